@@ -1,0 +1,21 @@
+"""longtail: classifiers that treat rare classes fairly.
+
+    from longtail import GALALoss               # in the place of nn.CrossEntropyLoss; no class counts needed
+    from longtail import PredictionRebalancer   # re-balances the predictions of a model that is already trained
+
+The rooms: `losses`, `posthoc`, `metrics`, `data`, `models`, `runs`, `reports`.
+"""
+
+from longtail.losses import BalancedSoftmaxLoss, GALALoss, balanced_softmax_loss, gala_loss
+from longtail.posthoc import PostHocLogitAdjustment, PredictionRebalancer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BalancedSoftmaxLoss",
+    "GALALoss",
+    "PostHocLogitAdjustment",
+    "PredictionRebalancer",
+    "balanced_softmax_loss",
+    "gala_loss",
+]

@@ -1,0 +1,140 @@
+"""The rules that every room puts on its arguments, and the one wording of their errors.
+
+An error names the argument, the rule, the value that broke it and, where one is known, the likely cause.
+"""
+
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise `ValueError` unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Got {value!r}.")
+
+
+def check_strength(name: str, value: float) -> None:
+    """Raise unless `value` is a finite real number ≥ 0 (0 switches a method off)."""
+    _check_real(name, value)
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"`{name}` must be finite and at least 0. Got {value!r}.")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise unless `value` is a finite real number > 0."""
+    _check_real(name, value)
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"`{name}` must be finite and greater than 0. Got {value!r}.")
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Raise unless 0 ≤ `value` ≤ 1."""
+    _check_real(name, value)
+    if not 0 <= value <= 1:
+        raise ValueError(f"`{name}` must lie in [0, 1]. Got {value!r}.")
+
+
+def check_integer(name: str, value: int, minimum: int) -> None:
+    """Raise unless `value` is an integer ≥ `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"`{name}` must be an integer. Got {value!r} ({type(value).__name__}).")
+    if value < minimum:
+        raise ValueError(f"`{name}` must be at least {minimum}. Got {value}.")
+
+
+def check_num_classes(value: int) -> None:
+    """Raise unless `value` is an integer ≥ 2."""
+    check_integer("num_classes", value, minimum=1)
+    if value == 1:
+        raise ValueError(
+            "`num_classes` must be at least 2. Got 1. A binary problem has two logits here; "
+            "for one sigmoid output z, pass the logits (0, z)."
+        )
+
+
+def as_class_counts(class_counts: Tensor | np.ndarray | Iterable[float]) -> Tensor:
+    """Training samples of each class as a (C,) float64 tensor on the CPU: finite, ≥ 0, not all 0."""
+    counts = _as_vector("class_counts", class_counts)
+    if counts.numel() < 2:
+        raise ValueError(f"`class_counts` must hold at least 2 classes. Got {counts.numel()}.")
+    _refuse("class_counts", "be finite and at least 0", counts, ~(counts.isfinite() & (counts >= 0)))
+    if not counts.any():
+        raise ValueError("`class_counts` must hold at least one sample. Got only zeros.")
+    return counts
+
+
+def count_empty_as_half(class_counts: Tensor) -> Tensor:
+    """Replace counts of 0 by ½, with a warning: log 0 would shut such a class out for ever."""
+    empty = class_counts == 0
+    if empty.any():
+        classes = _listed(empty.nonzero().flatten().tolist())
+        warnings.warn(f"Classes without a training sample are counted as ½: {classes}.", stacklevel=3)
+    return class_counts.masked_fill(empty, 0.5)
+
+
+def as_prior(name: str, prior: str | Tensor | np.ndarray | Iterable[float], num_classes: int) -> Tensor:
+    """A class prior, "uniform" or (C,) probabilities that sum to 1, as a (C,) float64 tensor on the CPU."""
+    if isinstance(prior, str):
+        check_choice(name, prior, ["uniform"])
+        return torch.full((num_classes,), 1 / num_classes, dtype=torch.float64)
+    probabilities = _as_vector(name, prior)
+    if probabilities.numel() != num_classes:
+        raise ValueError(
+            f"`{name}` must hold one probability for each of the {num_classes} classes. Got {probabilities.numel()}."
+        )
+    _refuse(name, "be finite and at least 0", probabilities, ~(probabilities.isfinite() & (probabilities >= 0)))
+    total = probabilities.sum().item()
+    if abs(total - 1) > 1e-6:
+        raise ValueError(f"`{name}` must sum to 1. Got a sum of {total:.6g}. Are these counts? Divide by their sum.")
+    return probabilities / total
+
+
+def check_labels(name: str, labels: Tensor, num_classes: int, cause: str) -> None:
+    """Raise unless `labels` are integers in [0, C); `cause` is the question that an error ends with."""
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise TypeError(f"`{name}` must hold class indices, integers. Got {labels.dtype}.")
+    outside = (labels < 0) | (labels >= num_classes)
+    if outside.any():
+        index = int(outside.nonzero()[0])
+        raise ValueError(
+            f"`{name}` must lie in [0, {num_classes}). Got {labels[index].item()} at index {index}. {cause}"
+        )
+
+
+def describe_classes(classes: Tensor | np.ndarray) -> str:
+    """A boolean mask over classes in words, cut after ten: "3, 7 (2 classes)"."""
+    return _listed(np.flatnonzero(np.asarray(classes)).tolist())
+
+
+def _listed(classes: list[int]) -> str:
+    shown = ", ".join(map(str, classes[:10])) + (", …" if len(classes) > 10 else "")
+    return f"{shown} ({len(classes)} {'class' if len(classes) == 1 else 'classes'})"
+
+
+def _check_real(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"`{name}` must be a real number. Got {value!r} ({type(value).__name__}).")
+
+
+def _as_vector(name: str, values: Any) -> Tensor:
+    if isinstance(values, Iterable) and not isinstance(values, (Tensor, np.ndarray, list, tuple)):
+        values = list(values)
+    try:
+        vector = torch.as_tensor(values).detach().to("cpu", torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"`{name}` must hold one number for each class. Got {values!r}.") from error
+    if vector.dim() != 1:
+        raise ValueError(f"`{name}` must have the shape (C,). Got {tuple(vector.shape)}.")
+    return vector
+
+
+def _refuse(name: str, rule: str, values: Tensor, offending: Tensor) -> None:
+    if offending.any():
+        index = int(offending.nonzero()[0])
+        raise ValueError(f"`{name}` must {rule}. Got {values[index].item():g} for class {index}.")

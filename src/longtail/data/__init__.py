@@ -1,0 +1,13 @@
+"""Data with a long tail: class counts of anything that has labels, and long-tailed subsets. No side effects.
+
+>>> import numpy as np
+>>> from longtail.data import class_counts, long_tailed_indices
+>>> labels = np.repeat(np.arange(10), 500)
+>>> class_counts(labels[long_tailed_indices(labels, imbalance=50)])
+tensor([500, 323, 209, 135,  87,  56,  36,  23,  15,  10])
+"""
+
+from longtail.data.labels import class_counts, labels_of
+from longtail.data.subset import long_tailed_counts, long_tailed_indices
+
+__all__ = ["class_counts", "labels_of", "long_tailed_counts", "long_tailed_indices"]

@@ -1,0 +1,124 @@
+"""Balanced Softmax (Ren et al., "Balanced Meta-Softmax for Long-Tailed Visual Recognition", NeurIPS 2020, eq. 3).
+
+    L = −log( n_k e^{z_k} / Σ_j n_j e^{z_j} )
+
+with n the training samples of each class: cross-entropy on z + log n. Raw logits at test time. Equal to the logit
+adjustment loss at τ = 1. A class without a sample counts as ½.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from longtail.arguments import as_class_counts, count_empty_as_half
+from longtail.losses.contract import LongTailedLoss
+from longtail.losses.inputs import along_classes, check_shapes
+
+
+def balanced_softmax_loss(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: Tensor | np.ndarray | Iterable[float],
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Balanced Softmax: pure, one loss a sample.
+
+    Args:
+        logits: (N, C), (N, C, d1, …) or (C,).
+        target: class indices, or probabilities of the shape of the logits.
+        class_counts: (C,) training samples of each class, ≥ 0.
+        weight: (C,) class weights.
+        ignore_index: index targets of this value give 0.
+        label_smoothing: in [0, 1].
+
+    Returns:
+        The shape of the logits without C.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype or count outside what is written above.
+
+    Example:
+        >>> balanced_softmax_loss(torch.zeros(2, 2), torch.tensor([0, 1]), [9, 1])
+        tensor([0.1054, 2.3026])
+
+    Source: eq. 3 of the paper.
+    """
+    log_prior = _log_prior(class_counts)
+    check_shapes(logits, target, log_prior.numel())
+    return F.cross_entropy(
+        _shift(logits, log_prior.to(logits.device)),
+        target,
+        weight,
+        ignore_index=ignore_index,
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
+
+
+class BalancedSoftmaxLoss(LongTailedLoss):
+    """Balanced Softmax as a drop-in for `nn.CrossEntropyLoss` that knows the class counts.
+
+    Args:
+        class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are the next three.
+        ignore_index: targets of this value count for nothing.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: in [0, 1].
+        validate: check values on every call; synchronises the device.
+
+    Shape:
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+
+    Raises:
+        ValueError, TypeError: a count, shape or dtype outside what is written above.
+        IndexError: a class index outside [0, C).
+
+    Example:
+        >>> BalancedSoftmaxLoss([9, 1])(torch.zeros(2, 2), torch.tensor([0, 1]))
+        tensor(1.2040)
+
+    Source: Ren et al., NeurIPS 2020, eq. 3.
+    """
+
+    log_prior: Tensor
+
+    def __init__(
+        self,
+        class_counts: Tensor | np.ndarray | Iterable[float],
+        weight: Tensor | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        validate: bool = False,
+    ) -> None:
+        log_prior = _log_prior(class_counts)
+        super().__init__(
+            log_prior.numel(),
+            weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+            validate=validate,
+        )
+        self.register_buffer("log_prior", log_prior, persistent=False)
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Z + log π."""
+        return _shift(logits, self.log_prior)
+
+
+def _log_prior(class_counts: Tensor | np.ndarray | Iterable[float]) -> Tensor:
+    counts = count_empty_as_half(as_class_counts(class_counts))
+    return (counts / counts.sum()).log()
+
+
+def _shift(logits: Tensor, log_prior: Tensor) -> Tensor:
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    return logits + along_classes(log_prior.to(dtype), logits)

@@ -1,0 +1,109 @@
+"""The contract of every loss: a drop-in for `nn.CrossEntropyLoss` whose subclasses write only their mathematics."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from longtail.arguments import check_choice, check_fraction, check_num_classes
+from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.inputs import check_indices, check_shapes, check_values, class_dimension
+
+
+class LongTailedLoss(nn.CrossEntropyLoss):
+    """Cross-entropy on adjusted logits in training, plain cross-entropy on raw logits in `eval()`.
+
+    A subclass says how logits are adjusted (`adjust`) and, if it learns from the batch, what it keeps (`observe`).
+    Buffers stay in the precision they were made in (float32 for anything accumulated), whatever `.half()` says.
+    Training losses are computed and returned in float32 at least.
+
+    Args:
+        num_classes: C, at least 2.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are the next three.
+        ignore_index: targets of this value count for nothing.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: in [0, 1].
+        validate: check values on every call; synchronises the device.
+    """
+
+    observes = False
+
+    def __init__(
+        self,
+        num_classes: int,
+        weight: Tensor | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        validate: bool = False,
+    ) -> None:
+        check_num_classes(num_classes)
+        check_choice("reduction", reduction, ["mean", "sum", "none"])
+        check_fraction("label_smoothing", label_smoothing)
+        if weight is not None and not isinstance(weight, Tensor):
+            raise TypeError(f"`weight` must be a tensor. Got {type(weight).__name__}.")
+        if weight is not None and weight.shape != (num_classes,):
+            raise ValueError(f"`weight` must have the shape ({num_classes},). Got {tuple(weight.shape)}.")
+        super().__init__(weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
+        self.num_classes = num_classes
+        self.validate = validate
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The logits that training sees; the logits themselves, the same object, where the strength is 0."""
+        raise NotImplementedError
+
+    def observe(self, log_probs: Tensor, target: Tensor) -> None:
+        """Learn from log-probabilities of the adjusted logits, without gradients; called where `observes` is true."""
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss: a scalar, or one value a sample with `reduction="none"`.
+
+        Args:
+            logits: (N, C), (N, C, d1, …) or (C,), unnormalised.
+            target: class indices, the shape of the logits without C, int64; or probabilities, their whole shape.
+
+        Raises:
+            ValueError: a shape does not fit; with `validate`, logits that are not finite or targets that are not
+                distributions.
+            TypeError: a dtype does not fit.
+            IndexError: a class index outside [0, C).
+        """
+        check_shapes(logits, target, self.num_classes)
+        if self.validate:
+            check_values(logits, target, self.ignore_index)
+        try:
+            return self._training_loss(logits, target) if self.training else super().forward(logits, target)
+        except IndexError:
+            check_indices(target, self.num_classes, self.ignore_index)
+            raise
+
+    def _training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        learning = self.observes and torch.is_grad_enabled()
+        dim = class_dimension(logits)
+        adjusted = self.adjust(logits, target)
+        if adjusted is logits:
+            loss = super().forward(logits, target)
+            log_probs = F.log_softmax(logits.detach(), dim) if learning else logits
+        else:
+            log_probs = F.log_softmax(adjusted, dim)
+            del adjusted
+            loss = cross_entropy_from_log_probs(
+                log_probs, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+            )
+        if learning:
+            with torch.no_grad():
+                self.observe(log_probs, target)
+        return loss
+
+    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+        kept = {name: buffer for name, buffer in self._buffers.items() if name != "weight" and buffer is not None}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, buffer in kept.items():
+            moved = self._buffers[name]
+            if moved is not None and moved.dtype != buffer.dtype and not buffer.is_meta:
+                self._buffers[name] = buffer.to(moved.device)
+        return self
+
+    def extra_repr(self) -> str:
+        """The arguments that `print` shows."""
+        return f"num_classes={self.num_classes}"

@@ -1,0 +1,60 @@
+"""Cross-entropy from log-probabilities, so that a loss which needs both pays for one softmax."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from longtail.losses.inputs import along_classes, class_dimension
+
+
+def cross_entropy_from_log_probs(
+    log_probs: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """What `F.cross_entropy` gives for logits whose log-softmax is `log_probs`, with the same arguments.
+
+    Args:
+        log_probs: (N, C), (N, C, d1, …) or (C,), each distribution normalised.
+        target: class indices or probabilities.
+        weight: (C,) class weights.
+        ignore_index: index targets of this value count for nothing.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: in [0, 1].
+
+    Returns:
+        A scalar, or the shape of the logits without C.
+    """
+    if weight is not None:
+        weight = weight.to(log_probs.dtype)
+    if target.is_floating_point():
+        return _soft_cross_entropy(log_probs, target, weight, reduction, label_smoothing)
+    nll = F.nll_loss(log_probs, target, weight, ignore_index=ignore_index, reduction=reduction)
+    if label_smoothing == 0:
+        return nll
+    kept = target != ignore_index
+    spread = _weighted_sum(log_probs, weight).masked_fill(~kept, 0)
+    if reduction == "mean":
+        spread = spread.sum() / (kept if weight is None else weight[target * kept] * kept).sum()
+    elif reduction == "sum":
+        spread = spread.sum()
+    return (1 - label_smoothing) * nll + label_smoothing / log_probs.shape[class_dimension(log_probs)] * spread
+
+
+def _soft_cross_entropy(
+    log_probs: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float
+) -> Tensor:
+    if label_smoothing > 0:
+        target = target * (1 - label_smoothing) + label_smoothing / log_probs.shape[class_dimension(log_probs)]
+    losses = _weighted_sum(log_probs * target, weight)
+    if reduction == "mean":
+        return losses.sum() / losses.numel()
+    return losses.sum() if reduction == "sum" else losses
+
+
+def _weighted_sum(log_probs: Tensor, weight: Tensor | None) -> Tensor:
+    if weight is not None:
+        log_probs = log_probs * along_classes(weight, log_probs)
+    return -log_probs.sum(class_dimension(log_probs))

@@ -1,0 +1,346 @@
+r"""GALA: Gradient-Aware Logit Adjustment (Zhang et al., ICASSP 2024, arXiv 2403.09036).
+
+θ_j accumulates the positive gradient that classifier j has received from samples of its own class, φ_k the negative
+gradient that samples of class k have caused on all other classifiers. For a sample of class k, with a and b the
+logarithms of θ and φ over their means, the adjusted logits are
+
+    released   z̃_j = z_j + λ1 log(θ_j + ε) − λ2 log(φ_k + ε)   for every j
+    paper      z̃_j = z_j + λ1 a_j   for j ≠ k,     z̃_k = z_k + λ2 b_k
+
+and the loss is −log softmax(z̃)_k. With p̃ = softmax(z̃) the gradients need no backward pass: a sample of class k adds
+1 − p̃_k = 1 − e^{−loss} to θ_k, and as much to φ_k.
+
+Where we differ from the authors. Their released code adds the λ2 term to the whole row, where softmax cancels it: that
+form does without it here. Their printed formula lacks the means; when λ1 ≠ λ2 it then depends on how large θ has grown,
+and dividing by the mean removes that. Their sums are divided by the batch size (64), ours are sums over samples, so
+that batch size, micro-batches and ranks do not matter; their ε = 1e-3 becomes 0.064.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+from torch.nn import functional as F
+
+from longtail.arguments import check_choice, check_fraction, check_num_classes, check_positive, check_strength
+from longtail.losses.contract import LongTailedLoss
+from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.inputs import along_classes, check_shapes, class_dimension
+
+FORMS = ("released", "paper")
+ACCUMULATIONS = ("sum", "released", "ema")
+PAPER_LAMBDA_NEGATIVE = 0.9
+
+
+def gala_loss(
+    logits: Tensor,
+    target: Tensor,
+    theta: Tensor,
+    phi: Tensor,
+    *,
+    lambda_positive: float = 1.2,
+    lambda_negative: float | None = None,
+    form: str = "released",
+    eps: float = 0.064,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """GALA for given statistics: pure, one loss a sample.
+
+    Args:
+        logits: (N, C), (N, C, d1, …) or (C,).
+        target: class indices, or probabilities of the shape of the logits. Margins follow the target as given;
+            weights and smoothing act on the cross-entropy alone.
+        theta: (C,) accumulated positive gradient, ≥ 0. A constant: no gradient flows through it.
+        phi: (C,) accumulated negative gradient, ≥ 0. A constant.
+        lambda_positive: λ1 ≥ 0.
+        lambda_negative: λ2 ≥ 0; `None` is 0.9 in the paper form. The released form has no use for it.
+        form: "released" or "paper", see the module.
+        eps: ε > 0, added to θ and φ before the logarithm.
+        weight: (C,) class weights.
+        ignore_index: index targets of this value give 0.
+        label_smoothing: in [0, 1].
+
+    Returns:
+        The shape of the logits without C.
+
+    Raises:
+        ValueError: a shape or setting is outside what is written above.
+        TypeError: a dtype does not fit.
+
+    Example:
+        >>> logits, target = torch.zeros(2, 3), torch.tensor([0, 2])
+        >>> theta = torch.tensor([4.0, 2.0, 1.0])  # class 0 has been trained most, class 2 least
+        >>> gala_loss(logits, target, theta, theta)  # so the rare class pays more for the same logits
+        tensor([0.4970, 2.1052])
+
+    Source: the equations of the module's docstring; section 2.2 of the paper.
+    """
+    check_num_classes(theta.numel())
+    check_shapes(logits, target, theta.numel())
+    if phi.shape != theta.shape or theta.dim() != 1:
+        raise ValueError(
+            f"`phi` must have the shape ({theta.numel()},) of `theta`. Got {tuple(phi.shape)} and {tuple(theta.shape)}."
+        )
+    _check_settings(lambda_positive, lambda_negative, form, eps)
+    adjusted = adjust_logits(logits, target, theta, phi, lambda_positive, lambda_negative, form, eps)
+    if adjusted is logits:
+        return F.cross_entropy(
+            logits, target, weight, ignore_index=ignore_index, reduction="none", label_smoothing=label_smoothing
+        )
+    log_probs = F.log_softmax(adjusted, class_dimension(logits))
+    return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)
+
+
+def adjust_logits(
+    logits: Tensor,
+    target: Tensor,
+    theta: Tensor,
+    phi: Tensor,
+    lambda_positive: float,
+    lambda_negative: float | None,
+    form: str,
+    eps: float,
+) -> Tensor:
+    """The adjusted logits z̃ of either form; the logits themselves, the same object, where the strengths are 0."""
+    if form == "released":
+        if lambda_positive == 0:
+            return logits
+        return logits.add(along_classes((theta + eps).log_(), logits), alpha=lambda_positive)
+    lambda_negative = PAPER_LAMBDA_NEGATIVE if lambda_negative is None else lambda_negative
+    if lambda_positive == 0 and lambda_negative == 0:
+        return logits
+    theta, phi = theta + eps, phi + eps
+    others = (theta / theta.mean()).log_().mul_(lambda_positive)
+    own = (phi / phi.mean()).log_().mul_(lambda_negative)
+    if target.is_floating_point():
+        return logits + (along_classes(others, logits) + target.detach() * along_classes(own - others, logits))
+    dim = class_dimension(logits)
+    adjusted = logits + along_classes(others, logits)
+    # An ignored target may lie outside the classes; where its margin lands has no effect on the loss.
+    index = target.long().clamp(0, theta.numel() - 1)
+    return adjusted.scatter_add_(dim, index.unsqueeze(dim), (own - others).to(adjusted.dtype)[index].unsqueeze(dim))
+
+
+def received_gradients(log_probs: Tensor, target: Tensor, ignore_index: int = -100) -> tuple[Tensor, Tensor]:
+    """Positive gradient on each classifier and negative gradient caused by each class, summed over the samples.
+
+    Args:
+        log_probs: (N, C), (N, C, d1, …) or (C,), log p̃ of the adjusted logits.
+        target: class indices, or probabilities t. With r = t − p̃, θ_j gains Σ_i relu(r)_ij and φ_k gains
+            Σ_i t_ik Σ_j relu(−r)_ij. For indices both are the sum of 1 − p̃_k over the samples of class k.
+        ignore_index: index targets of this value are left out, as are samples that are not finite.
+
+    Returns:
+        Two (C,) tensors (for index targets the same one twice).
+    """
+    num_classes = log_probs.shape[class_dimension(log_probs)]
+    if not target.is_floating_point():
+        nll = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
+        minus_gradient = nll.nan_to_num_(0, posinf=0).neg_().expm1_()
+        # Ignored samples have a loss and a gradient of 0, so they may go to any class that exists.
+        index = target.clamp(0, num_classes - 1).long()
+        gradient = log_probs.new_zeros(num_classes)
+        gradient.index_add_(0, index.flatten(), minus_gradient.flatten(), alpha=-1)
+        return gradient, gradient
+    finite = _has_finite_loss(log_probs, target).flatten()[:, None]
+    log_probs, soft = (rows.movedim(class_dimension(rows), -1).reshape(-1, num_classes) for rows in (log_probs, target))
+    residual = (soft - log_probs.exp()).where(finite, 0)
+    return residual.relu().sum(0), (soft * (-residual).relu_().sum(1, keepdim=True)).where(finite, 0).sum(0)
+
+
+def count_samples(log_probs: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:
+    """How many samples are neither ignored nor non-finite: a scalar of the dtype of the log-probabilities."""
+    if target.is_floating_point():
+        entering = _has_finite_loss(log_probs, target)
+    else:
+        nll = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
+        entering = nll.isfinite() & (target != ignore_index)
+    return entering.sum(dtype=log_probs.dtype)
+
+
+class GALALoss(LongTailedLoss):
+    r"""GALA as a drop-in for `nn.CrossEntropyLoss`: no class counts needed, the tail is learnt from the gradients.
+
+    In training, with gradients on, each forward pass first uses the statistics θ and φ, then adds its own samples to
+    them; they are summed over the ranks of `torch.distributed`, which must then call the loss equally often. Under
+    `no_grad` the margins stay and the statistics rest. In `eval()` it is plain cross-entropy on raw logits. Strength 0
+    is `F.cross_entropy` itself (the statistics go on).
+
+    Args:
+        num_classes: C, at least 2.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        lambda_positive: λ1 ≥ 0, the strength of the margins from θ.
+        lambda_negative: λ2 ≥ 0, the strength of the margins from φ in the paper form (`None`: 0.9). The released form
+            does not use it: a row constant, which softmax cancels.
+        form: "released", what the authors' code computes (logit adjustment by a learned prior), or "paper", the formula
+            they print, made independent of the scale of θ.
+        accumulate: "sum" over all samples so far; "released", the double sum of the authors' code, in which early steps
+            weigh most (a step is a forward pass); "ema", a sum in which a step counts `ema_decay` times the next.
+        ema_decay: in [0, 1]; 1 is the plain sum, 0.999 remembers about 1,000 steps.
+        eps: ε > 0, in units of samples.
+        ignore_index: targets of this value count for nothing.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: in [0, 1]; smooths the cross-entropy, not the statistics.
+        process_group: the ranks to sum over; `None` is all.
+        validate: check values on every call; synchronises the device.
+
+    Shape:
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        Buffers `theta`, `phi`: (C,) float32; with `accumulate="released"` also `theta_inner`, `phi_inner`.
+
+    Raises:
+        ValueError, TypeError: a setting, shape or dtype outside what is written above.
+        IndexError: a class index outside [0, C).
+
+    Example:
+        >>> criterion = GALALoss(num_classes=3)
+        >>> logits = torch.tensor([[2.0, 0.0, 0.0], [1.0, 1.0, 0.0]], requires_grad=True)
+        >>> criterion(logits, torch.tensor([0, 0])).backward()  # the first step is cross-entropy
+        >>> criterion.theta
+        tensor([0.7907, 0.0000, 0.0000])
+        >>> criterion(logits, torch.tensor([0, 2])).item() > F.cross_entropy(logits, torch.tensor([0, 2])).item()
+        True
+
+    Source: Zhang et al., "Gradient-Aware Logit Adjustment Loss for Long-tailed Classifier", ICASSP 2024.
+    """
+
+    observes = True
+    theta: Tensor
+    phi: Tensor
+    theta_inner: Tensor
+    phi_inner: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        weight: Tensor | None = None,
+        *,
+        lambda_positive: float = 1.2,
+        lambda_negative: float | None = None,
+        form: str = "released",
+        accumulate: str = "sum",
+        ema_decay: float = 0.999,
+        eps: float = 0.064,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        process_group: dist.ProcessGroup | None = None,
+        validate: bool = False,
+    ) -> None:
+        super().__init__(
+            num_classes,
+            weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+            validate=validate,
+        )
+        _check_settings(lambda_positive, lambda_negative, form, eps)
+        check_choice("accumulate", accumulate, ACCUMULATIONS)
+        check_fraction("ema_decay", ema_decay)
+        if form == "released" and lambda_negative is not None:
+            warnings.warn(
+                '`lambda_negative` does nothing in the form "released": it is one constant a row, which softmax '
+                'cancels. Leave it out, or choose form="paper".',
+                stacklevel=2,
+            )
+        self.lambda_positive = lambda_positive
+        self.lambda_negative = lambda_negative
+        self.form = form
+        self.accumulate = accumulate
+        self.ema_decay = ema_decay
+        self.eps = eps
+        self.process_group = process_group
+        self._paused = False
+        inner = ("theta_inner", "phi_inner") if accumulate == "released" else ()
+        for name in ("theta", "phi", *inner):
+            self.register_buffer(name, torch.zeros(num_classes))
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The adjusted logits z̃ for the statistics so far."""
+        return adjust_logits(
+            logits, target, self.theta, self.phi, self.lambda_positive, self.lambda_negative, self.form, self.eps
+        )
+
+    def observe(self, log_probs: Tensor, target: Tensor) -> None:
+        """Add the gradients of one batch, over all ranks, to θ and φ."""
+        if self._paused:
+            return
+        positive, negative = received_gradients(log_probs, target, self.ignore_index)
+        samples = None if self.accumulate == "sum" else count_samples(log_probs, target, self.ignore_index)
+        if _is_distributed(self.process_group):
+            positive, negative, samples = _sum_over_ranks(positive, negative, samples, self.process_group)
+        self._accumulate(positive, negative, samples)
+
+    def _accumulate(self, positive: Tensor, negative: Tensor, samples: Tensor | None) -> None:
+        if self.accumulate == "released" and samples is not None:
+            stepped = samples > 0
+            self.theta_inner.add_(positive)
+            self.phi_inner.add_(negative)
+            positive, negative = self.theta_inner * stepped, self.phi_inner * stepped
+        elif self.accumulate == "ema" and samples is not None:
+            kept = torch.where(samples > 0, self.ema_decay, 1.0)
+            self.theta.mul_(kept)
+            self.phi.mul_(kept)
+        self.theta.add_(positive)
+        self.phi.add_(negative)
+
+    def reset_statistics(self) -> None:
+        """Forget all gradients: the next step is cross-entropy again."""
+        for name, buffer in self.named_buffers():
+            if name != "weight":
+                buffer.zero_()
+
+    @contextmanager
+    def pause_statistics(self) -> Iterator[None]:
+        """Leave θ and φ as they are, for a forward pass that repeats one already counted.
+
+        For methods that run forward twice (SAM), and for activation checkpointing:
+        `checkpoint(f, x, use_reentrant=False, context_fn=lambda: (nullcontext(), criterion.pause_statistics()))`.
+        """
+        paused, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = paused
+
+    def extra_repr(self) -> str:
+        """The arguments that `print` shows."""
+        shown = f"{super().extra_repr()}, form={self.form!r}, lambda_positive={self.lambda_positive}"
+        if self.form == "paper":
+            negative = PAPER_LAMBDA_NEGATIVE if self.lambda_negative is None else self.lambda_negative
+            shown += f", lambda_negative={negative}"
+        return f"{shown}, accumulate={self.accumulate!r}, eps={self.eps}"
+
+
+def _check_settings(lambda_positive: float, lambda_negative: float | None, form: str, eps: float) -> None:
+    check_strength("lambda_positive", lambda_positive)
+    if lambda_negative is not None:
+        check_strength("lambda_negative", lambda_negative)
+    check_choice("form", form, FORMS)
+    check_positive("eps", eps)
+
+
+def _has_finite_loss(log_probs: Tensor, soft_target: Tensor) -> Tensor:
+    """Per sample; a class of probability 0 may have a logit of −inf, as in `F.cross_entropy` with indices."""
+    terms = (soft_target * log_probs).where(soft_target != 0, 0)
+    return (terms.isfinite() & ~log_probs.isnan()).all(class_dimension(log_probs))
+
+
+def _is_distributed(group: dist.ProcessGroup | None) -> bool:
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size(group) > 1
+
+
+def _sum_over_ranks(
+    positive: Tensor, negative: Tensor, samples: Tensor | None, group: dist.ProcessGroup | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    count = positive.new_zeros(1) if samples is None else samples.reshape(1)
+    packed = torch.cat([positive, negative, count])
+    dist.all_reduce(packed, group=group)
+    classes = positive.numel()
+    return packed[:classes], packed[classes:-1], None if samples is None else packed[-1]

@@ -1,0 +1,104 @@
+"""What every loss asks of its logits and targets: shapes and dtypes always, values only on request."""
+
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+INDEX_DTYPES = (torch.int64, torch.uint8)
+
+
+def check_shapes(logits: Tensor, target: Tensor, num_classes: int) -> None:
+    """Raise unless logits are (N, C), (N, C, d1, …) or (C,), and the target fits as indices or probabilities.
+
+    Reads no values, so it neither synchronises a device nor breaks a compiled graph.
+    """
+    if not (isinstance(logits, Tensor) and isinstance(target, Tensor)):
+        raise TypeError(
+            f"`logits` and `target` must be tensors. Got {type(logits).__name__} and {type(target).__name__}."
+        )
+    shape = logits.shape
+    class_dim = class_dimension(logits)
+    if not logits.dim() or shape[class_dim] != num_classes:
+        raise ValueError(
+            f"`logits` must have the shape (N, C) or (N, C, d1, …) with C = {num_classes}. Got {tuple(shape)}. "
+            "Is `num_classes` right?"
+        )
+    if not logits.is_floating_point():
+        raise TypeError(f"`logits` must be floating point. Got {logits.dtype}.")
+    if target.is_floating_point():
+        if target.shape != shape:
+            raise ValueError(
+                f"`target` given as probabilities must have the shape of the logits, {tuple(shape)}. Got "
+                f"{tuple(target.shape)}. Class indices must be integers: `target.long()`."
+            )
+    elif target.shape != shape[:class_dim] + shape[class_dim + 1 :]:
+        _refuse_index_shape(logits, target)
+    elif target.dtype not in INDEX_DTYPES:
+        raise TypeError(f"`target` given as class indices must be int64 (or uint8). Got {target.dtype}.")
+
+
+def check_values(logits: Tensor, target: Tensor, ignore_index: int) -> None:
+    """Raise unless the logits are finite and the target holds classes, or distributions over them.
+
+    Synchronises the device.
+    """
+    if not logits.isfinite().all():
+        index = (~logits.isfinite()).nonzero()[0].tolist()
+        raise ValueError(
+            f"`logits` must be finite. Got {logits[tuple(index)].item()} at {index}. "
+            "Has training diverged, or half precision overflowed?"
+        )
+    if target.is_floating_point():
+        _check_distributions(target, class_dimension(logits))
+    else:
+        check_indices(target, logits.shape[class_dimension(logits)], ignore_index)
+
+
+def check_indices(target: Tensor, num_classes: int, ignore_index: int) -> None:
+    """Raise `IndexError` (as cross-entropy does) unless each target lies in [0, C) or is `ignore_index`."""
+    outside = ((target < 0) | (target >= num_classes)) & (target != ignore_index)
+    if outside.any():
+        index = outside.nonzero()[0].tolist()
+        raise IndexError(
+            f"`target` must lie in [0, {num_classes}) or be `ignore_index` ({ignore_index}). "
+            f"Got {target[tuple(index)].item()} at index {index[0] if len(index) == 1 else index}. "
+            "Is `num_classes` right?"
+        )
+
+
+def class_dimension(logits: Tensor) -> int:
+    """The dimension that holds the classes: 1, or 0 for the logits (C,) of one sample."""
+    return 1 if logits.dim() > 1 else 0
+
+
+def along_classes(vector: Tensor, logits: Tensor) -> Tensor:
+    """View a (C,) vector so that it broadcasts along the class dimension of the logits."""
+    return vector if logits.dim() <= 2 else vector.view(-1, *[1] * (logits.dim() - 2))
+
+
+def _refuse_index_shape(logits: Tensor, target: Tensor) -> NoReturn:
+    dim = class_dimension(logits)
+    expected = tuple(logits.shape[:dim] + logits.shape[dim + 1 :])
+    cause = ""
+    if target.shape == logits.shape:
+        cause = " Is it one-hot? Pass `target.argmax(1)`, or `target.float()` for probabilities."
+    raise ValueError(
+        f"`target` given as class indices must have the shape {expected}. Got {tuple(target.shape)}.{cause}"
+    )
+
+
+def _check_distributions(target: Tensor, class_dim: int) -> None:
+    if not (target >= 0).all():
+        index = (~(target >= 0)).nonzero()[0].tolist()
+        raise ValueError(
+            f"`target` given as probabilities must be at least 0. Got {target[tuple(index)].item()} at {index}."
+        )
+    totals = target.sum(class_dim)
+    off = ~((totals - 1).abs() <= 1e-3)
+    if off.any():
+        index = off.nonzero()[0].tolist() if off.dim() else []
+        raise ValueError(
+            f"`target` given as probabilities must sum to 1 over the classes. "
+            f"Got a sum of {totals[tuple(index)].item():g} at {index}."
+        )

@@ -1,0 +1,46 @@
+"""Metrics for long-tailed data: functions, and one `torchmetrics.Metric` (`longtail[metrics]`) over batches and ranks.
+
+    >>> import torch
+    >>> from longtail.metrics import long_tail_scores
+    >>> scores = long_tail_scores(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), class_counts=[500, 10])
+    >>> scores.balanced_accuracy.item()
+    0.75
+
+A class without a test sample is named (`scores.absent`) and enters no average.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from longtail.metrics.scores import (
+    LongTailScores,
+    balanced_accuracy,
+    long_tail_scores,
+    macro_f1,
+    per_class_recall,
+    predictions_per_class,
+    top1_accuracy,
+)
+
+if TYPE_CHECKING:
+    from longtail.metrics.stateful import LongTailMetric
+
+__all__ = [
+    "LongTailMetric",
+    "LongTailScores",
+    "balanced_accuracy",
+    "long_tail_scores",
+    "macro_f1",
+    "per_class_recall",
+    "predictions_per_class",
+    "top1_accuracy",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "LongTailMetric":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from longtail.metrics.stateful import LongTailMetric
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"LongTailMetric needs {error.name}: pip install 'longtail[metrics]'") from error
+    return LongTailMetric

@@ -1,0 +1,196 @@
+"""Scores that a long tail asks for, from three counts a class: samples, correct predictions, predictions.
+
+Classes without a test sample enter no average: their recall is NaN and they are named in `absent`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from longtail.arguments import as_class_counts, check_integer, check_labels
+
+MANY_ABOVE = 100
+FEW_BELOW = 20
+
+
+class ClassTally(NamedTuple):
+    """Per class, each (C,) int64: test samples, correct predictions, predictions of it."""
+
+    support: Tensor
+    correct: Tensor
+    predicted: Tensor
+
+
+class LongTailScores(NamedTuple):
+    """What `long_tail_scores` returns; all fractions in [0, 1], NaN where there was nothing to average.
+
+    Attributes:
+        top1: fraction of samples predicted correctly.
+        balanced_accuracy: mean recall of the classes that are present.
+        many: mean recall of the present classes with more than 100 training samples.
+        medium: of those with 20 to 100.
+        few: of those with fewer than 20.
+        macro_f1: mean F1 of the classes that are present.
+        recall: (C,) recall of each class, NaN where absent.
+        support: (C,) test samples of each class.
+        predicted: (C,) predictions of each class.
+        absent: the classes without a test sample, which entered no average.
+        groups: the present classes that `many`, `medium` and `few` averaged; empty without class counts.
+    """
+
+    top1: Tensor
+    balanced_accuracy: Tensor
+    many: Tensor
+    medium: Tensor
+    few: Tensor
+    macro_f1: Tensor
+    recall: Tensor
+    support: Tensor
+    predicted: Tensor
+    absent: tuple[int, ...]
+    groups: dict[str, tuple[int, ...]]
+
+
+def long_tail_scores(
+    predictions: Tensor | np.ndarray,
+    target: Tensor | np.ndarray,
+    num_classes: int | None = None,
+    *,
+    class_counts: Tensor | np.ndarray | list[int] | None = None,
+    many_above: int = MANY_ABOVE,
+    few_below: int = FEW_BELOW,
+) -> LongTailScores:
+    """All scores at once.
+
+    Args:
+        predictions: (N,) predicted classes, or (N, C) logits or probabilities, whose largest entry is taken.
+        target: (N,) class indices.
+        num_classes: C; may be left out where `class_counts` or (N, C) predictions tell it.
+        class_counts: (C,) **training** samples of each class, for many / medium / few.
+        many_above: "many" classes have more training samples than this.
+        few_below: "few" classes have fewer than this.
+
+    Raises:
+        ValueError, TypeError: shapes, dtypes or labels that do not fit.
+
+    Example:
+        >>> scores = long_tail_scores(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), class_counts=[500, 10, 5])
+        >>> scores.many.item(), scores.few.item(), scores.absent
+        (1.0, 0.5, (2,))
+    """
+    counts = None if class_counts is None else as_class_counts(class_counts)
+    tally = tally_classes(predictions, target, num_classes if counts is None else counts.numel())
+    return scores_of(tally, counts, many_above, few_below)
+
+
+def tally_classes(
+    predictions: Tensor | np.ndarray, target: Tensor | np.ndarray, num_classes: int | None = None
+) -> ClassTally:
+    """Count samples, correct predictions and predictions of each class; arguments as in `long_tail_scores`."""
+    predictions, target = _as_tensor("predictions", predictions), _as_tensor("target", target)
+    if predictions.dim() == 2:
+        num_classes = predictions.shape[1] if num_classes is None else num_classes
+        predictions = _argmax(predictions, num_classes)
+    if num_classes is None:
+        raise ValueError("`num_classes` must be given where neither class counts nor (N, C) predictions tell it.")
+    check_integer("num_classes", num_classes, minimum=2)
+    if predictions.shape != target.shape or target.dim() != 1:
+        raise ValueError(
+            "`predictions` and `target` must have the shapes (N,) or (N, C) and (N,). "
+            f"Got {tuple(predictions.shape)} and {tuple(target.shape)}."
+        )
+    for name, labels in (("predictions", predictions), ("target", target)):
+        check_labels(name, labels, num_classes, "Is `num_classes` right?")
+    return ClassTally(
+        support=torch.bincount(target, minlength=num_classes),
+        correct=torch.bincount(target[predictions == target], minlength=num_classes),
+        predicted=torch.bincount(predictions, minlength=num_classes),
+    )
+
+
+def scores_of(
+    tally: ClassTally, class_counts: Tensor | None = None, many_above: int = MANY_ABOVE, few_below: int = FEW_BELOW
+) -> LongTailScores:
+    """The scores of a tally; `class_counts` are those of the training set."""
+    support, correct, predicted = (count.double() for count in tally)
+    present = support > 0
+    recall = correct / support
+    f1 = 2 * correct / (support + predicted)
+    groups = _groups(class_counts, present, many_above, few_below)
+    return LongTailScores(
+        top1=correct.sum() / support.sum(),
+        balanced_accuracy=recall[present].mean(),
+        **{name: recall[list(groups.get(name, ()))].mean() for name in ("many", "medium", "few")},
+        macro_f1=f1[present].mean(),
+        recall=recall,
+        support=tally.support,
+        predicted=tally.predicted,
+        absent=_indices(~present),
+        groups=groups,
+    )
+
+
+def top1_accuracy(predictions: Tensor | np.ndarray, target: Tensor | np.ndarray, num_classes: int) -> Tensor:
+    """Fraction of samples predicted correctly, a scalar in [0, 1]; arguments as in `long_tail_scores`."""
+    return long_tail_scores(predictions, target, num_classes).top1
+
+
+def per_class_recall(predictions: Tensor | np.ndarray, target: Tensor | np.ndarray, num_classes: int) -> Tensor:
+    """Recall of each class, (C,), NaN for a class without a test sample; arguments as in `long_tail_scores`."""
+    return long_tail_scores(predictions, target, num_classes).recall
+
+
+def balanced_accuracy(predictions: Tensor | np.ndarray, target: Tensor | np.ndarray, num_classes: int) -> Tensor:
+    """Mean recall of the classes that have test samples, a scalar; arguments as in `long_tail_scores`."""
+    return long_tail_scores(predictions, target, num_classes).balanced_accuracy
+
+
+def macro_f1(predictions: Tensor | np.ndarray, target: Tensor | np.ndarray, num_classes: int) -> Tensor:
+    """Mean F1 of the classes that have test samples, a scalar; arguments as in `long_tail_scores`."""
+    return long_tail_scores(predictions, target, num_classes).macro_f1
+
+
+def predictions_per_class(predictions: Tensor | np.ndarray, num_classes: int) -> Tensor:
+    """How often each class was predicted, (C,) int64; `predictions` as in `long_tail_scores`."""
+    labels = _as_tensor("predictions", predictions)
+    labels = _argmax(labels, num_classes) if labels.dim() == 2 else labels
+    check_labels("predictions", labels, num_classes, "Is `num_classes` right?")
+    return torch.bincount(labels, minlength=num_classes)
+
+
+def _groups(
+    class_counts: Tensor | None, present: Tensor, many_above: int, few_below: int
+) -> dict[str, tuple[int, ...]]:
+    check_integer("few_below", few_below, minimum=0)
+    check_integer("many_above", many_above, minimum=0)
+    if few_below > many_above + 1:
+        raise ValueError(f"`few_below` must be at most `many_above` + 1. Got {few_below} and {many_above}.")
+    if class_counts is None:
+        return {}
+    if class_counts.numel() != present.numel():
+        raise ValueError(f"`class_counts` must hold {present.numel()} classes. Got {class_counts.numel()}.")
+    counts = class_counts.to(present.device)
+    many, few = counts > many_above, counts < few_below
+    masks = {"many": many, "medium": ~many & ~few, "few": few}
+    return {name: _indices(mask & present) for name, mask in masks.items()}
+
+
+def _indices(mask: Tensor) -> tuple[int, ...]:
+    return tuple(mask.nonzero().flatten().tolist())
+
+
+def _as_tensor(name: str, values: Tensor | np.ndarray) -> Tensor:
+    if not isinstance(values, (Tensor, np.ndarray)):
+        raise TypeError(f"`{name}` must be a numpy array or a torch tensor. Got {type(values).__name__}.")
+    return torch.as_tensor(values).detach()
+
+
+def _argmax(scores: Tensor, num_classes: int) -> Tensor:
+    if scores.shape[1] != num_classes:
+        raise ValueError(f"`predictions` must have {num_classes} columns. Got {scores.shape[1]}.")
+    if scores.isnan().any():
+        row = int(scores.isnan().any(1).nonzero()[0])
+        raise ValueError(f"`predictions` must not hold NaN. Got one in row {row}.")
+    return scores.argmax(1)

@@ -1,0 +1,70 @@
+"""The scores as a `torchmetrics.Metric`: over batches, devices and ranks."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from longtail.arguments import as_class_counts, check_num_classes
+from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE, ClassTally, LongTailScores, scores_of, tally_classes
+
+
+class LongTailMetric(Metric):
+    """`long_tail_scores` over everything seen since the last reset.
+
+    Args:
+        num_classes: C, at least 2.
+        class_counts: (C,) **training** samples of each class, for many / medium / few.
+        many_above: "many" classes have more training samples than this.
+        few_below: "few" classes have fewer than this.
+        **kwargs: passed to `torchmetrics.Metric`.
+
+    Example:
+        >>> metric = LongTailMetric(num_classes=2, class_counts=[500, 10])
+        >>> metric.update(torch.tensor([0, 0]), torch.tensor([0, 1]))
+        >>> metric.update(torch.tensor([[0.1, 0.9]]), torch.tensor([1]))
+        >>> metric.compute().few.item()
+        0.5
+    """
+
+    full_state_update = False
+    is_differentiable = False
+    higher_is_better = True
+    support: Tensor
+    correct: Tensor
+    predicted: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        class_counts: Tensor | np.ndarray | list[int] | None = None,
+        *,
+        many_above: int = MANY_ABOVE,
+        few_below: int = FEW_BELOW,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_num_classes(num_classes)
+        self.num_classes = num_classes
+        self.class_counts = None if class_counts is None else as_class_counts(class_counts)
+        self.many_above = many_above
+        self.few_below = few_below
+        for name in ClassTally._fields:
+            self.add_state(name, torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
+        scores_of(self._tally(), self.class_counts, many_above, few_below)
+
+    def update(self, predictions: Tensor, target: Tensor) -> None:
+        """Count one batch: predictions (N,) or (N, C), target (N,)."""
+        tally = tally_classes(predictions, target, self.num_classes)
+        self.support += tally.support
+        self.correct += tally.correct
+        self.predicted += tally.predicted
+
+    def compute(self) -> LongTailScores:
+        """The scores of everything counted."""
+        return scores_of(self._tally(), self.class_counts, self.many_above, self.few_below)
+
+    def _tally(self) -> ClassTally:
+        return ClassTally(self.support, self.correct, self.predicted)

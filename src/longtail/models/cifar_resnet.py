@@ -1,0 +1,80 @@
+"""ResNets for 32 × 32 images (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, section 4.2).
+
+Three stages of n blocks with 16, 32 and 64 channels, 6n + 2 layers. Where the stage changes, the shortcut takes every
+second pixel and pads the new channels with zeros (the paper's option A), so it has no parameters. Convolutions start
+Kaiming-normal, as in the code that the long-tailed literature shares; the linear classifier has a bias.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from longtail.arguments import check_num_classes
+
+DEPTHS = (20, 32, 44, 56)
+
+
+class BasicBlock(nn.Module):
+    """Two 3 × 3 convolutions around a parameter-free shortcut."""
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.stride = 1 if in_channels == channels else 2
+        self.new_channels = channels - in_channels
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=self.stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, channels, H / stride, W / stride)."""
+        shortcut = x
+        if self.new_channels:
+            half = self.new_channels // 2
+            shortcut = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, half, self.new_channels - half))
+        out = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(out)) + shortcut)
+
+
+class CifarResNet(nn.Module):
+    """A ResNet for small images.
+
+    Args:
+        depth: 20, 32, 44 or 56.
+        num_classes: C, at least 2.
+
+    Shape:
+        images (N, 3, H, W), normally 32 × 32, to logits (N, C); `features` gives (N, 64).
+
+    Example:
+        >>> import torch
+        >>> model = CifarResNet(depth=32, num_classes=100)
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        470004
+        >>> model(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 100])
+    """
+
+    def __init__(self, depth: int, num_classes: int) -> None:
+        super().__init__()
+        if depth not in DEPTHS:
+            raise ValueError(f"`depth` must be one of {', '.join(map(str, DEPTHS))}. Got {depth!r}.")
+        check_num_classes(num_classes)
+        blocks = (depth - 2) // 6
+        self.conv = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(16)
+        channels = [16] * (blocks + 1) + [32] * blocks + [64] * blocks
+        self.blocks = nn.Sequential(*map(BasicBlock, channels[:-1], channels[1:]))
+        self.classifier = nn.Linear(64, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the classifier sees: (N, 64), non-negative."""
+        features: Tensor = self.blocks(F.relu(self.bn(self.conv(images)))).mean((2, 3))
+        return features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, C)."""
+        logits: Tensor = self.classifier(self.features(images))
+        return logits

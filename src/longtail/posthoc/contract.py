@@ -1,0 +1,175 @@
+"""The contract of post-hoc methods that add one offset to every class: fit, transform, predict, fold, save, load."""
+
+import copy
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from longtail.posthoc.inputs import Array, as_logits, like
+from longtail.whole_file import write_whole
+
+FORMAT = "longtail.offset"
+VERSION = 1
+
+
+@dataclass(eq=False)
+class OffsetMethod:
+    """A post-hoc method whose learned state is `offset_`, (C,) float64, added to the logits.
+
+    The dataclass fields are the parameters; they are stored as given and checked by `fit`, as scikit-learn has it.
+    """
+
+    _methods: ClassVar[dict[str, type["OffsetMethod"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        OffsetMethod._methods[cls.__name__] = cls
+
+    @property
+    def offset_(self) -> np.ndarray:
+        """(C,) float64: what is added to the logits; −inf for a class that must not be predicted."""
+        offset = self._current_offset()
+        if offset is None:
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet: call `fit` first.")
+        return offset
+
+    def transform(self, logits: Array) -> Array:
+        """The re-balanced logits, logits + offset.
+
+        Args:
+            logits: (N, C), or (C,) for one sample; numpy or torch, finite.
+
+        Returns:
+            The same kind, shape and dtype.
+
+        Raises:
+            ValueError: logits that are not finite, or of another number of classes.
+        """
+        checked = as_logits(logits, num_classes=self.offset_.size)
+        offset = torch.from_numpy(self.offset_).to(checked.device, torch.promote_types(checked.dtype, torch.float32))
+        return like(logits, (checked + offset).to(checked.dtype))
+
+    def predict(self, logits: Array) -> Array:
+        """The predicted class of each sample, (N,) int64; arguments and errors as in `transform`."""
+        checked = as_logits(logits, num_classes=self.offset_.size)
+        return like(logits, (checked.double() + torch.from_numpy(self.offset_).to(checked.device)).argmax(-1))
+
+    def predict_proba(self, logits: Array) -> Array:
+        """softmax(logits + offset): class probabilities under the target prior; otherwise as `transform`."""
+        checked = as_logits(logits, num_classes=self.offset_.size)
+        shifted = checked.double() + torch.from_numpy(self.offset_).to(checked.device)
+        return like(logits, shifted.softmax(-1).to(checked.dtype))
+
+    def fold_into(self, linear: nn.Linear) -> nn.Linear:
+        """A copy of a classifier's last layer with the offset in its bias (made if missing): no cost at inference.
+
+        Raises:
+            TypeError: not an `nn.Linear`.
+            ValueError: another number of classes.
+        """
+        if not isinstance(linear, nn.Linear):
+            raise TypeError(f"`linear` must be an nn.Linear. Got {type(linear).__name__}.")
+        if linear.out_features != self.offset_.size:
+            raise ValueError(f"`linear` must have {self.offset_.size} outputs, one a class. Got {linear.out_features}.")
+        folded = copy.deepcopy(linear)
+        offset = torch.from_numpy(self.offset_).to(linear.weight.device)
+        bias = offset if linear.bias is None else linear.bias.detach().double() + offset
+        folded.bias = nn.Parameter(bias.to(linear.weight.dtype), requires_grad=linear.weight.requires_grad)
+        return folded
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write method, parameters and offset as JSON, a few bytes a class; the file is there whole or not at all.
+
+        Raises:
+            AttributeError: not fitted.
+            OSError: the file can't be written.
+        """
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "method": type(self).__name__,
+            "parameters": {name: _plain(value) for name, value in self.get_params().items()},
+            **self._evidence(),
+            "num_classes": self.offset_.size,
+            "offset": [value if np.isfinite(value) else None for value in self.offset_.tolist()],
+        }
+        with write_whole(path) as file:
+            file.write(json.dumps(content, indent=1, allow_nan=False).encode())
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote. Nothing in the file is executed.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: not such a file, of another version or method, or damaged.
+        """
+        content = _read(Path(path))
+        method = OffsetMethod._methods.get(str(content["method"]))
+        if method is None or not issubclass(method, cls):
+            raise ValueError(f"`path` must hold a {cls.__name__}. Got a {content['method']} in {path}.")
+        try:
+            loaded = method(**content["parameters"])
+        except TypeError as error:
+            raise ValueError(f"`path` must hold the parameters of a {method.__name__}: {error}, in {path}.") from None
+        loaded._restore(np.array([-np.inf if value is None else value for value in content["offset"]]), content)
+        return loaded
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name, as scikit-learn's `clone` asks for them; `deep` has nothing to add."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters by name; raises `ValueError` for one that does not exist."""
+        for name, value in parameters.items():
+            if name not in self.get_params():
+                raise ValueError(f"`{name}` must be one of {', '.join(self.get_params())}.")
+            setattr(self, name, value)
+        return self
+
+    def _current_offset(self) -> np.ndarray | None:
+        raise NotImplementedError
+
+    def _evidence(self) -> dict[str, Any]:
+        """What else a saved file says about the fit."""
+        return {}
+
+    def _restore(self, offset: np.ndarray, content: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        content = None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"`path` must name a file written by `save`. Got {path}, which is not one or is damaged.")
+    if content.get("version") != VERSION:
+        raise ValueError(
+            f"`path` must hold version {VERSION} of the format. Got version {content.get('version')} in {path}. "
+            "Was it written by a newer longtail?"
+        )
+    offset, parameters = content.get("offset"), content.get("parameters")
+    if not isinstance(offset, list) or not isinstance(parameters, dict) or "method" not in content:
+        raise ValueError(f"`path` must name a complete file. Got {path}, which lacks fields.")
+    if not all(value is None or isinstance(value, (int, float)) for value in offset):
+        raise ValueError(f"`path` must hold numbers as offset. Got something else in {path}.")
+    if content.get("num_classes") != len(offset):
+        raise ValueError(
+            f"`path` must hold one offset a class. Got {len(offset)} in {path}, which names {content.get('num_classes')}."
+        )
+    return content

@@ -1,0 +1,79 @@
+"""What post-hoc methods ask of logits and labels, and the way from numpy or torch and back."""
+
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from longtail.arguments import check_labels
+
+Array = TypeVar("Array", np.ndarray, Tensor)
+
+
+def as_logits(logits: np.ndarray | Tensor, num_classes: int | None = None) -> Tensor:
+    """Finite logits (N, C) or (C,) as a detached tensor that shares the memory of what was given.
+
+    Raises:
+        TypeError: neither an array nor a tensor of floating point numbers.
+        ValueError: another shape or number of classes, or a value that is not finite.
+    """
+    if not isinstance(logits, (np.ndarray, Tensor)):
+        raise TypeError(f"`logits` must be a numpy array or a torch tensor. Got {type(logits).__name__}.")
+    tensor = logits.detach() if isinstance(logits, Tensor) else _from_numpy(logits)
+    if not tensor.is_floating_point():
+        raise TypeError(f"`logits` must be floating point. Got {logits.dtype}.")
+    if tensor.dim() not in (1, 2) or tensor.shape[-1] < 2:
+        raise ValueError(f"`logits` must have the shape (N, C) with C at least 2. Got {tuple(tensor.shape)}.")
+    if num_classes is not None and tensor.shape[-1] != num_classes:
+        raise ValueError(f"`logits` must have {num_classes} classes, as fitted. Got {tensor.shape[-1]}.")
+    finite = tensor.isfinite()
+    if not finite.all():
+        index = (~finite).nonzero()[0].tolist()
+        raise ValueError(
+            f"`logits` must be finite. Got {tensor[tuple(index)].item()} at {index}. "
+            "Logarithms of probabilities that are 0? Clip those to a small number first."
+        )
+    return tensor
+
+
+def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None) -> Tensor:
+    """`as_logits`, for fitting: (N, C) with at least one sample."""
+    tensor = as_logits(logits, num_classes)
+    if tensor.dim() != 2 or not len(tensor):
+        raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
+    return tensor
+
+
+def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_classes: int) -> Tensor:
+    """Class indices (N,) as an int64 tensor on the CPU.
+
+    Raises:
+        TypeError: not integers.
+        ValueError: another shape or length, or a label outside [0, C).
+    """
+    labels = target.detach().cpu() if isinstance(target, Tensor) else torch.as_tensor(np.asarray(target))
+    if labels.shape == (num_samples, num_classes) and num_samples:
+        raise ValueError(
+            f"`target` must have the shape ({num_samples},). Got {tuple(labels.shape)}. Is it one-hot? "
+            "Pass `target.argmax(1)`."
+        )
+    if labels.shape != (num_samples,):
+        raise ValueError(f"`target` must hold one label a sample, ({num_samples},). Got {tuple(labels.shape)}.")
+    check_labels("target", labels, num_classes, "Do the logits and the labels belong to the same classes?")
+    return labels.long()
+
+
+def like(given: Array, result: Tensor) -> Array:
+    """The result as numpy if numpy was given, as torch otherwise."""
+    return result if isinstance(given, Tensor) else result.numpy()
+
+
+def _from_numpy(array: np.ndarray) -> Tensor:
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"`logits` must be floating point. Got {array.dtype}.")
+    if array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    return torch.from_numpy(array)

@@ -1,0 +1,67 @@
+"""Post-hoc logit adjustment (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, eq. 9).
+
+    argmax_j z_j − τ log π_j
+
+with π the class prior of the training set. For a target prior ν other than uniform: z_j + τ log(ν_j / π_j). Never on
+top of a loss that adjusted the logits already. A class without a training sample counts as ½.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from torch import Tensor
+
+from longtail.arguments import as_class_counts, as_prior, check_strength, count_empty_as_half
+from longtail.posthoc.contract import OffsetMethod
+from longtail.posthoc.inputs import as_logits
+
+
+@dataclass(eq=False)
+class PostHocLogitAdjustment(OffsetMethod):
+    """Divides the prior of the training set out of a trained model's predictions.
+
+    Args:
+        class_counts: (C,) training samples of each class.
+        tau: τ ≥ 0, the strength; 0 changes nothing.
+        target_prior: "uniform", or (C,) probabilities: how often each class will come.
+
+    Attributes:
+        offset_: (C,) float64, added to the logits.
+
+    Example:
+        >>> adjustment = PostHocLogitAdjustment(class_counts=[90, 10]).fit()
+        >>> adjustment.predict(np.array([[1.0, 0.0], [3.0, 0.0]]))
+        array([1, 0])
+
+    Source: Menon et al., ICLR 2021, eq. 9.
+    """
+
+    class_counts: Tensor | np.ndarray | Sequence[float]
+    tau: float = 1.0
+    target_prior: str | np.ndarray | Tensor | Sequence[float] = "uniform"
+    _offset: np.ndarray | None = field(default=None, init=False, repr=False)
+
+    def fit(
+        self, logits: np.ndarray | Tensor | None = None, target: np.ndarray | Tensor | list[int] | None = None
+    ) -> Self:
+        """Compute the offset from the class counts; logits, if given, are only checked, labels are not looked at.
+
+        Raises:
+            ValueError: counts, strength, prior or logits that do not fit.
+        """
+        check_strength("tau", self.tau)
+        counts = count_empty_as_half(as_class_counts(self.class_counts))
+        prior = as_prior("target_prior", self.target_prior, counts.numel())
+        if logits is not None:
+            as_logits(logits, counts.numel())
+        offset = prior.log() - (counts / counts.sum()).log()
+        self._offset = np.zeros(counts.numel()) if self.tau == 0 else (self.tau * offset).numpy()
+        return self
+
+    def _current_offset(self) -> np.ndarray | None:
+        return self._offset
+
+    def _restore(self, offset: np.ndarray, content: dict[str, Any]) -> None:
+        self._offset = offset

@@ -1,0 +1,174 @@
+"""Prediction re-balancing (Zhang et al., ICASSP 2024, section 2.3).
+
+With P = softmax(Z) over a whole evaluation set and s_j = Σ_i P_ij, the paper predicts argmax_j P_ij / s_j^τ. In the
+space of logits that is one bias, −τ log s_j. The paper takes s from the unlabelled test set itself and assumes that
+its classes are balanced: `fit_transductive`. `fit` needs labels instead, of any set that the model was not fitted to
+too closely, and weights each sample by target prior / class frequency: s_j is then the mass that class j receives when
+classes arrive as the target prior says. For a target prior π other than uniform the rule is P_ij (π_j / s_j)^τ.
+
+`converge` continues the rule to its fixed point, the offset o with mean softmax(z + o) = π; τ then scales o.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from longtail.arguments import as_prior, check_strength, describe_classes
+from longtail.posthoc.contract import OffsetMethod
+from longtail.posthoc.fixed_point import fixed_point_offset
+from longtail.posthoc.inputs import as_labels, as_sample_logits
+from longtail.posthoc.predicted_mass import PredictedMass
+
+
+@dataclass(eq=False)
+class PredictionRebalancer(OffsetMethod):
+    """Re-balances the predictions of a trained model by one offset a class.
+
+    Args:
+        tau: τ ≥ 0, the strength; 0 changes nothing, 1 is the rule.
+        target_prior: "uniform", or (C,) probabilities: how often each class will come. A class of prior 0 is never
+            predicted.
+        converge: go on to the fixed point; needs all data at once, and a prior without zeros.
+
+    Attributes:
+        offset_: (C,) float64, added to the logits. A model that needs no re-balancing gets zeros.
+        transductive_: whether the offset came from unlabelled data. If those were the test set, the result says so.
+
+    Inputs are logits, numpy or torch, finite; for probabilities p pass log p. Outputs are of the same kind.
+
+    Example:
+        >>> logits = np.array([[3.0, 0.0], [2.0, 0.0], [1.0, 0.0], [0.5, 0.0]])  # class 0 is always preferred
+        >>> rebalancer = PredictionRebalancer().fit(logits, np.array([0, 0, 1, 1]))
+        >>> rebalancer.offset_.round(3)
+        array([-0.466,  0.9  ])
+        >>> rebalancer.predict(logits)
+        array([0, 0, 1, 1])
+
+    Source: Zhang et al., "Gradient-Aware Logit Adjustment Loss for Long-tailed Classifier", ICASSP 2024, section 2.3;
+    the labelled fit, other priors and the fixed point are ours.
+    """
+
+    tau: float = 1.0
+    target_prior: str | np.ndarray | Tensor | Sequence[float] = "uniform"
+    converge: bool = False
+    _offset: np.ndarray | None = field(default=None, init=False, repr=False)
+    _mass: PredictedMass | None = field(default=None, init=False, repr=False)
+
+    def fit(self, logits: np.ndarray | Tensor, target: np.ndarray | Tensor | list[int]) -> Self:
+        """Fit on labelled data, each sample weighted by target prior / class frequency.
+
+        Args:
+            logits: (N, C), finite.
+            target: (N,) class indices.
+
+        Raises:
+            ValueError: a class without a sample (unless its prior is 0), values that are not finite, labels outside
+                [0, C), a prior that does not fit.
+            RuntimeError: with `converge`, no convergence.
+        """
+        checked, prior = self._check(logits)
+        labels = as_labels(target, *checked.shape)
+        class_weight = self._class_weight(torch.bincount(labels, minlength=prior.numel()), prior)
+        self._fit(checked, class_weight[labels], prior, transductive=False)
+        return self
+
+    def fit_transductive(self, logits: np.ndarray | Tensor) -> Self:
+        """Fit on unlabelled data, whose classes are taken to come as the target prior says.
+
+        On the test set itself this is the paper's rule, and the result is *transductive*. On a long-tailed set it
+        measures the tail itself and harms a model that is already balanced: use `fit` there.
+        """
+        checked, prior = self._check(logits)
+        weight = torch.full((len(checked),), 1 / len(checked), dtype=torch.float64)
+        self._fit(checked, weight, prior, transductive=True)
+        return self
+
+    def partial_fit(self, logits: np.ndarray | Tensor, target: np.ndarray | Tensor | list[int] | None = None) -> Self:
+        """Fit on one more chunk of data: with labels as `fit`, without as `fit_transductive`.
+
+        The result is that of one fit on all chunks. Keeps C × C numbers with labels, C without. `offset_` is there as
+        soon as every class has come.
+
+        Raises:
+            ValueError: with `converge`, which needs all data at once; after `fit` or `load`, whose data is gone;
+                labelled chunks mixed with unlabelled ones; otherwise as `fit`.
+        """
+        if self.converge:
+            raise ValueError(
+                "`partial_fit` must have `converge=False`: the fixed point passes over all data many times."
+            )
+        checked, prior = self._check(logits)
+        mass = self._continued_mass(prior.numel(), labelled=target is not None)
+        mass.add(checked, None if target is None else as_labels(target, *checked.shape))
+        self._mass, self._offset = mass, None
+        self.transductive_ = target is None
+        return self
+
+    def _check(self, logits: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
+        check_strength("tau", self.tau)
+        checked = as_sample_logits(logits)
+        prior = as_prior("target_prior", self.target_prior, checked.shape[1])
+        if self.converge and not prior.all():
+            raise ValueError(
+                f"`target_prior` must be above 0 everywhere with `converge`. Got 0 for {describe_classes(prior == 0)}: "
+                "no finite offset reaches it."
+            )
+        return checked, prior
+
+    def _fit(self, logits: Tensor, weight: Tensor, prior: Tensor, *, transductive: bool) -> None:
+        self._mass = None
+        self._offset = self._scale(self._unscaled_offset(logits, weight, prior))
+        self.transductive_ = transductive
+
+    def _unscaled_offset(self, logits: Tensor, weight: Tensor, prior: Tensor) -> Tensor:
+        if self.converge:
+            used = weight > 0
+            return fixed_point_offset(logits.to("cpu", torch.float64)[used], weight[used], prior)
+        mass = PredictedMass(1, prior.numel())
+        mass.add(logits, weight=weight)
+        return prior.log() - mass.log_mean(torch.ones(1, dtype=torch.float64))
+
+    def _scale(self, offset: Tensor) -> np.ndarray:
+        return np.zeros(offset.numel()) if self.tau == 0 else (self.tau * offset).numpy()
+
+    def _class_weight(self, counts: Tensor, prior: Tensor) -> Tensor:
+        missing = (counts == 0) & (prior > 0)
+        if missing.any():
+            raise ValueError(
+                f"`target` must hold a sample of every class whose target prior is above 0. Got none of "
+                f"{describe_classes(missing)}. Without labels, `fit_transductive` needs none."
+            )
+        return prior / counts.clamp(min=1)
+
+    def _continued_mass(self, num_classes: int, *, labelled: bool) -> PredictedMass:
+        mass = self._mass
+        if mass is None:
+            if self._offset is not None:
+                raise ValueError(
+                    "`partial_fit` must continue a `partial_fit`. Got one after `fit` or `load`: begin anew."
+                )
+            return PredictedMass(num_classes if labelled else 1, num_classes)
+        if mass.scaled.shape[1] != num_classes:
+            raise ValueError(f"`logits` must have {mass.scaled.shape[1]} classes, as before. Got {num_classes}.")
+        if labelled == self.transductive_:
+            raise ValueError("`target` must be given for all chunks or for none.")
+        return mass
+
+    def _current_offset(self) -> np.ndarray | None:
+        mass = self._mass
+        if self._offset is None and mass is not None:
+            prior = as_prior("target_prior", self.target_prior, mass.scaled.shape[1])
+            weight = 1 / mass.samples.double() if self.transductive_ else self._class_weight(mass.samples, prior)
+            self._offset = self._scale(prior.log() - mass.log_mean(weight))
+        return self._offset
+
+    def _evidence(self) -> dict[str, Any]:
+        return {"transductive": self.transductive_}
+
+    def _restore(self, offset: np.ndarray, content: dict[str, Any]) -> None:
+        self._mass, self._offset = None, offset
+        self.transductive_ = bool(content.get("transductive"))

@@ -1,0 +1,24 @@
+"""What all tests share: the device, the real data, and one thread."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def device() -> torch.device:
+    """The device that the suite runs on: `LONGTAIL_DEVICE`, by default the CPU."""
+    return torch.device(os.environ.get("LONGTAIL_DEVICE", "cpu"))
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real data that `LONGTAIL_DATA` names."""
+    folder = os.environ.get("LONGTAIL_DATA")
+    if not folder:
+        pytest.skip("LONGTAIL_DATA is not set: it names the folder of real data")
+    return Path(folder)

@@ -1,0 +1,294 @@
+"""The properties that every loss has, whatever its mathematics."""
+
+import copy
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from losses.cases import NUM_CLASSES, every_loss
+
+SAMPLES = 7
+WEIGHT = torch.tensor([0.2, 1.0, 1.5, 3.0, 0.7])
+
+
+def make_logits(shape=(SAMPLES, NUM_CLASSES), dtype=torch.float32, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype) * 3
+
+
+def make_target(kind="index", spatial=(), dtype=torch.float32, ignore_index=None):
+    generator = torch.Generator().manual_seed(1)
+    if kind == "soft":
+        shape = (SAMPLES, NUM_CLASSES, *spatial)
+        return torch.rand(shape, generator=generator, dtype=torch.float64).softmax(1).to(dtype)
+    target = torch.randint(0, NUM_CLASSES, (SAMPLES, *spatial), generator=generator)
+    if ignore_index is not None:
+        target[::3] = ignore_index
+    return target
+
+
+@every_loss
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+@pytest.mark.parametrize("kind", ["index", "soft"])
+def test_agrees_with_the_reference(case, kind, weight, label_smoothing):
+    logits, target = make_logits(dtype=torch.float64), make_target(kind, dtype=torch.float64)
+    arguments = {"weight": weight, "label_smoothing": label_smoothing}
+    got = case.function(logits, target, **{**arguments, "weight": None if weight is None else weight.double()})
+    want = case.reference(
+        logits.numpy(), list(target.numpy()), **{**arguments, "weight": None if weight is None else weight.numpy()}
+    )
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-6)
+    module = case.module(**arguments, reduction="none")
+    np.testing.assert_allclose(module(logits.float(), target if kind == "index" else target.float()), want, rtol=2e-5)
+
+
+@every_loss
+@pytest.mark.parametrize("kind", ["index", "soft"])
+@pytest.mark.parametrize("spatial", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_is_a_drop_in_for_cross_entropy(case, kind, spatial, reduction):
+    shape = (SAMPLES, NUM_CLASSES, *spatial)
+    for weight, smoothing, ignore in itertools.product([None, WEIGHT], [0.0, 0.2], [None, -100, 2, 255]):
+        if kind == "soft" and ignore is not None:
+            continue
+        target = make_target(kind, spatial, ignore_index=ignore)
+        arguments = {
+            "weight": weight,
+            "label_smoothing": smoothing,
+            "reduction": reduction,
+            "ignore_index": -100 if ignore is None else ignore,
+        }
+        ours, theirs = make_logits(shape).requires_grad_(), make_logits(shape).requires_grad_()
+        got, want = case.neutral(**arguments)(ours, target), F.cross_entropy(theirs, target, **arguments)
+        torch.testing.assert_close(got, want, rtol=2e-6, atol=2e-6)
+        got.sum().backward()
+        want.sum().backward()
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-6)
+
+
+@every_loss
+def test_dense_logits_give_the_losses_of_their_positions(case):
+    logits, target = make_logits((SAMPLES, NUM_CLASSES, 2, 3)), make_target(spatial=(2, 3))
+    got = case.module(reduction="none")(logits, target)
+    flat = case.module(reduction="none")(logits.permute(0, 2, 3, 1).reshape(-1, NUM_CLASSES), target.flatten())
+    torch.testing.assert_close(got, flat.view_as(got))
+
+
+@every_loss
+def test_one_unbatched_sample(case):
+    logits, target = make_logits(), make_target()
+    got = case.module(reduction="none")(logits[0], target[0])
+    torch.testing.assert_close(got, case.module(reduction="none")(logits[:1], target[:1])[0])
+    soft = make_target("soft")
+    got = case.module(reduction="none")(logits[0], soft[0])
+    torch.testing.assert_close(got, case.module(reduction="none")(logits[:1], soft[:1])[0])
+
+
+@every_loss
+@pytest.mark.parametrize("kind", ["index", "soft"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_eval_is_plain_cross_entropy_bit_for_bit(case, kind, reduction):
+    arguments = {"weight": WEIGHT, "label_smoothing": 0.1, "reduction": reduction}
+    logits, target = make_logits(), make_target(kind)
+    criterion = case.module(**arguments).eval()
+    before = copy.deepcopy(criterion.state_dict())
+    assert torch.equal(criterion(logits, target), F.cross_entropy(logits, target, **arguments))
+    assert all(torch.equal(before[name], value) for name, value in criterion.state_dict().items())
+
+
+@every_loss
+@pytest.mark.parametrize("kind", ["index", "soft"])
+def test_gradcheck(case, kind):
+    logits = make_logits(dtype=torch.float64).requires_grad_()
+    target = make_target(kind, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda z: case.function(z, target, label_smoothing=0.1), (logits,))
+    assert torch.autograd.gradgradcheck(lambda z: case.function(z, target), (logits,))
+
+
+@every_loss
+@pytest.mark.parametrize("kind", ["index", "soft"])
+def test_classes_may_be_renumbered(case, kind):
+    logits, target = make_logits(dtype=torch.float64), make_target(kind, dtype=torch.float64)
+    order = torch.tensor([3, 0, 4, 1, 2])
+    renumbered = target[:, order] if kind == "soft" else order.argsort()[target]
+    torch.testing.assert_close(case.function(logits[:, order], renumbered, order), case.function(logits, target))
+
+
+@every_loss
+def test_adding_a_constant_to_a_row_changes_nothing(case):
+    logits, target = make_logits(dtype=torch.float64), make_target()
+    shifted = logits + torch.arange(SAMPLES)[:, None] * 100
+    torch.testing.assert_close(case.function(shifted, target), case.function(logits, target), rtol=1e-9, atol=1e-9)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_extreme_logits_stay_finite(case, dtype):
+    logits = (make_logits().sign() * 1e4).to(dtype).requires_grad_()
+    criterion = case.module()
+    for target in (make_target(), make_target("soft").to(dtype)):
+        loss = criterion(logits, target)
+        loss.backward()
+        assert loss.isfinite()
+        assert logits.grad.isfinite().all()
+        assert all(buffer.isfinite().all() for buffer in criterion.buffers())
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_logits_lose_nothing_but_their_own_rounding(case, dtype):
+    rounded, target = make_logits(dtype=dtype), make_target()
+    criterion, exact = case.module(), case.module()
+    loss = criterion(rounded, target)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, exact(rounded.float(), target))
+    for buffer, want in zip(criterion.buffers(), exact.buffers(), strict=True):
+        torch.testing.assert_close(buffer, want)
+
+
+@every_loss
+def test_casting_the_module_leaves_its_statistics_alone(case):
+    criterion = case.module()
+    kept = dict(criterion.named_buffers())
+    cast = copy.deepcopy(criterion).half()
+    for name, buffer in cast.named_buffers():
+        assert buffer.dtype == kept[name].dtype
+        assert torch.equal(buffer, kept[name])
+    assert torch.equal(cast.half()(make_logits(), make_target()), criterion(make_logits(), make_target()))
+
+
+@every_loss
+def test_autocast_does_not_reach_the_statistics(case):
+    logits, target = make_logits(), make_target()
+    inside, outside = case.module(), case.module()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = inside(logits, target)
+    torch.testing.assert_close(loss, outside(logits, target))
+    assert all(torch.equal(a, b) for a, b in zip(inside.buffers(), outside.buffers(), strict=True))
+
+
+@every_loss
+def test_state_dict_round_trip(case):
+    criterion, restored = case.module(), case.neutral()
+    criterion(make_logits(seed=5).requires_grad_(), make_target())
+    restored.load_state_dict(criterion.state_dict())
+    assert restored.state_dict().keys() == criterion.state_dict().keys()
+    for name, value in criterion.state_dict().items():
+        assert torch.equal(restored.state_dict()[name], value)
+
+
+@every_loss
+def test_an_empty_batch_does_what_cross_entropy_does(case):
+    for shape in [(0,), (0, 3)]:
+        logits = torch.zeros(0, NUM_CLASSES, *shape[1:], requires_grad=True)
+        target = torch.zeros(shape, dtype=torch.int64)
+        for reduction in ("mean", "sum", "none"):
+            criterion = case.module(reduction=reduction)
+            before = copy.deepcopy(criterion.state_dict())
+            want = F.cross_entropy(logits, target, reduction=reduction)
+            torch.testing.assert_close(criterion(logits, target), want, equal_nan=True)
+            assert all(torch.equal(before[name], value) for name, value in criterion.state_dict().items())
+
+
+@every_loss
+def test_a_wholly_ignored_batch_does_what_cross_entropy_does(case):
+    logits, target = make_logits().requires_grad_(), torch.full((SAMPLES,), -100)
+    for reduction, smoothing in itertools.product(["mean", "sum", "none"], [0.0, 0.1]):
+        criterion = case.module(reduction=reduction, label_smoothing=smoothing)
+        before = copy.deepcopy(criterion.state_dict())
+        want = F.cross_entropy(logits, target, reduction=reduction, label_smoothing=smoothing)
+        torch.testing.assert_close(criterion(logits, target), want, equal_nan=True)
+        assert all(torch.equal(before[name], value) for name, value in criterion.state_dict().items())
+
+
+@every_loss
+@pytest.mark.parametrize("kind", ["index", "soft"])
+def test_compiles_to_one_graph(case, kind):
+    torch._dynamo.reset()
+    logits, target = make_logits().requires_grad_(), make_target(kind)
+    eager, module = case.module(), case.module()
+    compiled = torch.compile(module, fullgraph=True)
+    for _ in range(3):
+        logits.grad = None
+        want = eager(logits, target)
+        want.backward()
+        want_grad, logits.grad = logits.grad, None
+        got = compiled(logits, target)
+        got.backward()
+        torch.testing.assert_close(got, want)
+        torch.testing.assert_close(logits.grad, want_grad)
+        for buffer, expected in zip(module.buffers(), eager.buffers(), strict=True):
+            torch.testing.assert_close(buffer, expected)
+
+
+@every_loss
+def test_the_target_is_checked(case):
+    logits, criterion = make_logits(), case.module()
+    one_hot = F.one_hot(make_target(), NUM_CLASSES)
+    for target, error, message in [
+        (one_hot, ValueError, "Is it one-hot"),
+        (make_target().float(), ValueError, r"must have the shape of the logits, \(7, 5\)"),
+        (make_target()[:-1], ValueError, r"must have the shape \(7,\)\. Got \(6,\)"),
+        (make_target().int(), TypeError, r"must be int64 \(or uint8\)\. Got torch\.int32"),
+        (make_target().bool(), TypeError, "Got torch.bool"),
+        (make_target().index_fill(0, torch.tensor(2), 5), IndexError, r"in \[0, 5\).* Got 5 at index 2.*num_classes"),
+        (make_target().index_fill(0, torch.tensor(3), -1), IndexError, "Got -1 at index 3"),
+        ([0] * SAMPLES, TypeError, "must be tensors"),
+    ]:
+        before = copy.deepcopy(criterion.state_dict())
+        for mode in (True, False):
+            with pytest.raises(error, match=message):
+                criterion.train(mode)(logits, target)
+        assert all(torch.equal(before[name], value) for name, value in criterion.state_dict().items())
+
+
+@every_loss
+def test_the_logits_are_checked(case):
+    for logits, error, message in [
+        (torch.zeros(SAMPLES, 4), ValueError, r"with C = 5\. Got \(7, 4\)"),
+        (torch.zeros(()), ValueError, "Got \\(\\)"),
+        (torch.zeros(SAMPLES, NUM_CLASSES, dtype=torch.int64), TypeError, "floating point. Got torch.int64"),
+    ]:
+        with pytest.raises(error, match=message):
+            case.module()(logits, make_target())
+
+
+@every_loss
+def test_values_are_checked_on_request(case):
+    criterion = case.module(validate=True)
+    good, target = make_logits(), make_target()
+    assert criterion(good, target).isfinite()
+    for value in (float("nan"), float("inf"), -float("inf")):
+        bad = good.clone()
+        bad[3, 1] = value
+        with pytest.raises(ValueError, match=r"`logits` must be finite\. Got -?(nan|inf) at \[3, 1\]"):
+            criterion(bad, target)
+    soft = make_target("soft")
+    assert criterion(good, soft).isfinite()
+    with pytest.raises(ValueError, match=r"must sum to 1 over the classes\. Got a sum of 2 at \[0\]"):
+        criterion(good, soft * 2)
+    with pytest.raises(ValueError, match="must be at least 0"):
+        criterion(good, soft - 0.5)
+
+
+@every_loss
+def test_the_settings_are_checked(case):
+    for arguments, error, message in [
+        ({"reduction": "avg"}, ValueError, "`reduction` must be one of 'mean', 'sum', 'none'. Got 'avg'"),
+        ({"label_smoothing": 1.5}, ValueError, r"`label_smoothing` must lie in \[0, 1\]"),
+        ({"label_smoothing": float("nan")}, ValueError, "`label_smoothing`"),
+        ({"weight": torch.ones(3)}, ValueError, r"`weight` must have the shape \(5,\)\. Got \(3,\)"),
+        ({"weight": [1.0] * 5}, TypeError, "`weight` must be a tensor"),
+    ]:
+        with pytest.raises(error, match=message):
+            case.module(**arguments)
+
+
+@every_loss
+def test_is_a_cross_entropy_loss_that_prints_its_settings(case):
+    criterion = case.module()
+    assert isinstance(criterion, torch.nn.CrossEntropyLoss)
+    assert "num_classes=5" in repr(criterion)
