@@ -126,7 +126,8 @@ def _as_vector(name: str, values: Any) -> Tensor:
     if isinstance(values, Iterable) and not isinstance(values, (Tensor, np.ndarray, list, tuple)):
         values = list(values)
     try:
-        vector = torch.as_tensor(values).detach().to("cpu", torch.float64)
+        vector = values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.array(values, dtype=np.float64))
+        vector = vector.to("cpu", torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"`{name}` must hold one number for each class. Got {values!r}.") from error
     if vector.dim() != 1:

@@ -1,6 +1,7 @@
-"""Prediction re-balancing from section 2.3 of Zhang et al., ICASSP 2024, and its fixed point by bisection."""
+"""Prediction re-balancing from section 2.3 of Zhang et al., ICASSP 2024, and its fixed point by a general minimiser."""
 
 import numpy as np
+from scipy.optimize import minimize
 
 from .cross_entropy import softmax
 
@@ -25,13 +26,17 @@ def rebalanced_predictions(logits, s, tau):
     return np.array([int(np.argmax(softmax(z) / s**tau)) for z in np.asarray(logits, dtype=np.float64)])
 
 
-def fixed_point_by_newton(logits, weight, prior, steps=200):
-    """The offset with Σ_i w_i softmax(z_i + o) = π, by damped Newton steps on the convex objective."""
+def fixed_point_by_minimisation(logits, weight, prior):
+    """The offset with Σ_i w_i softmax(z_i + o) = π, as the minimum of Σ_i w_i log Σ_j e^{z_ij + o_j} − Σ_j π_j o_j."""
     logits = np.asarray(logits, dtype=np.float64)
-    o = np.zeros(len(prior))
-    for _ in range(steps):
-        p = np.array([softmax(z + o) for z in logits])
-        mean = weight @ p
-        hessian = np.diag(mean) - (p * weight[:, None]).T @ p
-        o = o - 0.5 * np.linalg.pinv(hessian) @ (mean - prior)
-    return o - o.mean()
+
+    def objective(o):
+        value, gradient = -prior @ o, -prior.copy()
+        for z, w in zip(logits, weight, strict=True):
+            shifted = z + o
+            value += w * (shifted.max() + np.log(np.exp(shifted - shifted.max()).sum()))
+            gradient += w * softmax(shifted)
+        return value, gradient
+
+    offset = minimize(objective, np.zeros(len(prior)), jac=True, method="BFGS", options={"gtol": 1e-9}).x
+    return offset - offset.mean()

@@ -80,6 +80,8 @@ def long_tailed_indices(
     if seed >= 2**32:
         raise ValueError(f"`seed` must be below 2^32. Got {seed}.")
     available = np.bincount(labels)
+    if not available.all():
+        raise ValueError(f"`labels` must hold every class from 0 on. Class {int(available.argmin())} has no sample.")
     if max_count is None:
         max_count = _largest_head(available, imbalance, profile)
     counts = long_tailed_counts(len(available), max_count, imbalance, profile)

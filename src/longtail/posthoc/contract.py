@@ -168,8 +168,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"`path` must name a complete file. Got {path}, which lacks fields.")
     if not all(value is None or isinstance(value, (int, float)) for value in offset):
         raise ValueError(f"`path` must hold numbers as offset. Got something else in {path}.")
-    if content.get("num_classes") != len(offset):
-        raise ValueError(
-            f"`path` must hold one offset a class. Got {len(offset)} in {path}, which names {content.get('num_classes')}."
-        )
+    declared = content.get("num_classes")
+    if declared != len(offset):
+        raise ValueError(f"`path` must hold one offset a class. Got {len(offset)} for {declared} classes in {path}.")
     return content

@@ -52,7 +52,7 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
         TypeError: not integers.
         ValueError: another shape or length, or a label outside [0, C).
     """
-    labels = target.detach().cpu() if isinstance(target, Tensor) else torch.as_tensor(np.asarray(target))
+    labels = target.detach().cpu() if isinstance(target, Tensor) else torch.from_numpy(np.array(target))
     if labels.shape == (num_samples, num_classes) and num_samples:
         raise ValueError(
             f"`target` must have the shape ({num_samples},). Got {tuple(labels.shape)}. Is it one-hot? "

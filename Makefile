@@ -1,0 +1,33 @@
+# Each target makes .venv and installs what it needs; after that it works offline.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/demo.installed  ## GALA and re-balancing on real images, under two minutes
+	$(BIN)/python examples/digits.py
+
+test: .venv/dev.installed  ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.installed  ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/dev.installed  ## speed, as ratios measured side by side
+	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/import_time.py
+
+clean:
+	rm -rf .venv
+
+.venv/%.installed: .venv/made pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[$*]"
+	touch $@
+
+.venv/made:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "longtail needs Python 3.11 or newer, got " + sys.version)'
+	$(PYTHON) -m venv .venv
+	touch $@

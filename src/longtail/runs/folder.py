@@ -1,0 +1,179 @@
+"""The run folder: what one training run leaves behind, and what reports, re-balancing and comparisons read.
+
+    run.json                configuration, seed, versions; written first
+    metrics.jsonl           one JSON object a line, appended as training goes
+    weights.pt              tensors by name; loaded without executing anything
+    predictions-NAME.npz    logits (N, C) float32 and labels (N,) int64 of one set
+    result.json             the scores; written last, so its presence says that the run is complete
+
+Every file but the growing one is written whole. A number that is not finite is `null` in JSON.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from longtail.whole_file import write_whole
+
+SCHEMA_VERSION = 1
+
+
+class RunFolder:
+    """One run on disk: made with `create`, found again with `open`.
+
+    Example:
+        >>> import tempfile
+        >>> folder = RunFolder.create(Path(tempfile.mkdtemp()) / "ce-seed0", config={"loss": "ce"}, seed=0)
+        >>> folder.log(epoch=1, loss=2.3)
+        >>> folder.finish({"top1": 0.8})
+        >>> RunFolder.open(folder.path).result
+        {'top1': 0.8}
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self.path = path
+        self.header = header
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], *, config: Any, seed: int) -> Self:
+        """Make a new folder, with its parents.
+
+        Args:
+            path: must not exist yet.
+            config: a dataclass or mapping of plain values.
+            seed: what the run's randomness derives from.
+
+        Raises:
+            FileExistsError: `path` is already there.
+            TypeError: a configuration that JSON can't hold.
+        """
+        header = {
+            "schema": SCHEMA_VERSION,
+            "config": dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config),  # type: ignore[arg-type]
+            "seed": seed,
+            "versions": _versions(),
+        }
+        content = _to_json(header, indent=1)
+        path = Path(path)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise FileExistsError(f"`path` must not exist yet. Got {path}.") from None
+        _write(path / "run.json", content)
+        return cls(path, json.loads(content))
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Find a run again, complete or not.
+
+        Raises:
+            FileNotFoundError: no such folder, or no run in it.
+            ValueError: damaged, or of a newer version.
+        """
+        path = Path(path)
+        if not (path / "run.json").is_file():
+            raise FileNotFoundError(f"`path` must be a run folder. Got {path}, which has no run.json.")
+        try:
+            header = json.loads((path / "run.json").read_text())
+            schema = header["schema"]
+        except (ValueError, TypeError, KeyError):
+            raise ValueError(f"`path` must be a run folder. Got {path}, whose run.json is damaged.") from None
+        if schema != SCHEMA_VERSION:
+            raise ValueError(
+                f"`path` must be a run folder of version {SCHEMA_VERSION}. Got version {schema} in {path}. "
+                "Was it written by a newer longtail?"
+            )
+        return cls(path, header)
+
+    def log(self, **metrics: float | int | str) -> None:
+        """Append one line of metrics."""
+        with (self.path / "metrics.jsonl").open("a") as file:
+            file.write(_to_json(metrics) + "\n")
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of metrics; one that was cut off by the end of the process is left out."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text().split("\n")[:-1] if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def save_predictions(self, name: str, logits: Tensor, target: Tensor) -> None:
+        """Keep logits (N, C) and labels (N,) of one set, such as "test"."""
+        with write_whole(self.path / f"predictions-{name}.npz") as file:
+            np.savez(file, logits=logits.detach().cpu().float().numpy(), target=target.cpu().numpy())
+
+    def load_predictions(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The logits and labels of one set.
+
+        Raises:
+            FileNotFoundError: this run has no such set.
+        """
+        path = self.path / f"predictions-{name}.npz"
+        if not path.exists():
+            kept = sorted(file.stem.removeprefix("predictions-") for file in self.path.glob("predictions-*.npz"))
+            raise FileNotFoundError(f"`name` must be a set of this run ({', '.join(kept) or 'none'}). Got {name!r}.")
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays["logits"], arrays["target"]
+
+    def save_weights(self, weights: Mapping[str, Any]) -> None:
+        """Keep tensors by name, nested as `state_dict` gives them."""
+        with write_whole(self.path / "weights.pt") as file:
+            torch.save(weights, file)
+
+    def load_weights(self) -> dict[str, Any]:
+        """What `save_weights` kept, on the CPU. Nothing in the file is executed."""
+        weights: dict[str, Any] = torch.load(self.path / "weights.pt", map_location="cpu", weights_only=True)
+        return weights
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write the result; the run is complete."""
+        _write(self.path / "result.json", _to_json(result, indent=1))
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The result, or `None` while the run is not complete."""
+        path = self.path / "result.json"
+        result: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+        return result
+
+
+def _versions() -> dict[str, str]:
+    from longtail import __version__
+
+    return {
+        "longtail": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def _write(path: Path, content: str) -> None:
+    with write_whole(path) as file:
+        file.write((content + "\n").encode())
+
+
+def _to_json(content: Any, indent: int | None = None) -> str:
+    return json.dumps(_plain(content), indent=indent, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (Tensor, np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,114 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset
+
+from longtail.data import class_counts, labels_of
+
+LABELS = [2, 0, 0, 3, 2, 2]
+
+
+class Folder(Dataset):
+    """Like torchvision's data sets: labels in `targets`, names in `classes`."""
+
+    targets = LABELS
+    classes = ("a", "b", "c", "d", "e")
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, index):
+        raise AssertionError("images must not be read to count labels")
+
+
+class Pairs(Dataset):
+    """Labels only in the items."""
+
+    def __init__(self, wrap=int):
+        self.wrap = wrap
+
+    def __len__(self):
+        return len(LABELS)
+
+    def __getitem__(self, index):
+        return torch.zeros(3), self.wrap(LABELS[index])
+
+
+class Table:
+    """Like a Hugging Face data set: columns by name."""
+
+    column_names = ("image", "label")
+
+    def __getitem__(self, name):
+        return {"label": LABELS}[name]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        LABELS,
+        tuple(LABELS),
+        np.array(LABELS, dtype=np.uint8),
+        torch.tensor(LABELS),
+        pd.Series(LABELS, index=range(10, 16)),
+        Pairs(),
+        Pairs(torch.tensor),
+        Table(),
+        TensorDataset(torch.zeros(6, 2), torch.tensor(LABELS)),
+        ConcatDataset([Subset(Folder(), [0, 1, 2]), Subset(Folder(), [3, 4, 5])]),
+        (label for label in LABELS),
+    ],
+    ids=lambda source: type(source).__name__,
+)
+def test_anything_that_has_labels(source):
+    counts = class_counts(source)
+    assert counts.dtype == torch.int64
+    assert counts.tolist() == [2, 0, 3, 1]
+
+
+def test_declared_classes_count_even_if_empty():
+    assert class_counts(Folder()).tolist() == [2, 0, 3, 1, 0]
+    assert class_counts(Subset(Folder(), [1, 2])).tolist() == [2, 0, 0, 0, 0]
+    assert class_counts(LABELS, num_classes=6).tolist() == [2, 0, 3, 1, 0, 0]
+    np.testing.assert_array_equal(labels_of(Subset(Folder(), [3, 1])), [3, 0])
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        ([], ValueError, "at least one sample"),
+        (["cat", "dog"], TypeError, r"integer labels. Got <U3, such as .*cat.*np\.unique"),
+        ([0.0, 1.0], TypeError, "integer labels. Got float64"),
+        ([0, -3, 1], ValueError, "labels of at least 0. Got -3 at index 1"),
+        (np.eye(3, dtype=int), ValueError, r"one label a sample, \(N,\). Got the shape \(3, 3\). One-hot"),
+        (7, TypeError, "Got int, which has none"),
+    ],
+)
+def test_what_has_no_labels_is_refused(source, error, message):
+    with pytest.raises(error, match=message):
+        class_counts(source)
+
+
+def test_a_label_beyond_the_classes_is_refused():
+    with pytest.raises(ValueError, match=r"labels in \[0, 3\). Got 3 at index 3. Is `num_classes` right\?"):
+        class_counts(LABELS, num_classes=3)
+
+
+def test_official_list_files_have_their_published_counts(real_data):
+    lines = (real_data / "lists/Places_LT_train.txt").read_text().splitlines()
+    counts = class_counts([int(line.rsplit(" ", 1)[1]) for line in lines])
+    assert counts.sum() == 62_500
+    assert (counts.max(), counts.min()) == (4980, 5)
+    groups = (counts > 100).sum(), ((counts >= 20) & (counts <= 100)).sum(), (counts < 20).sum()
+    assert groups == (131, 163, 71)
+    assert counts.tolist() == json.loads((real_data / "lists/Places_LT.json").read_text())
+
+
+def test_a_natural_long_tail(real_data):
+    counts = class_counts(np.load(real_data / "plankton/ndsb48.npz")["y"])
+    assert counts.sum() == 30_336
+    assert len(counts) == 121
+    assert (counts.max(), counts.min()) == (1979, 9)

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics as sklearn_metrics
+
+from longtail.metrics import (
+    balanced_accuracy,
+    long_tail_scores,
+    macro_f1,
+    per_class_recall,
+    predictions_per_class,
+    top1_accuracy,
+)
+
+COUNTS = [500, 101, 100, 20, 19, 3]
+NUM_CLASSES = len(COUNTS)
+
+
+def predicted_and_true(samples=300, seed=0, absent=()):
+    rng = np.random.default_rng(seed)
+    target = rng.choice([c for c in range(NUM_CLASSES) if c not in absent], samples)
+    return np.where(rng.random(samples) < 0.6, target, rng.integers(0, NUM_CLASSES, samples)), target
+
+
+def test_agrees_with_scikit_learn():
+    predictions, target = predicted_and_true()
+    scores = long_tail_scores(predictions, target, NUM_CLASSES)
+    assert scores.top1.item() == pytest.approx(sklearn_metrics.accuracy_score(target, predictions))
+    assert scores.balanced_accuracy.item() == pytest.approx(
+        sklearn_metrics.balanced_accuracy_score(target, predictions)
+    )
+    assert scores.macro_f1.item() == pytest.approx(sklearn_metrics.f1_score(target, predictions, average="macro"))
+    np.testing.assert_allclose(scores.recall, sklearn_metrics.recall_score(target, predictions, average=None))
+    np.testing.assert_array_equal(scores.predicted, np.bincount(predictions, minlength=NUM_CLASSES))
+    np.testing.assert_array_equal(scores.support, np.bincount(target, minlength=NUM_CLASSES))
+
+
+def test_absent_classes_are_named_and_averaged_nowhere():
+    predictions, target = predicted_and_true(absent=(1, 4))
+    present = [0, 2, 3, 5]
+    scores = long_tail_scores(predictions, target, class_counts=COUNTS)
+    assert scores.absent == (1, 4)
+    assert scores.recall.isnan().nonzero().flatten().tolist() == [1, 4]
+    recall = sklearn_metrics.recall_score(target, predictions, labels=present, average=None)
+    assert scores.balanced_accuracy.item() == pytest.approx(recall.mean())
+    want = sklearn_metrics.f1_score(target, predictions, labels=present, average="macro")
+    assert scores.macro_f1.item() == pytest.approx(want)
+    assert scores.groups == {"many": (0,), "medium": (2, 3), "few": (5,)}
+    assert scores.many.item() == pytest.approx(recall[0])
+    assert scores.medium.item() == pytest.approx(recall[1:3].mean())
+
+
+def test_groups_follow_the_thresholds():
+    predictions, target = predicted_and_true()
+    scores = long_tail_scores(predictions, target, class_counts=COUNTS)
+    assert scores.groups == {"many": (0, 1), "medium": (2, 3), "few": (4, 5)}
+    assert scores.few.item() == pytest.approx(scores.recall[4:].mean().item())
+    moved = long_tail_scores(predictions, target, class_counts=COUNTS, many_above=100, few_below=101)
+    assert moved.groups == {"many": (0, 1), "medium": (), "few": (2, 3, 4, 5)}
+    assert moved.medium.isnan()
+    ungrouped = long_tail_scores(predictions, target, NUM_CLASSES)
+    assert ungrouped.groups == {}
+    assert ungrouped.many.isnan()
+
+
+def test_scores_stand_for_their_largest_entry():
+    predictions, target = predicted_and_true()
+    logits = torch.nn.functional.one_hot(torch.from_numpy(predictions), NUM_CLASSES).float()
+    assert long_tail_scores(logits, torch.from_numpy(target)).top1 == top1_accuracy(predictions, target, NUM_CLASSES)
+    assert torch.equal(predictions_per_class(logits, NUM_CLASSES), predictions_per_class(predictions, NUM_CLASSES))
+
+
+def test_single_scores_are_those_of_all_scores():
+    predictions, target = predicted_and_true()
+    scores = long_tail_scores(predictions, target, NUM_CLASSES)
+    for function, want in [
+        (top1_accuracy, scores.top1),
+        (balanced_accuracy, scores.balanced_accuracy),
+        (macro_f1, scores.macro_f1),
+        (per_class_recall, scores.recall),
+    ]:
+        assert torch.equal(function(predictions, target, NUM_CLASSES), want)
+
+
+def test_an_empty_test_set_has_no_scores():
+    scores = long_tail_scores(np.zeros(0, dtype=int), np.zeros(0, dtype=int), 3)
+    assert scores.top1.isnan()
+    assert scores.balanced_accuracy.isnan()
+    assert scores.absent == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (([0, 1], np.array([0, 1]), 2), TypeError, "`predictions` must be a numpy array or a torch tensor. Got list"),
+        ((np.array([0, 1]), np.array([0, 1])), ValueError, "`num_classes` must be given"),
+        ((np.array([0, 1]), np.array([0]), 2), ValueError, r"Got \(2,\) and \(1,\)"),
+        ((np.array([0, 2]), np.array([0, 1]), 2), ValueError, r"`predictions` must lie in \[0, 2\). Got 2 at index 1"),
+        ((np.array([0, 1]), np.array([0, -1]), 2), ValueError, r"`target` must lie in \[0, 2\). Got -1 at index 1"),
+        ((np.array([0.0, 1.0]), np.array([0, 1]), 2), TypeError, "`predictions` must hold class indices"),
+        ((np.array([[0.1, np.nan]]), np.array([0])), ValueError, "must not hold NaN. Got one in row 0"),
+        ((np.zeros((1, 3)), np.array([0]), 2), ValueError, "must have 2 columns. Got 3"),
+        ((np.array([0]), np.array([0]), 1), ValueError, "`num_classes` must be at least 2"),
+    ],
+)
+def test_arguments_are_checked(arguments, error, message):
+    with pytest.raises(error, match=message):
+        long_tail_scores(*arguments)
+
+
+def test_thresholds_are_checked():
+    target = np.array([0, 1])
+    with pytest.raises(ValueError, match=r"`few_below` must be at most `many_above` \+ 1. Got 50 and 10"):
+        long_tail_scores(target, target, class_counts=[3, 2], many_above=10, few_below=50)
+    with pytest.raises(TypeError, match="`many_above` must be an integer"):
+        long_tail_scores(target, target, class_counts=[3, 2], many_above=10.5)

@@ -1,0 +1,78 @@
+import pytest
+import torch
+from torch import distributed as dist
+from torch import multiprocessing as mp
+
+import longtail.metrics
+from longtail.metrics import LongTailMetric, long_tail_scores
+
+COUNTS = [300, 40, 8, 2]
+
+
+def batches(number=3):
+    generator = torch.Generator().manual_seed(0)
+    return [
+        (torch.randn(10, 4, generator=generator), torch.randint(0, 3, (10,), generator=generator))
+        for _ in range(number)
+    ]
+
+
+def assert_same(got, want):
+    for name in got._fields:
+        a, b = getattr(got, name), getattr(want, name)
+        if isinstance(a, torch.Tensor):
+            torch.testing.assert_close(a, b, equal_nan=True)
+        else:
+            assert a == b
+
+
+def test_batches_add_up_to_the_function():
+    metric = LongTailMetric(4, COUNTS, many_above=50, few_below=10)
+    for logits, target in batches():
+        metric.update(logits, target)
+    logits, target = (torch.cat(parts) for parts in zip(*batches(), strict=True))
+    assert_same(metric.compute(), long_tail_scores(logits, target, class_counts=COUNTS, many_above=50, few_below=10))
+    metric.reset()
+    metric.update(*batches()[0])
+    assert_same(metric.compute(), long_tail_scores(*batches()[0], class_counts=COUNTS, many_above=50, few_below=10))
+
+
+def test_forward_gives_the_score_of_the_batch():
+    metric = LongTailMetric(4)
+    logits, target = batches()[1]
+    metric.update(*batches()[0])
+    assert metric(logits, target).top1 == long_tail_scores(logits, target).top1
+
+
+def run_rank(rank: int, rendezvous: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
+    metric = LongTailMetric(4, COUNTS)
+    for logits, target in batches(4)[rank::2]:
+        metric.update(logits, target)
+    logits, target = (torch.cat(parts) for parts in zip(*batches(4), strict=True))
+    assert_same(metric.compute(), long_tail_scores(logits, target, class_counts=COUNTS))
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not dist.is_available(), reason="torch was built without torch.distributed")
+def test_two_ranks_see_everything(tmp_path):
+    assert mp.spawn(run_rank, (str(tmp_path / "rendezvous"),), nprocs=2) is None
+
+
+def test_arguments_are_checked_before_anything_is_counted():
+    for arguments, message in [
+        ({"num_classes": 1}, "`num_classes` must be at least 2"),
+        ({"num_classes": 3, "class_counts": COUNTS}, "`class_counts` must hold 3 classes. Got 4"),
+        ({"num_classes": 4, "class_counts": COUNTS, "few_below": 500}, "`few_below`"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            LongTailMetric(**arguments)
+    metric = LongTailMetric(4)
+    with pytest.raises(ValueError, match="`target` must lie in"):
+        metric.update(torch.zeros(2, 4), torch.tensor([0, 7]))
+    assert not metric.support.any()
+
+
+def test_the_package_has_nothing_else():
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        longtail.metrics.Nothing  # noqa: B018

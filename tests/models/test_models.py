@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from longtail.models import MLP, CifarResNet
+
+
+@pytest.mark.parametrize(("depth", "classes", "parameters"), [(32, 10, 464_154), (32, 100, 470_004)])
+def test_resnet_has_the_published_size(depth, classes, parameters):
+    assert sum(parameter.numel() for parameter in CifarResNet(depth, classes).parameters()) == parameters
+
+
+@pytest.mark.parametrize("depth", [20, 32, 44, 56])
+def test_resnet_has_its_depth_and_every_weight_learns(depth):
+    model = CifarResNet(depth, 5)
+    weighted = [m for m in model.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
+    assert len(weighted) == depth
+    model(torch.randn(4, 3, 32, 32)).square().sum().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+    assert model.features(torch.randn(2, 3, 32, 32)).shape == (2, 64)
+
+
+def test_resnet_shortcuts_take_every_second_pixel_and_pad_both_sides():
+    model = CifarResNet(20, 5).eval()
+    block = model.blocks[3]
+    for conv in (block.conv1, block.conv2):
+        torch.nn.init.zeros_(conv.weight)
+    images = torch.rand(2, 16, 8, 8)
+    out = block(images)
+    torch.testing.assert_close(out[:, 8:24], images[:, :, ::2, ::2])
+    assert not out[:, :8].any()
+    assert not out[:, 24:].any()
+
+
+def test_mlp():
+    model = MLP(6, 4, hidden=(8, 5), dropout=0.5).eval()
+    inputs = torch.randn(3, 2, 3)
+    assert model.features(inputs).shape == (3, 5)
+    torch.testing.assert_close(model(inputs), model.classifier(model.features(inputs)))
+    assert [layer.out_features for layer in model.modules() if isinstance(layer, torch.nn.Linear)] == [8, 5, 4]
+
+
+def test_sizes_are_checked():
+    with pytest.raises(ValueError, match="`depth` must be one of 20, 32, 44, 56. Got 34"):
+        CifarResNet(34, 10)
+    with pytest.raises(ValueError, match="`num_classes` must be at least 2"):
+        CifarResNet(32, 1)
+    with pytest.raises(ValueError, match="`in_features` must be at least 1. Got 0"):
+        MLP(0, 10)

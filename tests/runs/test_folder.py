@@ -1,0 +1,85 @@
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from longtail import GALALoss
+from longtail.runs import RunFolder
+
+
+@dataclass
+class Config:
+    loss: str = "gala"
+    widths: tuple[int, ...] = (8, 4)
+
+
+def test_a_run_is_found_again(tmp_path):
+    folder = RunFolder.create(tmp_path / "deep" / "run", config=Config(), seed=3)
+    assert folder.result is None
+    assert folder.metrics == []
+    folder.log(epoch=1, loss=0.5)
+    folder.log(epoch=2, loss=math.nan, note="diverged")
+    logits, target = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
+    folder.save_predictions("test", logits, target)
+    criterion = GALALoss(3)
+    folder.save_weights({"criterion": criterion.state_dict()})
+    folder.finish({"top1": np.float64(0.5), "few": float("nan"), "recall": torch.tensor([1.0, 0.25])})
+
+    found = RunFolder.open(tmp_path / "deep" / "run")
+    assert found.header["config"] == {"loss": "gala", "widths": [8, 4]}
+    assert found.header["seed"] == 3
+    assert found.header["versions"]["torch"] == str(torch.__version__)
+    assert found.metrics == [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": None, "note": "diverged"}]
+    assert found.result == {"top1": 0.5, "few": None, "recall": [1.0, 0.25]}
+    np.testing.assert_array_equal(found.load_predictions("test")[0], logits)
+    np.testing.assert_array_equal(found.load_predictions("test")[1], target)
+    GALALoss(3).load_state_dict(found.load_weights()["criterion"])
+
+
+def test_a_line_cut_off_by_the_end_of_the_process_is_left_out(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    folder.log(epoch=1)
+    with (folder.path / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "lo')
+    assert folder.metrics == [{"epoch": 1}]
+
+
+def test_an_existing_folder_is_never_written_into(tmp_path):
+    RunFolder.create(tmp_path / "run", config={}, seed=0)
+    for path in (tmp_path / "run", tmp_path):
+        before = sorted(path.iterdir())
+        with pytest.raises(FileExistsError, match="`path` must not exist yet"):
+            RunFolder.create(path, config={}, seed=0)
+        assert sorted(path.iterdir()) == before
+
+
+def test_a_configuration_that_cannot_be_kept_makes_no_folder(tmp_path):
+    with pytest.raises(TypeError):
+        RunFolder.create(tmp_path / "run", config={"loss": object()}, seed=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_not_a_run_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="which has no run.json"):
+        RunFolder.open(tmp_path / "missing")
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    with pytest.raises(FileNotFoundError, match=r"must be a set of this run \(none\). Got 'test'"):
+        folder.load_predictions("test")
+    header = json.loads((folder.path / "run.json").read_text())
+    (folder.path / "run.json").write_text(json.dumps({**header, "schema": 2}))
+    with pytest.raises(ValueError, match="must be a run folder of version 1. Got version 2"):
+        RunFolder.open(folder.path)
+    for content in ("{", "[]", "{}"):
+        (folder.path / "run.json").write_text(content)
+        with pytest.raises(ValueError, match="run.json is damaged"):
+            RunFolder.open(folder.path)
+
+
+def test_weights_execute_nothing(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    torch.save({"criterion": GALALoss(3)}, folder.path / "weights.pt")
+    with pytest.raises(Exception, match="[Ww]eights.only"):
+        folder.load_weights()

@@ -1,0 +1,87 @@
+"""The examples run, say what they found, and leave what they promise."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from longtail.runs import RunFolder
+
+ROOT = Path(__file__).parent.parent
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+@pytest.fixture(scope="module")
+def demo(digits, tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo") / "runs"
+    digits.main(["--seeds", "2", "--out", str(out), "--epochs", "30"])
+    return out
+
+
+def test_the_demo_leaves_runs_a_table_and_a_picture(demo):
+    folders = [RunFolder.open(path) for path in sorted(demo.iterdir()) if path.is_dir()]
+    assert len(folders) == 6
+    for folder in folders:
+        assert folder.result["parameters"] == 26_122
+        assert [line["epoch"] for line in folder.metrics] == list(range(1, 31))
+        logits, target = folder.load_predictions("test")
+        assert logits.shape == (400, 10)
+        assert folder.result["test"]["raw"]["all"] == pytest.approx((logits.argmax(1) == target).mean())
+        assert 0 < folder.result["class_counts"][-1] <= 3
+    assert (demo / "recall.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_demo_s_words_follow_its_numbers(demo, digits):
+    folders = [RunFolder.open(path) for path in sorted(demo.iterdir()) if path.is_dir()]
+    table = (demo / "table.md").read_text()
+    for treatment in digits.TREATMENTS:
+        means = {
+            loss: np.mean([result["test"][treatment]["all"] for result in digits.results_of(loss, folders)])
+            for loss in digits.LOSSES
+        }
+        best = max(means, key=means.get) == "GALA"
+        assert f"{treatment}: GALA is {'' if best else 'not '}the best row" in table
+    assert "transductive: fitted on the unlabelled test set" in table
+
+
+def test_rare_classes_gain_from_the_losses_and_from_re_balancing(demo, digits):
+    folders = [RunFolder.open(path) for path in sorted(demo.iterdir()) if path.is_dir()]
+    few = {key: scores["few"].mean() for key, scores in digits.scores_by_row(folders).items()}
+    plain = few["cross-entropy", "raw"]
+    assert few["GALA", "raw"] > plain
+    assert few["Balanced Softmax", "raw"] > plain
+    assert few["cross-entropy", "inductive"] > plain
+
+
+def test_the_demo_can_be_repeated_bit_for_bit(demo, digits, tmp_path):
+    digits.main(["--seeds", "1", "--out", str(tmp_path / "again"), "--epochs", "30"])
+    for name in ("cross-entropy", "gala"):
+        first, second = (RunFolder.open(path / f"{name}-seed0").load_weights() for path in (demo, tmp_path / "again"))
+        assert all((first["model"][key] == value).all() for key, value in second["model"].items())
+
+
+@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--epochs", "-1"], ["--fit-on", "test"], ["--seeds", "two"]])
+def test_the_demo_refuses_what_it_cannot_do(digits, arguments, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        digits.main([*arguments, "--out", str(tmp_path / "new")])
+    assert stop.value.code == 2
+    assert arguments[0] in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_demo_never_overwrites(digits, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        digits.main(["--out", str(tmp_path)])
+    assert "--out must be a new folder" in capsys.readouterr().err

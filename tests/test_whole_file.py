@@ -1,0 +1,39 @@
+import pytest
+
+from longtail.whole_file import write_whole
+
+
+def test_a_file_is_written_whole(tmp_path):
+    path = tmp_path / "result.json"
+    with write_whole(path) as file:
+        file.write(b"first")
+        assert not path.exists()
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def interrupt(path, failure):
+    with write_whole(path) as file:
+        file.write(b"half")
+        raise failure
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("bad")])
+def test_after_a_failure_the_former_file_is_there_and_nothing_else(tmp_path, failure):
+    path = tmp_path / "result.json"
+    path.write_bytes(b"former")
+    path.chmod(0o640)
+    with pytest.raises(type(failure)):
+        interrupt(path, failure)
+    assert path.read_bytes() == b"former"
+    assert list(tmp_path.iterdir()) == [path]
+    with write_whole(path) as file:
+        file.write(b"later")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_missing_folder_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="must lie in a folder that exists"), write_whole(tmp_path / "a/b"):
+        pass
+    with pytest.raises(IsADirectoryError, match="must name a file"), write_whole(tmp_path):
+        pass
