@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longtail import BalancedSoftmaxLoss, GALALoss, PredictionRebalancer
-from longtail.data.digits import Digits, long_tailed_digits
+from longtail.data import long_tailed_digits
+from longtail.data.digits import Digits
 from longtail.metrics import LongTailScores, long_tail_scores
 from longtail.models import MLP
 from longtail.reports import PerClassRecallDisplay
@@ -40,6 +41,7 @@ TREATMENTS = ("raw", "inductive", "transductive †")
 GROUPS = {"all": "top1", "many": "many", "medium": "medium", "few": "few"}
 MANY_ABOVE, FEW_BELOW = 50, 10
 NOTE = "† transductive: fitted on the unlabelled test set as a whole, taken to be balanced; not for single images"
+FIT_SETS = {"shifted": "shifted copies of the training images", "train": "the training images themselves"}
 SLOPE = "slope of log theta over log n"
 
 
@@ -219,7 +221,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=3, help="runs of each loss (default 3)")
     parser.add_argument("--epochs", type=int, default=Config.epochs, help=f"default {Config.epochs}")
-    parser.add_argument("--fit-on", choices=("shifted", "train"), default="shifted", help="images of the inductive fit")
+    parser.add_argument("--fit-on", choices=FIT_SETS, default="shifted", help="images of the inductive fit")
     parser.add_argument("--out", type=Path, help="a new folder for the runs (default runs/digits-DATE-TIME)")
     options = parser.parse_args(arguments)
     if options.seeds < 1 or options.epochs < 1:
@@ -228,6 +230,15 @@ def main(arguments: list[str] | None = None) -> None:
     if out.exists():
         parser.error(f"--out must be a new folder. Got {out}.")
     report(options.seeds, out, epochs=options.epochs, fit_on=options.fit_on)
+
+
+def title_of(folders: list[RunFolder], seeds: int, epochs: int, fit_on: str) -> str:
+    parameters = results_of("GALA", folders)[0]["parameters"]
+    return (
+        f"Digits, imbalance {Config.imbalance}, MLP of {parameters:,} parameters, {epochs} epochs, no augmentation, "
+        f"last epoch; inductive fit on {FIT_SETS[fit_on]}; test accuracy in %, mean ± standard deviation over "
+        f"{seeds} seeds; many > {MANY_ABOVE}, few < {FEW_BELOW} training images"
+    )
 
 
 def report(seeds: int, out: Path, *, epochs: int, fit_on: str) -> None:
@@ -241,18 +252,14 @@ def report(seeds: int, out: Path, *, epochs: int, fit_on: str) -> None:
             if not console.is_terminal:
                 console.print(f"{len(folders)}/{total} {folder.path}")
     rows = scores_by_row(folders)
-    parameters = results_of("GALA", folders)[0]["parameters"]
-    title = (
-        f"Digits, imbalance {Config.imbalance}, MLP of {parameters:,} parameters, {epochs} epochs, no augmentation, last "
-        f"epoch; inductive fit on {fit_on} training images; test accuracy in %, mean ± standard deviation over {seeds} "
-        f"seeds; many > {MANY_ABOVE}, few < {FEW_BELOW} training images"
-    )
+    title = title_of(folders, seeds, epochs, fit_on)
     console.print(table_of(rows, title))
     console.print(NOTE, soft_wrap=True)
     for sentence in (words := verdict(rows, folders)):
         console.print(f"- {sentence}", soft_wrap=True)
     sentences = "\n".join(f"- {sentence}" for sentence in words)
-    (out / "table.md").write_text(f"{title}.\n\n{markdown_of(rows)}\n\n{NOTE}\n\n{sentences}\n")
+    versions = ", ".join(f"{name} {version}" for name, version in folders[0].header["versions"].items())
+    (out / "table.md").write_text(f"{title}.\n\n{markdown_of(rows)}\n\n{NOTE}\n\n{sentences}\n\nRun with {versions}.\n")
     draw(folders, out / "recall.png")
     console.print(f"runs: {out}/  table: {out / 'table.md'}  picture: {out / 'recall.png'}", soft_wrap=True)
 
