@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from longtail import GALALoss, gala_loss
-from longtail.losses.gala import received_gradients
+from longtail.losses.received_gradients import received_gradients
 from reference import gala as reference
 
 NUM_CLASSES = 4

@@ -29,6 +29,8 @@ from longtail.arguments import check_choice, check_fraction, check_num_classes, 
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.inputs import along_classes, check_shapes, class_dimension
+from longtail.losses.ranks import sum_over_ranks
+from longtail.losses.received_gradients import count_samples, received_gradients
 
 FORMS = ("released", "paper")
 ACCUMULATIONS = ("sum", "released", "ema")
@@ -124,43 +126,6 @@ def adjust_logits(
     # An ignored target may lie outside the classes; where its margin lands has no effect on the loss.
     index = target.long().clamp(0, theta.numel() - 1)
     return adjusted.scatter_add_(dim, index.unsqueeze(dim), (own - others).to(adjusted.dtype)[index].unsqueeze(dim))
-
-
-def received_gradients(log_probs: Tensor, target: Tensor, ignore_index: int = -100) -> tuple[Tensor, Tensor]:
-    """Positive gradient on each classifier and negative gradient caused by each class, summed over the samples.
-
-    Args:
-        log_probs: (N, C), (N, C, d1, …) or (C,), log p̃ of the adjusted logits.
-        target: class indices, or probabilities t. With r = t − p̃, θ_j gains Σ_i relu(r)_ij and φ_k gains
-            Σ_i t_ik Σ_j relu(−r)_ij. For indices both are the sum of 1 − p̃_k over the samples of class k.
-        ignore_index: index targets of this value are left out, as are samples that are not finite.
-
-    Returns:
-        Two (C,) tensors (for index targets the same one twice).
-    """
-    num_classes = log_probs.shape[class_dimension(log_probs)]
-    if not target.is_floating_point():
-        nll = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
-        minus_gradient = nll.nan_to_num_(0, posinf=0).neg_().expm1_()
-        # Ignored samples have a loss and a gradient of 0, so they may go to any class that exists.
-        index = target.clamp(0, num_classes - 1).long()
-        gradient = log_probs.new_zeros(num_classes)
-        gradient.index_add_(0, index.flatten(), minus_gradient.flatten(), alpha=-1)
-        return gradient, gradient
-    finite = _has_finite_loss(log_probs, target).flatten()[:, None]
-    log_probs, soft = (rows.movedim(class_dimension(rows), -1).reshape(-1, num_classes) for rows in (log_probs, target))
-    residual = (soft - log_probs.exp()).where(finite, 0)
-    return residual.relu().sum(0), (soft * (-residual).relu_().sum(1, keepdim=True)).where(finite, 0).sum(0)
-
-
-def count_samples(log_probs: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:
-    """How many samples are neither ignored nor non-finite: a scalar of the dtype of the log-probabilities."""
-    if target.is_floating_point():
-        entering = _has_finite_loss(log_probs, target)
-    else:
-        nll = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
-        entering = nll.isfinite() & (target != ignore_index)
-    return entering.sum(dtype=log_probs.dtype)
 
 
 class GALALoss(LongTailedLoss):
@@ -271,13 +236,12 @@ class GALALoss(LongTailedLoss):
         """Add the gradients of one batch, over all ranks, to θ and φ."""
         if self._paused:
             return
-        positive, negative = received_gradients(log_probs, target, self.ignore_index)
-        samples = None if self.accumulate == "sum" else count_samples(log_probs, target, self.ignore_index)
-        if _is_distributed(self.process_group):
-            positive, negative, samples = _sum_over_ranks(positive, negative, samples, self.process_group)
-        self._accumulate(positive, negative, samples)
+        received: tuple[Tensor, ...] = received_gradients(log_probs, target, self.ignore_index)
+        if self.accumulate != "sum":
+            received = (*received, count_samples(log_probs, target, self.ignore_index))
+        self._accumulate(*sum_over_ranks(self.process_group, *received))
 
-    def _accumulate(self, positive: Tensor, negative: Tensor, samples: Tensor | None) -> None:
+    def _accumulate(self, positive: Tensor, negative: Tensor, samples: Tensor | None = None) -> None:
         if self.accumulate == "released" and samples is not None:
             stepped = samples > 0
             self.theta_inner.add_(positive)
@@ -324,23 +288,3 @@ def _check_settings(lambda_positive: float, lambda_negative: float | None, form:
         check_strength("lambda_negative", lambda_negative)
     check_choice("form", form, FORMS)
     check_positive("eps", eps)
-
-
-def _has_finite_loss(log_probs: Tensor, soft_target: Tensor) -> Tensor:
-    """Per sample; a class of probability 0 may have a logit of −inf, as in `F.cross_entropy` with indices."""
-    terms = (soft_target * log_probs).where(soft_target != 0, 0)
-    return (terms.isfinite() & ~log_probs.isnan()).all(class_dimension(log_probs))
-
-
-def _is_distributed(group: dist.ProcessGroup | None) -> bool:
-    return dist.is_available() and dist.is_initialized() and dist.get_world_size(group) > 1
-
-
-def _sum_over_ranks(
-    positive: Tensor, negative: Tensor, samples: Tensor | None, group: dist.ProcessGroup | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    count = positive.new_zeros(1) if samples is None else samples.reshape(1)
-    packed = torch.cat([positive, negative, count])
-    dist.all_reduce(packed, group=group)
-    classes = positive.numel()
-    return packed[:classes], packed[classes:-1], None if samples is None else packed[-1]

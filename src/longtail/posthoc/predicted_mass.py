@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-ROWS_AT_ONCE = 4_194_304  # elements: 32 MiB of float64
+ELEMENTS_AT_ONCE = 4_194_304  # 32 MiB of float64
 
 
 class PredictedMass:
@@ -24,7 +24,7 @@ class PredictedMass:
 
     def add(self, logits: Tensor, group: Tensor | None = None, weight: Tensor | None = None) -> None:
         """Add samples: logits (N, C); group (N,) int64, by default 0; weight (N,), by default 1."""
-        rows = max(1, ROWS_AT_ONCE // logits.shape[1])
+        rows = max(1, ELEMENTS_AT_ONCE // logits.shape[1])
         group = torch.zeros(len(logits), dtype=torch.int64) if group is None else group
         for start in range(0, len(logits), rows):
             part = slice(start, start + rows)

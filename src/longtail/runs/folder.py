@@ -15,6 +15,7 @@ import math
 import os
 import platform
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -147,10 +148,8 @@ class RunFolder:
 
 
 def _versions() -> dict[str, str]:
-    from longtail import __version__
-
     return {
-        "longtail": __version__,
+        "longtail": version("longtail"),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
