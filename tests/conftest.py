@@ -15,7 +15,7 @@ def device() -> torch.device:
     return torch.device(os.environ.get("LONGTAIL_DEVICE", "cpu"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data that `LONGTAIL_DATA` names."""
     folder = os.environ.get("LONGTAIL_DATA")
