@@ -24,6 +24,7 @@ clean:
 	rm -rf .venv
 
 .venv/%.installed: .venv/made pyproject.toml constraints.txt
+	@echo "Installing into .venv; torch brings its GPU libraries, 6 GB in all. This takes a few minutes once."
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[$*]"
 	touch $@
 

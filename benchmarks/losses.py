@@ -48,8 +48,9 @@ def training_call(loss: Loss, logits: Tensor, target: Tensor) -> Callable[[], No
     return call
 
 
-def peak_bytes(call: Callable[[], None]) -> int:
+def peak_bytes(call: Callable[[], None], logits: Tensor) -> int:
     call()
+    logits.grad = None
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         call()
     held = peak = 0
@@ -70,7 +71,7 @@ def compare(shape: tuple[int, int], goal: float, *, compiled: bool, seconds: flo
         losses = [torch.compile(loss, fullgraph=True) for loss in losses]
     calls = [training_call(loss, logits, target) for loss in losses]
     plain, shift, gala = medians_in_turns(calls, seconds)
-    extra = (peak_bytes(calls[2]) - peak_bytes(calls[0])) / logits.nbytes
+    extra = (peak_bytes(calls[2], logits) - peak_bytes(calls[0], logits)) / logits.nbytes
     print(
         f"{shape!s:14} {'compiled' if compiled else 'eager':9}"
         f"{plain * 1e6:9.0f} {shift * 1e6:9.0f} {gala * 1e6:9.0f}{shift / plain:9.2f} {gala / plain:7.2f}"

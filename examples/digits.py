@@ -2,10 +2,10 @@
 
     python examples/digits.py [--seeds 3] [--out FOLDER]
 
-Handwritten digits with a long tail (imbalance 50: 138 training images of the digit 0, 2 of the digit 9) and a balanced
-test set. A small network is trained with cross-entropy, Balanced Softmax and GALA; its predictions are scored as they
-are, re-balanced inductively (fitted on shifted copies of the training images) and re-balanced transductively (fitted on
-the unlabelled test set). Always the last epoch: nothing is chosen by looking at test results.
+Handwritten digits with a long tail (imbalance 50; rounded down, 138 training images of the digit 0 and 2 of the digit
+9) and a balanced test set. A small network is trained with cross-entropy, Balanced Softmax and GALA; its predictions
+are scored as they are, re-balanced inductively (fitted on shifted copies of the training images) and re-balanced
+transductively (fitted on the unlabelled test set). Always the last epoch: nothing is chosen by looking at test results.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from longtail.metrics import LongTailScores, long_tail_scores
 from longtail.models import MLP
 from longtail.reports import PerClassRecallDisplay
 from longtail.runs import RunFolder
+from longtail.whole_file import write_whole
 
 LOSSES: dict[str, Callable[[Tensor], nn.Module]] = {
     "cross-entropy": lambda _: nn.CrossEntropyLoss(),
@@ -165,13 +166,12 @@ def spread(values: np.ndarray) -> str:
     return f"{values.mean():.1f}" + (f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else "")
 
 
-def table_of(rows: dict[tuple[str, str], dict[str, np.ndarray]], title: str) -> Table:
-    table = Table(title=title, title_justify="left")
+def table_of(rows: dict[tuple[str, str], dict[str, np.ndarray]]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0))
     for column in ("loss", "re-balancing", *GROUPS):
         table.add_column(column, justify="left" if column in ("loss", "re-balancing") else "right", no_wrap=True)
     for (loss, treatment), scores in rows.items():
-        last = treatment == TREATMENTS[-1]
-        table.add_row(loss, treatment, *(spread(scores[name]) for name in GROUPS), end_section=last)
+        table.add_row(loss, treatment, *(spread(scores[name]) for name in GROUPS))
     return table
 
 
@@ -184,16 +184,20 @@ def markdown_of(rows: dict[tuple[str, str], dict[str, np.ndarray]]) -> str:
     return "\n".join(lines)
 
 
+def compare(difference: np.ndarray, rival: str) -> str:
+    place = "GALA is the best row" if difference.mean() > 0 else "GALA is not the best row"
+    error = difference.std(ddof=1) / len(difference) ** 0.5 if len(difference) > 1 else np.inf
+    tie = "; less than two standard errors, so a tie" if abs(difference.mean()) < 2 * error else ""
+    return f"{place} ({spread(difference)} points against {rival}{tie})"
+
+
 def verdict(rows: dict[tuple[str, str], dict[str, np.ndarray]], folders: list[RunFolder]) -> list[str]:
     """What the table says of GALA, in words, whatever it says."""
-    words = []
+    words = ["± is the standard deviation over seeds; differences are taken seed by seed."]
     for treatment in TREATMENTS:
-        ours = rows["GALA", treatment]["all"]
         rivals = {loss: rows[loss, treatment]["all"] for loss in LOSSES if loss != "GALA"}
         best = max(rivals, key=lambda loss: rivals[loss].mean())
-        difference = ours - rivals[best]
-        place = "GALA is the best row" if difference.mean() > 0 else "GALA is not the best row"
-        words.append(f"{treatment}: {place} ({spread(difference)} points against {best}, seed by seed).")
+        words.append(f"{treatment}: {compare(rows['GALA', treatment]['all'] - rivals[best], best)}.")
     gained = rows["cross-entropy", TREATMENTS[1]]["few"] - rows["cross-entropy", "raw"]["few"]
     words.append(
         f"Inductive re-balancing alone, without retraining, gives cross-entropy {spread(gained)} points on few."
@@ -207,7 +211,7 @@ def verdict(rows: dict[tuple[str, str], dict[str, np.ndarray]], folders: list[Ru
 
 def draw(folders: list[RunFolder], path: Path) -> None:
     recalls = {
-        treatment: {
+        treatment if treatment == "raw" else f"re-balanced, {treatment}": {
             loss: np.array([result["test"][treatment]["recall"] for result in results_of(loss, folders)])
             for loss in LOSSES
         }
@@ -229,6 +233,7 @@ def main(arguments: list[str] | None = None) -> None:
     out = options.out or Path("runs") / datetime.now().strftime("digits-%Y%m%d-%H%M%S")
     if out.exists():
         parser.error(f"--out must be a new folder. Got {out}.")
+    sys.stdout.reconfigure(errors="replace")  # a terminal without λ and ± still gets its table
     report(options.seeds, out, epochs=options.epochs, fit_on=options.fit_on)
 
 
@@ -242,7 +247,20 @@ def title_of(folders: list[RunFolder], seeds: int, epochs: int, fit_on: str) -> 
 
 
 def report(seeds: int, out: Path, *, epochs: int, fit_on: str) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    folders = train_all(console, seeds, out, epochs=epochs, fit_on=fit_on)
+    rows, title = scores_by_row(folders), title_of(folders, seeds, epochs, fit_on)
+    words = verdict(rows, folders)
+    write_table(out / "table.md", title, rows, words, folders[0].header["versions"])
+    draw(folders, out / "recall.png")
+    console.print(title)
+    console.print(table_of(rows))
+    for sentence in (NOTE, *words):
+        console.print(f"- {sentence}", soft_wrap=True)
+    console.print(f"runs: {out}/  table: {out / 'table.md'}  picture: {out / 'recall.png'}", soft_wrap=True)
+
+
+def train_all(console: Console, seeds: int, out: Path, *, epochs: int, fit_on: str) -> list[RunFolder]:
     total, folders = len(LOSSES) * seeds, []
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("training", total=total)
@@ -250,18 +268,18 @@ def report(seeds: int, out: Path, *, epochs: int, fit_on: str) -> None:
             folders.append(folder)
             progress.advance(task)
             if not console.is_terminal:
-                console.print(f"{len(folders)}/{total} {folder.path}")
-    rows = scores_by_row(folders)
-    title = title_of(folders, seeds, epochs, fit_on)
-    console.print(table_of(rows, title))
-    console.print(NOTE, soft_wrap=True)
-    for sentence in (words := verdict(rows, folders)):
-        console.print(f"- {sentence}", soft_wrap=True)
+                console.print(f"{len(folders)}/{total} {folder.path}", soft_wrap=True)
+    return folders
+
+
+def write_table(
+    path: Path, title: str, rows: dict[tuple[str, str], dict[str, np.ndarray]], words: list[str], made: dict[str, str]
+) -> None:
     sentences = "\n".join(f"- {sentence}" for sentence in words)
-    versions = ", ".join(f"{name} {version}" for name, version in folders[0].header["versions"].items())
-    (out / "table.md").write_text(f"{title}.\n\n{markdown_of(rows)}\n\n{NOTE}\n\n{sentences}\n\nRun with {versions}.\n")
-    draw(folders, out / "recall.png")
-    console.print(f"runs: {out}/  table: {out / 'table.md'}  picture: {out / 'recall.png'}", soft_wrap=True)
+    versions = ", ".join(f"{name} {version}" for name, version in made.items())
+    content = f"{title}.\n\n{markdown_of(rows)}\n\n{NOTE}\n\n{sentences}\n\nRun with {versions}.\n"
+    with write_whole(path) as file:
+        file.write(content.encode())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The examples run, say what they found, and leave what they promise."""
 
 import importlib.util
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from longtail.runs import RunFolder
 
@@ -52,6 +54,7 @@ def test_the_demo_s_words_follow_its_numbers(demo, digits):
             for loss in digits.LOSSES
         }
         best = max(means, key=means.get) == "GALA"
+        assert table.count(f"{treatment}: GALA is") == 1
         assert f"{treatment}: GALA is {'' if best else 'not '}the best row" in table
     assert "transductive: fitted on the unlabelled test set" in table
 
@@ -70,6 +73,24 @@ def test_the_demo_can_be_repeated_bit_for_bit(demo, digits, tmp_path):
     for name in ("cross-entropy", "gala"):
         first, second = (RunFolder.open(path / f"{name}-seed0").load_weights() for path in (demo, tmp_path / "again"))
         assert all((first["model"][key] == value).all() for key, value in second["model"].items())
+
+
+def test_a_difference_within_the_noise_is_called_a_tie(digits):
+    assert "not the best row" in digits.compare(np.array([-1.0, 0.9, -0.2]), "CE")
+    assert digits.compare(np.array([-1.0, 0.9, -0.2]), "CE").endswith("so a tie)")
+    assert "tie" not in digits.compare(np.array([-1.0, -0.9, -1.1]), "CE")
+    assert digits.compare(np.array([1.0, 0.9, 1.1]), "CE") == "GALA is the best row (1.0 ± 0.1 points against CE)"
+
+
+def test_the_table_fits_a_narrow_terminal(digits):
+    rows = {
+        (loss, t): {g: np.array([100.0, 71.0]) for g in digits.GROUPS}
+        for loss in digits.LOSSES
+        for t in digits.TREATMENTS
+    }
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(digits.table_of(rows))
+    assert "…" not in console.export_text()
 
 
 @pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--epochs", "-1"], ["--fit-on", "test"], ["--seeds", "two"]])

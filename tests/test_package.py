@@ -28,6 +28,14 @@ def test_public_names_are_exactly_those_documented(room):
         assert getattr(module, name).__doc__ or isinstance(getattr(module, name), int)
 
 
+def test_rooms_are_reached_from_the_package():
+    code = "import longtail; longtail.metrics.macro_f1, longtail.data.class_counts, longtail.runs.RunFolder"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert {*longtail._ROOMS, "losses", "posthoc"} == set(ROOMS)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        longtail.nothing  # noqa: B018
+
+
 def test_import_is_light():
     code = (
         "import sys, torch; before = set(sys.modules); import longtail; "

@@ -3,8 +3,11 @@
     from longtail import GALALoss               # in the place of nn.CrossEntropyLoss; no class counts needed
     from longtail import PredictionRebalancer   # re-balances the predictions of a model that is already trained
 
-The rooms: `losses`, `posthoc`, `metrics`, `data`, `models`, `runs`, `reports`.
+The rooms: `losses`, `posthoc`, `metrics`, `data`, `transforms`, `models`, `runs`, `reports`.
 """
+
+import importlib
+from typing import Any
 
 from longtail.losses import BalancedSoftmaxLoss, GALALoss, balanced_softmax_loss, gala_loss
 from longtail.posthoc import PostHocLogitAdjustment, PredictionRebalancer
@@ -19,3 +22,11 @@ __all__ = [
     "balanced_softmax_loss",
     "gala_loss",
 ]
+
+_ROOMS = ("data", "metrics", "models", "reports", "runs", "transforms")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"longtail.{name}")

@@ -1,10 +1,12 @@
 import json
+from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from longtail.data import class_counts, labels_of
 
@@ -37,6 +39,30 @@ class Pairs(Dataset):
         return torch.zeros(3), self.wrap(LABELS[index])
 
 
+class Stream(IterableDataset):
+    """No length, no index; items as lists."""
+
+    def __iter__(self):
+        return ([torch.zeros(3), label] for label in LABELS)
+
+
+class Records(Pairs):
+    """Items by name."""
+
+    def __getitem__(self, index):
+        return {"image": torch.zeros(3), "label": LABELS[index]}
+
+
+class Relabelled(Folder):
+    """Raw labels one too high, and a transform that mends them."""
+
+    targets = tuple(label + 1 for label in LABELS)
+    classes = ()
+
+    def target_transform(self, label):
+        return label - 1
+
+
 class Table:
     """Like a Hugging Face data set: columns by name."""
 
@@ -58,7 +84,12 @@ class Table:
         Pairs(torch.tensor),
         Table(),
         TensorDataset(torch.zeros(6, 2), torch.tensor(LABELS)),
-        ConcatDataset([Subset(Folder(), [0, 1, 2]), Subset(Folder(), [3, 4, 5])]),
+        ConcatDataset([Pairs()]),
+        DataLoader(Pairs(), batch_size=4),
+        Stream(),
+        Records(),
+        Relabelled(),
+        Subset(Pairs(), range(6)),
         (label for label in LABELS),
     ],
     ids=lambda source: type(source).__name__,
@@ -72,6 +103,12 @@ def test_anything_that_has_labels(source):
 def test_declared_classes_count_even_if_empty():
     assert class_counts(Folder()).tolist() == [2, 0, 3, 1, 0]
     assert class_counts(Subset(Folder(), [1, 2])).tolist() == [2, 0, 0, 0, 0]
+    assert class_counts(ConcatDataset([Subset(Folder(), [0, 1]), Folder()])).tolist() == [3, 0, 4, 1, 0]
+    assert class_counts(Subset(Subset(Folder(), range(6)), torch.arange(6))).tolist() == [2, 0, 3, 1, 0]
+    assert class_counts(DataLoader(Folder())).tolist() == [2, 0, 3, 1, 0]
+    named = Table()
+    named.features = {"label": SimpleNamespace(num_classes=7)}
+    assert len(class_counts(named)) == 7
     assert class_counts(LABELS, num_classes=6).tolist() == [2, 0, 3, 1, 0, 0]
     np.testing.assert_array_equal(labels_of(Subset(Folder(), [3, 1])), [3, 0])
 
@@ -85,6 +122,7 @@ def test_declared_classes_count_even_if_empty():
         ([0, -3, 1], ValueError, "labels of at least 0. Got -3 at index 1"),
         (np.eye(3, dtype=int), ValueError, r"one label a sample, \(N,\). Got the shape \(3, 3\). One-hot"),
         (7, TypeError, "Got int, which has none"),
+        (Counter(LABELS), TypeError, "not be a mapping. Got Counter with keys 2, 0, 3"),
     ],
 )
 def test_what_has_no_labels_is_refused(source, error, message):
@@ -112,3 +150,16 @@ def test_a_natural_long_tail(real_data):
     assert counts.sum() == 30_336
     assert len(counts) == 121
     assert (counts.max(), counts.min()) == (1979, 9)
+
+
+def test_a_part_of_a_data_set_reads_only_its_own_items():
+    class Counting(Pairs):
+        read = 0
+
+        def __getitem__(self, index):
+            self.read += 1
+            return super().__getitem__(index)
+
+    source = Counting()
+    assert class_counts(Subset(source, [0, 5])).tolist() == [0, 0, 2]
+    assert source.read == 2

@@ -100,6 +100,27 @@ def test_eval_is_plain_cross_entropy_bit_for_bit(case, kind, reduction):
 
 
 @every_loss
+@pytest.mark.parametrize("logits_dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("weight_dtype", [torch.float64, torch.float32])
+def test_weights_of_any_precision_serve_logits_of_any_precision(case, logits_dtype, weight_dtype):
+    logits, target = make_logits(dtype=logits_dtype), make_target()
+    criterion = case.module(weight=WEIGHT.to(weight_dtype))
+    want = case.module(weight=WEIGHT.to(logits_dtype))
+    torch.testing.assert_close(criterion(logits, target), want(logits, target), rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(
+        criterion.eval()(logits, target), F.cross_entropy(logits, target, WEIGHT.to(logits_dtype))
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        assert criterion(logits, target).isfinite()
+
+
+@every_loss
+def test_takes_the_keywords_of_cross_entropy(case):
+    logits, target = make_logits(), make_target()
+    assert torch.equal(case.module()(input=logits, target=target), case.module()(logits, target))
+
+
+@every_loss
 @pytest.mark.parametrize("kind", ["index", "soft"])
 def test_gradcheck(case, kind):
     logits = make_logits(dtype=torch.float64).requires_grad_()

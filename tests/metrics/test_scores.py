@@ -92,7 +92,7 @@ def test_an_empty_test_set_has_no_scores():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (([0, 1], np.array([0, 1]), 2), TypeError, "`predictions` must be a numpy array or a torch tensor. Got list"),
+        ((["a", "b"], np.array([0, 1]), 2), TypeError, "`predictions` must hold numbers. Got list of <U1"),
         ((np.array([0, 1]), np.array([0, 1])), ValueError, "`num_classes` must be given"),
         ((np.array([0, 1]), np.array([0]), 2), ValueError, r"Got \(2,\) and \(1,\)"),
         ((np.array([0, 2]), np.array([0, 1]), 2), ValueError, r"`predictions` must lie in \[0, 2\). Got 2 at index 1"),
@@ -106,6 +106,26 @@ def test_an_empty_test_set_has_no_scores():
 def test_arguments_are_checked(arguments, error, message):
     with pytest.raises(error, match=message):
         long_tail_scores(*arguments)
+
+
+def test_any_container_of_labels():
+    predictions, target = predicted_and_true()
+    want = balanced_accuracy(predictions, target, NUM_CLASSES)
+    for convert in (
+        list,
+        torch.from_numpy,
+        lambda labels: labels.astype(np.uint8),
+        lambda labels: labels.astype(np.int32),
+    ):
+        assert balanced_accuracy(convert(predictions), convert(target), NUM_CLASSES) == want
+    scores = long_tail_scores([0, 1, 1], [0, 1, 0], 2)
+    assert scores.scalars()["top1"] == pytest.approx(2 / 3)
+    assert set(scores.scalars()) == {"top1", "balanced_accuracy", "many", "medium", "few", "macro_f1"}
+
+
+def test_class_counts_and_num_classes_must_agree():
+    with pytest.raises(ValueError, match="`class_counts` must hold 5 classes, as `num_classes` says. Got 3"):
+        long_tail_scores([0, 1], [0, 1], 5, class_counts=[3, 2, 1])
 
 
 def test_thresholds_are_checked():

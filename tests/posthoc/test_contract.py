@@ -118,6 +118,19 @@ def test_pickles_and_clones(method):
     assert clone(method).fit(logits, target).predict(logits).tolist() == fitted.predict(logits).tolist()
 
 
+@every_method
+def test_what_was_fitted_stays_until_the_next_fit(method, tmp_path):
+    logits, target = long_tailed()
+    fitted = clone(method).fit(logits, target)
+    before = fitted.offset_.copy()
+    fitted.set_params(tau=0.0)
+    np.testing.assert_array_equal(fitted.offset_, before)
+    assert json.loads(fitted.save(tmp_path / "offset.json").read_text())["parameters"]["tau"] == method.tau
+    with pytest.raises(ValueError, match="read-only"):
+        fitted.offset_[0] = 1.0
+    assert not fitted.fit(logits, target).offset_.any()
+
+
 def break_version(content):
     content["version"] = 2
 

@@ -129,6 +129,25 @@ def test_partial_fit_refuses_what_it_cannot_continue(tmp_path):
     np.testing.assert_allclose(streamed.offset_, fitted.offset_)
 
 
+def test_probabilities_in_the_place_of_logits_are_noticed():
+    logits, target = long_tailed()
+    probabilities = np.array([softmax(z) for z in logits])
+    with pytest.warns(UserWarning, match="Are they probabilities. Pass their logarithms"):
+        PredictionRebalancer().fit(probabilities, target)
+    got = PredictionRebalancer().fit(np.log(probabilities), target)
+    np.testing.assert_allclose(got.offset_, PredictionRebalancer().fit(logits, target).offset_)
+
+
+def test_streamed_offsets_keep_the_parameters_of_their_chunks():
+    logits, target = long_tailed()
+    streamed = PredictionRebalancer(tau=0.5).partial_fit(logits, target)
+    want = PredictionRebalancer(tau=0.5).fit(logits, target).offset_
+    streamed.set_params(tau=2.0, target_prior=PRIOR)
+    np.testing.assert_allclose(streamed.offset_, want)
+    with pytest.raises(ValueError, match="read-only"):
+        streamed.offset_[0] = 1.0
+
+
 def test_a_failed_fit_leaves_the_former_one():
     logits, target = long_tailed()
     fitted = PredictionRebalancer().fit(logits, target)

@@ -26,8 +26,19 @@ def test_the_chart_is_drawn_without_a_browser(tmp_path):
     assert "CE" in (tmp_path / "recall.svg").read_text()
 
 
+def test_many_classes_are_drawn_by_rank(tmp_path):
+    recall = torch.linspace(1, 0, 100)
+    chart = PerClassRecallDisplay(
+        {"raw": {"CE": recall, "GALA": recall**2}}, class_counts=list(range(100, 0, -1))
+    ).plot()
+    chart.save(tmp_path / "recall.svg")
+    assert "class by frequency rank" in (tmp_path / "recall.svg").read_text()
+
+
 def test_shapes_are_checked():
     with pytest.raises(ValueError, match="`recalls` must have 2 classes. Got 3 for 'CE'"):
         PerClassRecallDisplay(RECALLS, class_counts=[3, 100]).frame()
+    with pytest.raises(TypeError, match="`recalls` must map panels to methods"):
+        PerClassRecallDisplay({"CE": torch.ones(2)}, class_counts=[3, 100]).frame()
     with pytest.raises(ValueError, match="`recalls` must hold at least one method"):
         PerClassRecallDisplay({}, class_counts=[3, 100]).frame()

@@ -31,6 +31,7 @@ def test_a_run_is_found_again(tmp_path):
     found = RunFolder.open(tmp_path / "deep" / "run")
     assert found.header["config"] == {"loss": "gala", "widths": [8, 4]}
     assert found.header["seed"] == 3
+    assert repr(found).endswith("run', complete)")
     assert found.header["versions"]["torch"] == str(torch.__version__)
     assert found.metrics == [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": None, "note": "diverged"}]
     assert found.result == {"top1": 0.5, "few": None, "recall": [1.0, 0.25]}

@@ -45,7 +45,9 @@ def long_tailed_digits(imbalance: float = 50, *, seed: int = 0) -> Digits:
     try:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("The digits come with scikit-learn: pip install 'longtail[digits]'") from error
+        raise ModuleNotFoundError(
+            "The digits come with scikit-learn: install longtail with its extra `digits`"
+        ) from error
     bunch = load_digits()
     images = torch.from_numpy(bunch.images).float() / 16
     labels = torch.from_numpy(bunch.target).long()

@@ -1,12 +1,12 @@
 """Labels and class counts of anything that has labels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import ConcatDataset, Subset, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
 from longtail.arguments import check_integer
 
@@ -20,7 +20,7 @@ def class_counts(source: Any, num_classes: int | None = None) -> Tensor:
     Args:
         source: labels as an array, tensor, list or pandas column; or a data set of torchvision, torch (`Subset`,
             `ConcatDataset`, `TensorDataset` with labels last), Hugging Face (a column `label`), or any sequence of
-            (input, label) pairs, whose items are then read one by one.
+            (input, label) pairs, whose items are then read one by one; or a `DataLoader` of one of these.
         num_classes: C; by default what the source says (`classes`), or the largest label plus one.
 
     Returns:
@@ -48,7 +48,12 @@ def class_counts(source: Any, num_classes: int | None = None) -> Tensor:
 
 
 def labels_of(source: Any) -> np.ndarray:
-    """The labels, (N,) int64, of what `class_counts` takes; errors as there."""
+    """The labels, (N,) int64, of what `class_counts` takes; errors as there.
+
+    Example:
+        >>> labels_of([("first image", 2), ("second image", 0)])
+        array([2, 0])
+    """
     labels = np.asarray(_find_labels(source))
     if labels.ndim != 1:
         raise ValueError(
@@ -68,35 +73,68 @@ def labels_of(source: Any) -> np.ndarray:
 
 
 def _find_labels(source: Any) -> Any:
+    if isinstance(source, Mapping):
+        raise TypeError(
+            f"`source` must hold labels, not be a mapping. Got {type(source).__name__} with keys "
+            f"{', '.join(map(repr, list(source)[:5]))}. Pass one of its entries; counts by class are counts already."
+        )
     if isinstance(source, Tensor):
         return source.detach().cpu().numpy()
     if isinstance(source, np.ndarray) or hasattr(source, "to_numpy"):
         return source
-    if isinstance(source, Subset):
-        return labels_of(source.dataset)[np.asarray(source.indices, dtype=np.int64)]
+    if isinstance(source, DataLoader):
+        return labels_of(source.dataset)
     if isinstance(source, ConcatDataset):
         return np.concatenate([labels_of(part) for part in source.datasets])
+    if isinstance(source, Subset):
+        indices = [int(index) for index in source.indices]
+        known = _known_labels(source.dataset)
+        return _labels_of_items(source) if known is None else labels_of(known)[indices]
+    known = _known_labels(source)
+    return _labels_of_items(source) if known is None else known
+
+
+def _known_labels(source: Any) -> Any:
+    """Labels that a data set holds as such; `None` where its items must be read."""
+    if isinstance(source, (Subset, ConcatDataset)):
+        return labels_of(source)
     if isinstance(source, TensorDataset):
         return source.tensors[-1].cpu().numpy()
     for name in LABEL_ATTRIBUTES:
-        if getattr(source, name, None) is not None:
-            return _find_labels(getattr(source, name))
+        labels = getattr(source, name, None)
+        if labels is not None:
+            transform = getattr(source, "target_transform", None)
+            return labels if transform is None else [transform(label) for label in labels]
     for name in LABEL_COLUMNS:
-        if name in getattr(source, "column_names", ()):
+        if name in (getattr(source, "column_names", None) or ()):
             return source[name]
-    return _labels_of_items(source)
+    return None
 
 
 def _labels_of_items(source: Any) -> Any:
     if not isinstance(source, Iterable) and not hasattr(source, "__getitem__"):
         raise TypeError(f"`source` must hold labels. Got {type(source).__name__}, which has none that we know of.")
-    items = [source[i] for i in range(len(source))] if hasattr(source, "__getitem__") else list(source)
-    if items and isinstance(items[0], tuple) and len(items[0]) >= 2:
-        items = [item[1] for item in items]
-    return [item.item() if isinstance(item, Tensor) and item.numel() == 1 else item for item in items]
+    indexed = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    items = (source[i] for i in range(len(source))) if indexed else iter(source)
+    return [_label_of_item(item, paired=isinstance(source, Dataset)) for item in items]
+
+
+def _label_of_item(item: Any, *, paired: bool) -> Any:
+    if isinstance(item, Mapping):
+        item = next((item[name] for name in LABEL_COLUMNS if name in item), item)
+    elif isinstance(item, tuple) or (paired and isinstance(item, list)):
+        item = item[1] if len(item) > 1 else item
+    return item.item() if isinstance(item, Tensor) and item.numel() == 1 else item
 
 
 def _declared_classes(source: Any) -> int:
-    while isinstance(source, Subset):
-        source = source.dataset
+    if isinstance(source, DataLoader):
+        return _declared_classes(source.dataset)
+    if isinstance(source, ConcatDataset):
+        return max(map(_declared_classes, source.datasets))
+    if isinstance(source, Subset):
+        return _declared_classes(source.dataset)
+    features = getattr(source, "features", None)
+    if isinstance(features, Mapping):
+        return max((getattr(features.get(name), "num_classes", 0) or 0 for name in LABEL_COLUMNS), default=0)
     return len(getattr(source, "classes", None) or ())

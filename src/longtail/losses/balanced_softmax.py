@@ -44,6 +44,7 @@ def balanced_softmax_loss(
         ValueError, TypeError: a shape, dtype or count outside what is written above.
 
     Example:
+        >>> import torch
         >>> balanced_softmax_loss(torch.zeros(2, 2), torch.tensor([0, 1]), [9, 1])
         tensor([0.1054, 2.3026])
 
@@ -80,6 +81,7 @@ class BalancedSoftmaxLoss(LongTailedLoss):
         IndexError: a class index outside [0, C).
 
     Example:
+        >>> import torch
         >>> BalancedSoftmaxLoss([9, 1])(torch.zeros(2, 2), torch.tensor([0, 1]))
         tensor(1.2040)
 

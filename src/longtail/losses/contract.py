@@ -55,11 +55,11 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def observe(self, log_probs: Tensor, target: Tensor) -> None:
         """Learn from log-probabilities of the adjusted logits, without gradients; called where `observes` is true."""
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss: a scalar, or one value a sample with `reduction="none"`.
 
         Args:
-            logits: (N, C), (N, C, d1, …) or (C,), unnormalised.
+            input: the logits, (N, C), (N, C, d1, …) or (C,); named as in `nn.CrossEntropyLoss`.
             target: class indices, the shape of the logits without C, int64; or probabilities, their whole shape.
 
         Raises:
@@ -68,11 +68,11 @@ class LongTailedLoss(nn.CrossEntropyLoss):
             TypeError: a dtype does not fit.
             IndexError: a class index outside [0, C).
         """
-        check_shapes(logits, target, self.num_classes)
+        check_shapes(input, target, self.num_classes)
         if self.validate:
-            check_values(logits, target, self.ignore_index)
+            check_values(input, target, self.ignore_index)
         try:
-            return self._training_loss(logits, target) if self.training else super().forward(logits, target)
+            return self._training_loss(input, target) if self.training else self._plain_loss(input, target)
         except IndexError:
             check_indices(target, self.num_classes, self.ignore_index)
             raise
@@ -82,7 +82,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         dim = class_dimension(logits)
         adjusted = self.adjust(logits, target)
         if adjusted is logits:
-            loss = super().forward(logits, target)
+            loss = self._plain_loss(logits, target)
             log_probs = F.log_softmax(logits.detach(), dim) if learning else logits
         else:
             log_probs = F.log_softmax(adjusted, dim)
@@ -94,6 +94,20 @@ class LongTailedLoss(nn.CrossEntropyLoss):
             with torch.no_grad():
                 self.observe(log_probs, target)
         return loss
+
+    def _plain_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        weight = self.weight
+        if weight is not None:
+            autocast = torch.is_autocast_enabled(logits.device.type)
+            weight = weight.to(torch.promote_types(logits.dtype, torch.float32) if autocast else logits.dtype)
+        return F.cross_entropy(
+            logits,
+            target,
+            weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
         kept = {name: buffer for name, buffer in self._buffers.items() if name != "weight" and buffer is not None}

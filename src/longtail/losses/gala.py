@@ -18,7 +18,7 @@ that batch size, micro-batches and ranks do not matter; their ε = 1e-3 becomes 
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -75,6 +75,7 @@ def gala_loss(
         TypeError: a dtype does not fit.
 
     Example:
+        >>> import torch
         >>> logits, target = torch.zeros(2, 3), torch.tensor([0, 2])
         >>> theta = torch.tensor([4.0, 2.0, 1.0])  # class 0 has been trained most, class 2 least
         >>> gala_loss(logits, target, theta, theta)  # so the rare class pays more for the same logits
@@ -134,7 +135,8 @@ class GALALoss(LongTailedLoss):
     In training, with gradients on, each forward pass first uses the statistics θ and φ, then adds its own samples to
     them; they are summed over the ranks of `torch.distributed`, which must then call the loss equally often. Under
     `no_grad` the margins stay and the statistics rest. In `eval()` it is plain cross-entropy on raw logits. Strength 0
-    is `F.cross_entropy` itself (the statistics go on).
+    is `F.cross_entropy` itself (the statistics go on). For mixup pass soft targets: two calls, one a label, would count
+    every sample twice. The formulas: `help(longtail.losses.gala)`.
 
     Args:
         num_classes: C, at least 2.
@@ -163,6 +165,8 @@ class GALALoss(LongTailedLoss):
         IndexError: a class index outside [0, C).
 
     Example:
+        >>> import torch
+        >>> from torch.nn import functional as F
         >>> criterion = GALALoss(num_classes=3)
         >>> logits = torch.tensor([[2.0, 0.0, 0.0], [1.0, 1.0, 0.0]], requires_grad=True)
         >>> criterion(logits, torch.tensor([0, 0])).backward()  # the first step is cross-entropy
@@ -262,16 +266,33 @@ class GALALoss(LongTailedLoss):
 
     @contextmanager
     def pause_statistics(self) -> Iterator[None]:
-        """Leave θ and φ as they are, for a forward pass that repeats one already counted.
+        """Leave θ and φ as they are, for a forward pass that repeats one already counted (SAM, L-BFGS).
 
-        For methods that run forward twice (SAM), and for activation checkpointing:
-        `checkpoint(f, x, use_reentrant=False, context_fn=lambda: (nullcontext(), criterion.pause_statistics()))`.
+        For a loss inside an activation checkpoint use `checkpoint_contexts`.
         """
         paused, self._paused = self._paused, True
         try:
             yield
         finally:
             self._paused = paused
+
+    def checkpoint_contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """The two contexts of an activation checkpoint around this loss, called once.
+
+        `checkpoint(f, x, use_reentrant=False, context_fn=criterion.checkpoint_contexts)`: when the backward pass runs
+        `f` again, the loss sees the statistics that it saw the first time, and counts nothing twice.
+        """
+        return nullcontext(), self._repeat(self.theta.clone(), self.phi.clone())
+
+    @contextmanager
+    def _repeat(self, theta: Tensor, phi: Tensor) -> Iterator[None]:
+        now = self.theta, self.phi
+        self.theta, self.phi = theta, phi
+        try:
+            with self.pause_statistics():
+                yield
+        finally:
+            self.theta, self.phi = now
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

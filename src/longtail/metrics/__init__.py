@@ -1,4 +1,4 @@
-"""Metrics for long-tailed data: functions, and one `torchmetrics.Metric` (`longtail[metrics]`) over batches and ranks.
+"""Metrics for long-tailed data: functions, and one `torchmetrics.Metric` (extra `metrics`) over batches and ranks.
 
     >>> import torch
     >>> from longtail.metrics import long_tail_scores
@@ -42,5 +42,7 @@ def __getattr__(name: str) -> Any:
     try:
         from longtail.metrics.stateful import LongTailMetric
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"LongTailMetric needs {error.name}: pip install 'longtail[metrics]'") from error
+        raise ModuleNotFoundError(
+            f"LongTailMetric needs {error.name}: install longtail with its extra `metrics`"
+        ) from error
     return LongTailMetric

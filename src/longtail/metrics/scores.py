@@ -3,7 +3,8 @@
 Classes without a test sample enter no average: their recall is NaN and they are named in `absent`.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from longtail.arguments import as_class_counts, check_integer, check_labels
 
 MANY_ABOVE = 100
 FEW_BELOW = 20
+
+
+Labels = Tensor | np.ndarray | Sequence[Any]
 
 
 class ClassTally(NamedTuple):
@@ -52,10 +56,15 @@ class LongTailScores(NamedTuple):
     absent: tuple[int, ...]
     groups: dict[str, tuple[int, ...]]
 
+    def scalars(self) -> dict[str, float]:
+        """The single numbers by name, for a logger; NaN where there was nothing to average."""
+        names = ("top1", "balanced_accuracy", "many", "medium", "few", "macro_f1")
+        return {name: getattr(self, name).item() for name in names}
+
 
 def long_tail_scores(
-    predictions: Tensor | np.ndarray,
-    target: Tensor | np.ndarray,
+    predictions: Labels,
+    target: Labels,
     num_classes: int | None = None,
     *,
     class_counts: Tensor | np.ndarray | list[int] | None = None,
@@ -65,7 +74,8 @@ def long_tail_scores(
     """All scores at once.
 
     Args:
-        predictions: (N,) predicted classes, or (N, C) logits or probabilities, whose largest entry is taken.
+        predictions: (N,) predicted classes, or (N, C) logits or probabilities, whose largest entry is taken; a tensor,
+            an array or a list.
         target: (N,) class indices.
         num_classes: C; may be left out where `class_counts` or (N, C) predictions tell it.
         class_counts: (C,) **training** samples of each class, for many / medium / few.
@@ -76,18 +86,21 @@ def long_tail_scores(
         ValueError, TypeError: shapes, dtypes or labels that do not fit.
 
     Example:
+        >>> import torch
         >>> scores = long_tail_scores(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), class_counts=[500, 10, 5])
         >>> scores.many.item(), scores.few.item(), scores.absent
         (1.0, 0.5, (2,))
     """
     counts = None if class_counts is None else as_class_counts(class_counts)
+    if counts is not None and num_classes not in (None, counts.numel()):
+        raise ValueError(
+            f"`class_counts` must hold {num_classes} classes, as `num_classes` says. Got {counts.numel()}."
+        )
     tally = tally_classes(predictions, target, num_classes if counts is None else counts.numel())
     return scores_of(tally, counts, many_above, few_below)
 
 
-def tally_classes(
-    predictions: Tensor | np.ndarray, target: Tensor | np.ndarray, num_classes: int | None = None
-) -> ClassTally:
+def tally_classes(predictions: Labels, target: Labels, num_classes: int | None = None) -> ClassTally:
     """Count samples, correct predictions and predictions of each class; arguments as in `long_tail_scores`."""
     predictions, target = _as_tensor("predictions", predictions), _as_tensor("target", target)
     if predictions.dim() == 2:
@@ -132,28 +145,53 @@ def scores_of(
     )
 
 
-def top1_accuracy(predictions: Tensor | np.ndarray, target: Tensor | np.ndarray, num_classes: int) -> Tensor:
-    """Fraction of samples predicted correctly, a scalar in [0, 1]; arguments as in `long_tail_scores`."""
+def top1_accuracy(predictions: Labels, target: Labels, num_classes: int | None = None) -> Tensor:
+    """Fraction of samples predicted correctly, a scalar in [0, 1]; arguments as in `long_tail_scores`.
+
+    Example:
+        >>> top1_accuracy([0, 0, 1], [0, 1, 1], num_classes=2)
+        tensor(0.6667, dtype=torch.float64)
+    """
     return long_tail_scores(predictions, target, num_classes).top1
 
 
-def per_class_recall(predictions: Tensor | np.ndarray, target: Tensor | np.ndarray, num_classes: int) -> Tensor:
-    """Recall of each class, (C,), NaN for a class without a test sample; arguments as in `long_tail_scores`."""
+def per_class_recall(predictions: Labels, target: Labels, num_classes: int | None = None) -> Tensor:
+    """Recall of each class, (C,), NaN for a class without a test sample; arguments as in `long_tail_scores`.
+
+    Example:
+        >>> per_class_recall([0, 0, 1], [0, 1, 1], num_classes=2)
+        tensor([1.0000, 0.5000], dtype=torch.float64)
+    """
     return long_tail_scores(predictions, target, num_classes).recall
 
 
-def balanced_accuracy(predictions: Tensor | np.ndarray, target: Tensor | np.ndarray, num_classes: int) -> Tensor:
-    """Mean recall of the classes that have test samples, a scalar; arguments as in `long_tail_scores`."""
+def balanced_accuracy(predictions: Labels, target: Labels, num_classes: int | None = None) -> Tensor:
+    """Mean recall of the classes that have test samples, a scalar; arguments as in `long_tail_scores`.
+
+    Example:
+        >>> balanced_accuracy([0, 0, 1], [0, 1, 1], num_classes=2)
+        tensor(0.7500, dtype=torch.float64)
+    """
     return long_tail_scores(predictions, target, num_classes).balanced_accuracy
 
 
-def macro_f1(predictions: Tensor | np.ndarray, target: Tensor | np.ndarray, num_classes: int) -> Tensor:
-    """Mean F1 of the classes that have test samples, a scalar; arguments as in `long_tail_scores`."""
+def macro_f1(predictions: Labels, target: Labels, num_classes: int | None = None) -> Tensor:
+    """Mean F1 of the classes that have test samples, a scalar; arguments as in `long_tail_scores`.
+
+    Example:
+        >>> macro_f1([0, 0, 1], [0, 1, 1], num_classes=2)
+        tensor(0.6667, dtype=torch.float64)
+    """
     return long_tail_scores(predictions, target, num_classes).macro_f1
 
 
-def predictions_per_class(predictions: Tensor | np.ndarray, num_classes: int) -> Tensor:
-    """How often each class was predicted, (C,) int64; `predictions` as in `long_tail_scores`."""
+def predictions_per_class(predictions: Labels, num_classes: int) -> Tensor:
+    """How often each class was predicted, (C,) int64; `predictions` as in `long_tail_scores`.
+
+    Example:
+        >>> predictions_per_class([0, 0, 1], num_classes=3)
+        tensor([2, 1, 0])
+    """
     labels = _as_tensor("predictions", predictions)
     labels = _argmax(labels, num_classes) if labels.dim() == 2 else labels
     check_labels("predictions", labels, num_classes, "Is `num_classes` right?")
@@ -181,10 +219,13 @@ def _indices(mask: Tensor) -> tuple[int, ...]:
     return tuple(mask.nonzero().flatten().tolist())
 
 
-def _as_tensor(name: str, values: Tensor | np.ndarray) -> Tensor:
-    if not isinstance(values, (Tensor, np.ndarray)):
-        raise TypeError(f"`{name}` must be a numpy array or a torch tensor. Got {type(values).__name__}.")
-    return torch.as_tensor(values).detach()
+def _as_tensor(name: str, values: Labels) -> Tensor:
+    if isinstance(values, Tensor):
+        return values.detach()
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"`{name}` must hold numbers. Got {type(values).__name__} of {array.dtype}.")
+    return torch.from_numpy(np.array(array, dtype=np.int64 if array.size == 0 and array.ndim == 1 else array.dtype))
 
 
 def _argmax(scores: Tensor, num_classes: int) -> Tensor:

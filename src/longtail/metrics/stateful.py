@@ -22,6 +22,7 @@ class LongTailMetric(Metric):
         **kwargs: passed to `torchmetrics.Metric`.
 
     Example:
+        >>> import torch
         >>> metric = LongTailMetric(num_classes=2, class_counts=[500, 10])
         >>> metric.update(torch.tensor([0, 0]), torch.tensor([0, 1]))
         >>> metric.update(torch.tensor([[0.1, 0.9]]), torch.tensor([1]))
@@ -63,7 +64,7 @@ class LongTailMetric(Metric):
         self.predicted += tally.predicted
 
     def compute(self) -> LongTailScores:
-        """The scores of everything counted."""
+        """The scores of everything counted; `.scalars()` of them is for loggers."""
         return scores_of(self._tally(), self.class_counts, self.many_above, self.few_below)
 
     def _tally(self) -> ClassTally:

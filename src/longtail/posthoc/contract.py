@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -27,17 +27,18 @@ class OffsetMethod:
     """
 
     _methods: ClassVar[dict[str, type["OffsetMethod"]]] = {}
+    _offset: np.ndarray | None = field(default=None, init=False, repr=False)
+    _fitted_params: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __init_subclass__(cls) -> None:
         OffsetMethod._methods[cls.__name__] = cls
 
     @property
     def offset_(self) -> np.ndarray:
-        """(C,) float64: what is added to the logits; −inf for a class that must not be predicted."""
-        offset = self._current_offset()
-        if offset is None:
+        """(C,) float64, read-only: what is added to the logits; −inf for a class that must not be predicted."""
+        if self._offset is None:
             raise AttributeError(f"This {type(self).__name__} is not fitted yet: call `fit` first.")
-        return offset
+        return self._offset
 
     def transform(self, logits: Array) -> Array:
         """The re-balanced logits, logits + offset.
@@ -52,19 +53,18 @@ class OffsetMethod:
             ValueError: logits that are not finite, or of another number of classes.
         """
         checked = as_logits(logits, num_classes=self.offset_.size)
-        offset = torch.from_numpy(self.offset_).to(checked.device, torch.promote_types(checked.dtype, torch.float32))
+        offset = self._offset_for(checked, torch.promote_types(checked.dtype, torch.float32))
         return like(logits, (checked + offset).to(checked.dtype))
 
     def predict(self, logits: Array) -> Array:
         """The predicted class of each sample, (N,) int64; arguments and errors as in `transform`."""
         checked = as_logits(logits, num_classes=self.offset_.size)
-        return like(logits, (checked.double() + torch.from_numpy(self.offset_).to(checked.device)).argmax(-1))
+        return like(logits, (checked.double() + self._offset_for(checked)).argmax(-1))
 
     def predict_proba(self, logits: Array) -> Array:
         """softmax(logits + offset): class probabilities under the target prior; otherwise as `transform`."""
         checked = as_logits(logits, num_classes=self.offset_.size)
-        shifted = checked.double() + torch.from_numpy(self.offset_).to(checked.device)
-        return like(logits, shifted.softmax(-1).to(checked.dtype))
+        return like(logits, (checked.double() + self._offset_for(checked)).softmax(-1).to(checked.dtype))
 
     def fold_into(self, linear: nn.Linear) -> nn.Linear:
         """A copy of a classifier's last layer with the offset in its bias (made if missing): no cost at inference.
@@ -78,7 +78,7 @@ class OffsetMethod:
         if linear.out_features != self.offset_.size:
             raise ValueError(f"`linear` must have {self.offset_.size} outputs, one a class. Got {linear.out_features}.")
         folded = copy.deepcopy(linear)
-        offset = torch.from_numpy(self.offset_).to(linear.weight.device)
+        offset = self._offset_for(linear.weight)
         bias = offset if linear.bias is None else linear.bias.detach().double() + offset
         folded.bias = nn.Parameter(bias.to(linear.weight.dtype), requires_grad=linear.weight.requires_grad)
         return folded
@@ -94,7 +94,7 @@ class OffsetMethod:
             "format": FORMAT,
             "version": VERSION,
             "method": type(self).__name__,
-            "parameters": {name: _plain(value) for name, value in self.get_params().items()},
+            "parameters": {name: _plain(value) for name, value in self._fitted_params.items()},
             **self._evidence(),
             "num_classes": self.offset_.size,
             "offset": [value if np.isfinite(value) else None for value in self.offset_.tolist()],
@@ -119,7 +119,8 @@ class OffsetMethod:
             loaded = method(**content["parameters"])
         except TypeError as error:
             raise ValueError(f"`path` must hold the parameters of a {method.__name__}: {error}, in {path}.") from None
-        loaded._restore(np.array([-np.inf if value is None else value for value in content["offset"]]), content)
+        loaded._remember(np.array([-np.inf if value is None else value for value in content["offset"]]))
+        loaded._restore(content)
         return loaded
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -134,15 +135,21 @@ class OffsetMethod:
             setattr(self, name, value)
         return self
 
-    def _current_offset(self) -> np.ndarray | None:
-        raise NotImplementedError
+    def _remember(self, offset: np.ndarray | None) -> None:
+        """Keep a new offset and the parameters that it came from; later `set_params` change neither."""
+        if offset is not None:
+            offset.setflags(write=False)
+        self._offset, self._fitted_params = offset, self.get_params()
+
+    def _offset_for(self, tensor: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+        return torch.tensor(self.offset_, dtype=dtype, device=tensor.device)
 
     def _evidence(self) -> dict[str, Any]:
         """What else a saved file says about the fit."""
         return {}
 
-    def _restore(self, offset: np.ndarray, content: dict[str, Any]) -> None:
-        raise NotImplementedError
+    def _restore(self, content: dict[str, Any]) -> None:
+        """Take over what `_evidence` wrote."""
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """What post-hoc methods ask of logits and labels, and the way from numpy or torch and back."""
 
+import warnings
 from typing import TypeVar
 
 import numpy as np
@@ -42,6 +43,8 @@ def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None
     tensor = as_logits(logits, num_classes)
     if tensor.dim() != 2 or not len(tensor):
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
+    if (tensor >= 0).all() and ((tensor.double().sum(1) - 1).abs() < 1e-3).all():
+        warnings.warn("`logits` hold rows that sum to 1. Are they probabilities? Pass their logarithms.", stacklevel=4)
     return tensor
 
 

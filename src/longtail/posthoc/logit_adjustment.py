@@ -7,8 +7,8 @@ top of a loss that adjusted the logits already. A class without a training sampl
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from torch import Tensor
@@ -31,7 +31,9 @@ class PostHocLogitAdjustment(OffsetMethod):
         offset_: (C,) float64, added to the logits.
 
     Example:
+        >>> import numpy as np
         >>> adjustment = PostHocLogitAdjustment(class_counts=[90, 10]).fit()
+        >>> import numpy as np
         >>> adjustment.predict(np.array([[1.0, 0.0], [3.0, 0.0]]))
         array([1, 0])
 
@@ -41,7 +43,6 @@ class PostHocLogitAdjustment(OffsetMethod):
     class_counts: Tensor | np.ndarray | Sequence[float]
     tau: float = 1.0
     target_prior: str | np.ndarray | Tensor | Sequence[float] = "uniform"
-    _offset: np.ndarray | None = field(default=None, init=False, repr=False)
 
     def fit(
         self, logits: np.ndarray | Tensor | None = None, target: np.ndarray | Tensor | list[int] | None = None
@@ -57,11 +58,5 @@ class PostHocLogitAdjustment(OffsetMethod):
         if logits is not None:
             as_logits(logits, counts.numel())
         offset = prior.log() - (counts / counts.sum()).log()
-        self._offset = np.zeros(counts.numel()) if self.tau == 0 else (self.tau * offset).numpy()
+        self._remember(np.zeros(counts.numel()) if self.tau == 0 else (self.tau * offset).numpy())
         return self
-
-    def _current_offset(self) -> np.ndarray | None:
-        return self._offset
-
-    def _restore(self, offset: np.ndarray, content: dict[str, Any]) -> None:
-        self._offset = offset

@@ -41,6 +41,7 @@ class PredictionRebalancer(OffsetMethod):
     Inputs are logits, numpy or torch, finite; for probabilities p pass log p. Outputs are of the same kind.
 
     Example:
+        >>> import numpy as np
         >>> logits = np.array([[3.0, 0.0], [2.0, 0.0], [1.0, 0.0], [0.5, 0.0]])  # class 0 is always preferred
         >>> rebalancer = PredictionRebalancer().fit(logits, np.array([0, 0, 1, 1]))
         >>> rebalancer.offset_.round(3)
@@ -55,7 +56,6 @@ class PredictionRebalancer(OffsetMethod):
     tau: float = 1.0
     target_prior: str | np.ndarray | Tensor | Sequence[float] = "uniform"
     converge: bool = False
-    _offset: np.ndarray | None = field(default=None, init=False, repr=False)
     _mass: PredictedMass | None = field(default=None, init=False, repr=False)
 
     def fit(self, logits: np.ndarray | Tensor, target: np.ndarray | Tensor | list[int]) -> Self:
@@ -104,9 +104,17 @@ class PredictionRebalancer(OffsetMethod):
         checked, prior = self._check(logits)
         mass = self._continued_mass(prior.numel(), labelled=target is not None)
         mass.add(checked, None if target is None else as_labels(target, *checked.shape))
-        self._mass, self._offset = mass, None
+        self._mass = mass
+        self._remember(None)
         self.transductive_ = target is None
         return self
+
+    @property
+    def offset_(self) -> np.ndarray:
+        """(C,) float64, read-only: what is added to the logits; −inf for a class that must not be predicted."""
+        if self._offset is None and self._mass is not None:
+            self._finish(self._mass)
+        return super().offset_
 
     def _check(self, logits: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
         check_strength("tau", self.tau)
@@ -120,8 +128,9 @@ class PredictionRebalancer(OffsetMethod):
         return checked, prior
 
     def _fit(self, logits: Tensor, weight: Tensor, prior: Tensor, *, transductive: bool) -> None:
+        offset = self._unscaled_offset(logits, weight, prior)
         self._mass = None
-        self._offset = self._scale(self._unscaled_offset(logits, weight, prior))
+        self._remember(_scaled(offset, self.tau))
         self.transductive_ = transductive
 
     def _unscaled_offset(self, logits: Tensor, weight: Tensor, prior: Tensor) -> Tensor:
@@ -131,9 +140,6 @@ class PredictionRebalancer(OffsetMethod):
         mass = PredictedMass(1, prior.numel())
         mass.add(logits, weight=weight)
         return prior.log() - mass.log_mean(torch.ones(1, dtype=torch.float64))
-
-    def _scale(self, offset: Tensor) -> np.ndarray:
-        return np.zeros(offset.numel()) if self.tau == 0 else (self.tau * offset).numpy()
 
     def _class_weight(self, counts: Tensor, prior: Tensor) -> Tensor:
         missing = (counts == 0) & (prior > 0)
@@ -158,17 +164,20 @@ class PredictionRebalancer(OffsetMethod):
             raise ValueError("`target` must be given for all chunks or for none.")
         return mass
 
-    def _current_offset(self) -> np.ndarray | None:
-        mass = self._mass
-        if self._offset is None and mass is not None:
-            prior = as_prior("target_prior", self.target_prior, mass.scaled.shape[1])
-            weight = 1 / mass.samples.double() if self.transductive_ else self._class_weight(mass.samples, prior)
-            self._offset = self._scale(prior.log() - mass.log_mean(weight))
-        return self._offset
+    def _finish(self, mass: PredictedMass) -> None:
+        """What the chunks so far amount to, with the parameters of the last one."""
+        prior = as_prior("target_prior", self._fitted_params["target_prior"], mass.scaled.shape[1])
+        weight = 1 / mass.samples.double() if self.transductive_ else self._class_weight(mass.samples, prior)
+        self._offset = _scaled(prior.log() - mass.log_mean(weight), self._fitted_params["tau"])
+        self._offset.setflags(write=False)
 
     def _evidence(self) -> dict[str, Any]:
         return {"transductive": self.transductive_}
 
-    def _restore(self, offset: np.ndarray, content: dict[str, Any]) -> None:
-        self._mass, self._offset = None, offset
+    def _restore(self, content: dict[str, Any]) -> None:
         self.transductive_ = bool(content.get("transductive"))
+
+
+def _scaled(offset: Tensor, tau: float) -> np.ndarray:
+    """τ·o; no offset at all for τ = 0, also where a prior of 0 makes o infinite."""
+    return np.zeros(offset.numel()) if tau == 0 else (tau * offset).numpy()

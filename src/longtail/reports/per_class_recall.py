@@ -11,6 +11,8 @@ from torch import Tensor
 
 from longtail.arguments import as_class_counts
 
+MOST_NAMED_CLASSES = 30
+
 
 @dataclass
 class PerClassRecallDisplay:
@@ -25,6 +27,7 @@ class PerClassRecallDisplay:
         ValueError: shapes that do not fit together, or nothing to show (from `frame` and `plot`).
 
     Example:
+        >>> import numpy as np
         >>> recall = np.array([[0.9, 0.2], [1.0, 0.4]])
         >>> display = PerClassRecallDisplay({"raw": {"CE": recall}}, class_counts=[100, 5])
         >>> display.frame()[["method", "class", "train_samples", "recall"]].round(2).to_dict("records")[1]
@@ -39,6 +42,8 @@ class PerClassRecallDisplay:
 
         Columns: panel, method, class, rank (1 is the head), train_samples, recall (mean over seeds), lowest, highest.
         """
+        if not all(isinstance(methods, Mapping) for methods in self.recalls.values()):
+            raise TypeError("`recalls` must map panels to methods to recall: {'raw': {'CE': recall}}.")
         counts = as_class_counts(self.class_counts).numpy().astype(int)
         rows = [
             _frame_of(panel, method, np.atleast_2d(np.asarray(recall, dtype=np.float64)), counts)
@@ -50,30 +55,35 @@ class PerClassRecallDisplay:
         return pd.concat(rows, ignore_index=True)
 
     def plot(self) -> Any:
-        """An Altair chart: `.save("recall.png")` (or svg, pdf, html) needs no browser."""
+        """An Altair chart; bars run from the lowest to the highest seed. `.save("recall.png")` needs no browser."""
         frame = self.frame()
         frame["label"] = frame["class"].astype(str) + " (" + frame["train_samples"].astype(str) + ")"
-        methods = list(dict.fromkeys(frame["method"]))
+        methods = alt.Scale(domain=list(dict.fromkeys(frame["method"])))
         base = alt.Chart(frame).encode(
-            x=alt.X(
-                "label:N",
-                sort=list(dict.fromkeys(frame.sort_values("rank")["label"])),
-                title="class (training samples), head to tail",
-                axis=alt.Axis(labelAngle=-40),
-            ),
-            y=alt.Y("recall:Q", title="recall on the test set", scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("method:N", title=None, scale=alt.Scale(domain=methods, scheme="dark2")),
+            **_horizontal_axis(frame),
+            y=alt.Y("recall:Q", title="test recall (bars: range over seeds)", scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color("method:N", title=None, scale=alt.Scale(domain=methods.domain, scheme="dark2")),
             tooltip=["method:N", "label:N", alt.Tooltip("recall:Q", format=".3f")],
         )
-        lines = base.mark_line().encode(
-            strokeDash=alt.StrokeDash("method:N", title=None, scale=alt.Scale(domain=methods))
-        )
+        lines = base.mark_line().encode(strokeDash=alt.StrokeDash("method:N", title=None, scale=methods))
         points = base.mark_point(filled=True, size=55, opacity=1).encode(
-            shape=alt.Shape("method:N", title=None, scale=alt.Scale(domain=methods))
+            shape=alt.Shape("method:N", title=None, scale=methods)
         )
-        ranges = base.mark_rule(opacity=0.35).encode(y="lowest:Q", y2="highest:Q")
+        ranges = base.mark_rule(size=1).encode(y="lowest:Q", y2="highest:Q")
         layers = alt.layer(ranges, lines, points).properties(width=400, height=260)
         return layers.facet(facet=alt.Facet("panel:N", title=None, sort=list(self.recalls)), columns=2)
+
+
+def _horizontal_axis(frame: pd.DataFrame) -> dict[str, Any]:
+    """Classes by name, methods side by side, as long as there is room; ranks beyond."""
+    if frame["rank"].max() > MOST_NAMED_CLASSES:
+        return {"x": alt.X("rank:Q", title="class by frequency rank, head to tail")}
+    order = list(dict.fromkeys(frame.sort_values("rank")["label"]))
+    axis = alt.Axis(labelAngle=-40)
+    return {
+        "x": alt.X("label:N", sort=order, title="class (training samples), head to tail", axis=axis),
+        "xOffset": alt.XOffset("method:N", scale=alt.Scale(domain=list(dict.fromkeys(frame["method"])))),
+    }
 
 
 def _frame_of(panel: str, method: str, recall: np.ndarray, counts: np.ndarray) -> pd.DataFrame:

@@ -95,6 +95,9 @@ class RunFolder:
             )
         return cls(path, header)
 
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r}, {'complete' if self.result is not None else 'not complete'})"
+
     def log(self, **metrics: float | int | str) -> None:
         """Append one line of metrics."""
         with (self.path / "metrics.jsonl").open("a") as file:
