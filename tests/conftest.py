@@ -1,4 +1,4 @@
-"""What all tests share: the device, the real data, and one thread."""
+"""What all tests share: the real data, and one thread."""
 
 import os
 from pathlib import Path
@@ -7,12 +7,6 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture
-def device() -> torch.device:
-    """The device that the suite runs on: `LONGTAIL_DEVICE`, by default the CPU."""
-    return torch.device(os.environ.get("LONGTAIL_DEVICE", "cpu"))
 
 
 @pytest.fixture(scope="session")

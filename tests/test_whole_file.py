@@ -32,6 +32,15 @@ def test_after_a_failure_the_former_file_is_there_and_nothing_else(tmp_path, fai
     assert path.stat().st_mode & 0o777 == 0o640
 
 
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere/file")
+    with write_whole(tmp_path / "link") as file:
+        file.write(b"content")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "elsewhere/file").read_bytes() == b"content"
+
+
 def test_a_missing_folder_and_a_folder_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="must lie in a folder that exists"), write_whole(tmp_path / "a/b"):
         pass

@@ -5,7 +5,7 @@ An error names the argument, the rule, the value that broke it and, where one is
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,10 @@ def _check_real(name: str, value: float) -> None:
 
 
 def _as_vector(name: str, values: Any) -> Tensor:
+    if isinstance(values, Mapping):
+        raise TypeError(
+            f"`{name}` must hold one number for each class, in order. Got a mapping: pass its sorted values."
+        )
     if isinstance(values, Iterable) and not isinstance(values, (Tensor, np.ndarray, list, tuple)):
         values = list(values)
     try:

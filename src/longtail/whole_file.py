@@ -18,7 +18,7 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         FileNotFoundError: the folder of `path` is missing.
         IsADirectoryError: `path` is a folder.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # a link stays a link; what it leads to is replaced
     if path.is_dir():
         raise IsADirectoryError(f"`path` must name a file. Got the folder {path}.")
     if not path.parent.is_dir():

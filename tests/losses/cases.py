@@ -1,5 +1,6 @@
 """Every loss of the library with a state that matters and the reference it must agree with."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from longtail.losses.contract import LongTailedLoss
 from reference.balanced_softmax import balanced_softmax_loss as balanced_softmax_reference
 from reference.gala import gala_loss as gala_reference
 
+DEVICE = torch.device(os.environ.get("LONGTAIL_DEVICE", "cpu"))
 NUM_CLASSES = 5
 COUNTS = torch.tensor([500.0, 120.0, 40.0, 9.0, 2.0])
 THETA = torch.tensor([90.0, 35.0, 20.0, 4.0, 0.0])
@@ -29,10 +31,16 @@ class LossCase:
     """
 
     name: str
-    module: Callable[..., LongTailedLoss]
-    neutral: Callable[..., LongTailedLoss]
+    make_module: Callable[..., LongTailedLoss]
+    make_neutral: Callable[..., LongTailedLoss]
     function: Callable[..., torch.Tensor]
     reference: Callable[..., np.ndarray]
+
+    def module(self, **arguments) -> LongTailedLoss:
+        return self.make_module(**arguments).to(DEVICE)
+
+    def neutral(self, **arguments) -> LongTailedLoss:
+        return self.make_neutral(**arguments).to(DEVICE)
 
 
 def _gala_module(form: str, **arguments) -> GALALoss:

@@ -49,6 +49,7 @@ def test_an_empty_class_counts_as_a_half():
         ([3, -1], ValueError, "`class_counts` must be finite and at least 0. Got -1 for class 1"),
         ([3, float("nan")], ValueError, "Got nan for class 1"),
         ([[3, 1], [2, 2]], ValueError, r"`class_counts` must have the shape \(C,\). Got \(2, 2\)"),
+        ({0: 5, 1: 3}, TypeError, "Got a mapping: pass its sorted values"),
         ("many", TypeError, "`class_counts` must hold one number for each class"),
         (7, ValueError, r"`class_counts` must have the shape \(C,\)"),
     ],

@@ -8,25 +8,37 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from losses.cases import NUM_CLASSES, every_loss
+from losses.cases import DEVICE, NUM_CLASSES, every_loss
 
 SAMPLES = 7
-WEIGHT = torch.tensor([0.2, 1.0, 1.5, 3.0, 0.7])
+WEIGHT = torch.tensor([0.2, 1.0, 1.5, 3.0, 0.7], device=DEVICE)
 
 
 def make_logits(shape=(SAMPLES, NUM_CLASSES), dtype=torch.float32, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype) * 3
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(DEVICE, dtype) * 3
 
 
 def make_target(kind="index", spatial=(), dtype=torch.float32, ignore_index=None):
     generator = torch.Generator().manual_seed(1)
     if kind == "soft":
         shape = (SAMPLES, NUM_CLASSES, *spatial)
-        return torch.rand(shape, generator=generator, dtype=torch.float64).softmax(1).to(dtype)
+        return torch.rand(shape, generator=generator, dtype=torch.float64).softmax(1).to(DEVICE, dtype)
     target = torch.randint(0, NUM_CLASSES, (SAMPLES, *spatial), generator=generator)
     if ignore_index is not None:
         target[::3] = ignore_index
-    return target
+    return target.to(DEVICE)
+
+
+def labels_with(index, label):
+    target = make_target()
+    target[index] = label
+    return target.cpu()
+
+
+OUT_OF_RANGE = [
+    (labels_with(2, 5), IndexError, r"in \[0, 5\).* Got 5 at index 2.*num_classes"),
+    (labels_with(3, -1), IndexError, "Got -1 at index 3"),
+]
 
 
 @every_loss
@@ -38,9 +50,11 @@ def test_agrees_with_the_reference(case, kind, weight, label_smoothing):
     arguments = {"weight": weight, "label_smoothing": label_smoothing}
     got = case.function(logits, target, **{**arguments, "weight": None if weight is None else weight.double()})
     want = case.reference(
-        logits.numpy(), list(target.numpy()), **{**arguments, "weight": None if weight is None else weight.numpy()}
+        logits.cpu().numpy(),
+        list(target.cpu().numpy()),
+        **{**arguments, "weight": None if weight is None else weight.cpu().numpy()},
     )
-    np.testing.assert_allclose(got.numpy(), want, rtol=1e-6)
+    np.testing.assert_allclose(got.cpu().numpy(), want, rtol=1e-6)
     module = case.module(**arguments, reduction="none")
     np.testing.assert_allclose(module(logits.float(), target if kind == "index" else target.float()), want, rtol=2e-5)
 
@@ -110,7 +124,7 @@ def test_weights_of_any_precision_serve_logits_of_any_precision(case, logits_dty
     torch.testing.assert_close(
         criterion.eval()(logits, target), F.cross_entropy(logits, target, WEIGHT.to(logits_dtype))
     )
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(DEVICE.type, torch.bfloat16):
         assert criterion(logits, target).isfinite()
 
 
@@ -133,7 +147,7 @@ def test_gradcheck(case, kind):
 @pytest.mark.parametrize("kind", ["index", "soft"])
 def test_classes_may_be_renumbered(case, kind):
     logits, target = make_logits(dtype=torch.float64), make_target(kind, dtype=torch.float64)
-    order = torch.tensor([3, 0, 4, 1, 2])
+    order = torch.tensor([3, 0, 4, 1, 2], device=DEVICE)
     renumbered = target[:, order] if kind == "soft" else order.argsort()[target]
     torch.testing.assert_close(case.function(logits[:, order], renumbered, order), case.function(logits, target))
 
@@ -141,7 +155,7 @@ def test_classes_may_be_renumbered(case, kind):
 @every_loss
 def test_adding_a_constant_to_a_row_changes_nothing(case):
     logits, target = make_logits(dtype=torch.float64), make_target()
-    shifted = logits + torch.arange(SAMPLES)[:, None] * 100
+    shifted = logits + torch.arange(SAMPLES, device=DEVICE)[:, None] * 100
     torch.testing.assert_close(case.function(shifted, target), case.function(logits, target), rtol=1e-9, atol=1e-9)
 
 
@@ -185,7 +199,7 @@ def test_casting_the_module_leaves_its_statistics_alone(case):
 def test_autocast_does_not_reach_the_statistics(case):
     logits, target = make_logits(), make_target()
     inside, outside = case.module(), case.module()
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(DEVICE.type, torch.bfloat16):
         loss = inside(logits, target)
     torch.testing.assert_close(loss, outside(logits, target))
     assert all(torch.equal(a, b) for a, b in zip(inside.buffers(), outside.buffers(), strict=True))
@@ -204,8 +218,8 @@ def test_state_dict_round_trip(case):
 @every_loss
 def test_an_empty_batch_does_what_cross_entropy_does(case):
     for shape in [(0,), (0, 3)]:
-        logits = torch.zeros(0, NUM_CLASSES, *shape[1:], requires_grad=True)
-        target = torch.zeros(shape, dtype=torch.int64)
+        logits = torch.zeros(0, NUM_CLASSES, *shape[1:], requires_grad=True, device=DEVICE)
+        target = torch.zeros(shape, dtype=torch.int64, device=DEVICE)
         for reduction in ("mean", "sum", "none"):
             criterion = case.module(reduction=reduction)
             before = copy.deepcopy(criterion.state_dict())
@@ -216,7 +230,7 @@ def test_an_empty_batch_does_what_cross_entropy_does(case):
 
 @every_loss
 def test_a_wholly_ignored_batch_does_what_cross_entropy_does(case):
-    logits, target = make_logits().requires_grad_(), torch.full((SAMPLES,), -100)
+    logits, target = make_logits().requires_grad_(), torch.full((SAMPLES,), -100, device=DEVICE)
     for reduction, smoothing in itertools.product(["mean", "sum", "none"], [0.0, 0.1]):
         criterion = case.module(reduction=reduction, label_smoothing=smoothing)
         before = copy.deepcopy(criterion.state_dict())
@@ -249,16 +263,15 @@ def test_compiles_to_one_graph(case, kind):
 def test_the_target_is_checked(case):
     logits, criterion = make_logits(), case.module()
     one_hot = F.one_hot(make_target(), NUM_CLASSES)
-    for target, error, message in [
+    wrong = [
         (one_hot, ValueError, "Is it one-hot"),
         (make_target().float(), ValueError, r"must have the shape of the logits, \(7, 5\)"),
         (make_target()[:-1], ValueError, r"must have the shape \(7,\)\. Got \(6,\)"),
         (make_target().int(), TypeError, r"must be int64 \(or uint8\)\. Got torch\.int32"),
         (make_target().bool(), TypeError, "Got torch.bool"),
-        (make_target().index_fill(0, torch.tensor(2), 5), IndexError, r"in \[0, 5\).* Got 5 at index 2.*num_classes"),
-        (make_target().index_fill(0, torch.tensor(3), -1), IndexError, "Got -1 at index 3"),
         ([0] * SAMPLES, TypeError, "must be tensors"),
-    ]:
+    ]
+    for target, error, message in wrong + (OUT_OF_RANGE if DEVICE.type == "cpu" else []):
         before = copy.deepcopy(criterion.state_dict())
         for mode in (True, False):
             with pytest.raises(error, match=message):
@@ -267,9 +280,16 @@ def test_the_target_is_checked(case):
 
 
 @every_loss
+def test_labels_out_of_range_are_named_on_request_on_any_device(case):
+    for target, error, message in OUT_OF_RANGE:
+        with pytest.raises(error, match=message):
+            case.module(validate=True)(make_logits(), target.to(DEVICE))
+
+
+@every_loss
 def test_the_logits_are_checked(case):
     for logits, error, message in [
-        (torch.zeros(SAMPLES, 4), ValueError, r"with C = 5\. Got \(7, 4\)"),
+        (torch.zeros(SAMPLES, 4, device=DEVICE), ValueError, r"with C = 5\. Got \(7, 4\)"),
         (torch.zeros(()), ValueError, "Got \\(\\)"),
         (torch.zeros(SAMPLES, NUM_CLASSES, dtype=torch.int64), TypeError, "floating point. Got torch.int64"),
     ]:

@@ -4,6 +4,7 @@ import json
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -139,6 +140,26 @@ def break_count(content):
     content["num_classes"] = 5
 
 
+def break_version_type(content):
+    content["version"] = True
+
+
+def break_strength(content):
+    content["parameters"]["tau"] = "strong"
+
+
+def break_finiteness(content):
+    content["offset"][0] = 1e400
+
+
+def break_size(content):
+    content["offset"][0] = 10**400
+
+
+def break_single(content):
+    content["offset"], content["num_classes"] = content["offset"][:1], 1
+
+
 def break_format(content):
     content["format"] = "other"
 
@@ -165,8 +186,12 @@ def break_method(content):
     [
         (break_version, "must hold version 1 of the format. Got version 2 .* newer longtail"),
         (break_count, "must hold one offset a class. Got 4 for 5 classes"),
+        (break_version_type, "Got version True"),
+        (break_finiteness, "is not one or is damaged"),
+        (break_size, "must hold finite numbers as offset"),
+        (break_single, "must hold one offset a class. Got 1 for 1"),
         (break_format, "is not one or is damaged"),
-        (break_offset, "must hold numbers as offset"),
+        (break_offset, "must hold finite numbers as offset"),
         (break_parameters, "must hold the parameters of a"),
         (break_fields, "lacks fields"),
         (break_method, "Got a Unknown"),
@@ -184,12 +209,47 @@ def test_a_file_that_does_not_fit_is_refused(method, damage, message, tmp_path):
 @every_method
 def test_a_file_that_cannot_be_read_is_refused(method, tmp_path):
     path = clone(method).fit(*long_tailed()).save(tmp_path / "offset.json")
-    for content in (path.read_bytes()[:50], b"\xff\xfe", b"", b"[1, 2]"):
+    for content in (path.read_bytes()[:50], b"\xff\xfe", b"", b"[1, 2]", b"[" * 100_000):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="is not one or is damaged"):
             type(method).load(path)
     with pytest.raises(FileNotFoundError):
         type(method).load(tmp_path / "missing.json")
+
+
+@every_method
+def test_a_file_with_a_strength_that_is_none_is_refused(method, tmp_path):
+    path = clone(method).fit(*long_tailed()).save(tmp_path / "offset.json")
+    content = json.loads(path.read_text())
+    break_strength(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(TypeError, match="`tau` must be a real number. Got 'strong'"):
+        type(method).load(path)
+
+
+@every_method
+def test_only_what_is_fitted_can_be_saved(method, tmp_path):
+    with pytest.raises(AttributeError, match="not fitted yet"):
+        clone(method).save(tmp_path / "offset.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        [np.float64(0.4), np.float32(0.35), 0.125, 0.125],
+        pd.Series([0.4, 0.35, 0.125, 0.125]),
+        [torch.tensor(0.25)] * 4,
+        np.full(4, 0.25, dtype=np.float32),
+        torch.full((4,), 0.25),
+        (0.25, 0.25, 0.25, 0.25),
+    ],
+    ids=lambda prior: type(prior).__name__,
+)
+def test_a_prior_of_any_kind_can_be_saved(prior, tmp_path):
+    fitted = PredictionRebalancer(target_prior=prior).fit(*long_tailed())
+    loaded = PredictionRebalancer.load(fitted.save(tmp_path / "offset.json"))
+    np.testing.assert_allclose(loaded.target_prior, np.array(list(map(float, prior))))
 
 
 def test_a_file_of_another_method_is_refused(tmp_path):

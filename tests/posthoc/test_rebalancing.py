@@ -169,6 +169,23 @@ def test_huge_logits_have_exact_offsets():
     np.testing.assert_allclose(streamed.offset_, offset)
 
 
+def test_samples_of_prior_0_leave_no_trace():
+    logits = np.array([[0.0, -900.0, 0.0], [0.0, -900.0, 0.0], [-2000.0, 0.0, 3000.0]])
+    target, prior = np.array([0, 1, 2]), [0.5, 0.5, 0.0]
+    want = PredictionRebalancer(target_prior=prior).fit(logits[:2], target[:2]).offset_
+    np.testing.assert_allclose(PredictionRebalancer(target_prior=prior).fit(logits, target).offset_, want)
+    np.testing.assert_allclose(PredictionRebalancer(target_prior=prior).partial_fit(logits, target).offset_, want)
+    streamed = PredictionRebalancer(target_prior=prior)
+    for row in range(3):
+        streamed.partial_fit(logits[row : row + 1], target[row : row + 1])
+    np.testing.assert_allclose(streamed.offset_, want)
+
+
+def test_logits_whose_difference_overflows_stay_finite():
+    logits = np.array([[1e308, -1e308], [1e308, -1e308]])
+    assert np.isfinite(PredictionRebalancer().fit_transductive(logits).offset_).all()
+
+
 def test_a_class_of_prior_0_is_never_predicted_and_needs_no_sample(tmp_path):
     logits, target = long_tailed()
     prior = [0.5, 0.5, 0.0, 0.0]

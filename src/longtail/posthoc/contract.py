@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from longtail.arguments import as_prior, check_strength
+from longtail.plain_json import to_json
 from longtail.posthoc.inputs import Array, as_logits, like
 from longtail.whole_file import write_whole
 
@@ -23,6 +25,7 @@ VERSION = 1
 class OffsetMethod:
     """A post-hoc method whose learned state is `offset_`, (C,) float64, added to the logits.
 
+    Subclasses have at least the parameters `tau` and `target_prior`.
     The dataclass fields are the parameters; they are stored as given and checked by `fit`, as scikit-learn has it.
     """
 
@@ -90,17 +93,18 @@ class OffsetMethod:
             AttributeError: not fitted.
             OSError: the file can't be written.
         """
+        offset = self.offset_
         content = {
             "format": FORMAT,
             "version": VERSION,
             "method": type(self).__name__,
-            "parameters": {name: _plain(value) for name, value in self._fitted_params.items()},
+            "parameters": self._fitted_params,
             **self._evidence(),
-            "num_classes": self.offset_.size,
-            "offset": [value if np.isfinite(value) else None for value in self.offset_.tolist()],
+            "num_classes": offset.size,
+            "offset": offset,  # −inf, the only value that is not finite, becomes null
         }
         with write_whole(path) as file:
-            file.write(json.dumps(content, indent=1, allow_nan=False).encode())
+            file.write(to_json(content, indent=1).encode())
         return Path(path)
 
     @classmethod
@@ -119,7 +123,8 @@ class OffsetMethod:
             loaded = method(**content["parameters"])
         except TypeError as error:
             raise ValueError(f"`path` must hold the parameters of a {method.__name__}: {error}, in {path}.") from None
-        loaded._remember(np.array([-np.inf if value is None else value for value in content["offset"]]))
+        loaded._check_parameters(len(content["offset"]))
+        loaded._remember(np.array([-np.inf if value is None else float(value) for value in content["offset"]]))
         loaded._restore(content)
         return loaded
 
@@ -134,6 +139,12 @@ class OffsetMethod:
                 raise ValueError(f"`{name}` must be one of {', '.join(self.get_params())}.")
             setattr(self, name, value)
         return self
+
+    def _check_parameters(self, num_classes: int) -> Tensor:
+        """The target prior, (C,), of parameters that have been checked."""
+        parameters = self.get_params()
+        check_strength("tau", parameters["tau"])
+        return as_prior("target_prior", parameters["target_prior"], num_classes)
 
     def _remember(self, offset: np.ndarray | None) -> None:
         """Keep a new offset and the parameters that it came from; later `set_params` change neither."""
@@ -152,30 +163,29 @@ class OffsetMethod:
         """Take over what `_evidence` wrote."""
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError):
+        content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"`path` must name a file written by `save`. Got {path}, which is not one or is damaged.")
-    if content.get("version") != VERSION:
+    version = content.get("version")
+    if type(version) is not int or version != VERSION:
         raise ValueError(
-            f"`path` must hold version {VERSION} of the format. Got version {content.get('version')} in {path}. "
+            f"`path` must hold version {VERSION} of the format. Got version {version} in {path}. "
             "Was it written by a newer longtail?"
         )
     offset, parameters = content.get("offset"), content.get("parameters")
     if not isinstance(offset, list) or not isinstance(parameters, dict) or "method" not in content:
         raise ValueError(f"`path` must name a complete file. Got {path}, which lacks fields.")
-    if not all(value is None or isinstance(value, (int, float)) for value in offset):
-        raise ValueError(f"`path` must hold numbers as offset. Got something else in {path}.")
+    if not all(value is None or (type(value) in (int, float) and abs(value) < 1e300) for value in offset):
+        raise ValueError(f"`path` must hold finite numbers as offset. Got something else in {path}.")
     declared = content.get("num_classes")
-    if declared != len(offset):
+    if declared != len(offset) or len(offset) < 2:
         raise ValueError(f"`path` must hold one offset a class. Got {len(offset)} for {declared} classes in {path}.")
     return content
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, as_prior, check_strength, count_empty_as_half
+from longtail.arguments import as_class_counts, count_empty_as_half
 from longtail.posthoc.contract import OffsetMethod
 from longtail.posthoc.inputs import as_logits
 
@@ -52,9 +52,8 @@ class PostHocLogitAdjustment(OffsetMethod):
         Raises:
             ValueError: counts, strength, prior or logits that do not fit.
         """
-        check_strength("tau", self.tau)
         counts = count_empty_as_half(as_class_counts(self.class_counts))
-        prior = as_prior("target_prior", self.target_prior, counts.numel())
+        prior = self._check_parameters(counts.numel())
         if logits is not None:
             as_logits(logits, counts.numel())
         offset = prior.log() - (counts / counts.sum()).log()

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 ELEMENTS_AT_ONCE = 4_194_304  # 32 MiB of float64
+SMALLEST_LOG = -1e300  # for logits so far apart that their difference overflows
 
 
 class PredictedMass:
@@ -31,7 +32,7 @@ class PredictedMass:
             self._add(logits[part], group[part], None if weight is None else weight[part])
 
     def _add(self, logits: Tensor, group: Tensor, weight: Tensor | None) -> None:
-        log_probs = logits.to("cpu", torch.float64).log_softmax(1)
+        log_probs = logits.to("cpu", torch.float64).log_softmax(1).clamp_(min=SMALLEST_LOG)
         exponent = torch.maximum(self.exponent, log_probs.max(0).values)
         self.scaled *= (self.exponent - exponent).exp()
         mass = (log_probs - exponent).exp_()

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_prior, check_strength, describe_classes
+from longtail.arguments import as_prior, describe_classes
 from longtail.posthoc.contract import OffsetMethod
 from longtail.posthoc.fixed_point import fixed_point_offset
 from longtail.posthoc.inputs import as_labels, as_sample_logits
@@ -102,8 +102,12 @@ class PredictionRebalancer(OffsetMethod):
                 "`partial_fit` must have `converge=False`: the fixed point passes over all data many times."
             )
         checked, prior = self._check(logits)
+        labels = None if target is None else as_labels(target, *checked.shape)
         mass = self._continued_mass(prior.numel(), labelled=target is not None)
-        mass.add(checked, None if target is None else as_labels(target, *checked.shape))
+        if labels is not None:
+            expected = prior[labels] > 0
+            checked, labels = checked[expected], labels[expected]
+        mass.add(checked, labels)
         self._mass = mass
         self._remember(None)
         self.transductive_ = target is None
@@ -117,9 +121,8 @@ class PredictionRebalancer(OffsetMethod):
         return super().offset_
 
     def _check(self, logits: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
-        check_strength("tau", self.tau)
         checked = as_sample_logits(logits)
-        prior = as_prior("target_prior", self.target_prior, checked.shape[1])
+        prior = self._check_parameters(checked.shape[1])
         if self.converge and not prior.all():
             raise ValueError(
                 f"`target_prior` must be above 0 everywhere with `converge`. Got 0 for {describe_classes(prior == 0)}: "
@@ -128,15 +131,15 @@ class PredictionRebalancer(OffsetMethod):
         return checked, prior
 
     def _fit(self, logits: Tensor, weight: Tensor, prior: Tensor, *, transductive: bool) -> None:
-        offset = self._unscaled_offset(logits, weight, prior)
+        used = weight > 0
+        offset = self._unscaled_offset(logits[used], weight[used], prior)
         self._mass = None
         self._remember(_scaled(offset, self.tau))
         self.transductive_ = transductive
 
     def _unscaled_offset(self, logits: Tensor, weight: Tensor, prior: Tensor) -> Tensor:
         if self.converge:
-            used = weight > 0
-            return fixed_point_offset(logits.to("cpu", torch.float64)[used], weight[used], prior)
+            return fixed_point_offset(logits.to("cpu", torch.float64), weight, prior)
         mass = PredictedMass(1, prior.numel())
         mass.add(logits, weight=weight)
         return prior.log() - mass.log_mean(torch.ones(1, dtype=torch.float64))

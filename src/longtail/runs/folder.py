@@ -11,7 +11,6 @@ Every file but the growing one is written whole. A number that is not finite is 
 
 import dataclasses
 import json
-import math
 import os
 import platform
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from longtail.plain_json import to_json
 from longtail.whole_file import write_whole
 
 SCHEMA_VERSION = 1
@@ -63,7 +63,7 @@ class RunFolder:
             "seed": seed,
             "versions": _versions(),
         }
-        content = _to_json(header, indent=1)
+        content = to_json(header, indent=1)
         path = Path(path)
         try:
             path.mkdir(parents=True)
@@ -101,7 +101,7 @@ class RunFolder:
     def log(self, **metrics: float | int | str) -> None:
         """Append one line of metrics."""
         with (self.path / "metrics.jsonl").open("a") as file:
-            file.write(_to_json(metrics) + "\n")
+            file.write(to_json(metrics) + "\n")
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -140,7 +140,7 @@ class RunFolder:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result; the run is complete."""
-        _write(self.path / "result.json", _to_json(result, indent=1))
+        _write(self.path / "result.json", to_json(result, indent=1))
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -163,19 +163,3 @@ def _versions() -> dict[str, str]:
 def _write(path: Path, content: str) -> None:
     with write_whole(path) as file:
         file.write((content + "\n").encode())
-
-
-def _to_json(content: Any, indent: int | None = None) -> str:
-    return json.dumps(_plain(content), indent=indent, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (Tensor, np.ndarray, np.generic)):
-        value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
