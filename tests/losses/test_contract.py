@@ -129,6 +129,32 @@ def test_weights_of_any_precision_serve_logits_of_any_precision(case, logits_dty
 
 
 @every_loss
+def test_probabilities_cannot_be_ignored(case):
+    with pytest.raises(ValueError, match="`ignore_index` must be left out with probabilities as target. Got 2"):
+        case.module(ignore_index=2)(make_logits(), make_target("soft"))
+
+
+@every_loss
+@pytest.mark.parametrize("ignore_index", [-100, 2, 255])
+def test_labels_may_be_bytes(case, ignore_index):
+    target = make_target(ignore_index=None if ignore_index == -100 else ignore_index)
+    arguments = {"weight": WEIGHT, "label_smoothing": 0.1, "ignore_index": ignore_index}
+    for_bytes, for_longs = case.module(**arguments), case.module(**arguments)
+    loss = for_bytes(make_logits(), target.to(torch.uint8))
+    torch.testing.assert_close(loss, for_longs(make_logits(), target))
+    assert all(torch.equal(a, b) for a, b in zip(for_bytes.buffers(), for_longs.buffers(), strict=True))
+
+
+@every_loss
+def test_soft_targets_get_no_gradient_from_margins(case):
+    logits, target = make_logits().requires_grad_(), make_target("soft").requires_grad_()
+    got = torch.autograd.grad(case.module(reduction="sum")(logits, target), target)[0]
+    with torch.no_grad():
+        adjusted = case.module().adjust(logits, target)
+    torch.testing.assert_close(got, -adjusted.log_softmax(1))
+
+
+@every_loss
 def test_takes_the_keywords_of_cross_entropy(case):
     logits, target = make_logits(), make_target()
     assert torch.equal(case.module()(input=logits, target=target), case.module()(logits, target))
@@ -323,7 +349,12 @@ def test_the_settings_are_checked(case):
         ({"label_smoothing": float("nan")}, ValueError, "`label_smoothing`"),
         ({"weight": torch.ones(3)}, ValueError, r"`weight` must have the shape \(5,\)\. Got \(3,\)"),
         ({"weight": [1.0] * 5}, TypeError, "`weight` must be a tensor"),
+        ({"ignore_index": None}, TypeError, "`ignore_index` must be an integer. Got None. To ignore nothing"),
+        ({"ignore_index": 2.0}, TypeError, "`ignore_index` must be an integer. Got 2.0"),
     ]:
+        if "reduction" not in arguments:
+            with pytest.raises(error, match=message):
+                case.function(make_logits(), make_target(), **arguments)
         with pytest.raises(error, match=message):
             case.module(**arguments)
 

@@ -293,8 +293,8 @@ def test_no_gradient_flows_through_the_statistics():
     logits, target = batch()
     theta = THETA.clone().requires_grad_()
     for form in ("released", "paper"):
-        grads = torch.autograd.grad(gala_loss(logits, target, theta.detach(), theta.detach(), form=form).sum(), logits)
-        assert grads[0].isfinite().all()
+        losses = gala_loss(logits, target, theta, theta, form=form)
+        assert torch.autograd.grad(losses.sum(), [logits, theta], allow_unused=True)[1] is None
     criterion = GALALoss(NUM_CLASSES)
     criterion(logits, target)
     assert not criterion.theta.requires_grad
@@ -357,8 +357,12 @@ def test_the_function_checks_its_statistics():
     logits, target = batch()
     with pytest.raises(ValueError, match="with C = 3. Got"):
         gala_loss(logits, target, THETA[:3], THETA[:3])
-    with pytest.raises(ValueError, match=r"`phi` must have the shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"`phi` must have the shape of `theta`, \(C,\). Got \(3,\) and \(4,\)"):
         gala_loss(logits, target, THETA, THETA[:3])
+    with pytest.raises(TypeError, match="`theta` and `phi` must be tensors. Got list and Tensor"):
+        gala_loss(logits, target, THETA.tolist(), THETA)
+    exact = gala_loss(logits.float(), target, THETA.half().float(), THETA.half().float())
+    assert torch.equal(gala_loss(logits.float(), target, THETA.half(), THETA.half()), exact)
 
 
 def test_the_paper_form_warns_of_nothing():
@@ -375,6 +379,23 @@ def test_classes_never_seen_are_finite_and_held_back_least():
     adjusted = criterion.adjust(logits, torch.tensor([0, 1, 2]))
     assert adjusted.isfinite().all()
     assert (adjusted[:, 3] < adjusted[:, :3].min(1).values).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_statistics_at_strength_0_do_not_saturate_in_half_precision(dtype):
+    logits = torch.zeros(4096, NUM_CLASSES, dtype=dtype, requires_grad=True)
+    criterion = GALALoss(NUM_CLASSES, lambda_positive=0.0)
+    criterion(logits, torch.zeros(4096, dtype=torch.int64))
+    torch.testing.assert_close(criterion.theta[0], torch.tensor(4096 * 0.75))
+
+
+def test_statistics_are_float32_whatever_the_default_is():
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        assert GALALoss(NUM_CLASSES).theta.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(default)
 
 
 def test_statistics_stay_float32_whatever_is_cast():

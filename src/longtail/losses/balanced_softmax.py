@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from longtail.arguments import as_class_counts, count_empty_as_half
 from longtail.losses.contract import LongTailedLoss
-from longtail.losses.inputs import along_classes, check_shapes
+from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
 
 
 def balanced_softmax_loss(
@@ -52,14 +53,9 @@ def balanced_softmax_loss(
     """
     log_prior = _log_prior(class_counts)
     check_shapes(logits, target, log_prior.numel())
-    return F.cross_entropy(
-        _shift(logits, log_prior.to(logits.device)),
-        target,
-        weight,
-        ignore_index=ignore_index,
-        reduction="none",
-        label_smoothing=label_smoothing,
-    )
+    check_arguments(log_prior.numel(), weight, ignore_index, label_smoothing)
+    log_probs = F.log_softmax(_shift(logits, log_prior.to(logits.device)), class_dimension(logits))
+    return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)
 
 
 class BalancedSoftmaxLoss(LongTailedLoss):

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from longtail.arguments import check_choice, check_fraction, check_num_classes
+from longtail.arguments import check_choice, check_num_classes
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.inputs import check_indices, check_shapes, check_values, class_dimension
+from longtail.losses.inputs import check_arguments, check_indices, check_shapes, check_values, class_dimension
 
 
 class LongTailedLoss(nn.CrossEntropyLoss):
@@ -39,11 +39,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     ) -> None:
         check_num_classes(num_classes)
         check_choice("reduction", reduction, ["mean", "sum", "none"])
-        check_fraction("label_smoothing", label_smoothing)
-        if weight is not None and not isinstance(weight, Tensor):
-            raise TypeError(f"`weight` must be a tensor. Got {type(weight).__name__}.")
-        if weight is not None and weight.shape != (num_classes,):
-            raise ValueError(f"`weight` must have the shape ({num_classes},). Got {tuple(weight.shape)}.")
+        check_arguments(num_classes, weight, ignore_index, label_smoothing)
         super().__init__(weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
         self.num_classes = num_classes
         self.validate = validate
@@ -83,7 +79,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         adjusted = self.adjust(logits, target)
         if adjusted is logits:
             loss = self._plain_loss(logits, target)
-            log_probs = F.log_softmax(logits.detach(), dim) if learning else logits
+            precise = torch.promote_types(logits.dtype, torch.float32)
+            log_probs = F.log_softmax(logits.detach(), dim, dtype=precise) if learning else logits
         else:
             log_probs = F.log_softmax(adjusted, dim)
             del adjusted

@@ -30,6 +30,8 @@ def cross_entropy_from_log_probs(
     if weight is not None:
         weight = weight.to(log_probs.dtype)
     if target.is_floating_point():
+        if ignore_index >= 0:
+            raise ValueError(f"`ignore_index` must be left out with probabilities as target. Got {ignore_index}.")
         return _soft_cross_entropy(log_probs, target, weight, reduction, label_smoothing)
     nll = F.nll_loss(log_probs, target, weight, ignore_index=ignore_index, reduction=reduction)
     if label_smoothing == 0:
@@ -37,7 +39,7 @@ def cross_entropy_from_log_probs(
     kept = target != ignore_index
     spread = _weighted_sum(log_probs, weight).masked_fill(~kept, 0)
     if reduction == "mean":
-        spread = spread.sum() / (kept if weight is None else weight[target * kept] * kept).sum()
+        spread = spread.sum() / (kept if weight is None else weight[target.long() * kept] * kept).sum()
     elif reduction == "sum":
         spread = spread.sum()
     return (1 - label_smoothing) * nll + label_smoothing / log_probs.shape[class_dimension(log_probs)] * spread

@@ -17,8 +17,6 @@ that batch size, micro-batches and ranks do not matter; their ε = 1e-3 becomes 
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -26,9 +24,9 @@ from torch import distributed as dist
 from torch.nn import functional as F
 
 from longtail.arguments import check_choice, check_fraction, check_num_classes, check_positive, check_strength
-from longtail.losses.contract import LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.inputs import along_classes, check_shapes, class_dimension
+from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
+from longtail.losses.memory import LossWithMemory
 from longtail.losses.ranks import sum_over_ranks
 from longtail.losses.received_gradients import count_samples, received_gradients
 
@@ -83,12 +81,9 @@ def gala_loss(
 
     Source: the equations of the module's docstring; section 2.2 of the paper.
     """
-    check_num_classes(theta.numel())
+    theta, phi = _checked_statistics(theta, phi)
     check_shapes(logits, target, theta.numel())
-    if phi.shape != theta.shape or theta.dim() != 1:
-        raise ValueError(
-            f"`phi` must have the shape ({theta.numel()},) of `theta`. Got {tuple(phi.shape)} and {tuple(theta.shape)}."
-        )
+    check_arguments(theta.numel(), weight, ignore_index, label_smoothing)
     _check_settings(lambda_positive, lambda_negative, form, eps)
     adjusted = adjust_logits(logits, target, theta, phi, lambda_positive, lambda_negative, form, eps)
     if adjusted is logits:
@@ -129,7 +124,7 @@ def adjust_logits(
     return adjusted.scatter_add_(dim, index.unsqueeze(dim), (own - others).to(adjusted.dtype)[index].unsqueeze(dim))
 
 
-class GALALoss(LongTailedLoss):
+class GALALoss(LossWithMemory):
     r"""GALA as a drop-in for `nn.CrossEntropyLoss`: no class counts needed, the tail is learnt from the gradients.
 
     In training, with gradients on, each forward pass first uses the statistics θ and φ, then adds its own samples to
@@ -178,7 +173,6 @@ class GALALoss(LongTailedLoss):
     Source: Zhang et al., "Gradient-Aware Logit Adjustment Loss for Long-tailed Classifier", ICASSP 2024.
     """
 
-    observes = True
     theta: Tensor
     phi: Tensor
     theta_inner: Tensor
@@ -201,14 +195,6 @@ class GALALoss(LongTailedLoss):
         process_group: dist.ProcessGroup | None = None,
         validate: bool = False,
     ) -> None:
-        super().__init__(
-            num_classes,
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-        )
         _check_settings(lambda_positive, lambda_negative, form, eps)
         check_choice("accumulate", accumulate, ACCUMULATIONS)
         check_fraction("ema_decay", ema_decay)
@@ -218,17 +204,23 @@ class GALALoss(LongTailedLoss):
                 'cancels. Leave it out, or choose form="paper".',
                 stacklevel=2,
             )
+        inner = ("theta_inner", "phi_inner") if accumulate == "released" else ()
+        super().__init__(
+            num_classes,
+            weight,
+            statistics=("theta", "phi", *inner),
+            process_group=process_group,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+            validate=validate,
+        )
         self.lambda_positive = lambda_positive
         self.lambda_negative = lambda_negative
         self.form = form
         self.accumulate = accumulate
         self.ema_decay = ema_decay
         self.eps = eps
-        self.process_group = process_group
-        self._paused = False
-        inner = ("theta_inner", "phi_inner") if accumulate == "released" else ()
-        for name in ("theta", "phi", *inner):
-            self.register_buffer(name, torch.zeros(num_classes))
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         """The adjusted logits z̃ for the statistics so far."""
@@ -236,10 +228,8 @@ class GALALoss(LongTailedLoss):
             logits, target, self.theta, self.phi, self.lambda_positive, self.lambda_negative, self.form, self.eps
         )
 
-    def observe(self, log_probs: Tensor, target: Tensor) -> None:
+    def learn(self, log_probs: Tensor, target: Tensor) -> None:
         """Add the gradients of one batch, over all ranks, to θ and φ."""
-        if self._paused:
-            return
         received: tuple[Tensor, ...] = received_gradients(log_probs, target, self.ignore_index)
         if self.accumulate != "sum":
             received = (*received, count_samples(log_probs, target, self.ignore_index))
@@ -258,42 +248,6 @@ class GALALoss(LongTailedLoss):
         self.theta.add_(positive)
         self.phi.add_(negative)
 
-    def reset_statistics(self) -> None:
-        """Forget all gradients: the next step is cross-entropy again."""
-        for name, buffer in self.named_buffers():
-            if name != "weight":
-                buffer.zero_()
-
-    @contextmanager
-    def pause_statistics(self) -> Iterator[None]:
-        """Leave θ and φ as they are, for a forward pass that repeats one already counted (SAM, L-BFGS).
-
-        For a loss inside an activation checkpoint use `checkpoint_contexts`.
-        """
-        paused, self._paused = self._paused, True
-        try:
-            yield
-        finally:
-            self._paused = paused
-
-    def checkpoint_contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        """The two contexts of an activation checkpoint around this loss, called once.
-
-        `checkpoint(f, x, use_reentrant=False, context_fn=criterion.checkpoint_contexts)`: when the backward pass runs
-        `f` again, the loss sees the statistics that it saw the first time, and counts nothing twice.
-        """
-        return nullcontext(), self._repeat(self.theta.clone(), self.phi.clone())
-
-    @contextmanager
-    def _repeat(self, theta: Tensor, phi: Tensor) -> Iterator[None]:
-        now = self.theta, self.phi
-        self.theta, self.phi = theta, phi
-        try:
-            with self.pause_statistics():
-                yield
-        finally:
-            self.theta, self.phi = now
-
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         shown = f"{super().extra_repr()}, form={self.form!r}, lambda_positive={self.lambda_positive}"
@@ -301,6 +255,18 @@ class GALALoss(LongTailedLoss):
             negative = PAPER_LAMBDA_NEGATIVE if self.lambda_negative is None else self.lambda_negative
             shown += f", lambda_negative={negative}"
         return f"{shown}, accumulate={self.accumulate!r}, eps={self.eps}"
+
+
+def _checked_statistics(theta: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
+    if not (isinstance(theta, Tensor) and isinstance(phi, Tensor)):
+        raise TypeError(f"`theta` and `phi` must be tensors. Got {type(theta).__name__} and {type(phi).__name__}.")
+    if phi.shape != theta.shape or theta.dim() != 1:
+        raise ValueError(
+            f"`phi` must have the shape of `theta`, (C,). Got {tuple(phi.shape)} and {tuple(theta.shape)}."
+        )
+    check_num_classes(theta.numel())
+    dtype = torch.promote_types(theta.dtype, torch.float32)
+    return theta.detach().to(dtype), phi.detach().to(dtype)
 
 
 def _check_settings(lambda_positive: float, lambda_negative: float | None, form: str, eps: float) -> None:

@@ -5,7 +5,22 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
+from longtail.arguments import check_fraction
+
 INDEX_DTYPES = (torch.int64, torch.uint8)
+
+
+def check_arguments(num_classes: int, weight: Tensor | None, ignore_index: int, label_smoothing: float) -> None:
+    """Raise unless the arguments that every loss shares with `F.cross_entropy` are what they must be."""
+    check_fraction("label_smoothing", label_smoothing)
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+        raise TypeError(f"`ignore_index` must be an integer. Got {ignore_index!r}. To ignore nothing, leave it out.")
+    if weight is None:
+        return
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"`weight` must be a tensor. Got {type(weight).__name__}.")
+    if weight.shape != (num_classes,):
+        raise ValueError(f"`weight` must have the shape ({num_classes},). Got {tuple(weight.shape)}.")
 
 
 def check_shapes(logits: Tensor, target: Tensor, num_classes: int) -> None:

@@ -1,0 +1,85 @@
+"""Losses that learn from what they have seen: statistics that are buffers, and when they rest."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from longtail.losses.contract import LongTailedLoss
+
+
+class LossWithMemory(LongTailedLoss):
+    """A loss whose statistics are float32 buffers (C,), updated by `learn` in training with gradients on.
+
+    Args:
+        num_classes: C, at least 2.
+        weight: (C,) class weights.
+        statistics: the names of the buffers; they start at 0.
+        process_group: the ranks that `learn` sums over; `None` is all.
+        **arguments: as in `LongTailedLoss`.
+    """
+
+    observes = True
+
+    def __init__(
+        self,
+        num_classes: int,
+        weight: Tensor | None = None,
+        *,
+        statistics: tuple[str, ...],
+        process_group: dist.ProcessGroup | None = None,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(num_classes, weight, **arguments)
+        self.process_group = process_group
+        self._statistics = statistics
+        self._paused = False
+        for name in statistics:
+            self.register_buffer(name, torch.zeros(num_classes, dtype=torch.float32))
+
+    def learn(self, log_probs: Tensor, target: Tensor) -> None:
+        """Add one batch, over all ranks, to the statistics."""
+        raise NotImplementedError
+
+    def observe(self, log_probs: Tensor, target: Tensor) -> None:
+        """Learn, unless paused."""
+        if not self._paused:
+            self.learn(log_probs, target)
+
+    def reset_statistics(self) -> None:
+        """Forget everything: the next step is the first again."""
+        for name in self._statistics:
+            self.get_buffer(name).zero_()
+
+    @contextmanager
+    def pause_statistics(self) -> Iterator[None]:
+        """Leave the statistics as they are, for a forward pass that repeats one already counted (SAM, L-BFGS).
+
+        For a loss inside an activation checkpoint use `checkpoint_contexts`.
+        """
+        paused, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = paused
+
+    def checkpoint_contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """The two contexts of an activation checkpoint around this loss, called once.
+
+        `checkpoint(f, x, use_reentrant=False, context_fn=criterion.checkpoint_contexts)`: when the backward pass runs
+        `f` again, the loss sees the statistics that it saw the first time, and counts nothing twice.
+        """
+        return nullcontext(), self._repeat({name: self.get_buffer(name).clone() for name in self._statistics})
+
+    @contextmanager
+    def _repeat(self, former: dict[str, Tensor]) -> Iterator[None]:
+        now = {name: self.get_buffer(name) for name in self._statistics}
+        self._buffers.update(former)
+        try:
+            with self.pause_statistics():
+                yield
+        finally:
+            self._buffers.update(now)
