@@ -233,6 +233,10 @@ def main(arguments: list[str] | None = None) -> None:
     out = options.out or Path("runs") / datetime.now().strftime("digits-%Y%m%d-%H%M%S")
     if out.exists():
         parser.error(f"--out must be a new folder. Got {out}.")
+    try:
+        out.mkdir(parents=True)
+    except OSError as error:
+        parser.error(f"--out must be a folder that can be made. Got {out}: {error.strerror}.")
     sys.stdout.reconfigure(errors="replace")  # a terminal without λ and ± still gets its table
     report(options.seeds, out, epochs=options.epochs, fit_on=options.fit_on)
 

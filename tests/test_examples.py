@@ -102,6 +102,14 @@ def test_the_demo_refuses_what_it_cannot_do(digits, arguments, tmp_path, capsys)
     assert not (tmp_path / "new").exists()
 
 
+def test_the_demo_says_where_it_cannot_write(digits, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as stop:
+        digits.main(["--out", str(tmp_path / "file" / "runs")])
+    assert stop.value.code == 2
+    assert "--out must be a folder that can be made" in capsys.readouterr().err
+
+
 def test_the_demo_never_overwrites(digits, tmp_path, capsys):
     with pytest.raises(SystemExit):
         digits.main(["--out", str(tmp_path)])

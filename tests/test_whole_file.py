@@ -9,6 +9,9 @@ def test_a_file_is_written_whole(tmp_path):
         file.write(b"first")
         assert not path.exists()
     assert path.read_bytes() == b"first"
+    (tmp_path / "ordinary").touch()
+    assert path.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+    (tmp_path / "ordinary").unlink()
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -74,6 +74,8 @@ def count_empty_as_half(class_counts: Tensor) -> Tensor:
     empty = class_counts == 0
     if empty.any():
         classes = _listed(empty.nonzero().flatten().tolist())
+        if (class_counts != class_counts.round()).any():
+            raise ValueError(f"`class_counts` must be whole numbers where a class is empty, as {classes} is.")
         warnings.warn(f"Classes without a training sample are counted as ½: {classes}.", stacklevel=3)
     return class_counts.masked_fill(empty, 0.5)
 
@@ -105,6 +107,25 @@ def check_labels(name: str, labels: Tensor, num_classes: int, cause: str) -> Non
         raise ValueError(
             f"`{name}` must lie in [0, {num_classes}). Got {labels[index].item()} at index {index}. {cause}"
         )
+
+
+def from_numpy(name: str, values: Any) -> Tensor:
+    """An array, list or column of numbers as a tensor, sharing memory where torch can.
+
+    Raises:
+        TypeError: not numbers.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"`{name}` must hold numbers. Got {type(values).__name__} of {array.dtype}.")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    elif array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        array = array.astype(np.int64)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    return torch.from_numpy(array)
 
 
 def describe_classes(classes: Tensor | np.ndarray) -> str:

@@ -1,7 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,23 +23,15 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise IsADirectoryError(f"`path` must name a file. Got the folder {path}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"`path` must lie in a folder that exists. Got {path}; {path.parent} is missing.")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    with part.open("xb") as file:
+        try:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(_permissions_of(path))
-        part.replace(path)
-    except BaseException:
-        part.unlink()
-        raise
-
-
-def _permissions_of(path: Path) -> int:
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+            if path.exists():
+                part.chmod(path.stat().st_mode & 0o777)
+            part.replace(path)
+        except BaseException:
+            part.unlink()
+            raise

@@ -36,9 +36,9 @@ def test_accepts_what_class_counts_returns():
 
 def test_an_empty_class_counts_as_a_half():
     with pytest.warns(UserWarning, match=r"Classes without a training sample are counted as ½: 2 \(1 class\)"):
-        criterion = BalancedSoftmaxLoss([4, 3.5, 0], reduction="none")
+        criterion = BalancedSoftmaxLoss([4, 3, 0], reduction="none")
     losses = criterion(torch.zeros(3, 3), torch.tensor([0, 1, 2]))
-    torch.testing.assert_close(losses, -torch.tensor([4 / 8, 3.5 / 8, 0.5 / 8]).log())
+    torch.testing.assert_close(losses, -torch.tensor([4 / 7.5, 3 / 7.5, 0.5 / 7.5]).log())
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,7 @@ def test_an_empty_class_counts_as_a_half():
         ([3, -1], ValueError, "`class_counts` must be finite and at least 0. Got -1 for class 1"),
         ([3, float("nan")], ValueError, "Got nan for class 1"),
         ([[3, 1], [2, 2]], ValueError, r"`class_counts` must have the shape \(C,\). Got \(2, 2\)"),
+        ([0.9, 0.1, 0.0], ValueError, r"must be whole numbers where a class is empty, as 2 \(1 class\) is"),
         ({0: 5, 1: 3}, TypeError, "Got a mapping: pass its sorted values"),
         ("many", TypeError, "`class_counts` must hold one number for each class"),
         (7, ValueError, r"`class_counts` must have the shape \(C,\)"),

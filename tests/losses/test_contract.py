@@ -235,6 +235,7 @@ def test_autocast_does_not_reach_the_statistics(case):
 def test_state_dict_round_trip(case):
     criterion, restored = case.module(), case.neutral()
     criterion(make_logits(seed=5).requires_grad_(), make_target())
+    assert criterion.state_dict()
     restored.load_state_dict(criterion.state_dict())
     assert restored.state_dict().keys() == criterion.state_dict().keys()
     for name, value in criterion.state_dict().items():
@@ -317,6 +318,7 @@ def test_the_logits_are_checked(case):
     for logits, error, message in [
         (torch.zeros(SAMPLES, 4, device=DEVICE), ValueError, r"with C = 5\. Got \(7, 4\)"),
         (torch.zeros(()), ValueError, "Got \\(\\)"),
+        (torch.zeros(2, 3, NUM_CLASSES), ValueError, r"Move the classes: `logits.movedim\(-1, 1\)`"),
         (torch.zeros(SAMPLES, NUM_CLASSES, dtype=torch.int64), TypeError, "floating point. Got torch.int64"),
     ]:
         with pytest.raises(error, match=message):

@@ -189,6 +189,37 @@ def test_a_batch_of_nothing_is_no_step(accumulate):
     assert all(torch.equal(before[name], value) for name, value in criterion.state_dict().items())
 
 
+@pytest.mark.parametrize("accumulate", ["sum", "released", "ema"])
+def test_dense_soft_statistics_are_those_of_their_positions(accumulate):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, NUM_CLASSES, 3, 5, generator=generator) * 2
+    target = torch.rand(2, NUM_CLASSES, 3, 5, generator=generator).softmax(1)
+    dense, flat = GALALoss(NUM_CLASSES, accumulate=accumulate), GALALoss(NUM_CLASSES, accumulate=accumulate)
+    for _ in range(2):
+        dense(logits, target)
+        flat(*(values.permute(0, 2, 3, 1).reshape(-1, NUM_CLASSES) for values in (logits, target)))
+    for name, buffer in flat.named_buffers():
+        torch.testing.assert_close(dense.get_buffer(name), buffer)
+
+
+def test_targets_that_do_not_sum_to_1_follow_the_definition():
+    logits, _ = batch()
+    target = torch.rand(6, NUM_CLASSES, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    theta = np.zeros(NUM_CLASSES)
+    want = reference.gradients(logits.detach(), target.numpy(), theta, theta)
+    for got, expected in zip(received_gradients(logits.detach().log_softmax(1), target), want, strict=True):
+        np.testing.assert_allclose(got, expected)
+
+
+def test_millions_of_positions_lose_no_gradient():
+    logits = torch.tensor([[6.0], [0.0]]).expand(2, 4_000_000)[None]
+    criterion = GALALoss(2)
+    criterion(logits, torch.zeros(1, 4_000_000, dtype=torch.int64))
+    each = 1 - torch.tensor([6.0, 0.0], dtype=torch.float64).softmax(0)[0]
+    # Each loss of 0.0025 is known to 1e-7 in float32; a float32 sum of so many would be off by per cents.
+    torch.testing.assert_close(criterion.theta[0].double(), 4_000_000 * each, rtol=1e-4, atol=0)
+
+
 def test_smoothing_and_weights_do_not_reach_the_statistics():
     weight = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
     plain, dressed = GALALoss(NUM_CLASSES), GALALoss(NUM_CLASSES, weight, label_smoothing=0.3)
@@ -267,11 +298,22 @@ def test_activation_checkpointing_counts_once():
         assert torch.equal(same.grad, logits.grad)
 
 
+def test_a_checkpoint_may_be_recomputed_again_and_again():
+    logits, target = batch()
+    criterion, plain = GALALoss(NUM_CLASSES), GALALoss(NUM_CLASSES)
+    loss = checkpoint(criterion, logits, target, use_reentrant=False, context_fn=criterion.checkpoint_contexts)
+    want = torch.autograd.grad(plain(logits, target), logits)[0]
+    for _ in range(2):
+        assert torch.equal(torch.autograd.grad(loss, logits, retain_graph=True)[0], want)
+    assert torch.equal(criterion.theta, plain.theta)
+
+
 def test_reset_statistics():
     for accumulate in ("sum", "released", "ema"):
         criterion = GALALoss(NUM_CLASSES, torch.ones(NUM_CLASSES).double(), accumulate=accumulate)
         criterion(*batch())
         criterion.reset_statistics()
+        assert not any(buffer.any() for name, buffer in criterion.named_buffers() if name != "weight")
         logits, target = batch(seed=1)
         torch.testing.assert_close(criterion(logits, target), F.cross_entropy(logits, target))
         assert torch.equal(criterion.weight, torch.ones(NUM_CLASSES).double())
@@ -404,3 +446,8 @@ def test_statistics_stay_float32_whatever_is_cast():
     kept = model[1].theta.clone()
     assert torch.equal(model.half().bfloat16()[1].theta, kept)
     assert model[1].theta.dtype == torch.float32
+    assert GALALoss(NUM_CLASSES).to("meta").half().theta.dtype == torch.float32
+    halves = {name: value.half() for name, value in GALALoss(NUM_CLASSES).state_dict().items()}
+    for assign in (False, True):
+        model[1].load_state_dict(halves, assign=assign)
+        assert model[1].theta.dtype == torch.float32

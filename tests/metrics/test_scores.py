@@ -128,6 +128,11 @@ def test_class_counts_and_num_classes_must_agree():
         long_tail_scores([0, 1], [0, 1], 5, class_counts=[3, 2, 1])
 
 
+def test_predictions_per_class_checks_its_classes():
+    with pytest.raises(TypeError, match="`num_classes` must be an integer. Got 'two'"):
+        predictions_per_class([0, 1], "two")
+
+
 def test_thresholds_are_checked():
     target = np.array([0, 1])
     with pytest.raises(ValueError, match=r"`few_below` must be at most `many_above` \+ 1. Got 50 and 10"):

@@ -156,6 +156,10 @@ def break_size(content):
     content["offset"][0] = 10**400
 
 
+def break_all(content):
+    content["offset"] = [None] * 4
+
+
 def break_single(content):
     content["offset"], content["num_classes"] = content["offset"][:1], 1
 
@@ -189,6 +193,7 @@ def break_method(content):
         (break_version_type, "Got version True"),
         (break_finiteness, "is not one or is damaged"),
         (break_size, "must hold finite numbers as offset"),
+        (break_all, "must hold an offset for at least one class"),
         (break_single, "must hold one offset a class. Got 1 for 1"),
         (break_format, "is not one or is damaged"),
         (break_offset, "must hold finite numbers as offset"),
@@ -271,7 +276,7 @@ def test_logits_that_do_not_fit_are_refused(method):
         (logits[None], ValueError, r"must have the shape \(N, C\)"),
         (logits.astype(int), TypeError, "must be floating point. Got int64"),
         (logits.tolist(), TypeError, "must be a numpy array or a torch tensor. Got list"),
-        (logits.astype(str), TypeError, "must be floating point"),
+        (logits.astype(str), TypeError, "must hold numbers. Got ndarray of <U"),
     ]:
         for call in (fitted.transform, fitted.predict, fitted.predict_proba):
             with pytest.raises(error, match=message):
@@ -283,8 +288,25 @@ def test_a_layer_that_does_not_fit_is_refused(method):
     fitted = clone(method).fit(*long_tailed())
     with pytest.raises(ValueError, match="must have 4 outputs, one a class. Got 3"):
         fitted.fold_into(torch.nn.Linear(2, 3))
-    with pytest.raises(TypeError, match=r"must be an nn.Linear. Got Conv2d"):
+    with pytest.raises(TypeError, match="must be an nn.Linear, whose output is Wx . b. Got Conv2d"):
         fitted.fold_into(torch.nn.Conv2d(2, 4, 1))
+    normed = [torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 4)), torch.nn.Linear(2, 4)]
+    normed[1].register_forward_hook(lambda *_: None)
+    for layer in normed:
+        with pytest.raises(TypeError, match="must hold plain parameters"):
+            fitted.fold_into(layer)
+
+
+@every_method
+def test_a_frozen_bias_stays_frozen(method):
+    fitted = clone(method).fit(*long_tailed())
+    linear = torch.nn.Linear(2, 4).half()
+    linear.bias.requires_grad_(False)
+    folded = fitted.fold_into(linear)
+    assert not folded.bias.requires_grad
+    assert folded.weight.requires_grad
+    assert folded.bias.dtype == torch.float16
+    assert not fitted.fold_into(torch.nn.Linear(2, 4, bias=False).requires_grad_(False)).bias.requires_grad
 
 
 @every_method

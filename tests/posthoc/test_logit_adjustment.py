@@ -27,8 +27,8 @@ def test_uniform_counts_change_nothing():
 
 def test_an_empty_class_counts_as_a_half():
     with pytest.warns(UserWarning, match="counted as ½: 1"):
-        offset = PostHocLogitAdjustment([9.5, 0]).fit().offset_
-    np.testing.assert_allclose(offset, np.log(0.5) - np.log([0.95, 0.05]))
+        offset = PostHocLogitAdjustment([9, 0]).fit().offset_
+    np.testing.assert_allclose(offset, np.log(0.5) - np.log([9 / 9.5, 0.5 / 9.5]))
 
 
 def test_counts_and_logits_are_checked_by_fit():

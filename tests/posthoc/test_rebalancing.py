@@ -4,7 +4,7 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from longtail import PredictionRebalancer
+from longtail import PostHocLogitAdjustment, PredictionRebalancer
 from longtail.metrics import balanced_accuracy
 from reference import rebalancing as reference
 from reference.cross_entropy import softmax
@@ -179,6 +179,22 @@ def test_samples_of_prior_0_leave_no_trace():
     for row in range(3):
         streamed.partial_fit(logits[row : row + 1], target[row : row + 1])
     np.testing.assert_allclose(streamed.offset_, want)
+
+
+def test_no_strength_is_no_offset_even_with_priors_of_0():
+    logits, target = long_tailed()
+    for method in (
+        PredictionRebalancer(tau=0.0, target_prior=[0.5, 0.5, 0.0, 0.0]),
+        PostHocLogitAdjustment([4, 3, 2, 1], tau=0.0, target_prior=[0.5, 0.5, 0.0, 0.0]),
+    ):
+        assert not method.fit(logits, target).offset_.any()
+
+
+def test_a_file_that_hides_how_it_was_fitted_is_refused(tmp_path):
+    path = PredictionRebalancer().fit(*long_tailed()).save(tmp_path / "offset.json")
+    path.write_text(path.read_text().replace('"transductive": false', '"transductive": "no"'))
+    with pytest.raises(ValueError, match="must say whether the fit was transductive. Got 'no'"):
+        PredictionRebalancer.load(path)
 
 
 def test_logits_whose_difference_overflows_stay_finite():

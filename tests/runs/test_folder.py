@@ -46,6 +46,39 @@ def test_a_line_cut_off_by_the_end_of_the_process_is_left_out(tmp_path):
     with (folder.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 2, "lo')
     assert folder.metrics == [{"epoch": 1}]
+    folder.log(epoch=2)
+    folder.log(epoch=3)
+    assert folder.metrics == [{"epoch": 1}, {"epoch": 2}, {"epoch": 3}]
+
+
+def test_a_line_that_cannot_be_written_leaves_nothing(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    with pytest.raises(TypeError):
+        folder.log(epoch=object())
+    assert not (folder.path / "metrics.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["", "../evil", "a/b", "test.npz", "-/../../evil"])
+def test_predictions_stay_inside_the_run(tmp_path, name):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    (folder.path / "predictions-").mkdir()
+    with pytest.raises(ValueError, match="`name` must consist of letters"):
+        folder.save_predictions(name, torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64))
+    with pytest.raises(ValueError, match="`name` must consist of letters"):
+        folder.load_predictions(name)
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+
+
+def test_predictions_must_fit_together(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    for logits, target in [
+        (torch.zeros(2, 3), torch.zeros(7, dtype=torch.int64)),
+        (torch.zeros(2, 3), torch.zeros(2)),
+        (torch.zeros(2), torch.zeros(2, dtype=torch.int64)),
+    ]:
+        with pytest.raises(ValueError, match=r"must have the shapes \(N, C\) and \(N,\)"):
+            folder.save_predictions("test", logits, target)
+    assert [path.name for path in folder.path.iterdir()] == ["run.json"]
 
 
 def test_an_existing_folder_is_never_written_into(tmp_path):
@@ -58,9 +91,9 @@ def test_an_existing_folder_is_never_written_into(tmp_path):
 
 
 def test_a_configuration_that_cannot_be_kept_makes_no_folder(tmp_path):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="`config` must hold plain values"):
         RunFolder.create(tmp_path / "run", config={"loss": object()}, seed=0)
-    assert not (tmp_path / "run").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_not_a_run_is_refused(tmp_path):

@@ -20,7 +20,8 @@ def class_counts(source: Any, num_classes: int | None = None) -> Tensor:
     Args:
         source: labels as an array, tensor, list or pandas column; or a data set of torchvision, torch (`Subset`,
             `ConcatDataset`, `TensorDataset` with labels last), Hugging Face (a column `label`), or any sequence of
-            (input, label) pairs, whose items are then read one by one; or a `DataLoader` of one of these.
+            (input, label) pairs, whose items are then read one by one; or a `DataLoader` of one of these (its data
+            set is counted, whatever its sampler draws).
         num_classes: C; by default what the source says (`classes`), or the largest label plus one.
 
     Returns:
@@ -89,7 +90,7 @@ def _find_labels(source: Any) -> Any:
     if isinstance(source, Subset):
         indices = [int(index) for index in source.indices]
         known = _known_labels(source.dataset)
-        return _labels_of_items(source) if known is None else labels_of(known)[indices]
+        return _labels_of_items(source) if known is None else np.asarray(_find_labels(known))[indices]
     known = _known_labels(source)
     return _labels_of_items(source) if known is None else known
 

@@ -105,7 +105,7 @@ class BalancedSoftmaxLoss(LongTailedLoss):
             label_smoothing=label_smoothing,
             validate=validate,
         )
-        self.register_buffer("log_prior", log_prior, persistent=False)
+        self.register_buffer("log_prior", log_prior)
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         """Z + log π."""

@@ -111,8 +111,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, buffer in kept.items():
             moved = self._buffers[name]
-            if moved is not None and moved.dtype != buffer.dtype and not buffer.is_meta:
-                self._buffers[name] = buffer.to(moved.device)
+            if moved is not None and moved.dtype != buffer.dtype:
+                self._buffers[name] = moved.to(buffer.dtype) if buffer.is_meta else buffer.to(moved.device)
         return self
 
     def extra_repr(self) -> str:

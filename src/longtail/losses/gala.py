@@ -23,7 +23,7 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.nn import functional as F
 
-from longtail.arguments import check_choice, check_fraction, check_num_classes, check_positive, check_strength
+from longtail.arguments import check_choice, check_fraction, check_positive, check_strength
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
 from longtail.losses.memory import LossWithMemory
@@ -264,7 +264,8 @@ def _checked_statistics(theta: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"`phi` must have the shape of `theta`, (C,). Got {tuple(phi.shape)} and {tuple(theta.shape)}."
         )
-    check_num_classes(theta.numel())
+    if theta.numel() < 2:
+        raise ValueError(f"`theta` must hold at least 2 classes. Got {theta.numel()}.")
     dtype = torch.promote_types(theta.dtype, torch.float32)
     return theta.detach().to(dtype), phi.detach().to(dtype)
 

@@ -35,9 +35,10 @@ def check_shapes(logits: Tensor, target: Tensor, num_classes: int) -> None:
     shape = logits.shape
     class_dim = class_dimension(logits)
     if not logits.dim() or shape[class_dim] != num_classes:
+        last = logits.dim() > 2 and shape[-1] == num_classes
         raise ValueError(
             f"`logits` must have the shape (N, C) or (N, C, d1, …) with C = {num_classes}. Got {tuple(shape)}. "
-            "Is `num_classes` right?"
+            + ("Move the classes: `logits.movedim(-1, 1)`." if last else "Is `num_classes` right?")
         )
     if not logits.is_floating_point():
         raise TypeError(f"`logits` must be floating point. Got {logits.dtype}.")

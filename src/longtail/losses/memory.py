@@ -1,7 +1,7 @@
 """Losses that learn from what they have seen: statistics that are buffers, and when they rest."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -72,14 +72,28 @@ class LossWithMemory(LongTailedLoss):
         `checkpoint(f, x, use_reentrant=False, context_fn=criterion.checkpoint_contexts)`: when the backward pass runs
         `f` again, the loss sees the statistics that it saw the first time, and counts nothing twice.
         """
-        return nullcontext(), self._repeat({name: self.get_buffer(name).clone() for name in self._statistics})
+        former = {name: self.get_buffer(name).clone() for name in self._statistics}
+        return nullcontext(), _Repetition(self, former)
 
-    @contextmanager
-    def _repeat(self, former: dict[str, Tensor]) -> Iterator[None]:
-        now = {name: self.get_buffer(name) for name in self._statistics}
-        self._buffers.update(former)
-        try:
-            with self.pause_statistics():
-                yield
-        finally:
-            self._buffers.update(now)
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        super()._load_from_state_dict(*arguments)
+        for name in self._statistics:  # `assign=True` would take over any precision
+            self._buffers[name] = self.get_buffer(name).to(torch.float32)
+
+
+class _Repetition(AbstractContextManager[None]):
+    """Former statistics in the place of the present ones, and no learning; may be entered again and again."""
+
+    def __init__(self, loss: LossWithMemory, former: dict[str, Tensor]) -> None:
+        self.loss = loss
+        self.former = former
+
+    def __enter__(self) -> None:
+        self.entered = ExitStack()
+        now = {name: self.loss.get_buffer(name) for name in self.former}
+        self.entered.callback(self.loss._buffers.update, now)
+        self.loss._buffers.update(self.former)
+        self.entered.enter_context(self.loss.pause_statistics())
+
+    def __exit__(self, *error: object) -> None:
+        self.entered.close()

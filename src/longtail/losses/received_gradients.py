@@ -3,6 +3,7 @@
 With p̃ = softmax of what the loss saw and t the target distribution, ∂L/∂z_j = p̃_j − t_j for every sample.
 """
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,29 +25,39 @@ def received_gradients(log_probs: Tensor, target: Tensor, ignore_index: int = -1
     num_classes = log_probs.shape[class_dimension(log_probs)]
     if not target.is_floating_point():
         nll = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
-        minus_gradient = nll.nan_to_num_(0, posinf=0).neg_().expm1_()
+        minus_gradient = nll.nan_to_num_(0, posinf=0).neg_().expm1_().flatten()
         # Ignored samples have a loss and a gradient of 0, so they may go to any class that exists.
-        index = target.clamp(0, num_classes - 1).long()
-        gradient = log_probs.new_zeros(num_classes)
-        gradient.index_add_(0, index.flatten(), minus_gradient.flatten(), alpha=-1)
+        index = target.clamp(0, num_classes - 1).long().flatten()
+        gradient = torch.zeros(num_classes, dtype=_sum_dtype(minus_gradient), device=log_probs.device)
+        gradient.index_add_(0, index, minus_gradient.to(gradient.dtype), alpha=-1)
+        gradient = gradient.to(log_probs.dtype)
         return gradient, gradient
-    finite = _has_finite_loss(log_probs, target).flatten()[:, None]
     log_probs, soft = (rows.movedim(class_dimension(rows), -1).reshape(-1, num_classes) for rows in (log_probs, target))
-    residual = (soft - log_probs.exp()).where(finite, 0)
-    return residual.relu().sum(0), (soft * (-residual).relu_().sum(1, keepdim=True)).where(finite, 0).sum(0)
+    soft = soft.to(log_probs.dtype)
+    broken = ~_finite_losses(log_probs, soft)[:, None]
+    soft = soft.masked_fill(broken, 0)
+    probs = log_probs.exp().masked_fill_(broken, 0)
+    excess = probs.sum(1) - soft.sum(1)  # Σ relu(−r) − Σ relu(r): 0 for distributions, but for rounding
+    positive = torch.sub(soft, probs, out=probs).relu_()
+    return positive.sum(0), (positive.sum(1) + excess) @ soft
 
 
 def count_samples(log_probs: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:
     """How many samples are neither ignored nor non-finite: a scalar of the dtype of the log-probabilities."""
     if target.is_floating_point():
-        entering = _has_finite_loss(log_probs, target)
+        dim = class_dimension(log_probs)
+        entering = _finite_losses(log_probs.movedim(dim, -1), target.movedim(dim, -1).to(log_probs.dtype))
     else:
         nll = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
         entering = nll.isfinite() & (target != ignore_index)
     return entering.sum(dtype=log_probs.dtype)
 
 
-def _has_finite_loss(log_probs: Tensor, soft_target: Tensor) -> Tensor:
-    """Per sample; a class of probability 0 may have a logit of −inf, as in `F.cross_entropy` with indices."""
-    terms = (soft_target * log_probs).where(soft_target != 0, 0)
-    return (terms.isfinite() & ~log_probs.isnan()).all(class_dimension(log_probs))
+def _finite_losses(log_probs: Tensor, soft: Tensor) -> Tensor:
+    losses: Tensor = torch.linalg.vecdot(soft, log_probs)
+    return losses.isfinite()
+
+
+def _sum_dtype(values: Tensor) -> torch.dtype:
+    """float64 where so many values (pixels) come together that float32 would lose the last of them."""
+    return torch.float64 if values.numel() > 65_536 and values.device.type != "mps" else values.dtype

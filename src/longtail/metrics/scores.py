@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, check_integer, check_labels
+from longtail.arguments import as_class_counts, check_integer, check_labels, from_numpy
 
 MANY_ABOVE = 100
 FEW_BELOW = 20
@@ -192,6 +192,7 @@ def predictions_per_class(predictions: Labels, num_classes: int) -> Tensor:
         >>> predictions_per_class([0, 0, 1], num_classes=3)
         tensor([2, 1, 0])
     """
+    check_integer("num_classes", num_classes, minimum=1)
     labels = _as_tensor("predictions", predictions)
     labels = _argmax(labels, num_classes) if labels.dim() == 2 else labels
     check_labels("predictions", labels, num_classes, "Is `num_classes` right?")
@@ -222,10 +223,8 @@ def _indices(mask: Tensor) -> tuple[int, ...]:
 def _as_tensor(name: str, values: Labels) -> Tensor:
     if isinstance(values, Tensor):
         return values.detach()
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"`{name}` must hold numbers. Got {type(values).__name__} of {array.dtype}.")
-    return torch.from_numpy(np.array(array, dtype=np.int64 if array.size == 0 and array.ndim == 1 else array.dtype))
+    tensor = from_numpy(name, values)
+    return tensor.long() if not tensor.numel() and tensor.dim() == 1 else tensor
 
 
 def _argmax(scores: Tensor, num_classes: int) -> Tensor:

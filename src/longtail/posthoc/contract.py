@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from longtail.arguments import as_prior, check_strength
 from longtail.plain_json import to_json
@@ -76,14 +77,20 @@ class OffsetMethod:
             TypeError: not an `nn.Linear`.
             ValueError: another number of classes.
         """
-        if not isinstance(linear, nn.Linear):
-            raise TypeError(f"`linear` must be an nn.Linear. Got {type(linear).__name__}.")
+        if getattr(type(linear), "forward", None) is not nn.Linear.forward:
+            raise TypeError(f"`linear` must be an nn.Linear, whose output is Wx + b. Got {type(linear).__name__}.")
+        if is_parametrized(linear) or linear._forward_pre_hooks or linear._forward_hooks:
+            raise TypeError(
+                "`linear` must hold plain parameters. Got one with hooks or parametrizations, such as weight norm: "
+                "remove them first (`torch.nn.utils.parametrize.remove_parametrizations`)."
+            )
         if linear.out_features != self.offset_.size:
             raise ValueError(f"`linear` must have {self.offset_.size} outputs, one a class. Got {linear.out_features}.")
         folded = copy.deepcopy(linear)
         offset = self._offset_for(linear.weight)
         bias = offset if linear.bias is None else linear.bias.detach().double() + offset
-        folded.bias = nn.Parameter(bias.to(linear.weight.dtype), requires_grad=linear.weight.requires_grad)
+        learning = (linear.weight if linear.bias is None else linear.bias).requires_grad
+        folded.bias = nn.Parameter(bias.to(linear.weight.dtype), requires_grad=learning)
         return folded
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -181,6 +188,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"`path` must name a complete file. Got {path}, which lacks fields.")
     if not all(value is None or (type(value) in (int, float) and abs(value) < 1e300) for value in offset):
         raise ValueError(f"`path` must hold finite numbers as offset. Got something else in {path}.")
+    if offset and all(value is None for value in offset):
+        raise ValueError(f"`path` must hold an offset for at least one class. Got none in {path}.")
     declared = content.get("num_classes")
     if declared != len(offset) or len(offset) < 2:
         raise ValueError(f"`path` must hold one offset a class. Got {len(offset)} for {declared} classes in {path}.")

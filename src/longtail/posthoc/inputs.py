@@ -4,10 +4,9 @@ import warnings
 from typing import TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from longtail.arguments import check_labels
+from longtail.arguments import check_labels, from_numpy
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
@@ -21,7 +20,7 @@ def as_logits(logits: np.ndarray | Tensor, num_classes: int | None = None) -> Te
     """
     if not isinstance(logits, (np.ndarray, Tensor)):
         raise TypeError(f"`logits` must be a numpy array or a torch tensor. Got {type(logits).__name__}.")
-    tensor = logits.detach() if isinstance(logits, Tensor) else _from_numpy(logits)
+    tensor = logits.detach() if isinstance(logits, Tensor) else from_numpy("logits", logits)
     if not tensor.is_floating_point():
         raise TypeError(f"`logits` must be floating point. Got {logits.dtype}.")
     if tensor.dim() not in (1, 2) or tensor.shape[-1] < 2:
@@ -55,7 +54,7 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
         TypeError: not integers.
         ValueError: another shape or length, or a label outside [0, C).
     """
-    labels = target.detach().cpu() if isinstance(target, Tensor) else torch.from_numpy(np.array(target))
+    labels = target.detach().cpu() if isinstance(target, Tensor) else from_numpy("target", target)
     if labels.shape == (num_samples, num_classes) and num_samples:
         raise ValueError(
             f"`target` must have the shape ({num_samples},). Got {tuple(labels.shape)}. Is it one-hot? "
@@ -70,13 +69,3 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
 def like(given: Array, result: Tensor) -> Array:
     """The result as numpy if numpy was given, as torch otherwise."""
     return result if isinstance(given, Tensor) else result.numpy()
-
-
-def _from_numpy(array: np.ndarray) -> Tensor:
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"`logits` must be floating point. Got {array.dtype}.")
-    if array.dtype.itemsize > 8:
-        array = array.astype(np.float64)
-    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
-        array = array.copy()
-    return torch.from_numpy(array)

@@ -178,7 +178,9 @@ class PredictionRebalancer(OffsetMethod):
         return {"transductive": self.transductive_}
 
     def _restore(self, content: dict[str, Any]) -> None:
-        self.transductive_ = bool(content.get("transductive"))
+        if not isinstance(content.get("transductive"), bool):
+            raise ValueError(f"`path` must say whether the fit was transductive. Got {content.get('transductive')!r}.")
+        self.transductive_ = content["transductive"]
 
 
 def _scaled(offset: Tensor, tau: float) -> np.ndarray:

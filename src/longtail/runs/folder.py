@@ -13,6 +13,8 @@ import dataclasses
 import json
 import os
 import platform
+import re
+import secrets
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -63,13 +65,18 @@ class RunFolder:
             "seed": seed,
             "versions": _versions(),
         }
-        content = to_json(header, indent=1)
-        path = Path(path)
         try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            raise FileExistsError(f"`path` must not exist yet. Got {path}.") from None
-        _write(path / "run.json", content)
+            content = to_json(header, indent=1)
+        except TypeError as error:
+            raise TypeError(f"`config` must hold plain values: numbers, strings, lists, mappings. {error}.") from None
+        path = Path(path)
+        if path.exists() or path.is_symlink():
+            raise FileExistsError(f"`path` must not exist yet. Got {path}.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        part.mkdir()
+        _write(part / "run.json", content)
+        part.rename(path)
         return cls(path, json.loads(content))
 
     @classmethod
@@ -99,20 +106,33 @@ class RunFolder:
         return f"RunFolder({str(self.path)!r}, {'complete' if self.result is not None else 'not complete'})"
 
     def log(self, **metrics: float | int | str) -> None:
-        """Append one line of metrics."""
-        with (self.path / "metrics.jsonl").open("a") as file:
-            file.write(to_json(metrics) + "\n")
+        """Append one line of metrics; after a line that was cut off, begin a new one."""
+        line = to_json(metrics) + "\n"
+        with (self.path / "metrics.jsonl").open("ab+") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            file.write((line if file.read() in (b"", b"\n") else "\n" + line).encode())
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics; one that was cut off by the end of the process is left out."""
         path = self.path / "metrics.jsonl"
-        lines = path.read_text().split("\n")[:-1] if path.exists() else []
-        return [json.loads(line) for line in lines]
+        lines = path.read_text().split("\n") if path.exists() else []
+        return [metrics for metrics in map(_parsed, lines) if metrics is not None]
 
     def save_predictions(self, name: str, logits: Tensor, target: Tensor) -> None:
-        """Keep logits (N, C) and labels (N,) of one set, such as "test"."""
-        with write_whole(self.path / f"predictions-{name}.npz") as file:
+        """Keep logits (N, C) and labels (N,) of one set, such as "test".
+
+        Raises:
+            ValueError: a name of other signs than letters, digits, "_" and "-"; shapes that do not fit together.
+        """
+        path = self._predictions(name)
+        if logits.dim() != 2 or target.shape != logits.shape[:1] or target.is_floating_point():
+            raise ValueError(
+                "`logits` and `target` must have the shapes (N, C) and (N,), labels being integers. "
+                f"Got {tuple(logits.shape)} and {tuple(target.shape)} of {target.dtype}."
+            )
+        with write_whole(path) as file:
             np.savez(file, logits=logits.detach().cpu().float().numpy(), target=target.cpu().numpy())
 
     def load_predictions(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -121,12 +141,17 @@ class RunFolder:
         Raises:
             FileNotFoundError: this run has no such set.
         """
-        path = self.path / f"predictions-{name}.npz"
+        path = self._predictions(name)
         if not path.exists():
             kept = sorted(file.stem.removeprefix("predictions-") for file in self.path.glob("predictions-*.npz"))
             raise FileNotFoundError(f"`name` must be a set of this run ({', '.join(kept) or 'none'}). Got {name!r}.")
         with np.load(path, allow_pickle=False) as arrays:
             return arrays["logits"], arrays["target"]
+
+    def _predictions(self, name: str) -> Path:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise ValueError(f'`name` must consist of letters, digits, "_" and "-". Got {name!r}.')
+        return self.path / f"predictions-{name}.npz"
 
     def save_weights(self, weights: Mapping[str, Any]) -> None:
         """Keep tensors by name, nested as `state_dict` gives them."""
@@ -158,6 +183,14 @@ def _versions() -> dict[str, str]:
         "numpy": np.__version__,
         "threads": str(torch.get_num_threads()),
     }
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        metrics: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return metrics
 
 
 def _write(path: Path, content: str) -> None:

@@ -1,0 +1,42 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from longtail.arguments import as_class_counts, as_prior, describe_classes, from_numpy
+
+VALUES = [3, 1, 2]
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", ">f8", "i2", ">i8", "u1", "u2", "u4", "u8", "longdouble"])
+def test_numbers_of_any_kind_become_a_tensor(dtype):
+    array = np.array(VALUES, dtype=dtype)
+    read_only = array.copy()
+    read_only.setflags(write=False)
+    for values in (array, read_only, array[::-1][::-1], pd.Series(array.astype(array.dtype.newbyteorder("=")))):
+        assert from_numpy("values", values).tolist() == VALUES
+    assert from_numpy("values", array[::-1]).tolist() == VALUES[::-1]
+
+
+def test_memory_is_shared_where_torch_can():
+    array = np.array([1.0, 2.0])
+    assert from_numpy("values", array).data_ptr() == array.ctypes.data
+
+
+@pytest.mark.parametrize("values", [["a", "b"], [None, 1], np.array([1j])])
+def test_what_is_not_a_number_is_refused(values):
+    with pytest.raises(TypeError, match="`values` must hold numbers. Got"):
+        from_numpy("values", values)
+
+
+def test_counts_and_priors_are_exact():
+    assert as_class_counts([0.1, 0.2]).tolist() == [0.1, 0.2]
+    assert as_class_counts(torch.tensor([3, 4], dtype=torch.uint8)).tolist() == [3.0, 4.0]
+    prior = as_prior("prior", np.full(8142, 1 / 8142, dtype=np.float32), 8142)
+    assert prior.sum().item() == pytest.approx(1, abs=1e-15)
+    assert as_prior("prior", "uniform", 4).tolist() == [0.25] * 4
+
+
+def test_classes_in_words():
+    assert describe_classes(np.array([False, True])) == "1 (1 class)"
+    assert describe_classes(torch.arange(12) < 11) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … (11 classes)"
