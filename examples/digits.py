@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from longtail import BalancedSoftmaxLoss, GALALoss, PredictionRebalancer
 from longtail.data import long_tailed_digits
@@ -31,6 +30,7 @@ from longtail.metrics import LongTailScores, long_tail_scores
 from longtail.models import MLP
 from longtail.reports import PerClassRecallDisplay
 from longtail.runs import RunFolder
+from longtail.transforms import random_crop
 from longtail.whole_file import write_whole
 
 LOSSES: dict[str, Callable[[Tensor], nn.Module]] = {
@@ -85,9 +85,7 @@ def train(config: Config, digits: Digits, seed: int, folder: RunFolder) -> tuple
 
 def shifted(images: Tensor, copies: int, generator: torch.Generator) -> Tensor:
     """Each image `copies` times, moved by up to one pixel."""
-    padded = F.pad(images.repeat(copies, 1, 1), (1, 1, 1, 1))
-    moves = torch.randint(0, 3, (len(padded), 2, 1), generator=generator) + torch.arange(8)
-    return padded[torch.arange(len(padded))[:, None, None], moves[:, 0, :, None], moves[:, 1, None, :]]
+    return random_crop(images.repeat(copies, 1, 1)[:, None], padding=1, generator=generator).squeeze(1)
 
 
 def fitting_set(config: Config, digits: Digits, seed: int) -> tuple[Tensor, Tensor]:

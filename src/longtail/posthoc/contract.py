@@ -131,7 +131,8 @@ class OffsetMethod:
         except TypeError as error:
             raise ValueError(f"`path` must hold the parameters of a {method.__name__}: {error}, in {path}.") from None
         loaded._check_parameters(len(content["offset"]))
-        loaded._remember(np.array([-np.inf if value is None else float(value) for value in content["offset"]]))
+        offset = [-np.inf if value is None else float(value) for value in content["offset"]]
+        loaded._remember(scaled(torch.tensor(offset, dtype=torch.float64), 1.0))
         loaded._restore(content)
         return loaded
 
@@ -155,8 +156,6 @@ class OffsetMethod:
 
     def _remember(self, offset: np.ndarray | None) -> None:
         """Keep a new offset and the parameters that it came from; later `set_params` change neither."""
-        if offset is not None:
-            offset.setflags(write=False)
         self._offset, self._fitted_params = offset, self.get_params()
 
     def _offset_for(self, tensor: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -168,6 +167,13 @@ class OffsetMethod:
 
     def _restore(self, content: dict[str, Any]) -> None:
         """Take over what `_evidence` wrote."""
+
+
+def scaled(offset: Tensor, tau: float) -> np.ndarray:
+    """τ·o, read-only; no offset at all for τ = 0, also where a prior of 0 makes o infinite."""
+    result: np.ndarray = np.zeros(offset.numel()) if tau == 0 else (tau * offset).numpy()
+    result.setflags(write=False)
+    return result
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.arguments import as_class_counts, count_empty_as_half
-from longtail.posthoc.contract import OffsetMethod
+from longtail.posthoc.contract import OffsetMethod, scaled
 from longtail.posthoc.inputs import as_logits
 
 
@@ -33,7 +33,6 @@ class PostHocLogitAdjustment(OffsetMethod):
     Example:
         >>> import numpy as np
         >>> adjustment = PostHocLogitAdjustment(class_counts=[90, 10]).fit()
-        >>> import numpy as np
         >>> adjustment.predict(np.array([[1.0, 0.0], [3.0, 0.0]]))
         array([1, 0])
 
@@ -57,5 +56,5 @@ class PostHocLogitAdjustment(OffsetMethod):
         if logits is not None:
             as_logits(logits, counts.numel())
         offset = prior.log() - (counts / counts.sum()).log()
-        self._remember(np.zeros(counts.numel()) if self.tau == 0 else (self.tau * offset).numpy())
+        self._remember(scaled(offset, self.tau))
         return self

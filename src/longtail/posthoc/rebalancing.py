@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_prior, describe_classes
-from longtail.posthoc.contract import OffsetMethod
+from longtail.posthoc.contract import OffsetMethod, scaled
 from longtail.posthoc.fixed_point import fixed_point_offset
 from longtail.posthoc.inputs import as_labels, as_sample_logits
 from longtail.posthoc.predicted_mass import PredictedMass
@@ -134,7 +134,7 @@ class PredictionRebalancer(OffsetMethod):
         used = weight > 0
         offset = self._unscaled_offset(logits[used], weight[used], prior)
         self._mass = None
-        self._remember(_scaled(offset, self.tau))
+        self._remember(scaled(offset, self.tau))
         self.transductive_ = transductive
 
     def _unscaled_offset(self, logits: Tensor, weight: Tensor, prior: Tensor) -> Tensor:
@@ -171,8 +171,7 @@ class PredictionRebalancer(OffsetMethod):
         """What the chunks so far amount to, with the parameters of the last one."""
         prior = as_prior("target_prior", self._fitted_params["target_prior"], mass.scaled.shape[1])
         weight = 1 / mass.samples.double() if self.transductive_ else self._class_weight(mass.samples, prior)
-        self._offset = _scaled(prior.log() - mass.log_mean(weight), self._fitted_params["tau"])
-        self._offset.setflags(write=False)
+        self._offset = scaled(prior.log() - mass.log_mean(weight), self._fitted_params["tau"])
 
     def _evidence(self) -> dict[str, Any]:
         return {"transductive": self.transductive_}
@@ -181,8 +180,3 @@ class PredictionRebalancer(OffsetMethod):
         if not isinstance(content.get("transductive"), bool):
             raise ValueError(f"`path` must say whether the fit was transductive. Got {content.get('transductive')!r}.")
         self.transductive_ = content["transductive"]
-
-
-def _scaled(offset: Tensor, tau: float) -> np.ndarray:
-    """τ·o; no offset at all for τ = 0, also where a prior of 0 makes o infinite."""
-    return np.zeros(offset.numel()) if tau == 0 else (tau * offset).numpy()
