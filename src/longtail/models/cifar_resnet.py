@@ -5,6 +5,7 @@ second pixel and pads the new channels with zeros (the paper's option A), so it 
 Kaiming-normal, as in the code that the long-tailed literature shares; the linear classifier has a bias.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,8 +32,8 @@ class BasicBlock(nn.Module):
         if self.new_channels:
             half = self.new_channels // 2
             shortcut = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, half, self.new_channels - half))
-        out = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(out)) + shortcut)
+        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        return F.relu(self.bn2(self.conv2(out)).add_(shortcut), inplace=True)
 
 
 class CifarResNet(nn.Module):
@@ -71,10 +72,12 @@ class CifarResNet(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """What the classifier sees: (N, 64), non-negative."""
-        features: Tensor = self.blocks(F.relu(self.bn(self.conv(images)))).mean((2, 3))
-        return features
+        maps: Tensor = self.blocks(F.relu(self.bn(self.conv(images)), inplace=True))
+        return maps.mean((2, 3), dtype=torch.promote_types(maps.dtype, torch.float32))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, C)."""
-        logits: Tensor = self.classifier(self.features(images))
+        """Logits (N, C); under autocast the classifier stays in float32, for 8 bits of mantissa are few for a score."""
+        features = self.features(images)
+        with torch.autocast(images.device.type, enabled=False):
+            logits: Tensor = self.classifier(features.to(self.classifier.weight.dtype))
         return logits

@@ -2,9 +2,11 @@
 
     run.json                configuration, seed, versions; written first
     metrics.jsonl           one JSON object a line, appended as training goes
+    checkpoint.pt           the state of training, while it is not complete; loaded without executing anything
     weights.pt              tensors by name; loaded without executing anything
     predictions-NAME.npz    logits (N, C) float32 and labels (N,) int64 of one set
     result.json             the scores; written last, so its presence says that the run is complete
+    .lock                   held by the process that works on the run; released by its end, however it ends
 
 Every file but the growing one is written whole. A number that is not finite is `null` in JSON.
 """
@@ -12,22 +14,29 @@ Every file but the growing one is written whole. A number that is not finite is 
 import dataclasses
 import json
 import os
+import pickle
 import platform
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from longtail.plain_json import to_json
 from longtail.whole_file import write_whole
 
 SCHEMA_VERSION = 1
+
+
+class RunInUseError(RuntimeError):
+    """Another process works on the run."""
 
 
 class RunFolder:
@@ -63,7 +72,7 @@ class RunFolder:
             "schema": SCHEMA_VERSION,
             "config": dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config),  # type: ignore[arg-type]
             "seed": seed,
-            "versions": _versions(),
+            "versions": current_versions(),
         }
         try:
             content = to_json(header, indent=1)
@@ -120,6 +129,50 @@ class RunFolder:
         lines = path.read_text().split("\n") if path.exists() else []
         return [metrics for metrics in map(_parsed, lines) if metrics is not None]
 
+    def forget_metrics_from(self, epoch: int) -> None:
+        """Drop the lines of `epoch` and later ones, which a resumed run will write again."""
+        kept = [to_json(line) + "\n" for line in self.metrics if line.get("epoch", 0) < epoch]
+        with write_whole(self.path / "metrics.jsonl") as file:
+            file.write("".join(kept).encode())
+
+    @contextmanager
+    def lock(self, *, enabled: bool = True) -> Iterator[None]:
+        """Keep other processes from working on this run within the block.
+
+        Raises:
+            RunInUseError: another process is at it.
+        """
+        if not enabled:
+            yield
+            return
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunInUseError(f"`path` must not be in use. Another process works on {self.path}.") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Keep the state of training in the place of the former; that one survives if writing fails."""
+        with write_whole(self.path / "checkpoint.pt") as file:
+            torch.save(state, file)
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """What `save_checkpoint` kept last, on the CPU; `None` where there is none. Nothing in the file is executed.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        path = self.path / "checkpoint.pt"
+        return _load_tensors(path) if path.exists() else None
+
+    def drop_checkpoint(self) -> None:
+        """Remove the checkpoint of a run that is complete."""
+        (self.path / "checkpoint.pt").unlink(missing_ok=True)
+
     def save_predictions(self, name: str, logits: Tensor, target: Tensor) -> None:
         """Keep logits (N, C) and labels (N,) of one set, such as "test".
 
@@ -160,8 +213,7 @@ class RunFolder:
 
     def load_weights(self) -> dict[str, Any]:
         """What `save_weights` kept, on the CPU. Nothing in the file is executed."""
-        weights: dict[str, Any] = torch.load(self.path / "weights.pt", map_location="cpu", weights_only=True)
-        return weights
+        return _load_tensors(self.path / "weights.pt")
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result; the run is complete."""
@@ -175,7 +227,8 @@ class RunFolder:
         return result
 
 
-def _versions() -> dict[str, str]:
+def current_versions() -> dict[str, str]:
+    """What the last digits of a result may depend on."""
     return {
         "longtail": version("longtail"),
         "python": platform.python_version(),
@@ -183,6 +236,14 @@ def _versions() -> dict[str, str]:
         "numpy": np.__version__,
         "threads": str(torch.get_num_threads()),
     }
+
+
+def _load_tensors(path: Path) -> dict[str, Any]:
+    try:
+        tensors: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise ValueError(f"{path} must be a file of tensors. It is damaged: {str(error).splitlines()[0]}") from None
+    return tensors
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

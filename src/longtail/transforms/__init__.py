@@ -11,5 +11,6 @@ torch.uint8
 
 from longtail.transforms.auto_augment import auto_augment
 from longtail.transforms.crop_flip_cutout import cutout, random_crop, random_flip
+from longtail.transforms.normalise import normalise
 
-__all__ = ["auto_augment", "cutout", "random_crop", "random_flip"]
+__all__ = ["auto_augment", "cutout", "normalise", "random_crop", "random_flip"]

@@ -1,0 +1,10 @@
+"""Full configurations, as the field runs them.
+
+>>> from longtail.recipes import cifar100_lt
+>>> cifar100_lt(imbalance=50, seed=1).batch_size
+64
+"""
+
+from longtail.recipes.cifar_lt import cifar10_lt, cifar100_lt
+
+__all__ = ["cifar10_lt", "cifar100_lt"]

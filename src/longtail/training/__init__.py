@@ -1,0 +1,8 @@
+"""Training that can be resumed and says what it did: configuration, loop, checkpoints, callbacks."""
+
+from longtail.training.callbacks import Callback, Plan, Step
+from longtail.training.config import TrainingConfig
+from longtail.training.experiment import run_experiment
+from longtail.training.stopping import TrainingDiverged, TrainingStopped
+
+__all__ = ["Callback", "Plan", "Step", "TrainingConfig", "TrainingDiverged", "TrainingStopped", "run_experiment"]

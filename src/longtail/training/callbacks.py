@@ -1,0 +1,58 @@
+"""What rides on training: recorders, progress, logs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from longtail.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to happen, for callbacks that want to know how long it takes."""
+
+    config: TrainingConfig
+    steps: int
+    first_epoch: int
+    first_step: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step that has just been taken: epoch and step count from 1; logits (N, C) of this process, detached."""
+
+    epoch: int
+    step: int
+    logits: Tensor
+    target: Tensor
+    loss: Tensor
+    learning_rate: float
+
+
+class Callback:
+    """Hooks that do nothing; override what you need.
+
+    What a callback must remember when a run is resumed goes into `state_dict`, as tensors and plain values; it is
+    found again in `load_state_dict` under the name of the class.
+    """
+
+    def on_train_start(self, plan: Plan) -> None:
+        """Before the first step of this process."""
+
+    def on_step_end(self, step: Step) -> None:
+        """After the weights have been updated. Reading a value of `step` on a GPU waits for it."""
+
+    def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
+        """After the metrics of an epoch have been logged."""
+
+    def on_train_end(self) -> None:
+        """After the last step, also when training was stopped or failed."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must survive the end of the process."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave."""

@@ -1,0 +1,168 @@
+"""What a run consists of: every setting that its result depends on, checked before any work starts."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
+from longtail.losses.catalogue import LOSSES
+
+Switch = Literal["auto", "on", "off"]
+Augmentation = Literal["crop", "flip", "auto_augment", "cutout"]
+AUGMENTATIONS = ("crop", "flip", "auto_augment", "cutout")
+CHOICES = {
+    "dataset": ("cifar10", "cifar100"),
+    "profile": ("exp", "step"),
+    "depth": (20, 32, 44, 56),
+    "device": ("auto", "cpu", "cuda"),
+    "precision": ("auto", "float32", "bfloat16"),
+    "channels_last": ("auto", "on", "off"),
+    "compile": ("auto", "on", "off"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """One run on small images. The defaults are a plain recipe; `longtail.recipes` has the field's.
+
+    Raises:
+        ValueError, TypeError: a setting outside what its line says.
+
+    Example:
+        >>> TrainingConfig(epochs=0)
+        Traceback (most recent call last):
+        ValueError: `epochs` must be at least 1. Got 0.
+    """
+
+    dataset: Literal["cifar10", "cifar100"] = "cifar100"
+    """Which images."""
+    imbalance: float = 100.0
+    """Imbalance factor: samples of the largest class over samples of the smallest, at least 1."""
+    profile: Literal["exp", "step"] = "exp"
+    """How the class sizes fall: exponentially, or in one step."""
+    subset_seed: int = 0
+    """Which samples the long-tailed subset keeps; 0 gives the subset that the field compares on."""
+    validation: float = 0.0
+    """Share of each class that is held out of training, rounded up; a class of one sample gives none."""
+    depth: Literal[20, 32, 44, 56] = 32
+    """Layers of the ResNet."""
+    loss: str = "gala"
+    """The loss: ce, balanced-softmax or gala."""
+    loss_arguments: tuple[str, ...] = ()
+    """Arguments of the loss, such as lambda_positive=1.0; what is not named is as in its paper."""
+    epochs: int = 200
+    """Passes over the training set."""
+    batch_size: int = 64
+    """Samples a step, over all processes; the last partial batch of an epoch is dropped."""
+    learning_rate: float = 0.1
+    """The highest learning rate of SGD."""
+    warmup_epochs: int = 2
+    """Epochs in which the learning rate rises to it, linearly; then it falls as a cosine."""
+    momentum: float = 0.9
+    """Momentum of SGD (not Nesterov's)."""
+    weight_decay: float = 5e-4
+    """Weight decay of all parameters."""
+    augmentations: tuple[Augmentation, ...] = ("crop", "flip")
+    """In this order: crop (4 pixels of padding), flip, auto_augment (CIFAR-10 policy), cutout (16 pixels)."""
+    mean: tuple[float, float, float] = (0.4914, 0.4822, 0.4465)
+    """Subtracted from the channels, which lie in [0, 1]."""
+    std: tuple[float, float, float] = (0.2023, 0.1994, 0.2010)
+    """What the channels are then divided by."""
+    seed: int = 0
+    """Weights, order of samples and augmentation derive from it."""
+    evaluate_every: int = 10
+    """Epochs between two evaluations on the test set, which nothing depends on; 0 evaluates the last epoch only."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes a GPU if there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16 is autocast over float32 weights; auto takes it where it is faster on this machine."""
+    channels_last: Switch = "auto"
+    """Memory format of images and weights; auto is on."""
+    compile: Switch = "auto"
+    """torch.compile; auto is off, since it was not seen to pay."""
+    threads: int | None = None
+    """Threads of the CPU; by default as many as PyTorch takes."""
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            _check_among(name, getattr(self, name), choices)
+        check_choice("loss", self.loss, list(LOSSES))
+        for name in ("epochs", "batch_size"):
+            check_integer(name, getattr(self, name), minimum=1)
+        for name in ("warmup_epochs", "evaluate_every"):
+            check_integer(name, getattr(self, name), minimum=0)
+        for name in ("seed", "subset_seed"):
+            check_integer(name, getattr(self, name), minimum=0)
+            if getattr(self, name) >= 2**32:
+                raise ValueError(f"`{name}` must be below 2^32. Got {getattr(self, name)}.")
+        if self.threads is not None:
+            check_integer("threads", self.threads, minimum=1)
+        self._check_numbers()
+        for name in self.augmentations:
+            check_choice("augmentations", name, AUGMENTATIONS)
+        parse_arguments(self.loss_arguments)
+
+    def _check_numbers(self) -> None:
+        check_positive("imbalance", self.imbalance)
+        if self.imbalance < 1:
+            raise ValueError(
+                f"`imbalance` must be at least 1, largest over smallest class. Got {self.imbalance!r}. "
+                f"Did you mean {1 / self.imbalance:g}?"
+            )
+        check_positive("learning_rate", self.learning_rate)
+        check_fraction("momentum", self.momentum)
+        check_strength("weight_decay", self.weight_decay)
+        check_fraction("validation", self.validation)
+        if self.validation > 0.5:
+            raise ValueError(f"`validation` must be at most 0.5 of each class. Got {self.validation!r}.")
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) != 3:
+                raise ValueError(f"`{name}` must hold 3 values, one a channel. Got {getattr(self, name)!r}.")
+        for value in self.std:
+            check_positive("std", value)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """The configuration that a run folder holds (fields of later versions take their defaults).
+
+        Raises:
+            ValueError: it holds settings that this version does not know.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(stored) - known):
+            raise ValueError(f"`config` must hold known settings. Got {', '.join(unknown)}. From a newer longtail?")
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()})
+
+
+def parse_arguments(pairs: tuple[str, ...]) -> dict[str, float | int | bool | str | None]:
+    """Turn ("lambda_positive=1.0", "form=paper") into keyword arguments.
+
+    Example:
+        >>> parse_arguments(("lambda_positive=1.0", "form=paper", "lambda_negative=None"))
+        {'lambda_positive': 1.0, 'form': 'paper', 'lambda_negative': None}
+    """
+    arguments = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name.isidentifier() and equals and value):
+            raise ValueError(f"`loss_arguments` must have the form name=value. Got {pair!r}.")
+        arguments[name] = _parse_value(value)
+    return arguments
+
+
+def _parse_value(text: str) -> float | int | bool | str | None:
+    words: dict[str, bool | None] = {"True": True, "False": False, "None": None}
+    if text in words:
+        return words[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _check_among(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices or isinstance(value, bool):
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Got {value!r}.")

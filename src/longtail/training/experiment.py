@@ -1,0 +1,234 @@
+"""One run from its configuration to its result: build, train, score, write."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from longtail.data import class_counts, load_cifar, long_tailed_indices
+from longtail.losses.catalogue import make_loss, paper_settings
+from longtail.models import CifarResNet
+from longtail.runs import RunFolder
+from longtail.training.callbacks import Callback
+from longtail.training.config import TrainingConfig, parse_arguments
+from longtail.training.evaluation import best_on_test, predict_logits, prior_slope, score_treatments
+from longtail.training.images import Epochs, SmallImages
+from longtail.training.loop import TrainingLoop
+from longtail.training.machine import make_fabric, resolve
+from longtail.training.resume import adopt, differing_versions
+from longtail.training.seeds import derive_seed, generator_for
+from longtail.training.state import TrainingState
+
+FIT_ON = "augmented"
+NUM_CLASSES = {"cifar10": 10, "cifar100": 100}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sets:
+    """The disjoint sets of a run, on the device; `validation` is empty where none was asked for."""
+
+    train: SmallImages
+    validation: SmallImages
+    test: SmallImages
+    class_counts: Tensor
+
+
+def run_experiment(
+    config: TrainingConfig,
+    *,
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    resume: bool = False,
+    download: bool = False,
+    checkpoint_seconds: float = 60.0,
+    callbacks: Sequence[Callback] = (),
+) -> RunFolder:
+    """Train and score one run.
+
+    Args:
+        config: what the result depends on.
+        data: the folder of the data set.
+        out: the run folder, new unless `resume`.
+        resume: go on with the run in `out` from its last checkpoint, to the very result that it would have had; a
+            complete run is left as it is. Begins a new one where `out` does not exist.
+        download: fetch the data set where it is missing.
+        checkpoint_seconds: time between two checkpoints.
+        callbacks: what rides along.
+
+    Raises:
+        ValueError: a setting that does not fit the data or the machine, a folder that is not a run, a resumed run
+            whose configuration differs.
+        FileExistsError: `out` is there and `resume` is not set.
+        FileNotFoundError: the data set is missing.
+        TrainingStopped, TrainingDiverged: as in `TrainingLoop.run`.
+    """
+    out = Path(out)
+    former = RunFolder.open(out) if resume and out.exists() else None
+    if former is None and (out.exists() or out.is_symlink()):
+        raise FileExistsError(f"`out` must not exist yet. Got {out}. To go on with it pass --resume.")
+    if former is not None:
+        config = adopt(config, former)
+    config = _with_paper_settings(resolve(config))
+    if former is not None and former.result is not None:
+        return former
+    fabric = make_fabric(config)
+    sets = _load(config, data, download, fabric)
+    epochs = _epochs(config, sets, fabric)
+    state = _initial_state(config, sets, fabric, callbacks)
+    folder = former or _create(config, out, fabric)
+    with folder.lock(enabled=fabric.is_global_zero):
+        if former is not None:
+            _restore(state, folder)
+        loop = TrainingLoop(
+            fabric,
+            config,
+            epochs,
+            state,
+            folder,
+            evaluate=lambda: _evaluate(state.model, sets, fabric),
+            callbacks=callbacks,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+        loop.run()
+        if fabric.is_global_zero:
+            _finish(folder, config, state, sets, fabric)
+    fabric.barrier()
+    return folder
+
+
+def _with_paper_settings(config: TrainingConfig) -> TrainingConfig:
+    """Name every argument of the loss, so that the run folder tells them."""
+    arguments = paper_settings(config.loss) | parse_arguments(config.loss_arguments)
+    return dataclasses.replace(
+        config, loss_arguments=tuple(f"{name}={value}" for name, value in sorted(arguments.items()))
+    )
+
+
+def _load(config: TrainingConfig, data: str | os.PathLike[str], download: bool, fabric: Fabric) -> Sets:
+    with fabric.rank_zero_first():
+        cifar = load_cifar(config.dataset, data, download=download)
+    kept = long_tailed_indices(cifar.train_target, config.imbalance, config.profile, seed=config.subset_seed)
+    train, held_out = _split(kept, cifar.train_target.numpy(), config.validation)
+
+    def on_device(images: Tensor, target: Tensor) -> SmallImages:
+        memory_format = torch.channels_last if config.channels_last == "on" else torch.contiguous_format
+        return SmallImages(
+            images.to(fabric.device), target.to(fabric.device), config.mean, config.std, memory_format
+        )
+
+    return Sets(
+        train=on_device(cifar.train_images[train], cifar.train_target[train]),
+        validation=on_device(cifar.train_images[held_out], cifar.train_target[held_out]),
+        test=on_device(cifar.test_images, cifar.test_target),
+        class_counts=class_counts(cifar.train_target[train], NUM_CLASSES[config.dataset]),
+    )
+
+
+def _split(kept: np.ndarray, labels: np.ndarray, share: float) -> tuple[Tensor, Tensor]:
+    """Indices to train on and to hold out: of each class the last of its shuffled samples, at least one stays."""
+    train, held_out = [], []
+    for label in np.unique(labels[kept]):
+        indices = kept[labels[kept] == label]
+        number = min(int(np.ceil(share * len(indices))), len(indices) - 1)
+        train.append(indices[: len(indices) - number])
+        held_out.append(indices[len(indices) - number :])
+    return torch.from_numpy(np.concatenate(train)), torch.from_numpy(np.concatenate(held_out))
+
+
+def _epochs(config: TrainingConfig, sets: Sets, fabric: Fabric) -> Epochs:
+    processes, samples = fabric.world_size, len(sets.train)
+    if processes > samples:
+        raise ValueError(f"There must be at least one training image a process. Got {samples} for {processes}.")
+    if config.batch_size > samples:
+        raise ValueError(f"`batch_size` must be at most {samples}, the training images. Got {config.batch_size}.")
+    if config.batch_size % processes:
+        raise ValueError(
+            f"`batch_size` must be a multiple of {processes}, the number of processes. Got {config.batch_size}."
+        )
+    return Epochs(sets.train, config.augmentations, config.batch_size, config.seed, fabric.global_rank, processes)
+
+
+def _initial_state(
+    config: TrainingConfig, sets: Sets, fabric: Fabric, callbacks: Sequence[Callback]
+) -> TrainingState:
+    torch.manual_seed(derive_seed(config.seed))
+    model = CifarResNet(config.depth, len(sets.class_counts)).to(fabric.device)
+    if config.channels_last == "on":
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    criterion = make_loss(config.loss, sets.class_counts, **parse_arguments(config.loss_arguments)).to(fabric.device)
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+    return TrainingState(
+        model, criterion, optimizer, callbacks, total=torch.zeros((), dtype=torch.float64, device=fabric.device)
+    )
+
+
+def _create(config: TrainingConfig, out: Path, fabric: Fabric) -> RunFolder:
+    if fabric.is_global_zero:
+        RunFolder.create(out, config=config, seed=config.seed)
+    fabric.barrier()
+    return RunFolder.open(out)
+
+
+def _restore(state: TrainingState, folder: RunFolder) -> None:
+    stored = folder.load_checkpoint()
+    if stored is not None:
+        state.load_state_dict(stored)
+    state.notes += [note for note in differing_versions(folder) if note not in state.notes]
+    folder.forget_metrics_from(state.epoch)
+
+
+def _evaluate(model: nn.Module, sets: Sets, fabric: Fabric) -> dict[str, float]:
+    """Test scores for the log: raw, and re-balanced with the test set's own predictions."""
+    from longtail.metrics import long_tail_scores
+    from longtail.posthoc import PredictionRebalancer
+
+    logits, target = predict_logits(model, sets.test, fabric.autocast), sets.test.target.cpu()
+    scores = long_tail_scores(logits, target, class_counts=sets.class_counts).scalars()
+    rebalanced = PredictionRebalancer().fit_transductive(logits).predict(logits)
+    metrics = {f"test_{name}": scores[name] for name in ("top1", "many", "medium", "few")}
+    metrics["test_top1_transductive"] = (rebalanced == target).double().mean().item()
+    if len(sets.validation):
+        held_out = predict_logits(model, sets.validation, fabric.autocast)
+        scores = long_tail_scores(held_out, sets.validation.target.cpu(), class_counts=sets.class_counts).scalars()
+        metrics["validation_balanced_accuracy"] = scores["balanced_accuracy"]
+    return metrics
+
+
+def _finish(folder: RunFolder, config: TrainingConfig, state: TrainingState, sets: Sets, fabric: Fabric) -> None:
+    """Keep predictions and weights, then the result, whose presence says that the run is complete."""
+    generator = generator_for(fabric.device, config.seed, config.epochs + 1)
+    kept = {"train": sets.train, "augmented": sets.train.augmented(config.augmentations, generator), "test": sets.test}
+    if len(sets.validation):
+        kept["validation"] = sets.validation
+    for name, images in kept.items():
+        folder.save_predictions(name, predict_logits(state.model, images, fabric.autocast), images.target)
+    folder.save_weights({"model": state.model.state_dict(), "criterion": state.criterion.state_dict()})
+    counts = sets.class_counts
+    metrics = folder.metrics
+    result: dict[str, Any] = {
+        "epoch": config.epochs,
+        "test": score_treatments(
+            *folder.load_predictions("test"), *folder.load_predictions(FIT_ON), counts.numpy()
+        ),
+        "fit_on": FIT_ON,
+        "best_on_test": best_on_test(metrics),
+        "class_counts": counts,
+        "parameters": sum(parameter.numel() for parameter in state.model.parameters()),
+        "minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
+        "notes": state.notes,
+        **prior_slope(state.criterion, counts),
+    }
+    folder.finish(result)
+    folder.drop_checkpoint()

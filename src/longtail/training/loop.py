@@ -1,0 +1,158 @@
+"""The loop: epochs of steps, each logged, evaluated where asked for, and kept so that it can be resumed."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from longtail.runs import RunFolder
+from longtail.training.callbacks import Callback, Plan, Step
+from longtail.training.config import TrainingConfig
+from longtail.training.images import Epochs
+from longtail.training.schedule import learning_rate
+from longtail.training.seeds import derive_seed
+from longtail.training.state import TrainingState
+from longtail.training.stopping import StopRequest, TrainingDiverged, TrainingStopped, stop_on_signals
+
+STEPS_BETWEEN_CHECKS = 50
+
+
+class TrainingLoop:
+    """Trains a state to the end of its epochs.
+
+    Args:
+        fabric: the engine, launched.
+        config: resolved.
+        epochs: the batches.
+        state: at its beginning, or as a checkpoint left it.
+        folder: where the metrics and checkpoints go; only the first process writes.
+        evaluate: gives scores of the model, called every `config.evaluate_every` epochs and after the last.
+        callbacks: what rides along.
+        checkpoint_seconds: time between two checkpoints. With several processes they are taken between epochs only,
+            for within one each process holds its own sum of losses.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainingConfig,
+        epochs: Epochs,
+        state: TrainingState,
+        folder: RunFolder,
+        evaluate: Callable[[], dict[str, float]],
+        callbacks: Sequence[Callback] = (),
+        checkpoint_seconds: float = 60.0,
+    ) -> None:
+        self.fabric = fabric
+        self.config = config
+        self.epochs = epochs
+        self.state = state
+        self.folder = folder
+        self.evaluate = evaluate
+        self.callbacks = callbacks
+        self.checkpoint_seconds = checkpoint_seconds
+        self.kept_at = time.monotonic()
+        self.model, self.optimizer = _wrap(fabric, state, compiled=config.compile == "on")
+
+    def run(self) -> None:
+        """Train what is left.
+
+        Raises:
+            TrainingStopped: a signal asked for it; a checkpoint of the last step is kept.
+            TrainingDiverged: the loss or the weights are no longer finite.
+            OSError: a file could not be written; the former checkpoint is kept.
+        """
+        for callback in self.callbacks:
+            callback.on_train_start(Plan(self.config, self.epochs.steps, self.state.epoch, self.state.step))
+        try:
+            with stop_on_signals(enabled=self.fabric.world_size == 1) as request:
+                while self.state.epoch <= self.config.epochs:
+                    self._train_epoch(request)
+                    self._end_epoch()
+                self._keep()
+        finally:
+            for callback in self.callbacks:
+                callback.on_train_end()
+
+    def _train_epoch(self, request: StopRequest) -> None:
+        state = self.state
+        rate = learning_rate(
+            state.epoch,
+            base=self.config.learning_rate,
+            epochs=self.config.epochs,
+            warmup_epochs=self.config.warmup_epochs,
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.model.train()
+        state.criterion.train()
+        start = time.monotonic() - state.seconds
+        for images, target in self.epochs.batches(state.epoch, state.step):
+            torch.manual_seed(derive_seed(self.config.seed, state.epoch, state.step, self.fabric.global_rank))
+            logits, loss = self._step(images, target)
+            state.total += loss
+            state.step += 1
+            state.seconds = time.monotonic() - start
+            for callback in self.callbacks:
+                callback.on_step_end(Step(state.epoch, state.step, logits, target, loss, rate))
+            self._look_after(request)
+
+    def _step(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        self.optimizer.zero_grad()
+        logits = self.model(images)
+        loss: Tensor = self.state.criterion(logits, target)
+        self.fabric.backward(loss)
+        self.optimizer.step()
+        return logits.detach(), loss.detach()
+
+    def _look_after(self, request: StopRequest) -> None:
+        state = self.state
+        if state.step % STEPS_BETWEEN_CHECKS == 0 and not state.total.isfinite():
+            raise TrainingDiverged(state.epoch, state.step, self.optimizer.param_groups[0]["lr"])
+        if request.asked:
+            self._keep()
+            raise TrainingStopped(f"Stopped in epoch {state.epoch} after step {state.step} of {self.epochs.steps}.")
+        if self.fabric.world_size == 1:
+            self._keep_if_due()
+
+    def _end_epoch(self) -> None:
+        state, config = self.state, self.config
+        if not state.is_finite():
+            raise TrainingDiverged(state.epoch, state.step, self.optimizer.param_groups[0]["lr"])
+        total = self.fabric.all_reduce(state.total, reduce_op="mean") if self.fabric.world_size > 1 else state.total
+        metrics: dict[str, float | int | str] = {
+            "epoch": state.epoch,
+            "loss": float(total) / self.epochs.steps,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "seconds": round(state.seconds, 3),
+        }
+        due = config.evaluate_every and state.epoch % config.evaluate_every == 0
+        if self.fabric.is_global_zero:
+            if due or state.epoch == config.epochs:
+                metrics |= self.evaluate()
+            self.folder.log(**metrics)
+        for callback in self.callbacks:
+            callback.on_epoch_end(metrics)
+        state.begin_next_epoch()
+        self._keep_if_due()
+
+    def _keep_if_due(self) -> None:
+        if time.monotonic() - self.kept_at >= self.checkpoint_seconds:
+            self._keep()
+
+    def _keep(self) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        if not self.state.is_finite():
+            raise TrainingDiverged(self.state.epoch, self.state.step, self.optimizer.param_groups[0]["lr"])
+        self.folder.save_checkpoint(self.state.state_dict())
+        self.kept_at = time.monotonic()
+
+
+def _wrap(fabric: Fabric, state: TrainingState, *, compiled: bool) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """The model and optimizer as the engine runs them; the state keeps the bare ones."""
+    model = torch.compile(state.model) if compiled else state.model
+    wrapped, optimizer = fabric.setup(model, state.optimizer)
+    return wrapped, optimizer

@@ -1,0 +1,46 @@
+"""What a resumed run may change: only what cannot change its result."""
+
+import dataclasses
+
+from longtail.runs import RunFolder, current_versions
+from longtail.training.config import TrainingConfig
+
+OPEN = {"auto", None}
+
+
+def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
+    """The configuration of the run in `folder`, if `config` asks for no other.
+
+    What `config` leaves open ("auto", or the threads) is as the run has it; so are settings of the loss that it does
+    not name.
+
+    Raises:
+        ValueError: a setting differs; the message names each.
+    """
+    try:
+        stored = TrainingConfig.from_json(folder.header["config"])
+    except (TypeError, KeyError, AttributeError):
+        raise ValueError(f"`out` must be a training run. Got {folder.path}, whose configuration is another.") from None
+    differences = []
+    for field in dataclasses.fields(config):
+        asked, had = getattr(config, field.name), getattr(stored, field.name)
+        if field.name == "loss_arguments":
+            asked = had if set(asked) <= set(had) else asked
+        if asked != had and not (isinstance(asked, str | None) and asked in OPEN):
+            differences.append(f"`{field.name}` is {had!r}, not {asked!r}")
+    if differences:
+        raise ValueError(
+            f"--resume must not change what the result depends on. In {folder.path} {'; '.join(differences)}. "
+            "Start a new run with another --out."
+        )
+    return stored
+
+
+def differing_versions(folder: RunFolder) -> list[str]:
+    """What is no longer as it was when the run began; with it the result may differ in its last digits."""
+    now = current_versions()
+    return [
+        f"resumed with {name} {now[name]}, begun with {version}"
+        for name, version in folder.header["versions"].items()
+        if now.get(name) != version and name in now
+    ]

@@ -1,0 +1,72 @@
+"""The state of a run: all that changes while it trains, and how it is kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from longtail.training.callbacks import Callback
+
+
+@dataclass
+class TrainingState:
+    """What a checkpoint holds.
+
+    Attributes:
+        model: without the wrappers of the engine.
+        criterion: the loss, whose buffers may learn.
+        optimizer: without the wrappers of the engine.
+        callbacks: those whose state is kept.
+        epoch: the epoch in work, from 1.
+        step: its steps that are done.
+        total: the sum of their losses, one number on the device.
+        seconds: time spent in them.
+        notes: what the result must say of how the run went.
+    """
+
+    model: nn.Module
+    criterion: nn.Module
+    optimizer: torch.optim.Optimizer
+    callbacks: Sequence[Callback] = ()
+    epoch: int = 1
+    step: int = 0
+    total: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values, so that loading executes nothing."""
+        return {
+            "model": self.model.state_dict(),
+            "criterion": self.criterion.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "callbacks": {type(callback).__name__: callback.state_dict() for callback in self.callbacks},
+            "epoch": self.epoch,
+            "step": self.step,
+            "total": self.total,
+            "seconds": self.seconds,
+            "notes": list(self.notes),
+        }
+
+    def load_state_dict(self, stored: Mapping[str, Any]) -> None:
+        """Go back to where `state_dict` was taken."""
+        self.model.load_state_dict(stored["model"])
+        self.criterion.load_state_dict(stored["criterion"])
+        self.optimizer.load_state_dict(stored["optimizer"])
+        for callback in self.callbacks:
+            callback.load_state_dict(stored["callbacks"].get(type(callback).__name__, {}))
+        self.epoch, self.step, self.seconds = stored["epoch"], stored["step"], stored["seconds"]
+        self.total.copy_(stored["total"])
+        self.notes = list(stored["notes"])
+
+    def begin_next_epoch(self) -> None:
+        """Count on; a new sum of losses begins."""
+        self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
+        self.total.zero_()
+
+    def is_finite(self) -> bool:
+        """Whether the losses of this epoch and all weights are finite; synchronises the device."""
+        tensors = [self.total, *self.model.state_dict().values()]
+        return all(bool(tensor.isfinite().all()) for tensor in tensors)

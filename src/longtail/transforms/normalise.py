@@ -1,0 +1,30 @@
+"""From bytes to what a network takes."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """(images / 255 − mean) / std, channel by channel.
+
+    Args:
+        images: (N, C, H, W) uint8.
+        mean: C values in [0, 1].
+        std: C values > 0, of the same scale.
+
+    Returns:
+        float32, in the memory format of the images.
+
+    Example:
+        >>> normalise(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), mean=[0.5], std=[0.25]).item()
+        2.0
+    """
+    scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
+    shift = torch.tensor(mean, dtype=torch.float64) * 255 * scale
+    shape = (1, -1, 1, 1)
+    multiplier, offset = (
+        constant.to(images.device, torch.float32, non_blocking=True).view(shape) for constant in (scale, shift)
+    )
+    return images.to(torch.float32).mul_(multiplier).sub_(offset)
