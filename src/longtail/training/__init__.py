@@ -3,6 +3,6 @@
 from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
 from longtail.training.experiment import run_experiment
-from longtail.training.stopping import TrainingDiverged, TrainingStopped
+from longtail.training.stopping import TrainingDivergedError, TrainingStopped
 
-__all__ = ["Callback", "Plan", "Step", "TrainingConfig", "TrainingDiverged", "TrainingStopped", "run_experiment"]
+__all__ = ["Callback", "Plan", "Step", "TrainingConfig", "TrainingDivergedError", "TrainingStopped", "run_experiment"]

@@ -132,7 +132,8 @@ class TrainingConfig:
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(stored) - known):
             raise ValueError(f"`config` must hold known settings. Got {', '.join(unknown)}. From a newer longtail?")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()})
+        settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
+        return cls(**settings)
 
 
 def parse_arguments(pairs: tuple[str, ...]) -> dict[str, float | int | bool | str | None]:

@@ -10,53 +10,109 @@ from torch import Tensor, nn
 
 from longtail.metrics import long_tail_scores
 from longtail.posthoc import PredictionRebalancer
+from longtail.runs import RunFolder
 from longtail.training.images import SmallImages
 
-TREATMENTS: dict[str, dict[str, bool]] = {
-    "inductive": {"transductive": False, "converge": False},
-    "inductive, fixed point": {"transductive": False, "converge": True},
-    "transductive": {"transductive": True, "converge": False},
-    "transductive, fixed point": {"transductive": True, "converge": True},
-}
+Autocast = Callable[[], AbstractContextManager[Any]]
+Scores = dict[str, dict[str, float]]
+FIT_ON = "augmented"
 
 
-def predict_logits(model: nn.Module, data: SmallImages, autocast: Callable[[], AbstractContextManager[Any]]) -> Tensor:
+def predict_logits(model: nn.Module, data: SmallImages, autocast: Autocast) -> Tensor:
     """Logits (N, C), float32 on the CPU, of all images as they are; the model is left in `eval()`."""
     model.eval()
     with torch.inference_mode(), autocast():
         return torch.cat([model(images).float() for images in data.in_order()]).cpu()
 
 
-def score_treatments(
-    logits: np.ndarray, target: np.ndarray, fit_logits: np.ndarray, fit_target: np.ndarray, class_counts: np.ndarray
-) -> dict[str, dict[str, float]]:
-    """Scores of the test predictions: raw, and re-balanced at τ = 1.
+def score(
+    folder: RunFolder,
+    *,
+    rebalance: float | None = 1.0,
+    converge: bool = False,
+    transductive: bool = False,
+    fit_on: str | None = None,
+) -> Scores:
+    """Score a complete run from its saved logits.
 
     Args:
-        logits: (N, C) of the test set.
-        target: (N,) its labels.
-        fit_logits: (M, C) of the labelled set that the inductive treatments are fitted on.
-        fit_target: (M,) its labels.
-        class_counts: (C,) of the training set.
+        folder: the run.
+        rebalance: τ ≥ 0; `None` scores the predictions as they are.
+        converge: re-balance to the fixed point.
+        transductive: fit on the test set's own logits instead of labelled data.
+        fit_on: the labelled set that is fitted on; by default that of the run's result.
 
     Returns:
-        For each treatment the scalars of `long_tail_scores`. The transductive ones have used the test set's own
-        predictions, all at once.
+        The scalars of `long_tail_scores` by treatment: "raw", and how it was re-balanced.
+
+    Raises:
+        ValueError: the run is not complete, or the settings contradict each other.
+        FileNotFoundError: the run has no such set.
     """
-    scores = {"raw": long_tail_scores(logits, target, class_counts=class_counts).scalars()}
-    for name, how in TREATMENTS.items():
-        rebalancer = PredictionRebalancer(converge=how["converge"])
-        if how["transductive"]:
-            rebalancer.fit_transductive(logits)
-        else:
-            rebalancer.fit(fit_logits, fit_target)
-        predictions = rebalancer.predict(logits)
-        scores[name] = long_tail_scores(predictions, target, class_counts=class_counts).scalars()
+    result = folder.result
+    if result is None:
+        raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
+    if "class_counts" not in result or (fit_on is None and "fit_on" not in result and not transductive):
+        raise ValueError(f"`folder` must be a training run. Got {folder.path}, whose result names no set to fit on.")
+    if rebalance is None and (converge or transductive or fit_on):
+        raise ValueError("`rebalance` must be on for `converge`, `transductive` and `fit_on`. Got off.")
+    if transductive and fit_on:
+        raise ValueError(f"`fit_on` must be left out with `transductive`, which fits on the test set. Got {fit_on!r}.")
+    counts = np.asarray(result["class_counts"])
+    scores = {"raw": _score_raw(folder, counts)}
+    if rebalance is not None:
+        rebalancer = PredictionRebalancer(tau=rebalance, converge=converge)
+        name = treatment_name(transductive, converge) + (f", τ = {rebalance:g}" if rebalance != 1 else "")
+        scores[name] = _score_rebalanced(
+            folder, counts, rebalancer, None if transductive else fit_on or result["fit_on"]
+        )
     return scores
 
 
+def score_all(folder: RunFolder, class_counts: np.ndarray, fit_on: str = FIT_ON) -> Scores:
+    """What `score` gives at τ = 1, for every treatment: inductive and transductive, one step and fixed point."""
+    scores = {"raw": _score_raw(folder, class_counts)}
+    for transductive in (False, True):
+        for converge in (False, True):
+            scores[treatment_name(transductive, converge)] = _score_rebalanced(
+                folder, class_counts, PredictionRebalancer(converge=converge), None if transductive else fit_on
+            )
+    return scores
+
+
+def treatment_name(transductive: bool, converge: bool) -> str:
+    """What a re-balanced row is called."""
+    return ("transductive" if transductive else "inductive") + (", fixed point" if converge else "")
+
+
+def _score_raw(folder: RunFolder, class_counts: np.ndarray) -> dict[str, float]:
+    return long_tail_scores(*folder.load_predictions("test"), class_counts=class_counts).scalars()
+
+
+def _score_rebalanced(
+    folder: RunFolder, class_counts: np.ndarray, rebalancer: PredictionRebalancer, fit_on: str | None
+) -> dict[str, float]:
+    logits, target = folder.load_predictions("test")
+    if fit_on is None:
+        rebalancer.fit_transductive(logits)
+    else:
+        rebalancer.fit(*folder.load_predictions(fit_on))
+    return long_tail_scores(rebalancer.predict(logits), target, class_counts=class_counts).scalars()
+
+
+def score_in_passing(model: nn.Module, test: SmallImages, class_counts: Tensor, autocast: Autocast) -> dict[str, float]:
+    """Test scores for the log of an epoch: raw, and re-balanced with the test set's own predictions."""
+    logits, target = predict_logits(model, test, autocast), test.target.cpu()
+    scores = long_tail_scores(logits, target, class_counts=class_counts).scalars()
+    rebalanced = PredictionRebalancer().fit_transductive(logits).predict(logits)
+    return {
+        **{f"test_{name}": scores[name] for name in ("top1", "many", "medium", "few")},
+        "test_top1_transductive": (rebalanced == target).double().mean().item(),
+    }
+
+
 def best_on_test(metrics: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """The best of the evaluations on the test set, raw and re-balanced transductively: chosen by looking at the test."""
+    """The best evaluation, raw and re-balanced transductively: an epoch chosen by looking at the test set."""
     best = {}
     for name in ("test_top1", "test_top1_transductive"):
         evaluated = [line for line in metrics if name in line]

@@ -4,20 +4,27 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from longtail.data import class_counts, load_cifar, long_tailed_indices
 from longtail.losses.catalogue import make_loss, paper_settings
+from longtail.metrics import long_tail_scores
 from longtail.models import CifarResNet
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig, parse_arguments
-from longtail.training.evaluation import best_on_test, predict_logits, prior_slope, score_treatments
+from longtail.training.evaluation import (
+    FIT_ON,
+    best_on_test,
+    predict_logits,
+    prior_slope,
+    score_all,
+    score_in_passing,
+)
 from longtail.training.images import Epochs, SmallImages
 from longtail.training.loop import TrainingLoop
 from longtail.training.machine import make_fabric, resolve
@@ -25,7 +32,9 @@ from longtail.training.resume import adopt, differing_versions
 from longtail.training.seeds import derive_seed, generator_for
 from longtail.training.state import TrainingState
 
-FIT_ON = "augmented"
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100}
 
 
@@ -66,7 +75,7 @@ def run_experiment(
             whose configuration differs.
         FileExistsError: `out` is there and `resume` is not set.
         FileNotFoundError: the data set is missing.
-        TrainingStopped, TrainingDiverged: as in `TrainingLoop.run`.
+        TrainingStopped, TrainingDivergedError: as in `TrainingLoop.run`.
     """
     out = Path(out)
     former = RunFolder.open(out) if resume and out.exists() else None
@@ -110,7 +119,7 @@ def _with_paper_settings(config: TrainingConfig) -> TrainingConfig:
     )
 
 
-def _load(config: TrainingConfig, data: str | os.PathLike[str], download: bool, fabric: Fabric) -> Sets:
+def _load(config: TrainingConfig, data: str | os.PathLike[str], download: bool, fabric: "Fabric") -> Sets:
     with fabric.rank_zero_first():
         cifar = load_cifar(config.dataset, data, download=download)
     kept = long_tailed_indices(cifar.train_target, config.imbalance, config.profile, seed=config.subset_seed)
@@ -118,9 +127,7 @@ def _load(config: TrainingConfig, data: str | os.PathLike[str], download: bool, 
 
     def on_device(images: Tensor, target: Tensor) -> SmallImages:
         memory_format = torch.channels_last if config.channels_last == "on" else torch.contiguous_format
-        return SmallImages(
-            images.to(fabric.device), target.to(fabric.device), config.mean, config.std, memory_format
-        )
+        return SmallImages(images.to(fabric.device), target.to(fabric.device), config.mean, config.std, memory_format)
 
     return Sets(
         train=on_device(cifar.train_images[train], cifar.train_target[train]),
@@ -141,7 +148,7 @@ def _split(kept: np.ndarray, labels: np.ndarray, share: float) -> tuple[Tensor, 
     return torch.from_numpy(np.concatenate(train)), torch.from_numpy(np.concatenate(held_out))
 
 
-def _epochs(config: TrainingConfig, sets: Sets, fabric: Fabric) -> Epochs:
+def _epochs(config: TrainingConfig, sets: Sets, fabric: "Fabric") -> Epochs:
     processes, samples = fabric.world_size, len(sets.train)
     if processes > samples:
         raise ValueError(f"There must be at least one training image a process. Got {samples} for {processes}.")
@@ -155,12 +162,12 @@ def _epochs(config: TrainingConfig, sets: Sets, fabric: Fabric) -> Epochs:
 
 
 def _initial_state(
-    config: TrainingConfig, sets: Sets, fabric: Fabric, callbacks: Sequence[Callback]
+    config: TrainingConfig, sets: Sets, fabric: "Fabric", callbacks: Sequence[Callback]
 ) -> TrainingState:
     torch.manual_seed(derive_seed(config.seed))
     model = CifarResNet(config.depth, len(sets.class_counts)).to(fabric.device)
     if config.channels_last == "on":
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = model.to(memory_format=torch.channels_last)
     criterion = make_loss(config.loss, sets.class_counts, **parse_arguments(config.loss_arguments)).to(fabric.device)
     optimizer = torch.optim.SGD(
         model.parameters(),
@@ -174,7 +181,7 @@ def _initial_state(
     )
 
 
-def _create(config: TrainingConfig, out: Path, fabric: Fabric) -> RunFolder:
+def _create(config: TrainingConfig, out: Path, fabric: "Fabric") -> RunFolder:
     if fabric.is_global_zero:
         RunFolder.create(out, config=config, seed=config.seed)
     fabric.barrier()
@@ -189,24 +196,16 @@ def _restore(state: TrainingState, folder: RunFolder) -> None:
     folder.forget_metrics_from(state.epoch)
 
 
-def _evaluate(model: nn.Module, sets: Sets, fabric: Fabric) -> dict[str, float]:
-    """Test scores for the log: raw, and re-balanced with the test set's own predictions."""
-    from longtail.metrics import long_tail_scores
-    from longtail.posthoc import PredictionRebalancer
-
-    logits, target = predict_logits(model, sets.test, fabric.autocast), sets.test.target.cpu()
-    scores = long_tail_scores(logits, target, class_counts=sets.class_counts).scalars()
-    rebalanced = PredictionRebalancer().fit_transductive(logits).predict(logits)
-    metrics = {f"test_{name}": scores[name] for name in ("top1", "many", "medium", "few")}
-    metrics["test_top1_transductive"] = (rebalanced == target).double().mean().item()
+def _evaluate(model: nn.Module, sets: Sets, fabric: "Fabric") -> dict[str, float]:
+    metrics = score_in_passing(model, sets.test, sets.class_counts, fabric.autocast)
     if len(sets.validation):
-        held_out = predict_logits(model, sets.validation, fabric.autocast)
-        scores = long_tail_scores(held_out, sets.validation.target.cpu(), class_counts=sets.class_counts).scalars()
+        logits, target = predict_logits(model, sets.validation, fabric.autocast), sets.validation.target.cpu()
+        scores = long_tail_scores(logits, target, class_counts=sets.class_counts).scalars()
         metrics["validation_balanced_accuracy"] = scores["balanced_accuracy"]
     return metrics
 
 
-def _finish(folder: RunFolder, config: TrainingConfig, state: TrainingState, sets: Sets, fabric: Fabric) -> None:
+def _finish(folder: RunFolder, config: TrainingConfig, state: TrainingState, sets: Sets, fabric: "Fabric") -> None:
     """Keep predictions and weights, then the result, whose presence says that the run is complete."""
     generator = generator_for(fabric.device, config.seed, config.epochs + 1)
     kept = {"train": sets.train, "augmented": sets.train.augmented(config.augmentations, generator), "test": sets.test}
@@ -219,9 +218,7 @@ def _finish(folder: RunFolder, config: TrainingConfig, state: TrainingState, set
     metrics = folder.metrics
     result: dict[str, Any] = {
         "epoch": config.epochs,
-        "test": score_treatments(
-            *folder.load_predictions("test"), *folder.load_predictions(FIT_ON), counts.numpy()
-        ),
+        "test": score_all(folder, counts.numpy()),
         "fit_on": FIT_ON,
         "best_on_test": best_on_test(metrics),
         "class_counts": counts,

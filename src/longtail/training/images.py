@@ -36,7 +36,7 @@ class SmallImages:
 
     def in_order(self, batch_size: int = 500) -> Iterator[Tensor]:
         """All images as they are, for evaluation."""
-        for images in self.images.split(batch_size):
+        for images in torch.split(self.images, batch_size):
             yield self.as_input(images)
 
     def augmented(self, augmentations: tuple[str, ...], generator: torch.Generator) -> "SmallImages":

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from longtail.runs import RunFolder
@@ -14,7 +14,10 @@ from longtail.training.images import Epochs
 from longtail.training.schedule import learning_rate
 from longtail.training.seeds import derive_seed
 from longtail.training.state import TrainingState
-from longtail.training.stopping import StopRequest, TrainingDiverged, TrainingStopped, stop_on_signals
+from longtail.training.stopping import StopRequest, TrainingDivergedError, TrainingStopped, stop_on_signals
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 STEPS_BETWEEN_CHECKS = 50
 
@@ -36,7 +39,7 @@ class TrainingLoop:
 
     def __init__(
         self,
-        fabric: Fabric,
+        fabric: "Fabric",
         config: TrainingConfig,
         epochs: Epochs,
         state: TrainingState,
@@ -61,7 +64,7 @@ class TrainingLoop:
 
         Raises:
             TrainingStopped: a signal asked for it; a checkpoint of the last step is kept.
-            TrainingDiverged: the loss or the weights are no longer finite.
+            TrainingDivergedError: the loss or the weights are no longer finite.
             OSError: a file could not be written; the former checkpoint is kept.
         """
         for callback in self.callbacks:
@@ -110,7 +113,7 @@ class TrainingLoop:
     def _look_after(self, request: StopRequest) -> None:
         state = self.state
         if state.step % STEPS_BETWEEN_CHECKS == 0 and not state.total.isfinite():
-            raise TrainingDiverged(state.epoch, state.step, self.optimizer.param_groups[0]["lr"])
+            raise TrainingDivergedError(state.epoch, state.step, self.optimizer.param_groups[0]["lr"])
         if request.asked:
             self._keep()
             raise TrainingStopped(f"Stopped in epoch {state.epoch} after step {state.step} of {self.epochs.steps}.")
@@ -120,8 +123,10 @@ class TrainingLoop:
     def _end_epoch(self) -> None:
         state, config = self.state, self.config
         if not state.is_finite():
-            raise TrainingDiverged(state.epoch, state.step, self.optimizer.param_groups[0]["lr"])
-        total = self.fabric.all_reduce(state.total, reduce_op="mean") if self.fabric.world_size > 1 else state.total
+            raise TrainingDivergedError(state.epoch, state.step, self.optimizer.param_groups[0]["lr"])
+        total: Any = (
+            self.fabric.all_reduce(state.total, reduce_op="mean") if self.fabric.world_size > 1 else state.total
+        )
         metrics: dict[str, float | int | str] = {
             "epoch": state.epoch,
             "loss": float(total) / self.epochs.steps,
@@ -146,13 +151,13 @@ class TrainingLoop:
         if not self.fabric.is_global_zero:
             return
         if not self.state.is_finite():
-            raise TrainingDiverged(self.state.epoch, self.state.step, self.optimizer.param_groups[0]["lr"])
+            raise TrainingDivergedError(self.state.epoch, self.state.step, self.optimizer.param_groups[0]["lr"])
         self.folder.save_checkpoint(self.state.state_dict())
         self.kept_at = time.monotonic()
 
 
-def _wrap(fabric: Fabric, state: TrainingState, *, compiled: bool) -> tuple[nn.Module, torch.optim.Optimizer]:
+def _wrap(fabric: "Fabric", state: TrainingState, *, compiled: bool) -> tuple[nn.Module, torch.optim.Optimizer]:
     """The model and optimizer as the engine runs them; the state keeps the bare ones."""
-    model = torch.compile(state.model) if compiled else state.model
+    model = cast(nn.Module, torch.compile(state.model)) if compiled else state.model
     wrapped, optimizer = fabric.setup(model, state.optimizer)
     return wrapped, optimizer

@@ -3,12 +3,15 @@
 import dataclasses
 import os
 import time
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch.nn import functional as F
 
 from longtail.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
@@ -42,7 +45,7 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
 def bfloat16_pays(device: torch.device) -> bool:
     """Whether convolutions in bfloat16 are faster than in float32: known of GPUs, measured in 30 ms on a CPU."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     times = {dtype: _seconds_of_convolution(dtype) for dtype in (torch.float32, torch.bfloat16)}
     return times[torch.bfloat16] < times[torch.float32]
 
@@ -58,8 +61,10 @@ def _seconds_of_convolution(dtype: torch.dtype) -> float:
     return min(times)
 
 
-def make_fabric(config: TrainingConfig) -> Fabric:
+def make_fabric(config: TrainingConfig) -> "Fabric":
     """Start the engine: one process, or those that `torchrun` started."""
+    from lightning_fabric import Fabric  # takes seconds, which reading a run or `--help` should not cost
+
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     fabric = Fabric(

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class TrainingStopped(Exception):
+class TrainingStopped(Exception):  # noqa: N818  (no error: it was asked for)
     """Training was asked to stop (Ctrl-C, SIGTERM) and has kept a checkpoint of its last step."""
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDivergedError(RuntimeError):
     """The loss or the weights are no longer finite; the last good checkpoint is kept."""
 
     def __init__(self, epoch: int, step: int, learning_rate: float) -> None:

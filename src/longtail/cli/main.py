@@ -1,0 +1,52 @@
+"""`longtail COMMAND`: where errors become one line and an exit code."""
+
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from longtail.cli.evaluate import evaluate
+from longtail.cli.train import train
+from longtail.runs import RunInUseError
+from longtail.training.stopping import TrainingDivergedError, TrainingStopped
+
+STYLE = (tyro.conf.OmitArgPrefixes, tyro.conf.CascadeSubcommandArgs, tyro.conf.FlagCreatePairsOff)
+FAILED = 2
+STOPPED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 if it did what it was asked, 2 if it could not, 130 if it was stopped.
+
+    An error that the user can mend is one line on standard error; any other keeps its traceback.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without λ still gets its table
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            {"train": train, "evaluate": evaluate},
+            prog="longtail",
+            description="Classifiers that treat rare classes fairly.",
+            args=arguments,
+            config=STYLE,
+        )
+    except (ValueError, OSError, RunInUseError, TrainingDivergedError) as error:
+        print(f"longtail: {_one_line(error)}", file=sys.stderr)
+        return FAILED
+    except TrainingStopped as stopped:
+        print(f"longtail: {stopped} To go on: {_with_resume(arguments)}", file=sys.stderr)
+        return STOPPED
+    except KeyboardInterrupt:
+        print("longtail: interrupted.", file=sys.stderr)
+        return STOPPED
+    return 0
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _with_resume(arguments: Sequence[str]) -> str:
+    command = ["longtail", *arguments]
+    return " ".join(command if "--resume" in command else [*command, "--resume"])

@@ -1,0 +1,59 @@
+"""`longtail train RECIPE`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from longtail.recipes import cifar10_lt, cifar100_lt
+from longtail.training.config import TrainingConfig
+
+Recipe = tyro.extras.subcommand_type_from_defaults(
+    {"cifar100-lt": cifar100_lt(), "cifar10-lt": cifar10_lt()},
+    descriptions={
+        "cifar100-lt": "CIFAR-100-LT, ResNet-32, 200 epochs, as the GALA paper trains it.",
+        "cifar10-lt": "CIFAR-10-LT, ResNet-32, 200 epochs, as the GALA paper trains it.",
+    },
+    prefix_names=False,
+)
+
+
+def train(
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")],  # type: ignore[valid-type]
+    *,
+    data: Path,
+    out: Path | None = None,
+    resume: bool = False,
+    download: bool = False,
+    checkpoint_seconds: float = 60.0,
+) -> None:
+    """Train a model as a recipe says and score it; what the result depends on is kept in the run folder.
+
+    Args:
+        recipe: the settings.
+        data: Folder that holds the data set's archive, unpacked or not.
+        out: Folder of the run; by default runs/DATASET-lt-imbalance100-LOSS-seed0, as the settings are.
+        resume: Go on with the run in that folder, to the very result that it would have had; begin it if it is new.
+        download: Fetch the data set into the data folder if it is missing.
+        checkpoint_seconds: Time between two checkpoints; what was done since the last is done again on resuming.
+    """
+    from longtail.cli.table import print_result
+    from longtail.training.experiment import run_experiment
+    from longtail.training.progress import ProgressReport
+
+    config: TrainingConfig = recipe
+    folder = run_experiment(
+        config,
+        data=data,
+        out=out or default_folder(config),
+        resume=resume,
+        download=download,
+        checkpoint_seconds=checkpoint_seconds,
+        callbacks=[ProgressReport()],
+    )
+    print_result(folder)
+
+
+def default_folder(config: TrainingConfig) -> Path:
+    """Where a run goes if nothing is said."""
+    return Path("runs") / f"{config.dataset}-lt-imbalance{config.imbalance:g}-{config.loss}-seed{config.seed}"

@@ -1,0 +1,101 @@
+"""How far a run is: a bar on a terminal, a line an epoch elsewhere."""
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+from longtail.training.callbacks import Callback, Plan, Step
+
+STEPS_BETWEEN_UPDATES = 10
+
+
+class ProgressReport(Callback):
+    """Shows loss, learning rate, images a second and time left.
+
+    Args:
+        console: where to; by default standard error.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False)
+        self.loss = float("nan")
+
+    def on_train_start(self, plan: Plan) -> None:
+        """Begin to count."""
+        self.plan = plan
+        self.first = (plan.first_epoch - 1) * plan.steps + plan.first_step
+        self.total = plan.config.epochs * plan.steps
+        self.done = self.first
+        self.start = time.monotonic()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[state]}"),
+            _TimeLeft(self),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            expand=True,
+        )
+        self.task = self.bar.add_task(self._epoch(plan.first_epoch), total=self.total, completed=self.first, state="")
+        self.bar.start()
+        if self.first and not self.console.is_terminal:
+            self._say(f"resumed in epoch {plan.first_epoch} after step {plan.first_step} of {plan.steps}")
+
+    def on_step_end(self, step: Step) -> None:
+        """Move the bar; the loss is read now and then only, for on a GPU that waits for the step."""
+        self.done += 1
+        if self.console.is_terminal and (step.step == 1 or self.done % STEPS_BETWEEN_UPDATES == 0):
+            loss = float(step.loss)
+            self.loss = loss if step.step == 1 else 0.9 * self.loss + 0.1 * loss
+            state = f"loss {self.loss:.3f}  lr {step.learning_rate:.4f}  {self.speed():,.0f} images/s"
+            self.bar.update(self.task, completed=self.done, description=self._epoch(step.epoch), state=state)
+
+    def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
+        """Print the line of the epoch where there is no terminal, and the test score wherever there is one."""
+        tested = f"  test {100 * float(metrics['test_top1']):.1f} %" if "test_top1" in metrics else ""
+        line = f"{self._epoch(int(metrics['epoch']))}  loss {metrics['loss']:.3f}  lr {metrics['learning_rate']:.4f}"
+        if not self.console.is_terminal:
+            self._say(f"{line}  {self.speed():,.0f} images/s  {_duration(self.seconds_left())} left{tested}")
+        elif tested:
+            self._say(f"{line}{tested}")
+
+    def on_train_end(self) -> None:
+        """Leave the terminal as it was."""
+        self.bar.stop()
+
+    def speed(self) -> float:
+        """Images a second since this process began, evaluations included."""
+        elapsed = max(time.monotonic() - self.start, 1e-9)
+        return (self.done - self.first) * self.plan.config.batch_size / elapsed
+
+    def seconds_left(self) -> float:
+        """At the speed so far."""
+        return (self.total - self.done) * self.plan.config.batch_size / max(self.speed(), 1e-9)
+
+    def _epoch(self, epoch: int) -> str:
+        return f"epoch {epoch}/{self.plan.config.epochs}"
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)
+
+
+class _TimeLeft(ProgressColumn):
+    """rich's own counts what an earlier process did as done in no time."""
+
+    def __init__(self, report: ProgressReport) -> None:
+        super().__init__()
+        self.report = report
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{_duration(self.report.seconds_left())} left" if self.report.done > self.report.first else "")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
