@@ -1,10 +1,12 @@
-"""What all tests share: the real data, and one thread."""
+"""What all tests share: the real data, a tiny data set, and one thread."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from training.tiny import tiny_cifar10, write_tiny
 
 torch.set_num_threads(1)
 
@@ -16,3 +18,16 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("LONGTAIL_DATA is not set: it names the folder of real data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a data set that trains in seconds."""
+    return write_tiny(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def tiny(tiny_data: Path) -> Iterator[Path]:
+    """The same, while "cifar10" means it."""
+    with tiny_cifar10():
+        yield tiny_data

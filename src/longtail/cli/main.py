@@ -7,6 +7,7 @@ import tyro
 
 from longtail.cli.evaluate import evaluate
 from longtail.cli.train import train
+from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunInUseError
 from longtail.training.stopping import TrainingDivergedError, TrainingStopped
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args=arguments,
             config=STYLE,
         )
-    except (ValueError, OSError, RunInUseError, TrainingDivergedError) as error:
+    except (ValueError, OSError, RunInUseError, NoFixedPointError, TrainingDivergedError) as error:
         print(f"longtail: {_one_line(error)}", file=sys.stderr)
         return FAILED
     except TrainingStopped as stopped:

@@ -1,5 +1,6 @@
 """`longtail train RECIPE`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,7 @@ def train(
     from longtail.training.progress import ProgressReport
 
     config: TrainingConfig = recipe
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
     folder = run_experiment(
         config,
         data=data,
@@ -49,9 +51,10 @@ def train(
         resume=resume,
         download=download,
         checkpoint_seconds=checkpoint_seconds,
-        callbacks=[ProgressReport()],
+        callbacks=[ProgressReport()] if first else [],
     )
-    print_result(folder)
+    if first:
+        print_result(folder)
 
 
 def default_folder(config: TrainingConfig) -> Path:

@@ -98,7 +98,7 @@ def load_cifar(name: str, folder: str | os.PathLike[str], *, download: bool = Fa
         if not download:
             raise FileNotFoundError(
                 f"`folder` must hold {archive.file} or the folder {archive.folder}. Got {folder}, which has neither. "
-                f"Pass download=True, or fetch {archive.url} yourself and put it there."
+                f"Pass download=True (--download), or fetch {archive.url} yourself and put it there."
             )
         _download(archive, packed)
     _check_md5(packed.name, _md5_of(packed), archive.md5, "Delete it and fetch it again.")

@@ -75,4 +75,7 @@ def make_loss(name: str, class_counts: Tensor, **arguments: Any) -> nn.Module:
     for argument in arguments:
         if argument not in known:
             raise ValueError(f"`loss_arguments` of {name!r} must be among {', '.join(known)}. Got {argument!r}.")
-    return entry.module(class_counts if entry.counts else len(class_counts), **arguments)
+    try:
+        return entry.module(class_counts if entry.counts else len(class_counts), **arguments)
+    except TypeError as error:
+        raise ValueError(f"`loss_arguments` of {name!r}: {error}") from error

@@ -3,6 +3,10 @@
 from torch import Tensor, zeros_like
 
 
+class NoFixedPointError(RuntimeError):
+    """The iteration did not converge."""
+
+
 def fixed_point_offset(
     logits: Tensor, weight: Tensor, prior: Tensor, *, tolerance: float = 1e-6, max_iterations: int = 5000
 ) -> Tensor:
@@ -23,7 +27,7 @@ def fixed_point_offset(
         (C,) float64 of mean 0.
 
     Raises:
-        RuntimeError: no convergence; the logits are saturated, so that hardly any sample lies between two classes.
+        NoFixedPointError: no convergence; the logits are saturated, so that hardly any sample lies between two classes.
     """
     log_prior, log_weight = prior.log(), weight.log()[:, None]
     offset = zeros_like(prior)
@@ -33,7 +37,7 @@ def fixed_point_offset(
             return offset - offset.mean()
         offset = offset + step
     worst = int(step.abs().argmax())
-    raise RuntimeError(
+    raise NoFixedPointError(
         f"The fixed point was not reached in {max_iterations} passes: class {worst} still receives "
         f"{(-step[worst]).exp().item():.3g} times its share. The logits are saturated (are they those of the training "
         "set?). Use `converge=False`, or fit on data that the model has not seen."

@@ -12,6 +12,7 @@ Every file but the growing one is written whole. A number that is not finite is 
 """
 
 import dataclasses
+import io
 import json
 import os
 import pickle
@@ -137,7 +138,7 @@ class RunFolder:
 
     @contextmanager
     def lock(self, *, enabled: bool = True) -> Iterator[None]:
-        """Keep other processes from working on this run within the block.
+        """Keep other processes from working on this run within the block; clear away what a killed one was writing.
 
         Raises:
             RunInUseError: another process is at it.
@@ -151,14 +152,15 @@ class RunFolder:
         except Timeout:
             raise RunInUseError(f"`path` must not be in use. Another process works on {self.path}.") from None
         try:
+            for part in self.path.glob(".*.part"):
+                part.unlink()
             yield
         finally:
             lock.release()
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Keep the state of training in the place of the former; that one survives if writing fails."""
-        with write_whole(self.path / "checkpoint.pt") as file:
-            torch.save(state, file)
+        _save_tensors(self.path / "checkpoint.pt", state)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """What `save_checkpoint` kept last, on the CPU; `None` where there is none. Nothing in the file is executed.
@@ -208,8 +210,7 @@ class RunFolder:
 
     def save_weights(self, weights: Mapping[str, Any]) -> None:
         """Keep tensors by name, nested as `state_dict` gives them."""
-        with write_whole(self.path / "weights.pt") as file:
-            torch.save(weights, file)
+        _save_tensors(self.path / "weights.pt", weights)
 
     def load_weights(self) -> dict[str, Any]:
         """What `save_weights` kept, on the CPU. Nothing in the file is executed."""
@@ -236,6 +237,13 @@ def current_versions() -> dict[str, str]:
         "numpy": np.__version__,
         "threads": str(torch.get_num_threads()),
     }
+
+
+def _save_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
+    content = io.BytesIO()  # written straight to a full disk, torch's archive would hide the cause
+    torch.save(dict(tensors), content)
+    with write_whole(path) as file:
+        file.write(content.getbuffer())
 
 
 def _load_tensors(path: Path) -> dict[str, Any]:

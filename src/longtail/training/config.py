@@ -10,6 +10,7 @@ from longtail.losses.catalogue import LOSSES
 
 Switch = Literal["auto", "on", "off"]
 Augmentation = Literal["crop", "flip", "auto_augment", "cutout"]
+LOOP_S_OWN = ("class_counts", "num_classes", "weight", "ignore_index", "reduction", "process_group", "validate")
 AUGMENTATIONS = ("crop", "flip", "auto_augment", "cutout")
 CHOICES = {
     "dataset": ("cifar10", "cifar100"),
@@ -83,6 +84,8 @@ class TrainingConfig:
     """torch.compile; auto is off, since it was not seen to pay."""
     threads: int | None = None
     """Threads of the CPU; by default as many as PyTorch takes."""
+    processes: int | None = None
+    """Processes that share each batch; by default as many as torchrun started."""
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -96,12 +99,15 @@ class TrainingConfig:
             check_integer(name, getattr(self, name), minimum=0)
             if getattr(self, name) >= 2**32:
                 raise ValueError(f"`{name}` must be below 2^32. Got {getattr(self, name)}.")
-        if self.threads is not None:
-            check_integer("threads", self.threads, minimum=1)
+        for name in ("threads", "processes"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), minimum=1)
         self._check_numbers()
         for name in self.augmentations:
             check_choice("augmentations", name, AUGMENTATIONS)
-        parse_arguments(self.loss_arguments)
+        for name in parse_arguments(self.loss_arguments):
+            if name in LOOP_S_OWN:
+                raise ValueError(f"`loss_arguments` must leave {', '.join(LOOP_S_OWN)} to the loop. Got {name!r}.")
 
     def _check_numbers(self) -> None:
         check_positive("imbalance", self.imbalance)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from longtail.metrics import long_tail_scores
 from longtail.posthoc import PredictionRebalancer
+from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
 from longtail.training.images import SmallImages
 
@@ -48,6 +49,7 @@ def score(
     Raises:
         ValueError: the run is not complete, or the settings contradict each other.
         FileNotFoundError: the run has no such set.
+        NoFixedPointError: with `converge`.
     """
     result = folder.result
     if result is None:
@@ -69,15 +71,21 @@ def score(
     return scores
 
 
-def score_all(folder: RunFolder, class_counts: np.ndarray, fit_on: str = FIT_ON) -> Scores:
-    """What `score` gives at τ = 1, for every treatment: inductive and transductive, one step and fixed point."""
-    scores = {"raw": _score_raw(folder, class_counts)}
+def score_all(folder: RunFolder, class_counts: np.ndarray, fit_on: str = FIT_ON) -> tuple[Scores, list[str]]:
+    """What `score` gives at τ = 1 for every treatment, inductive and transductive, one step and fixed point.
+
+    Returns:
+        The scores, and a note for each treatment that had no result: at the end of a run that is no reason to fail.
+    """
+    scores, notes = {"raw": _score_raw(folder, class_counts)}, []
     for transductive in (False, True):
         for converge in (False, True):
-            scores[treatment_name(transductive, converge)] = _score_rebalanced(
-                folder, class_counts, PredictionRebalancer(converge=converge), None if transductive else fit_on
-            )
-    return scores
+            name, rebalancer = treatment_name(transductive, converge), PredictionRebalancer(converge=converge)
+            try:
+                scores[name] = _score_rebalanced(folder, class_counts, rebalancer, None if transductive else fit_on)
+            except NoFixedPointError as error:
+                notes.append(f"no row {name!r}: {error}")
+    return scores, notes
 
 
 def treatment_name(transductive: bool, converge: bool) -> str:

@@ -93,7 +93,7 @@ def run_experiment(
     folder = former or _create(config, out, fabric)
     with folder.lock(enabled=fabric.is_global_zero):
         if former is not None:
-            _restore(state, folder)
+            _restore(state, folder, writes=fabric.is_global_zero)
         loop = TrainingLoop(
             fabric,
             config,
@@ -188,12 +188,13 @@ def _create(config: TrainingConfig, out: Path, fabric: "Fabric") -> RunFolder:
     return RunFolder.open(out)
 
 
-def _restore(state: TrainingState, folder: RunFolder) -> None:
+def _restore(state: TrainingState, folder: RunFolder, *, writes: bool) -> None:
     stored = folder.load_checkpoint()
     if stored is not None:
         state.load_state_dict(stored)
     state.notes += [note for note in differing_versions(folder) if note not in state.notes]
-    folder.forget_metrics_from(state.epoch)
+    if writes:
+        folder.forget_metrics_from(state.epoch)
 
 
 def _evaluate(model: nn.Module, sets: Sets, fabric: "Fabric") -> dict[str, float]:
@@ -216,15 +217,16 @@ def _finish(folder: RunFolder, config: TrainingConfig, state: TrainingState, set
     folder.save_weights({"model": state.model.state_dict(), "criterion": state.criterion.state_dict()})
     counts = sets.class_counts
     metrics = folder.metrics
+    scores, notes = score_all(folder, counts.numpy())
     result: dict[str, Any] = {
         "epoch": config.epochs,
-        "test": score_all(folder, counts.numpy()),
+        "test": scores,
         "fit_on": FIT_ON,
         "best_on_test": best_on_test(metrics),
         "class_counts": counts,
         "parameters": sum(parameter.numel() for parameter in state.model.parameters()),
         "minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
-        "notes": state.notes,
+        "notes": state.notes + notes,
         **prior_slope(state.criterion, counts),
     }
     folder.finish(result)

@@ -152,7 +152,13 @@ class TrainingLoop:
             return
         if not self.state.is_finite():
             raise TrainingDivergedError(self.state.epoch, self.state.step, self.optimizer.param_groups[0]["lr"])
-        self.folder.save_checkpoint(self.state.state_dict())
+        try:
+            self.folder.save_checkpoint(self.state.state_dict())
+        except OSError as error:
+            raise OSError(
+                f"The checkpoint of epoch {self.state.epoch}, step {self.state.step} could not be written to "
+                f"{self.folder.path}: {error.strerror}. The former one is kept; mend that and resume."
+            ) from error
         self.kept_at = time.monotonic()
 
 

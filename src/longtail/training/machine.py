@@ -1,6 +1,7 @@
 """What this machine has: the device, and the switches that pay on it."""
 
 import dataclasses
+import logging
 import os
 import time
 from typing import TYPE_CHECKING
@@ -20,10 +21,16 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
     """Replace every "auto" by what it means on this machine.
 
     Raises:
-        ValueError: a GPU is asked for and there is none.
+        ValueError: a GPU is asked for and there is none, or more processes than were started.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ValueError('`device` must be there. Got "cuda", and PyTorch finds no GPU.')
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if config.processes not in (None, processes):
+        raise ValueError(
+            f"`processes` must be the number that torchrun started, {processes}. Got {config.processes}. "
+            f"Start with torchrun --nproc-per-node {config.processes}."
+        )
     device = config.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -39,6 +46,7 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
         channels_last="off" if config.channels_last == "off" else "on",
         compile="on" if config.compile == "on" else "off",
         threads=torch.get_num_threads(),
+        processes=processes,
     )
 
 
@@ -65,7 +73,8 @@ def make_fabric(config: TrainingConfig) -> "Fabric":
     """Start the engine: one process, or those that `torchrun` started."""
     from lightning_fabric import Fabric  # takes seconds, which reading a run or `--help` should not cost
 
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it would tell is in the run folder
+    processes = config.processes or 1
     local = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     fabric = Fabric(
         accelerator=config.device,

@@ -1,0 +1,168 @@
+"""What the commands print, and how they fail: one line, exit code 2, nothing left behind."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from training.tiny import TINY_OPTIONS, tiny_cifar10
+
+from longtail.cli import main
+from longtail.runs import RunFolder
+
+
+@pytest.fixture(scope="module")
+def run(tiny_data, tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "gala"
+    with tiny_cifar10():
+        command = ["train", "cifar10-lt", "--data", str(tiny_data), "--out", str(path), *TINY_OPTIONS]
+        assert main([*command, "--learning-rate", "0.002"]) == 0
+    return path
+
+
+def test_training_prints_its_progress_its_result_and_its_folder(tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ["train", "cifar10-lt", "--data", str(tiny), *TINY_OPTIONS, "--loss", "ce", "--seed", "5"]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    lines = said.err.splitlines()
+    assert len(lines) == 3
+    assert re.fullmatch(r"epoch 2/3  loss \d\.\d{3}  lr 0\.1000  [\d,]+ images/s  \d s left  test \d+\.\d %", lines[1])
+    assert "run: runs/cifar10-lt-imbalance4-ce-seed5" in said.out
+    result = RunFolder.open("runs/cifar10-lt-imbalance4-ce-seed5").result
+    assert f"raw  {100 * result['test']['raw']['top1']:.1f}" in re.sub(" +", "  ", said.out)
+    assert "transductive: fitted on the unlabelled test set" in said.out
+    assert "best epoch chosen on the test set, raw" in said.out
+
+
+def rows(said: str) -> dict[str, float]:
+    return {
+        m[1]: float(m[2]) for m in re.finditer(r"^((?:raw|inductive|transductive)[^:\n]*?)  +(\d+\.\d)", said, re.M)
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "treatment"),
+    [
+        ([], "inductive"),
+        (["--rebalance", "0.5"], "inductive, τ = 0.5"),
+        (["--converge"], "inductive, fixed point"),
+        (["--transductive"], "transductive"),
+        (["--transductive", "--converge", "--rebalance", "1.5"], "transductive, fixed point, τ = 1.5"),
+        (["--fit-on", "train"], "inductive"),
+        (["--rebalance", "off"], None),
+    ],
+)
+def test_evaluation_scores_the_saved_logits(run, capsys, options, treatment):
+    assert main(["evaluate", str(run), *options]) == 0
+    said = rows(capsys.readouterr().out)
+    assert set(said) == ({"raw", treatment} if treatment else {"raw"})
+    logits, target = RunFolder.open(run).load_predictions("test")
+    assert said["raw"] == pytest.approx(100 * np.mean(logits.argmax(1) == target), abs=0.05)
+    stored = RunFolder.open(run).result["test"]
+    if treatment in stored and not options[:1] == ["--fit-on"]:
+        assert said[treatment] == pytest.approx(100 * stored[treatment]["top1"], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rebalance", "much"], "--rebalance must be a number of at least 0, or \"off\". Got 'much'."),
+        (["--rebalance", "-1"], "`tau` must be finite and at least 0"),
+        (["--rebalance", "off", "--converge"], "`rebalance` must be on for `converge`"),
+        (["--transductive", "--fit-on", "train"], "`fit_on` must be left out with `transductive`"),
+        (["--fit-on", "validation"], "must be a set of this run (augmented, test, train). Got 'validation'."),
+    ],
+)
+def test_evaluation_refuses_what_makes_no_sense(run, capsys, options, message):
+    assert main(["evaluate", str(run), *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_evaluation_wants_a_complete_training_run(tmp_path, capsys):
+    assert main(["evaluate", str(tmp_path / "none")]) == 2
+    assert "must be a run folder" in capsys.readouterr().err
+    folder = RunFolder.create(tmp_path / "begun", config={"loss": "ce"}, seed=0)
+    assert main(["evaluate", str(folder.path)]) == 2
+    assert "has no result yet. Resume it." in capsys.readouterr().err
+    folder.finish({"top1": 1.0})
+    assert main(["evaluate", str(folder.path)]) == 2
+    assert "must be a training run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "nowhere"], "must hold cifar-10-binary.tar.gz or the folder cifar-10-batches-bin"),
+        (["--imbalance", "1000"], "`imbalance` must leave at least one sample in every class"),
+        (["--batch-size", "1000"], "`batch_size` must be at most 105, the training images. Got 1000."),
+        (["--loss-arguments", "lambda_positive=-1"], "`lambda_positive` must be finite and at least 0"),
+        (["--loss-arguments", "lamda=1"], "`loss_arguments` of 'gala' must be among"),
+        (["--loss-arguments", "lambda_positive=strong"], "`loss_arguments` of 'gala': `lambda_positive` must be a"),
+    ],
+)
+def test_bad_settings_leave_no_folder(tiny, tmp_path, capsys, options, message):
+    command = ["train", "cifar10-lt", "--data", str(tiny), "--out", str(tmp_path / "deep" / "run"), *TINY_OPTIONS]
+    assert main([*command, *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "deep").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--imbalance", "0.01"], "Did you mean 100?"),
+        (["--seed", "-1"], "`seed` must be at least 0"),
+        (["--depth", "33"], "invalid choice '33'"),
+        (["--loss", "gela"], "`loss` must be one of"),
+        (["--sede", "1"], "--seed"),
+        (["--loss-arguments", "reduction=sum"], "to the loop. Got 'reduction'."),
+    ],
+)
+def test_bad_options_are_named(tiny, capsys, options, message):
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "cifar10-lt", "--data", str(tiny), *options])
+    assert exit_.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_a_truncated_data_set_is_named(tiny, tmp_path, capsys):
+    for file in tiny.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "data_batch_3.bin").write_bytes(b"\0" * 1000)
+    command = ["train", "cifar10-lt", "--data", str(tmp_path), "--out", str(tmp_path / "run"), *TINY_OPTIONS]
+    assert main(command) == 2
+    assert "data_batch_3.bin must have 122,920 bytes. Got 1,000" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_existing_folder_is_not_overwritten(tiny, run, capsys):
+    assert main(["train", "cifar10-lt", "--data", str(tiny), "--out", str(run), *TINY_OPTIONS]) == 2
+    assert f"`out` must not exist yet. Got {run}. To go on with it pass --resume." in capsys.readouterr().err
+
+
+def test_validation_is_held_out_of_training(tiny, tmp_path, capsys):
+    command = ["train", "cifar10-lt", "--data", str(tiny), "--out", str(tmp_path / "run"), *TINY_OPTIONS]
+    assert main([*command, "--validation", "0.2"]) == 0
+    folder = RunFolder.open(tmp_path / "run")
+    counts, held_out = np.array(folder.result["class_counts"]), folder.load_predictions("validation")[1]
+    np.testing.assert_array_equal(counts + np.bincount(held_out), [20, 17, 14, 12, 10, 9, 7, 6, 5, 5])
+    np.testing.assert_array_equal(np.bincount(held_out), np.ceil(0.2 * (counts + np.bincount(held_out))))
+    assert "validation_balanced_accuracy" in folder.metrics[-1]
+
+
+def test_help_explains_every_setting_without_loading_the_engine():
+    code = (
+        "import sys; from longtail.cli import main\n"
+        "try: main(['train', 'cifar100-lt', '--help'])\n"
+        "finally: print(sorted({'lightning_fabric', 'torchvision', 'torchmetrics'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for option in ("--data", "--imbalance", "--loss", "--seed", "--resume", "--validation", "--precision", "--compile"):
+        assert option in done.stdout
+    assert done.stdout.rstrip().endswith("[]")

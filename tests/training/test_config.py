@@ -1,0 +1,119 @@
+import dataclasses
+import json
+import re
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from longtail.losses.catalogue import LOSSES, make_loss, paper_settings
+from longtail.recipes import cifar10_lt, cifar100_lt
+from longtail.training import TrainingConfig
+from longtail.training.config import parse_arguments
+from longtail.training.experiment import Sets, _epochs
+from longtail.training.images import SmallImages
+from longtail.training.machine import bfloat16_pays, resolve
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("dataset", "mnist", "`dataset` must be one of 'cifar10', 'cifar100'. Got 'mnist'."),
+        ("imbalance", 0.01, "`imbalance` must be at least 1, largest over smallest class. Got 0.01. Did you mean 100?"),
+        ("imbalance", float("nan"), "`imbalance` must be finite"),
+        ("profile", "linear", "`profile` must be one of"),
+        ("subset_seed", -1, "`subset_seed` must be at least 0"),
+        ("seed", 2**32, "`seed` must be below 2^32"),
+        ("validation", 0.6, "`validation` must be at most 0.5"),
+        ("validation", -0.1, "`validation` must lie in [0, 1]"),
+        ("depth", 50, "`depth` must be one of 20, 32, 44, 56. Got 50."),
+        ("loss", "focall", "`loss` must be one of 'ce', 'balanced-softmax', 'gala'. Got 'focall'."),
+        ("loss_arguments", ("lambda_positive",), "`loss_arguments` must have the form name=value"),
+        ("epochs", 0, "`epochs` must be at least 1"),
+        ("batch_size", 0, "`batch_size` must be at least 1"),
+        ("learning_rate", 0.0, "`learning_rate` must be finite and greater than 0"),
+        ("warmup_epochs", -1, "`warmup_epochs` must be at least 0"),
+        ("momentum", 1.5, "`momentum` must lie in [0, 1]"),
+        ("weight_decay", -1e-4, "`weight_decay` must be finite and at least 0"),
+        ("augmentations", ("crop", "blur"), "`augmentations` must be one of"),
+        ("std", (0.2, 0.2), "`std` must hold 3 values"),
+        ("std", (0.2, 0.0, 0.2), "`std` must be finite and greater than 0"),
+        ("evaluate_every", -1, "`evaluate_every` must be at least 0"),
+        ("device", "tpu", "`device` must be one of"),
+        ("precision", "float16", "`precision` must be one of"),
+        ("channels_last", True, "`channels_last` must be one of"),
+        ("compile", "yes", "`compile` must be one of"),
+        ("threads", 0, "`threads` must be at least 1"),
+        ("processes", 0, "`processes` must be at least 1"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_at_once(setting, value, message):
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+        TrainingConfig(**{setting: value})
+
+
+def test_a_configuration_survives_json_and_is_frozen():
+    config = cifar100_lt(imbalance=50, loss_arguments=("form=paper",))
+    assert TrainingConfig.from_json(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.seed = 1  # type: ignore[misc]
+    with pytest.raises(ValueError, match="Got warp. From a newer longtail"):
+        TrainingConfig.from_json({"warp": 9})
+
+
+def test_arguments_of_a_loss_are_read_as_what_they_are():
+    pairs = ("a=1", "b=1.5", "c=paper", "d=None", "e=True", "f=1e-3")
+    assert parse_arguments(pairs) == {"a": 1, "b": 1.5, "c": "paper", "d": None, "e": True, "f": 0.001}
+
+
+def test_the_recipe_is_the_paper_s():
+    config = cifar100_lt()
+    assert (config.epochs, config.batch_size, config.learning_rate, config.weight_decay) == (200, 64, 0.1, 5e-4)
+    assert config.augmentations == ("crop", "flip", "auto_augment", "cutout")
+    assert (config.dataset, config.imbalance, config.depth, config.validation) == ("cifar100", 100, 32, 0)
+    assert cifar10_lt(seed=2) == dataclasses.replace(config, dataset="cifar10", seed=2)
+    assert paper_settings("gala") == {"lambda_positive": 1.2, "form": "released", "accumulate": "released"}
+
+
+def test_resolving_leaves_nothing_open(monkeypatch):
+    config = resolve(TrainingConfig(threads=1))
+    assert "auto" not in dataclasses.asdict(config).values()
+    assert (config.threads, config.processes) == (1, 1)
+    assert resolve(config) == config
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match='Got "cuda", and PyTorch finds no GPU'):
+        resolve(TrainingConfig(device="cuda"))
+    with pytest.raises(ValueError, match="Got 4. Start with torchrun --nproc-per-node 4"):
+        resolve(TrainingConfig(processes=4))
+
+
+def test_precision_follows_the_faster_convolution(monkeypatch):
+    times = {torch.float32: 2.0, torch.bfloat16: 1.0}
+    monkeypatch.setattr("longtail.training.machine._seconds_of_convolution", times.__getitem__)
+    assert bfloat16_pays(torch.device("cpu"))
+    times[torch.bfloat16] = 3.0
+    assert not bfloat16_pays(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_of_the_catalogue_is_made_with_its_paper_s_settings(name):
+    criterion = make_loss(name, torch.tensor([5, 3, 1]), **paper_settings(name))
+    assert criterion(torch.zeros(2, 3, requires_grad=True), torch.tensor([0, 2])).isfinite()
+    with pytest.raises(ValueError, match=r"`loss_arguments` of '.*' must be among .*label_smoothing.*Got 'warmth'"):
+        make_loss(name, torch.tensor([5, 3, 1]), warmth=1)
+
+
+@pytest.mark.parametrize(
+    ("processes", "batch_size", "message"),
+    [
+        (20, 40, "There must be at least one training image a process. Got 10 for 20."),
+        (3, 8, "`batch_size` must be a multiple of 3, the number of processes. Got 8."),
+        (1, 11, "`batch_size` must be at most 10, the training images. Got 11."),
+    ],
+)
+def test_batches_must_fit_samples_and_processes(processes, batch_size, message):
+    images = SmallImages(torch.zeros(10, 3, 8, 8), torch.arange(10), (0.5,) * 3, (0.5,) * 3, torch.contiguous_format)
+    sets = Sets(images, images, images, torch.ones(10))
+    fabric = SimpleNamespace(world_size=processes, global_rank=0)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        _epochs(TrainingConfig(batch_size=batch_size), sets, fabric)

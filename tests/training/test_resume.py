@@ -1,0 +1,208 @@
+"""A run that is cut off and resumed ends as one that was not: bit for bit."""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock
+from training.tiny import TINY_OPTIONS, tiny_config
+
+from longtail.cli import main
+from longtail.runs import RunFolder
+from longtail.training import Callback, TrainingDivergedError, TrainingStopped, run_experiment
+
+KILLED = (
+    "before-the-first-checkpoint",
+    "in-the-middle-of-epochs",
+    "while-files-are-written",
+    "while-the-end-is-written",
+    "at-random-moments",
+)
+
+
+def assert_same_end(path: Path, whole: Path) -> None:
+    a, b = RunFolder.open(path), RunFolder.open(whole)
+    for group, tensors in b.load_weights().items():
+        for name, tensor in tensors.items():
+            assert torch.equal(a.load_weights()[group][name], tensor), name
+    for name in ("train", "augmented", "test"):
+        assert (a.load_predictions(name)[0] == b.load_predictions(name)[0]).all()
+    without_time = [[{k: v for k, v in line.items() if k != "seconds"} for line in f.metrics] for f in (a, b)]
+    assert without_time[0] == without_time[1]
+    assert {**a.result, "minutes": 0} == {**b.result, "minutes": 0}
+    assert sorted(file.name for file in path.iterdir()) == sorted(file.name for file in whole.iterdir())
+
+
+@pytest.fixture(scope="module")
+def killed_runs(tiny_data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    script = Path(__file__).with_name("killed_runs.py")
+    subprocess.run([sys.executable, script, tiny_data, out], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return out
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(name, killed_runs):
+    assert_same_end(killed_runs / name, killed_runs / "whole")
+    assert not (killed_runs / name / "checkpoint.pt").exists()
+
+
+class At(Callback):
+    """Does something after a number of steps."""
+
+    def __init__(self, steps, action):
+        self.left, self.action = steps, action
+
+    def on_step_end(self, step):
+        self.left -= 1
+        if self.left == 0:
+            self.action()
+
+
+@pytest.fixture(scope="module")
+def whole(killed_runs):
+    return killed_runs / "whole"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_step_keeps_it_and_says_how_to_resume(tiny, whole, tmp_path, number):
+    former = signal.getsignal(number)
+    with pytest.raises(TrainingStopped, match=r"Stopped in epoch 2 after step 3 of 6\."):
+        run_experiment(
+            tiny_config(), data=tiny, out=tmp_path / "run", callbacks=[At(9, lambda: os.kill(os.getpid(), number))]
+        )
+    assert signal.getsignal(number) is former
+    assert RunFolder.open(tmp_path / "run").load_checkpoint()["step"] == 3
+    run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True)
+    assert_same_end(tmp_path / "run", whole)
+
+
+def test_the_command_line_says_how_to_resume(tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "longtail.training.progress.ProgressReport.on_step_end", lambda *_: os.kill(os.getpid(), signal.SIGINT)
+    )
+    command = ["train", "cifar10-lt", "--data", str(tiny), "--out", str(tmp_path / "run"), *TINY_OPTIONS]
+    assert main(command) == 130
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == (
+        "longtail: Stopped in epoch 1 after step 1 of 6. To go on: " + " ".join(["longtail", *command, "--resume"])
+    )
+
+
+def test_a_full_disk_keeps_the_former_checkpoint(tiny, whole, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    run = {"data": tiny, "out": tmp_path / "run", "checkpoint_seconds": 0}
+    fill = At(8, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1])))
+    try:
+        with pytest.raises(
+            OSError, match=r"checkpoint of epoch 2, step 2 could not be written.*The former one is kept"
+        ):
+            run_experiment(tiny_config(), **run, callbacks=[fill])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    kept = RunFolder.open(tmp_path / "run").load_checkpoint()
+    assert (kept["epoch"], kept["step"]) == (2, 1)
+    assert not list((tmp_path / "run").glob(".*.part"))
+    run_experiment(tiny_config(), **run, resume=True)
+    assert_same_end(tmp_path / "run", whole)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
+    config = tiny_config(learning_rate=1e30, warmup_epochs=0)
+    with pytest.raises(
+        TrainingDivergedError, match=r"became NaN or infinite in epoch 1.*Try a smaller `learning_rate`"
+    ):
+        run_experiment(config, data=tiny, out=tmp_path / "run", checkpoint_seconds=0)
+    folder = RunFolder.open(tmp_path / "run")
+    kept = folder.load_checkpoint()
+    assert all(tensor.isfinite().all() for tensor in kept["model"].values())
+    assert folder.result is None
+    with pytest.raises(TrainingDivergedError):  # as it is bound to, being the same run
+        run_experiment(config, data=tiny, out=tmp_path / "run", resume=True)
+
+
+def test_resuming_a_complete_run_changes_nothing(tiny, whole):
+    before = {file.name: file.stat().st_mtime_ns for file in whole.iterdir()}
+    assert run_experiment(tiny_config(), data="nowhere", out=whole, resume=True).result
+    assert {file.name: file.stat().st_mtime_ns for file in whole.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 1}, "`seed` is 0, not 1"),
+        ({"epochs": 4, "learning_rate": 0.2}, "`epochs` is 3, not 4; `learning_rate` is 0.1, not 0.2"),
+        ({"loss": "ce"}, "`loss` is 'gala', not 'ce'"),
+        ({"loss_arguments": ("lambda_positive=1.0",)}, "`loss_arguments` is"),
+        ({"threads": 2}, "`threads` is 1, not 2"),
+    ],
+)
+def test_resuming_may_not_change_the_result(tiny, whole, change, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        run_experiment(tiny_config(**change), data=tiny, out=whole, resume=True)
+
+
+def test_resuming_may_change_what_does_not_matter(tiny, whole, tmp_path):
+    stop = At(2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingStopped):
+        run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", callbacks=[stop], checkpoint_seconds=1)
+    open_config = tiny_config(threads=None, device="auto", loss_arguments=("lambda_positive=1.2",))
+    run_experiment(open_config, data=tiny, out=tmp_path / "run", resume=True, checkpoint_seconds=1000)
+    assert_same_end(tmp_path / "run", whole)
+
+
+def test_other_versions_are_noted(tiny, tmp_path):
+    stop = At(2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingStopped):
+        run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", callbacks=[stop])
+    header = tmp_path / "run" / "run.json"
+    header.write_text(header.read_text().replace(str(torch.__version__), "1.0"))
+    folder = run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True)
+    assert f"resumed with torch {torch.__version__}, begun with 1.0" in folder.result["notes"]
+
+
+def test_a_run_in_use_is_left_alone(tiny, tmp_path, capsys):
+    command = ["train", "cifar10-lt", "--data", str(tiny), "--out", str(tmp_path / "run"), *TINY_OPTIONS]
+    RunFolder.create(tmp_path / "run", config=tiny_config(dataset="cifar10", augmentations=()), seed=0)
+    with FileLock(tmp_path / "run" / ".lock"):
+        assert main([*command, "--augmentations", "--resume"]) == 2
+    assert f"Another process works on {tmp_path / 'run'}." in capsys.readouterr().err
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == [".lock", "run.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "`path` must be a run folder. Got"),
+        ('{"schema": 99, "config": {}}', "Got version 99"),
+        ('{"schema": 1', "whose run.json is damaged"),
+        (
+            '{"schema": 1, "config": {"loss": "ce", "hidden": [8]}, "versions": {}}',
+            "Got hidden. From a newer longtail?",
+        ),
+    ],
+)
+def test_a_folder_that_is_no_run_of_ours_is_refused(tiny, tmp_path, capsys, content, message):
+    if content:
+        (tmp_path / "run.json").write_text(content)
+    before = sorted(tmp_path.iterdir())
+    command = ["train", "cifar10-lt", "--data", str(tiny), "--out", str(tmp_path), *TINY_OPTIONS, "--resume"]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_damaged_checkpoint_is_said_to_be_one(tiny, tmp_path, capsys):
+    command = ["train", "cifar10-lt", "--data", str(tiny), "--out", str(tmp_path / "run"), *TINY_OPTIONS]
+    RunFolder.create(tmp_path / "run", config=tiny_config(), seed=0)
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"PK\3\4 cut off")
+    assert main([*command, "--resume"]) == 2
+    assert "checkpoint.pt must be a file of tensors. It is damaged" in capsys.readouterr().err
