@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from training.tiny import tiny_cifar10, write_tiny
 
 torch.set_num_threads(1)

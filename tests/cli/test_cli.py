@@ -6,10 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-from training.tiny import TINY_OPTIONS, tiny_cifar10
 
 from longtail.cli import main
 from longtail.runs import RunFolder
+from training.tiny import TINY_OPTIONS, tiny_cifar10
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_evaluation_scores_the_saved_logits(run, capsys, options, treatment):
     logits, target = RunFolder.open(run).load_predictions("test")
     assert said["raw"] == pytest.approx(100 * np.mean(logits.argmax(1) == target), abs=0.05)
     stored = RunFolder.open(run).result["test"]
-    if treatment in stored and not options[:1] == ["--fit-on"]:
+    if treatment in stored and options[:1] != ["--fit-on"]:
         assert said[treatment] == pytest.approx(100 * stored[treatment]["top1"], abs=0.05)
 
 

@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import lightning_fabric  # noqa: F401
 import torchmetrics  # noqa: F401
-from training.tiny import tiny_cifar10, tiny_config
 
 from longtail.training import Callback, Step, run_experiment
+from training.tiny import tiny_cifar10, tiny_config
 
 CHECKPOINT_SECONDS = 0.15
 

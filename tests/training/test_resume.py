@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
-from training.tiny import TINY_OPTIONS, tiny_config
 
 from longtail.cli import main
 from longtail.runs import RunFolder
 from longtail.training import Callback, TrainingDivergedError, TrainingStopped, run_experiment
+from training.tiny import TINY_OPTIONS, tiny_config
 
 KILLED = (
     "before-the-first-checkpoint",

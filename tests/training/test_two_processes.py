@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from training.two_processes import train_a_perceptron
 
 from longtail.runs import RunFolder
+from training.two_processes import train_a_perceptron
 
 
 @pytest.fixture(scope="module")

@@ -53,4 +53,7 @@ def tiny_config(**settings: object) -> TrainingConfig:
     return TrainingConfig(**(defaults | settings))  # type: ignore[arg-type]
 
 
-TINY_OPTIONS = "--imbalance 4 --depth 20 --batch-size 16 --epochs 3 --evaluate-every 2 --threads 1 --device cpu".split()
+TINY_OPTIONS = [
+    *("--imbalance", "4", "--depth", "20", "--batch-size", "16", "--epochs", "3", "--evaluate-every", "2"),
+    *("--threads", "1", "--device", "cpu"),
+]

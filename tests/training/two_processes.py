@@ -9,7 +9,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
-from training.tiny import tiny_cifar10, tiny_config
 
 from longtail import GALALoss
 from longtail.models import MLP
@@ -19,6 +18,7 @@ from longtail.training.images import Epochs, SmallImages
 from longtail.training.loop import TrainingLoop
 from longtail.training.machine import make_fabric, resolve
 from longtail.training.state import TrainingState
+from training.tiny import tiny_cifar10, tiny_config
 
 SAMPLES, CLASSES = 64, 4
 
