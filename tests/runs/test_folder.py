@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from longtail import GALALoss
-from longtail.runs import RunFolder
+from longtail.runs import RunFolder, RunInUseError
 
 
 @dataclass
@@ -117,3 +117,45 @@ def test_weights_execute_nothing(tmp_path):
     torch.save({"criterion": GALALoss(3)}, folder.path / "weights.pt")
     with pytest.raises(Exception, match="[Ww]eights.only"):
         folder.load_weights()
+
+
+def test_the_lines_that_a_resumed_run_writes_again_are_forgotten(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    folder.forget_metrics_from(1)
+    for epoch in (1, 2, 3):
+        folder.log(epoch=epoch)
+    folder.forget_metrics_from(3)
+    assert folder.metrics == [{"epoch": 1}, {"epoch": 2}]
+
+
+def test_a_checkpoint_takes_the_place_of_the_former(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    assert folder.load_checkpoint() is None
+    folder.save_checkpoint({"epoch": 1, "model": {"weight": torch.zeros(2)}})
+    folder.save_checkpoint({"epoch": 2, "model": {"weight": torch.ones(2)}})
+    kept = folder.load_checkpoint()
+    assert kept["epoch"] == 2
+    assert torch.equal(kept["model"]["weight"], torch.ones(2))
+    folder.drop_checkpoint()
+    folder.drop_checkpoint()
+    assert folder.load_checkpoint() is None
+
+
+def test_a_checkpoint_executes_nothing(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    torch.save({"model": Config()}, folder.path / "checkpoint.pt")
+    with pytest.raises(ValueError, match=r"checkpoint\.pt must be a file of tensors"):
+        folder.load_checkpoint()
+
+
+def test_one_process_at_a_time_works_on_a_run_and_clears_up_after_a_killed_one(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    (folder.path / ".checkpoint.pt.0123abcd.part").write_bytes(b"half")
+    with folder.lock():
+        assert sorted(file.name for file in folder.path.iterdir()) == [".lock", "run.json"]
+        with pytest.raises(RunInUseError, match="Another process works on"), RunFolder.open(folder.path).lock():
+            pass
+        with RunFolder.open(folder.path).lock(enabled=False):
+            pass
+    with folder.lock():
+        pass

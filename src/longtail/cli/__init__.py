@@ -1,5 +1,27 @@
-"""The command line: parses, calls, prints."""
+"""The command line, `longtail COMMAND`: parses, calls, prints."""
 
-from longtail.cli.main import main
+import sys
+from collections.abc import Sequence
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: by default those of the process.
+
+    Returns:
+        0 if it did what it was asked, 2 if it could not, 130 if it was stopped.
+
+    Example:
+        >>> main(["evaluate", "no-such-run"])
+        2
+    """
+    try:
+        from longtail.cli.commands import run
+    except ModuleNotFoundError as error:
+        print(f"longtail: the command line needs {error.name}. pip install 'longtail[train]'", file=sys.stderr)
+        return 2
+    return run(sys.argv[1:] if arguments is None else list(arguments))

@@ -1,5 +1,6 @@
-"""`longtail COMMAND`: where errors become one line and an exit code."""
+"""The commands by name, and where errors become one line and an exit code."""
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -16,14 +17,14 @@ FAILED = 2
 STOPPED = 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 if it did what it was asked, 2 if it could not, 130 if it was stopped.
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code.
 
     An error that the user can mend is one line on standard error; any other keeps its traceback.
     """
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without λ still gets its table
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without τ still gets its table
     try:
         tyro.extras.subcommand_cli_from_dict(
             {"train": train, "evaluate": evaluate},

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+
+from longtail import GALALoss, PredictionRebalancer
+from longtail.posthoc.fixed_point import NoFixedPointError
+from longtail.runs import RunFolder
+from longtail.training.evaluation import best_on_test, prior_slope, score, score_all
+
+COUNTS = np.array([200, 50, 5])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    for name, prior in (("test", [1, 1, 1]), ("augmented", COUNTS), ("validation", [1, 2, 3])):
+        target = torch.multinomial(torch.tensor(prior, dtype=torch.float), 300, replacement=True, generator=generator)
+        logits = torch.randn(300, 3, generator=generator) + torch.nn.functional.one_hot(target, 3) * 1.5
+        folder.save_predictions(name, logits + torch.tensor([2.0, 1.0, 0.0]), target)
+    folder.finish({"class_counts": COUNTS, "fit_on": "augmented"})
+    return folder
+
+
+def recall(logits, target):
+    return np.array([(logits.argmax(1) == target)[target == label].mean() for label in range(3)])
+
+
+def test_scores_are_those_of_predictions_made_by_hand(folder):
+    logits, target = folder.load_predictions("test")
+    scores, notes = score_all(folder, COUNTS)
+    assert notes == []
+    np.testing.assert_allclose([scores["raw"][g] for g in ("many", "medium", "few")], recall(logits, target))
+    for name, rebalancer in {
+        "inductive": PredictionRebalancer().fit(*folder.load_predictions("augmented")),
+        "inductive, fixed point": PredictionRebalancer(converge=True).fit(*folder.load_predictions("augmented")),
+        "transductive": PredictionRebalancer().fit_transductive(logits),
+        "transductive, fixed point": PredictionRebalancer(converge=True).fit_transductive(logits),
+    }.items():
+        expected = recall(logits + rebalancer.offset_, target)
+        np.testing.assert_allclose([scores[name][g] for g in ("many", "medium", "few")], expected)
+        assert scores[name]["few"] > scores["raw"]["few"]
+
+
+def test_other_sets_and_strengths_are_taken_where_asked_for(folder):
+    logits, target = folder.load_predictions("test")
+    scores = score(folder, rebalance=0.5, fit_on="validation")
+    assert list(scores) == ["raw", "inductive, τ = 0.5"]
+    rebalancer = PredictionRebalancer(tau=0.5).fit(*folder.load_predictions("validation"))
+    assert scores["inductive, τ = 0.5"]["few"] == pytest.approx(recall(logits + rebalancer.offset_, target)[2])
+    assert list(score(folder, rebalance=None)) == ["raw"]
+
+
+def test_a_treatment_without_a_fixed_point_is_a_note(folder, monkeypatch):
+    def fail(*_):
+        raise NoFixedPointError("The fixed point was not reached.")
+
+    monkeypatch.setattr("longtail.posthoc.rebalancing.fixed_point_offset", fail)
+    scores, notes = score_all(folder, COUNTS)
+    assert list(scores) == ["raw", "inductive", "transductive"]
+    assert notes == [
+        "no row 'inductive, fixed point': The fixed point was not reached.",
+        "no row 'transductive, fixed point': The fixed point was not reached.",
+    ]
+    with pytest.raises(NoFixedPointError):
+        score(folder, converge=True)
+
+
+def test_the_best_epoch_is_chosen_separately_raw_and_rebalanced():
+    metrics = [
+        {"epoch": 1, "loss": 3.0},
+        {"epoch": 2, "test_top1": 0.3, "test_top1_transductive": 0.35},
+        {"epoch": 4, "test_top1": 0.4, "test_top1_transductive": 0.33},
+    ]
+    assert best_on_test(metrics) == {
+        "test_top1": {"epoch": 4, "top1": 0.4},
+        "test_top1_transductive": {"epoch": 2, "top1": 0.35},
+    }
+    assert best_on_test(metrics[:1]) == {}
+
+
+def test_the_learnt_prior_s_slope_is_that_of_log_theta_over_log_counts():
+    criterion = GALALoss(4)
+    counts = torch.tensor([1000, 100, 10, 0])
+    criterion.theta.copy_(counts**0.7)
+    assert prior_slope(criterion, counts) == pytest.approx({"theta_slope": 0.7, "theta_correlation": 1.0}, abs=1e-6)
+    assert prior_slope(torch.nn.CrossEntropyLoss(), counts) == {}

@@ -1,0 +1,68 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from longtail.training import Plan, Step, TrainingConfig
+from longtail.training import progress as module
+from longtail.training.progress import ProgressReport, _duration
+
+
+class Clock:
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    monkeypatch.setattr(module, "time", clock := Clock())
+    return clock
+
+
+def report_on(terminal: bool) -> tuple[ProgressReport, io.StringIO]:
+    screen = io.StringIO()
+    return ProgressReport(Console(file=screen, force_terminal=terminal, width=120, highlight=False)), screen
+
+
+def two_epochs(report: ProgressReport, clock: Clock, first_step: int = 0) -> None:
+    report.on_train_start(Plan(TrainingConfig(epochs=2, batch_size=10), 10, 1, first_step))
+    for epoch in (1, 2):
+        for step in range(first_step if epoch == 1 else 0, 10):
+            clock.now += 0.5
+            report.on_step_end(Step(epoch, step + 1, None, None, 2.0, 0.1))
+        tested = {"test_top1": 0.25} if epoch == 2 else {}
+        report.on_epoch_end({"epoch": epoch, "loss": 2.0, "learning_rate": 0.1, **tested})
+    report.on_train_end()
+
+
+def test_without_a_terminal_each_epoch_is_a_plain_line(clock):
+    report, screen = report_on(terminal=False)
+    two_epochs(report, clock)
+    assert screen.getvalue().splitlines() == [
+        "epoch 1/2  loss 2.000  lr 0.1000  20 images/s  5 s left",
+        "epoch 2/2  loss 2.000  lr 0.1000  20 images/s  0 s left  test 25.0 %",
+    ]
+
+
+def test_a_resumed_run_counts_only_what_this_process_did(clock):
+    report, screen = report_on(terminal=False)
+    two_epochs(report, clock, first_step=6)
+    assert screen.getvalue().splitlines()[:2] == [
+        "resumed in epoch 1 after step 6 of 10",
+        "epoch 1/2  loss 2.000  lr 0.1000  20 images/s  5 s left",
+    ]
+
+
+def test_on_a_terminal_there_is_a_bar_with_everything_in_it(clock):
+    report, screen = report_on(terminal=True)
+    two_epochs(report, clock)
+    said = screen.getvalue()
+    for part in ("epoch 2/2", "loss 2.000", "lr 0.1000", "20 images/s", "0 s left", "test 25.0 %", "━"):
+        assert part in said
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(5, "5 s"), (200, "3 min"), (9000, "2.5 h")])
+def test_durations_are_short(seconds, said):
+    assert _duration(seconds) == said
