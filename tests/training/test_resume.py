@@ -206,3 +206,14 @@ def test_a_damaged_checkpoint_is_said_to_be_one(tiny, tmp_path, capsys):
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"PK\3\4 cut off")
     assert main([*command, "--resume"]) == 2
     assert "checkpoint.pt must be a file of tensors. It is damaged" in capsys.readouterr().err
+
+
+def test_a_compiled_run_keeps_the_bare_network_s_weights(tiny, tmp_path, monkeypatch):
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model, **_: compile_(model, backend="aot_eager"))
+    settings = {"epochs": 1, "precision": "float32"}
+    compiled = run_experiment(tiny_config(compile="on", **settings), data=tiny, out=tmp_path / "compiled")
+    plain = run_experiment(tiny_config(**settings), data=tiny, out=tmp_path / "plain")
+    a, b = compiled.load_weights()["model"], plain.load_weights()["model"]
+    assert list(a) == list(b)
+    torch.testing.assert_close(a["classifier.weight"], b["classifier.weight"], rtol=1e-2, atol=1e-3)

@@ -1,6 +1,7 @@
 """The commands by name, and where errors become one line and an exit code."""
 
 import io
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -36,11 +37,8 @@ def run(arguments: Sequence[str]) -> int:
     except (ValueError, OSError, RunInUseError, NoFixedPointError, TrainingDivergedError) as error:
         print(f"longtail: {_one_line(error)}", file=sys.stderr)
         return FAILED
-    except TrainingStopped as stopped:
-        print(f"longtail: {stopped} To go on: {_with_resume(arguments)}", file=sys.stderr)
-        return STOPPED
-    except KeyboardInterrupt:
-        print("longtail: interrupted.", file=sys.stderr)
+    except (TrainingStopped, KeyboardInterrupt) as stopped:
+        print(f"longtail: {str(stopped) or 'Interrupted.'}{_how_to_go_on(arguments)}", file=sys.stderr)
         return STOPPED
     return 0
 
@@ -49,6 +47,8 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _with_resume(arguments: Sequence[str]) -> str:
-    command = ["longtail", *arguments]
-    return " ".join(command if "--resume" in command else [*command, "--resume"])
+def _how_to_go_on(arguments: Sequence[str]) -> str:
+    if arguments[0] != "train":
+        return ""
+    command = ["longtail", *arguments, *([] if "--resume" in arguments else ["--resume"])]
+    return f" To go on: {shlex.join(command)}"

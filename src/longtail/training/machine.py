@@ -83,5 +83,7 @@ def make_fabric(config: TrainingConfig) -> "Fabric":
         strategy="ddp" if processes > 1 else "auto",
         precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
     )
+    if config.device == "cuda":  # a resumed run must find the same sums
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     fabric.launch()
     return fabric
