@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from longtail.models import MLP, CifarResNet
+from longtail.models import MLP, CifarResNet, CosineClassifier
 
 
 @pytest.mark.parametrize(("depth", "classes", "parameters"), [(32, 10, 464_154), (32, 100, 470_004)])
@@ -46,3 +46,16 @@ def test_sizes_are_checked():
         CifarResNet(32, 1)
     with pytest.raises(ValueError, match="`in_features` must be at least 1. Got 0"):
         MLP(0, 10)
+
+
+def test_a_cosine_head_gives_scaled_cosines():
+    torch.manual_seed(0)
+    head, features = CosineClassifier(6, 4, scale=16.0), torch.randn(5, 6)
+    want = 16 * torch.nn.functional.cosine_similarity(features[:, None], head.weight[None], dim=2)
+    torch.testing.assert_close(head(features), want)
+    torch.testing.assert_close(head.weight.norm(dim=1), torch.ones(4))
+    assert torch.equal(head(torch.zeros(1, 6)), torch.zeros(1, 4))
+    model = CifarResNet(20, 4, cosine_scale=16.0)
+    assert model(torch.randn(2, 3, 32, 32)).abs().max() <= 16
+    with pytest.raises(ValueError, match="`scale` must be finite and greater than 0"):
+        CosineClassifier(6, 4, scale=0)

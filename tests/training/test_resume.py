@@ -217,3 +217,14 @@ def test_a_compiled_run_keeps_the_bare_network_s_weights(tiny, tmp_path, monkeyp
     a, b = compiled.load_weights()["model"], plain.load_weights()["model"]
     assert list(a) == list(b)
     torch.testing.assert_close(a["classifier.weight"], b["classifier.weight"], rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("settings", [{"loss": "gcl"}, {"loss": "eql-v2"}, {"loss": "ldam", "reweight_from": 2}])
+def test_losses_that_draw_learn_or_change_with_the_epoch_resume_too(tiny, tmp_path, settings):
+    config = tiny_config(**settings)
+    run_experiment(config, data=tiny, out=tmp_path / "whole")
+    stop = At(8, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingStopped):
+        run_experiment(config, data=tiny, out=tmp_path / "run", callbacks=[stop])
+    run_experiment(config, data=tiny, out=tmp_path / "run", resume=True)
+    assert_same_end(tmp_path / "run", tmp_path / "whole")

@@ -6,23 +6,16 @@ with n the training samples of each class: cross-entropy on z + log n. Raw logit
 adjustment loss at τ = 1. A class without a sample counts as ½.
 """
 
-from collections.abc import Iterable
-
-import numpy as np
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from longtail.arguments import as_class_counts, count_empty_as_half
 from longtail.losses.contract import LongTailedLoss
-from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
+from longtail.losses.shifts import ClassCounts, cross_entropy_on, log_prior_of, shifted
 
 
 def balanced_softmax_loss(
     logits: Tensor,
     target: Tensor,
-    class_counts: Tensor | np.ndarray | Iterable[float],
+    class_counts: ClassCounts,
     *,
     weight: Tensor | None = None,
     ignore_index: int = -100,
@@ -51,11 +44,10 @@ def balanced_softmax_loss(
 
     Source: eq. 3 of the paper.
     """
-    log_prior = _log_prior(class_counts)
-    check_shapes(logits, target, log_prior.numel())
-    check_arguments(log_prior.numel(), weight, ignore_index, label_smoothing)
-    log_probs = F.log_softmax(_shift(logits, log_prior.to(logits.device)), class_dimension(logits))
-    return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)
+    log_prior = log_prior_of(class_counts).to(logits.device)
+    return cross_entropy_on(
+        lambda z: shifted(z, log_prior), logits, target, log_prior.numel(), weight, ignore_index, label_smoothing
+    )
 
 
 class BalancedSoftmaxLoss(LongTailedLoss):
@@ -88,7 +80,7 @@ class BalancedSoftmaxLoss(LongTailedLoss):
 
     def __init__(
         self,
-        class_counts: Tensor | np.ndarray | Iterable[float],
+        class_counts: ClassCounts,
         weight: Tensor | None = None,
         *,
         ignore_index: int = -100,
@@ -96,7 +88,7 @@ class BalancedSoftmaxLoss(LongTailedLoss):
         label_smoothing: float = 0.0,
         validate: bool = False,
     ) -> None:
-        log_prior = _log_prior(class_counts)
+        log_prior = log_prior_of(class_counts)
         super().__init__(
             log_prior.numel(),
             weight,
@@ -109,14 +101,4 @@ class BalancedSoftmaxLoss(LongTailedLoss):
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         """Z + log π."""
-        return _shift(logits, self.log_prior)
-
-
-def _log_prior(class_counts: Tensor | np.ndarray | Iterable[float]) -> Tensor:
-    counts = count_empty_as_half(as_class_counts(class_counts))
-    return (counts / counts.sum()).log()
-
-
-def _shift(logits: Tensor, log_prior: Tensor) -> Tensor:
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    return logits + along_classes(log_prior.to(dtype), logits)
+        return shifted(logits, self.log_prior)

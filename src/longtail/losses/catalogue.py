@@ -1,25 +1,33 @@
 """The losses by the names that configurations and command lines use."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
 
+from longtail import losses
 from longtail.arguments import check_choice
-from longtail.losses.balanced_softmax import BalancedSoftmaxLoss
-from longtail.losses.gala import GALALoss
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One loss: its module, whether that takes class counts (or else their number), settings of its paper, source."""
+    """One loss by name.
+
+    Attributes:
+        module: the class.
+        source: authors, venue and year.
+        counts: whether it takes class counts; otherwise it takes their number.
+        head: the classifier that it needs, "linear" or "cosine".
+        settings: the arguments of its paper's experiments on CIFAR100-LT, where they are not its defaults.
+    """
 
     module: Callable[..., nn.Module]
-    counts: bool
     source: str
+    counts: bool = True
+    head: str = "linear"
     settings: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -28,19 +36,30 @@ def _cross_entropy(num_classes: int, weight: Tensor | None = None, *, label_smoo
 
 
 LOSSES = {
-    "ce": Entry(_cross_entropy, counts=False, source="cross-entropy, as in PyTorch"),
-    "balanced-softmax": Entry(BalancedSoftmaxLoss, counts=True, source="Ren et al., NeurIPS 2020"),
+    "ce": Entry(_cross_entropy, "cross-entropy, as in PyTorch", counts=False),
+    "focal": Entry(losses.FocalLoss, "Lin et al., ICCV 2017", counts=False),
+    "class-balanced": Entry(losses.ClassBalancedLoss, "Cui et al., CVPR 2019"),
+    "ldam": Entry(losses.LDAMLoss, "Cao et al., NeurIPS 2019", head="cosine"),
+    "eql": Entry(losses.EQLLoss, "Tan et al., CVPR 2020"),
+    "balanced-softmax": Entry(losses.BalancedSoftmaxLoss, "Ren et al., NeurIPS 2020"),
+    "logit-adjustment": Entry(losses.LogitAdjustmentLoss, "Menon et al., ICLR 2021"),
+    "eql-v2": Entry(losses.EQLv2Loss, "Tan et al., CVPR 2021", counts=False),
+    "seesaw": Entry(losses.SeesawLoss, "Wang et al., CVPR 2021", counts=False),
+    "lade": Entry(losses.LADELoss, "Hong et al., CVPR 2021"),
+    "label-aware-smoothing": Entry(losses.LabelAwareSmoothingLoss, "Zhong et al., CVPR 2021"),
+    "vs": Entry(losses.VSLoss, "Kini et al., NeurIPS 2021"),
+    "gcl": Entry(losses.GCLLoss, "Li et al., CVPR 2022", head="cosine"),
     "gala": Entry(
-        GALALoss,
+        losses.GALALoss,
+        "Zhang et al., ICASSP 2024",
         counts=False,
-        source="Zhang et al., ICASSP 2024",
         settings=MappingProxyType({"lambda_positive": 1.2, "form": "released", "accumulate": "released"}),
     ),
 }
 
 
 def paper_settings(name: str) -> dict[str, Any]:
-    """The arguments with which a loss ran in its paper.
+    """The arguments with which a loss ran in its paper, where they are not its defaults.
 
     Raises:
         ValueError: no loss of that name.
@@ -51,6 +70,20 @@ def paper_settings(name: str) -> dict[str, Any]:
     """
     check_choice("loss", name, list(LOSSES))
     return dict(LOSSES[name].settings)
+
+
+def cosine_scale(name: str, arguments: Mapping[str, Any]) -> float | None:
+    """The scale of the cosine head that a loss needs, by its arguments or its default; `None` for a linear head.
+
+    Example:
+        >>> cosine_scale("ldam", {}), cosine_scale("ldam", {"scale": 20.0}), cosine_scale("gala", {})
+        (30.0, 20.0, None)
+    """
+    entry = LOSSES[name]
+    if entry.head != "cosine":
+        return None
+    scale: float = arguments.get("scale", inspect.signature(entry.module).parameters["scale"].default)
+    return scale
 
 
 def make_loss(name: str, class_counts: Tensor, **arguments: Any) -> nn.Module:

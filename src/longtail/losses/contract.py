@@ -12,7 +12,8 @@ from longtail.losses.inputs import check_arguments, check_indices, check_shapes,
 class LongTailedLoss(nn.CrossEntropyLoss):
     """Cross-entropy on adjusted logits in training, plain cross-entropy on raw logits in `eval()`.
 
-    A subclass says how logits are adjusted (`adjust`) and, if it learns from the batch, what it keeps (`observe`).
+    A subclass says how logits are adjusted (`adjust`), if it is not cross-entropy on them how their log-probabilities
+    become a loss (`combine`), and if it learns from the batch what it keeps (`observe`).
     Buffers stay in the precision they were made in (float32 for anything accumulated), whatever `.half()` says.
     Training losses are computed and returned in float32 at least.
 
@@ -26,6 +27,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     """
 
     observes = False
+    combines = False
 
     def __init__(
         self,
@@ -50,6 +52,15 @@ class LongTailedLoss(nn.CrossEntropyLoss):
 
     def observe(self, log_probs: Tensor, target: Tensor) -> None:
         """Learn from log-probabilities of the adjusted logits, without gradients; called where `observes` is true."""
+
+    def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
+        """The loss, reduced, from log-probabilities of the adjusted logits: cross-entropy, unless a loss says other.
+
+        A loss that overrides it sets `combines`.
+        """
+        return cross_entropy_from_log_probs(
+            log_probs, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+        )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss: a scalar, or one value a sample with `reduction="none"`.
@@ -77,16 +88,14 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         learning = self.observes and torch.is_grad_enabled()
         dim = class_dimension(logits)
         adjusted = self.adjust(logits, target)
-        if adjusted is logits:
+        if adjusted is logits and not self.combines:
             loss = self._plain_loss(logits, target)
             precise = torch.promote_types(logits.dtype, torch.float32)
             log_probs = F.log_softmax(logits.detach(), dim, dtype=precise) if learning else logits
         else:
-            log_probs = F.log_softmax(adjusted, dim)
+            log_probs = F.log_softmax(adjusted, dim, dtype=torch.promote_types(adjusted.dtype, torch.float32))
             del adjusted
-            loss = cross_entropy_from_log_probs(
-                log_probs, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
-            )
+            loss = self.combine(log_probs, target)
         if learning:
             with torch.no_grad():
                 self.observe(log_probs, target)

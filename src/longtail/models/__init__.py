@@ -1,6 +1,7 @@
-"""Models that the field trains from scratch; every other comes from timm."""
+"""Small models and heads; every other model comes from timm."""
 
 from longtail.models.cifar_resnet import CifarResNet
+from longtail.models.cosine import CosineClassifier
 from longtail.models.mlp import MLP
 
-__all__ = ["MLP", "CifarResNet"]
+__all__ = ["MLP", "CifarResNet", "CosineClassifier"]

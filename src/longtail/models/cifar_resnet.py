@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longtail.arguments import check_num_classes
+from longtail.models.cosine import CosineClassifier
 
 DEPTHS = (20, 32, 44, 56)
 
@@ -42,6 +43,7 @@ class CifarResNet(nn.Module):
     Args:
         depth: 20, 32, 44 or 56.
         num_classes: C, at least 2.
+        cosine_scale: `None` for a linear classifier with bias, or the scale of a `CosineClassifier`.
 
     Shape:
         images (N, 3, H, W), normally 32 × 32, to logits (N, C); `features` gives (N, 64).
@@ -55,7 +57,7 @@ class CifarResNet(nn.Module):
         torch.Size([2, 100])
     """
 
-    def __init__(self, depth: int, num_classes: int) -> None:
+    def __init__(self, depth: int, num_classes: int, cosine_scale: float | None = None) -> None:
         super().__init__()
         if depth not in DEPTHS:
             raise ValueError(f"`depth` must be one of {', '.join(map(str, DEPTHS))}. Got {depth!r}.")
@@ -65,7 +67,9 @@ class CifarResNet(nn.Module):
         self.bn = nn.BatchNorm2d(16)
         channels = [16] * (blocks + 1) + [32] * blocks + [64] * blocks
         self.blocks = nn.Sequential(*map(BasicBlock, channels[:-1], channels[1:]))
-        self.classifier = nn.Linear(64, num_classes)
+        self.classifier: nn.Linear | CosineClassifier = (
+            nn.Linear(64, num_classes) if cosine_scale is None else CosineClassifier(64, num_classes, cosine_scale)
+        )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)

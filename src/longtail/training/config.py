@@ -49,9 +49,11 @@ class TrainingConfig:
     depth: Literal[20, 32, 44, 56] = 32
     """Layers of the ResNet."""
     loss: str = "gala"
-    """The loss: ce, balanced-softmax or gala."""
+    """The loss, by a name such as ce, balanced-softmax, ldam, gala; a wrong one is answered with all."""
     loss_arguments: tuple[str, ...] = ()
     """Arguments of the loss, such as lambda_positive=1.0; what is not named is as in its paper."""
+    reweight_from: int = 0
+    """Epoch from which the loss gets class-balanced weights (deferred re-weighting, DRW); 0 is never."""
     epochs: int = 200
     """Passes over the training set."""
     batch_size: int = 64
@@ -93,7 +95,7 @@ class TrainingConfig:
         check_choice("loss", self.loss, list(LOSSES))
         for name in ("epochs", "batch_size"):
             check_integer(name, getattr(self, name), minimum=1)
-        for name in ("warmup_epochs", "evaluate_every"):
+        for name in ("warmup_epochs", "evaluate_every", "reweight_from"):
             check_integer(name, getattr(self, name), minimum=0)
         for name in ("seed", "subset_seed"):
             check_integer(name, getattr(self, name), minimum=0)

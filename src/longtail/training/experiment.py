@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from longtail.data import class_counts, load_cifar, long_tailed_indices
-from longtail.losses.catalogue import make_loss, paper_settings
+from longtail.losses import DeferredReweighting
+from longtail.losses.catalogue import cosine_scale, make_loss, paper_settings
 from longtail.metrics import long_tail_scores
 from longtail.models import CifarResNet
 from longtail.runs import RunFolder
@@ -165,10 +166,14 @@ def _initial_state(
     config: TrainingConfig, sets: Sets, fabric: "Fabric", callbacks: Sequence[Callback]
 ) -> TrainingState:
     torch.manual_seed(derive_seed(config.seed))
-    model = CifarResNet(config.depth, len(sets.class_counts)).to(fabric.device)
+    arguments = parse_arguments(config.loss_arguments)
+    model = CifarResNet(config.depth, len(sets.class_counts), cosine_scale(config.loss, arguments)).to(fabric.device)
     if config.channels_last == "on":
         model = model.to(memory_format=torch.channels_last)
-    criterion = make_loss(config.loss, sets.class_counts, **parse_arguments(config.loss_arguments)).to(fabric.device)
+    criterion = make_loss(config.loss, sets.class_counts, **arguments)
+    if config.reweight_from:
+        criterion = DeferredReweighting(criterion, sets.class_counts, start_epoch=config.reweight_from)
+    criterion = criterion.to(fabric.device)
     optimizer = torch.optim.SGD(
         model.parameters(),
         lr=config.learning_rate,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
+from longtail.losses import DeferredReweighting
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
@@ -91,6 +92,8 @@ class TrainingLoop:
             group["lr"] = rate
         self.model.train()
         state.criterion.train()
+        if isinstance(state.criterion, DeferredReweighting):
+            state.criterion.set_epoch(state.epoch)
         start = time.monotonic() - state.seconds
         for images, target in self.epochs.batches(state.epoch, state.step):
             torch.manual_seed(derive_seed(self.config.seed, state.epoch, state.step, self.fabric.global_rank))

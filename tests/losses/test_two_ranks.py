@@ -1,4 +1,4 @@
-"""Two processes on half batches learn what one process learns on whole batches."""
+"""Two processes on half batches learn what one process learns on whole batches: all losses with memory."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from torch import distributed as dist
 from torch import multiprocessing as mp
 
 from longtail import GALALoss
+from longtail.losses import EQLv2Loss, SeesawLoss
 
 NUM_CLASSES, SAMPLES, STEPS = 4, 8, 3
 
@@ -26,6 +27,24 @@ def settings():
             yield soft, {"accumulate": accumulate, "form": "paper" if soft else "released", "ema_decay": 0.9}
 
 
+def seesaw(rank: int | None) -> dict[str, torch.Tensor]:
+    """What seesaw loss has counted after some steps, of one rank's half or of everything."""
+    return trained(SeesawLoss(NUM_CLASSES), rank)
+
+
+def eql_v2(rank: int | None) -> dict[str, torch.Tensor]:
+    """What EQL v2 has accumulated, likewise."""
+    return trained(EQLv2Loss(NUM_CLASSES), rank)
+
+
+def trained(criterion: torch.nn.Module, rank: int | None) -> dict[str, torch.Tensor]:
+    mine = slice(None) if rank is None else slice(rank, None, 2)
+    for step in range(STEPS):
+        logits, target = batch(step, soft=False)
+        criterion(logits[mine], target[mine])
+    return criterion.state_dict()
+
+
 def run_rank(rank: int, rendezvous: str, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
@@ -40,6 +59,7 @@ def run_rank(rank: int, rendezvous: str, folder: str) -> None:
         mine = slice(None) if rank == 0 else slice(0, 0)
         criterion(logits[mine], target[mine])
         results.append(criterion.state_dict())
+    results += [peer(rank) for peer in (seesaw, eql_v2)]
     alone = GALALoss(NUM_CLASSES, process_group=dist.new_group([0])) if rank == 0 else dist.new_group([0])
     if rank == 0:
         alone(*batch(0, soft=False))
@@ -57,6 +77,10 @@ def test_two_ranks_equal_one(tmp_path: Path):
         for step in range(STEPS + 1):
             single(*batch(step, soft=soft))
         for name, value in single.state_dict().items():
+            assert torch.equal(a[name], b[name])
+            torch.testing.assert_close(a[name], value, rtol=1e-5, atol=1e-6)
+    for peer, a, b in zip((seesaw, eql_v2), first[-3:-1], second[-2:], strict=True):
+        for name, value in peer(None).items():
             assert torch.equal(a[name], b[name])
             torch.testing.assert_close(a[name], value, rtol=1e-5, atol=1e-6)
     own_group = GALALoss(NUM_CLASSES)

@@ -1,0 +1,158 @@
+"""Class-balanced loss (Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019).
+
+    L = w_k · base(z, k),   w_j ∝ (1 − β) / (1 − β^{n_j}),   Σ_j w_j = C
+
+with cross-entropy or the focal loss as base. β = 0 weights all classes alike, β → 1 by inverse frequency. Under "mean"
+the sum is divided by the sum of the weights, as `nn.CrossEntropyLoss(weight=…)` and the code of LDAM do; the paper's
+own code divides by the batch size. An empty class is left out of Σ_j w_j = C and gets the weight of half a sample.
+"""
+
+import torch
+from torch import Tensor
+
+from longtail.arguments import as_class_counts, check_fraction, check_strength
+from longtail.losses.contract import LongTailedLoss
+from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.focal import focal_loss, focused
+from longtail.losses.inputs import check_arguments
+from longtail.losses.shifts import ClassCounts, counts_of
+
+
+def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999) -> Tensor:
+    """The weight of each class, (C,) float64, of mean 1 over the classes that have samples.
+
+    Args:
+        class_counts: (C,) training samples of each class, ≥ 0.
+        beta: β in [0, 1]; at 1 the weights are the limit, inverse frequencies.
+
+    Example:
+        >>> class_balanced_weights([100, 1], beta=0.99).round(decimals=3)
+        tensor([0.0310, 1.9690], dtype=torch.float64)
+
+    Source: eqs. 2 and 4 of the paper.
+    """
+    check_fraction("beta", beta)
+    counts = counts_of(class_counts)
+    if beta == 1:
+        weights = 1 / counts
+    else:
+        weights = (1 - beta) / -torch.expm1(counts * torch.tensor(beta, dtype=torch.float64).log())
+    return weights / weights[as_class_counts(class_counts) > 0].mean()
+
+
+def class_balanced_loss(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: ClassCounts,
+    *,
+    beta: float = 0.9999,
+    gamma: float = 0.0,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """The class-balanced loss: pure, one loss a sample.
+
+    Args:
+        logits: (N, C), (N, C, d1, …) or (C,).
+        target: class indices, or probabilities of the shape of the logits.
+        class_counts: (C,) training samples of each class, ≥ 0.
+        beta: β in [0, 1].
+        gamma: γ ≥ 0 of the focal loss; 0 is cross-entropy.
+        weight: (C,) class weights, multiplied with those of the loss.
+        ignore_index: index targets of this value give 0.
+        label_smoothing: in [0, 1].
+
+    Returns:
+        The shape of the logits without C.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype, count or setting outside what is written above.
+
+    Example:
+        >>> import torch
+        >>> class_balanced_loss(torch.zeros(2, 2), torch.tensor([0, 1]), [100, 1], beta=0.99)
+        tensor([0.0215, 1.3648])
+
+    Source: eq. 4 of the paper.
+    """
+    weights = class_balanced_weights(class_counts, beta).to(logits.device)
+    check_arguments(weights.numel(), weight, ignore_index, label_smoothing)
+    if weight is not None:
+        weights = weights * weight
+    return focal_loss(
+        logits, target, gamma=gamma, weight=weights, ignore_index=ignore_index, label_smoothing=label_smoothing
+    )
+
+
+class ClassBalancedLoss(LongTailedLoss):
+    """The class-balanced loss as a drop-in for `nn.CrossEntropyLoss` that knows the class counts.
+
+    Args:
+        class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
+        weight: (C,) class weights, multiplied with those of the loss (which act in training only).
+        beta: β in [0, 1]; 0 weights all classes alike.
+        gamma: γ ≥ 0 of the focal loss; 0 is cross-entropy.
+        ignore_index: targets of this value count for nothing.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: in [0, 1].
+        validate: check values on every call; synchronises the device.
+
+    Shape:
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+
+    Raises:
+        ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
+        IndexError: a class index outside [0, C).
+
+    Example:
+        >>> import torch
+        >>> ClassBalancedLoss([100, 1], beta=0.99, reduction="sum")(torch.zeros(2, 2), torch.tensor([0, 1]))
+        tensor(1.3863)
+
+    Source: Cui et al., CVPR 2019.
+    """
+
+    class_weight: Tensor
+
+    def __init__(
+        self,
+        class_counts: ClassCounts,
+        weight: Tensor | None = None,
+        *,
+        beta: float = 0.9999,
+        gamma: float = 0.0,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        validate: bool = False,
+    ) -> None:
+        check_strength("gamma", gamma)
+        class_weight = class_balanced_weights(class_counts, beta)
+        super().__init__(
+            class_weight.numel(),
+            weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+            validate=validate,
+        )
+        self.beta = beta
+        self.gamma = gamma
+        self.combines = beta > 0 or gamma > 0
+        self.register_buffer("class_weight", class_weight)
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The logits as they are."""
+        return logits
+
+    def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
+        """The base loss, weighted."""
+        weight = self.class_weight if self.weight is None else self.class_weight * self.weight
+        return cross_entropy_from_log_probs(
+            focused(log_probs, self.gamma), target, weight, self.ignore_index, self.reduction, self.label_smoothing
+        )
+
+    def extra_repr(self) -> str:
+        """The arguments that `print` shows."""
+        return f"{super().extra_repr()}, beta={self.beta}, gamma={self.gamma}"

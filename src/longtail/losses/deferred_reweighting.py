@@ -1,0 +1,77 @@
+"""Deferred re-weighting, DRW (Cao et al., "Learning Imbalanced Datasets with LDAM", NeurIPS 2019).
+
+A schedule for any loss: unweighted until the learning rate has fallen, class-balanced weights after it. LDAM-DRW is
+LDAM inside it.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from longtail.arguments import check_integer
+from longtail.losses.class_balanced import class_balanced_weights
+from longtail.losses.shifts import ClassCounts
+
+
+class DeferredReweighting(nn.Module):
+    """Wraps a loss and gives it class weights from an epoch on.
+
+    Args:
+        criterion: any loss with `weight`, as `nn.CrossEntropyLoss` and all of this library have it; its own weights are
+            multiplied.
+        class_counts: (C,) training samples of each class.
+        start_epoch: the first epoch with weights, counted from 1, as `set_epoch` is told it.
+        beta: β of the class-balanced weights, in [0, 1].
+
+    Raises:
+        TypeError: a criterion without class weights.
+        ValueError: a count or setting outside what is written above.
+
+    Example:
+        >>> criterion = DeferredReweighting(nn.CrossEntropyLoss(), [100, 1], start_epoch=160, beta=0.99)
+        >>> logits, target = torch.zeros(2, 2), torch.tensor([0, 1])
+        >>> criterion.set_epoch(160)
+        >>> criterion(logits, target) == nn.functional.cross_entropy(logits, target, criterion.class_weight)
+        tensor(True)
+
+    Source: the paper's deferred re-balancing schedule; β = 0.9999 and epoch 160 of 200 in its code.
+    """
+
+    class_weight: Tensor
+
+    def __init__(
+        self, criterion: nn.Module, class_counts: ClassCounts, *, start_epoch: int = 161, beta: float = 0.9999
+    ) -> None:
+        super().__init__()
+        check_integer("start_epoch", start_epoch, minimum=1)
+        if not isinstance(criterion, nn.CrossEntropyLoss):
+            raise TypeError(
+                f"`criterion` must be an nn.CrossEntropyLoss or a loss of this library. Got {type(criterion).__name__}."
+            )
+        self.criterion = criterion
+        self.start_epoch = start_epoch
+        self.beta = beta
+        weights = class_balanced_weights(class_counts, beta).to(torch.float32)
+        self.register_buffer("class_weight", weights if criterion.weight is None else weights * criterion.weight)
+        self.epoch = 1
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch begins, counted from 1."""
+        self.epoch = epoch
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss of the criterion, with the weights of the epoch."""
+        if self.epoch < self.start_epoch:
+            return self._loss(input, target)
+        own, self.criterion.weight = self.criterion.weight, self.class_weight  # so that no checkpoint depends on it
+        try:
+            return self._loss(input, target)
+        finally:
+            self.criterion.weight = own
+
+    def _loss(self, input: Tensor, target: Tensor) -> Tensor:
+        loss: Tensor = self.criterion(input, target)
+        return loss
+
+    def extra_repr(self) -> str:
+        """The arguments that `print` shows."""
+        return f"start_epoch={self.start_epoch}, beta={self.beta}"

@@ -1,0 +1,170 @@
+"""EQL (Tan et al., "Equalization Loss for Long-Tailed Object Recognition", CVPR 2020), the softmax form.
+
+    L = −log( e^{z_k} / Σ_j w_j e^{z_j} ),   w_j = 1 − β_j [n_j / N < λ] (1 − [j = k]),   β_j ~ Bernoulli(γ)
+
+drawn for each sample and class: most of the time a rare class is left out of the softmax of samples of other classes,
+so that it is not pushed down by them. With probabilities as targets a class is left out only where its t_j is 0. Label
+smoothing gives nothing to a class that has been left out.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from longtail.arguments import check_fraction
+from longtail.losses.contract import LongTailedLoss
+from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
+from longtail.losses.shifts import ClassCounts, counts_of
+
+NOTHING = -1e30  # e^{NOTHING} is 0; with −∞ itself a target probability of 0 would give NaN
+
+
+def eql_loss(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: ClassCounts,
+    left_out: Tensor,
+    *,
+    threshold: float = 5e-3,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """The equalisation loss for a given draw: pure, one loss a sample.
+
+    Args:
+        logits: (N, C), (N, C, d1, …) or (C,).
+        target: class indices, or probabilities of the shape of the logits.
+        class_counts: (C,) training samples of each class, ≥ 0.
+        left_out: β as booleans, of the shape of the logits; has effect on classes below the threshold only.
+        threshold: λ in [0, 1], share of the training set below which a class is rare.
+        weight: (C,) class weights.
+        ignore_index: index targets of this value give 0.
+        label_smoothing: in [0, 1].
+
+    Returns:
+        The shape of the logits without C.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype, count or setting outside what is written above.
+
+    Example:
+        >>> import torch
+        >>> left_out = torch.ones(2, 3, dtype=torch.bool)
+        >>> eql_loss(torch.zeros(2, 3), torch.tensor([0, 2]), [900, 99, 1], left_out)  # of 2 classes, of 3 classes
+        tensor([0.6931, 1.0986])
+
+    Source: the softmax form of the paper, section 3.
+    """
+    rare = _rare(class_counts, threshold).to(logits.device)
+    if left_out.shape != logits.shape or left_out.dtype != torch.bool:
+        raise ValueError(
+            f"`left_out` must hold booleans of the shape of the logits, {tuple(logits.shape)}. "
+            f"Got {left_out.dtype} of {tuple(left_out.shape)}."
+        )
+    num_classes = rare.numel()
+    check_shapes(logits, target, num_classes)
+    check_arguments(num_classes, weight, ignore_index, label_smoothing)
+    adjusted = _leave_out(logits, target, left_out & along_classes(rare, logits))
+    log_probs = _of_those_present(F.log_softmax(adjusted, class_dimension(logits)))
+    return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)
+
+
+class EQLLoss(LongTailedLoss):
+    """The equalisation loss in the place of `nn.CrossEntropyLoss`.
+
+    Args:
+        class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        threshold: λ in [0, 1], share of the training set below which a class is rare; 0 is cross-entropy.
+        probability: γ in [0, 1] with which a rare class is left out; 0 is cross-entropy.
+        ignore_index: targets of this value count for nothing.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: in [0, 1].
+        validate: check values on every call; synchronises the device.
+
+    The draws come from PyTorch's global generator of the device of the logits.
+
+    Shape:
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+
+    Raises:
+        ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
+        IndexError: a class index outside [0, C).
+
+    Example:
+        >>> import torch
+        >>> EQLLoss([900, 99, 1], probability=1.0)(torch.zeros(1, 3), torch.tensor([0]))
+        tensor(0.6931)
+
+    Source: Tan et al., CVPR 2020; the defaults are those that the GALA authors' code compares with.
+    """
+
+    rare: Tensor
+
+    def __init__(
+        self,
+        class_counts: ClassCounts,
+        weight: Tensor | None = None,
+        *,
+        threshold: float = 5e-3,
+        probability: float = 0.9,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        validate: bool = False,
+    ) -> None:
+        check_fraction("probability", probability)
+        rare = _rare(class_counts, threshold)
+        super().__init__(
+            rare.numel(),
+            weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+            validate=validate,
+        )
+        self.threshold = threshold
+        self.probability = probability
+        self.active = bool(probability and rare.any())
+        self.register_buffer("rare", rare)
+
+    def draw(self, logits: Tensor) -> Tensor:
+        """β, booleans of the shape of the logits."""
+        return torch.rand_like(logits, dtype=torch.float32) < self.probability
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Z + log w."""
+        if not self.active:
+            return logits
+        return _leave_out(logits, target, self.draw(logits) & along_classes(self.rare, logits))
+
+    def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
+        """Cross-entropy over the classes that are present."""
+        return super().combine(_of_those_present(log_probs), target)
+
+    def extra_repr(self) -> str:
+        """The arguments that `print` shows."""
+        return f"{super().extra_repr()}, threshold={self.threshold}, probability={self.probability}"
+
+
+def _rare(class_counts: ClassCounts, threshold: float) -> Tensor:
+    check_fraction("threshold", threshold)
+    counts = counts_of(class_counts)
+    return counts / counts.sum() < threshold
+
+
+def _leave_out(logits: Tensor, target: Tensor, left_out: Tensor) -> Tensor:
+    dim = class_dimension(logits)
+    if target.is_floating_point():
+        left_out = left_out & (target == 0)
+    else:
+        own = target.long().clamp(0, logits.shape[dim] - 1).unsqueeze(dim)
+        left_out = left_out.scatter(dim, own, False)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).masked_fill(left_out, NOTHING)
+
+
+def _of_those_present(log_probs: Tensor) -> Tensor:
+    """Zero for a class that was left out: its term is multiplied by a target of 0, or of the smoothing alone."""
+    return log_probs.masked_fill(log_probs < NOTHING / 2, 0)

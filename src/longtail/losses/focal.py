@@ -1,0 +1,130 @@
+"""Focal loss (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017), for softmax.
+
+    L = −(1 − p_k)^γ log p_k,   p = softmax(z)
+
+as the code of LDAM compares with it; the paper's own form is for sigmoids. The factor is differentiated too. With
+probabilities t as targets (and label smoothing, which makes them) the loss is Σ_j t_j (1 − p_j)^γ (−log p_j).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from longtail.arguments import check_strength
+from longtail.losses.contract import LongTailedLoss
+from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.inputs import check_arguments, check_shapes, class_dimension
+
+
+def focal_loss(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    gamma: float = 1.0,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """The focal loss: pure, one loss a sample.
+
+    Args:
+        logits: (N, C), (N, C, d1, …) or (C,).
+        target: class indices, or probabilities of the shape of the logits.
+        gamma: γ ≥ 0; 0 is cross-entropy. 1 is usual for classification, 2 in detection.
+        weight: (C,) class weights.
+        ignore_index: index targets of this value give 0.
+        label_smoothing: in [0, 1].
+
+    Returns:
+        The shape of the logits without C.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype or setting outside what is written above.
+
+    Example:
+        >>> import torch
+        >>> focal_loss(torch.zeros(1, 2), torch.tensor([0]), gamma=1.0)  # ½ log 2
+        tensor([0.3466])
+
+    Source: the paper's focal loss with the softmax of the LDAM code.
+    """
+    check_strength("gamma", gamma)
+    num_classes = logits.shape[class_dimension(logits)] if isinstance(logits, Tensor) and logits.dim() else 0
+    check_shapes(logits, target, num_classes)
+    check_arguments(num_classes, weight, ignore_index, label_smoothing)
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    log_probs = focused(F.log_softmax(logits, class_dimension(logits), dtype=dtype), gamma)
+    return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)
+
+
+class FocalLoss(LongTailedLoss):
+    """The focal loss as a drop-in for `nn.CrossEntropyLoss`.
+
+    Args:
+        num_classes: C, at least 2.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        gamma: γ ≥ 0; 0 is cross-entropy.
+        ignore_index: targets of this value count for nothing.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: in [0, 1].
+        validate: check values on every call; synchronises the device.
+
+    Shape:
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+
+    Raises:
+        ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
+        IndexError: a class index outside [0, C).
+
+    Example:
+        >>> import torch
+        >>> FocalLoss(2, gamma=1.0)(torch.zeros(1, 2), torch.tensor([0]))
+        tensor(0.3466)
+
+    Source: Lin et al., ICCV 2017.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        weight: Tensor | None = None,
+        *,
+        gamma: float = 1.0,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        validate: bool = False,
+    ) -> None:
+        check_strength("gamma", gamma)
+        super().__init__(
+            num_classes,
+            weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+            validate=validate,
+        )
+        self.gamma = gamma
+        self.combines = gamma > 0
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The logits as they are."""
+        return logits
+
+    def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
+        """Cross-entropy whose every term counts (1 − p)^γ times."""
+        return super().combine(focused(log_probs, self.gamma), target)
+
+    def extra_repr(self) -> str:
+        """The arguments that `print` shows."""
+        return f"{super().extra_repr()}, gamma={self.gamma}"
+
+
+def focused(log_probs: Tensor, gamma: float) -> Tensor:
+    """(1 − p)^γ log p, whose gradient is finite also at p = 1."""
+    if gamma == 0:
+        return log_probs
+    doubt = -torch.expm1(log_probs)
+    if gamma != 1:
+        doubt = doubt.clamp_min(torch.finfo(doubt.dtype).tiny) ** gamma
+    return doubt * log_probs

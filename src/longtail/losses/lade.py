@@ -1,0 +1,183 @@
+"""LADE (Hong et al., "Disentangling Label Distribution for Long-tailed Visual Recognition", CVPR 2021).
+
+    L = −log softmax(z + log π)_k + α R
+    R = −Σ_c π_c (mean of z_c over the samples of class c − S_c − λ S_c²)
+    S_c = log mean_i exp(z_c(x_i)) − log(π_c C)
+
+The first term alone is Balanced Softmax (the paper's PC-softmax is its post-hoc twin); R makes the raw logits those of
+a balanced world: an estimate of a log density ratio by Donsker and Varadhan, regularised. It belongs to a batch, not to
+a sample, and is added to each loss. R as in the authors' code; the paper weights sample i by its own class's
+1 / (π_{y_i} C), the code by class c's. Raw logits at test time where the test set is balanced. An empty class counts
+as ½; a class without a sample in the batch has the mean 0, as in the code.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from longtail.arguments import check_strength
+from longtail.losses.contract import LongTailedLoss
+from longtail.losses.inputs import class_dimension
+from longtail.losses.shifts import ClassCounts, cross_entropy_on, log_prior_of, shifted
+
+
+def lade_loss(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: ClassCounts,
+    *,
+    alpha: float = 0.1,
+    lam: float = 0.01,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """LADE: pure, one loss a sample, each with the regulariser of the whole batch.
+
+    Args:
+        logits: (N, C), (N, C, d1, …) or (C,).
+        target: class indices, or probabilities of the shape of the logits.
+        class_counts: (C,) training samples of each class, ≥ 0.
+        alpha: α ≥ 0, strength of the regulariser; 0 is Balanced Softmax.
+        lam: λ ≥ 0, strength of its square.
+        weight: (C,) class weights of the cross-entropy.
+        ignore_index: index targets of this value take no part.
+        label_smoothing: in [0, 1], of the cross-entropy.
+
+    Returns:
+        The shape of the logits without C.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype, count or setting outside what is written above.
+
+    Example:
+        >>> import torch
+        >>> lade_loss(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), [1, 1], alpha=0.1, lam=0.0)
+        tensor([0.3133])
+
+    Source: the authors' code; the defaults are its settings for CIFAR100-LT.
+    """
+    _check(alpha, lam)
+    log_prior = log_prior_of(class_counts).to(logits.device)
+    losses = cross_entropy_on(
+        lambda z: shifted(z, log_prior), logits, target, log_prior.numel(), weight, ignore_index, label_smoothing
+    )
+    return _add(
+        losses, alpha * density_ratio_regulariser(logits, target, log_prior, lam, ignore_index), target, ignore_index
+    )
+
+
+class LADELoss(LongTailedLoss):
+    """LADE in the place of `nn.CrossEntropyLoss`, for a model that is to know the class counts.
+
+    Args:
+        class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        alpha: α ≥ 0, strength of the regulariser; 0 is Balanced Softmax.
+        lam: λ ≥ 0, strength of its square.
+        ignore_index: targets of this value count for nothing.
+        reduction: "mean", "sum" or "none"; the regulariser is added once to the mean, and to each loss otherwise.
+        label_smoothing: in [0, 1].
+        validate: check values on every call; synchronises the device.
+
+    Shape:
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+
+    Raises:
+        ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
+        IndexError: a class index outside [0, C).
+
+    Example:
+        >>> import torch
+        >>> LADELoss([1, 1], lam=0.0)(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
+        tensor(0.3133)
+
+    Source: Hong et al., CVPR 2021.
+    """
+
+    log_prior: Tensor
+
+    def __init__(
+        self,
+        class_counts: ClassCounts,
+        weight: Tensor | None = None,
+        *,
+        alpha: float = 0.1,
+        lam: float = 0.01,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        validate: bool = False,
+    ) -> None:
+        _check(alpha, lam)
+        log_prior = log_prior_of(class_counts)
+        super().__init__(
+            log_prior.numel(),
+            weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+            validate=validate,
+        )
+        self.alpha = alpha
+        self.lam = lam
+        self.register_buffer("log_prior", log_prior)
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Z + log π."""
+        return shifted(logits, self.log_prior)
+
+    def _training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        loss = super()._training_loss(logits, target)
+        if self.alpha == 0:
+            return loss
+        extra = self.alpha * density_ratio_regulariser(logits, target, self.log_prior, self.lam, self.ignore_index)
+        if self.reduction == "mean":
+            return loss + extra
+        if self.reduction == "none":
+            return _add(loss, extra, target, self.ignore_index)
+        kept = logits.numel() // self.num_classes
+        return loss + extra * (kept if target.is_floating_point() else (target != self.ignore_index).sum())
+
+    def extra_repr(self) -> str:
+        """The arguments that `print` shows."""
+        return f"{super().extra_repr()}, alpha={self.alpha}, lam={self.lam}"
+
+
+def density_ratio_regulariser(
+    logits: Tensor, target: Tensor, log_prior: Tensor, lam: float, ignore_index: int = -100
+) -> Tensor:
+    """R of a batch: a scalar; 0 where every sample is ignored."""
+    dim, dtype = class_dimension(logits), torch.promote_types(logits.dtype, torch.float32)
+    num_classes = log_prior.numel()
+    rows = logits.movedim(dim, -1).reshape(-1, num_classes).to(dtype)
+    log_prior = log_prior.to(dtype)
+    if target.is_floating_point():
+        belongs = target.detach().movedim(dim, -1).reshape(-1, num_classes).to(dtype)
+        kept = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+    else:
+        flat = target.long().flatten()
+        kept = flat != ignore_index
+        belongs = torch.zeros_like(rows).scatter_(1, flat.clamp(0, num_classes - 1)[:, None], 1.0) * kept[:, None]
+    count = kept.sum().clamp_min(1)
+    first = (belongs * rows).sum(0) / belongs.sum(0).clamp_min(1e-8)
+    total = rows.masked_fill(~kept[:, None], LEFT_OUT).logsumexp(0)
+    second = total - log_prior - math.log(num_classes) - count.to(dtype).log()
+    regulariser = -(log_prior.exp() * (first - second - lam * second.square())).sum()
+    return torch.where(kept.any(), regulariser, 0.0)
+
+
+LEFT_OUT = -1e9  # a row of it has no part in a sum of exponentials, and its square is still finite
+
+
+def _check(alpha: float, lam: float) -> None:
+    check_strength("alpha", alpha)
+    check_strength("lam", lam)
+
+
+def _add(losses: Tensor, extra: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """The regulariser on top of each loss that is not ignored."""
+    if target.is_floating_point():
+        return losses + extra
+    return losses + extra * (target != ignore_index)

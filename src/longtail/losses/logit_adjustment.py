@@ -1,0 +1,117 @@
+"""Logit adjustment (Menon et al., "Long-Tail Learning via Logit Adjustment", ICLR 2021).
+
+    L = −log softmax(z + τ log π)_k,   π_j = n_j / N
+
+Consistent for the balanced error at τ = 1, where it is Balanced Softmax. Raw logits at test time: the adjustment after
+training, `PostHocLogitAdjustment`, is for models trained without this loss, never on top of it. A class without a
+sample counts as ½ (a public port adds 1e-12 to π^τ instead, which all but removes such a class).
+"""
+
+from torch import Tensor
+
+from longtail.arguments import check_strength
+from longtail.losses.contract import LongTailedLoss
+from longtail.losses.shifts import ClassCounts, cross_entropy_on, log_prior_of, shifted
+
+
+def logit_adjustment_loss(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: ClassCounts,
+    *,
+    tau: float = 1.0,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """The logit-adjusted loss: pure, one loss a sample.
+
+    Args:
+        logits: (N, C), (N, C, d1, …) or (C,).
+        target: class indices, or probabilities of the shape of the logits.
+        class_counts: (C,) training samples of each class, ≥ 0.
+        tau: τ ≥ 0; 0 is cross-entropy.
+        weight: (C,) class weights.
+        ignore_index: index targets of this value give 0.
+        label_smoothing: in [0, 1].
+
+    Returns:
+        The shape of the logits without C.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype, count or setting outside what is written above.
+
+    Example:
+        >>> import torch
+        >>> logit_adjustment_loss(torch.zeros(2, 2), torch.tensor([0, 1]), [9, 1], tau=2.0)
+        tensor([0.0123, 4.4067])
+
+    Source: the paper's logit-adjusted softmax cross-entropy.
+    """
+    check_strength("tau", tau)
+    shift = log_prior_of(class_counts).to(logits.device) * tau
+    return cross_entropy_on(
+        lambda z: shifted(z, shift) if tau else z, logits, target, shift.numel(), weight, ignore_index, label_smoothing
+    )
+
+
+class LogitAdjustmentLoss(LongTailedLoss):
+    """The logit-adjusted loss as a drop-in for `nn.CrossEntropyLoss` that knows the class counts.
+
+    Args:
+        class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        tau: τ ≥ 0; 0 is cross-entropy.
+        ignore_index: targets of this value count for nothing.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: in [0, 1].
+        validate: check values on every call; synchronises the device.
+
+    Shape:
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+
+    Raises:
+        ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
+        IndexError: a class index outside [0, C).
+
+    Example:
+        >>> import torch
+        >>> LogitAdjustmentLoss([9, 1], tau=2.0)(torch.zeros(2, 2), torch.tensor([0, 1]))
+        tensor(2.2095)
+
+    Source: Menon et al., ICLR 2021.
+    """
+
+    shift: Tensor
+
+    def __init__(
+        self,
+        class_counts: ClassCounts,
+        weight: Tensor | None = None,
+        *,
+        tau: float = 1.0,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        validate: bool = False,
+    ) -> None:
+        check_strength("tau", tau)
+        log_prior = log_prior_of(class_counts)
+        super().__init__(
+            log_prior.numel(),
+            weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+            validate=validate,
+        )
+        self.tau = tau
+        self.register_buffer("shift", tau * log_prior)
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Z + τ log π."""
+        return shifted(logits, self.shift) if self.tau else logits
+
+    def extra_repr(self) -> str:
+        """The arguments that `print` shows."""
+        return f"{super().extra_repr()}, tau={self.tau}"

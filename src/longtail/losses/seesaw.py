@@ -1,0 +1,194 @@
+"""Seesaw loss (Wang et al., "Seesaw Loss for Long-Tailed Instance Segmentation", CVPR 2021).
+
+    L = −log( e^{z_k} / (e^{z_k} + Σ_{j≠k} M_kj C_kj e^{z_j}) )
+    M_kj = min(1, N_j / N_k)^p,   C_kj = max(1, σ_j / max(σ_k, ε))^q,   σ = softmax(z), a constant
+
+N counts the samples that training has shown so far: the mitigation M spares rare classes the push of frequent ones,
+the compensation C takes it back where a sample is taken for a rare class. The authors' code adds a batch to N before
+the loss of that batch, we after it, as every loss with memory here does. A class not seen yet counts as one sample.
+With probabilities t as targets log N_k and log σ_k are their means under t, and the shift of class j counts 1 − t_j.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from longtail.arguments import check_positive, check_strength
+from longtail.losses.inputs import along_classes, class_dimension
+from longtail.losses.memory import LossWithMemory
+from longtail.losses.ranks import sum_over_ranks
+from longtail.losses.shifts import cross_entropy_on
+
+
+def seesaw_loss(
+    logits: Tensor,
+    target: Tensor,
+    seen: Tensor,
+    *,
+    p: float = 0.8,
+    q: float = 2.0,
+    eps: float = 1e-2,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Seesaw loss for given counts: pure, one loss a sample.
+
+    Args:
+        logits: (N, C), (N, C, d1, …) or (C,).
+        target: class indices, or probabilities of the shape of the logits.
+        seen: (C,) samples of each class so far, ≥ 0.
+        p: strength of the mitigation, ≥ 0.
+        q: strength of the compensation, ≥ 0. With both 0 it is cross-entropy.
+        eps: ε > 0, the smallest σ_k that is divided by.
+        weight: (C,) class weights.
+        ignore_index: index targets of this value give 0.
+        label_smoothing: in [0, 1].
+
+    Returns:
+        The shape of the logits without C.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype or setting outside what is written above.
+
+    Example:
+        >>> import torch
+        >>> seesaw_loss(torch.zeros(2, 2), torch.tensor([0, 1]), torch.tensor([100.0, 1.0]), p=1.0)
+        tensor([0.0100, 0.6931])
+
+    Source: the equations of the paper's section 3; the defaults are those of its code.
+    """
+    _check(p, q, eps)
+    return cross_entropy_on(
+        lambda z: _adjusted(z, target, seen, p, q, eps),
+        logits,
+        target,
+        seen.numel(),
+        weight,
+        ignore_index,
+        label_smoothing,
+    )
+
+
+class SeesawLoss(LossWithMemory):
+    """Seesaw loss as a drop-in for `nn.CrossEntropyLoss`; it counts the classes itself.
+
+    Args:
+        num_classes: C, at least 2.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        p: strength of the mitigation, ≥ 0.
+        q: strength of the compensation, ≥ 0. With both 0 it is cross-entropy.
+        eps: ε > 0, the smallest σ_k that is divided by.
+        ignore_index: targets of this value count for nothing.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: in [0, 1].
+        process_group: the ranks to sum over; `None` is all.
+        validate: check values on every call; synchronises the device.
+
+    Shape:
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        Buffer `seen`: (C,) float32.
+
+    Raises:
+        ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
+        IndexError: a class index outside [0, C).
+
+    Example:
+        >>> import torch
+        >>> criterion = SeesawLoss(2)
+        >>> logits = torch.zeros(3, 2, requires_grad=True)
+        >>> criterion(logits, torch.tensor([0, 0, 1])).backward()
+        >>> criterion.seen
+        tensor([2., 1.])
+
+    Source: Wang et al., CVPR 2021.
+    """
+
+    seen: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        weight: Tensor | None = None,
+        *,
+        p: float = 0.8,
+        q: float = 2.0,
+        eps: float = 1e-2,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        process_group: dist.ProcessGroup | None = None,
+        validate: bool = False,
+    ) -> None:
+        _check(p, q, eps)
+        super().__init__(
+            num_classes,
+            weight,
+            statistics=("seen",),
+            process_group=process_group,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+            validate=validate,
+        )
+        self.p = p
+        self.q = q
+        self.eps = eps
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Z + log(M C) for the classes other than the target."""
+        return _adjusted(logits, target, self.seen, self.p, self.q, self.eps)
+
+    def learn(self, log_probs: Tensor, target: Tensor) -> None:
+        """Count the samples of one batch, over all ranks."""
+        dim = class_dimension(log_probs)
+        finite = log_probs.isfinite().all(dim)
+        if target.is_floating_point():
+            kept = finite & target.isfinite().all(dim)
+            rows = target.movedim(dim, -1).reshape(-1, self.num_classes).to(self.seen.dtype)
+            added = rows.masked_fill(~kept.flatten()[:, None], 0).sum(0)
+        else:
+            kept = (finite & (target != self.ignore_index)).flatten()
+            index = target.long().flatten().clamp(0, self.num_classes - 1)
+            added = torch.zeros_like(self.seen).index_add_(0, index, kept.to(self.seen.dtype))
+        self.seen.add_(*sum_over_ranks(self.process_group, added))
+
+    def extra_repr(self) -> str:
+        """The arguments that `print` shows."""
+        return f"{super().extra_repr()}, p={self.p}, q={self.q}, eps={self.eps}"
+
+
+def _check(p: float, q: float, eps: float) -> None:
+    check_strength("p", p)
+    check_strength("q", q)
+    check_positive("eps", eps)
+
+
+def _adjusted(logits: Tensor, target: Tensor, seen: Tensor, p: float, q: float, eps: float) -> Tensor:
+    if p == 0 and q == 0:
+        return logits
+    dim = class_dimension(logits)
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    log_seen = along_classes(seen.to(dtype).clamp_min(1).log(), logits)
+    shift = torch.zeros((), dtype=dtype, device=logits.device)
+    if p:
+        own = _at_target(log_seen.expand_as(logits), target, dim)
+        shift = shift + (log_seen - own).clamp_max(0) * p
+    if q:
+        log_scores = logits.detach().log_softmax(dim, dtype=dtype)
+        own = _at_target(log_scores.clamp_min(math.log(eps)), target, dim)
+        shift = shift + (log_scores - own).clamp_min(0) * q
+    if target.is_floating_point():
+        return logits + shift * (1 - target.detach().to(dtype))
+    index = target.long().clamp(0, logits.shape[dim] - 1).unsqueeze(dim)
+    return logits + shift.scatter(dim, index, 0.0)
+
+
+def _at_target(values: Tensor, target: Tensor, dim: int) -> Tensor:
+    """The value of the target class, or its mean under the target's probabilities; keeps the dimension."""
+    if target.is_floating_point():
+        return (values * target.detach().to(values.dtype)).sum(dim, keepdim=True)
+    index = target.long().clamp(0, values.shape[dim] - 1).unsqueeze(dim)
+    return values.gather(dim, index)

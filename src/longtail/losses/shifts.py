@@ -1,0 +1,67 @@
+"""What losses that shift logits by class counts share: the log prior, the shift, and the way of a pure function."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from longtail.arguments import as_class_counts, count_empty_as_half
+from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
+
+ClassCounts = Tensor | np.ndarray | Iterable[float]
+
+
+def counts_of(class_counts: ClassCounts) -> Tensor:
+    """Training samples of each class, (C,) float64 on the CPU; an empty class counts as ½, with a warning."""
+    return count_empty_as_half(as_class_counts(class_counts))
+
+
+def log_prior_of(class_counts: ClassCounts) -> Tensor:
+    """Log π_j = log(n_j / N), (C,) float64 on the CPU."""
+    counts = counts_of(class_counts)
+    return (counts / counts.sum()).log()
+
+
+def shifted(logits: Tensor, shift: Tensor) -> Tensor:
+    """Logits plus one number a class, in float32 at least."""
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    return logits + along_classes(shift.to(dtype), logits)
+
+
+def shifted_at_target(logits: Tensor, target: Tensor, shift: Tensor) -> Tensor:
+    """Logits whose target class is shifted by its number; with probabilities t by t_j times it, as a constant."""
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    shift = shift.to(dtype)
+    if target.is_floating_point():
+        return logits + target.detach().to(dtype) * along_classes(shift, logits)
+    dim = class_dimension(logits)
+    # An ignored target may lie outside the classes; where its shift lands has no effect on the loss.
+    index = target.long().clamp(0, shift.numel() - 1)
+    return logits.to(dtype).scatter_add(dim, index.unsqueeze(dim), shift[index].unsqueeze(dim))
+
+
+def cross_entropy_on(
+    adjust: Callable[[Tensor], Tensor],
+    logits: Tensor,
+    target: Tensor,
+    num_classes: int,
+    weight: Tensor | None,
+    ignore_index: int,
+    label_smoothing: float,
+) -> Tensor:
+    """Cross-entropy on adjusted logits, one loss a sample, after the checks that every loss makes.
+
+    Where `adjust` returns the very logits it is `F.cross_entropy` itself.
+    """
+    check_shapes(logits, target, num_classes)
+    check_arguments(num_classes, weight, ignore_index, label_smoothing)
+    adjusted = adjust(logits)
+    if adjusted is logits:
+        return F.cross_entropy(
+            logits, target, weight, ignore_index=ignore_index, reduction="none", label_smoothing=label_smoothing
+        )
+    log_probs = F.log_softmax(adjusted, class_dimension(logits))
+    return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)

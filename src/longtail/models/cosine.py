@@ -1,0 +1,45 @@
+"""A normalised classifier: logits are scaled cosines, for losses whose margins are angles or cosines (LDAM, GCL)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from longtail.arguments import check_integer, check_num_classes, check_positive
+
+
+class CosineClassifier(nn.Module):
+    """scale · cos(feature, class vector).
+
+    Args:
+        in_features: D, at least 1.
+        num_classes: C, at least 2.
+        scale: s > 0; the loss that follows must know the same.
+
+    Shape:
+        features (N, D) to logits (N, C) in [−s, s]; a feature of length 0 gives zeros.
+
+    Example:
+        >>> classifier = CosineClassifier(in_features=4, num_classes=3, scale=30.0)
+        >>> features = torch.randn(2, 4)
+        >>> torch.allclose(classifier(features), classifier(5 * features), atol=1e-4)
+        True
+
+    Source: Gidaris and Komodakis, "Dynamic Few-Shot Visual Learning without Forgetting", CVPR 2018; in long-tailed
+    learning since LDAM, whose code initialises the class vectors as here: uniform directions, cut to length 1.
+    """
+
+    def __init__(self, in_features: int, num_classes: int, scale: float = 30.0) -> None:
+        super().__init__()
+        check_integer("in_features", in_features, minimum=1)
+        check_num_classes(num_classes)
+        check_positive("scale", scale)
+        self.scale = scale
+        self.weight = nn.Parameter(F.normalize(torch.empty(num_classes, in_features).uniform_(-1, 1), dim=1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (N, C)."""
+        return self.scale * F.linear(F.normalize(features, dim=-1), F.normalize(self.weight, dim=-1))
+
+    def extra_repr(self) -> str:
+        """The arguments that `print` shows."""
+        return f"in_features={self.weight.shape[1]}, num_classes={self.weight.shape[0]}, scale={self.scale}"
