@@ -3,8 +3,8 @@
     from longtail import GALALoss               # in the place of nn.CrossEntropyLoss; no class counts needed
     from longtail import PredictionRebalancer   # re-balances the predictions of a model that is already trained
 
-The rooms: `losses`, `posthoc`, `metrics`, `data`, `transforms`, `models`, `runs`, `training`, `recipes`, `reports`,
-`cli`.
+The rooms: `losses`, `posthoc`, `metrics`, `data`, `transforms`, `models`, `runs`, `samplers`, `training`, `recipes`,
+`reports`, `cli`.
 """
 
 import importlib
@@ -24,7 +24,7 @@ __all__ = [
     "gala_loss",
 ]
 
-_ROOMS = ("cli", "data", "metrics", "models", "recipes", "reports", "runs", "training", "transforms")
+_ROOMS = ("cli", "data", "metrics", "models", "recipes", "reports", "runs", "samplers", "training", "transforms")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,158 @@
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from longtail.samplers import (
+    ClassAwareSampler,
+    ClassBalancedSampler,
+    EffectiveNumberSampler,
+    PowerSampler,
+    ProgressiveSampler,
+    SquareRootSampler,
+)
+
+COUNTS = np.array([200, 60, 0, 12, 3])
+LABELS = np.random.RandomState(0).permutation(np.repeat(np.arange(5), COUNTS))
+SAMPLERS = {
+    "class-aware": ClassAwareSampler,
+    "class-aware by four": lambda labels, **more: ClassAwareSampler(labels, samples_per_class=4, **more),
+    "class-balanced": ClassBalancedSampler,
+    "square-root": SquareRootSampler,
+    "power": lambda labels, **more: PowerSampler(labels, 0.3, **more),
+    "progressive": lambda labels, **more: ProgressiveSampler(labels, epochs=10, **more),
+    "effective-number": lambda labels, **more: EffectiveNumberSampler(labels, beta=0.99, **more),
+}
+every_sampler = pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
+
+
+@every_sampler
+def test_an_epoch_is_a_function_of_seed_and_epoch(make):
+    sampler = make(LABELS, seed=3)
+    first = sampler.indices(0)
+    assert first.shape == (len(LABELS),)
+    assert first.dtype == torch.int64
+    assert torch.equal(first, make(LABELS, seed=3).indices(0))
+    assert not torch.equal(first, sampler.indices(1))
+    assert not torch.equal(first, make(LABELS, seed=4).indices(0))
+    assert list(sampler) == first.tolist()
+    sampler.set_epoch(1)
+    assert list(sampler) == sampler.indices(1).tolist()
+
+
+@every_sampler
+def test_ranks_share_an_epoch_and_are_equally_long(make):
+    whole = make(LABELS, num_samples=101).indices(2)
+    ranks = []
+    for rank in range(4):
+        sampler = make(LABELS, num_samples=101, rank=rank, num_replicas=4)
+        sampler.set_epoch(2)
+        ranks.append(list(sampler))
+        assert len(ranks[-1]) == len(sampler) == 25
+    interleaved = [index for draws in zip(*ranks, strict=True) for index in draws]
+    assert interleaved == whole[:100].tolist()
+
+
+@every_sampler
+def test_an_epoch_is_resumed_where_it_was_left(make):
+    whole = list(make(LABELS))
+    first = make(LABELS)
+    drawn = [index for index, _ in zip(iter(first), range(100), strict=False)]
+    resumed = make(LABELS)
+    resumed.load_state_dict(first.state_dict(position=100))
+    assert drawn + list(resumed) == whole
+    assert list(resumed) == whole  # the next pass begins at the beginning
+    assert first.state_dict()["position"] in (100, 101)  # one more may have been handed out
+
+
+@every_sampler
+def test_feeds_a_data_loader(make):
+    data = TensorDataset(torch.arange(len(LABELS)), torch.from_numpy(LABELS))
+    seen = torch.cat([index for index, _ in DataLoader(data, batch_size=16, sampler=make(LABELS))])
+    assert torch.equal(seen, make(LABELS).indices(0))
+
+
+EXPECTED = {
+    "class-balanced": COUNTS > 0,
+    "square-root": np.sqrt(COUNTS),
+    "power": COUNTS**0.3 * (COUNTS > 0),
+    "progressive": 0.5 * COUNTS / COUNTS.sum() + 0.5 * (COUNTS > 0) / 4,
+    "effective-number": COUNTS * 0.01 / np.maximum(1 - 0.99**COUNTS, 1e-9),
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_classes_come_as_often_as_their_probability_and_samples_alike(name):
+    sampler = SAMPLERS[name](LABELS, num_samples=200_000)
+    expected = EXPECTED[name] / EXPECTED[name].sum()
+    np.testing.assert_allclose(sampler.class_probabilities(5), expected, rtol=1e-12)
+    drawn = sampler.indices(5).numpy()
+    np.testing.assert_allclose(np.bincount(LABELS[drawn], minlength=5) / 200_000, expected, atol=4e-3)
+    per_sample = np.bincount(drawn, minlength=len(LABELS))[LABELS == 3]
+    np.testing.assert_allclose(per_sample / per_sample.mean(), 1, atol=0.15)
+
+
+def test_progress_runs_from_instance_to_class_balanced():
+    sampler = ProgressiveSampler(LABELS, epochs=10)
+    np.testing.assert_allclose(sampler.class_probabilities(0), COUNTS / COUNTS.sum())
+    np.testing.assert_allclose(sampler.class_probabilities(10), (COUNTS > 0) / 4)
+    np.testing.assert_allclose(sampler.class_probabilities(99), (COUNTS > 0) / 4)
+
+
+def test_effective_numbers_run_from_instance_to_class_balanced():
+    np.testing.assert_allclose(EffectiveNumberSampler(LABELS, beta=0).class_probabilities(0), COUNTS / COUNTS.sum())
+    np.testing.assert_allclose(EffectiveNumberSampler(LABELS, beta=1).class_probabilities(0), (COUNTS > 0) / 4)
+
+
+@pytest.mark.parametrize("together", [1, 2, 4])
+def test_class_aware_sampling_is_exact(together):
+    sampler = ClassAwareSampler(LABELS, samples_per_class=together, num_samples=4 * together * 30)
+    drawn = sampler.indices(0)
+    labels = torch.from_numpy(LABELS)[drawn].view(-1, together)
+    assert (labels == labels[:, :1]).all()  # a class gives its samples together
+    rounds = labels[:, 0].view(-1, 4)
+    assert (rounds.sort(1).values == torch.tensor([0, 1, 3, 4])).all()  # each class once a round
+    assert len({tuple(row) for row in rounds.tolist()}) > 5  # in another order each time
+    for label, count in enumerate(COUNTS):
+        mine = drawn[torch.from_numpy(LABELS)[drawn] == label].numpy()
+        for start in range(0, len(mine) - count + 1, max(count, 1)):
+            if count:
+                assert len(set(mine[start : start + count])) == count  # a whole cycle before any comes again
+    passes = drawn[torch.from_numpy(LABELS)[drawn] == 4].view(-1, 3).tolist()
+    assert len({tuple(row) for row in passes}) > 1
+
+
+def test_a_large_data_set_is_ready_in_a_second():
+    counts = np.maximum(1, (1000 * 500.0 ** (-np.arange(8142) / 8141) / 3.1).astype(int))
+    labels = np.repeat(np.arange(8142), counts)
+    labels = np.concatenate([labels, np.arange(437_513 - len(labels)) % 8142])
+    for make in SAMPLERS.values():
+        start = time.perf_counter()
+        sampler = make(labels)
+        assert time.perf_counter() - start < 1
+        assert len(sampler.indices(0)) == 437_513
+
+
+def test_ranks_follow_torch_distributed_only_where_there_is_one():
+    sampler = ClassBalancedSampler(LABELS)
+    assert (sampler.rank, sampler.num_replicas) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: PowerSampler(LABELS, -1), "`power` must be finite and at least 0"),
+        (lambda: ProgressiveSampler(LABELS, epochs=0), "`epochs` must be at least 1"),
+        (lambda: EffectiveNumberSampler(LABELS, beta=2), r"`beta` must lie in \[0, 1\]"),
+        (lambda: ClassAwareSampler(LABELS, samples_per_class=0), "`samples_per_class` must be at least 1"),
+        (lambda: ClassBalancedSampler(LABELS, num_samples=0), "`num_samples` must be at least 1"),
+        (lambda: ClassBalancedSampler(LABELS, seed=-1), "`seed` must be at least 0"),
+        (lambda: ClassBalancedSampler(LABELS, rank=2, num_replicas=2), "`rank` must be below `num_replicas`, 2. Got 2"),
+        (lambda: ClassBalancedSampler([]), "at least one sample"),
+    ],
+)
+def test_settings_are_checked(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
