@@ -23,7 +23,7 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise IsADirectoryError(f"`path` must name a file. Got the folder {path}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"`path` must lie in a folder that exists. Got {path}; {path.parent} is missing.")
-    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
     with part.open("xb") as file:
         try:
             yield file
@@ -32,6 +32,8 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             if path.exists():
                 part.chmod(path.stat().st_mode & 0o777)
             part.replace(path)
-        except BaseException:
+        except BaseException as error:
             part.unlink()
+            if isinstance(error, OSError) and error.errno and error.filename is None:
+                raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
             raise

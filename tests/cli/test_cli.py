@@ -27,13 +27,18 @@ def test_training_prints_its_progress_its_result_and_its_folder(tiny, tmp_path, 
     assert main(command) == 0
     said = capsys.readouterr()
     lines = said.err.splitlines()
-    assert len(lines) == 3
-    assert re.fullmatch(r"epoch 2/3  loss \d\.\d{3}  lr 0\.1000  [\d,]+ images/s  \d s left  test \d+\.\d %", lines[1])
-    assert "run: runs/cifar10-lt-imbalance4-ce-seed5" in said.out
-    result = RunFolder.open("runs/cifar10-lt-imbalance4-ce-seed5").result
+    path = "runs/cifar10-lt-imbalance4-ce-depth_20-epochs_3-batch_size_16-evaluate_every_2-device_cpu-threads_1-seed5"
+    assert lines[0] == f"run: {path}"
+    assert lines[1].startswith("105 training images, ResNet-20, ce, cpu, ")
+    assert re.fullmatch(r"epoch 2/3  loss \d\.\d{3}  lr 0\.1000  [\d,]+ images/s  \d s left  test \d+\.\d %", lines[3])
+    assert lines[5:] == ["scoring the training and test images"]
+    assert f"run: {path}" in said.out
+    result = RunFolder.open(path).result
     assert f"raw  {100 * result['test']['raw']['top1']:.1f}" in re.sub(" +", "  ", said.out)
     assert "transductive: fitted on the unlabelled test set" in said.out
-    assert "best epoch chosen on the test set, raw" in said.out
+    assert "best of 2 evaluated epochs, chosen on the test set, raw" in said.out
+    assert "inductive: re-balanced by a fit on the training images, augmented once more" in said.out
+    assert "many: more than 100 training images, few: fewer than 20" in said.out
 
 
 def rows(said: str) -> dict[str, float]:
@@ -50,7 +55,7 @@ def rows(said: str) -> dict[str, float]:
         (["--converge"], "inductive, fixed point"),
         (["--transductive"], "transductive"),
         (["--transductive", "--converge", "--rebalance", "1.5"], "transductive, fixed point, τ = 1.5"),
-        (["--fit-on", "train"], "inductive"),
+        (["--fit-on", "train"], "inductive, fitted on train"),
         (["--rebalance", "off"], None),
     ],
 )
@@ -61,7 +66,7 @@ def test_evaluation_scores_the_saved_logits(run, capsys, options, treatment):
     logits, target = RunFolder.open(run).load_predictions("test")
     assert said["raw"] == pytest.approx(100 * np.mean(logits.argmax(1) == target), abs=0.05)
     stored = RunFolder.open(run).result["test"]
-    if treatment in stored and options[:1] != ["--fit-on"]:
+    if treatment in stored:
         assert said[treatment] == pytest.approx(100 * stored[treatment]["top1"], abs=0.05)
 
 
@@ -72,6 +77,7 @@ def test_evaluation_scores_the_saved_logits(run, capsys, options, treatment):
         (["--rebalance", "-1"], "`tau` must be finite and at least 0"),
         (["--rebalance", "off", "--converge"], "`rebalance` must be on for `converge`"),
         (["--transductive", "--fit-on", "train"], "`fit_on` must be left out with `transductive`"),
+        (["--fit-on", "test"], "must be another set"),
         (["--fit-on", "validation"], "must be a set of this run (augmented, test, train). Got 'validation'."),
     ],
 )
@@ -153,7 +159,11 @@ def test_validation_is_held_out_of_training(tiny, tmp_path, capsys):
     counts, held_out = np.array(folder.result["class_counts"]), folder.load_predictions("validation")[1]
     np.testing.assert_array_equal(counts + np.bincount(held_out), [20, 17, 14, 12, 10, 9, 7, 6, 5, 5])
     np.testing.assert_array_equal(np.bincount(held_out), np.ceil(0.2 * (counts + np.bincount(held_out))))
-    assert "validation_balanced_accuracy" in folder.metrics[-1]
+    assert folder.metrics[-1]["validation_balanced_accuracy"] == folder.result["validation"]["balanced_accuracy"]
+    assert folder.result["fit_on"] == "validation"
+    said = capsys.readouterr().out
+    assert "inductive: re-balanced by a fit on the held-out validation images" in said
+    assert f"validation, balanced accuracy: {100 * folder.result['validation']['balanced_accuracy']:.1f}" in said
 
 
 def test_help_explains_every_setting_without_loading_the_engine():

@@ -1,6 +1,7 @@
 import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def test_what_is_not_a_run_is_refused(tmp_path):
 def test_weights_execute_nothing(tmp_path):
     folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
     torch.save({"criterion": GALALoss(3)}, folder.path / "weights.pt")
-    with pytest.raises(Exception, match="[Ww]eights.only"):
+    with pytest.raises(Exception, match="must hold tensors and plain values only"):
         folder.load_weights()
 
 
@@ -144,7 +145,7 @@ def test_a_checkpoint_takes_the_place_of_the_former(tmp_path):
 def test_a_checkpoint_executes_nothing(tmp_path):
     folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
     torch.save({"model": Config()}, folder.path / "checkpoint.pt")
-    with pytest.raises(ValueError, match=r"checkpoint\.pt must be a file of tensors"):
+    with pytest.raises(ValueError, match=r"checkpoint\.pt must hold tensors and plain values only"):
         folder.load_checkpoint()
 
 
@@ -159,3 +160,25 @@ def test_one_process_at_a_time_works_on_a_run_and_clears_up_after_a_killed_one(t
             pass
     with folder.lock():
         pass
+
+
+def test_damaged_files_are_named(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    (folder.path / "result.json").write_text('{"top1": 0.')
+    with pytest.raises(ValueError, match=r"result\.json is damaged"):
+        _ = folder.result
+    for content in (b"", b"PK\3\4", b"noise"):
+        (folder.path / "predictions-test.npz").write_bytes(content)
+        with pytest.raises(ValueError, match=r"predictions-test\.npz is damaged"):
+            folder.load_predictions("test")
+    (folder.path / "metrics.jsonl").write_bytes(b'5\n{"epoch": 1}\n\xff\xfe\n')
+    assert folder.metrics == [{"epoch": 1}]
+
+
+def test_losing_the_race_to_create_a_run_leaves_nothing(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    with pytest.raises(FileExistsError, match="made by another process"):
+        RunFolder.create(tmp_path / "run", config={}, seed=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -29,6 +29,11 @@ from longtail.training.machine import bfloat16_pays, resolve
         ("depth", 50, "`depth` must be one of 20, 32, 44, 56. Got 50."),
         ("loss", "focall", "`loss` must be one of 'ce', 'focal', 'class-balanced', "),
         ("loss_arguments", ("lambda_positive",), "`loss_arguments` must have the form name=value"),
+        ("loss_arguments", ("eps=1", "eps=2"), "`loss_arguments` must name 'eps' once"),
+        ("loss_arguments", ("reduction=sum",), "to the loop. Got 'reduction'"),
+        ("augmentations", ["crop"], "`augmentations` must be a tuple"),
+        ("mean", (float("nan"),) * 3, "`mean` must be finite"),
+        ("epochs", 10**400, "`epochs` must be at most 1,000,000"),
         ("epochs", 0, "`epochs` must be at least 1"),
         ("batch_size", 0, "`batch_size` must be at least 1"),
         ("learning_rate", 0.0, "`learning_rate` must be finite and greater than 0"),
@@ -88,6 +93,18 @@ def test_resolving_leaves_nothing_open(monkeypatch):
         resolve(TrainingConfig(processes=4))
 
 
+def test_several_processes_agree_on_the_precision_and_only_torchrun_starts_them(monkeypatch):
+    monkeypatch.setattr("longtail.training.machine._seconds_of_convolution", {torch.float32: 2, torch.bfloat16: 1}.get)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    alone = resolve(TrainingConfig(threads=1))
+    assert (alone.processes, alone.precision) == (1, "bfloat16")
+    for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "0")
+    together = resolve(TrainingConfig(threads=1))
+    assert (together.processes, together.precision) == (2, "float32")
+
+
 def test_precision_follows_the_faster_convolution(monkeypatch):
     times = {torch.float32: 2.0, torch.bfloat16: 1.0}
     monkeypatch.setattr("longtail.training.machine._seconds_of_convolution", times.__getitem__)
@@ -100,6 +117,8 @@ def test_precision_follows_the_faster_convolution(monkeypatch):
 def test_every_loss_of_the_catalogue_is_made_with_its_paper_s_settings(name):
     criterion = make_loss(name, torch.tensor([5, 3, 1]), **paper_settings(name))
     assert criterion(torch.zeros(2, 3, requires_grad=True), torch.tensor([0, 2])).isfinite()
+    with pytest.raises(ValueError, match="`label_smoothing` must lie"):
+        make_loss(name, torch.tensor([5, 3, 1]), label_smoothing=5)
     with pytest.raises(ValueError, match=r"`loss_arguments` of '.*' must be among .*label_smoothing.*Got 'warmth'"):
         make_loss(name, torch.tensor([5, 3, 1]), warmth=1)
 

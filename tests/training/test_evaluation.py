@@ -28,7 +28,7 @@ def recall(logits, target):
 
 def test_scores_are_those_of_predictions_made_by_hand(folder):
     logits, target = folder.load_predictions("test")
-    scores, notes = score_all(folder, COUNTS)
+    scores, notes = score_all(folder, COUNTS, "augmented")
     assert notes == []
     np.testing.assert_allclose([scores["raw"][g] for g in ("many", "medium", "few")], recall(logits, target))
     for name, rebalancer in {
@@ -45,10 +45,14 @@ def test_scores_are_those_of_predictions_made_by_hand(folder):
 def test_other_sets_and_strengths_are_taken_where_asked_for(folder):
     logits, target = folder.load_predictions("test")
     scores = score(folder, rebalance=0.5, fit_on="validation")
-    assert list(scores) == ["raw", "inductive, τ = 0.5"]
+    assert list(scores) == ["raw", "inductive, τ = 0.5, fitted on validation"]
     rebalancer = PredictionRebalancer(tau=0.5).fit(*folder.load_predictions("validation"))
-    assert scores["inductive, τ = 0.5"]["few"] == pytest.approx(recall(logits + rebalancer.offset_, target)[2])
+    assert scores["inductive, τ = 0.5, fitted on validation"]["few"] == pytest.approx(
+        recall(logits + rebalancer.offset_, target)[2]
+    )
     assert list(score(folder, rebalance=None)) == ["raw"]
+    with pytest.raises(ValueError, match='must be another set than "test"'):
+        score(folder, fit_on="test")
 
 
 def test_a_treatment_without_a_fixed_point_is_a_note(folder, monkeypatch):
@@ -56,7 +60,7 @@ def test_a_treatment_without_a_fixed_point_is_a_note(folder, monkeypatch):
         raise NoFixedPointError("The fixed point was not reached.")
 
     monkeypatch.setattr("longtail.posthoc.rebalancing.fixed_point_offset", fail)
-    scores, notes = score_all(folder, COUNTS)
+    scores, notes = score_all(folder, COUNTS, "augmented")
     assert list(scores) == ["raw", "inductive", "transductive"]
     assert notes == [
         "no row 'inductive, fixed point': The fixed point was not reached.",
@@ -85,3 +89,4 @@ def test_the_learnt_prior_s_slope_is_that_of_log_theta_over_log_counts():
     criterion.theta.copy_(counts**0.7)
     assert prior_slope(criterion, counts) == pytest.approx({"theta_slope": 0.7, "theta_correlation": 1.0}, abs=1e-6)
     assert prior_slope(torch.nn.CrossEntropyLoss(), counts) == {}
+    assert prior_slope(criterion, torch.full((4,), 7)) == {}

@@ -73,7 +73,7 @@ def test_augmentation_keeps_labels_and_the_original(data):
 def test_the_learning_rate_rises_then_falls_as_a_cosine_and_never_rests():
     rates = [learning_rate(epoch, base=0.1, epochs=200, warmup_epochs=2) for epoch in range(1, 201)]
     assert rates[:2] == [0.05, 0.1]
-    assert all(a > b for a, b in itertools.pairwise(rates))
+    assert all(a > b for a, b in itertools.pairwise(rates[1:]))
     assert rates[2 + 198 // 2] == pytest.approx(0.05, abs=1e-3)
     assert 0 < rates[-1] < 1e-5
     assert learning_rate(1, base=0.1, epochs=1, warmup_epochs=0) == pytest.approx(0.05)

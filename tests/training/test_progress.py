@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -6,6 +7,11 @@ from rich.console import Console
 from longtail.training import Plan, Step, TrainingConfig
 from longtail.training import progress as module
 from longtail.training.progress import ProgressReport, _duration
+
+HEADER = [
+    "run: runs/x [b]",
+    "105 training images, ResNet-32, gala, auto, auto, threads None, processes None",
+]
 
 
 class Clock:
@@ -23,11 +29,13 @@ def clock(monkeypatch):
 
 def report_on(terminal: bool) -> tuple[ProgressReport, io.StringIO]:
     screen = io.StringIO()
-    return ProgressReport(Console(file=screen, force_terminal=terminal, width=120, highlight=False)), screen
+    return ProgressReport(
+        Console(file=screen, force_terminal=terminal, width=120, highlight=False, markup=False)
+    ), screen
 
 
 def two_epochs(report: ProgressReport, clock: Clock, first_step: int = 0) -> None:
-    report.on_train_start(Plan(TrainingConfig(epochs=2, batch_size=10), 10, 1, first_step))
+    report.on_train_start(Plan(TrainingConfig(epochs=2, batch_size=10), Path("runs/x [b]"), 105, 10, 1, first_step))
     for epoch in (1, 2):
         for step in range(first_step if epoch == 1 else 0, 10):
             clock.now += 0.5
@@ -41,15 +49,17 @@ def test_without_a_terminal_each_epoch_is_a_plain_line(clock):
     report, screen = report_on(terminal=False)
     two_epochs(report, clock)
     assert screen.getvalue().splitlines() == [
+        *HEADER,
         "epoch 1/2  loss 2.000  lr 0.1000  20 images/s  5 s left",
         "epoch 2/2  loss 2.000  lr 0.1000  20 images/s  0 s left  test 25.0 %",
+        "scoring the training and test images",
     ]
 
 
 def test_a_resumed_run_counts_only_what_this_process_did(clock):
     report, screen = report_on(terminal=False)
     two_epochs(report, clock, first_step=6)
-    assert screen.getvalue().splitlines()[:2] == [
+    assert screen.getvalue().splitlines()[2:4] == [
         "resumed in epoch 1 after step 6 of 10",
         "epoch 1/2  loss 2.000  lr 0.1000  20 images/s  5 s left",
     ]

@@ -3,6 +3,7 @@
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from filelock import FileLock
 
 from longtail.cli import main
 from longtail.runs import RunFolder
-from longtail.training import Callback, TrainingDivergedError, TrainingStopped, run_experiment
+from longtail.training import Callback, TrainingDivergedError, TrainingStopped, experiment, run_experiment
 from training.tiny import TINY_OPTIONS, tiny_config
 
 KILLED = (
@@ -35,7 +36,7 @@ def assert_same_end(path: Path, whole: Path) -> None:
         assert (a.load_predictions(name)[0] == b.load_predictions(name)[0]).all()
     without_time = [[{k: v for k, v in line.items() if k != "seconds"} for line in f.metrics] for f in (a, b)]
     assert without_time[0] == without_time[1]
-    assert {**a.result, "minutes": 0} == {**b.result, "minutes": 0}
+    assert {**a.result, "training_minutes": 0} == {**b.result, "training_minutes": 0}
     assert sorted(file.name for file in path.iterdir()) == sorted(file.name for file in whole.iterdir())
 
 
@@ -54,10 +55,14 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(name, killed_runs):
 
 
 class At(Callback):
-    """Does something after a number of steps."""
+    """Does something after a number of steps; remembers where it began."""
 
     def __init__(self, steps, action):
         self.left, self.action = steps, action
+        self.began = None
+
+    def on_train_start(self, plan):
+        self.began = (plan.first_epoch, plan.first_step)
 
     def on_step_end(self, step):
         self.left -= 1
@@ -81,6 +86,85 @@ def test_a_signal_ends_the_step_keeps_it_and_says_how_to_resume(tiny, whole, tmp
     assert RunFolder.open(tmp_path / "run").load_checkpoint()["step"] == 3
     run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True)
     assert_same_end(tmp_path / "run", whole)
+
+
+def test_a_resumed_run_goes_on_from_its_checkpoint_and_from_nothing_else(tiny, whole, tmp_path):
+    stop = At(9, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingStopped):
+        run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", callbacks=[stop])
+    folder = RunFolder.open(tmp_path / "run")
+    state = folder.load_checkpoint()
+    state["model"]["classifier.bias"] += 0.1  # what no run of this seed would hold
+    folder.save_checkpoint(state)
+    resumed = At(0, None)
+    run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True, callbacks=[resumed])
+    assert resumed.began == (2, 3)
+    ours, theirs = (RunFolder.open(path).load_weights()["model"] for path in (tmp_path / "run", whole))
+    assert not torch.equal(ours["classifier.bias"], theirs["classifier.bias"])
+
+
+def test_a_run_that_another_process_ended_meanwhile_is_left_alone(tiny, whole, tmp_path, monkeypatch):
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "result.json").rename(tmp_path / "result.json")
+    load = experiment._load
+
+    def load_while_another_ends(*arguments):
+        (tmp_path / "result.json").rename(tmp_path / "run" / "result.json")
+        return load(*arguments)
+
+    monkeypatch.setattr(experiment, "_load", load_while_another_ends)
+    before = (tmp_path / "run" / "metrics.jsonl").read_text()
+    run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == before
+
+
+def test_a_signal_in_the_last_evaluation_is_not_lost(tiny, whole, tmp_path, monkeypatch):
+    evaluate = experiment._evaluate
+    calls = []
+
+    def signalled(*arguments):
+        calls.append(1)
+        if len(calls) == 2:  # after epochs 2 and 3
+            os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(experiment, "_evaluate", signalled)
+    with pytest.raises(TrainingStopped, match="after the last epoch, before its result"):
+        run_experiment(tiny_config(), data=tiny, out=tmp_path / "run")
+    run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True)
+    assert_same_end(tmp_path / "run", whole)
+
+
+def test_callbacks_keep_their_state(tiny, tmp_path):
+    class Count(Callback):
+        steps = 0
+
+        def on_step_end(self, step):
+            self.steps += 1
+            if self.steps == 8:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def state_dict(self):
+            return {"steps": self.steps}
+
+        def load_state_dict(self, state):
+            self.steps = state.get("steps", 0)
+
+    with pytest.raises(TrainingStopped):
+        run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", callbacks=[Count()])
+    counter = Count()
+    run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True, callbacks=[counter])
+    assert counter.steps == 18
+    with pytest.raises(ValueError, match="`callbacks` with a state must be of different classes. Got Count, Count"):
+        run_experiment(tiny_config(), data=tiny, out=tmp_path / "other", callbacks=[Count(), Count()])
+
+
+def test_the_printed_command_is_accepted_whatever_its_spelling(tiny, tmp_path):
+    config = tiny_config(loss_arguments=("eps=1e-1", "lambda_positive=1.20"))
+    stop = At(2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingStopped):
+        run_experiment(config, data=tiny, out=tmp_path / "run", callbacks=[stop])
+    assert run_experiment(config, data=tiny, out=tmp_path / "run", resume=True).result
 
 
 def test_the_command_line_says_how_to_resume(tiny, tmp_path, capsys, monkeypatch):
@@ -180,7 +264,7 @@ def test_a_run_in_use_is_left_alone(tiny, tmp_path, capsys):
     ("content", "message"),
     [
         (None, "`path` must be a run folder. Got"),
-        ('{"schema": 99, "config": {}}', "Got version 99"),
+        ('{"schema": 99, "config": {}, "versions": {}}', "Got version 99"),
         ('{"schema": 1', "whose run.json is damaged"),
         (
             '{"schema": 1, "config": {"loss": "ce", "hidden": [8]}, "versions": {}}',
@@ -203,9 +287,18 @@ def test_a_folder_that_is_no_run_of_ours_is_refused(tiny, tmp_path, capsys, cont
 def test_a_damaged_checkpoint_is_said_to_be_one(tiny, tmp_path, capsys):
     command = ["train", "cifar10-lt", "--data", str(tiny), "--out", str(tmp_path / "run"), *TINY_OPTIONS]
     RunFolder.create(tmp_path / "run", config=tiny_config(), seed=0)
-    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"PK\3\4 cut off")
+    folder = RunFolder.open(tmp_path / "run")
+    folder.save_checkpoint({"model": torch.zeros(10000)})
+    whole = (folder.path / "checkpoint.pt").read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for content in (b"", b"noise", whole[: len(whole) // 2], bytes(flipped)):
+        (folder.path / "checkpoint.pt").write_bytes(content)
+        assert main([*command, "--resume"]) == 2
+        assert f"{folder.path / 'checkpoint.pt'} is damaged" in capsys.readouterr().err
+    folder.save_checkpoint({"epoch": 1})
     assert main([*command, "--resume"]) == 2
-    assert "checkpoint.pt must be a file of tensors. It is damaged" in capsys.readouterr().err
+    assert f"The checkpoint in {folder.path} must be of this run. It does not fit." in capsys.readouterr().err
 
 
 def test_a_compiled_run_keeps_the_bare_network_s_weights(tiny, tmp_path, monkeypatch):

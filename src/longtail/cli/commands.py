@@ -2,6 +2,7 @@
 
 import io
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from longtail.cli.evaluate import evaluate
 from longtail.cli.train import train
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunInUseError
-from longtail.training.stopping import TrainingDivergedError, TrainingStopped
+from longtail.training.stopping import TrainingDivergedError
 
 STYLE = (tyro.conf.OmitArgPrefixes, tyro.conf.CascadeSubcommandArgs, tyro.conf.FlagCreatePairsOff)
 FAILED = 2
@@ -26,6 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without τ still gets its table
+    signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C does; a training loop takes both for itself
     try:
         tyro.extras.subcommand_cli_from_dict(
             {"train": train, "evaluate": evaluate},
@@ -37,10 +39,14 @@ def run(arguments: Sequence[str]) -> int:
     except (ValueError, OSError, RunInUseError, NoFixedPointError, TrainingDivergedError) as error:
         print(f"longtail: {_one_line(error)}", file=sys.stderr)
         return FAILED
-    except (TrainingStopped, KeyboardInterrupt) as stopped:
+    except KeyboardInterrupt as stopped:
         print(f"longtail: {str(stopped) or 'Interrupted.'}{_how_to_go_on(arguments)}", file=sys.stderr)
         return STOPPED
     return 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _one_line(error: BaseException) -> str:

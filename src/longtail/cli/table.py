@@ -6,7 +6,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.runs import RunFolder
+from longtail.training.config import TrainingConfig
+from longtail.training.evaluation import FIT_SETS
 
 COLUMNS = {"all": "top1", "many": "many", "medium": "medium", "few": "few"}
 NOTE = "transductive: fitted on the unlabelled test set as a whole, taken to be balanced; not for single images"
@@ -17,10 +20,14 @@ def print_result(folder: RunFolder) -> None:
     result = folder.result or {}
     print_rows(folder, result["test"])
     console = _console()
-    for name, best in result["best_on_test"].items():
+    if "validation" in result:
+        console.print(f"validation, balanced accuracy: {_percent(result['validation']['balanced_accuracy'])}")
+    evaluated = sum("test_top1" in line for line in folder.metrics)
+    for name, best in result["best_on_test"].items() if evaluated > 1 else ():
         what = "re-balanced transductively" if "transductive" in name else "raw"
         console.print(
-            f"best epoch chosen on the test set, {what}: {100 * best['top1']:.1f} in epoch {best['epoch']}",
+            f"best of {evaluated} evaluated epochs, chosen on the test set, {what}: {100 * best['top1']:.1f} "
+            f"in epoch {best['epoch']}",
             soft_wrap=True,
         )
     for note in result["notes"]:
@@ -31,7 +38,6 @@ def print_result(folder: RunFolder) -> None:
 def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None]]) -> None:
     """One row a treatment, in percent."""
     console = _console()
-    config = folder.header["config"]
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("predictions", no_wrap=True)
     for column in COLUMNS:
@@ -39,17 +45,32 @@ def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None
     for treatment, values in scores.items():
         table.add_row(treatment, *(_percent(values[name]) for name in COLUMNS.values()))
     console.print(
-        f"{Path(folder.path).name}: {config['dataset']}-lt, imbalance {config['imbalance']:g}, {config['loss']}, "
-        f"seed {config['seed']}, epoch {config['epochs']} (the last), test accuracy in %",
+        f"{Path(folder.path).name}: {_described(folder)}test accuracy in %",
         soft_wrap=True,
     )
     console.print(table)
+    console.print(f"many: more than {MANY_ABOVE} training images, few: fewer than {FEW_BELOW}")
+    fit_on = (folder.result or {}).get("fit_on")
+    if fit_on in FIT_SETS and any(treatment.startswith("inductive") for treatment in scores):
+        console.print(f"inductive: re-balanced by a fit on {FIT_SETS[fit_on]}, unless another set is named")
     if any("transductive" in treatment for treatment in scores):
         console.print(NOTE, soft_wrap=True)
 
 
 def _console() -> Console:
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def _described(folder: RunFolder) -> str:
+    """Data, loss and seed of a training run; nothing for a run of another kind."""
+    try:
+        config = TrainingConfig.from_json(folder.header["config"])
+    except (ValueError, TypeError):
+        return ""
+    return (
+        f"{config.dataset}-lt, imbalance {config.imbalance:g}, {config.loss}, seed {config.seed}, "
+        f"epoch {config.epochs} (the last), "
+    )
 
 
 def _percent(value: float | None) -> str:

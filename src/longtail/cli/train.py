@@ -1,11 +1,13 @@
 """`longtail train RECIPE`."""
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from longtail.arguments import check_strength
 from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training.config import TrainingConfig
 
@@ -33,7 +35,7 @@ def train(
     Args:
         recipe: the settings.
         data: Folder that holds the data set's archive, unpacked or not.
-        out: Folder of the run; by default runs/DATASET-lt-imbalance100-LOSS-seed0, as the settings are.
+        out: Folder of the run; by default one in runs/, named by loss, seed and what differs from the recipe.
         resume: Go on with the run in that folder, to the very result that it would have had; begin it if it is new.
         download: Fetch the data set into the data folder if it is missing.
         checkpoint_seconds: Time between two checkpoints; what was done since the last is done again on resuming.
@@ -43,6 +45,7 @@ def train(
     from longtail.training.progress import ProgressReport
 
     config: TrainingConfig = recipe
+    check_strength("checkpoint_seconds", checkpoint_seconds)
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
     folder = run_experiment(
         config,
@@ -58,5 +61,17 @@ def train(
 
 
 def default_folder(config: TrainingConfig) -> Path:
-    """Where a run goes if nothing is said."""
-    return Path("runs") / f"{config.dataset}-lt-imbalance{config.imbalance:g}-{config.loss}-seed{config.seed}"
+    """Where a run goes if nothing is said: named by its loss, its seed and whatever differs from the recipe."""
+    recipe = dataclasses.asdict(cifar10_lt() if config.dataset == "cifar10" else cifar100_lt())
+    named = ("dataset", "imbalance", "loss", "seed")
+    changes = [
+        f"{name}_{_in_a_name(value)}"
+        for name, value in dataclasses.asdict(config).items()
+        if name not in named and value != recipe[name]
+    ]
+    data = f"{config.dataset}-lt-imbalance{config.imbalance:g}"
+    return Path("runs") / "-".join([data, config.loss, *changes, f"seed{config.seed}"])
+
+
+def _in_a_name(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from longtail import losses
-from longtail.arguments import check_choice
+from longtail.arguments import check_choice, check_fraction
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Entry:
 
 
 def _cross_entropy(num_classes: int, weight: Tensor | None = None, *, label_smoothing: float = 0.0) -> nn.Module:
+    check_fraction("label_smoothing", label_smoothing)
     return nn.CrossEntropyLoss(weight, label_smoothing=label_smoothing)
 
 

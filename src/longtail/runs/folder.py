@@ -12,6 +12,7 @@ Every file but the growing one is written whole. A number that is not finite is 
 """
 
 import dataclasses
+import errno
 import io
 import json
 import os
@@ -19,6 +20,9 @@ import pickle
 import platform
 import re
 import secrets
+import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -83,10 +87,16 @@ class RunFolder:
         if path.exists() or path.is_symlink():
             raise FileExistsError(f"`path` must not exist yet. Got {path}.")
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
         part.mkdir()
-        _write(part / "run.json", content)
-        part.rename(path)
+        try:
+            _write(part / "run.json", content)
+            part.rename(path)
+        except BaseException as error:
+            shutil.rmtree(part, ignore_errors=True)
+            if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise FileExistsError(f"`path` must not exist yet. Got {path}, made by another process.") from None
+            raise
         return cls(path, json.loads(content))
 
     @classmethod
@@ -102,7 +112,7 @@ class RunFolder:
             raise FileNotFoundError(f"`path` must be a run folder. Got {path}, which has no run.json.")
         try:
             header = json.loads((path / "run.json").read_text())
-            schema = header["schema"]
+            schema, _, _ = header["schema"], header["config"], header["versions"]
         except (ValueError, TypeError, KeyError):
             raise ValueError(f"`path` must be a run folder. Got {path}, whose run.json is damaged.") from None
         if schema != SCHEMA_VERSION:
@@ -127,7 +137,7 @@ class RunFolder:
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics; one that was cut off by the end of the process is left out."""
         path = self.path / "metrics.jsonl"
-        lines = path.read_text().split("\n") if path.exists() else []
+        lines = path.read_text(errors="replace").split("\n") if path.exists() else []
         return [metrics for metrics in map(_parsed, lines) if metrics is not None]
 
     def forget_metrics_from(self, epoch: int) -> None:
@@ -171,6 +181,11 @@ class RunFolder:
         path = self.path / "checkpoint.pt"
         return _load_tensors(path) if path.exists() else None
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a state to go on from."""
+        return (self.path / "checkpoint.pt").exists()
+
     def drop_checkpoint(self) -> None:
         """Remove the checkpoint of a run that is complete."""
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
@@ -195,13 +210,17 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: this run has no such set.
+        ValueError: the file is damaged.
         """
         path = self._predictions(name)
         if not path.exists():
             kept = sorted(file.stem.removeprefix("predictions-") for file in self.path.glob("predictions-*.npz"))
             raise FileNotFoundError(f"`name` must be a set of this run ({', '.join(kept) or 'none'}). Got {name!r}.")
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays["logits"], arrays["target"]
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return arrays["logits"], arrays["target"]
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise _damaged(path) from error
 
     def _predictions(self, name: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
@@ -224,7 +243,11 @@ class RunFolder:
     def result(self) -> dict[str, Any] | None:
         """The result, or `None` while the run is not complete."""
         path = self.path / "result.json"
-        result: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+        if not path.exists():
+            return None
+        result = _parsed(path.read_text(errors="replace"))
+        if result is None:
+            raise _damaged(path)
         return result
 
 
@@ -247,19 +270,31 @@ def _save_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
 
 
 def _load_tensors(path: Path) -> dict[str, Any]:
+    """Nothing is executed, and checksums are compared, which torch itself does not do."""
     try:
-        tensors: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise ValueError(f"{path} must be a file of tensors. It is damaged: {str(error).splitlines()[0]}") from None
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                raise _damaged(path)
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"{path} must hold tensors and plain values only. It holds something else.") from error
+    except (RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path) from error
+    if not isinstance(tensors, dict):
+        raise _damaged(path)
     return tensors
+
+
+def _damaged(path: Path) -> ValueError:
+    return ValueError(f"{path} is damaged: it can't be read as what its name says.")
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
-        metrics: dict[str, Any] = json.loads(line)
+        content = json.loads(line)
     except ValueError:
         return None
-    return metrics
+    return content if isinstance(content, dict) else None
 
 
 def _write(path: Path, content: str) -> None:

@@ -2,7 +2,17 @@
 
 from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
+from longtail.training.evaluation import score
 from longtail.training.experiment import run_experiment
 from longtail.training.stopping import TrainingDivergedError, TrainingStopped
 
-__all__ = ["Callback", "Plan", "Step", "TrainingConfig", "TrainingDivergedError", "TrainingStopped", "run_experiment"]
+__all__ = [
+    "Callback",
+    "Plan",
+    "Step",
+    "TrainingConfig",
+    "TrainingDivergedError",
+    "TrainingStopped",
+    "run_experiment",
+    "score",
+]

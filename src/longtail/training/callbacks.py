@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -11,9 +12,20 @@ from longtail.training.config import TrainingConfig
 
 @dataclass(frozen=True)
 class Plan:
-    """What is about to happen, for callbacks that want to know how long it takes."""
+    """What is about to happen.
+
+    Attributes:
+        config: resolved.
+        folder: the run folder, where a callback may write files of its own.
+        samples: training images.
+        steps: steps of one epoch.
+        first_epoch: the epoch that this process begins in, from 1.
+        first_step: how many of its steps are already done.
+    """
 
     config: TrainingConfig
+    folder: Path
+    samples: int
     steps: int
     first_epoch: int
     first_step: int
@@ -35,7 +47,19 @@ class Callback:
     """Hooks that do nothing; override what you need.
 
     What a callback must remember when a run is resumed goes into `state_dict`, as tensors and plain values; it is
-    found again in `load_state_dict` under the name of the class.
+    found again in `load_state_dict` under the name of the class, until the run is complete. What is to stay goes into
+    a file of `plan.folder`, in `on_train_end`.
+
+    Example:
+        >>> class Losses(Callback):
+        ...     def on_train_start(self, plan):
+        ...         self.losses, self.path = [], plan.folder / "losses.txt"
+        ...
+        ...     def on_epoch_end(self, metrics):
+        ...         self.losses.append(str(metrics["loss"]))
+        ...
+        ...     def on_train_end(self):
+        ...         self.path.write_text(" ".join(self.losses))
     """
 
     def on_train_start(self, plan: Plan) -> None:
@@ -45,7 +69,7 @@ class Callback:
         """After the weights have been updated. Reading a value of `step` on a GPU waits for it."""
 
     def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
-        """After the metrics of an epoch have been logged."""
+        """After an epoch has been logged: epoch, loss, learning_rate, seconds; test_top1 and more if it was tested."""
 
     def on_train_end(self) -> None:
         """After the last step, also when training was stopped or failed."""

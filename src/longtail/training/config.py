@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
 from longtail.losses.catalogue import LOSSES
 
+MOST_EPOCHS = 1_000_000
 Switch = Literal["auto", "on", "off"]
 Augmentation = Literal["crop", "flip", "auto_augment", "cutout"]
 LOOP_S_OWN = ("class_counts", "num_classes", "weight", "ignore_index", "reduction", "process_group", "validate")
@@ -104,6 +105,11 @@ class TrainingConfig:
         for name in ("threads", "processes"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), minimum=1)
+        if self.epochs > MOST_EPOCHS:
+            raise ValueError(f"`epochs` must be at most {MOST_EPOCHS:,}. Got {self.epochs}.")
+        for name in ("augmentations", "loss_arguments", "mean", "std"):
+            if not isinstance(getattr(self, name), tuple):
+                raise TypeError(f"`{name}` must be a tuple. Got {getattr(self, name)!r}.")
         self._check_numbers()
         for name in self.augmentations:
             check_choice("augmentations", name, AUGMENTATIONS)
@@ -127,6 +133,8 @@ class TrainingConfig:
         for name in ("mean", "std"):
             if len(getattr(self, name)) != 3:
                 raise ValueError(f"`{name}` must hold 3 values, one a channel. Got {getattr(self, name)!r}.")
+        for value in self.mean:
+            check_strength("mean", value)
         for value in self.std:
             check_positive("std", value)
 
@@ -151,11 +159,13 @@ def parse_arguments(pairs: tuple[str, ...]) -> dict[str, float | int | bool | st
         >>> parse_arguments(("lambda_positive=1.0", "form=paper", "lambda_negative=None"))
         {'lambda_positive': 1.0, 'form': 'paper', 'lambda_negative': None}
     """
-    arguments = {}
+    arguments: dict[str, float | int | bool | str | None] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not (name.isidentifier() and equals and value):
             raise ValueError(f"`loss_arguments` must have the form name=value. Got {pair!r}.")
+        if name in arguments:
+            raise ValueError(f"`loss_arguments` must name {name!r} once. Got {pair!r} after another.")
         arguments[name] = _parse_value(value)
     return arguments
 

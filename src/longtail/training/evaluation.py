@@ -16,7 +16,11 @@ from longtail.training.images import SmallImages
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 Scores = dict[str, dict[str, float]]
-FIT_ON = "augmented"
+FIT_SETS = {
+    "train": "the training images as they are",
+    "augmented": "the training images, augmented once more",
+    "validation": "the held-out validation images",
+}
 
 
 def predict_logits(model: nn.Module, data: SmallImages, autocast: Autocast) -> Tensor:
@@ -58,26 +62,29 @@ def score(
         raise ValueError(f"`folder` must be a training run. Got {folder.path}, whose result names no set to fit on.")
     if rebalance is None and (converge or transductive or fit_on):
         raise ValueError("`rebalance` must be on for `converge`, `transductive` and `fit_on`. Got off.")
+    if fit_on == "test":
+        raise ValueError('`fit_on` must be another set than "test", whose labels nothing may be fitted on.')
     if transductive and fit_on:
         raise ValueError(f"`fit_on` must be left out with `transductive`, which fits on the test set. Got {fit_on!r}.")
     counts = np.asarray(result["class_counts"])
-    scores = {"raw": _score_raw(folder, counts)}
+    scores = {"raw": score_set(folder, "test", counts)}
     if rebalance is not None:
         rebalancer = PredictionRebalancer(tau=rebalance, converge=converge)
         name = treatment_name(transductive, converge) + (f", τ = {rebalance:g}" if rebalance != 1 else "")
+        name += f", fitted on {fit_on}" if fit_on else ""
         scores[name] = _score_rebalanced(
             folder, counts, rebalancer, None if transductive else fit_on or result["fit_on"]
         )
     return scores
 
 
-def score_all(folder: RunFolder, class_counts: np.ndarray, fit_on: str = FIT_ON) -> tuple[Scores, list[str]]:
+def score_all(folder: RunFolder, class_counts: np.ndarray, fit_on: str) -> tuple[Scores, list[str]]:
     """What `score` gives at τ = 1 for every treatment, inductive and transductive, one step and fixed point.
 
     Returns:
         The scores, and a note for each treatment that had no result: at the end of a run that is no reason to fail.
     """
-    scores, notes = {"raw": _score_raw(folder, class_counts)}, []
+    scores, notes = {"raw": score_set(folder, "test", class_counts)}, []
     for transductive in (False, True):
         for converge in (False, True):
             name, rebalancer = treatment_name(transductive, converge), PredictionRebalancer(converge=converge)
@@ -93,8 +100,9 @@ def treatment_name(transductive: bool, converge: bool) -> str:
     return ("transductive" if transductive else "inductive") + (", fixed point" if converge else "")
 
 
-def _score_raw(folder: RunFolder, class_counts: np.ndarray) -> dict[str, float]:
-    return long_tail_scores(*folder.load_predictions("test"), class_counts=class_counts).scalars()
+def score_set(folder: RunFolder, name: str, class_counts: np.ndarray) -> dict[str, float]:
+    """Scores of the predictions of one set as they are."""
+    return long_tail_scores(*folder.load_predictions(name), class_counts=class_counts).scalars()
 
 
 def _score_rebalanced(
@@ -137,5 +145,7 @@ def prior_slope(criterion: nn.Module, class_counts: Tensor) -> dict[str, float]:
         return {}
     theta = statistics["theta"].cpu().double()
     seen = (class_counts > 0) & (theta > 0)
+    if len(torch.unique(class_counts[seen])) < 2:
+        return {}
     x, y = class_counts[seen].double().log().numpy(), theta[seen].log().numpy()
     return {"theta_slope": float(np.polyfit(x, y, 1)[0]), "theta_correlation": float(np.corrcoef(x, y)[0, 1])}

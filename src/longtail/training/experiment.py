@@ -19,12 +19,12 @@ from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig, parse_arguments
 from longtail.training.evaluation import (
-    FIT_ON,
     best_on_test,
     predict_logits,
     prior_slope,
     score_all,
     score_in_passing,
+    score_set,
 )
 from longtail.training.images import Epochs, SmallImages
 from longtail.training.loop import TrainingLoop
@@ -78,22 +78,23 @@ def run_experiment(
         FileNotFoundError: the data set is missing.
         TrainingStopped, TrainingDivergedError: as in `TrainingLoop.run`.
     """
-    out = Path(out)
-    former = RunFolder.open(out) if resume and out.exists() else None
-    if former is None and (out.exists() or out.is_symlink()):
-        raise FileExistsError(f"`out` must not exist yet. Got {out}. To go on with it pass --resume.")
-    if former is not None:
-        config = adopt(config, former)
+    _check_callbacks(callbacks)
+    existing = _existing_run(Path(out), resume=resume)
+    if existing is not None:
+        config = adopt(config, existing)
     config = _with_paper_settings(resolve(config))
-    if former is not None and former.result is not None:
-        return former
+    if existing is not None and existing.result is not None:
+        existing.drop_checkpoint()  # left where the process ended between the result and this
+        return existing
     fabric = make_fabric(config)
     sets = _load(config, data, download, fabric)
     epochs = _epochs(config, sets, fabric)
     state = _initial_state(config, sets, fabric, callbacks)
-    folder = former or _create(config, out, fabric)
+    folder = existing or _create(config, Path(out), fabric)
     with folder.lock(enabled=fabric.is_global_zero):
-        if former is not None:
+        if folder.result is not None:  # another process has ended it while this one was loading
+            return folder
+        if existing is not None:
             _restore(state, folder, writes=fabric.is_global_zero)
         loop = TrainingLoop(
             fabric,
@@ -110,6 +111,21 @@ def run_experiment(
             _finish(folder, config, state, sets, fabric)
     fabric.barrier()
     return folder
+
+
+def _existing_run(out: Path, *, resume: bool) -> RunFolder | None:
+    if resume and out.exists():
+        return RunFolder.open(out)
+    if out.exists() or out.is_symlink():
+        kind = "To go on with it pass --resume." if (out / "run.json").is_file() else "It is not a run."
+        raise FileExistsError(f"`out` must not exist yet. Got {out}. {kind}")
+    return None
+
+
+def _check_callbacks(callbacks: Sequence[Callback]) -> None:
+    names = [type(callback).__name__ for callback in callbacks if callback.state_dict()]
+    if len(names) != len(set(names)):
+        raise ValueError(f"`callbacks` with a state must be of different classes. Got {', '.join(names)}.")
 
 
 def _with_paper_settings(config: TrainingConfig) -> TrainingConfig:
@@ -143,7 +159,7 @@ def _split(kept: np.ndarray, labels: np.ndarray, share: float) -> tuple[Tensor, 
     train, held_out = [], []
     for label in np.unique(labels[kept]):
         indices = kept[labels[kept] == label]
-        number = min(int(np.ceil(share * len(indices))), len(indices) - 1)
+        number = min(int(np.ceil(share * len(indices) - 1e-9)), len(indices) - 1)
         train.append(indices[: len(indices) - number])
         held_out.append(indices[len(indices) - number :])
     return torch.from_numpy(np.concatenate(train)), torch.from_numpy(np.concatenate(held_out))
@@ -196,7 +212,10 @@ def _create(config: TrainingConfig, out: Path, fabric: "Fabric") -> RunFolder:
 def _restore(state: TrainingState, folder: RunFolder, *, writes: bool) -> None:
     stored = folder.load_checkpoint()
     if stored is not None:
-        state.load_state_dict(stored)
+        try:
+            state.load_state_dict(stored)
+        except (RuntimeError, LookupError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"The checkpoint in {folder.path} must be of this run. It does not fit.") from error
     state.notes += [note for note in differing_versions(folder) if note not in state.notes]
     if writes:
         folder.forget_metrics_from(state.epoch)
@@ -211,6 +230,12 @@ def _evaluate(model: nn.Module, sets: Sets, fabric: "Fabric") -> dict[str, float
     return metrics
 
 
+def _set_to_fit_on(sets: Sets) -> str:
+    """Held-out images where every class has one, else the training images, augmented once more."""
+    held_out = torch.bincount(sets.validation.target.cpu(), minlength=len(sets.class_counts))
+    return "validation" if bool((held_out > 0).all()) else "augmented"
+
+
 def _finish(folder: RunFolder, config: TrainingConfig, state: TrainingState, sets: Sets, fabric: "Fabric") -> None:
     """Keep predictions and weights, then the result, whose presence says that the run is complete."""
     generator = generator_for(fabric.device, config.seed, config.epochs + 1)
@@ -222,15 +247,17 @@ def _finish(folder: RunFolder, config: TrainingConfig, state: TrainingState, set
     folder.save_weights({"model": state.model.state_dict(), "criterion": state.criterion.state_dict()})
     counts = sets.class_counts
     metrics = folder.metrics
-    scores, notes = score_all(folder, counts.numpy())
+    fit_on = _set_to_fit_on(sets)
+    scores, notes = score_all(folder, counts.numpy(), fit_on)
     result: dict[str, Any] = {
         "epoch": config.epochs,
         "test": scores,
-        "fit_on": FIT_ON,
+        "fit_on": fit_on,
         "best_on_test": best_on_test(metrics),
+        **({"validation": score_set(folder, "validation", counts.numpy())} if len(sets.validation) else {}),
         "class_counts": counts,
         "parameters": sum(parameter.numel() for parameter in state.model.parameters()),
-        "minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
+        "training_minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
         "notes": state.notes + notes,
         **prior_slope(state.criterion, counts),
     }

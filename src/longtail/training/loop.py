@@ -68,14 +68,24 @@ class TrainingLoop:
             TrainingDivergedError: the loss or the weights are no longer finite.
             OSError: a file could not be written; the former checkpoint is kept.
         """
-        for callback in self.callbacks:
-            callback.on_train_start(Plan(self.config, self.epochs.steps, self.state.epoch, self.state.step))
+        plan = Plan(
+            self.config,
+            self.folder.path,
+            len(self.epochs.data),
+            self.epochs.steps,
+            self.state.epoch,
+            self.state.step,
+        )
         try:
+            for callback in self.callbacks:
+                callback.on_train_start(plan)
             with stop_on_signals(enabled=self.fabric.world_size == 1) as request:
                 while self.state.epoch <= self.config.epochs:
                     self._train_epoch(request)
                     self._end_epoch()
                 self._keep()
+                if request.asked:
+                    raise TrainingStopped("Stopped after the last epoch, before its result was written.")
         finally:
             for callback in self.callbacks:
                 callback.on_train_end()
@@ -96,7 +106,7 @@ class TrainingLoop:
             state.criterion.set_epoch(state.epoch)
         start = time.monotonic() - state.seconds
         for images, target in self.epochs.batches(state.epoch, state.step):
-            torch.manual_seed(derive_seed(self.config.seed, state.epoch, state.step, self.fabric.global_rank))
+            torch.manual_seed(derive_seed(self.config.seed, state.epoch, state.step + 1, self.fabric.global_rank))
             logits, loss = self._step(images, target)
             state.total += loss
             state.step += 1
@@ -116,7 +126,7 @@ class TrainingLoop:
     def _look_after(self, request: StopRequest) -> None:
         state = self.state
         if state.step % STEPS_BETWEEN_CHECKS == 0 and not state.total.isfinite():
-            raise TrainingDivergedError(state.epoch, state.step, self.optimizer.param_groups[0]["lr"])
+            raise self._diverged()
         if request.asked:
             self._keep()
             raise TrainingStopped(f"Stopped in epoch {state.epoch} after step {state.step} of {self.epochs.steps}.")
@@ -126,7 +136,7 @@ class TrainingLoop:
     def _end_epoch(self) -> None:
         state, config = self.state, self.config
         if not state.is_finite():
-            raise TrainingDivergedError(state.epoch, state.step, self.optimizer.param_groups[0]["lr"])
+            raise self._diverged()
         total: Any = (
             self.fabric.all_reduce(state.total, reduce_op="mean") if self.fabric.world_size > 1 else state.total
         )
@@ -154,15 +164,20 @@ class TrainingLoop:
         if not self.fabric.is_global_zero:
             return
         if not self.state.is_finite():
-            raise TrainingDivergedError(self.state.epoch, self.state.step, self.optimizer.param_groups[0]["lr"])
+            raise self._diverged()
         try:
             self.folder.save_checkpoint(self.state.state_dict())
         except OSError as error:
             raise OSError(
                 f"The checkpoint of epoch {self.state.epoch}, step {self.state.step} could not be written to "
-                f"{self.folder.path}: {error.strerror}. The former one is kept; mend that and resume."
+                f"{self.folder.path}: {error.strerror}. "
+                f"{'The former one is kept; mend' if self.folder.has_checkpoint else 'Mend'} that and resume."
             ) from error
         self.kept_at = time.monotonic()
+
+    def _diverged(self) -> TrainingDivergedError:
+        rate = self.optimizer.param_groups[0]["lr"]
+        return TrainingDivergedError(self.state.epoch, self.state.step, rate, kept=self.folder.has_checkpoint)
 
 
 def _wrap(fabric: "Fabric", state: TrainingState, *, compiled: bool) -> tuple[nn.Module, torch.optim.Optimizer]:

@@ -25,7 +25,7 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ValueError('`device` must be there. Got "cuda", and PyTorch finds no GPU.')
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    processes = _started_processes()
     if config.processes not in (None, processes):
         raise ValueError(
             f"`processes` must be the number that torchrun started, {processes}. Got {config.processes}. "
@@ -38,7 +38,9 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
         torch.set_num_threads(config.threads)
     precision = config.precision
     if precision == "auto":
-        precision = "bfloat16" if bfloat16_pays(torch.device(device)) else "float32"
+        # Several processes must agree, and clocks may not.
+        measured = device == "cuda" or processes == 1
+        precision = "bfloat16" if measured and bfloat16_pays(torch.device(device)) else "float32"
     return dataclasses.replace(
         config,
         device=device,
@@ -48,6 +50,13 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
         threads=torch.get_num_threads(),
         processes=processes,
     )
+
+
+def _started_processes() -> int:
+    """As many as `torchrun` started; 1 where it did not start this one, whatever single variables say."""
+    if not {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= set(os.environ):
+        return 1
+    return int(os.environ["WORLD_SIZE"])
 
 
 def bfloat16_pays(device: torch.device) -> bool:
@@ -72,6 +81,8 @@ def _seconds_of_convolution(dtype: torch.dtype) -> float:
 def make_fabric(config: TrainingConfig) -> "Fabric":
     """Start the engine: one process, or those that `torchrun` started."""
     from lightning_fabric import Fabric  # takes seconds, which reading a run or `--help` should not cost
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it would tell is in the run folder
     processes = config.processes or 1
@@ -81,6 +92,7 @@ def make_fabric(config: TrainingConfig) -> "Fabric":
         devices=local,
         num_nodes=processes // local,
         strategy="ddp" if processes > 1 else "auto",
+        plugins=[TorchElasticEnvironment() if processes > 1 else LightningEnvironment()],
         precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
     )
     if config.device == "cuda":  # a resumed run must find the same sums

@@ -20,7 +20,7 @@ class ProgressReport(Callback):
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.loss = float("nan")
 
     def on_train_start(self, plan: Plan) -> None:
@@ -40,16 +40,20 @@ class ProgressReport(Callback):
             expand=True,
         )
         self.task = self.bar.add_task(self._epoch(plan.first_epoch), total=self.total, completed=self.first, state="")
-        self.bar.start()
-        if self.first and not self.console.is_terminal:
+        self._say(f"run: {plan.folder}")
+        self._say(_described(plan))
+        if self.first == self.total:
+            self._say("resumed after the last epoch; scoring")
+        elif self.first:
             self._say(f"resumed in epoch {plan.first_epoch} after step {plan.first_step} of {plan.steps}")
+        self.bar.start()
 
     def on_step_end(self, step: Step) -> None:
         """Move the bar; the loss is read now and then only, for on a GPU that waits for the step."""
         self.done += 1
         if self.console.is_terminal and (step.step == 1 or self.done % STEPS_BETWEEN_UPDATES == 0):
             loss = float(step.loss)
-            self.loss = loss if step.step == 1 else 0.9 * self.loss + 0.1 * loss
+            self.loss = loss if self.loss != self.loss else 0.9 * self.loss + 0.1 * loss
             state = f"loss {self.loss:.3f}  lr {step.learning_rate:.4f}  {self.speed():,.0f} images/s"
             self.bar.update(self.task, completed=self.done, description=self._epoch(step.epoch), state=state)
 
@@ -58,13 +62,17 @@ class ProgressReport(Callback):
         tested = f"  test {100 * float(metrics['test_top1']):.1f} %" if "test_top1" in metrics else ""
         line = f"{self._epoch(int(metrics['epoch']))}  loss {metrics['loss']:.3f}  lr {metrics['learning_rate']:.4f}"
         if not self.console.is_terminal:
-            self._say(f"{line}  {self.speed():,.0f} images/s  {_duration(self.seconds_left())} left{tested}")
+            pace = f"  {self.speed():,.0f} images/s  {_duration(self.seconds_left())} left"
+            self._say(f"{line}{pace if self.done > self.first else ''}{tested}")
         elif tested:
             self._say(f"{line}{tested}")
 
     def on_train_end(self) -> None:
         """Leave the terminal as it was."""
+        self.bar.update(self.task, completed=self.done)
         self.bar.stop()
+        if self.done == self.total:
+            self._say("scoring the training and test images")
 
     def speed(self) -> float:
         """Images a second since this process began, evaluations included."""
@@ -91,6 +99,14 @@ class _TimeLeft(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text(f"{_duration(self.report.seconds_left())} left" if self.report.done > self.report.first else "")
+
+
+def _described(plan: Plan) -> str:
+    config = plan.config
+    return (
+        f"{plan.samples:,} training images, ResNet-{config.depth}, {' '.join([config.loss, *config.loss_arguments])}, "
+        f"{config.device}, {config.precision}, threads {config.threads}, processes {config.processes}"
+    )
 
 
 def _duration(seconds: float) -> str:

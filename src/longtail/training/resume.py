@@ -3,7 +3,7 @@
 import dataclasses
 
 from longtail.runs import RunFolder, current_versions
-from longtail.training.config import TrainingConfig
+from longtail.training.config import TrainingConfig, parse_arguments
 
 OPEN = {"auto", None}
 
@@ -19,13 +19,16 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
     """
     try:
         stored = TrainingConfig.from_json(folder.header["config"])
-    except (TypeError, KeyError, AttributeError):
-        raise ValueError(f"`out` must be a training run. Got {folder.path}, whose configuration is another.") from None
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"`out` must be a training run that this version knows. Got {folder.path}, whose run.json says: {error}"
+        ) from None
     differences = []
     for field in dataclasses.fields(config):
         asked, had = getattr(config, field.name), getattr(stored, field.name)
         if field.name == "loss_arguments":
-            asked = had if set(asked) <= set(had) else asked
+            named, known = parse_arguments(asked), parse_arguments(had)
+            asked = had if named.items() <= known.items() else asked
         if asked != had and not (isinstance(asked, str | None) and asked in OPEN):
             differences.append(f"`{field.name}` is {had!r}, not {asked!r}")
     if differences:

@@ -1,23 +1,25 @@
 """How a run ends before its time: asked to, or because its loss is no longer a number."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
-class TrainingStopped(Exception):  # noqa: N818  (no error: it was asked for)
-    """Training was asked to stop (Ctrl-C, SIGTERM) and has kept a checkpoint of its last step."""
+class TrainingStopped(KeyboardInterrupt):
+    """Training was asked to stop (Ctrl-C, SIGTERM) and has kept a checkpoint. `except Exception` lets it pass."""
 
 
 class TrainingDivergedError(RuntimeError):
-    """The loss or the weights are no longer finite; the last good checkpoint is kept."""
+    """The loss or the weights are no longer finite; the last good checkpoint is kept if there was one."""
 
-    def __init__(self, epoch: int, step: int, learning_rate: float) -> None:
+    def __init__(self, epoch: int, step: int, learning_rate: float, *, kept: bool) -> None:
         super().__init__(
             f"The loss became NaN or infinite in epoch {epoch}, at or before step {step}. "
-            f"The last good checkpoint is kept. Try a smaller `learning_rate` (it was {learning_rate:.4g}), "
+            f"{'The last good checkpoint is kept. ' if kept else ''}"
+            f"Try a smaller `learning_rate` (it was {learning_rate:.4g}), "
             'more `warmup_epochs`, precision="float32", or a weaker adjustment of the loss.'
         )
 
@@ -33,6 +35,7 @@ class StopRequest:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        sys.stderr.write("\nstopping after this step; once more to stop at once\n")
 
 
 @contextmanager
