@@ -87,7 +87,8 @@ def run_experiment(
         existing.drop_checkpoint()  # left where the process ended between the result and this
         return existing
     fabric = make_fabric(config)
-    sets = _load(config, data, download, fabric)
+    with fabric.rank_zero_first():
+        sets = load_sets(config, data, fabric.device, download=download)
     epochs = _epochs(config, sets, fabric)
     state = _initial_state(config, sets, fabric, callbacks)
     folder = existing or _create(config, Path(out), fabric)
@@ -136,15 +137,27 @@ def _with_paper_settings(config: TrainingConfig) -> TrainingConfig:
     )
 
 
-def _load(config: TrainingConfig, data: str | os.PathLike[str], download: bool, fabric: "Fabric") -> Sets:
-    with fabric.rank_zero_first():
-        cifar = load_cifar(config.dataset, data, download=download)
+def load_sets(
+    config: TrainingConfig, data: str | os.PathLike[str], device: torch.device, *, download: bool = False
+) -> Sets:
+    """The sets of a run: the long-tailed training set, what it gives up for validation, the test set.
+
+    Args:
+        config: what is asked for.
+        data: the folder of the data set.
+        device: where the images are to lie.
+        download: fetch the data set where it is missing.
+
+    Raises:
+        FileNotFoundError, ValueError: the data are missing or damaged, or too few for the imbalance.
+    """
+    cifar = load_cifar(config.dataset, data, download=download)
     kept = long_tailed_indices(cifar.train_target, config.imbalance, config.profile, seed=config.subset_seed)
     train, held_out = _split(kept, cifar.train_target.numpy(), config.validation)
 
     def on_device(images: Tensor, target: Tensor) -> SmallImages:
         memory_format = torch.channels_last if config.channels_last == "on" else torch.contiguous_format
-        return SmallImages(images.to(fabric.device), target.to(fabric.device), config.mean, config.std, memory_format)
+        return SmallImages(images.to(device), target.to(device), config.mean, config.std, memory_format)
 
     return Sets(
         train=on_device(cifar.train_images[train], cifar.train_target[train]),
