@@ -2,9 +2,9 @@
 
     python results/fit_sets.py RUN [RUN …] --data DIR [--passes 1 4]
 
-For each run the test accuracy of its raw predictions, and of its predictions re-balanced (one step, τ = 1) by a fit on the
-training images as they are, on as many augmented passes over them, on its held-out images where it has any, and, beside
-these, on the unlabelled test set itself. Printed as Markdown.
+For each run the test accuracy of its raw predictions, and of its predictions re-balanced (one step, τ = 1) by a fit on
+the training images as they are, on as many augmented passes over them, on its held-out images where it has any, and,
+beside these, on the unlabelled test set itself. Printed as Markdown.
 """
 
 import argparse

@@ -43,6 +43,7 @@ from longtail.training.machine import bfloat16_pays, resolve
         ("augmentations", ("crop", "blur"), "`augmentations` must be one of"),
         ("std", (0.2, 0.2), "`std` must hold 3 values"),
         ("std", (0.2, 0.0, 0.2), "`std` must be finite and greater than 0"),
+        ("sampler", "random", "`sampler` must be one of 'shuffle', 'class-aware'"),
         ("reweight_from", -1, "`reweight_from` must be at least 0"),
         ("evaluate_every", -1, "`evaluate_every` must be at least 0"),
         ("device", "tpu", "`device` must be one of"),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torchvision.transforms import functional as vision
 
+from longtail.samplers import make_sampler
 from longtail.training.images import Epochs, SmallImages
 from longtail.training.schedule import learning_rate
 from longtail.training.seeds import derive_seed
@@ -59,6 +60,22 @@ def test_processes_share_each_batch_without_overlap(data):
         assert torch.equal(images, torch.cat([part[0] for part in parts]))
         assert torch.equal(target, torch.cat([part[1] for part in parts]))
         assert not set(parts[0][1].tolist()) & set(parts[1][1].tolist())
+
+
+def test_a_sampler_says_which_images_come_and_each_draw_is_augmented(data):
+    labels = (torch.arange(50) >= 48).long()
+    sampled = SmallImages(data.images, labels, MEAN, STD, torch.channels_last)
+    sampler = make_sampler("class-aware", labels, seed=0, epochs=3)
+    whole = Epochs(sampled, ("crop", "flip", "cutout"), batch_size=10, seed=0, sampler=sampler)
+    images, target = (torch.cat(parts) for parts in zip(*whole.batches(1), strict=True))
+    assert sorted(target.bincount().tolist()) == [24, 26]
+    rare = images[target == 1]
+    assert len(rare.flatten(1).unique(dim=0)) > 20  # two images, drawn a dozen times each
+    again = torch.cat([target for _, target in whole.batches(1, first_step=2)])
+    assert torch.equal(again, target[20:])
+    shared = [Epochs(sampled, (), 10, 0, rank, 2, sampler).batches(2) for rank in range(2)]
+    for (_, target), *parts in zip(Epochs(sampled, (), 10, 0, 0, 1, sampler).batches(2), *shared, strict=True):
+        assert torch.equal(target, torch.cat([part[1] for part in parts]))
 
 
 def test_augmentation_keeps_labels_and_the_original(data):

@@ -312,7 +312,9 @@ def test_a_compiled_run_keeps_the_bare_network_s_weights(tiny, tmp_path, monkeyp
     torch.testing.assert_close(a["classifier.weight"], b["classifier.weight"], rtol=1e-2, atol=1e-3)
 
 
-@pytest.mark.parametrize("settings", [{"loss": "gcl"}, {"loss": "eql-v2"}, {"loss": "ldam", "reweight_from": 2}])
+@pytest.mark.parametrize(
+    "settings", [{"loss": "gcl"}, {"loss": "eql-v2"}, {"loss": "ldam", "reweight_from": 2}, {"sampler": "progressive"}]
+)
 def test_losses_that_draw_learn_or_change_with_the_epoch_resume_too(tiny, tmp_path, settings):
     config = tiny_config(**settings)
     run_experiment(config, data=tiny, out=tmp_path / "whole")

@@ -14,10 +14,12 @@ from longtail.samplers.by_class import (
     ProgressiveSampler,
     SquareRootSampler,
 )
+from longtail.samplers.catalogue import SAMPLERS, make_sampler
 from longtail.samplers.class_aware import ClassAwareSampler
 from longtail.samplers.contract import LongTailedSampler
 
 __all__ = [
+    "SAMPLERS",
     "ClassAwareSampler",
     "ClassBalancedSampler",
     "EffectiveNumberSampler",
@@ -25,4 +27,5 @@ __all__ = [
     "PowerSampler",
     "ProgressiveSampler",
     "SquareRootSampler",
+    "make_sampler",
 ]

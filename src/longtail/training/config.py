@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
 from longtail.losses.catalogue import LOSSES
+from longtail.samplers import SAMPLERS
 
 MOST_EPOCHS = 1_000_000
 Switch = Literal["auto", "on", "off"]
@@ -55,6 +56,9 @@ class TrainingConfig:
     """Arguments of the loss, such as lambda_positive=1.0; what is not named is as in its paper."""
     reweight_from: int = 0
     """Epoch from which the loss gets class-balanced weights (deferred re-weighting, DRW); 0 is never."""
+    sampler: str = "shuffle"
+    """Which image comes next: shuffle (each once an epoch), class-aware, class-balanced, square-root, progressive or
+    effective-number."""
     epochs: int = 200
     """Passes over the training set."""
     batch_size: int = 64
@@ -94,6 +98,7 @@ class TrainingConfig:
         for name, choices in CHOICES.items():
             _check_among(name, getattr(self, name), choices)
         check_choice("loss", self.loss, list(LOSSES))
+        check_choice("sampler", self.sampler, ["shuffle", *SAMPLERS])
         for name in ("epochs", "batch_size"):
             check_integer(name, getattr(self, name), minimum=1)
         for name in ("warmup_epochs", "evaluate_every", "reweight_from"):

@@ -16,6 +16,7 @@ from longtail.losses.catalogue import cosine_scale, make_loss, paper_settings
 from longtail.metrics import long_tail_scores
 from longtail.models import CifarResNet
 from longtail.runs import RunFolder
+from longtail.samplers import make_sampler
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig, parse_arguments
 from longtail.training.evaluation import (
@@ -188,7 +189,17 @@ def _epochs(config: TrainingConfig, sets: Sets, fabric: "Fabric") -> Epochs:
         raise ValueError(
             f"`batch_size` must be a multiple of {processes}, the number of processes. Got {config.batch_size}."
         )
-    return Epochs(sets.train, config.augmentations, config.batch_size, config.seed, fabric.global_rank, processes)
+    return Epochs(
+        sets.train,
+        config.augmentations,
+        config.batch_size,
+        config.seed,
+        fabric.global_rank,
+        processes,
+        None
+        if config.sampler == "shuffle"
+        else make_sampler(config.sampler, sets.train.target, seed=config.seed, epochs=config.epochs),
+    )
 
 
 def _initial_state(

@@ -1,11 +1,13 @@
 """Small images that stay on the device as bytes; an epoch's worth is augmented at once, when the epoch starts."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from longtail.samplers import LongTailedSampler
 from longtail.training.seeds import generator_for
 from longtail.transforms import auto_augment, cutout, normalise, random_crop, random_flip
 
@@ -39,12 +41,16 @@ class SmallImages:
         for images in torch.split(self.images, batch_size):
             yield self.as_input(images)
 
+    def chosen(self, indices: Tensor) -> "SmallImages":
+        """Those images, in that order, repeated where an index is."""
+        return dataclasses.replace(self, images=self.images[indices], target=self.target[indices])
+
     def augmented(self, augmentations: tuple[str, ...], generator: torch.Generator) -> "SmallImages":
         """A copy in which every image has been augmented, in its place."""
         images = self.images
         for name in augmentations:
             images = AUGMENT[name](images, generator)
-        return SmallImages(images, self.target, self.mean, self.std, self.memory_format)
+        return dataclasses.replace(self, images=images)
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Epochs:
     seed: int
     rank: int = 0
     processes: int = 1
+    sampler: LongTailedSampler | None = None
 
     @property
     def steps(self) -> int:
@@ -70,10 +77,15 @@ class Epochs:
         """Input and labels of the steps of one epoch, from `first_step` on."""
         device = self.data.images.device
         generator = generator_for(device, self.seed, epoch)
-        order = torch.randperm(len(self.data), generator=generator, device=device)
-        augmented = self.data.augmented(self.augmentations, generator).images
+        if self.sampler is None:
+            order = torch.randperm(len(self.data), generator=generator, device=device)
+            epoch_data = self.data.augmented(self.augmentations, generator)
+        else:  # an image that is drawn twice is augmented twice
+            drawn = self.sampler.indices(epoch - 1)
+            order = torch.arange(len(drawn), device=device)
+            epoch_data = self.data.chosen(drawn).augmented(self.augmentations, generator)
         share = self.batch_size // self.processes
         for step in range(first_step, self.steps):
             start = step * self.batch_size + self.rank * share
             chosen = order[start : start + share]
-            yield self.data.as_input(augmented[chosen]), self.data.target[chosen]
+            yield self.data.as_input(epoch_data.images[chosen]), epoch_data.target[chosen]
