@@ -1,0 +1,147 @@
+"""Mixing augmentations of whole batches: two images become one, and so do their labels.
+
+mixup (Zhang et al., ICLR 2018), CutMix (Yun et al., ICCV 2019) and Remix (Chou et al., "Remix: Rebalanced Mixup", ECCV
+2020 workshops). One share λ ~ Beta(α, α) a batch, partners by a random order of it, as in the papers' codes. The target
+comes back as probabilities, which every loss here takes as one target: two calls of a loss that learns, one a label,
+would count every sample twice. Draws come from PyTorch's global generators, λ from that of the CPU.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from longtail.arguments import as_class_counts, check_fraction, check_num_classes, check_positive
+
+
+def mixup(images: Tensor, target: Tensor, num_classes: int, *, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
+    """λ x_i + (1 − λ) x_j, labelled λ y_i + (1 − λ) y_j.
+
+    Args:
+        images: (N, …) floating point.
+        target: (N,) class indices, or (N, C) probabilities.
+        num_classes: C.
+        alpha: α > 0; 1 is usual for small images, 0.2 for large ones.
+
+    Returns:
+        Images of the same shape, and (N, C) float32 probabilities.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype or setting outside what is written above.
+
+    Example:
+        >>> images, target = mixup(torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 2]), num_classes=3)
+        >>> images.shape, target.sum(1).tolist()
+        (torch.Size([4, 3, 8, 8]), [1.0, 1.0, 1.0, 1.0])
+    """
+    labels = _probabilities(images, target, num_classes, alpha)
+    share, partner = _share(alpha), _partners(images)
+    return _blend(images, partner, share), torch.lerp(labels[partner], labels, share)
+
+
+def cutmix(images: Tensor, target: Tensor, num_classes: int, *, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
+    """A box of x_j in x_i, of the area 1 − λ before it is cut at the border; labels by the pixels that are left.
+
+    Args:
+        images: (N, C, H, W) floating point.
+        target: (N,) class indices, or (N, C) probabilities.
+        num_classes: C.
+        alpha: α > 0.
+
+    Returns:
+        Images of the same shape, and (N, C) float32 probabilities.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype or setting outside what is written above.
+
+    Example:
+        >>> images, target = cutmix(torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 2]), num_classes=3)
+        >>> images.shape, target.shape
+        (torch.Size([4, 3, 8, 8]), torch.Size([4, 3]))
+    """
+    labels = _probabilities(images, target, num_classes, alpha)
+    if images.dim() != 4:
+        raise ValueError(f"`images` must have the shape (N, C, H, W). Got {tuple(images.shape)}.")
+    partner, (height, width) = _partners(images), images.shape[2:]
+    side = (1 - _share(alpha)) ** 0.5
+    top, bottom = _interval(height, side)
+    left, right = _interval(width, side)
+    mixed = images.clone()
+    mixed[:, :, top:bottom, left:right] = images[partner, :, top:bottom, left:right]
+    share = 1 - (bottom - top) * (right - left) / (height * width)
+    return mixed, torch.lerp(labels[partner], labels, share)
+
+
+def remix(
+    images: Tensor,
+    target: Tensor,
+    class_counts: Tensor,
+    *,
+    alpha: float = 1.0,
+    kappa: float = 3.0,
+    threshold: float = 0.5,
+) -> tuple[Tensor, Tensor]:
+    """Images as mixup; the label goes wholly to the rarer class if that is κ times rarer and has a large enough share.
+
+    With n the training samples of a class, the label's share of x_i is 0 where n_i / n_j ≥ κ and λ < threshold, 1 where
+    n_i / n_j ≤ 1/κ and 1 − λ < threshold, and λ otherwise.
+
+    Args:
+        images: (N, …) floating point.
+        target: (N,) class indices.
+        class_counts: (C,) training samples of each class.
+        alpha: α > 0.
+        kappa: κ > 0; the paper has 3.
+        threshold: in [0, 1]; the paper has 0.5.
+
+    Returns:
+        Images of the same shape, and (N, C) float32 probabilities.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype or setting outside what is written above.
+
+    Example:
+        >>> images, target = remix(torch.rand(2, 3, 8, 8), torch.tensor([0, 1]), torch.tensor([90, 10]))
+        >>> target.shape
+        torch.Size([2, 2])
+    """
+    check_positive("kappa", kappa)
+    check_fraction("threshold", threshold)
+    counts = as_class_counts(class_counts).to(images.device)
+    labels = _probabilities(images, target, counts.numel(), alpha)
+    if target.is_floating_point():
+        raise TypeError(f"`target` must hold class indices. Got {target.dtype}.")
+    share, partner = _share(alpha), _partners(images)
+    own, other = counts[target], counts[target[partner]]
+    shares = torch.full((len(target), 1), share, device=images.device)
+    shares[(own >= kappa * other) & (share < threshold)] = 0.0
+    shares[(kappa * own <= other) & (1 - share < threshold)] = 1.0
+    return _blend(images, partner, share), torch.lerp(labels[partner], labels, shares)
+
+
+def _probabilities(images: Tensor, target: Tensor, num_classes: int, alpha: float) -> Tensor:
+    check_num_classes(num_classes)
+    check_positive("alpha", alpha)
+    if not images.is_floating_point():
+        raise TypeError(f"`images` must be floating point. Got {images.dtype}. Normalise them first.")
+    if len(target) != len(images):
+        raise ValueError(f"`target` must hold one label an image, {len(images)}. Got {len(target)}.")
+    return target.to(torch.float32) if target.is_floating_point() else F.one_hot(target, num_classes).to(torch.float32)
+
+
+def _share(alpha: float) -> float:
+    return float(torch.distributions.Beta(alpha, alpha).sample())
+
+
+def _partners(images: Tensor) -> Tensor:
+    return torch.randperm(len(images), device=images.device)
+
+
+def _blend(images: Tensor, partner: Tensor, share: float) -> Tensor:
+    return torch.lerp(images[partner], images, share)
+
+
+def _interval(length: int, side: float) -> tuple[int, int]:
+    """A random interval of that share of a length, cut at its ends."""
+    size = int(length * side)
+    centre = int(torch.randint(length, ()))
+    return max(centre - size // 2, 0), min(centre + size // 2, length)
