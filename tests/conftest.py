@@ -1,6 +1,8 @@
 """What all tests share: the real data, a tiny data set, and one thread."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,14 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("LONGTAIL_DATA is not set: it names the folder of real data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def cifar100(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CIFAR-100 in its official binary layout, unpacked from the sprites in the folder of real data."""
+    out = tmp_path_factory.mktemp("cifar")
+    subprocess.run([sys.executable, str(real_data / "cifar100/unpack.py"), str(out)], check=True)
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 import dataclasses
 import hashlib
 import io
-import subprocess
-import sys
 import tarfile
 
 import numpy as np
@@ -13,16 +11,8 @@ from longtail.data import class_counts, load_cifar, long_tailed_indices
 from longtail.data.cifar import ARCHIVES
 
 
-@pytest.fixture(scope="module")
-def official(real_data, tmp_path_factory):
-    """CIFAR-100 in its official binary layout, unpacked from the sprites in the folder of real data."""
-    out = tmp_path_factory.mktemp("cifar")
-    subprocess.run([sys.executable, str(real_data / "cifar100/unpack.py"), str(out)], check=True)
-    return out
-
-
-def test_cifar100_is_the_published_one(official):
-    data = load_cifar("cifar100", official)
+def test_cifar100_is_the_published_one(cifar100):
+    data = load_cifar("cifar100", cifar100)
     assert data.train_images.shape == (50_000, 3, 32, 32)
     assert data.test_images.shape == (10_000, 3, 32, 32)
     assert class_counts(data.train_target).tolist() == [500] * 100
@@ -32,11 +22,11 @@ def test_cifar100_is_the_published_one(official):
     assert len(long_tailed_indices(data.train_target, 100)) == 10_847
 
 
-def test_one_altered_byte_is_noticed(official, tmp_path):
-    content = bytearray((official / "cifar-100-binary/test.bin").read_bytes())
+def test_one_altered_byte_is_noticed(cifar100, tmp_path):
+    content = bytearray((cifar100 / "cifar-100-binary/test.bin").read_bytes())
     content[1234] ^= 1
     (tmp_path / "test.bin").write_bytes(content)
-    (tmp_path / "train.bin").symlink_to(official / "cifar-100-binary/train.bin")
+    (tmp_path / "train.bin").symlink_to(cifar100 / "cifar-100-binary/train.bin")
     with pytest.raises(ValueError, match="test.bin must have the published md5 4499cf.*Fetch it again"):
         load_cifar("cifar100", tmp_path)
 

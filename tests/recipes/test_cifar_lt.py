@@ -1,0 +1,26 @@
+"""The recipe on the real images: an epoch of the smallest network on the steepest tail."""
+
+import pytest
+
+from longtail.cli import main
+from longtail.runs import RunFolder
+
+OPTIONS = ["--imbalance", "400", "--depth", "20", "--epochs", "1", "--warmup-epochs", "0", "--threads", "1"]
+
+
+def test_an_epoch_on_cifar100_lt(cifar100, tmp_path, capsys):
+    command = ["train", "cifar100-lt", "--data", str(cifar100), "--out", str(tmp_path / "run"), *OPTIONS]
+    assert main([*command, "--device", "cpu"]) == 0
+    folder = RunFolder.open(tmp_path / "run")
+    result = folder.result
+    assert sum(result["class_counts"]) == 8_445
+    assert max(result["class_counts"]) == 500
+    assert min(result["class_counts"]) == 1
+    assert result["parameters"] == 275_572
+    assert result["test"]["raw"]["top1"] > 0.02  # twice chance, after 131 steps
+    assert 0.5 < result["theta_slope"] < 1.2
+    assert result["theta_correlation"] > 0.9
+    assert folder.load_predictions("test")[0].shape == (10_000, 100)
+    assert result["fit_on"] == "augmented"
+    assert result["test"]["raw"]["top1"] == pytest.approx(folder.metrics[-1]["test_top1"])
+    assert "8,445 training images, ResNet-20, gala accumulate=released" in capsys.readouterr().err
