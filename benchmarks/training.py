@@ -2,9 +2,10 @@
 
     python benchmarks/training.py [--epochs 1] [--profile]
 
-Imbalance 100 (10,847 images of noise: the time does not depend on what they show), ResNet-32, batch 64, crop, flip,
-AutoAugment, Cutout, cross-entropy; no data are needed, and on two cores it takes about two minutes. The plain loop is what one writes first: float32, contiguous memory, a `DataLoader`
-with two workers and torchvision's transforms image by image. Both run in this process, in turns.
+Imbalance 100 (10,847 images of noise: the time does not depend on what they show, and no data are needed), ResNet-32,
+batch 64, crop, flip, AutoAugment, Cutout, cross-entropy. The plain loop is what one writes first: float32, contiguous
+memory, a `DataLoader` with two workers and torchvision's transforms image by image. Both run in this process, in turns;
+about two minutes on two cores.
 """
 
 import argparse
