@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import tyro
 
+from longtail.cli.compare import compare, methods
 from longtail.cli.evaluate import evaluate
 from longtail.cli.train import train
 from longtail.posthoc.fixed_point import NoFixedPointError
@@ -29,8 +30,8 @@ def run(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="replace")  # a terminal without τ still gets its table
     signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C does; a training loop takes both for itself
     try:
-        tyro.extras.subcommand_cli_from_dict(
-            {"train": train, "evaluate": evaluate},
+        code = tyro.extras.subcommand_cli_from_dict(
+            {"train": train, "evaluate": evaluate, "compare": compare, "methods": methods},
             prog="longtail",
             description="Classifiers that treat rare classes fairly.",
             args=arguments,
@@ -42,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt as stopped:
         print(f"longtail: {str(stopped) or 'Interrupted.'}{_how_to_go_on(arguments)}", file=sys.stderr)
         return STOPPED
-    return 0
+    return code or 0
 
 
 def _interrupt(*_: object) -> None:
@@ -54,6 +55,8 @@ def _one_line(error: BaseException) -> str:
 
 
 def _how_to_go_on(arguments: Sequence[str]) -> str:
+    if arguments[0] == "compare":
+        return f" To go on, the same again: {shlex.join(['longtail', *arguments])}"
     if arguments[0] != "train":
         return ""
     command = ["longtail", *arguments, *([] if "--resume" in arguments else ["--resume"])]

@@ -6,5 +6,6 @@
 """
 
 from longtail.recipes.cifar_lt import cifar10_lt, cifar100_lt
+from longtail.recipes.methods import METHODS, Method, with_method
 
-__all__ = ["cifar10_lt", "cifar100_lt"]
+__all__ = ["METHODS", "Method", "cifar10_lt", "cifar100_lt", "with_method"]

@@ -1,0 +1,111 @@
+"""`longtail compare RECIPE` and `longtail methods`."""
+
+import inspect
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from longtail.arguments import check_choice, check_integer, check_strength
+from longtail.cli.train import Recipe
+from longtail.losses.catalogue import LOSSES
+from longtail.recipes.methods import METHODS, with_method
+from longtail.training.config import LOOP_S_OWN, TrainingConfig
+from longtail.whole_file import write_whole
+
+
+def compare(
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")],  # type: ignore[valid-type]
+    *,
+    methods: str,
+    data: Path,
+    seeds: int = 1,
+    out: Path | None = None,
+    download: bool = False,
+    checkpoint_seconds: float = 60.0,
+) -> int:
+    """Run methods side by side in one recipe, each with its own paper's settings, and put them into a table.
+
+    What is missing is run, what was cut off resumed, what is done skipped. A run that fails is a row that says so.
+
+    Args:
+        recipe: what all runs share.
+        methods: Names with commas between them; `longtail methods` lists all.
+        data: Folder that holds the data set's archive, unpacked or not.
+        seeds: Runs of each method, with the seeds from --seed on.
+        out: Folder of the comparison; by default runs/compare-DATASET-lt-imbalance100.
+        download: Fetch the data set into the data folder if it is missing.
+        checkpoint_seconds: Time between two checkpoints.
+    """
+    from longtail.reports import comparison_table
+    from longtail.training.comparison import run_all
+    from longtail.training.progress import ProgressReport
+
+    config: TrainingConfig = recipe
+    check_integer("seeds", seeds, minimum=1)
+    check_strength("checkpoint_seconds", checkpoint_seconds)
+    names = list(dict.fromkeys(name.strip() for name in methods.split(",")))
+    configs = {
+        name: [with_method(config, name, seed=config.seed + number) for number in range(seeds)] for name in names
+    }
+    out = out or Path("runs") / f"compare-{config.dataset}-lt-imbalance{config.imbalance:g}"
+    outcomes = list(
+        run_all(
+            configs,
+            data=data,
+            out=out,
+            download=download,
+            checkpoint_seconds=checkpoint_seconds,
+            callbacks=lambda: [ProgressReport()],
+        )
+    )
+    table = comparison_table(
+        {name: [o.folder for o in outcomes if o.method == name and o.folder] for name in names},
+        {
+            name: [f"seed {o.config.seed}: {o.failure}" for o in outcomes if o.method == name and o.failure]
+            for name in names
+        },
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    for ending, content in {
+        "txt": table.text(),
+        "md": table.markdown(),
+        "csv": table.csv(),
+        "tex": table.latex(),
+    }.items():
+        with write_whole(out / f"table.{ending}") as file:
+            file.write(f"{content}\n".encode())
+    print(f"{table.text()}\nruns and tables (txt, md, csv, tex): {out}")
+    return 2 if any(outcome.failure for outcome in outcomes) else 0
+
+
+def methods(name: tyro.conf.Positional[str | None] = None) -> None:
+    """List the methods that can be compared: what each changes in a recipe, and where it comes from.
+
+    Args:
+        name: One of them, to see its defaults too.
+    """
+    if name is not None:
+        check_choice("name", name, list(METHODS))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("method", "changes", "source"):
+        table.add_column(column, no_wrap=column == "method")
+    for known, method in METHODS.items():
+        if name in (None, known):
+            changes = {**method.settings, **({"reweight_from": "after 80 % of the epochs"} if method.deferred else {})}
+            table.add_row(known, ", ".join(f"{key} {value}" for key, value in changes.items()), method.source)
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(table)
+    if name is not None:
+        for key, value in _defaults(METHODS[name].settings["loss"]).items():
+            console.print(f"  {key} = {value}")
+
+
+def _defaults(loss: str) -> dict[str, object]:
+    """The arguments of a loss as its paper's experiments have them."""
+    entry = LOSSES[loss]
+    parameters = inspect.signature(entry.module).parameters.values()
+    usual = {p.name: p.default for p in parameters if p.name not in LOOP_S_OWN and p.default is not p.empty}
+    return usual | dict(entry.settings)

@@ -1,0 +1,67 @@
+"""The methods of the field by name: what each changes in a recipe, with its own paper's settings."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from longtail.arguments import check_choice
+from longtail.losses.catalogue import LOSSES
+from longtail.training.config import TrainingConfig
+
+DEFERRED = 0.8  # of the epochs; 160 of 200 in the code of LDAM
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a method changes in a recipe.
+
+    Attributes:
+        source: authors, venue and year.
+        settings: fields of `TrainingConfig`.
+        deferred: whether class-balanced weights come in after 80 % of the epochs.
+    """
+
+    source: str
+    settings: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    deferred: bool = False
+
+
+def _settings(**settings: Any) -> MappingProxyType[str, Any]:
+    return MappingProxyType(settings)
+
+
+METHODS = {
+    **{name: Method(entry.source, _settings(loss=name)) for name, entry in LOSSES.items()},
+    "ce-drw": Method("Cao et al., NeurIPS 2019", _settings(loss="ce"), deferred=True),
+    "ldam-drw": Method("Cao et al., NeurIPS 2019", _settings(loss="ldam"), deferred=True),
+    "class-aware-sampling": Method("Kang et al., ICLR 2020", _settings(loss="ce", sampler="class-aware")),
+    "square-root-sampling": Method("Kang et al., ICLR 2020", _settings(loss="ce", sampler="square-root")),
+    "progressive-sampling": Method("Kang et al., ICLR 2020", _settings(loss="ce", sampler="progressive")),
+    "effective-number-sampling": Method("Cui et al., CVPR 2019", _settings(loss="ce", sampler="effective-number")),
+}
+
+
+def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConfig:
+    """A recipe with one method in it.
+
+    Args:
+        config: the recipe; its loss and sampler give way to those of the method.
+        name: a key of `METHODS`.
+        seed: of the run.
+
+    Raises:
+        ValueError: no method of that name.
+
+    Example:
+        >>> from longtail.recipes import cifar100_lt
+        >>> config = with_method(cifar100_lt(), "ldam-drw", seed=1)
+        >>> config.loss, config.reweight_from, config.seed
+        ('ldam', 161, 1)
+    """
+    check_choice("methods", name, list(METHODS))
+    method = METHODS[name]
+    plain: dict[str, Any] = {"sampler": "shuffle", "loss_arguments": (), "reweight_from": 0}
+    if method.deferred:
+        plain["reweight_from"] = int(DEFERRED * config.epochs) + 1
+    return dataclasses.replace(config, seed=seed, **(plain | dict(method.settings)))

@@ -1,0 +1,86 @@
+"""Comparisons: what is missing is run, what is done is skipped, what fails is a row."""
+
+import csv
+import re
+
+import pytest
+
+from longtail.cli import main
+from longtail.recipes import METHODS, cifar100_lt, with_method
+from longtail.runs import RunFolder
+from training.tiny import TINY_OPTIONS
+
+
+def command(data, out, *options):
+    return ["compare", "cifar10-lt", "--data", str(data), "--out", str(out), *TINY_OPTIONS, *options]
+
+
+def test_a_comparison_is_run_once_and_then_read(tiny, tmp_path, capsys):
+    options = ["--methods", "ce, ldam-drw", "--seeds", "2", "--seed", "3"]
+    assert main(command(tiny, tmp_path / "out", *options)) == 0
+    first = capsys.readouterr()
+    names = ["ce-seed3", "ce-seed4", "ldam-drw-seed3", "ldam-drw-seed4"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir()) == names
+    before = {name: (tmp_path / "out" / name / "result.json").stat().st_mtime_ns for name in names}
+    assert main(command(tiny, tmp_path / "out", *options)) == 0
+    assert capsys.readouterr().out == first.out
+    assert before == {name: (tmp_path / "out" / name / "result.json").stat().st_mtime_ns for name in names}
+
+    rows = list(csv.DictReader((tmp_path / "out/table.csv").read_text().splitlines()))
+    assert [(row["method"], row["predictions"]) for row in rows[::3]] == [("ce", "raw"), ("ldam-drw", "raw")]
+    assert len(rows) == 6
+    top1 = [RunFolder.open(tmp_path / "out" / name).result["test"]["raw"]["top1"] for name in names[:2]]
+    mean, spread = 50 * sum(top1), 100 * abs(top1[0] - top1[1]) / 2**0.5
+    assert rows[0]["all"] == f"{mean:.1f} ± {spread:.1f}"
+    assert rows[0]["seeds"] == "3 4"
+    assert rows[0]["many"] == "none"  # no class of the tiny set has so many images
+    assert rows[3]["settings"] == "reweight_from=3"
+    assert (tmp_path / "out/table.txt").read_text() in first.out + "\n"
+    latex = (tmp_path / "out/table.tex").read_text()
+    assert r"reweight\_from=3" in latex
+    assert r"$\pm$" in latex
+    assert latex.count(r"\\") == 7
+    markdown = (tmp_path / "out/table.md").read_text().splitlines()
+    assert len({line.count("|") for line in markdown if line.startswith("|")}) == 1
+
+
+def test_a_run_that_fails_is_a_row_and_not_the_end(tiny, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/gala-seed0").write_text("not a run")
+    assert main(command(tiny, tmp_path / "out", "--methods", "gala,ce")) == 2
+    said = capsys.readouterr().out
+    assert re.search(r"^gala +failed", said, re.M)
+    assert "gala: seed 0: `path` must be a run folder" in said
+    assert re.search(r"^ce +raw +0 +\d", said, re.M)
+
+
+def test_what_can_not_be_is_said_before_any_work(tiny, tmp_path, capsys):
+    for options, message in (
+        (["--methods", "ce,gelu"], "`methods` must be one of 'ce'"),
+        (["--methods", "ce", "--seeds", "0"], "`seeds` must be at least 1"),
+    ):
+        assert main(command(tiny, tmp_path / "out", *options)) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_methods_are_listed_with_their_source_and_defaults(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["methods"]) == 0
+    said = capsys.readouterr().out
+    for name, method in METHODS.items():
+        assert re.search(rf"^{name} .*{re.escape(method.source[:12])}", said, re.M)
+    assert main(["methods", "gala"]) == 0
+    said = capsys.readouterr().out
+    assert "accumulate = released" in said
+    assert "eps = 0.064" in said
+    assert "reduction" not in said
+    assert main(["methods", "gela"]) == 2
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_a_configuration(name):
+    config = with_method(cifar100_lt(sampler="progressive", reweight_from=5), name, seed=7)
+    assert config.seed == 7
+    assert config.reweight_from == (161 if METHODS[name].deferred else 0)
+    assert config.sampler == METHODS[name].settings.get("sampler", "shuffle")
