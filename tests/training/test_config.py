@@ -2,6 +2,7 @@ import dataclasses
 import json
 import re
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 import torch
@@ -9,9 +10,9 @@ import torch
 from longtail.losses.catalogue import LOSSES, make_loss, paper_settings
 from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training import TrainingConfig
-from longtail.training.config import parse_arguments
+from longtail.training.config import Augmentation, parse_arguments
 from longtail.training.experiment import Sets, _epochs
-from longtail.training.images import SmallImages
+from longtail.training.images import AUGMENT, SmallImages
 from longtail.training.machine import bfloat16_pays, resolve
 
 
@@ -80,6 +81,10 @@ def test_the_recipe_is_the_paper_s():
     assert (config.dataset, config.imbalance, config.depth, config.validation) == ("cifar100", 100, 32, 0)
     assert cifar10_lt(seed=2) == dataclasses.replace(config, dataset="cifar10", seed=2)
     assert paper_settings("gala") == {"lambda_positive": 1.2, "form": "released", "accumulate": "released"}
+
+
+def test_every_augmentation_that_may_be_named_is_there():
+    assert set(get_args(Augmentation)) == set(AUGMENT)
 
 
 def test_resolving_leaves_nothing_open(monkeypatch):

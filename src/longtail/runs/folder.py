@@ -132,6 +132,8 @@ class RunFolder:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - 1, 0))
             file.write((line if file.read() in (b"", b"\n") else "\n" + line).encode())
+            file.flush()
+            os.fsync(file.fileno())  # no checkpoint may be ahead of its metrics
 
     @property
     def metrics(self) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
 from longtail.losses.catalogue import LOSSES
@@ -13,16 +13,6 @@ MOST_EPOCHS = 1_000_000
 Switch = Literal["auto", "on", "off"]
 Augmentation = Literal["crop", "flip", "auto_augment", "cutout"]
 LOOP_S_OWN = ("class_counts", "num_classes", "weight", "ignore_index", "reduction", "process_group", "validate")
-AUGMENTATIONS = ("crop", "flip", "auto_augment", "cutout")
-CHOICES = {
-    "dataset": ("cifar10", "cifar100"),
-    "profile": ("exp", "step"),
-    "depth": (20, 32, 44, 56),
-    "device": ("auto", "cpu", "cuda"),
-    "precision": ("auto", "float32", "bfloat16"),
-    "channels_last": ("auto", "on", "off"),
-    "compile": ("auto", "on", "off"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +85,9 @@ class TrainingConfig:
     """Processes that share each batch; by default as many as torchrun started."""
 
     def __post_init__(self) -> None:
-        for name, choices in CHOICES.items():
-            _check_among(name, getattr(self, name), choices)
+        for name, hint in get_type_hints(type(self)).items():
+            if get_origin(hint) is Literal:
+                _check_among(name, getattr(self, name), get_args(hint))
         check_choice("loss", self.loss, list(LOSSES))
         check_choice("sampler", self.sampler, ["shuffle", *SAMPLERS])
         for name in ("epochs", "batch_size"):
@@ -117,7 +108,7 @@ class TrainingConfig:
                 raise TypeError(f"`{name}` must be a tuple. Got {getattr(self, name)!r}.")
         self._check_numbers()
         for name in self.augmentations:
-            check_choice("augmentations", name, AUGMENTATIONS)
+            check_choice("augmentations", name, get_args(Augmentation))
         for name in parse_arguments(self.loss_arguments):
             if name in LOOP_S_OWN:
                 raise ValueError(f"`loss_arguments` must leave {', '.join(LOOP_S_OWN)} to the loop. Got {name!r}.")
