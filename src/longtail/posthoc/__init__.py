@@ -1,6 +1,6 @@
-"""What is done to the scores of a trained model: no retraining, one offset a class.
+"""What is done to the scores or the classifier of a trained model, without retraining.
 
-Every method has the scikit-learn contract, takes numpy or torch and returns the same:
+Every method on logits has the scikit-learn contract, takes numpy or torch and returns the same:
 
     >>> import numpy as np
     >>> from longtail.posthoc import PredictionRebalancer
@@ -13,6 +13,14 @@ Every method has the scikit-learn contract, takes numpy or torch and returns the
 """
 
 from longtail.posthoc.logit_adjustment import PostHocLogitAdjustment
+from longtail.posthoc.nearest_class_mean import NearestClassMean
 from longtail.posthoc.rebalancing import PredictionRebalancer
+from longtail.posthoc.tau_normalization import TauNormalization, tau_normalized
 
-__all__ = ["PostHocLogitAdjustment", "PredictionRebalancer"]
+__all__ = [
+    "NearestClassMean",
+    "PostHocLogitAdjustment",
+    "PredictionRebalancer",
+    "TauNormalization",
+    "tau_normalized",
+]

@@ -47,6 +47,27 @@ def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None
     return tensor
 
 
+def as_features(features: np.ndarray | Tensor, size: int | None = None) -> Tensor:
+    """Finite features (N, D) as a detached tensor that shares the memory of what was given.
+
+    Raises:
+        TypeError: neither an array nor a tensor of floating point numbers.
+        ValueError: another shape or size, no sample, or a value that is not finite.
+    """
+    if not isinstance(features, (np.ndarray, Tensor)):
+        raise TypeError(f"`features` must be a numpy array or a torch tensor. Got {type(features).__name__}.")
+    tensor = features.detach() if isinstance(features, Tensor) else from_numpy("features", features)
+    if not tensor.is_floating_point():
+        raise TypeError(f"`features` must be floating point. Got {features.dtype}.")
+    if tensor.dim() != 2 or not len(tensor) or size not in (None, tensor.shape[1]):
+        expected = "(N, D)" if size is None else f"(N, {size})"
+        raise ValueError(f"`features` must have the shape {expected} with N at least 1. Got {tuple(tensor.shape)}.")
+    if not tensor.isfinite().all():
+        index = (~tensor.isfinite()).nonzero()[0].tolist()
+        raise ValueError(f"`features` must be finite. Got {tensor[tuple(index)].item()} at {index}.")
+    return tensor
+
+
 def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_classes: int) -> Tensor:
     """Class indices (N,) as an int64 tensor on the CPU.
 
