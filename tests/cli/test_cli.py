@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+import longtail
 from longtail.cli import main
 from longtail.runs import RunFolder
 from training.tiny import TINY_OPTIONS, tiny_cifar10
@@ -164,6 +165,11 @@ def test_validation_is_held_out_of_training(tiny, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "inductive: re-balanced by a fit on the held-out validation images" in said
     assert f"validation, balanced accuracy: {100 * folder.result['validation']['balanced_accuracy']:.1f}" in said
+
+
+def test_the_version_is_told(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"longtail {longtail.__version__}\n"
 
 
 def test_help_explains_every_setting_without_loading_the_engine():

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import tyro
 
+from longtail import __version__
 from longtail.cli.compare import compare, methods
 from longtail.cli.evaluate import evaluate
 from longtail.cli.train import train
@@ -28,12 +29,16 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without τ still gets its table
+    if list(arguments) == ["--version"]:
+        print(f"longtail {__version__}")
+        return 0
     signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C does; a training loop takes both for itself
     try:
         code = tyro.extras.subcommand_cli_from_dict(
             {"train": train, "evaluate": evaluate, "compare": compare, "methods": methods},
             prog="longtail",
-            description="Classifiers that treat rare classes fairly.",
+            description=f"longtail {__version__}: classifiers that treat rare classes fairly. A first run: "
+            "longtail train cifar100-lt --data DIR --download --epochs 2 --depth 20 --imbalance 400",
             args=arguments,
             config=STYLE,
         )

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from longtail.arguments import check_choice, check_integer, check_strength
 from longtail.cli.train import Recipe
-from longtail.losses.catalogue import LOSSES
+from longtail.losses.catalogue import CALLER_S_OWN, LOSSES
 from longtail.recipes.methods import METHODS, with_method
-from longtail.training.config import LOOP_S_OWN, TrainingConfig
+from longtail.training.config import TrainingConfig
 from longtail.whole_file import write_whole
 
 
@@ -107,5 +107,5 @@ def _defaults(loss: str) -> dict[str, object]:
     """The arguments of a loss as its paper's experiments have them."""
     entry = LOSSES[loss]
     parameters = inspect.signature(entry.module).parameters.values()
-    usual = {p.name: p.default for p in parameters if p.name not in LOOP_S_OWN and p.default is not p.empty}
+    usual = {p.name: p.default for p in parameters if p.name not in CALLER_S_OWN and p.default is not p.empty}
     return usual | dict(entry.settings)

@@ -32,6 +32,8 @@ def train(
 ) -> None:
     """Train a model as a recipe says and score it; what the result depends on is kept in the run folder.
 
+    Each recipe lists its settings, and what they mean: longtail train cifar100-lt --help
+
     Args:
         recipe: the settings.
         data: Folder that holds the data set's archive, unpacked or not.

@@ -31,6 +31,9 @@ class Entry:
     settings: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
+CALLER_S_OWN = ("class_counts", "num_classes", "weight", "ignore_index", "reduction", "process_group", "validate")
+
+
 def _cross_entropy(num_classes: int, weight: Tensor | None = None, *, label_smoothing: float = 0.0) -> nn.Module:
     check_fraction("label_smoothing", label_smoothing)
     return nn.CrossEntropyLoss(weight, label_smoothing=label_smoothing)
@@ -93,7 +96,7 @@ def make_loss(name: str, class_counts: Tensor, **arguments: Any) -> nn.Module:
     Args:
         name: a key of `LOSSES`.
         class_counts: (C,) training samples of each class.
-        **arguments: as the module takes them.
+        **arguments: as the module takes them, without those that belong to the loop (`CALLER_S_OWN`).
 
     Raises:
         ValueError: no loss of that name, no argument of that name, or a value that the loss refuses.
@@ -105,7 +108,7 @@ def make_loss(name: str, class_counts: Tensor, **arguments: Any) -> nn.Module:
     """
     check_choice("loss", name, list(LOSSES))
     entry = LOSSES[name]
-    known = list(inspect.signature(entry.module).parameters)[1:]
+    known = [name for name in inspect.signature(entry.module).parameters if name not in CALLER_S_OWN]
     for argument in arguments:
         if argument not in known:
             raise ValueError(f"`loss_arguments` of {name!r} must be among {', '.join(known)}. Got {argument!r}.")

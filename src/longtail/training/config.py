@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
-from longtail.losses.catalogue import LOSSES
+from longtail.losses.catalogue import CALLER_S_OWN, LOSSES
 from longtail.samplers import SAMPLERS
 
 MOST_EPOCHS = 1_000_000
 Switch = Literal["auto", "on", "off"]
 Augmentation = Literal["crop", "flip", "auto_augment", "cutout"]
-LOOP_S_OWN = ("class_counts", "num_classes", "weight", "ignore_index", "reduction", "process_group", "validate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +109,8 @@ class TrainingConfig:
         for name in self.augmentations:
             check_choice("augmentations", name, get_args(Augmentation))
         for name in parse_arguments(self.loss_arguments):
-            if name in LOOP_S_OWN:
-                raise ValueError(f"`loss_arguments` must leave {', '.join(LOOP_S_OWN)} to the loop. Got {name!r}.")
+            if name in CALLER_S_OWN:
+                raise ValueError(f"`loss_arguments` must leave {', '.join(CALLER_S_OWN)} to the loop. Got {name!r}.")
 
     def _check_numbers(self) -> None:
         check_positive("imbalance", self.imbalance)
