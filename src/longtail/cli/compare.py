@@ -31,7 +31,7 @@ def compare(
     What is missing is run, what was cut off resumed, what is done skipped. A run that fails is a row that says so.
 
     Args:
-        recipe: what all runs share.
+        recipe: The recipes.
         methods: Names with commas between them; `longtail methods` lists all.
         data: Folder that holds the data set's archive, unpacked or not.
         seeds: Runs of each method, with the seeds from --seed on.

@@ -35,7 +35,7 @@ def train(
     Each recipe lists its settings, and what they mean: longtail train cifar100-lt --help
 
     Args:
-        recipe: the settings.
+        recipe: The recipes.
         data: Folder that holds the data set's archive, unpacked or not.
         out: Folder of the run; by default one in runs/, named by loss, seed and what differs from the recipe.
         resume: Go on with the run in that folder, to the very result that it would have had; begin it if it is new.

@@ -169,8 +169,9 @@ class EQLv2Loss(LossWithMemory):
         received = (weighted * labels, weighted * (1 - labels))
         sums = [part.masked_fill(~entering, 0).sum(others) if others else part for part in received]
         positive, negative = sum_over_ranks(self.process_group, *sums)
-        self.positive.add_(positive)
-        self.negative.add_(negative)
+        # New tensors: the backward pass needs the weights of this step, which a compiled one may compute again.
+        self.positive = self.positive + positive
+        self.negative = self.negative + negative
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
