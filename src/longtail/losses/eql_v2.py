@@ -169,9 +169,7 @@ class EQLv2Loss(LossWithMemory):
         received = (weighted * labels, weighted * (1 - labels))
         sums = [part.masked_fill(~entering, 0).sum(others) if others else part for part in received]
         positive, negative = sum_over_ranks(self.process_group, *sums)
-        # New tensors: the backward pass needs the weights of this step, which a compiled one may compute again.
-        self.positive = self.positive + positive
-        self.negative = self.negative + negative
+        self.remember(positive=self.positive + positive, negative=self.negative + negative)
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

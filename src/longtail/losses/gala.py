@@ -237,17 +237,16 @@ class GALALoss(LossWithMemory):
         self._accumulate(*sum_over_ranks(self.process_group, *received))
 
     def _accumulate(self, positive: Tensor, negative: Tensor, samples: Tensor | None = None) -> None:
+        theta, phi = self.theta, self.phi
         if self.accumulate == "released" and samples is not None:
             stepped = samples > 0
-            self.theta_inner.add_(positive)
-            self.phi_inner.add_(negative)
-            positive, negative = self.theta_inner * stepped, self.phi_inner * stepped
+            inner_theta, inner_phi = self.theta_inner + positive, self.phi_inner + negative
+            self.remember(theta_inner=inner_theta, phi_inner=inner_phi)
+            positive, negative = inner_theta * stepped, inner_phi * stepped
         elif self.accumulate == "ema" and samples is not None:
             kept = torch.where(samples > 0, self.ema_decay, 1.0)
-            self.theta.mul_(kept)
-            self.phi.mul_(kept)
-        self.theta.add_(positive)
-        self.phi.add_(negative)
+            theta, phi = theta * kept, phi * kept
+        self.remember(theta=theta + positive, phi=phi + negative)
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

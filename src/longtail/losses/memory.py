@@ -49,6 +49,15 @@ class LossWithMemory(LongTailedLoss):
         if not self._paused:
             self.learn(log_probs, target)
 
+    def remember(self, **statistics: Tensor) -> None:
+        """Put new tensors in the place of statistics, never new values into the old ones.
+
+        The backward pass of a compiled step may compute the margins again from the statistics that the step began with;
+        changed in place, these would be the next step's, and the gradients wrong without a word.
+        """
+        for name, statistic in statistics.items():
+            self._buffers[name] = statistic.to(torch.float32)
+
     def reset_statistics(self) -> None:
         """Forget everything: the next step is the first again."""
         for name in self._statistics:

@@ -153,7 +153,8 @@ class SeesawLoss(LossWithMemory):
             kept = (finite & (target != self.ignore_index)).flatten()
             index = target.long().flatten().clamp(0, self.num_classes - 1)
             added = torch.zeros_like(self.seen).index_add_(0, index, kept.to(self.seen.dtype))
-        self.seen.add_(*sum_over_ranks(self.process_group, added))
+        (added,) = sum_over_ranks(self.process_group, added)
+        self.remember(seen=self.seen + added)
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
