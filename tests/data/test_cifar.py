@@ -72,7 +72,8 @@ def test_records_are_read_from_any_layout(name, layout, tmp_path, monkeypatch):
 
 def test_a_missing_archive_says_both_ways(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match=r"cifar-100-binary.tar.gz or the folder .* download=True \(--download\), or fetch https"
+        FileNotFoundError,
+        match=r"cifar-100-binary.tar.gz or the folder .* download=True \(--download\), or fetch https",
     ):
         load_cifar("cifar100", tmp_path)
     with pytest.raises(ValueError, match="`name` must be one of 'cifar10', 'cifar100'"):
