@@ -28,7 +28,7 @@ from longtail.models import CifarResNet
 from longtail.recipes import cifar100_lt
 from longtail.runs import RunFolder
 from longtail.training import TrainingConfig
-from longtail.training.evaluation import score_in_passing
+from longtail.training.evaluation import Scorer, score_in_passing
 from longtail.training.images import Epochs, SmallImages
 from longtail.training.loop import TrainingLoop
 from longtail.training.machine import make_fabric, resolve
@@ -105,7 +105,7 @@ def seconds_of_evaluation(config: TrainingConfig) -> float:
     test = SmallImages(images, target, config.mean, config.std, torch.channels_last)
     model = CifarResNet(config.depth, 100).to(memory_format=torch.channels_last)
     start = time.perf_counter()
-    score_in_passing(model, test, torch.from_numpy(COUNTS), make_fabric(config).autocast)
+    score_in_passing(model, test, Scorer(COUNTS), make_fabric(config).autocast)
     return time.perf_counter() - start
 
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from longtail.plain_json import to_json
 from longtail.recipes import cifar10_lt, cifar100_lt
+from longtail.reports.cells import GROUPS, spread
 from longtail.runs import RunFolder
 from longtail.whole_file import write_whole
 
-COLUMNS = {"all": "top1", "many": "many", "medium": "medium", "few": "few"}
 TREATMENTS = ("raw", "inductive", "inductive, fixed point", "transductive", "transductive, fixed point")
 NAMES = {"ce": "cross-entropy", "balanced-softmax": "Balanced Softmax", "gala": "GALA"}
 OF_THE_MACHINE = ("seed", "threads", "processes", "device")
@@ -53,14 +53,6 @@ def groups_of(runs: list[Run]) -> list[list[Run]]:
     return list(groups.values())
 
 
-def spread(values: list[float | None]) -> str:
-    """A percentage, with the standard deviation where there are several seeds."""
-    known = [100 * value for value in values if value is not None]
-    if len(known) < len(values):
-        return "none"
-    return f"{statistics.mean(known):.1f}" + (f" ± {statistics.stdev(known):.1f}" if len(known) > 1 else "")
-
-
 def name_of(run: Run) -> str:
     """The loss, its arguments and whatever else differs from the recipe."""
     config = run["config"]
@@ -87,7 +79,7 @@ def scores_table(runs: list[Run]) -> str:
     for group in groups_of(runs):
         for treatment in TREATMENTS:
             rows = [run["result"]["test"].get(treatment, {}) for run in group]
-            cells = " | ".join(spread([row.get(column) for row in rows]) for column in COLUMNS.values())
+            cells = " | ".join(spread([row.get(column) for row in rows]) for column in GROUPS.values())
             dagger = " †" if treatment.startswith("transductive") else ""
             lines.append(f"{head_of(group)} {treatment}{dagger} | {cells} |")
     return "\n".join(lines)

@@ -20,8 +20,8 @@ from longtail.models import CifarResNet
 from longtail.runs import RunFolder
 from longtail.training import TrainingConfig
 from longtail.training.evaluation import predict_logits
-from longtail.training.experiment import Sets, load_sets
 from longtail.training.seeds import generator_for
+from longtail.training.sets import Sets, load_sets
 
 
 def fits(folder: RunFolder, config: TrainingConfig, sets: Sets, passes: list[int]) -> dict[str, PredictionRebalancer]:

@@ -9,7 +9,7 @@ def test_resnet_has_the_published_size(depth, classes, parameters):
     assert sum(parameter.numel() for parameter in CifarResNet(depth, classes).parameters()) == parameters
 
 
-@pytest.mark.parametrize("depth", [20, 32, 44, 56])
+@pytest.mark.parametrize("depth", [8, 14, 20, 32, 44, 56])
 def test_resnet_has_its_depth_and_every_weight_learns(depth):
     model = CifarResNet(depth, 5)
     weighted = [m for m in model.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
@@ -40,7 +40,7 @@ def test_mlp():
 
 
 def test_sizes_are_checked():
-    with pytest.raises(ValueError, match="`depth` must be one of 20, 32, 44, 56. Got 34"):
+    with pytest.raises(ValueError, match="`depth` must be one of 8, 14, 20, 32, 44, 56. Got 34"):
         CifarResNet(34, 10)
     with pytest.raises(ValueError, match="`num_classes` must be at least 2"):
         CifarResNet(32, 1)

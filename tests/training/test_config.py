@@ -11,15 +11,16 @@ from longtail.losses.catalogue import LOSSES, make_loss, paper_settings
 from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training import TrainingConfig
 from longtail.training.config import Augmentation, parse_arguments
-from longtail.training.experiment import Sets, _epochs
+from longtail.training.experiment import _epochs
 from longtail.training.images import AUGMENT, SmallImages
 from longtail.training.machine import bfloat16_pays, resolve
+from longtail.training.sets import Sets
 
 
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("dataset", "mnist", "`dataset` must be one of 'cifar10', 'cifar100'. Got 'mnist'."),
+        ("dataset", "mnist", "`dataset` must be one of 'cifar10', 'cifar100', 'digits', 'plankton'. Got 'mnist'."),
         ("imbalance", 0.01, "`imbalance` must be at least 1, largest over smallest class. Got 0.01. Did you mean 100?"),
         ("imbalance", float("nan"), "`imbalance` must be finite"),
         ("profile", "linear", "`profile` must be one of"),
@@ -27,7 +28,7 @@ from longtail.training.machine import bfloat16_pays, resolve
         ("seed", 2**32, "`seed` must be below 2^32"),
         ("validation", 0.6, "`validation` must be at most 0.5"),
         ("validation", -0.1, "`validation` must lie in [0, 1]"),
-        ("depth", 50, "`depth` must be one of 20, 32, 44, 56. Got 50."),
+        ("depth", 50, "`depth` must be one of 8, 14, 20, 32, 44, 56. Got 50."),
         ("loss", "focall", "`loss` must be one of 'ce', 'focal', 'class-balanced', "),
         ("loss_arguments", ("lambda_positive",), "`loss_arguments` must have the form name=value"),
         ("loss_arguments", ("eps=1", "eps=2"), "`loss_arguments` must name 'eps' once"),

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from longtail.arguments import check_choice, check_integer, check_strength
-from longtail.cli.train import Recipe
+from longtail.cli.train import Recipe, data_name
 from longtail.losses.catalogue import CALLER_S_OWN, LOSSES
 from longtail.recipes.methods import METHODS, with_method
 from longtail.training.config import TrainingConfig
@@ -20,7 +20,7 @@ def compare(
     recipe: Annotated[Recipe, tyro.conf.arg(name="")],  # type: ignore[valid-type]
     *,
     methods: str,
-    data: Path,
+    data: Path | None = None,
     seeds: int = 1,
     out: Path | None = None,
     download: bool = False,
@@ -33,9 +33,9 @@ def compare(
     Args:
         recipe: The recipes.
         methods: Names with commas between them; `longtail methods` lists all.
-        data: Folder that holds the data set's archive, unpacked or not.
+        data: Folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
         seeds: Runs of each method, with the seeds from --seed on.
-        out: Folder of the comparison; by default runs/compare-DATASET-lt-imbalance100.
+        out: Folder of the comparison; by default one in runs/, named by the data.
         download: Fetch the data set into the data folder if it is missing.
         checkpoint_seconds: Time between two checkpoints.
     """
@@ -50,7 +50,7 @@ def compare(
     configs = {
         name: [with_method(config, name, seed=config.seed + number) for number in range(seeds)] for name in names
     }
-    out = out or Path("runs") / f"compare-{config.dataset}-lt-imbalance{config.imbalance:g}"
+    out = out or Path("runs") / f"compare-{data_name(config)}"
     outcomes = list(
         run_all(
             configs,

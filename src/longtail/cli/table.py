@@ -6,12 +6,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from longtail.cli.train import data_name
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.reports.cells import columns_of, percent
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.evaluation import FIT_SETS
 
-COLUMNS = {"all": "top1", "many": "many", "medium": "medium", "few": "few"}
 NOTE = "transductive: fitted on the unlabelled test set as a whole, taken to be balanced; not for single images"
 
 
@@ -21,7 +22,7 @@ def print_result(folder: RunFolder) -> None:
     print_rows(folder, result["test"])
     console = _console()
     if "validation" in result:
-        console.print(f"validation, balanced accuracy: {_percent(result['validation']['balanced_accuracy'])}")
+        console.print(f"validation, balanced accuracy: {percent(result['validation']['balanced_accuracy'])}")
     evaluated = sum("test_top1" in line for line in folder.metrics)
     for name, best in result["best_on_test"].items() if evaluated > 1 else ():
         what = "re-balanced transductively" if "transductive" in name else "raw"
@@ -40,16 +41,20 @@ def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None
     console = _console()
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("predictions", no_wrap=True)
-    for column in COLUMNS:
+    columns = columns_of(scores.values())
+    for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for treatment, values in scores.items():
-        table.add_row(treatment, *(_percent(values[name]) for name in COLUMNS.values()))
+        table.add_row(treatment, *(percent(values[name]) for name in columns.values()))
     console.print(
-        f"{Path(folder.path).name}: {_described(folder)}test accuracy in %",
+        f"{Path(folder.path).name}: {_described(folder)}test accuracy in %"
+        f"{', all: mean of the recalls of all classes' if 'accuracy' in columns else ''}",
         soft_wrap=True,
     )
     console.print(table)
-    console.print(f"many: more than {MANY_ABOVE} training images, few: fewer than {FEW_BELOW}")
+    config = folder.header["config"]
+    many, few = config.get("many_above", MANY_ABOVE), config.get("few_below", FEW_BELOW)
+    console.print(f"many: more than {many} training images, few: fewer than {few}")
     fit_on = (folder.result or {}).get("fit_on")
     if fit_on in FIT_SETS and any(treatment.startswith("inductive") for treatment in scores):
         console.print(f"inductive: re-balanced by a fit on {FIT_SETS[fit_on]}, unless another set is named")
@@ -67,11 +72,4 @@ def _described(folder: RunFolder) -> str:
         config = TrainingConfig.from_json(folder.header["config"])
     except (ValueError, TypeError):
         return ""
-    return (
-        f"{config.dataset}-lt, imbalance {config.imbalance:g}, {config.loss}, seed {config.seed}, "
-        f"epoch {config.epochs} (the last), "
-    )
-
-
-def _percent(value: float | None) -> str:
-    return "none" if value is None or value != value else f"{100 * value:.1f}"
+    return f"{data_name(config)}, {config.loss}, seed {config.seed}, epoch {config.epochs} (the last), "

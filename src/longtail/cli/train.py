@@ -8,12 +8,14 @@ from typing import Annotated
 import tyro
 
 from longtail.arguments import check_strength
-from longtail.recipes import cifar10_lt, cifar100_lt
+from longtail.recipes import RECIPES
 from longtail.training.config import TrainingConfig
 
 Recipe = tyro.extras.subcommand_type_from_defaults(
-    {"cifar100-lt": cifar100_lt(), "cifar10-lt": cifar10_lt()},
+    {name: recipe() for name, recipe in RECIPES.items()},
     descriptions={
+        "digits-lt": "Digits of 8 x 8 pixels with a long tail, ResNet-8, 60 epochs: seconds, and no data needed.",
+        "plankton": "Plankton, 121 classes with a natural long tail, ResNet-8, 15 epochs.",
         "cifar100-lt": "CIFAR-100-LT, ResNet-32, 200 epochs, as the GALA paper trains it.",
         "cifar10-lt": "CIFAR-10-LT, ResNet-32, 200 epochs, as the GALA paper trains it.",
     },
@@ -24,7 +26,7 @@ Recipe = tyro.extras.subcommand_type_from_defaults(
 def train(
     recipe: Annotated[Recipe, tyro.conf.arg(name="")],  # type: ignore[valid-type]
     *,
-    data: Path,
+    data: Path | None = None,
     out: Path | None = None,
     resume: bool = False,
     download: bool = False,
@@ -36,7 +38,7 @@ def train(
 
     Args:
         recipe: The recipes.
-        data: Folder that holds the data set's archive, unpacked or not.
+        data: Folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
         out: Folder of the run; by default one in runs/, named by loss, seed and what differs from the recipe.
         resume: Go on with the run in that folder, to the very result that it would have had; begin it if it is new.
         download: Fetch the data set into the data folder if it is missing.
@@ -64,15 +66,25 @@ def train(
 
 def default_folder(config: TrainingConfig) -> Path:
     """Where a run goes if nothing is said: named by its loss, its seed and whatever differs from the recipe."""
-    recipe = dataclasses.asdict(cifar10_lt() if config.dataset == "cifar10" else cifar100_lt())
+    _, recipe = recipe_of(config)
     named = ("dataset", "imbalance", "loss", "seed")
     changes = [
-        f"{name}_{_in_a_name(value)}"
-        for name, value in dataclasses.asdict(config).items()
-        if name not in named and value != recipe[name]
+        f"{field}_{_in_a_name(value)}"
+        for field, value in dataclasses.asdict(config).items()
+        if field not in named and value != getattr(recipe, field)
     ]
-    data = f"{config.dataset}-lt-imbalance{config.imbalance:g}"
-    return Path("runs") / "-".join([data, config.loss, *changes, f"seed{config.seed}"])
+    return Path("runs") / "-".join([data_name(config), config.loss, *changes, f"seed{config.seed}"])
+
+
+def recipe_of(config: TrainingConfig) -> tuple[str, TrainingConfig]:
+    """The recipe of a data set, by its name and as it is."""
+    return next((name, made()) for name, made in RECIPES.items() if made().dataset == config.dataset)
+
+
+def data_name(config: TrainingConfig) -> str:
+    """The recipe and, where the tail is made, its imbalance: cifar100-lt-imbalance100."""
+    name, _ = recipe_of(config)
+    return name if config.imbalance is None else f"{name}-imbalance{config.imbalance:g}"
 
 
 def _in_a_name(value: object) -> str:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from longtail.arguments import check_num_classes
+from longtail.arguments import check_integer, check_num_classes
 from longtail.models.cosine import CosineClassifier
 
-DEPTHS = (20, 32, 44, 56)
+DEPTHS = (8, 14, 20, 32, 44, 56)
 
 
 class BasicBlock(nn.Module):
@@ -41,12 +41,13 @@ class CifarResNet(nn.Module):
     """A ResNet for small images.
 
     Args:
-        depth: 20, 32, 44 or 56.
+        depth: 8, 14, 20, 32, 44 or 56.
         num_classes: C, at least 2.
         cosine_scale: `None` for a linear classifier with bias, or the scale of a `CosineClassifier`.
+        in_channels: 3 for coloured images, 1 for grey ones.
 
     Shape:
-        images (N, 3, H, W), normally 32 × 32, to logits (N, C); `features` gives (N, 64).
+        images (N, in_channels, H, W), normally 32 × 32, to logits (N, C); `features` gives (N, 64).
 
     Example:
         >>> import torch
@@ -57,13 +58,14 @@ class CifarResNet(nn.Module):
         torch.Size([2, 100])
     """
 
-    def __init__(self, depth: int, num_classes: int, cosine_scale: float | None = None) -> None:
+    def __init__(self, depth: int, num_classes: int, cosine_scale: float | None = None, in_channels: int = 3) -> None:
         super().__init__()
         if depth not in DEPTHS:
             raise ValueError(f"`depth` must be one of {', '.join(map(str, DEPTHS))}. Got {depth!r}.")
         check_num_classes(num_classes)
+        check_integer("in_channels", in_channels, minimum=1)
         blocks = (depth - 2) // 6
-        self.conv = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+        self.conv = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(16)
         channels = [16] * (blocks + 1) + [32] * blocks + [64] * blocks
         self.blocks = nn.Sequential(*map(BasicBlock, channels[:-1], channels[1:]))

@@ -1,11 +1,24 @@
-"""Full configurations, as the field runs them.
+"""Full configurations, as the field runs them, and the methods that go into them.
 
 >>> from longtail.recipes import cifar100_lt
 >>> cifar100_lt(imbalance=50, seed=1).batch_size
 64
 """
 
-from longtail.recipes.cifar_lt import cifar10_lt, cifar100_lt
-from longtail.recipes.methods import METHODS, Method, with_method
+from collections.abc import Callable
 
-__all__ = ["METHODS", "Method", "cifar10_lt", "cifar100_lt", "with_method"]
+from longtail.recipes.cifar_lt import cifar10_lt, cifar100_lt
+from longtail.recipes.digits_lt import digits_lt
+from longtail.recipes.methods import METHODS, Method, with_method
+from longtail.recipes.plankton import plankton
+from longtail.training.config import TrainingConfig
+
+RECIPES: dict[str, Callable[..., TrainingConfig]] = {
+    "cifar100-lt": cifar100_lt,
+    "cifar10-lt": cifar10_lt,
+    "digits-lt": digits_lt,
+    "plankton": plankton,
+}
+"""The recipes by the names that the command line uses."""
+
+__all__ = ["METHODS", "RECIPES", "Method", "cifar10_lt", "cifar100_lt", "digits_lt", "plankton", "with_method"]

@@ -25,7 +25,7 @@ class Outcome:
 def run_all(
     configs: Mapping[str, Sequence[TrainingConfig]],
     *,
-    data: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None,
     out: str | os.PathLike[str],
     download: bool = False,
     checkpoint_seconds: float = 60.0,
@@ -35,7 +35,7 @@ def run_all(
 
     Args:
         configs: for each method its runs, which differ in the seed.
-        data: the folder of the data set.
+        data: the folder of the data set; digits need none.
         out: the folder of the comparison; runs that it holds are gone on with.
         download: fetch the data set where it is missing.
         checkpoint_seconds: time between two checkpoints.

@@ -27,17 +27,19 @@ class TrainingConfig:
         ValueError: `epochs` must be at least 1. Got 0.
     """
 
-    dataset: Literal["cifar10", "cifar100"] = "cifar100"
+    dataset: Literal["cifar10", "cifar100", "digits", "plankton"] = "cifar100"
     """Which images."""
-    imbalance: float = 100.0
-    """Imbalance factor: samples of the largest class over samples of the smallest, at least 1."""
+    imbalance: float | None = 100.0
+    """Imbalance factor: samples of the largest class over samples of the smallest, at least 1; None takes all."""
     profile: Literal["exp", "step"] = "exp"
     """How the class sizes fall: exponentially, or in one step."""
     subset_seed: int = 0
     """Which samples the long-tailed subset keeps; 0 gives the subset that the field compares on."""
     validation: float = 0.0
     """Share of each class that is held out of training, rounded up; a class of one sample gives none."""
-    depth: Literal[20, 32, 44, 56] = 32
+    shrink: int = 1
+    """Factor by which the sides of the images are shortened, by averaging."""
+    depth: Literal[8, 14, 20, 32, 44, 56] = 32
     """Layers of the ResNet."""
     loss: str = "gala"
     """The loss, by a name such as ce, balanced-softmax, ldam, gala; a wrong one is answered with all."""
@@ -61,15 +63,20 @@ class TrainingConfig:
     weight_decay: float = 5e-4
     """Weight decay of all parameters."""
     augmentations: tuple[Augmentation, ...] = ("crop", "flip")
-    """In this order: crop (4 pixels of padding), flip, auto_augment (CIFAR-10 policy), cutout (16 pixels)."""
-    mean: tuple[float, float, float] = (0.4914, 0.4822, 0.4465)
-    """Subtracted from the channels, which lie in [0, 1]."""
-    std: tuple[float, float, float] = (0.2023, 0.1994, 0.2010)
-    """What the channels are then divided by."""
+    """In this order: crop (an eighth of the side as padding), flip, auto_augment (CIFAR-10 policy), cutout (half the
+    side)."""
+    mean: tuple[float, ...] = (0.4914, 0.4822, 0.4465)
+    """Subtracted from the channels, which lie in [0, 1]; one value a channel."""
+    std: tuple[float, ...] = (0.2023, 0.1994, 0.2010)
+    """What the channels are then divided by; one value a channel."""
     seed: int = 0
     """Weights, order of samples and augmentation derive from it."""
     evaluate_every: int = 10
     """Epochs between two evaluations on the test set, which nothing depends on; 0 evaluates the last epoch only."""
+    many_above: int = 100
+    """"Many" are the classes of more training images than this."""
+    few_below: int = 20
+    """"Few" are the classes of fewer training images than this."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes a GPU if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -89,9 +96,9 @@ class TrainingConfig:
                 _check_among(name, getattr(self, name), get_args(hint))
         check_choice("loss", self.loss, list(LOSSES))
         check_choice("sampler", self.sampler, ["shuffle", *SAMPLERS])
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "shrink"):
             check_integer(name, getattr(self, name), minimum=1)
-        for name in ("warmup_epochs", "evaluate_every", "reweight_from"):
+        for name in ("warmup_epochs", "evaluate_every", "reweight_from", "many_above", "few_below"):
             check_integer(name, getattr(self, name), minimum=0)
         for name in ("seed", "subset_seed"):
             check_integer(name, getattr(self, name), minimum=0)
@@ -113,12 +120,8 @@ class TrainingConfig:
                 raise ValueError(f"`loss_arguments` must leave {', '.join(CALLER_S_OWN)} to the loop. Got {name!r}.")
 
     def _check_numbers(self) -> None:
-        check_positive("imbalance", self.imbalance)
-        if self.imbalance < 1:
-            raise ValueError(
-                f"`imbalance` must be at least 1, largest over smallest class. Got {self.imbalance!r}. "
-                f"Did you mean {1 / self.imbalance:g}?"
-            )
+        if self.imbalance is not None:
+            self._check_imbalance(self.imbalance)
         check_positive("learning_rate", self.learning_rate)
         check_fraction("momentum", self.momentum)
         check_strength("weight_decay", self.weight_decay)
@@ -126,12 +129,23 @@ class TrainingConfig:
         if self.validation > 0.5:
             raise ValueError(f"`validation` must be at most 0.5 of each class. Got {self.validation!r}.")
         for name in ("mean", "std"):
-            if len(getattr(self, name)) != 3:
-                raise ValueError(f"`{name}` must hold 3 values, one a channel. Got {getattr(self, name)!r}.")
+            if len(getattr(self, name)) not in (1, 3):
+                raise ValueError(f"`{name}` must hold 3 values, or 1 for grey images. Got {getattr(self, name)!r}.")
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"`std` must hold as many values as `mean`, {len(self.mean)}. Got {len(self.std)}.")
         for value in self.mean:
             check_strength("mean", value)
         for value in self.std:
             check_positive("std", value)
+
+    @staticmethod
+    def _check_imbalance(imbalance: float) -> None:
+        check_positive("imbalance", imbalance)
+        if imbalance < 1:
+            raise ValueError(
+                f"`imbalance` must be at least 1, largest over smallest class. Got {imbalance!r}. "
+                f"Did you mean {1 / imbalance:g}?"
+            )
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:

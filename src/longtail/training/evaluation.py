@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail.metrics import long_tail_scores
+from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
@@ -16,11 +18,31 @@ from longtail.training.images import SmallImages
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 Scores = dict[str, dict[str, float]]
+Predictions = tuple[np.ndarray, np.ndarray]
 FIT_SETS = {
     "train": "the training images as they are",
     "augmented": "the training images, augmented once more",
     "validation": "the held-out validation images",
 }
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores predictions; many and few are told apart by the training samples of a class."""
+
+    class_counts: np.ndarray | Tensor
+    many_above: int = MANY_ABOVE
+    few_below: int = FEW_BELOW
+
+    def __call__(self, predictions: np.ndarray | Tensor, target: np.ndarray | Tensor) -> dict[str, float]:
+        """The scalars of `long_tail_scores`."""
+        return long_tail_scores(
+            predictions,
+            target,
+            class_counts=self.class_counts,
+            many_above=self.many_above,
+            few_below=self.few_below,
+        ).scalars()
 
 
 def predict_logits(model: nn.Module, data: SmallImages, autocast: Autocast) -> Tensor:
@@ -66,33 +88,58 @@ def score(
         raise ValueError('`fit_on` must be another set than "test", whose labels nothing may be fitted on.')
     if transductive and fit_on:
         raise ValueError(f"`fit_on` must be left out with `transductive`, which fits on the test set. Got {fit_on!r}.")
-    counts = np.asarray(result["class_counts"])
-    scores = {"raw": score_set(folder, "test", counts)}
+    config = folder.header["config"]
+    scorer = Scorer(
+        np.asarray(result["class_counts"]), config.get("many_above", MANY_ABOVE), config.get("few_below", FEW_BELOW)
+    )
+    logits, target = folder.load_predictions("test")
+    scores = {"raw": scorer(logits, target)}
+    if transductive and not is_balanced(target):
+        raise ValueError("`transductive` must be off where the classes of the test set are not of one size.")
     if rebalance is not None:
         rebalancer = PredictionRebalancer(tau=rebalance, converge=converge)
         name = treatment_name(transductive, converge) + (f", τ = {rebalance:g}" if rebalance != 1 else "")
         name += f", fitted on {fit_on}" if fit_on else ""
-        scores[name] = _score_rebalanced(
-            folder, counts, rebalancer, None if transductive else fit_on or result["fit_on"]
-        )
+        if transductive:
+            rebalancer.fit_transductive(logits)
+        else:
+            rebalancer.fit(*folder.load_predictions(fit_on or result["fit_on"]))
+        scores[name] = scorer(rebalancer.predict(logits), target)
     return scores
 
 
-def score_all(folder: RunFolder, class_counts: np.ndarray, fit_on: str) -> tuple[Scores, list[str]]:
+def score_all(scorer: Scorer, test: Predictions, fit_on: Predictions) -> tuple[Scores, list[str]]:
     """What `score` gives at τ = 1 for every treatment, inductive and transductive, one step and fixed point.
+
+    Args:
+        scorer: of the run.
+        test: logits and labels of the test set.
+        fit_on: those of the labelled set that the inductive treatments are fitted on.
 
     Returns:
         The scores, and a note for each treatment that had no result: at the end of a run that is no reason to fail.
     """
-    scores, notes = {"raw": score_set(folder, "test", class_counts)}, []
-    for transductive in (False, True):
+    logits, target = test
+    scores, notes = {"raw": scorer(logits, target)}, []
+    balanced = is_balanced(target)
+    if not balanced:
+        notes.append("no transductive rows: the classes of the test set are not of one size")
+    for transductive in (False, True) if balanced else (False,):
         for converge in (False, True):
             name, rebalancer = treatment_name(transductive, converge), PredictionRebalancer(converge=converge)
             try:
-                scores[name] = _score_rebalanced(folder, class_counts, rebalancer, None if transductive else fit_on)
+                fitted = rebalancer.fit_transductive(logits) if transductive else rebalancer.fit(*fit_on)
             except NoFixedPointError as error:
                 notes.append(f"no row {name!r}: {error}")
+            else:
+                scores[name] = scorer(fitted.predict(logits), target)
     return scores, notes
+
+
+def is_balanced(target: np.ndarray | Tensor) -> bool:
+    """Whether the largest class is at most twice the smallest; a transductive fit takes the test set to be balanced."""
+    support = np.bincount(np.asarray(target))
+    return bool(support.max() <= 2 * support.min())
 
 
 def treatment_name(transductive: bool, converge: bool) -> str:
@@ -100,31 +147,15 @@ def treatment_name(transductive: bool, converge: bool) -> str:
     return ("transductive" if transductive else "inductive") + (", fixed point" if converge else "")
 
 
-def score_set(folder: RunFolder, name: str, class_counts: np.ndarray) -> dict[str, float]:
-    """Scores of the predictions of one set as they are."""
-    return long_tail_scores(*folder.load_predictions(name), class_counts=class_counts).scalars()
-
-
-def _score_rebalanced(
-    folder: RunFolder, class_counts: np.ndarray, rebalancer: PredictionRebalancer, fit_on: str | None
-) -> dict[str, float]:
-    logits, target = folder.load_predictions("test")
-    if fit_on is None:
-        rebalancer.fit_transductive(logits)
-    else:
-        rebalancer.fit(*folder.load_predictions(fit_on))
-    return long_tail_scores(rebalancer.predict(logits), target, class_counts=class_counts).scalars()
-
-
-def score_in_passing(model: nn.Module, test: SmallImages, class_counts: Tensor, autocast: Autocast) -> dict[str, float]:
+def score_in_passing(model: nn.Module, test: SmallImages, scorer: Scorer, autocast: Autocast) -> dict[str, float]:
     """Test scores for the log of an epoch: raw, and re-balanced with the test set's own predictions."""
     logits, target = predict_logits(model, test, autocast), test.target.cpu()
-    scores = long_tail_scores(logits, target, class_counts=class_counts).scalars()
-    rebalanced = PredictionRebalancer().fit_transductive(logits).predict(logits)
-    return {
-        **{f"test_{name}": scores[name] for name in ("top1", "many", "medium", "few")},
-        "test_top1_transductive": (rebalanced == target).double().mean().item(),
-    }
+    scores = scorer(logits, target)
+    metrics = {f"test_{name}": scores[name] for name in ("top1", "balanced_accuracy", "many", "medium", "few")}
+    if is_balanced(target):
+        rebalanced = PredictionRebalancer().fit_transductive(logits).predict(logits)
+        metrics["test_top1_transductive"] = (rebalanced == target).double().mean().item()
+    return metrics
 
 
 def best_on_test(metrics: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

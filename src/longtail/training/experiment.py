@@ -6,54 +6,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from longtail.data import class_counts, load_cifar, long_tailed_indices
 from longtail.losses import DeferredReweighting
 from longtail.losses.catalogue import cosine_scale, make_loss, paper_settings
-from longtail.metrics import long_tail_scores
 from longtail.models import CifarResNet
 from longtail.runs import RunFolder
 from longtail.samplers import make_sampler
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig, parse_arguments
-from longtail.training.evaluation import (
-    best_on_test,
-    predict_logits,
-    prior_slope,
-    score_all,
-    score_in_passing,
-    score_set,
-)
-from longtail.training.images import Epochs, SmallImages
+from longtail.training.evaluation import Scorer, best_on_test, predict_logits, prior_slope, score_all, score_in_passing
+from longtail.training.images import Epochs
 from longtail.training.loop import TrainingLoop
 from longtail.training.machine import make_fabric, resolve
 from longtail.training.resume import adopt, differing_versions
 from longtail.training.seeds import derive_seed, generator_for
+from longtail.training.sets import Sets, load_sets
 from longtail.training.state import TrainingState
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-NUM_CLASSES = {"cifar10": 10, "cifar100": 100}
-
-
-@dataclasses.dataclass(frozen=True)
-class Sets:
-    """The disjoint sets of a run, on the device; `validation` is empty where none was asked for."""
-
-    train: SmallImages
-    validation: SmallImages
-    test: SmallImages
-    class_counts: Tensor
-
 
 def run_experiment(
     config: TrainingConfig,
     *,
-    data: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None,
     out: str | os.PathLike[str],
     resume: bool = False,
     download: bool = False,
@@ -64,7 +43,7 @@ def run_experiment(
 
     Args:
         config: what the result depends on.
-        data: the folder of the data set.
+        data: the folder of the data set; digits need none.
         out: the run folder, new unless `resume`.
         resume: go on with the run in `out` from its last checkpoint, to the very result that it would have had; a
             complete run is left as it is. Begins a new one where `out` does not exist.
@@ -90,6 +69,7 @@ def run_experiment(
     fabric = make_fabric(config)
     with fabric.rank_zero_first():
         sets = load_sets(config, data, fabric.device, download=download)
+    scorer = Scorer(sets.class_counts, config.many_above, config.few_below)
     epochs = _epochs(config, sets, fabric)
     state = _initial_state(config, sets, fabric, callbacks)
     folder = existing or _create(config, Path(out), fabric)
@@ -104,13 +84,13 @@ def run_experiment(
             epochs,
             state,
             folder,
-            evaluate=lambda: _evaluate(state.model, sets, fabric),
+            evaluate=lambda: _evaluate(state.model, scorer, sets, fabric),
             callbacks=callbacks,
             checkpoint_seconds=checkpoint_seconds,
         )
         loop.run()
         if fabric.is_global_zero:
-            _finish(folder, config, state, sets, fabric)
+            _finish(folder, config, state, scorer, sets, fabric)
     fabric.barrier()
     return folder
 
@@ -136,47 +116,6 @@ def _with_paper_settings(config: TrainingConfig) -> TrainingConfig:
     return dataclasses.replace(
         config, loss_arguments=tuple(f"{name}={value}" for name, value in sorted(arguments.items()))
     )
-
-
-def load_sets(
-    config: TrainingConfig, data: str | os.PathLike[str], device: torch.device, *, download: bool = False
-) -> Sets:
-    """The sets of a run: the long-tailed training set, what it gives up for validation, the test set.
-
-    Args:
-        config: what is asked for.
-        data: the folder of the data set.
-        device: where the images are to lie.
-        download: fetch the data set where it is missing.
-
-    Raises:
-        FileNotFoundError, ValueError: the data are missing or damaged, or too few for the imbalance.
-    """
-    cifar = load_cifar(config.dataset, data, download=download)
-    kept = long_tailed_indices(cifar.train_target, config.imbalance, config.profile, seed=config.subset_seed)
-    train, held_out = _split(kept, cifar.train_target.numpy(), config.validation)
-
-    def on_device(images: Tensor, target: Tensor) -> SmallImages:
-        memory_format = torch.channels_last if config.channels_last == "on" else torch.contiguous_format
-        return SmallImages(images.to(device), target.to(device), config.mean, config.std, memory_format)
-
-    return Sets(
-        train=on_device(cifar.train_images[train], cifar.train_target[train]),
-        validation=on_device(cifar.train_images[held_out], cifar.train_target[held_out]),
-        test=on_device(cifar.test_images, cifar.test_target),
-        class_counts=class_counts(cifar.train_target[train], NUM_CLASSES[config.dataset]),
-    )
-
-
-def _split(kept: np.ndarray, labels: np.ndarray, share: float) -> tuple[Tensor, Tensor]:
-    """Indices to train on and to hold out: of each class the last of its shuffled samples, at least one stays."""
-    train, held_out = [], []
-    for label in np.unique(labels[kept]):
-        indices = kept[labels[kept] == label]
-        number = min(int(np.ceil(share * len(indices) - 1e-9)), len(indices) - 1)
-        train.append(indices[: len(indices) - number])
-        held_out.append(indices[len(indices) - number :])
-    return torch.from_numpy(np.concatenate(train)), torch.from_numpy(np.concatenate(held_out))
 
 
 def _epochs(config: TrainingConfig, sets: Sets, fabric: "Fabric") -> Epochs:
@@ -207,7 +146,8 @@ def _initial_state(
 ) -> TrainingState:
     torch.manual_seed(derive_seed(config.seed))
     arguments = parse_arguments(config.loss_arguments)
-    model = CifarResNet(config.depth, len(sets.class_counts), cosine_scale(config.loss, arguments)).to(fabric.device)
+    scale = cosine_scale(config.loss, arguments)
+    model = CifarResNet(config.depth, len(sets.class_counts), scale, sets.channels).to(fabric.device)
     if config.channels_last == "on":
         model = model.to(memory_format=torch.channels_last)
     criterion = make_loss(config.loss, sets.class_counts, **arguments)
@@ -245,12 +185,11 @@ def _restore(state: TrainingState, folder: RunFolder, *, writes: bool) -> None:
         folder.forget_metrics_from(state.epoch)
 
 
-def _evaluate(model: nn.Module, sets: Sets, fabric: "Fabric") -> dict[str, float]:
-    metrics = score_in_passing(model, sets.test, sets.class_counts, fabric.autocast)
+def _evaluate(model: nn.Module, scorer: Scorer, sets: Sets, fabric: "Fabric") -> dict[str, float]:
+    metrics = score_in_passing(model, sets.test, scorer, fabric.autocast)
     if len(sets.validation):
         logits, target = predict_logits(model, sets.validation, fabric.autocast), sets.validation.target.cpu()
-        scores = long_tail_scores(logits, target, class_counts=sets.class_counts).scalars()
-        metrics["validation_balanced_accuracy"] = scores["balanced_accuracy"]
+        metrics["validation_balanced_accuracy"] = scorer(logits, target)["balanced_accuracy"]
     return metrics
 
 
@@ -260,25 +199,30 @@ def _set_to_fit_on(sets: Sets) -> str:
     return "validation" if bool((held_out > 0).all()) else "augmented"
 
 
-def _finish(folder: RunFolder, config: TrainingConfig, state: TrainingState, sets: Sets, fabric: "Fabric") -> None:
+def _finish(
+    folder: RunFolder, config: TrainingConfig, state: TrainingState, scorer: Scorer, sets: Sets, fabric: "Fabric"
+) -> None:
     """Keep predictions and weights, then the result, whose presence says that the run is complete."""
     generator = generator_for(fabric.device, config.seed, config.epochs + 1)
     kept = {"train": sets.train, "augmented": sets.train.augmented(config.augmentations, generator), "test": sets.test}
     if len(sets.validation):
         kept["validation"] = sets.validation
+    predictions = {}
     for name, images in kept.items():
-        folder.save_predictions(name, predict_logits(state.model, images, fabric.autocast), images.target)
+        logits = predict_logits(state.model, images, fabric.autocast)
+        folder.save_predictions(name, logits, images.target)
+        predictions[name] = logits.numpy(), images.target.cpu().numpy()
     folder.save_weights({"model": state.model.state_dict(), "criterion": state.criterion.state_dict()})
     counts = sets.class_counts
     metrics = folder.metrics
     fit_on = _set_to_fit_on(sets)
-    scores, notes = score_all(folder, counts.numpy(), fit_on)
+    scores, notes = score_all(scorer, predictions["test"], predictions[fit_on])
     result: dict[str, Any] = {
         "epoch": config.epochs,
         "test": scores,
         "fit_on": fit_on,
         "best_on_test": best_on_test(metrics),
-        **({"validation": score_set(folder, "validation", counts.numpy())} if len(sets.validation) else {}),
+        **({"validation": scorer(*predictions["validation"])} if len(sets.validation) else {}),
         "class_counts": counts,
         "parameters": sum(parameter.numel() for parameter in state.model.parameters()),
         "training_minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),

@@ -12,16 +12,16 @@ from longtail.training.seeds import generator_for
 from longtail.transforms import auto_augment, cutout, normalise, random_crop, random_flip
 
 AUGMENT: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    "crop": lambda images, generator: random_crop(images, 4, generator),
+    "crop": lambda images, generator: random_crop(images, images.shape[-1] // 8, generator),
     "flip": random_flip,
     "auto_augment": auto_augment,
-    "cutout": lambda images, generator: cutout(images, 16, generator),
+    "cutout": lambda images, generator: cutout(images, images.shape[-1] // 2, generator),
 }
 
 
 @dataclass(frozen=True)
 class SmallImages:
-    """Labelled images: (N, 3, H, W) uint8 and (N,) int64 on one device, and how they become input."""
+    """Labelled images: (N, C, H, W) uint8 and (N,) int64 on one device, and how they become input."""
 
     images: Tensor
     target: Tensor

@@ -1,0 +1,72 @@
+"""The plankton of the National Data Science Bowl (Kaggle, 2015): a long tail as nature has it.
+
+30,336 labelled grey images in 121 classes of 1,979 to 9, prepared as two files: `ndsb48.npz` with images brought to
+48 × 48 pixels (`x`, uint8) and labels (`y`, 0 is the most frequent class), and `split_seed0.npz` with the indices of a
+stratified split (`train`, `val`, `test`).
+"""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+ARRAYS = {"ndsb48.npz": ("x", "y"), "split_seed0.npz": ("train", "val", "test")}
+CLASSES = 121
+
+
+class Plankton(NamedTuple):
+    """Images are (N, 1, 48, 48) uint8, white where there is nothing; labels (N,) int64."""
+
+    train_images: Tensor
+    train_target: Tensor
+    validation_images: Tensor
+    validation_target: Tensor
+    test_images: Tensor
+    test_target: Tensor
+
+
+def load_plankton(folder: str | os.PathLike[str]) -> Plankton:
+    """Load the three sets into memory, 70 MB.
+
+    Args:
+        folder: holds the two files.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file is damaged, or holds other arrays than it should.
+    """
+    images, labels = _read(Path(folder) / "ndsb48.npz")
+    parts = _read(Path(folder) / "split_seed0.npz")
+    _check(images, labels, parts, Path(folder))
+    tensors = []
+    for part in parts:
+        tensors += [torch.from_numpy(images[part])[:, None], torch.from_numpy(labels[part].astype(np.int64))]
+    return Plankton(*tensors)
+
+
+def _read(path: Path) -> list[np.ndarray]:
+    if not path.is_file():
+        raise FileNotFoundError(f"`folder` must hold {' and '.join(ARRAYS)}. Got {path.parent}, without {path.name}.")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return [arrays[name] for name in ARRAYS[path.name]]
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        names = ", ".join(ARRAYS[path.name])
+        raise ValueError(f"{path} must be an npz file of the arrays {names}. It is damaged: {error}") from error
+
+
+def _check(images: np.ndarray, labels: np.ndarray, parts: list[np.ndarray], folder: Path) -> None:
+    if images.dtype != np.uint8 or images.shape[1:] != (48, 48) or labels.shape != images.shape[:1]:
+        raise ValueError(
+            f"{folder / 'ndsb48.npz'} must hold x (N, 48, 48) uint8 and y (N,). "
+            f"Got {images.shape} {images.dtype} and {labels.shape}."
+        )
+    if not np.array_equal(np.unique(labels), np.arange(CLASSES)):
+        raise ValueError(f"{folder / 'ndsb48.npz'} must hold the labels 0 to {CLASSES - 1}. Got others.")
+    together = np.concatenate(parts)
+    if not np.array_equal(np.sort(together), np.arange(len(images))):
+        raise ValueError(f"{folder / 'split_seed0.npz'} must name each of the {len(images)} images once. It does not.")

@@ -1,0 +1,72 @@
+import dataclasses
+
+import pytest
+import torch
+
+from longtail.data import long_tailed_digits
+from longtail.recipes import digits_lt, plankton
+from longtail.training.sets import load_sets
+from training.tiny import tiny_config
+
+CPU = torch.device("cpu")
+
+
+def test_digits_are_bytes_that_hold_each_grey_exactly():
+    sets = load_sets(digits_lt(), None, CPU)
+    digits = long_tailed_digits(50)
+    assert torch.equal(sets.train.images[:, 0].float() / 240, digits.train_images)
+    assert torch.equal(sets.train.target, digits.train_target)
+    assert sets.class_counts.tolist() == digits.class_counts.tolist()
+    assert (sets.channels, len(sets.test)) == (1, 400)
+    values = torch.cat(list(sets.train.in_order()))
+    assert values.mean().abs() < 0.01
+    assert (values.std() - 1).abs() < 0.01
+
+
+def test_plankton_is_shrunk_and_keeps_its_own_held_out_set(real_data):
+    sets = load_sets(plankton(), real_data / "plankton", CPU)
+    assert sets.train.images.shape == (21_233, 1, 24, 24)
+    assert [len(sets.validation), len(sets.test)] == [3_032, 6_071]
+    whole = load_sets(plankton(shrink=1), real_data / "plankton", CPU)
+    mean_of_four = whole.train.images[:50].float().view(50, 1, 24, 2, 24, 2).mean((3, 5))
+    assert torch.equal(sets.train.images[:50].float(), mean_of_four.round())
+    values = torch.cat(list(sets.train.in_order()))
+    assert values.mean().abs() < 0.02
+    assert (values.std() - 1).abs() < 0.02
+
+
+def test_all_of_cifar_where_no_imbalance_is_asked_for(tiny):
+    assert load_sets(tiny_config(imbalance=None), tiny, CPU).class_counts.tolist() == [20] * 10
+    held_out = load_sets(tiny_config(imbalance=None, validation=0.2), tiny, CPU)
+    assert held_out.class_counts.tolist() == [16] * 10
+    assert held_out.validation.target.bincount().tolist() == [4] * 10
+    both = torch.cat([held_out.train.images, held_out.validation.images]).flatten(1)
+    assert len(both.unique(dim=0)) == 200
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (digits_lt(profile="step"), '`profile` must be "exp" for digits'),
+        (digits_lt(mean=(0.5,) * 3, std=(0.5,) * 3), "must hold one value a channel, 1 for digits. Got 3"),
+        (digits_lt(augmentations=("auto_augment",)), 'must leave out "auto_augment", which is for colours'),
+        (digits_lt(shrink=3), "`shrink` must divide 8, the side of the images. Got 3"),
+        (plankton(), "`data` must be the folder of the plankton. Got none"),
+        (dataclasses.replace(digits_lt(), dataset="cifar10"), "`data` must be the folder of the data set cifar10"),
+    ],
+)
+def test_settings_that_do_not_fit_the_data_are_refused(config, message):
+    with pytest.raises(ValueError, match=message):
+        load_sets(config, None, CPU)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"imbalance": 10.0}, "`imbalance` must be None for plankton, whose tail is its own. Got 10"),
+        ({"validation": 0.1}, "`validation` must be 0 for plankton, which has its own held-out set. Got 0.1"),
+    ],
+)
+def test_plankton_is_taken_as_it_is(tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        load_sets(plankton(**settings), tmp_path, CPU)
