@@ -88,6 +88,30 @@ def test_a_signal_ends_the_step_keeps_it_and_says_how_to_resume(tiny, whole, tmp
     assert_same_end(tmp_path / "run", whole)
 
 
+@pytest.mark.parametrize("mixing", ["mixup", "cutmix", "remix"])
+def test_mixed_batches_are_the_same_after_resuming(tiny, tmp_path, mixing):
+    class Seen(Callback):
+        def __init__(self):
+            self.targets = []
+
+        def on_step_end(self, step):
+            self.targets.append(step.target)
+
+    config = tiny_config(epochs=1, mixing=mixing, mixing_alpha=2.0, depth=8)
+    seen = Seen()
+    run_experiment(config, data=tiny, out=tmp_path / "whole", callbacks=[seen])
+    assert all(target.shape == (16, 10) for target in seen.targets)
+    assert ((seen.targets[0] > 0).sum(1) == 2).any()
+    shares = {round(float(target[target > 0].min()), 4) for target in seen.targets}
+    assert mixing == "remix" or len(shares) > 1
+    with pytest.raises(TrainingStopped):
+        run_experiment(
+            config, data=tiny, out=tmp_path / "cut", callbacks=[At(3, lambda: os.kill(os.getpid(), signal.SIGINT))]
+        )
+    run_experiment(config, data=tiny, out=tmp_path / "cut", resume=True)
+    assert_same_end(tmp_path / "cut", tmp_path / "whole")
+
+
 def test_a_resumed_run_goes_on_from_its_checkpoint_and_from_nothing_else(tiny, whole, tmp_path):
     stop = At(9, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(TrainingStopped):

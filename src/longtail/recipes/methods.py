@@ -33,11 +33,15 @@ def _settings(**settings: Any) -> MappingProxyType[str, Any]:
 
 METHODS = {
     **{name: Method(entry.source, _settings(loss=name)) for name, entry in LOSSES.items()},
+    "gcl": Method("Li et al., CVPR 2022", _settings(loss="gcl", mixing="mixup")),
     "ce-drw": Method("Cao et al., NeurIPS 2019", _settings(loss="ce"), deferred=True),
     "ldam-drw": Method("Cao et al., NeurIPS 2019", _settings(loss="ldam"), deferred=True),
     "class-aware-sampling": Method("Kang et al., ICLR 2020", _settings(loss="ce", sampler="class-aware")),
     "square-root-sampling": Method("Kang et al., ICLR 2020", _settings(loss="ce", sampler="square-root")),
     "progressive-sampling": Method("Kang et al., ICLR 2020", _settings(loss="ce", sampler="progressive")),
+    "mixup": Method("Zhang et al., ICLR 2018", _settings(loss="ce", mixing="mixup")),
+    "cutmix": Method("Yun et al., ICCV 2019", _settings(loss="ce", mixing="cutmix")),
+    "remix": Method("Chou et al., ECCV workshops 2020", _settings(loss="ce", mixing="remix")),
     "effective-number-sampling": Method("Cui et al., CVPR 2019", _settings(loss="ce", sampler="effective-number")),
 }
 
@@ -46,7 +50,7 @@ def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConf
     """A recipe with one method in it.
 
     Args:
-        config: the recipe; its loss and sampler give way to those of the method.
+        config: the recipe; its loss, sampler and mixing give way to those of the method.
         name: a key of `METHODS`.
         seed: of the run.
 
@@ -61,7 +65,7 @@ def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConf
     """
     check_choice("methods", name, list(METHODS))
     method = METHODS[name]
-    plain: dict[str, Any] = {"sampler": "shuffle", "loss_arguments": (), "reweight_from": 0}
+    plain: dict[str, Any] = {"sampler": "shuffle", "mixing": "none", "loss_arguments": (), "reweight_from": 0}
     if method.deferred:
         plain["reweight_from"] = int(DEFERRED * config.epochs) + 1
     return dataclasses.replace(config, seed=seed, **(plain | dict(method.settings)))

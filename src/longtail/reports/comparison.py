@@ -111,7 +111,7 @@ def _row(method: str, treatment: str, folders: Sequence[RunFolder], columns: dic
 
 def _settings(config: dict[str, Any]) -> list[str]:
     """What a method sets: the arguments of its loss, and what is not as in plain training."""
-    plain = {"sampler": "shuffle", "reweight_from": 0}
+    plain = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0}
     changes = [f"{name}={config[name]}" for name, usual in plain.items() if config.get(name, usual) != usual]
     return [*config["loss_arguments"], *changes]
 

@@ -33,7 +33,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Step:
-    """One step that has just been taken: epoch and step count from 1; logits (N, C) of this process, detached."""
+    """One step that has just been taken, counted from 1; of this process, detached.
+
+    Logits are (N, C), targets (N,), or (N, C) probabilities where images are mixed.
+    """
 
     epoch: int
     step: int

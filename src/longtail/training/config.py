@@ -65,6 +65,10 @@ class TrainingConfig:
     augmentations: tuple[Augmentation, ...] = ("crop", "flip")
     """In this order: crop (an eighth of the side as padding), flip, auto_augment (CIFAR-10 policy), cutout (half the
     side)."""
+    mixing: Literal["none", "mixup", "cutmix", "remix"] = "none"
+    """How the images of a batch are mixed in pairs, and their labels with them."""
+    mixing_alpha: float = 1.0
+    """α > 0 of the Beta distribution that the share of an image in its pair is drawn from; 1 is uniform."""
     mean: tuple[float, ...] = (0.4914, 0.4822, 0.4465)
     """Subtracted from the channels, which lie in [0, 1]; one value a channel."""
     std: tuple[float, ...] = (0.2023, 0.1994, 0.2010)
@@ -123,6 +127,7 @@ class TrainingConfig:
         if self.imbalance is not None:
             self._check_imbalance(self.imbalance)
         check_positive("learning_rate", self.learning_rate)
+        check_positive("mixing_alpha", self.mixing_alpha)
         check_fraction("momentum", self.momentum)
         check_strength("weight_decay", self.weight_decay)
         check_fraction("validation", self.validation)

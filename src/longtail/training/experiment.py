@@ -18,12 +18,13 @@ from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig, parse_arguments
 from longtail.training.evaluation import Scorer, best_on_test, predict_logits, prior_slope, score_all, score_in_passing
 from longtail.training.images import Epochs
-from longtail.training.loop import TrainingLoop
+from longtail.training.loop import Mix, TrainingLoop
 from longtail.training.machine import make_fabric, resolve
 from longtail.training.resume import adopt, differing_versions
 from longtail.training.seeds import derive_seed, generator_for
 from longtail.training.sets import Sets, load_sets
 from longtail.training.state import TrainingState
+from longtail.transforms import cutmix, mixup, remix
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -85,6 +86,7 @@ def run_experiment(
             state,
             folder,
             evaluate=lambda: _evaluate(state.model, scorer, sets, fabric),
+            mix=_mixing(config, sets),
             callbacks=callbacks,
             checkpoint_seconds=checkpoint_seconds,
         )
@@ -139,6 +141,17 @@ def _epochs(config: TrainingConfig, sets: Sets, fabric: "Fabric") -> Epochs:
         if config.sampler == "shuffle"
         else make_sampler(config.sampler, sets.train.target, seed=config.seed, epochs=config.epochs),
     )
+
+
+def _mixing(config: TrainingConfig, sets: Sets) -> Mix | None:
+    number, alpha = len(sets.class_counts), config.mixing_alpha
+    known: dict[str, Mix | None] = {
+        "none": None,
+        "mixup": lambda images, target: mixup(images, target, number, alpha=alpha),
+        "cutmix": lambda images, target: cutmix(images, target, number, alpha=alpha),
+        "remix": lambda images, target: remix(images, target, sets.class_counts, alpha=alpha),
+    }
+    return known[config.mixing]
 
 
 def _initial_state(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 STEPS_BETWEEN_CHECKS = 50
+Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class TrainingLoop:
@@ -33,6 +34,7 @@ class TrainingLoop:
         state: at its beginning, or as a checkpoint left it.
         folder: where the metrics and checkpoints go; only the first process writes.
         evaluate: gives scores of the model, called every `config.evaluate_every` epochs and after the last.
+        mix: makes other images and targets of a batch, by draws from PyTorch's global generators.
         callbacks: what rides along.
         checkpoint_seconds: time between two checkpoints. With several processes they are taken between epochs only,
             for within one each process holds its own sum of losses.
@@ -46,6 +48,7 @@ class TrainingLoop:
         state: TrainingState,
         folder: RunFolder,
         evaluate: Callable[[], dict[str, float]],
+        mix: Mix | None = None,
         callbacks: Sequence[Callback] = (),
         checkpoint_seconds: float = 60.0,
     ) -> None:
@@ -55,6 +58,7 @@ class TrainingLoop:
         self.state = state
         self.folder = folder
         self.evaluate = evaluate
+        self.mix = mix
         self.callbacks = callbacks
         self.checkpoint_seconds = checkpoint_seconds
         self.kept_at = time.monotonic()
@@ -107,6 +111,8 @@ class TrainingLoop:
         start = time.monotonic() - state.seconds
         for images, target in self.epochs.batches(state.epoch, state.step):
             torch.manual_seed(derive_seed(self.config.seed, state.epoch, state.step + 1, self.fabric.global_rank))
+            if self.mix is not None:
+                images, target = self.mix(images, target)
             logits, loss = self._step(images, target)
             state.total += loss
             state.step += 1
