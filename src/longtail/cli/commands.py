@@ -11,6 +11,7 @@ import tyro
 from longtail import __version__
 from longtail.cli.compare import compare, methods
 from longtail.cli.evaluate import evaluate
+from longtail.cli.retrain import retrain
 from longtail.cli.train import train
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunInUseError
@@ -35,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C does; a training loop takes both for itself
     try:
         code = tyro.extras.subcommand_cli_from_dict(
-            {"train": train, "evaluate": evaluate, "compare": compare, "methods": methods},
+            {"train": train, "retrain": retrain, "evaluate": evaluate, "compare": compare, "methods": methods},
             prog="longtail",
             description=f"longtail {__version__}: classifiers that treat rare classes fairly. A first run: "
             "longtail train cifar100-lt --data DIR --download --epochs 2 --depth 20 --imbalance 400",
@@ -62,7 +63,7 @@ def _one_line(error: BaseException) -> str:
 def _how_to_go_on(arguments: Sequence[str]) -> str:
     if arguments[0] == "compare":
         return f" To go on, the same again: {shlex.join(['longtail', *arguments])}"
-    if arguments[0] != "train":
+    if arguments[0] not in ("train", "retrain"):
         return ""
     command = ["longtail", *arguments, *([] if "--resume" in arguments else ["--resume"])]
     return f" To go on: {shlex.join(command)}"

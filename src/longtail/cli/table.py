@@ -10,8 +10,8 @@ from longtail.cli.train import data_name
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.reports.cells import columns_of, percent
 from longtail.runs import RunFolder
-from longtail.training.config import TrainingConfig
 from longtail.training.evaluation import FIT_SETS
+from longtail.training.second_stage import SecondStageConfig, stored_config
 
 NOTE = "transductive: fitted on the unlabelled test set as a whole, taken to be balanced; not for single images"
 
@@ -69,7 +69,8 @@ def _console() -> Console:
 def _described(folder: RunFolder) -> str:
     """Data, loss and seed of a training run; nothing for a run of another kind."""
     try:
-        config = TrainingConfig.from_json(folder.header["config"])
-    except (ValueError, TypeError):
+        config = stored_config(folder)
+    except ValueError:
         return ""
-    return f"{data_name(config)}, {config.loss}, seed {config.seed}, epoch {config.epochs} (the last), "
+    stage = f"{config.second_stage} on " if isinstance(config, SecondStageConfig) else ""
+    return f"{data_name(config)}, {stage}{config.loss}, seed {config.seed}, epoch {config.epochs} (the last), "

@@ -3,5 +3,6 @@
 from longtail.models.cifar_resnet import CifarResNet
 from longtail.models.cosine import CosineClassifier
 from longtail.models.mlp import MLP
+from longtail.models.nearest_mean import NearestMeans
 
-__all__ = ["MLP", "CifarResNet", "CosineClassifier"]
+__all__ = ["MLP", "CifarResNet", "CosineClassifier", "NearestMeans"]

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from longtail.arguments import check_integer, check_num_classes
 from longtail.models.cosine import CosineClassifier
+from longtail.models.nearest_mean import NearestMeans
 
 DEPTHS = (8, 14, 20, 32, 44, 56)
 
@@ -69,7 +70,7 @@ class CifarResNet(nn.Module):
         self.bn = nn.BatchNorm2d(16)
         channels = [16] * (blocks + 1) + [32] * blocks + [64] * blocks
         self.blocks = nn.Sequential(*map(BasicBlock, channels[:-1], channels[1:]))
-        self.classifier: nn.Linear | CosineClassifier = (
+        self.classifier: nn.Linear | CosineClassifier | NearestMeans = (
             nn.Linear(64, num_classes) if cosine_scale is None else CosineClassifier(64, num_classes, cosine_scale)
         )
         for module in self.modules():

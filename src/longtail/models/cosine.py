@@ -28,13 +28,21 @@ class CosineClassifier(nn.Module):
     learning since LDAM, whose code initialises the class vectors as here: uniform directions, cut to length 1.
     """
 
+    scale: Tensor
+
     def __init__(self, in_features: int, num_classes: int, scale: float = 30.0) -> None:
         super().__init__()
         check_integer("in_features", in_features, minimum=1)
         check_num_classes(num_classes)
         check_positive("scale", scale)
-        self.scale = scale
-        self.weight = nn.Parameter(F.normalize(torch.empty(num_classes, in_features).uniform_(-1, 1), dim=1))
+        self.register_buffer("scale", torch.tensor(float(scale)))  # so that stored weights tell it
+        self.weight = nn.Parameter(torch.empty(num_classes, in_features))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Begin anew."""
+        with torch.no_grad():
+            self.weight.copy_(F.normalize(torch.empty_like(self.weight).uniform_(-1, 1), dim=1))
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, C)."""
@@ -42,4 +50,4 @@ class CosineClassifier(nn.Module):
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
-        return f"in_features={self.weight.shape[1]}, num_classes={self.weight.shape[0]}, scale={self.scale}"
+        return f"in_features={self.weight.shape[1]}, num_classes={self.weight.shape[0]}, scale={float(self.scale):g}"

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
 from longtail.losses.catalogue import CALLER_S_OWN, LOSSES
@@ -94,14 +94,17 @@ class TrainingConfig:
     processes: int | None = None
     """Processes that share each batch; by default as many as torchrun started."""
 
+    LEAST_EPOCHS: ClassVar[int] = 1
+
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
             if get_origin(hint) is Literal:
                 _check_among(name, getattr(self, name), get_args(hint))
         check_choice("loss", self.loss, list(LOSSES))
         check_choice("sampler", self.sampler, ["shuffle", *SAMPLERS])
-        for name in ("epochs", "batch_size", "shrink"):
+        for name in ("batch_size", "shrink"):
             check_integer(name, getattr(self, name), minimum=1)
+        check_integer("epochs", self.epochs, minimum=self.LEAST_EPOCHS)
         for name in ("warmup_epochs", "evaluate_every", "reweight_from", "many_above", "few_below"):
             check_integer(name, getattr(self, name), minimum=0)
         for name in ("seed", "subset_seed"):

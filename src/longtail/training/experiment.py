@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from longtail.losses import DeferredReweighting
-from longtail.losses.catalogue import cosine_scale, make_loss, paper_settings
-from longtail.models import CifarResNet
+from longtail.losses.catalogue import make_loss, paper_settings
 from longtail.runs import RunFolder
 from longtail.samplers import make_sampler
 from longtail.training.callbacks import Callback
@@ -20,7 +19,9 @@ from longtail.training.evaluation import Scorer, best_on_test, predict_logits, p
 from longtail.training.images import Epochs
 from longtail.training.loop import Mix, TrainingLoop
 from longtail.training.machine import make_fabric, resolve
+from longtail.training.network import make_network
 from longtail.training.resume import adopt, differing_versions
+from longtail.training.second_stage import SecondStage, SecondStageConfig, build, keep_lengths, with_features
 from longtail.training.seeds import derive_seed, generator_for
 from longtail.training.sets import Sets, load_sets
 from longtail.training.state import TrainingState
@@ -39,6 +40,7 @@ def run_experiment(
     download: bool = False,
     checkpoint_seconds: float = 60.0,
     callbacks: Sequence[Callback] = (),
+    first_stage: RunFolder | None = None,
 ) -> RunFolder:
     """Train and score one run.
 
@@ -51,6 +53,7 @@ def run_experiment(
         download: fetch the data set where it is missing.
         checkpoint_seconds: time between two checkpoints.
         callbacks: what rides along.
+        first_stage: the complete run that a `SecondStageConfig` starts from.
 
     Raises:
         ValueError: a setting that does not fit the data or the machine, a folder that is not a run, a resumed run
@@ -72,7 +75,10 @@ def run_experiment(
         sets = load_sets(config, data, fabric.device, download=download)
     scorer = Scorer(sets.class_counts, config.many_above, config.few_below)
     epochs = _epochs(config, sets, fabric)
-    state = _initial_state(config, sets, fabric, callbacks)
+    model = _model(config, sets, fabric, first_stage)
+    if isinstance(model, SecondStage):
+        epochs = with_features(epochs, model, sets, fabric.autocast)
+    state = _initial_state(config, model, sets, fabric, callbacks)
     folder = existing or _create(config, Path(out), fabric)
     with folder.lock(enabled=fabric.is_global_zero):
         if folder.result is not None:  # another process has ended it while this one was loading
@@ -92,7 +98,7 @@ def run_experiment(
         )
         loop.run()
         if fabric.is_global_zero:
-            _finish(folder, config, state, scorer, sets, fabric)
+            _finish(folder, config, state, scorer, sets, fabric, first_stage)
     fabric.barrier()
     return folder
 
@@ -154,26 +160,34 @@ def _mixing(config: TrainingConfig, sets: Sets) -> Mix | None:
     return known[config.mixing]
 
 
-def _initial_state(
-    config: TrainingConfig, sets: Sets, fabric: "Fabric", callbacks: Sequence[Callback]
-) -> TrainingState:
+def _model(config: TrainingConfig, sets: Sets, fabric: "Fabric", first_stage: RunFolder | None) -> nn.Module:
     torch.manual_seed(derive_seed(config.seed))
-    arguments = parse_arguments(config.loss_arguments)
-    scale = cosine_scale(config.loss, arguments)
-    model = CifarResNet(config.depth, len(sets.class_counts), scale, sets.channels).to(fabric.device)
-    if config.channels_last == "on":
-        model = model.to(memory_format=torch.channels_last)
-    criterion = make_loss(config.loss, sets.class_counts, **arguments)
+    if isinstance(config, SecondStageConfig):
+        if first_stage is None:
+            raise ValueError("`first_stage` must be the run that the second stage starts from. Got none.")
+        if fabric.world_size > 1:
+            raise ValueError(f"`processes` must be 1 in a second stage. Got {fabric.world_size}.")
+        return build(config, first_stage, sets, fabric.autocast)
+    model = make_network(config, len(sets.class_counts), sets.channels).to(fabric.device)
+    return model.to(memory_format=torch.channels_last) if config.channels_last == "on" else model
+
+
+def _initial_state(
+    config: TrainingConfig, model: nn.Module, sets: Sets, fabric: "Fabric", callbacks: Sequence[Callback]
+) -> TrainingState:
+    criterion = make_loss(config.loss, sets.class_counts, **parse_arguments(config.loss_arguments))
     if config.reweight_from:
         criterion = DeferredReweighting(criterion, sets.class_counts, start_epoch=config.reweight_from)
     criterion = criterion.to(fabric.device)
     optimizer = torch.optim.SGD(
-        model.parameters(),
+        model.parameter_groups() if isinstance(model, SecondStage) else model.parameters(),
         lr=config.learning_rate,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         fused=True,
     )
+    if isinstance(model, SecondStage):
+        keep_lengths(model, optimizer)
     return TrainingState(
         model, criterion, optimizer, callbacks, total=torch.zeros((), dtype=torch.float64, device=fabric.device)
     )
@@ -213,19 +227,26 @@ def _set_to_fit_on(sets: Sets) -> str:
 
 
 def _finish(
-    folder: RunFolder, config: TrainingConfig, state: TrainingState, scorer: Scorer, sets: Sets, fabric: "Fabric"
+    folder: RunFolder,
+    config: TrainingConfig,
+    state: TrainingState,
+    scorer: Scorer,
+    sets: Sets,
+    fabric: "Fabric",
+    first_stage: RunFolder | None,
 ) -> None:
     """Keep predictions and weights, then the result, whose presence says that the run is complete."""
     generator = generator_for(fabric.device, config.seed, config.epochs + 1)
     kept = {"train": sets.train, "augmented": sets.train.augmented(config.augmentations, generator), "test": sets.test}
     if len(sets.validation):
         kept["validation"] = sets.validation
+    network = state.model.finished() if isinstance(state.model, SecondStage) else state.model
     predictions = {}
     for name, images in kept.items():
-        logits = predict_logits(state.model, images, fabric.autocast)
+        logits = predict_logits(network, images, fabric.autocast)
         folder.save_predictions(name, logits, images.target)
         predictions[name] = logits.numpy(), images.target.cpu().numpy()
-    folder.save_weights({"model": state.model.state_dict(), "criterion": state.criterion.state_dict()})
+    folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
     counts = sets.class_counts
     metrics = folder.metrics
     fit_on = _set_to_fit_on(sets)
@@ -237,10 +258,23 @@ def _finish(
         "best_on_test": best_on_test(metrics),
         **({"validation": scorer(*predictions["validation"])} if len(sets.validation) else {}),
         "class_counts": counts,
-        "parameters": sum(parameter.numel() for parameter in state.model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "training_minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
-        "notes": state.notes + notes,
+        "notes": [*state.notes, *(state.model.notes if isinstance(state.model, SecondStage) else ()), *notes],
         **prior_slope(state.criterion, counts),
+        **(_told_of(first_stage) if first_stage else {}),
     }
     folder.finish(result)
     folder.drop_checkpoint()
+
+
+def _told_of(first_stage: RunFolder) -> dict[str, Any]:
+    """What the result of a second stage says of the first."""
+    result = first_stage.result or {}
+    return {
+        "first_stage": {
+            "folder": first_stage.path.name,
+            "config": first_stage.header["config"],
+            "training_minutes": result.get("training_minutes"),
+        }
+    }

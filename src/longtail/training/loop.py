@@ -103,7 +103,7 @@ class TrainingLoop:
             warmup_epochs=self.config.warmup_epochs,
         )
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
         self.model.train()
         state.criterion.train()
         if isinstance(state.criterion, DeferredReweighting):

@@ -42,7 +42,7 @@ class ProgressReport(Callback):
         self.task = self.bar.add_task(self._epoch(plan.first_epoch), total=self.total, completed=self.first, state="")
         self._say(f"run: {plan.folder}")
         self._say(_described(plan))
-        if self.first == self.total:
+        if self.total and self.first == self.total:
             self._say("resumed after the last epoch; scoring")
         elif self.first:
             self._say(f"resumed in epoch {plan.first_epoch} after step {plan.first_step} of {plan.steps}")

@@ -4,6 +4,7 @@ import dataclasses
 
 from longtail.runs import RunFolder, current_versions
 from longtail.training.config import TrainingConfig, parse_arguments
+from longtail.training.second_stage import stored_config
 
 OPEN = {"auto", None}
 
@@ -17,12 +18,9 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
     Raises:
         ValueError: a setting differs; the message names each.
     """
-    try:
-        stored = TrainingConfig.from_json(folder.header["config"])
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"`out` must be a training run that this version knows. Got {folder.path}, whose run.json says: {error}"
-        ) from None
+    stored = stored_config(folder)
+    if type(stored) is not type(config):
+        raise ValueError(f"`out` must be a run of the same stage. Got {folder.path}, which is of another.")
     differences = []
     for field in dataclasses.fields(config):
         asked, had = getattr(config, field.name), getattr(stored, field.name)

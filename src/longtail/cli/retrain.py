@@ -1,0 +1,69 @@
+"""`longtail retrain RUN`."""
+
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from longtail.arguments import check_strength
+from longtail.runs import RunFolder
+
+Method = Literal["crt", "lws", "tau-norm", "ncm", "mislas", "weight-balancing"]
+
+
+def retrain(
+    run: tyro.conf.Positional[Path],
+    *,
+    method: Method = "crt",
+    data: Path | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+    seed: int | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    views: int | None = None,
+    threads: int | None = None,
+    checkpoint_seconds: float = 60.0,
+) -> None:
+    """Make the classifier of a complete run anew, its features staying as they are: a second stage, a run of its own.
+
+    Args:
+        run: Folder of the first stage.
+        method: The second stage, with its paper's settings.
+        data: Folder of the data set of the first stage; digits need none.
+        out: Folder of the new run; by default that of the first stage with the method behind it.
+        resume: Go on with the run in that folder; begin it if it is new.
+        seed: Of the second stage; by default that of the first.
+        epochs: Passes over the training set; by default as in the paper.
+        learning_rate: By default as in the paper, scaled with the batch size.
+        weight_decay: By default as in the paper.
+        views: Augmented copies of each training image whose features are kept; by default 4.
+        threads: Threads of the CPU; by default as many as PyTorch takes.
+        checkpoint_seconds: Time between two checkpoints.
+    """
+    from longtail.cli.table import print_result
+    from longtail.recipes.second_stages import second_stage
+    from longtail.training.experiment import run_experiment
+    from longtail.training.progress import ProgressReport
+
+    check_strength("checkpoint_seconds", checkpoint_seconds)
+    first = RunFolder.open(run)
+    asked = {
+        "seed": seed,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "views": views,
+        "threads": threads,
+    }
+    folder = run_experiment(
+        second_stage(first, method, **{name: value for name, value in asked.items() if value is not None}),
+        data=data,
+        out=out or run.with_name(f"{run.resolve().name}-{method}"),
+        resume=resume,
+        checkpoint_seconds=checkpoint_seconds,
+        callbacks=[ProgressReport()],
+        first_stage=first,
+    )
+    print_result(folder)

@@ -1,0 +1,98 @@
+"""Second stages by name, with their papers' settings: what is done to the classifier of a run that is complete.
+
+Learning rates belong to a batch size; where the first stage ran with another, they are scaled with it.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from longtail.arguments import check_choice
+from longtail.runs import RunFolder
+from longtail.training.second_stage import SecondStageConfig, checksum, stored_config
+
+
+@dataclass(frozen=True)
+class SecondStageMethod:
+    """A second stage as its paper has it.
+
+    Attributes:
+        source: authors, venue and year.
+        settings: fields of `SecondStageConfig`; the learning rate for batches of `batch_size`.
+        batch_size: that of the paper.
+        first_stage: the method that its own first stage is, a name of `longtail.recipes.METHODS`.
+    """
+
+    source: str
+    settings: MappingProxyType[str, Any]
+    batch_size: int = 512
+    first_stage: str = "ce"
+
+
+def _settings(**settings: Any) -> MappingProxyType[str, Any]:
+    return MappingProxyType(settings)
+
+
+SECOND_STAGES = {
+    "crt": SecondStageMethod(
+        "Kang et al., ICLR 2020",
+        _settings(classifier="new", learns="classifier", sampler="class-aware", epochs=10, learning_rate=0.2),
+    ),
+    "lws": SecondStageMethod(
+        "Kang et al., ICLR 2020", _settings(learns="scales", sampler="class-aware", epochs=5, learning_rate=0.2)
+    ),
+    "tau-norm": SecondStageMethod("Kang et al., ICLR 2020", _settings(classifier="tau-normalised", epochs=0)),
+    "ncm": SecondStageMethod("Kang et al., ICLR 2020", _settings(classifier="nearest-mean", epochs=0)),
+    "mislas": SecondStageMethod(
+        "Zhong et al., CVPR 2021",
+        _settings(
+            learns="both",
+            classifier_rate=0.2,
+            shift_batch_norm=True,
+            loss="label-aware-smoothing",
+            sampler="class-balanced",
+            epochs=10,
+            learning_rate=0.1,
+        ),
+        batch_size=128,
+        first_stage="mixup",
+    ),
+    "weight-balancing": SecondStageMethod(
+        "Alshammari et al., CVPR 2022",
+        _settings(
+            learns="classifier",
+            max_norm=0.1,
+            loss="class-balanced",
+            epochs=10,
+            learning_rate=0.01,
+            weight_decay=0.1,
+        ),
+        batch_size=64,
+        first_stage="ce-weight-decay",
+    ),
+}
+
+
+def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageConfig:
+    """The configuration of a second stage: data, network and seed of the first, the rest as its paper has it.
+
+    Args:
+        first: the run that it starts from, complete.
+        name: a key of `SECOND_STAGES`.
+        **settings: any field of `SecondStageConfig`.
+
+    Raises:
+        ValueError: no second stage of that name, or a first stage that is not complete.
+    """
+    check_choice("method", name, list(SECOND_STAGES))
+    if first.result is None:
+        raise ValueError(f"`first` must be a complete run. Got {first.path}, which has no result yet. Resume it.")
+    method, config = SECOND_STAGES[name], stored_config(first)
+    kept = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
+    changes: dict[str, Any] = {**plain, "warmup_epochs": 0, "weight_decay": 5e-4, **method.settings}
+    if "learning_rate" in method.settings and "learning_rate" not in settings:
+        batch_size = settings.get("batch_size", config.batch_size)
+        changes["learning_rate"] = method.settings["learning_rate"] * batch_size / method.batch_size
+    return SecondStageConfig(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))

@@ -1,0 +1,267 @@
+"""Second stages: a trained network keeps its features, its classifier is made anew (Kang et al., ICLR 2020).
+
+A second stage is a run like any other: it has a configuration, a folder and a result, is resumed and is compared. What
+it trains on are the features of the first stage's network, taken once of a few augmented copies of the training images;
+where statistics of batch norm go on learning (MiSLAS), the images pass through the network in each step.
+"""
+
+import copy
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from longtail.arguments import check_fraction, check_integer, check_positive
+from longtail.losses.catalogue import LOSSES
+from longtail.models import CifarResNet, NearestMeans
+from longtail.posthoc import NearestClassMean, TauNormalization
+from longtail.runs import RunFolder
+from longtail.training.config import TrainingConfig
+from longtail.training.evaluation import Autocast
+from longtail.training.images import Epochs, SmallImages
+from longtail.training.network import trained_network
+from longtail.training.seeds import generator_for
+from longtail.training.sets import Sets
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondStageConfig(TrainingConfig):
+    """A second stage; data, network and machine are those of the first. `longtail.recipes` has the field's settings.
+
+    Raises:
+        ValueError, TypeError: a setting outside what its line says.
+
+    Example:
+        >>> SecondStageConfig(epochs=10, classifier="new", learns="classifier").views
+        4
+    """
+
+    second_stage: str = ""
+    """What the method is called."""
+    classifier: Literal["new", "kept", "tau-normalised", "nearest-mean"] = "kept"
+    """What it begins with: a new classifier, that of the first stage, or one that follows from it or its features."""
+    learns: Literal["classifier", "scales", "both", "nothing"] = "nothing"
+    """What is trained: the classifier, one scale a class, or both."""
+    classifier_rate: float = 1.0
+    """Learning rate of the classifier over that of the scales."""
+    max_norm: float | None = None
+    """Greatest length of a class vector, between the shortest (0) and the longest (1) that the first stage has."""
+    shift_batch_norm: bool = False
+    """Whether the running statistics of batch norm go on learning."""
+    views: int = 4
+    """Augmented copies of each training image whose features are kept."""
+    first_stage: str = ""
+    """Checksum of the first stage's weights."""
+    epochs: int = 10
+    """Passes over the training set; 0 where nothing is trained."""
+
+    LEAST_EPOCHS = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive("classifier_rate", self.classifier_rate)
+        check_integer("views", self.views, minimum=1)
+        if self.max_norm is not None:
+            check_fraction("max_norm", self.max_norm)
+        if (self.epochs == 0) != (self.learns == "nothing"):
+            raise ValueError(f"`epochs` must be 0 where nothing is trained, and only there. Got {self.epochs}.")
+        if self.mixing != "none":
+            raise ValueError(f'`mixing` must be "none" in a second stage. Got {self.mixing!r}.')
+        if LOSSES[self.loss].head == "cosine":
+            raise ValueError(f"`loss` must not need a cosine head in a second stage. Got {self.loss!r}.")
+
+
+def stored_config(folder: RunFolder) -> TrainingConfig:
+    """The configuration of a run, of the first or a second stage.
+
+    Raises:
+        ValueError: it is no training run, or of a version that has other settings.
+    """
+    kind = SecondStageConfig if "second_stage" in folder.header["config"] else TrainingConfig
+    try:
+        return kind.from_json(folder.header["config"])
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"`folder` must be a training run that this version knows. Got {folder.path}, whose run.json says: {error}"
+        ) from None
+
+
+def checksum(first: RunFolder) -> str:
+    """Of the weights of a run, as `SecondStageConfig.first_stage` has it."""
+    return hashlib.sha256((first.path / "weights.pt").read_bytes()).hexdigest()[:16]
+
+
+class SecondStage(nn.Module):
+    """A frozen network whose classifier is made anew.
+
+    Args:
+        network: of the first stage; changed in place.
+        config: what is to learn.
+        notes: what the result must say of how it was made.
+
+    Shape:
+        images (N, C, H, W), or their features (N, D), to logits (N, C).
+    """
+
+    def __init__(self, network: CifarResNet, config: SecondStageConfig, notes: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+        self.notes = list(notes)
+        network.requires_grad_(False)
+        number = network.classifier.weight.shape[0]
+        self.scales = nn.Parameter(torch.ones(number), requires_grad=config.learns in ("scales", "both"))
+        if config.classifier == "new":
+            network.classifier = nn.Linear(network.classifier.weight.shape[1], number)
+        if config.learns in ("classifier", "both"):
+            network.classifier.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> "SecondStage":
+        """Batch norm stays as it is, unless its statistics are to shift."""
+        super().train(mode)
+        self.network.train(mode and self.config.shift_batch_norm)
+        return self
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (N, C), by a classifier in float32 whatever autocast says."""
+        features = inputs if inputs.dim() == 2 else self.features(inputs)
+        with torch.autocast(features.device.type, enabled=False):
+            logits: Tensor = self.network.classifier(features.float())
+            return logits * self.scales
+
+    def features(self, images: Tensor) -> Tensor:
+        """Without gradients: they end at the classifier."""
+        with torch.no_grad():
+            return self.network.features(images)
+
+    def finished(self) -> CifarResNet:
+        """The network with the scales folded into its classifier."""
+        network = copy.deepcopy(self.network)
+        with torch.no_grad():
+            if isinstance(network.classifier, nn.Linear):
+                network.classifier.weight.mul_(self.scales[:, None])
+                network.classifier.bias.mul_(self.scales)
+        return network
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimizer gets; the loop multiplies its learning rate by `factor`."""
+        return [
+            {"params": [self.scales], "factor": 1.0},
+            {"params": list(self.network.classifier.parameters()), "factor": self.config.classifier_rate},
+        ]
+
+
+def build(config: SecondStageConfig, first: RunFolder, sets: Sets, autocast: Autocast) -> SecondStage:
+    """The network of the first stage as the second begins.
+
+    Args:
+        config: of the second stage.
+        first: the run of the first.
+        sets: of the run.
+        autocast: the precision of forward passes.
+
+    Raises:
+        ValueError: another first stage than that of the configuration, or a classifier that does not suit it.
+    """
+    if checksum(first) != config.first_stage:
+        raise ValueError(
+            f"`first_stage` must be the run that this second stage began from, of checksum {config.first_stage}. "
+            f"Got {first.path}, of {checksum(first)}."
+        )
+    network = trained_network(first).to(sets.train.images.device)
+    if not isinstance(network.classifier, nn.Linear) and config.classifier in ("kept", "tau-normalised"):
+        raise ValueError(
+            f"`first_stage` must have a linear classifier for {config.second_stage or 'this'}. Got {first.path}, which "
+            f"ends with a {type(network.classifier).__name__}."
+        )
+    if config.channels_last == "on":
+        network = network.to(memory_format=torch.channels_last)
+    notes = []
+    if config.classifier == "tau-normalised":
+        notes.append(_normalise_lengths(network, config, sets, autocast))
+    if config.classifier == "nearest-mean":
+        features, target = features_of(network, sets.train, autocast), sets.train.target
+        fitted = NearestClassMean().fit(features, target, len(sets.class_counts))
+        network.classifier = NearestMeans(torch.from_numpy(fitted.centre_), torch.from_numpy(fitted.means_))
+    return SecondStage(network, config, notes).to(sets.train.images.device)
+
+
+def _normalise_lengths(network: CifarResNet, config: SecondStageConfig, sets: Sets, autocast: Autocast) -> str:
+    """Choose τ on held-out images where every class has one, else on augmented training images; says which."""
+    held_out = torch.bincount(sets.validation.target, minlength=len(sets.class_counts))
+    chosen_on, what = sets.validation, "the held-out validation images"
+    if not bool((held_out > 0).all()):
+        chosen_on = sets.train.augmented(config.augmentations, _generator(config, sets, view=0))
+        what = "the training images, augmented once more"
+    linear = network.classifier
+    assert isinstance(linear, nn.Linear)
+    fitted = TauNormalization().fit(linear, features_of(network, chosen_on, autocast), chosen_on.target)
+    with torch.no_grad():
+        linear.weight.copy_(fitted.linear_.weight)
+        linear.bias.zero_()
+    return f"τ = {fitted.tau_:g}, chosen on {what}"
+
+
+def features_of(network: CifarResNet, data: SmallImages, autocast: Autocast) -> Tensor:
+    """(N, D) float32 on the device, of all images as they are; the network is left in `eval()`."""
+    network.eval()
+    with torch.no_grad(), autocast():
+        return torch.cat([network.features(images).float() for images in data.in_order()])
+
+
+def keep_lengths(stage: SecondStage, optimizer: torch.optim.Optimizer) -> None:
+    """MaxNorm by projection: after each step, class vectors that are longer than allowed are cut (Alshammari et al.).
+
+    The longest length lies between the shortest and the longest that the first stage has, as in the authors' code.
+    """
+    share = stage.config.max_norm
+    if share is None:
+        return
+    weight = stage.network.classifier.weight
+    lengths = weight.detach().norm(dim=1)
+    longest = lengths.min() + share * (lengths.max() - lengths.min())
+
+    def project(*_: Any) -> None:
+        with torch.no_grad():
+            weight.mul_((longest / weight.norm(dim=1, keepdim=True)).clamp(max=1.0))
+
+    optimizer.register_step_post_hook(project)
+
+
+@dataclass(frozen=True)
+class FeatureEpochs(Epochs):
+    """Batches of kept features instead of images: of each draw one of its augmented copies, at random."""
+
+    features: Tensor = field(kw_only=True)
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features and labels of the steps of one epoch, from `first_step` on."""
+        device = self.features.device
+        generator = generator_for(device, self.seed, epoch)
+        if self.sampler is None:
+            drawn = torch.randperm(len(self.data), generator=generator, device=device)
+        else:
+            drawn = self.sampler.indices(epoch - 1)
+        view = torch.randint(len(self.features), (len(drawn),), generator=generator, device=device)
+        for step in range(first_step, self.steps):
+            part = slice(step * self.batch_size, (step + 1) * self.batch_size)
+            yield self.features[view[part], drawn[part]], self.data.target[drawn[part]]
+
+
+def with_features(epochs: Epochs, stage: SecondStage, sets: Sets, autocast: Autocast) -> Epochs:
+    """Batches of features where the network is frozen wholly, else of images."""
+    config = stage.config
+    if config.shift_batch_norm or config.learns == "nothing":
+        return epochs
+    views = [
+        features_of(stage.network, sets.train.augmented(config.augmentations, _generator(config, sets, view)), autocast)
+        for view in range(config.views)
+    ]
+    return FeatureEpochs(**vars(epochs), features=torch.stack(views))
+
+
+def _generator(config: SecondStageConfig, sets: Sets, view: int) -> torch.Generator:
+    return generator_for(sets.train.images.device, config.seed, 0, view)
