@@ -11,7 +11,8 @@ from rich.table import Table
 from longtail.arguments import check_choice, check_integer, check_strength
 from longtail.cli.train import Recipe, data_name
 from longtail.losses.catalogue import CALLER_S_OWN, LOSSES
-from longtail.recipes.methods import METHODS, with_method
+from longtail.recipes.methods import METHODS, job_of, names_of
+from longtail.recipes.second_stages import SECOND_STAGES
 from longtail.training.config import TrainingConfig
 from longtail.whole_file import write_whole
 
@@ -32,7 +33,7 @@ def compare(
 
     Args:
         recipe: The recipes.
-        methods: Names with commas between them; `longtail methods` lists all.
+        methods: Names with commas between them; `longtail methods` lists them. "losses" is every loss, "all" all.
         data: Folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
         seeds: Runs of each method, with the seeds from --seed on.
         out: Folder of the comparison; by default one in runs/, named by the data.
@@ -46,14 +47,12 @@ def compare(
     config: TrainingConfig = recipe
     check_integer("seeds", seeds, minimum=1)
     check_strength("checkpoint_seconds", checkpoint_seconds)
-    names = list(dict.fromkeys(name.strip() for name in methods.split(",")))
-    configs = {
-        name: [with_method(config, name, seed=config.seed + number) for number in range(seeds)] for name in names
-    }
+    names = names_of(methods)
+    jobs = [job_of(config, name, seed=config.seed + number) for name in names for number in range(seeds)]
     out = out or Path("runs") / f"compare-{data_name(config)}"
     outcomes = list(
         run_all(
-            configs,
+            jobs,
             data=data,
             out=out,
             download=download,
@@ -62,9 +61,9 @@ def compare(
         )
     )
     table = comparison_table(
-        {name: [o.folder for o in outcomes if o.method == name and o.folder] for name in names},
+        {name: [o.folder for o in outcomes if o.job.method == name and o.folder] for name in names},
         {
-            name: [f"seed {o.config.seed}: {o.failure}" for o in outcomes if o.method == name and o.failure]
+            name: [f"seed {o.job.config.seed}: {o.failure}" for o in outcomes if o.job.method == name and o.failure]
             for name in names
         },
     )
@@ -95,11 +94,14 @@ def methods(name: tyro.conf.Positional[str | None] = None) -> None:
     for known, method in METHODS.items():
         if name in (None, known):
             changes = {**method.settings, **({"reweight_from": "after 80 % of the epochs"} if method.deferred else {})}
+            if method.first_stage is not None:
+                changes = {"second stage of": method.first_stage, **SECOND_STAGES[known].settings}
             table.add_row(known, ", ".join(f"{key} {value}" for key, value in changes.items()), method.source)
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)
     if name is not None:
-        for key, value in _defaults(METHODS[name].settings["loss"]).items():
+        second = SECOND_STAGES[name].settings if name in SECOND_STAGES else {}
+        for key, value in _defaults(second.get("loss", METHODS[name].settings["loss"])).items():
             console.print(f"  {key} = {value}")
 
 

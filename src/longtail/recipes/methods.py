@@ -7,6 +7,8 @@ from typing import Any
 
 from longtail.arguments import check_choice
 from longtail.losses.catalogue import LOSSES
+from longtail.recipes.second_stages import SECOND_STAGES, second_stage
+from longtail.training.comparison import Job
 from longtail.training.config import TrainingConfig
 
 DEFERRED = 0.8  # of the epochs; 160 of 200 in the code of LDAM
@@ -20,18 +22,20 @@ class Method:
         source: authors, venue and year.
         settings: fields of `TrainingConfig`.
         deferred: whether class-balanced weights come in after 80 % of the epochs.
+        first_stage: the method whose run it starts from, if it is a second stage; the settings are those of that run.
     """
 
     source: str
     settings: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     deferred: bool = False
+    first_stage: str | None = None
 
 
 def _settings(**settings: Any) -> MappingProxyType[str, Any]:
     return MappingProxyType(settings)
 
 
-METHODS = {
+ONE_STAGE = {
     **{name: Method(entry.source, _settings(loss=name)) for name, entry in LOSSES.items()},
     "gcl": Method("Li et al., CVPR 2022", _settings(loss="gcl", mixing="mixup")),
     "ce-drw": Method("Cao et al., NeurIPS 2019", _settings(loss="ce"), deferred=True),
@@ -39,15 +43,26 @@ METHODS = {
     "class-aware-sampling": Method("Kang et al., ICLR 2020", _settings(loss="ce", sampler="class-aware")),
     "square-root-sampling": Method("Kang et al., ICLR 2020", _settings(loss="ce", sampler="square-root")),
     "progressive-sampling": Method("Kang et al., ICLR 2020", _settings(loss="ce", sampler="progressive")),
+    "ce-weight-decay": Method(
+        "Alshammari et al., CVPR 2022", _settings(loss="ce", weight_decay=5e-3, learning_rate=0.01)
+    ),
     "mixup": Method("Zhang et al., ICLR 2018", _settings(loss="ce", mixing="mixup")),
     "cutmix": Method("Yun et al., ICCV 2019", _settings(loss="ce", mixing="cutmix")),
     "remix": Method("Chou et al., ECCV workshops 2020", _settings(loss="ce", mixing="remix")),
     "effective-number-sampling": Method("Cui et al., CVPR 2019", _settings(loss="ce", sampler="effective-number")),
 }
 
+"""Methods of one run."""
+
+METHODS = ONE_STAGE | {
+    name: Method(stage.source, ONE_STAGE[stage.first_stage].settings, first_stage=stage.first_stage)
+    for name, stage in SECOND_STAGES.items()
+}
+"""All methods, those of two stages among them."""
+
 
 def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConfig:
-    """A recipe with one method in it.
+    """A recipe with one method in it; of a method of two stages, the first.
 
     Args:
         config: the recipe; its loss, sampler and mixing give way to those of the method.
@@ -69,3 +84,37 @@ def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConf
     if method.deferred:
         plain["reweight_from"] = int(DEFERRED * config.epochs) + 1
     return dataclasses.replace(config, seed=seed, **(plain | dict(method.settings)))
+
+
+def job_of(config: TrainingConfig, name: str, *, seed: int) -> Job:
+    """What a comparison runs for one method: its run, or both of its stages.
+
+    Args:
+        config: the recipe.
+        name: a key of `METHODS`.
+        seed: of the runs.
+
+    Raises:
+        ValueError: no method of that name.
+    """
+    first = with_method(config, name, seed=seed)
+    if METHODS[name].first_stage is None:
+        return Job(name, first)
+    return Job(name, first, METHODS[name].first_stage, lambda folder: second_stage(folder, name))
+
+
+def names_of(methods: str) -> list[str]:
+    """Names with commas between them; "all" and "losses" stand for many.
+
+    Raises:
+        ValueError: a name that is none.
+
+    Example:
+        >>> names_of("ce, gala,ce")
+        ['ce', 'gala']
+    """
+    groups = {"all": list(METHODS), "losses": list(LOSSES)}
+    names = [name for word in methods.split(",") for name in groups.get(word.strip(), [word.strip()])]
+    for name in names:
+        check_choice("methods", name, [*METHODS, *groups])
+    return list(dict.fromkeys(names))

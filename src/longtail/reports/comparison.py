@@ -76,12 +76,13 @@ def comparison_table(groups: dict[str, Sequence[RunFolder]], failures: dict[str,
     """
     scores = columns_of((f.result or {})["test"]["raw"] for folders in groups.values() for f in folders)
     columns = (*LEFT, *scores, *RIGHT)
+    recipe = _recipe_of([folder for folders in groups.values() for folder in folders])
     rows: list[tuple[str, ...]] = []
     notes: list[str] = []
     for method in dict.fromkeys([*groups, *failures]):
         folders = groups.get(method, ())
         known = {treatment for folder in folders for treatment in (folder.result or {})["test"]}
-        rows += [_row(method, treatment, folders, scores) for treatment in TREATMENTS if treatment in known]
+        rows += [_row(method, treatment, folders, scores, recipe) for treatment in TREATMENTS if treatment in known]
         for failure in failures.get(method, ()):
             rows.append((method, "", "failed", *[""] * (len(columns) - 3)))
             notes.append(f"{method}: {failure}")
@@ -94,13 +95,15 @@ def comparison_table(groups: dict[str, Sequence[RunFolder]], failures: dict[str,
     return ComparisonTable(columns, tuple(rows), tuple(notes))
 
 
-def _row(method: str, treatment: str, folders: Sequence[RunFolder], columns: dict[str, str]) -> tuple[str, ...]:
+def _row(
+    method: str, treatment: str, folders: Sequence[RunFolder], columns: dict[str, str], recipe: dict[str, Any]
+) -> tuple[str, ...]:
     results: list[dict[str, Any]] = [folder.result or {} for folder in folders]
     scores = [result["test"].get(treatment, {}) for result in results]
-    minutes = statistics.mean(result["training_minutes"] for result in results)
+    minutes = statistics.mean(map(_minutes, results))
     return (
         method,
-        " ".join(_settings(folders[0].header["config"])),
+        " ".join(_settings(folders[0].header["config"], results[0], recipe)),
         treatment,
         " ".join(str(folder.header["seed"]) for folder in folders),
         *(spread([score.get(name) for score in scores]) for name in columns.values()),
@@ -109,11 +112,26 @@ def _row(method: str, treatment: str, folders: Sequence[RunFolder], columns: dic
     )
 
 
-def _settings(config: dict[str, Any]) -> list[str]:
-    """What a method sets: the arguments of its loss, and what is not as in plain training."""
+def _minutes(result: dict[str, Any]) -> float:
+    """Of both stages, where there are two."""
+    return float(result["training_minutes"]) + float(result.get("first_stage", {}).get("training_minutes") or 0.0)
+
+
+def _settings(config: dict[str, Any], result: dict[str, Any], recipe: dict[str, Any]) -> list[str]:
+    """What a method sets: its first stage, the arguments of its loss, and what is not as in the recipe."""
+    words = [*config["loss_arguments"]]
+    if "first_stage" in result:
+        first = result["first_stage"]["folder"].removesuffix(f"-seed{result['first_stage']['config']['seed']}")
+        words = [f"after={first}", f"loss={config['loss']}", f"epochs={config['epochs']}", *words]
+    return [*words, *(f"{name}={config[name]}" for name in recipe if config.get(name, recipe[name]) != recipe[name])]
+
+
+def _recipe_of(folders: Sequence[RunFolder]) -> dict[str, Any]:
+    """What plain training has, and what most of the compared runs of one stage have."""
+    configs = [folder.header["config"] for folder in folders if "second_stage" not in folder.header["config"]]
     plain = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0}
-    changes = [f"{name}={config[name]}" for name, usual in plain.items() if config.get(name, usual) != usual]
-    return [*config["loss_arguments"], *changes]
+    usual = ("learning_rate", "weight_decay")
+    return plain | {name: statistics.mode(config[name] for config in configs) for name in usual if configs}
 
 
 def _joined(cells: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Many runs that are to be compared: what is missing is run, what was cut off resumed, what is done left alone."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,21 +9,38 @@ from longtail.runs import RunFolder, RunInUseError
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
 from longtail.training.experiment import run_experiment
+from longtail.training.second_stage import SecondStageConfig
 from longtail.training.stopping import TrainingDivergedError
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How one run of a comparison ended: its folder, or why there is none."""
+class Job:
+    """One method with one seed.
+
+    Attributes:
+        method: its name.
+        config: of its run, or of its first stage.
+        first_stage: the method that its first stage is, whose run others may share.
+        second_stage: the configuration of the second, from the folder of the first.
+    """
 
     method: str
     config: TrainingConfig
+    first_stage: str | None = None
+    second_stage: Callable[[RunFolder], SecondStageConfig] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one job of a comparison ended: its folder, or why there is none."""
+
+    job: Job
     folder: RunFolder | None = None
     failure: str | None = None
 
 
 def run_all(
-    configs: Mapping[str, Sequence[TrainingConfig]],
+    jobs: Iterable[Job],
     *,
     data: str | os.PathLike[str] | None,
     out: str | os.PathLike[str],
@@ -31,10 +48,10 @@ def run_all(
     checkpoint_seconds: float = 60.0,
     callbacks: Callable[[], Iterable[Callback]] = list,
 ) -> Iterator[Outcome]:
-    """Run each configuration in a folder of its own, `out`/METHOD-seedK.
+    """Run each job in a folder of its own, `out`/METHOD-seedK.
 
     Args:
-        configs: for each method its runs, which differ in the seed.
+        jobs: what is compared.
         data: the folder of the data set; digits need none.
         out: the folder of the comparison; runs that it holds are gone on with.
         download: fetch the data set where it is missing.
@@ -42,21 +59,27 @@ def run_all(
         callbacks: what rides along, made anew for each run.
 
     Yields:
-        What became of each run, as it ends. A run that fails is an outcome, not the end of the comparison.
+        What became of each job, as it ends. A run that fails is an outcome, not the end of the comparison.
     """
-    for method, runs in configs.items():
-        for config in runs:
-            try:
-                folder = run_experiment(
-                    config,
-                    data=data,
-                    out=Path(out) / f"{method}-seed{config.seed}",
-                    resume=True,
-                    download=download,
-                    checkpoint_seconds=checkpoint_seconds,
-                    callbacks=list(callbacks()),
-                )
-            except (ValueError, OSError, RunInUseError, TrainingDivergedError) as error:
-                yield Outcome(method, config, failure=" ".join(str(error).split()))
-            else:
-                yield Outcome(method, config, folder)
+
+    def run(method: str, config: TrainingConfig, first_stage: RunFolder | None = None) -> RunFolder:
+        return run_experiment(
+            config,
+            data=data,
+            out=Path(out) / f"{method}-seed{config.seed}",
+            resume=True,
+            download=download,
+            checkpoint_seconds=checkpoint_seconds,
+            callbacks=list(callbacks()),
+            first_stage=first_stage,
+        )
+
+    for job in jobs:
+        try:
+            folder = run(job.first_stage or job.method, job.config)
+            if job.second_stage is not None:
+                folder = run(job.method, job.second_stage(folder), folder)
+        except (ValueError, OSError, RunInUseError, TrainingDivergedError) as error:
+            yield Outcome(job, failure=" ".join(str(error).split()))
+        else:
+            yield Outcome(job, folder)
