@@ -6,7 +6,9 @@ import re
 import pytest
 
 from longtail.cli import main
+from longtail.losses.catalogue import LOSSES
 from longtail.recipes import METHODS, cifar100_lt, with_method
+from longtail.recipes.methods import names_of
 from longtail.runs import RunFolder
 from training.tiny import TINY_OPTIONS
 
@@ -42,6 +44,28 @@ def test_a_comparison_is_run_once_and_then_read(tiny, tmp_path, capsys):
     assert latex.count(r"\\") == 7
     markdown = (tmp_path / "out/table.md").read_text().splitlines()
     assert len({line.count("|") for line in markdown if line.startswith("|")}) == 1
+
+
+def test_two_stages_share_the_first(tiny, tmp_path, capsys):
+    options = ["--methods", "crt,tau-norm,ce", "--epochs", "1", "--seeds", "1", "--depth", "8"]
+    assert main(command(tiny, tmp_path / "out", *options)) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir()) == [
+        "ce-seed0",
+        "crt-seed0",
+        "tau-norm-seed0",
+    ]
+    rows = list(csv.DictReader((tmp_path / "out/table.csv").read_text().splitlines()))
+    assert [row["method"] for row in rows[::3]] == ["crt", "tau-norm", "ce"]
+    assert rows[0]["settings"].startswith("after=ce loss=ce epochs=10 sampler=class-aware")
+    assert {row["parameters"] for row in rows} == {rows[0]["parameters"]}
+    result = RunFolder.open(tmp_path / "out/crt-seed0").result
+    assert result["first_stage"]["folder"] == "ce-seed0"
+
+
+def test_words_for_many_methods():
+    assert names_of("losses") == list(LOSSES)
+    assert names_of("gala,all")[0] == "gala"
+    assert sorted(names_of("all")) == sorted(METHODS)
 
 
 def test_a_run_that_fails_is_a_row_and_not_the_end(tiny, tmp_path, capsys):

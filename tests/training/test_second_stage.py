@@ -1,0 +1,225 @@
+"""Second stages: what stays, what learns, and that a run of one is a run like any other."""
+
+import dataclasses
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from longtail.cli import main
+from longtail.posthoc import NearestClassMean, TauNormalization
+from longtail.recipes.second_stages import SECOND_STAGES, second_stage
+from longtail.runs import RunFolder
+from longtail.samplers import make_sampler
+from longtail.training import TrainingStopped, run_experiment
+from longtail.training.images import Epochs
+from longtail.training.network import trained_network
+from longtail.training.schedule import learning_rate
+from longtail.training.second_stage import SecondStage, build, features_of, with_features
+from longtail.training.sets import load_sets
+from reference import second_stages as reference
+from training.test_resume import At, assert_same_end
+from training.tiny import tiny_cifar10, tiny_config
+
+CPU = torch.device("cpu")
+AUTOCAST = torch.no_grad
+
+
+@pytest.fixture(scope="module")
+def first(tiny_data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("first")
+    with tiny_cifar10():
+        return run_experiment(
+            tiny_config(depth=8, loss="ce", precision="float32"), data=tiny_data, out=out / "ce-seed0"
+        )
+
+
+@pytest.fixture
+def run(first, tiny, tmp_path):
+    def run_it(method, **settings):
+        config = second_stage(first, method, **settings)
+        return run_experiment(config, data=tiny, out=tmp_path / method, first_stage=first)
+
+    return run_it
+
+
+def weights(folder):
+    return folder.load_weights()["model"]
+
+
+def changed(folder, first):
+    old, new = weights(first), weights(folder)
+    return {name for name in old if name in new and not torch.equal(old[name], new[name])}
+
+
+@pytest.mark.parametrize("method", SECOND_STAGES)
+def test_a_second_stage_is_a_run_like_any_other(method, run, first, tiny):
+    folder = run(method)
+    result = folder.result
+    assert result["first_stage"]["folder"] == "ce-seed0"
+    assert result["first_stage"]["config"]["loss"] == "ce"
+    assert {"raw", "inductive", "transductive"} <= result["test"].keys()
+    network = trained_network(folder)
+    sets = load_sets(tiny_config(), tiny, CPU)
+    with torch.no_grad():
+        logits = torch.cat([network(images) for images in sets.test.in_order()])
+    torch.testing.assert_close(logits.numpy(), folder.load_predictions("test")[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["crt", "lws", "weight-balancing", "tau-norm"])
+def test_nothing_changes_but_the_classifier(method, run, first):
+    assert changed(run(method), first) <= {"classifier.weight", "classifier.bias"}
+
+
+def test_lws_learns_one_scale_a_class_and_folds_it_in(run, first):
+    old, new = weights(first), weights(run("lws"))
+    scales = new["classifier.bias"] / old["classifier.bias"]
+    assert (scales - 1).abs().max() > 1e-3
+    torch.testing.assert_close(
+        new["classifier.weight"], old["classifier.weight"] * scales[:, None], rtol=1e-4, atol=1e-6
+    )
+
+
+def test_mislas_moves_the_statistics_of_batch_norm_and_no_weight_below_the_classifier(run, first):
+    moved = changed(run("mislas"), first)
+    assert {"bn.running_mean", "bn.running_var", "classifier.weight"} <= moved
+    assert {name for name in moved if "running" not in name and "num_batches" not in name} == {
+        "classifier.weight",
+        "classifier.bias",
+    }
+
+
+def test_weight_balancing_cuts_the_class_vectors(run, first):
+    lengths = weights(first)["classifier.weight"].norm(dim=1)
+    longest = lengths.min() + 0.1 * (lengths.max() - lengths.min())
+    cut = weights(run("weight-balancing", weight_decay=0.0))["classifier.weight"].norm(dim=1)
+    assert cut.max() <= longest * (1 + 1e-5)
+    assert (cut > longest * (1 - 1e-5)).any()
+
+
+def test_tau_and_class_means_are_those_of_the_post_hoc_objects(run, first, tiny):
+    sets, network = load_sets(tiny_config(), tiny, CPU), trained_network(first)
+    test = features_of(network, sets.test, AUTOCAST)
+    means = NearestClassMean().fit(features_of(network, sets.train, AUTOCAST), sets.train.target, 10)
+    np.testing.assert_array_equal(run("ncm").load_predictions("test")[0].argmax(1), means.predict(test).numpy())
+
+    folder = run("tau-norm")
+    tau = float(re.search(r"τ = ([\d.]+), chosen on the training images", folder.result["notes"][0])[1])
+    old, new = weights(first)["classifier.weight"], weights(folder)["classifier.weight"]
+    torch.testing.assert_close(new, old / old.norm(dim=1, keepdim=True) ** tau, rtol=1e-5, atol=1e-6)
+    assert not weights(folder)["classifier.bias"].any()
+    assert tau in TauNormalization().taus
+
+
+@pytest.mark.parametrize("settings", [{"learns": "scales"}, {"learns": "both", "max_norm": 0.3}, {"max_norm": 0.0}])
+def test_training_agrees_with_the_reference(settings, first, tiny, tmp_path):
+    plain = {"learns": "classifier", "epochs": 2, "learning_rate": 0.01, "weight_decay": 0.01, "warmup_epochs": 2}
+    config = second_stage(first, "lws", **(plain | {"sampler": "shuffle", "views": 2} | settings))
+    folder = run_experiment(config, data=tiny, out=tmp_path / "run", first_stage=first)
+
+    sets = load_sets(config, tiny, CPU)
+    stage = build(config, first, sets, AUTOCAST)
+    epochs = with_features(Epochs(sets.train, config.augmentations, 16, config.seed), stage, sets, AUTOCAST)
+    old = {name: value.numpy() for name, value in weights(first).items()}
+    lengths = np.linalg.norm(old["classifier.weight"], axis=1)
+    weight, bias, scales = reference.train(
+        lambda epoch: [(x.double().numpy(), y.numpy()) for x, y in epochs.batches(epoch)],
+        old["classifier.weight"],
+        old["classifier.bias"],
+        learns=config.learns,
+        rate=lambda epoch: learning_rate(epoch, base=0.01, epochs=2, warmup_epochs=2),
+        momentum=0.9,
+        decay=0.01,
+        epochs=2,
+        longest=None if config.max_norm is None else lengths.min() + config.max_norm * np.ptp(lengths),
+    )
+    new = weights(folder)
+    np.testing.assert_allclose(new["classifier.weight"], weight * scales[:, None], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(new["classifier.bias"], bias * scales, rtol=1e-4, atol=1e-6)
+
+
+def test_kept_features_are_those_of_augmented_copies(first, tiny):
+    config = second_stage(first, "crt", views=3)
+    sets = load_sets(config, tiny, CPU)
+    stage = build(config, first, sets, AUTOCAST)
+    sampler = make_sampler("class-aware", sets.train.target, seed=0, epochs=1)
+    epochs = with_features(Epochs(sets.train, config.augmentations, 16, 0, sampler=sampler), stage, sets, AUTOCAST)
+    assert epochs.features.shape == (3, len(sets.train), 64)
+    assert not torch.equal(epochs.features[0], epochs.features[1])
+    features, target = next(epochs.batches(1))
+    assert torch.equal(target, sets.train.target[sampler.indices(0)[:16]])
+    for row, index in zip(features, sampler.indices(0)[:16], strict=True):
+        assert (row == epochs.features[:, index]).all(1).any()
+
+
+def test_gradients_end_at_the_classifier(first):
+    stage = SecondStage(trained_network(first), second_stage(first, "mislas"))
+    stage.train()
+    stage(torch.randn(4, 3, 32, 32)).sum().backward()
+    assert {name for name, parameter in stage.named_parameters() if parameter.grad is not None} == {
+        "scales",
+        "network.classifier.weight",
+        "network.classifier.bias",
+    }
+
+
+@pytest.mark.parametrize("method", ["crt", "mislas"])
+def test_stopped_and_resumed_it_ends_as_if_it_had_not_been(method, first, tiny, tmp_path):
+    config = second_stage(first, method, epochs=2)
+    run_experiment(config, data=tiny, out=tmp_path / "whole", first_stage=first)
+    stop = At(8, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingStopped, match="epoch 2 after step 2"):
+        run_experiment(config, data=tiny, out=tmp_path / "cut", first_stage=first, callbacks=[stop])
+    run_experiment(config, data=tiny, out=tmp_path / "cut", first_stage=first, resume=True)
+    assert_same_end(tmp_path / "cut", tmp_path / "whole")
+
+
+def test_from_the_command_line(first, tiny, tmp_path, capsys):
+    command = ["retrain", str(first.path), "--method", "lws", "--data", str(tiny), "--out", str(tmp_path / "lws")]
+    assert main([*command, "--epochs", "1", "--threads", "1"]) == 0
+    shown = capsys.readouterr()
+    assert "lws on ce, seed 0, epoch 1 (the last)" in shown.out
+    assert main([*command, "--epochs", "1", "--threads", "1"]) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main([*command, "--epochs", "2", "--threads", "1", "--resume"]) == 2
+    assert "`epochs` is 1, not 2" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
+    config = second_stage(first, "crt")
+    for wrong, message in (
+        ({"first_stage": "0" * 16}, "must be the run that this second stage began from, of checksum 0000000000000000"),
+        ({"epochs": 0}, "`epochs` must be 0 where nothing is trained, and only there. Got 0"),
+        ({"learns": "nothing"}, "`epochs` must be 0 where nothing is trained, and only there. Got 10"),
+        ({"loss": "gcl"}, "`loss` must not need a cosine head in a second stage. Got 'gcl'"),
+        ({"mixing": "mixup"}, '`mixing` must be "none" in a second stage'),
+        ({"max_norm": 1.5}, "`max_norm`"),
+        ({"views": 0}, "`views` must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            run_experiment(dataclasses.replace(config, **wrong), data=tiny, out=tmp_path / "run", first_stage=first)
+    with pytest.raises(ValueError, match="`first_stage` must be the run that the second stage starts from. Got none"):
+        run_experiment(config, data=tiny, out=tmp_path / "run")
+    with pytest.raises(ValueError, match="`method` must be one of"):
+        second_stage(first, "decoupling")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_cosine_head_can_be_made_anew_but_not_scaled(tiny, tmp_path):
+    ldam = run_experiment(tiny_config(depth=8, loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
+    assert trained_network(ldam).classifier.scale == 30
+    with pytest.raises(ValueError, match="must have a linear classifier for lws. Got .* ends with a CosineClassifier"):
+        run_experiment(second_stage(ldam, "lws"), data=tiny, out=tmp_path / "lws", first_stage=ldam)
+    folder = run_experiment(second_stage(ldam, "crt"), data=tiny, out=tmp_path / "crt", first_stage=ldam)
+    assert isinstance(trained_network(folder).classifier, torch.nn.Linear)
+
+
+def test_a_run_that_is_not_complete_is_no_first_stage(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config=tiny_config(), seed=0)
+    with pytest.raises(ValueError, match="must be a complete run"):
+        second_stage(folder, "crt")
+    with pytest.raises(ValueError, match="must be a complete run"):
+        trained_network(folder)
