@@ -15,6 +15,7 @@ class NearestMeans(nn.Module):
         features (N, D) to scores (N, C) in [−4, 0].
 
     Example:
+        >>> import torch
         >>> classifier = NearestMeans(torch.zeros(2), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
         >>> classifier(torch.tensor([[3.0, 0.0]]))
         tensor([[ 0., -2.]])

@@ -11,6 +11,7 @@ from longtail.recipes.cifar_lt import cifar10_lt, cifar100_lt
 from longtail.recipes.digits_lt import digits_lt
 from longtail.recipes.methods import METHODS, Method, with_method
 from longtail.recipes.plankton import plankton
+from longtail.recipes.second_stages import SECOND_STAGES, second_stage
 from longtail.training.config import TrainingConfig
 
 RECIPES: dict[str, Callable[..., TrainingConfig]] = {
@@ -21,4 +22,15 @@ RECIPES: dict[str, Callable[..., TrainingConfig]] = {
 }
 """The recipes by the names that the command line uses."""
 
-__all__ = ["METHODS", "RECIPES", "Method", "cifar10_lt", "cifar100_lt", "digits_lt", "plankton", "with_method"]
+__all__ = [
+    "METHODS",
+    "RECIPES",
+    "SECOND_STAGES",
+    "Method",
+    "cifar10_lt",
+    "cifar100_lt",
+    "digits_lt",
+    "plankton",
+    "second_stage",
+    "with_method",
+]

@@ -4,6 +4,7 @@ from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
 from longtail.training.evaluation import score
 from longtail.training.experiment import run_experiment
+from longtail.training.network import trained_network
 from longtail.training.stopping import TrainingDivergedError, TrainingStopped
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "TrainingStopped",
     "run_experiment",
     "score",
+    "trained_network",
 ]

@@ -25,7 +25,7 @@ def trained_network(folder: RunFolder) -> CifarResNet:
         ValueError: the run is not complete, or of another kind.
 
     Example:
-        >>> import tempfile
+        >>> import tempfile, torch
         >>> from longtail.recipes import digits_lt
         >>> from longtail.training import run_experiment
         >>> folder = run_experiment(digits_lt(epochs=1), data=None, out=tempfile.mkdtemp() + "/run")
