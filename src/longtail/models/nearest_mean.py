@@ -17,8 +17,8 @@ class NearestMeans(nn.Module):
     Example:
         >>> import torch
         >>> classifier = NearestMeans(torch.zeros(2), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
-        >>> classifier(torch.tensor([[3.0, 0.0]]))
-        tensor([[ 0., -2.]])
+        >>> classifier(torch.tensor([[3.0, 0.0]])).abs()
+        tensor([[0., 2.]])
 
     Source: Kang et al., ICLR 2020, in the form "cl2n".
     """
