@@ -12,8 +12,7 @@ from torch import Tensor
 
 from longtail.arguments import as_class_counts, check_fraction, check_strength
 from longtail.losses.contract import LongTailedLoss
-from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.focal import focal_loss, focused
+from longtail.losses.focal import focal_cross_entropy, focal_loss
 from longtail.losses.inputs import check_arguments
 from longtail.losses.shifts import ClassCounts, counts_of
 
@@ -149,8 +148,8 @@ class ClassBalancedLoss(LongTailedLoss):
     def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
         """The base loss, weighted."""
         weight = self.class_weight if self.weight is None else self.class_weight * self.weight
-        return cross_entropy_from_log_probs(
-            focused(log_probs, self.gamma), target, weight, self.ignore_index, self.reduction, self.label_smoothing
+        return focal_cross_entropy(
+            log_probs, target, self.gamma, weight, self.ignore_index, self.reduction, self.label_smoothing
         )
 
     def extra_repr(self) -> str:

@@ -53,8 +53,8 @@ def focal_loss(
     check_shapes(logits, target, num_classes)
     check_arguments(num_classes, weight, ignore_index, label_smoothing)
     dtype = torch.promote_types(logits.dtype, torch.float32)
-    log_probs = focused(F.log_softmax(logits, class_dimension(logits), dtype=dtype), gamma)
-    return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)
+    log_probs = F.log_softmax(logits, class_dimension(logits), dtype=dtype)
+    return focal_cross_entropy(log_probs, target, gamma, weight, ignore_index, "none", label_smoothing)
 
 
 class FocalLoss(LongTailedLoss):
@@ -113,11 +113,39 @@ class FocalLoss(LongTailedLoss):
 
     def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy whose every term counts (1 − p)^γ times."""
-        return super().combine(focused(log_probs, self.gamma), target)
+        return focal_cross_entropy(
+            log_probs, target, self.gamma, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+        )
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"{super().extra_repr()}, gamma={self.gamma}"
+
+
+def focal_cross_entropy(
+    log_probs: Tensor,
+    target: Tensor,
+    gamma: float,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+) -> Tensor:
+    """`cross_entropy_from_log_probs` whose every term counts (1 − p)^γ times."""
+    if gamma == 0 or target.is_floating_point() or label_smoothing > 0:
+        terms = focused(log_probs, gamma)
+        return cross_entropy_from_log_probs(terms, target, weight, ignore_index, reduction, label_smoothing)
+    # Of indices only one term a sample counts: take those first, the factor costs as much as the softmax.
+    own = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
+    sample_weight = (target != ignore_index).to(log_probs.dtype)
+    if weight is not None:
+        sample_weight = (
+            sample_weight * weight.to(log_probs.dtype)[torch.where(target == ignore_index, 0, target).long()]
+        )
+    losses = -focused(-own, gamma) * sample_weight
+    if reduction == "mean":
+        return losses.sum() / sample_weight.sum()
+    return losses.sum() if reduction == "sum" else losses
 
 
 def focused(log_probs: Tensor, gamma: float) -> Tensor:
