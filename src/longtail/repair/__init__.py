@@ -1,0 +1,29 @@
+"""Repair of a trained model from its saved predictions: what is wrong, what would help, a verdict, a file to serve.
+
+>>> import numpy as np
+>>> from longtail.repair import diagnose
+>>> rng = np.random.default_rng(0)
+>>> target = rng.integers(0, 3, 900)
+>>> logits = rng.normal(size=(900, 3)) + 2 * np.eye(3)[target]
+>>> diagnose(logits, target).verdict
+'keep'
+"""
+
+from longtail.repair.calibration import class_wise_error, fit_calibration, top_label_error
+from longtail.repair.diagnosis import Diagnosis, diagnose
+from longtail.repair.fix import Fix
+from longtail.repair.goals import GOALS, make_goal
+from longtail.repair.prior_shift import PriorEstimate, estimate_prior
+
+__all__ = [
+    "GOALS",
+    "Diagnosis",
+    "Fix",
+    "PriorEstimate",
+    "class_wise_error",
+    "diagnose",
+    "estimate_prior",
+    "fit_calibration",
+    "make_goal",
+    "top_label_error",
+]

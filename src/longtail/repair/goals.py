@@ -1,0 +1,173 @@
+"""What a fix is to be good at: a score of predictions, larger is better, and the prior that it takes classes to have.
+
+A score is a function of counts of (class, predicted class): the same for samples and for weighted samples.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from longtail.arguments import as_prior, check_choice, check_fraction
+
+GOALS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth")
+
+
+class Goal(Protocol):
+    """The contract of a goal."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    def prior(self, num_classes: int) -> np.ndarray:
+        """(C,) how often each class is taken to come."""
+
+    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+        """The score, larger is better, of classes that were predicted that often."""
+
+
+@dataclass(frozen=True)
+class BalancedAccuracy:
+    """The mean recall of all classes that have a sample.
+
+    Example:
+        >>> target, predicted = np.array([0, 0, 1]), np.array([0, 1, 1])
+        >>> BalancedAccuracy().score(target, predicted, np.ones(3), num_classes=2)
+        0.75
+    """
+
+    name: str = "balanced accuracy"
+
+    def prior(self, num_classes: int) -> np.ndarray:
+        """Uniform."""
+        return np.full(num_classes, 1 / num_classes)
+
+    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+        """In [0, 1]."""
+        recall, present = recalls(target, predicted, count, num_classes)
+        return float(recall[present].mean())
+
+
+@dataclass(frozen=True)
+class AccuracyUnder:
+    """The accuracy where classes come as a prior says.
+
+    Args:
+        of: (C,) probabilities.
+        name: what it is called.
+
+    Example:
+        >>> target, predicted = np.array([0, 0, 1]), np.array([0, 1, 1])
+        >>> round(AccuracyUnder((0.8, 0.2)).score(target, predicted, np.ones(3), num_classes=2), 3)
+        0.6
+    """
+
+    of: tuple[float, ...]
+    name: str = "accuracy"
+
+    def prior(self, num_classes: int) -> np.ndarray:
+        """The prior that it was given."""
+        if len(self.of) != num_classes:
+            raise ValueError(f"`prior` must have {num_classes} values, one a class. Got {len(self.of)}.")
+        return np.asarray(self.of)
+
+    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+        """In [0, 1]; the prior of classes without a sample goes to the others."""
+        recall, present = recalls(target, predicted, count, num_classes)
+        prior = self.prior(num_classes)[present]
+        return float((recall[present] * prior).sum() / prior.sum())
+
+
+@dataclass(frozen=True)
+class MacroF1:
+    """The mean F1 of all classes that have a sample.
+
+    Example:
+        >>> target, predicted = np.array([0, 0, 1]), np.array([0, 1, 1])
+        >>> round(MacroF1().score(target, predicted, np.ones(3), num_classes=2), 3)
+        0.667
+    """
+
+    name: str = "macro-F1"
+
+    def prior(self, num_classes: int) -> np.ndarray:
+        """Uniform: no class's F1 counts more than another's."""
+        return np.full(num_classes, 1 / num_classes)
+
+    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+        """In [0, 1]."""
+        support = np.bincount(target, count, num_classes)
+        correct = np.bincount(target, count * (target == predicted), num_classes)
+        both = support + np.bincount(predicted, count, num_classes)
+        present = support > 0
+        return float((2 * correct[present] / both[present]).mean())
+
+
+@dataclass(frozen=True)
+class WorstRecall:
+    """The mean recall of the worst classes among those that have a sample.
+
+    Args:
+        share: of the classes, rounded up.
+
+    Example:
+        >>> target, predicted = np.array([0, 0, 1]), np.array([0, 1, 1])
+        >>> WorstRecall(0.1).score(target, predicted, np.ones(3), num_classes=2)
+        0.5
+    """
+
+    share: float = 0.1
+    name: str = "mean recall of the worst tenth"
+
+    def __post_init__(self) -> None:
+        check_fraction("share", self.share)
+
+    def prior(self, num_classes: int) -> np.ndarray:
+        """Uniform."""
+        return np.full(num_classes, 1 / num_classes)
+
+    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+        """In [0, 1]."""
+        recall, present = recalls(target, predicted, count, num_classes)
+        worst = np.sort(recall[present])[: max(1, int(np.ceil(self.share * present.sum() - 1e-9)))]
+        return float(worst.mean())
+
+
+def recalls(
+    target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The recall of each class (0 where it has no sample), and whether it has one."""
+    support = np.bincount(target, count, num_classes)
+    correct = np.bincount(target, count * (target == predicted), num_classes)
+    present = support > 0
+    return np.divide(correct, support, out=np.zeros(num_classes), where=present), present
+
+
+def make_goal(name: str, num_classes: int, prior: str | np.ndarray | Tensor | list[float] = "uniform") -> Goal:
+    """A goal by name.
+
+    Args:
+        name: one of `GOALS`.
+        num_classes: C.
+        prior: for "accuracy": "uniform" or (C,) probabilities; the others take all classes to be alike.
+
+    Raises:
+        ValueError: no goal of that name, a prior that does not fit, or one that the goal does not take.
+
+    Example:
+        >>> make_goal("accuracy", 2, [0.9, 0.1]).prior(2).tolist()
+        [0.9, 0.1]
+    """
+    check_choice("goal", name, GOALS)
+    if name == "accuracy":
+        return AccuracyUnder(tuple(as_prior("prior", prior, num_classes).tolist()))
+    if not (isinstance(prior, str) and prior == "uniform"):
+        raise ValueError(f'`prior` must be "uniform" for the goal {name!r}; "accuracy" takes another.')
+    goals: dict[str, Goal] = {
+        "balanced-accuracy": BalancedAccuracy(),
+        "macro-f1": MacroF1(),
+        "worst-tenth": WorstRecall(),
+    }
+    return goals[name]
