@@ -11,6 +11,7 @@ import tyro
 from longtail import __version__
 from longtail.cli.compare import compare, methods
 from longtail.cli.evaluate import evaluate
+from longtail.cli.fix import fix
 from longtail.cli.retrain import retrain
 from longtail.cli.train import train
 from longtail.posthoc.fixed_point import NoFixedPointError
@@ -36,7 +37,14 @@ def run(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C does; a training loop takes both for itself
     try:
         code = tyro.extras.subcommand_cli_from_dict(
-            {"train": train, "retrain": retrain, "evaluate": evaluate, "compare": compare, "methods": methods},
+            {
+                "train": train,
+                "retrain": retrain,
+                "evaluate": evaluate,
+                "fix": fix,
+                "compare": compare,
+                "methods": methods,
+            },
             prog="longtail",
             description=f"longtail {__version__}: classifiers that treat rare classes fairly. A first run: "
             "longtail train cifar100-lt --data DIR --download --epochs 2 --depth 20 --imbalance 400",

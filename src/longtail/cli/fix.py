@@ -1,0 +1,128 @@
+"""`longtail fix PREDICTIONS`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from longtail.repair import Diagnosis, diagnose
+from longtail.repair.predictions import Predictions, load_predictions
+from longtail.reports.cells import percent
+
+Kind = Literal["logits", "probabilities"]
+GoalName = Literal["balanced-accuracy", "accuracy", "macro-f1", "worst-tenth"]
+
+
+def fix(
+    predictions: tyro.conf.Positional[Path],
+    *,
+    labels: Path | None = None,
+    kind: Kind = "logits",
+    part: str = "validation",
+    goal: GoalName = "balanced-accuracy",
+    prior: Annotated[str, tyro.conf.arg(metavar="uniform|train|FILE")] = "uniform",
+    out: Path = Path("fix.json"),
+    folds: int = 5,
+    seed: int = 0,
+) -> None:
+    """Find out whether re-balancing helps a trained model, and write a small file to serve if it does.
+
+    All that is needed are saved predictions on labelled data that the model was not trained on. Every score shown is of
+    data that the fit has not seen.
+
+    Args:
+        predictions: An npz or pt file with logits (or probabilities) and target, a csv or parquet file with a column
+            label and one a class, an npy file of scores (with --labels), or a run folder.
+        labels: An npy file of labels, for scores in an npy file.
+        kind: What the scores are; it is not guessed.
+        part: Of a run folder, the set to judge by.
+        goal: What the model is to be good at.
+        prior: For the goal accuracy, how often classes will come: all alike, as the training counts, or a file of
+            one number a line.
+        out: The file to write; it must not exist.
+        folds: Parts of the data; each is judged by fits on the others.
+        seed: Of folds and bootstrap.
+    """
+    if out.exists():
+        raise FileExistsError(f"--out must not exist yet. Got {out}.")
+    loaded = load_predictions(predictions, labels=labels, kind=kind, part=part)
+    diagnosis = diagnose(
+        loaded.logits,
+        loaded.target,
+        goal=goal,
+        prior=_prior(prior, loaded),
+        class_counts=loaded.class_counts,
+        class_names=loaded.class_names,
+        groups=loaded.groups,
+        folds=folds,
+        seed=seed,
+    )
+    _print(diagnosis)
+    print(f"fix: {diagnosis.fix.save(out)}")
+
+
+def _prior(text: str, loaded: Predictions) -> str | np.ndarray:
+    if text == "uniform":
+        return text
+    if text == "train":
+        if loaded.class_counts is None:
+            raise ValueError("--prior train needs class_counts in the predictions. There are none.")
+        counts = np.asarray(loaded.class_counts, dtype=np.float64)
+        return np.asarray(counts / counts.sum())
+    try:
+        values = np.loadtxt(text, ndmin=1)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"--prior must be uniform, train or a file of one number a line. Got {text}: {error}"
+        ) from None
+    return values
+
+
+def _print(found: Diagnosis) -> None:
+    console = Console(highlight=False, markup=False, emoji=False)
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True)
+
+    groups = ", ".join(f"{name} {number}" for name, number in found.groups.items())
+    say(f"{found.samples:,} samples; classes: {groups}; goal: {found.goal}; scores in %, on data that no fit has seen")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("", "goal", "gain", "interval", *found.groups, "accuracy"):
+        table.add_column(name, justify="left" if name == "" else "right", no_wrap=name != "")
+    before = found.before
+    table.add_row(
+        "as it is", percent(before.goal), "", "", *map(percent, before.groups.values()), percent(before.accuracy)
+    )
+    for outcome in found.outcomes:
+        if outcome.scores is None:
+            table.add_row(outcome.name, "none")
+            continue
+        low, high = outcome.interval
+        table.add_row(
+            f"{outcome.name}, τ = {outcome.strength:g}",
+            percent(outcome.scores.goal),
+            f"{100 * outcome.gain:+.1f}",
+            f"{100 * low:+.1f} to {100 * high:+.1f}",
+            *map(percent, outcome.scores.groups.values()),
+            percent(outcome.scores.accuracy),
+        )
+    console.print(table)
+    for outcome in found.outcomes:
+        if outcome.failure:
+            say(f"{outcome.name}: {outcome.failure}")
+    worst = "; ".join(
+        f"{name} {percent(recall)} % of {samples}, predicted {times} times"
+        for name, recall, samples, times in found.worst
+    )
+    say(f"lowest recall: {worst}")
+    calibration = found.calibration
+    before_error, after_error = calibration.top_label
+    say(
+        f"calibration error of the top label: {percent(before_error)} → {percent(after_error)} with temperature "
+        f"{found.fix.temperature:.2f}; class by class {percent(calibration.class_wise[0])} → "
+        f"{percent(calibration.class_wise[1])} ({calibration.pooled_classes} rare classes pooled)"
+    )
+    say(found.words)

@@ -1,0 +1,209 @@
+"""Saved predictions, from the files that people have: logits or probabilities, labels, and what else is known."""
+
+import csv
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from longtail.runs import RunFolder
+
+SCORES = ("logits", "probabilities")
+LABELS = ("target", "labels", "label", "y")
+EXTRAS = ("class_names", "class_counts", "groups")
+SMALLEST = 1e-30
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a file holds.
+
+    Attributes:
+        logits: (N, C); of probabilities their logarithms.
+        target: (N,) class indices.
+        class_names: (C,) or None.
+        class_counts: (C,) training samples, or None.
+        groups: (N,) or None.
+    """
+
+    logits: np.ndarray
+    target: np.ndarray
+    class_names: tuple[str, ...] | None = None
+    class_counts: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+
+def load_predictions(
+    path: Path, *, labels: Path | None = None, kind: str = "logits", part: str = "validation"
+) -> Predictions:
+    """Read predictions; nothing in a file is executed.
+
+    Args:
+        path: an .npz or .pt file with `logits` or `probabilities` (N, C) and `target` (N,), and, if known,
+            `class_names`, `class_counts` (training) and `groups`; an .npy file of scores; a .csv or .parquet file with
+            a column `label`, if known one `group`, and one column a class; or a run folder.
+        labels: an .npy file of labels, for scores that are one.
+        kind: "logits" or "probabilities": what the scores are. It is never guessed.
+        part: of a run folder: the set to judge by.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file of another kind or damaged; scores that are not what `kind` says; labels that are no class.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"`path` must exist. Got {path}.")
+    content = _run(path, part) if path.is_dir() else _file(path, labels)
+    if labels is not None and path.suffix != ".npy":
+        raise ValueError(f"`labels` must be left out unless the scores are an .npy file. Got {labels} with {path}.")
+    scores, found = _scores(content, path, kind)
+    target = next((np.asarray(content[name]) for name in LABELS if name in content), None)
+    if target is None:
+        raise ValueError(f"{path} must hold labels, as {' or '.join(LABELS)}. It holds {', '.join(content)}.")
+    logits = _as_logits(np.asarray(scores), found, path)
+    names = content.get("class_names")
+    class_names = None if names is None else tuple(map(str, np.asarray(names).tolist()))
+    return Predictions(
+        logits,
+        _as_indices(target, class_names, logits.shape[-1], path),
+        class_names,
+        None if content.get("class_counts") is None else np.asarray(content["class_counts"]),
+        None if content.get("groups") is None else np.asarray(content["groups"]),
+    )
+
+
+def _run(path: Path, part: str) -> dict[str, Any]:
+    folder = RunFolder.open(path)
+    try:
+        logits, target = folder.load_predictions(part)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{error} A fix is judged by images that the model was not trained on: train with --validation 0.1, or "
+            "take --part test, which then is no test any more."
+        ) from None
+    return {"logits": logits, "target": target, "class_counts": (folder.result or {}).get("class_counts")}
+
+
+def _file(path: Path, labels: Path | None) -> Mapping[str, Any]:
+    if path.suffix not in READERS:
+        raise ValueError(f"`path` must be a run folder or end in {', '.join(READERS)}. Got {path}.")
+    try:
+        content = READERS[path.suffix](path)
+        if labels is not None:
+            content = {**content, "target": np.load(labels, allow_pickle=False)}
+    except (OSError, KeyError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} could not be read: {' '.join(str(error).split())}") from error
+    return content
+
+
+def _npz(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _npy(path: Path) -> dict[str, Any]:
+    return {"scores": np.load(path, allow_pickle=False)}
+
+
+def _pt(path: Path) -> dict[str, Any]:
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold tensors by name. Got {type(content).__name__}.")
+    return {
+        k: v.float().numpy() if isinstance(v, torch.Tensor) and v.is_floating_point() else v for k, v in content.items()
+    }
+
+
+def _csv(path: Path) -> dict[str, Any]:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    if len(rows) < 2:
+        raise ValueError(f"{path} must hold a header and at least one row. Got {len(rows)} rows.")
+    uneven = next((number for number, row in enumerate(rows, 1) if len(row) != len(rows[0])), None)
+    if uneven is not None:
+        raise ValueError(f"{path} must hold {len(rows[0])} cells a row. Row {uneven} has {len(rows[uneven - 1])}.")
+    return _columns(dict(zip(rows[0], zip(*rows[1:], strict=True), strict=True)), path)
+
+
+def _parquet(path: Path) -> dict[str, Any]:
+    try:
+        import pandas as pd
+
+        frame = pd.read_parquet(path)
+    except ImportError as error:
+        raise ValueError(f"{path} needs pandas and pyarrow to be read: {error}") from error
+    return _columns({str(name): tuple(frame[name]) for name in frame.columns}, path)
+
+
+def _columns(table: Mapping[str, tuple[Any, ...]], path: Path) -> dict[str, Any]:
+    label = next((name for name in LABELS if name in table), None)
+    if label is None:
+        raise ValueError(f"{path} must have a column {' or '.join(LABELS)}. It has {', '.join(table)}.")
+    classes = [name for name in table if name not in (label, "group")]
+    try:
+        scores = np.array([table[name] for name in classes], dtype=np.float64).T
+    except ValueError as error:
+        raise ValueError(f"{path} must hold numbers in the columns of its classes: {error}.") from None
+    content = {"scores": scores, "target": np.array([str(v) for v in table[label]]), "class_names": classes}
+    return content | ({"groups": np.array(table["group"])} if "group" in table else {})
+
+
+READERS = {".npz": _npz, ".npy": _npy, ".pt": _pt, ".csv": _csv, ".parquet": _parquet}
+
+
+def _scores(content: Mapping[str, Any], path: Path, kind: str) -> tuple[Any, str]:
+    """The scores, and what they are: by their name, or as `kind` says where the name does not tell."""
+    named = [name for name in SCORES if name in content]
+    if len(named) == 2:
+        return content[kind], kind
+    if "scores" in content:
+        return content["scores"], kind
+    if not named:
+        raise ValueError(f"{path} must hold {' or '.join(SCORES)}. It holds {', '.join(content) or 'nothing'}.")
+    if named[0] != kind and kind == "probabilities":
+        raise ValueError(f"{path} must hold probabilities, as was said. It holds {named[0]}.")
+    return content[named[0]], named[0]
+
+
+def _as_logits(scores: np.ndarray, kind: str, path: Path) -> np.ndarray:
+    if scores.ndim != 2 or scores.shape[1] < 2 or not len(scores) or scores.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{path} must hold numbers of the shape (N, C), C at least 2. Got {scores.shape} {scores.dtype}."
+        )
+    values = scores.astype(np.float64)
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(f"{path} must hold finite numbers. Got {values[row, column]} in row {row}, class {column}.")
+    sums = np.abs(values.sum(1) - 1)
+    could_be = bool((values >= 0).all() and sums.max() < 1e-3)
+    if kind == "logits":
+        if could_be:
+            raise ValueError(f"{path} must hold logits, but its rows sum to 1: say --kind probabilities if that is so.")
+        return values
+    if not could_be:
+        row = int(np.argmin(values.min(1))) if values.min() < 0 else int(np.argmax(sums))
+        raise ValueError(
+            f"{path} must hold probabilities, at least 0 and of sum 1. Row {row} has the sum {values[row].sum():.4g} "
+            f"and the smallest value {values[row].min():.4g}. Are they logits?"
+        )
+    return np.log(np.maximum(values, SMALLEST))
+
+
+def _as_indices(target: np.ndarray, names: tuple[str, ...] | None, num_classes: int, path: Path) -> np.ndarray:
+    """Labels as indices; names of classes are looked up."""
+    if target.ndim != 1:
+        raise ValueError(f"{path} must hold one label a sample, (N,). Got labels of the shape {target.shape}.")
+    if target.dtype.kind in "iu":
+        return target.astype(np.int64)
+    if target.dtype.kind == "f" and np.isfinite(target).all() and (target == target.round()).all():
+        return target.astype(np.int64)
+    place = {name: index for index, name in enumerate(names or map(str, range(num_classes)))}
+    texts = [str(label) for label in target.tolist()]
+    unknown = next((label for label in texts if label not in place), None)
+    if unknown is not None:
+        raise ValueError(f"{path} must hold labels that are among its classes. Got {unknown!r}.")
+    return np.array([place[label] for label in texts], dtype=np.int64)
