@@ -4,7 +4,7 @@
     from longtail import PredictionRebalancer   # re-balances the predictions of a model that is already trained
 
 The rooms: `losses`, `posthoc`, `metrics`, `data`, `transforms`, `models`, `runs`, `samplers`, `training`, `recipes`,
-`reports`, `cli`.
+`repair`, `reports`, `cli`.
 """
 
 import importlib
@@ -24,7 +24,19 @@ __all__ = [
     "gala_loss",
 ]
 
-_ROOMS = ("cli", "data", "metrics", "models", "recipes", "reports", "runs", "samplers", "training", "transforms")
+_ROOMS = (
+    "cli",
+    "data",
+    "metrics",
+    "models",
+    "recipes",
+    "repair",
+    "reports",
+    "runs",
+    "samplers",
+    "training",
+    "transforms",
+)
 
 
 def __getattr__(name: str) -> Any:

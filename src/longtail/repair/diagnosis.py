@@ -157,7 +157,7 @@ def diagnose(
             continue
         outcomes.append(_outcome(rule.name, fits[rule.name], aim, y, raw, before, parts, num_classes, wide, seed, g))
     best = max((o for o in outcomes if o.failure is None), key=lambda o: o.gain)
-    verdict = _verdict(best)
+    verdict = _verdict(best, _resolution(aim, y, raw, fits, num_classes, wide, seed, g))
     target_prior = aim.prior(num_classes)
     temperature, probability_offset = fit_calibration(z, y, target_prior)
     used = verdict == "use"
@@ -267,11 +267,28 @@ def _outcome(
     )
 
 
-def _verdict(best: Outcome) -> str:
-    low, high = best.interval
-    if low > 0 and best.strength > 0:
+def _resolution(
+    goal: Goal,
+    target: np.ndarray,
+    raw: np.ndarray,
+    fits: dict[str, CrossFitted],
+    num_classes: int,
+    level: float,
+    seed: int,
+    groups: np.ndarray | None,
+) -> float:
+    """Half the widest interval of a rule's gain at full strength: a gain smaller than this could not be told."""
+    intervals = [
+        interval_of_gain(goal, target, raw, fitted.curve[1.0], num_classes, level=level, seed=seed, groups=groups)
+        for fitted in fits.values()
+    ]
+    return max((high - low) / 2 for low, high in intervals)
+
+
+def _verdict(best: Outcome, resolution: float) -> str:
+    if best.interval[0] > 0 and best.strength > 0:
         return "use"
-    return "too few" if (high - low) / 2 > TOO_WIDE else "keep"
+    return "too few" if resolution > TOO_WIDE else "keep"
 
 
 def _words(verdict: str, best: Outcome, before: Scores, goal: str, seen: np.ndarray) -> str:

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from longtail.repair import class_wise_error, estimate_prior, fit_calibration, top_label_error
+from longtail.repair.calibration import probabilities
+from reference import repair as reference
+
+COUNTS = np.array([3000, 1500, 500])
+
+
+def sample(counts, seed=0, scale=3.0, bias=(0.0, 0.0, 0.0)):
+    """Features of unit variance around the classes' corners, so that logits 2 x are exact; then scaled and shifted."""
+    rng = np.random.default_rng(seed)
+    target = np.repeat(np.arange(len(counts)), counts)
+    exact = 2 * (rng.normal(size=(len(target), len(counts))) + 2 * np.eye(len(counts))[target])
+    return scale * (exact + np.asarray(bias)), target
+
+
+def test_a_known_temperature_and_bias_are_found():
+    logits, target = sample([20_000] * 3, scale=3.0, bias=(1.0, 0.0, -1.0))
+    temperature, offset = fit_calibration(logits, target, np.full(3, 1 / 3))
+    assert temperature == pytest.approx(3.0, rel=0.05)
+    np.testing.assert_allclose(offset, [-1.0, 0.0, 1.0], atol=0.06)
+
+
+@pytest.mark.parametrize("prior", [[1 / 3, 1 / 3, 1 / 3], [0.7, 0.2, 0.1]])
+def test_the_mean_probability_is_the_prior_that_was_named(prior):
+    logits, target = sample(COUNTS)
+    prior = np.array(prior)
+    probability = probabilities(logits, *fit_calibration(logits, target, prior))
+    weight = (prior / COUNTS)[target]
+    np.testing.assert_allclose((weight[:, None] * probability).sum(0), prior, atol=2e-4)
+
+
+def test_calibration_makes_both_errors_small():
+    logits, target = sample(COUNTS)
+    weight = (1 / 3 / COUNTS)[target]
+    raw = probabilities(logits, 1.0, np.zeros(3))
+    fitted = probabilities(logits, *fit_calibration(logits, target, np.full(3, 1 / 3)))
+    assert top_label_error(fitted, target, weight) < 0.3 * top_label_error(raw, target, weight)
+    assert class_wise_error(fitted, target, weight)[0] < 0.3 * class_wise_error(raw, target, weight)[0]
+
+
+def test_errors_are_those_of_the_reference():
+    rng = np.random.default_rng(0)
+    probability, target, weight = rng.dirichlet(np.ones(4), 200), rng.integers(0, 4, 200), rng.random(200)
+    expected = reference.calibration_error(probability.max(1), probability.argmax(1) == target, weight)
+    assert top_label_error(probability, target, weight) == pytest.approx(expected)
+    by_class = [reference.calibration_error(probability[:, c], target == c, weight) for c in range(4)]
+    assert class_wise_error(probability, target, weight) == (pytest.approx(np.mean(by_class)), 0)
+
+
+def test_rare_classes_are_pooled():
+    rng = np.random.default_rng(0)
+    target = np.repeat([0, 1, 2, 3], [100, 50, 5, 5])
+    probability, weight = rng.dirichlet(np.ones(4), 160), np.ones(160)
+    errors = [reference.calibration_error(probability[:, c], target == c, weight) for c in (0, 1)]
+    errors.append(reference.calibration_error(probability[:, 2:].sum(1), target >= 2, weight))
+    assert class_wise_error(probability, target, weight) == (pytest.approx(np.mean(errors)), 2)
+
+
+def test_a_class_without_a_sample_gets_no_opinion():
+    logits, target = sample([500, 500], bias=(0.0, 0.0))
+    logits = np.hstack([logits, np.zeros((1000, 1))])
+    temperature, offset = fit_calibration(logits, target, np.full(3, 1 / 3))
+    assert temperature > 0
+    assert offset[2] == pytest.approx(offset.mean(), abs=1e-9)
+
+
+def test_the_prior_of_new_data_is_found_and_its_interval_covers_it():
+    logits, _ = sample(COUNTS, scale=1.0)
+    probability = probabilities(logits, 1.0, np.zeros(3))
+    found = estimate_prior(probability, np.full(3, 1 / 3), draws=50)
+    truth = COUNTS / COUNTS.sum()
+    assert ((found.low - 0.005 <= truth) & (truth <= found.high + 0.005)).all()
+    assert found.prior.sum() == pytest.approx(1)
+    steady = np.mean(probability * found.prior * 3 / (probability * found.prior * 3).sum(1, keepdims=True), axis=0)
+    np.testing.assert_allclose(steady, found.prior, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("probability", "prior", "message"),
+    [
+        (np.full((2, 2), 0.5), [1.0, 0.0], "`prior` must be above 0 everywhere"),
+        (np.full((2, 2), 0.5), [0.6, 0.6], "`prior` must be above 0 everywhere and sum to 1. Got a sum of 1.2"),
+        (np.full((2, 2), 0.7), [0.5, 0.5], "`probability` must hold rows"),
+        (np.full((2, 2), 0.5), [0.3, 0.3, 0.4], "must have the shapes"),
+        (np.zeros((0, 2)), [0.5, 0.5], "must have the shapes"),
+    ],
+)
+def test_what_is_no_distribution_is_refused(probability, prior, message):
+    with pytest.raises(ValueError, match=message):
+        estimate_prior(probability, np.array(prior))

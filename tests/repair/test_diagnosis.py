@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+import torch
+
+from longtail.posthoc.fixed_point import NoFixedPointError
+from longtail.repair import diagnose
+from longtail.repair.candidates import candidates, fitted_to_goal
+from longtail.repair.cross_fitting import cross_fit
+from longtail.repair.folds import stratified_folds
+from longtail.repair.goals import BalancedAccuracy
+
+COUNTS = [600, 300, 100, 60, 30]
+SLANT = np.array([3.0, 2.0, 1.0, 0.5, 0.0])
+
+
+def predictions(counts=COUNTS, slant=SLANT, seed=0):
+    """Logits of a model that prefers frequent classes by as much as `slant` says."""
+    rng = np.random.default_rng(seed)
+    target = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    return rng.normal(size=(len(target), len(counts))) + 2 * np.eye(len(counts))[target] + slant, target
+
+
+def test_a_slanted_model_is_repaired_and_the_gain_is_real():
+    logits, target = predictions()
+    found = diagnose(logits, target, class_counts=COUNTS)
+    assert found.verdict == "use"
+    fresh, truth = predictions([400] * 5, seed=1)
+    before, after = (fresh.argmax(1) == truth).mean(), (found.fix.predict(fresh) == truth).mean()
+    best = max(found.outcomes, key=lambda outcome: outcome.gain)
+    assert after - before > 0.1
+    low, high = best.interval
+    assert low - 0.02 <= after - before <= high + 0.02
+    assert found.before.goal == pytest.approx(before, abs=0.05)
+    assert found.groups == {"many": 2, "medium": 3, "few": 0}
+    assert found.before.groups["few"] is None
+    assert "Use " in found.words
+    assert found.worst[0][0] == "4"
+    assert found.calibration.top_label[1] < found.calibration.top_label[0]
+
+
+def test_a_balanced_model_is_left_alone():
+    logits, target = predictions([300] * 5, slant=0.0)
+    found = diagnose(logits, target)
+    assert found.verdict == "keep"
+    assert not found.fix.offset.any()
+    assert found.fix.method == "the model as it is"
+    assert found.words.startswith("No gain beyond noise: keep your model.")
+    assert list(found.groups) == ["head third", "middle third", "tail third"]
+
+
+def test_few_samples_say_nothing():
+    logits, target = predictions([6, 4, 3, 2, 1], slant=SLANT / 3)
+    found = diagnose(logits, target)
+    assert found.verdict == "too few"
+    assert "Too few samples to tell" in found.words
+    assert "the rarest class here has 1 sample." in found.words
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_is_not_mistaken_for_a_gain(seed):
+    """Labels that have nothing to do with the logits: any gain would be one of a fit on what it is judged by."""
+    rng = np.random.default_rng(seed)
+    logits, target = rng.normal(size=(600, 6)), rng.integers(0, 6, 600)
+    goal = BalancedAccuracy()
+    own = goal.score(target, (logits + fitted_to_goal(logits, target, goal)).argmax(1), np.ones(600), 6)
+    assert own > 1 / 6 + 0.015  # on its own data the fit looks like a gain
+    assert diagnose(logits, target).verdict != "use"
+
+
+def test_no_decision_has_seen_its_own_label():
+    """Change one label: the decisions on that fold's samples stay."""
+    logits, target = predictions([80, 40, 30, 20, 20])
+    rule = candidates()[0]
+    goal = BalancedAccuracy()
+    fold = stratified_folds(target, 5, 0)
+    first = cross_fit(rule, logits, target, goal, folds=5, seed=0)
+    for number in range(5):
+        own = np.flatnonzero(fold == number)
+        swapped = target.copy()
+        a, b = next((a, b) for a in own for b in own if target[a] != target[b])
+        swapped[a], swapped[b] = target[b], target[a]
+        if (stratified_folds(swapped, 5, 0) == fold).all():
+            second = cross_fit(rule, logits, swapped, goal, folds=5, seed=0)
+            assert (second.predicted[own] == first.predicted[own]).all()
+
+
+@pytest.mark.parametrize("goal", ["macro-f1", "worst-tenth", "balanced-accuracy", "accuracy"])
+def test_every_goal_is_pursued(goal):
+    logits, target = predictions()
+    prior = [0.05, 0.05, 0.1, 0.2, 0.6] if goal == "accuracy" else "uniform"
+    found = diagnose(logits, target, goal=goal, prior=prior)
+    assert found.verdict == "use"
+    assert found.fix.evidence["after"] > found.fix.evidence["before"]
+
+
+def test_classes_that_never_come_are_not_preferred():
+    logits, target = predictions([300, 200, 100], slant=SLANT[:3])
+    logits = np.hstack([logits, np.full((600, 1), -1.0)])
+    found = diagnose(logits, target)
+    assert (found.fix.predict(logits) == 3).mean() < 0.1
+
+
+def test_names_groups_and_tensors():
+    logits, target = predictions()
+    names = ["a", "b", "c", "d", "e"]
+    groups = np.arange(len(target)) // 3
+    found = diagnose(torch.from_numpy(logits), torch.from_numpy(target), class_names=names, groups=groups)
+    assert found.fix.class_names == tuple(names)
+    assert found.worst[0][0] == "e"
+    assert found.fix.evidence["samples"] == len(target)
+
+
+def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
+    logits, target = predictions([60, 40, 30, 20, 20])
+
+    def fail(*_):
+        raise NoFixedPointError("The fixed point was not reached.")
+
+    monkeypatch.setattr("longtail.posthoc.rebalancing.fixed_point_offset", fail)
+    failures = {outcome.name: outcome.failure for outcome in diagnose(logits, target).outcomes}
+    assert failures["re-balancing to the fixed point"] == "The fixed point was not reached."
+    assert failures["re-balancing"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"target": np.zeros(20, dtype=int)}, ValueError, "must hold at least two classes. Got class 0 alone"),
+        ({"target": np.full(20, 9)}, (ValueError, IndexError), "`target`"),
+        ({"target": np.zeros(3, dtype=int)}, ValueError, "`target` must hold one label a sample"),
+        ({"logits": np.full((20, 3), np.nan)}, ValueError, "`logits` must be finite"),
+        ({"logits": np.zeros((0, 3)), "target": np.zeros(0, dtype=int)}, ValueError, "N at least 1"),
+        ({"class_counts": [1, 2]}, ValueError, "`class_counts` must hold 3 counts, one a class. Got 2"),
+        ({"class_names": ["a", "b"]}, ValueError, "`class_names` must hold 3 names"),
+        ({"class_names": ["a", "b", "a"]}, ValueError, "`class_names` must differ from each other. Got 'a' twice"),
+        ({"groups": np.zeros(20)}, ValueError, "`groups` must hold at least two groups"),
+        ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group a sample"),
+        ({"folds": 1}, ValueError, "`folds` must be at least 2"),
+        ({"goal": "accuracy", "prior": [0.5, 0.2, 0.2]}, ValueError, "`prior`"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, error, message):
+    rng = np.random.default_rng(0)
+    arguments = {"logits": rng.normal(size=(20, 3)), "target": rng.integers(0, 3, 20), **change}
+    with pytest.raises(error, match=message):
+        diagnose(arguments.pop("logits"), arguments.pop("target"), **arguments)

@@ -1,0 +1,115 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from longtail.models import CifarResNet
+from longtail.repair import Fix
+
+NAMES = ("cat", "dog", "lynx")
+
+
+@pytest.fixture
+def fix():
+    return Fix(
+        np.array([-1.0, 0.25, 0.75]),
+        2.0,
+        np.array([0.1, 0.0, -0.1]),
+        np.array([0.5, 0.3, 0.2]),
+        NAMES,
+        "balanced accuracy",
+        "re-balancing, strength 1",
+        {"samples": 10},
+    )
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_one_image_at_a_time_is_as_all_together(fix, kind):
+    logits = kind(np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32))
+    assert type(fix(logits)) is type(logits)
+    assert fix(logits).dtype == logits.dtype
+    for row in range(6):
+        assert (np.asarray(fix(logits[row])) == np.asarray(fix(logits)[row])).all()
+        assert int(fix.predict(logits[row])) == int(fix.predict(logits)[row])
+        np.testing.assert_allclose(fix.predict_proba(logits[row]), fix.predict_proba(logits)[row], rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(fix(logits)), np.asarray(logits) + fix.offset, rtol=1e-6)
+    scores = np.asarray(logits, dtype=np.float64) / 2 + fix.probability_offset
+    expected = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    np.testing.assert_allclose(fix.predict_proba(logits), expected, rtol=1e-5)
+
+
+def test_probabilities_follow_another_prior(fix):
+    logits = np.random.default_rng(0).normal(size=(6, 3))
+    new = np.array([0.2, 0.2, 0.6])
+    expected = fix.predict_proba(logits) * new / fix.prior
+    np.testing.assert_allclose(fix.predict_proba(logits, new), expected / expected.sum(1, keepdims=True))
+    with pytest.raises(ValueError, match="`prior` must hold 3 probabilities above 0 that sum to 1"):
+        fix.predict_proba(logits, [0.5, 0.5, 0.5])
+
+
+def test_it_comes_back_from_its_file(fix, tmp_path):
+    loaded = Fix.load(fix.save(tmp_path / "fix.json"), class_names=NAMES)
+    for name in ("offset", "probability_offset", "prior"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(fix, name))
+    assert (loaded.temperature, loaded.class_names, loaded.goal, loaded.method) == (2.0, NAMES, fix.goal, fix.method)
+    assert loaded.evidence == {"samples": 10}
+    assert (tmp_path / "fix.json").stat().st_size < 1000
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_folded_into_a_model_its_largest_output_is_the_decision(fix, bias):
+    model = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3, bias=bias)).double()
+    inputs = torch.randn(50, 5, dtype=torch.float64)
+    folded = fix.fold_into(model)
+    torch.testing.assert_close(folded(inputs), fix(model(inputs).detach()) / 2)
+    assert torch.equal(folded(inputs).argmax(1), fix.predict(model(inputs).detach()))
+    assert (model[2].bias is None) == (not bias)
+
+
+def test_folded_into_a_network(fix):
+    network = CifarResNet(8, 3, in_channels=1).eval()
+    images = torch.randn(4, 1, 8, 8)
+    torch.testing.assert_close(fix.fold_into(network)(images), fix(network(images).detach()) / 2)
+    with pytest.raises(ValueError, match="must end with an nn.Linear of 3 outputs, one a class. Got 4 outputs"):
+        fix.fold_into(torch.nn.Linear(2, 4))
+    with pytest.raises(ValueError, match="Got none"):
+        fix.fold_into(torch.nn.ReLU())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "other"}, "must name a fix that was saved"),
+        ({"version": 2}, "Was it written by a newer longtail"),
+        ({"offset": None}, "must hold one finite number a class as offset"),
+        ({"offset": [0.0, 1.0]}, "must hold one finite number a class as offset"),
+        ({"prior": [0.5, None, 0.5]}, "must hold one finite number a class as prior"),
+        ({"temperature": 0}, "must hold a temperature above 0"),
+        ({"classes": None}, "must name a complete fix"),
+    ],
+)
+def test_a_damaged_file_is_refused(fix, tmp_path, change, message):
+    path = fix.save(tmp_path / "fix.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ValueError, match=message):
+        Fix.load(path)
+
+
+def test_what_is_no_file_of_a_fix_is_refused(fix, tmp_path):
+    path = fix.save(tmp_path / "fix.json")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match="is damaged"):
+        Fix.load(path)
+    with pytest.raises(FileNotFoundError):
+        Fix.load(tmp_path / "none.json")
+
+
+def test_other_classes_are_refused(fix, tmp_path):
+    path = fix.save(tmp_path / "fix.json")
+    with pytest.raises(ValueError, match="Class 1 is 'dog' there, not 'wolf'"):
+        Fix.load(path, class_names=("cat", "wolf", "lynx"))
+    with pytest.raises(ValueError, match="It has 3 classes, not 2"):
+        Fix.load(path, class_names=("cat", "dog"))
+    with pytest.raises(ValueError, match="`logits` must have 3 classes"):
+        fix(np.zeros((2, 4)))

@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+import torch
+
+from longtail.cli import main
+from longtail.repair import Fix
+from longtail.repair.predictions import load_predictions
+from longtail.runs import RunFolder
+
+NAMES = ("cat", "dog", "lynx")
+
+
+@pytest.fixture
+def scores():
+    rng = np.random.default_rng(0)
+    target = np.repeat([0, 1, 2], [60, 30, 20])
+    return rng.normal(size=(110, 3)) + 2 * np.eye(3)[target] + np.array([2.0, 1.0, 0.0]), target
+
+
+def softmax(logits):
+    return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+
+def write_csv(path, scores, target, names=NAMES, label="label"):
+    lines = [",".join([label, *names])]
+    lines += [",".join([names[y], *map(repr, row.tolist())]) for y, row in zip(target, scores, strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_every_kind_of_file_gives_the_same(tmp_path, scores):
+    logits, target = scores
+    np.savez(tmp_path / "a.npz", logits=logits, target=target, class_names=np.array(NAMES), class_counts=[90, 9, 1])
+    np.save(tmp_path / "b.npy", logits)
+    np.save(tmp_path / "labels.npy", target)
+    torch.save({"logits": torch.from_numpy(logits), "labels": torch.from_numpy(target)}, tmp_path / "c.pt")
+    write_csv(tmp_path / "d.csv", logits, target)
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    folder.save_predictions("validation", torch.from_numpy(logits), torch.from_numpy(target))
+    np.savez(tmp_path / "e.npz", probabilities=softmax(logits), y=np.array(NAMES)[target], class_names=np.array(NAMES))
+    for name in ("a.npz", "b.npy", "c.pt", "d.csv", "run"):
+        labels = tmp_path / "labels.npy" if name == "b.npy" else None
+        loaded = load_predictions(tmp_path / name, labels=labels)
+        np.testing.assert_allclose(loaded.logits, logits, rtol=1e-6)
+        np.testing.assert_array_equal(loaded.target, target)
+        assert loaded.class_names == (NAMES if name in ("a.npz", "d.csv") else None)
+    assert load_predictions(tmp_path / "a.npz").class_counts.tolist() == [90, 9, 1]
+    np.testing.assert_allclose(
+        softmax(load_predictions(tmp_path / "e.npz", kind="probabilities").logits), softmax(logits), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "message"),
+    [
+        ({"logits": "probabilities"}, "logits", "its rows sum to 1: say --kind probabilities"),
+        ({"probabilities": "logits"}, "probabilities", "must hold probabilities, at least 0 and of sum 1. Row"),
+        ({"logits": "logits"}, "probabilities", "as was said. It holds logits"),
+        ({"scored": "logits"}, "logits", "must hold logits or probabilities. It holds scored, target"),
+    ],
+)
+def test_a_wrong_claim_is_noticed(tmp_path, scores, content, kind, message):
+    kinds = {"logits": scores[0], "probabilities": softmax(scores[0])}
+    np.savez(tmp_path / "a.npz", **{name: kinds[what] for name, what in content.items()}, target=scores[1])
+    with pytest.raises(ValueError, match=message):
+        load_predictions(tmp_path / "a.npz", kind=kind)
+
+
+def test_files_that_are_none_are_refused(tmp_path, scores):
+    logits, target = scores
+    np.savez(tmp_path / "a.npz", logits=logits)
+    with pytest.raises(ValueError, match="must hold labels, as target or labels"):
+        load_predictions(tmp_path / "a.npz")
+    np.savez(tmp_path / "n.npz", logits=np.where(logits > 3, np.nan, logits), target=target)
+    with pytest.raises(ValueError, match="must hold finite numbers. Got nan in row"):
+        load_predictions(tmp_path / "n.npz")
+    (tmp_path / "t.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:200])
+    with pytest.raises(ValueError, match="could not be read"):
+        load_predictions(tmp_path / "t.npz")
+    (tmp_path / "a.xls").write_text("")
+    with pytest.raises(ValueError, match="must be a run folder or end in .npz"):
+        load_predictions(tmp_path / "a.xls")
+    with pytest.raises(FileNotFoundError, match="must exist"):
+        load_predictions(tmp_path / "none.npz")
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "code.pt")
+    with pytest.raises(ValueError, match="could not be read"):
+        load_predictions(tmp_path / "code.pt")
+    write_csv(tmp_path / "l.csv", logits, target, label="class")
+    with pytest.raises(ValueError, match="must have a column target or labels"):
+        load_predictions(tmp_path / "l.csv")
+    (tmp_path / "r.csv").write_text("label,a,b\na,1,2\nb,1\n")
+    with pytest.raises(ValueError, match="must hold 3 cells a row. Row 3 has 2"):
+        load_predictions(tmp_path / "r.csv")
+    (tmp_path / "u.csv").write_text("label,a,b\nc,1,2\n")
+    with pytest.raises(ValueError, match="must hold labels that are among its classes. Got 'c'"):
+        load_predictions(tmp_path / "u.csv")
+
+
+def test_from_the_command_line(tmp_path, scores, capsys):
+    path, out = write_csv(tmp_path / "predictions.csv", *scores), tmp_path / "fix.json"
+    assert main(["fix", str(path), "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "110 samples" in shown
+    assert "lowest recall: lynx" in shown
+    assert "Use " in shown
+    fix = Fix.load(out, class_names=NAMES)
+    better = fix.predict(scores[0]) == scores[1]
+    assert better[scores[1] == 2].mean() > (scores[0].argmax(1) == scores[1])[scores[1] == 2].mean()
+    assert main(["fix", str(path), "--out", str(out)]) == 2
+    assert "--out must not exist yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--goal", "accuracy", "--prior", "train"], "--prior train needs class_counts"),
+        (["--goal", "accuracy", "--prior", "none.txt"], "--prior must be uniform, train or a file"),
+        (["--kind", "probabilities"], "must hold probabilities"),
+        (["--folds", "1"], "`folds` must be at least 2"),
+        (["--labels", "x.npy"], "x.npy"),
+    ],
+)
+def test_bad_options_are_one_line_and_leave_nothing(tmp_path, scores, capsys, options, message):
+    path, out = write_csv(tmp_path / "predictions.csv", *scores), tmp_path / "fix.json"
+    assert main(["fix", str(path), "--out", str(out), *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_run_without_held_out_images_says_what_to_do(tmp_path, capsys):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    folder.save_predictions("test", torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64))
+    assert main(["fix", str(folder.path)]) == 2
+    assert "train with --validation 0.1, or take --part test" in capsys.readouterr().err
