@@ -4,7 +4,7 @@
     from longtail import PredictionRebalancer   # re-balances the predictions of a model that is already trained
 
 The rooms: `losses`, `posthoc`, `metrics`, `data`, `transforms`, `models`, `runs`, `samplers`, `training`, `recipes`,
-`repair`, `reports`, `cli`.
+`repair`, `estimators`, `reports`, `cli`.
 """
 
 import importlib
@@ -27,6 +27,7 @@ __all__ = [
 _ROOMS = (
     "cli",
     "data",
+    "estimators",
     "metrics",
     "models",
     "recipes",

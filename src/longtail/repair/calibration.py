@@ -8,7 +8,9 @@ BINS = 15
 RIDGE = 1e-4
 
 
-def fit_calibration(logits: np.ndarray, target: np.ndarray, prior: np.ndarray) -> tuple[float, np.ndarray]:
+def fit_calibration(
+    logits: np.ndarray, target: np.ndarray, prior: np.ndarray, decision: np.ndarray | None = None
+) -> tuple[float, np.ndarray]:
     """Temperature T and offsets b of probabilities softmax(z/T + b), calibrated where classes come as `prior` says.
 
     Samples are weighted by prior / class frequency. The weighted log-likelihood is concave in 1/T and b; at its top the
@@ -19,6 +21,7 @@ def fit_calibration(logits: np.ndarray, target: np.ndarray, prior: np.ndarray) -
         logits: (N, C).
         target: (N,) class indices.
         prior: (C,) probabilities.
+        decision: (C,) offsets o that the most probable class is to agree with: b is o/T then, and T alone is fitted.
 
     Returns:
         T > 0 and (C,) offsets of mean 0.
@@ -29,12 +32,17 @@ def fit_calibration(logits: np.ndarray, target: np.ndarray, prior: np.ndarray) -
     counts = np.bincount(target, minlength=logits.shape[1])
     weight = np.divide(prior, counts, out=np.zeros(len(prior)), where=counts > 0)[target]
     used = weight > 0
-    z, y = torch.from_numpy(logits[used]).double(), torch.from_numpy(target[used])
+    shift = 0.0 if decision is None else torch.from_numpy(decision)
+    z, y = torch.from_numpy(logits[used]).double() + shift, torch.from_numpy(target[used])
     w = torch.from_numpy(weight[used] / weight[used].sum())
     log_scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
     offset = torch.zeros(logits.shape[1], dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(
-        [log_scale, offset], max_iter=200, tolerance_grad=1e-7, line_search_fn="strong_wolfe", history_size=20
+        [log_scale, offset] if decision is None else [log_scale],
+        max_iter=200,
+        tolerance_grad=1e-7,
+        line_search_fn="strong_wolfe",
+        history_size=20,
     )
 
     def loss() -> torch.Tensor:
@@ -45,9 +53,12 @@ def fit_calibration(logits: np.ndarray, target: np.ndarray, prior: np.ndarray) -
         return value
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
+    temperature = float((-log_scale.detach().clamp(-5, 5)).exp())
+    if decision is not None:
+        return temperature, decision / temperature
     learnt = offset.detach().numpy().copy()
     learnt[counts == 0] = learnt[counts > 0].mean()
-    return float((-log_scale.detach().clamp(-5, 5)).exp()), learnt - learnt.mean()
+    return temperature, learnt - learnt.mean()
 
 
 def probabilities(logits: np.ndarray, temperature: float, offset: np.ndarray) -> np.ndarray:

@@ -21,12 +21,16 @@ class CrossFitted:
         offset: (C,) fitted on all data, strength included; what would be served.
         strength: of `offset`.
         curve: for each strength the cross-fitted decisions, (N,).
+        fold: (N,) of each sample.
+        fold_offsets: (folds, C) those that decided in each fold.
     """
 
     predicted: np.ndarray
     offset: np.ndarray
     strength: float
     curve: dict[float, np.ndarray]
+    fold: np.ndarray
+    fold_offsets: np.ndarray
 
 
 def cross_fit(
@@ -55,6 +59,7 @@ def cross_fit(
     """
     fold = stratified_folds(target, folds, seed, groups)
     predicted = np.empty(len(target), dtype=np.int64)
+    fold_offsets = np.zeros((folds, logits.shape[1]))
     curve = {strength: np.empty(len(target), dtype=np.int64) for strength in candidate.strengths}
     for number in range(folds):
         held_out, rest = fold == number, fold != number
@@ -67,9 +72,10 @@ def cross_fit(
         for step, decisions in curve.items():
             decisions[held_out] = predict(logits[held_out], step * direction)
         predicted[held_out] = curve[strength][held_out]
+        fold_offsets[number] = strength * direction
     strength = chosen_strength(candidate, logits, target, goal, seed, groups)
     offset = strength * candidate.direction(logits, target, goal)
-    return CrossFitted(predicted, offset, strength, curve)
+    return CrossFitted(predicted, offset, strength, curve, fold, fold_offsets)
 
 
 def chosen_strength(

@@ -14,7 +14,6 @@ from longtail.repair.calibration import class_wise_error, fit_calibration, proba
 from longtail.repair.candidates import candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.fix import Fix
-from longtail.repair.folds import stratified_folds
 from longtail.repair.goals import Goal, make_goal, recalls
 from longtail.repair.intervals import interval_of_gain
 
@@ -159,10 +158,13 @@ def diagnose(
     best = max((o for o in outcomes if o.failure is None), key=lambda o: o.gain)
     verdict = _verdict(best, _resolution(aim, y, raw, fits, num_classes, wide, seed, g))
     target_prior = aim.prior(num_classes)
-    temperature, probability_offset = fit_calibration(z, y, target_prior)
     used = verdict == "use"
+    offset = fits[best.name].offset if used else np.zeros(num_classes)
+    temperature, probability_offset = fit_calibration(
+        z, y, target_prior, offset if aim.decides_by_probability else None
+    )
     fix = Fix(
-        offset=fits[best.name].offset if used else np.zeros(num_classes),
+        offset=offset,
         temperature=temperature,
         probability_offset=probability_offset,
         prior=np.where(target_prior > 0, target_prior, 1e-12) / np.where(target_prior > 0, target_prior, 1e-12).sum(),
@@ -183,7 +185,7 @@ def diagnose(
         goal=aim.name,
         before=before,
         outcomes=tuple(outcomes),
-        calibration=_calibration(z, y, target_prior, folds, seed, g),
+        calibration=_calibration(z, y, aim, fits[best.name], used=used),
         verdict=verdict,
         words=_words(verdict, best, before, aim.name, np.bincount(y, minlength=num_classes)),
         fix=fix,
@@ -316,14 +318,14 @@ def _words(verdict: str, best: Outcome, before: Scores, goal: str, seen: np.ndar
     )
 
 
-def _calibration(
-    logits: np.ndarray, target: np.ndarray, prior: np.ndarray, folds: int, seed: int, groups: np.ndarray | None
-) -> Calibration:
-    fold = stratified_folds(target, folds, seed, groups)
+def _calibration(logits: np.ndarray, target: np.ndarray, goal: Goal, fitted: CrossFitted, *, used: bool) -> Calibration:
+    """Of what is served, but fitted without the fold that it is measured on."""
+    prior = goal.prior(logits.shape[1])
     after = np.empty_like(logits)
-    for number in np.unique(fold):
-        held_out = fold == number
-        temperature, offset = fit_calibration(logits[~held_out], target[~held_out], prior)
+    for number in np.unique(fitted.fold):
+        held_out, rest = fitted.fold == number, fitted.fold != number
+        decision = fitted.fold_offsets[number] * used if goal.decides_by_probability else None
+        temperature, offset = fit_calibration(logits[rest], target[rest], prior, decision)
         after[held_out] = probabilities(logits[held_out], temperature, offset)
     counts = np.bincount(target, minlength=logits.shape[1])
     weight = np.divide(prior, counts, out=np.zeros(len(prior)), where=counts > 0)[target]

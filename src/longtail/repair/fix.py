@@ -25,8 +25,8 @@ class Fix:
     """What is done to a model's logits, one image at a time, never looking at another.
 
     Decisions are argmax(z + offset). Probabilities are softmax(z / temperature + probability_offset), calibrated where
-    classes come as `prior` says. The two are fitted for different ends, so the most probable class need not be the
-    decision.
+    classes come as `prior` says. For the goals balanced accuracy and accuracy the most probable class is the decision;
+    for others it need not be.
 
     Attributes:
         offset: (C,) of the decision; zeros where the verdict was to keep the model.

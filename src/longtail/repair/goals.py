@@ -4,7 +4,7 @@ A score is a function of counts of (class, predicted class): the same for sample
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -15,7 +15,13 @@ GOALS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth")
 
 
 class Goal(Protocol):
-    """The contract of a goal."""
+    """The contract of a goal.
+
+    Attributes:
+        decides_by_probability: whether the best decision is the most probable class under the goal's prior.
+    """
+
+    decides_by_probability: ClassVar[bool]
 
     @property
     def name(self) -> str:
@@ -39,6 +45,7 @@ class BalancedAccuracy:
     """
 
     name: str = "balanced accuracy"
+    decides_by_probability: ClassVar[bool] = True
 
     def prior(self, num_classes: int) -> np.ndarray:
         """Uniform."""
@@ -66,6 +73,7 @@ class AccuracyUnder:
 
     of: tuple[float, ...]
     name: str = "accuracy"
+    decides_by_probability: ClassVar[bool] = True
 
     def prior(self, num_classes: int) -> np.ndarray:
         """The prior that it was given."""
@@ -91,6 +99,7 @@ class MacroF1:
     """
 
     name: str = "macro-F1"
+    decides_by_probability: ClassVar[bool] = False
 
     def prior(self, num_classes: int) -> np.ndarray:
         """Uniform: no class's F1 counts more than another's."""
@@ -120,6 +129,7 @@ class WorstRecall:
 
     share: float = 0.1
     name: str = "mean recall of the worst tenth"
+    decides_by_probability: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_fraction("share", self.share)

@@ -1,0 +1,12 @@
+"""The face of repair for scikit-learn. Needs `longtail[estimators]`."""
+
+try:
+    from longtail.estimators.rebalanced_classifier import RebalancedClassifier
+except ModuleNotFoundError as error:
+    if error.name is None or not error.name.startswith("sklearn"):
+        raise
+    raise ModuleNotFoundError(
+        "longtail.estimators needs scikit-learn: install longtail with its extra `estimators`"
+    ) from error
+
+__all__ = ["RebalancedClassifier"]

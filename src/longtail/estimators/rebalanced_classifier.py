@@ -1,0 +1,167 @@
+"""A classifier of scikit-learn whose decisions are re-balanced, where that helps."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.model_selection import cross_val_predict
+from sklearn.utils import Tags, column_or_1d, get_tags, indexable
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from longtail.arguments import check_integer
+from longtail.repair import diagnose
+from longtail.repair.folds import stratified_folds
+
+SMALLEST = 1e-30
+
+
+class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+    """Fits a classifier, then finds out by cross-validation whether one offset a class makes its decisions better.
+
+    The classifier's scores on data that it has not seen (`cross_val_predict`) go to `longtail.repair.diagnose`; where
+    its verdict is "use", the offsets are added, else the decisions stay as they are. Then the classifier is fitted on
+    all data. `predict` pursues the goal; `predict_proba` is calibrated where classes come as the goal takes
+    them to. For balanced accuracy and accuracy its largest value is the decision, for the other goals it need not be.
+
+    Args:
+        estimator: any classifier with `predict_proba` or `decision_function`.
+        goal: "balanced-accuracy", "accuracy" (under `prior`), "macro-f1" or "worst-tenth".
+        prior: for the goal "accuracy": "uniform", "train" (as in y), or (C,) probabilities in the order of `classes_`.
+        cv: folds, or what `cross_val_predict` takes.
+        random_state: seed of folds and bootstrap.
+
+    Attributes:
+        classes_: (C,) labels.
+        estimator_: the classifier, fitted on all data.
+        diagnosis_: what was found.
+        offset_: (C,) added to the scores of the decisions; zeros where the verdict was to keep them.
+        n_features_in_: as scikit-learn has it.
+
+    Sample weights go to the classifier; the offsets count all samples alike, within the prior's weights.
+
+    Example:
+        >>> from sklearn.datasets import make_classification
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> X, y = make_classification(
+        ...     2000, n_informative=5, n_classes=3, weights=[0.9, 0.07, 0.03], class_sep=0.8, random_state=0
+        ... )
+        >>> model = RebalancedClassifier(LogisticRegression(), random_state=0).fit(X, y)
+        >>> model.diagnosis_.verdict, model.offset_.shape
+        ('use', (3,))
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        goal: str = "balanced-accuracy",
+        prior: str | np.ndarray | Sequence[float] = "uniform",
+        cv: int | Any = 5,
+        random_state: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.goal = goal
+        self.prior = prior
+        self.cv = cv
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:
+        """Fit classifier and offsets.
+
+        Args:
+            X: (N, …) whatever the classifier takes.
+            y: (N,) labels of any kind; at least two classes.
+            sample_weight: (N,), for the classifier.
+            **fit_params: for the classifier's `fit`.
+
+        Raises:
+            ValueError: one class alone, a setting outside what is written above.
+        """
+        if isinstance(self.cv, int):
+            check_integer("cv", self.cv, minimum=2)
+        check_classification_targets(y)
+        X, y = indexable(X, column_or_1d(y, warn=True))
+        self.classes_, target = np.unique(np.asarray(y), return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"`y` must hold at least two classes. Got {len(self.classes_)} class.")
+        params = dict(fit_params)
+        if sample_weight is not None:
+            if not has_fit_parameter(self.estimator, "sample_weight"):
+                raise ValueError(f"`estimator` must take sample weights. {type(self.estimator).__name__} does not.")
+            params["sample_weight"] = sample_weight
+        with warnings.catch_warnings():
+            # Of a class that a fold lacks the classifier knows nothing: it gets the least score there.
+            warnings.filterwarnings("ignore", "Number of classes in training fold", RuntimeWarning)
+            scores = cross_val_predict(
+                clone(self.estimator), X, y, cv=self._folds(target), method=self._method(), params=params or None
+            )
+        self.diagnosis_ = diagnose(
+            self._logits(scores),
+            target,
+            goal=self.goal,
+            prior=self._prior(target),
+            class_names=[str(label) for label in self.classes_]
+            if len({str(label) for label in self.classes_}) == len(self.classes_)
+            else None,
+            seed=0 if self.random_state is None else self.random_state,
+        )
+        self.estimator_ = clone(self.estimator).fit(X, y, **params)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+        return self
+
+    @property
+    def offset_(self) -> np.ndarray:
+        """(C,) float64."""
+        check_is_fitted(self, "diagnosis_")
+        return self.diagnosis_.fix.offset
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The decisions, (N,) of `classes_`."""
+        scores = self._scores(X)
+        return np.asarray(self.classes_[self.diagnosis_.fix.predict(scores)])
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Calibrated probabilities, (N, C), where classes come as the goal takes them to."""
+        scores = self._scores(X)
+        return self.diagnosis_.fix.predict_proba(scores)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The scores whose largest is the decision, (N, C); for two classes their difference, (N,)."""
+        raw = self._scores(X)
+        scores = self.diagnosis_.fix(raw)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def _scores(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return self._logits(getattr(self.estimator_, self._method())(X))
+
+    def _method(self) -> str:
+        return "predict_proba" if hasattr(self.estimator, "predict_proba") else "decision_function"
+
+    def _logits(self, scores: np.ndarray) -> np.ndarray:
+        values = np.asarray(scores, dtype=np.float64)
+        if self._method() == "predict_proba":
+            return np.log(np.maximum(values, SMALLEST))
+        return np.stack([np.zeros(len(values)), values], axis=1) if values.ndim == 1 else values
+
+    def _folds(self, target: np.ndarray) -> Any:
+        if not isinstance(self.cv, int):
+            return self.cv
+        fold = stratified_folds(target, self.cv, 0 if self.random_state is None else self.random_state)
+        return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
+
+    def _prior(self, target: np.ndarray) -> str | np.ndarray:
+        if isinstance(self.prior, str) and self.prior == "train":
+            return np.asarray(np.bincount(target) / len(target))
+        return self.prior if isinstance(self.prior, str) else np.asarray(self.prior, dtype=np.float64)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
+        tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
+        return tags

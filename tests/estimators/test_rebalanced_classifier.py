@@ -1,0 +1,112 @@
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.utils.estimator_checks import check_estimator
+
+from longtail.estimators import RebalancedClassifier
+
+# scikit-learn expects the same two of its own TunedThresholdClassifierCV: which sample is in which fold changes.
+EXPECTED = {
+    "check_sample_weight_equivalence_on_dense_data": "folds differ",
+    "check_sample_weight_equivalence_on_sparse_data": "folds differ",
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = make_classification(
+        4000, n_informative=6, n_classes=4, weights=[0.8, 0.13, 0.05, 0.02], class_sep=0.9, random_state=0
+    )
+    return train_test_split(X, np.array(["ant", "bee", "cod", "dog"])[y], stratify=y, random_state=0)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_it_is_an_estimator_of_scikit_learn():
+    results = check_estimator(
+        RebalancedClassifier(LogisticRegression(), cv=3, random_state=0), expected_failed_checks=EXPECTED, on_skip=None
+    )
+    assert {result["check_name"] for result in results if result["status"] == "xfail"} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("estimator", [LogisticRegression(), LinearSVC()], ids=["probabilities", "margins"])
+def test_rare_classes_gain_on_data_that_nothing_has_seen(data, estimator):
+    train, test, y_train, y_test = data
+    model = RebalancedClassifier(estimator, random_state=0).fit(train, y_train)
+    plain = clone(estimator).fit(train, y_train)
+    assert model.diagnosis_.verdict == "use"
+    before, after = (balanced_accuracy_score(y_test, m.predict(test)) for m in (plain, model))
+    assert after > before + 0.05
+    best = max(outcome.interval for outcome in model.diagnosis_.outcomes)
+    assert best[0] - 0.05 < after - before < best[1] + 0.05
+    assert model.offset_.argmax() != 0
+    assert (model.predict(test) == model.classes_[model.decision_function(test).argmax(1)]).all()
+    assert (model.predict(test) == model.classes_[model.predict_proba(test).argmax(1)]).all()
+    np.testing.assert_allclose(model.predict_proba(test).sum(1), 1)
+
+
+def test_two_classes(data):
+    X, _, y, _ = data
+    binary = np.where(y == "ant", "common", "rare")
+    model = RebalancedClassifier(LogisticRegression()).fit(X, binary)
+    assert model.decision_function(X).shape == (len(X),)
+    assert ((model.decision_function(X) > 0) == (model.predict(X) == "rare")).all()
+
+
+def test_where_nothing_helps_the_classifier_is_left_alone():
+    X, y = make_classification(900, n_informative=6, n_classes=3, random_state=0)
+    model = RebalancedClassifier(LogisticRegression()).fit(X, y)
+    assert model.diagnosis_.verdict == "keep"
+    assert not model.offset_.any()
+    assert (model.predict(X) == LogisticRegression().fit(X, y).predict(X)).all()
+
+
+def test_pipelines_searches_clones_and_pickles(data):
+    X, _, y, _ = data
+    model = RebalancedClassifier(make_pipeline(StandardScaler(), LogisticRegression()), cv=3)
+    search = GridSearchCV(model, {"estimator__logisticregression__C": [0.1, 1.0], "goal": ["macro-f1"]}, cv=2)
+    search.fit(X[:600], y[:600])
+    assert search.best_estimator_.diagnosis_.goal == "macro-F1"
+    restored = pickle.loads(pickle.dumps(search.best_estimator_))
+    assert (restored.predict(X) == search.predict(X)).all()
+    assert clone(model).get_params()["cv"] == 3
+
+
+def test_sample_weights_reach_the_classifier_and_seeds_decide(data):
+    X, _, y, _ = data
+    weight = np.where(y == "ant", 0.2, 1.0)
+    model = RebalancedClassifier(LogisticRegression(), cv=3, random_state=1).fit(X, y, sample_weight=weight)
+    expected = LogisticRegression().fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(model.estimator_.coef_, expected.coef_)
+    again = clone(model).fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(again.offset_, model.offset_)
+
+
+def test_boosted_trees_and_a_deployment_prior(data):
+    X, test, y, _ = data
+    trees = HistGradientBoostingClassifier(max_iter=20, random_state=0)
+    model = RebalancedClassifier(trees, goal="accuracy", prior="train", cv=3).fit(X, y)
+    np.testing.assert_allclose(model.diagnosis_.fix.prior, np.unique(y, return_counts=True)[1] / len(y))
+    rare = RebalancedClassifier(trees, goal="accuracy", prior=[0.05, 0.05, 0.1, 0.8], cv=3).fit(X, y)
+    assert (rare.predict(test) == "dog").mean() > (model.predict(test) == "dog").mean()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"goal": "top-1"}, "`goal` must be one of"), ({"goal": "accuracy", "prior": [1.0, 2.0]}, "`prior`")],
+)
+def test_settings_are_checked_by_fit(data, settings, message):
+    X, _, y, _ = data
+    with pytest.raises(ValueError, match=message):
+        RebalancedClassifier(LogisticRegression(), cv=2, **settings).fit(X[:200], y[:200])
+    with pytest.raises(ValueError, match="must hold at least two classes"):
+        RebalancedClassifier(LogisticRegression()).fit(X[:20], ["ant"] * 20)
