@@ -10,6 +10,7 @@ from longtail.losses.catalogue import LOSSES
 from longtail.recipes import METHODS, cifar100_lt, with_method
 from longtail.recipes.methods import names_of
 from longtail.runs import RunFolder
+from longtail.training import comparison
 from training.tiny import TINY_OPTIONS
 
 
@@ -60,6 +61,33 @@ def test_two_stages_share_the_first(tiny, tmp_path, capsys):
     assert {row["parameters"] for row in rows} == {rows[0]["parameters"]}
     result = RunFolder.open(tmp_path / "out/crt-seed0").result
     assert result["first_stage"]["folder"] == "ce-seed0"
+
+
+def test_a_first_stage_that_fails_is_not_trained_again(tiny, tmp_path, capsys, monkeypatch):
+    began = []
+
+    def fail(config, *, out, **_):
+        began.append(out.name)
+        raise KeyError("nothing that one would think of")
+
+    monkeypatch.setattr(comparison, "run_experiment", fail)
+    assert main(command(tiny, tmp_path / "out", "--methods", "crt,lws,ce,ldam")) == 2
+    assert began == ["ce-seed0", "ldam-seed0"]
+    said = capsys.readouterr().out
+    assert said.count("failed") == 4
+    assert "lws: seed 0: KeyError: 'nothing that one would think of'" in said
+
+
+def test_settings_that_belong_to_methods_are_refused(tiny, tmp_path, capsys):
+    assert main(command(tiny, tmp_path / "out", "--methods", "ce", "--mixing", "mixup")) == 2
+    assert "--mixing must be left to --methods in a comparison. Got 'mixup'" in capsys.readouterr().err
+
+
+def test_the_table_says_what_differs_from_the_recipe(tiny, tmp_path):
+    options = ["--methods", "ce-weight-decay", "--epochs", "1", "--depth", "8"]
+    assert main(command(tiny, tmp_path / "out", *options)) == 0
+    rows = list(csv.DictReader((tmp_path / "out/table.csv").read_text().splitlines()))
+    assert rows[0]["settings"] == "learning_rate=0.01 weight_decay=0.005"
 
 
 def test_words_for_many_methods():

@@ -291,6 +291,16 @@ def test_weights_are_deferred_and_leave_no_trace_in_a_checkpoint():
     assert torch.equal(criterion(LOGITS, TARGET), plain)
 
 
+@pytest.mark.parametrize("spatial", [(), (2,)])
+def test_class_balanced_weights_are_the_same_for_indices_and_for_one_hot_targets(spatial):
+    logits = torch.randn(6, 4, *spatial, generator=torch.Generator().manual_seed(0))
+    target = torch.randint(0, 4, (6, *spatial), generator=torch.Generator().manual_seed(1))
+    soft = F.one_hot(target, 4).movedim(-1, 1).float()
+    deferred = lt.DeferredReweighting(nn.CrossEntropyLoss(), [500, 50, 20, 5], start_epoch=1)
+    for criterion in (deferred, lt.ClassBalancedLoss([500, 50, 20, 5], gamma=1.0), lt.ClassBalancedLoss([5, 4, 3, 2])):
+        torch.testing.assert_close(criterion(logits, soft), criterion(logits, target))
+
+
 def test_deferred_weights_multiply_those_of_the_loss():
     own = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
     criterion = lt.DeferredReweighting(nn.CrossEntropyLoss(own), COUNTS, start_epoch=1, beta=0.9)

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from longtail import GALALoss, PredictionRebalancer
+from longtail.losses import DeferredReweighting
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
 from longtail.training.evaluation import Scorer, best_on_test, prior_slope, score, score_all
@@ -88,5 +89,6 @@ def test_the_learnt_prior_s_slope_is_that_of_log_theta_over_log_counts():
     counts = torch.tensor([1000, 100, 10, 0])
     criterion.theta.copy_(counts**0.7)
     assert prior_slope(criterion, counts) == pytest.approx({"theta_slope": 0.7, "theta_correlation": 1.0}, abs=1e-6)
+    assert prior_slope(DeferredReweighting(criterion, torch.ones(4)), counts)["theta_slope"] == pytest.approx(0.7, abs=1e-6)
     assert prior_slope(torch.nn.CrossEntropyLoss(), counts) == {}
     assert prior_slope(criterion, torch.full((4,), 7)) == {}

@@ -93,7 +93,7 @@ def test_the_learning_rate_rises_then_falls_as_a_cosine_and_never_rests():
     assert all(a > b for a, b in itertools.pairwise(rates[1:]))
     assert rates[2 + 198 // 2] == pytest.approx(0.05, abs=1e-3)
     assert 0 < rates[-1] < 1e-5
-    assert learning_rate(1, base=0.1, epochs=1, warmup_epochs=0) == pytest.approx(0.05)
+    assert learning_rate(1, base=0.1, epochs=1, warmup_epochs=0) == pytest.approx(0.1)
 
 
 def test_seeds_differ_by_place():

@@ -112,6 +112,13 @@ def test_mixed_batches_are_the_same_after_resuming(tiny, tmp_path, mixing):
     assert_same_end(tmp_path / "cut", tmp_path / "whole")
 
 
+def test_none_asks_for_none(tiny, tmp_path):
+    run_experiment(tiny_config(epochs=1, depth=8), data=tiny, out=tmp_path / "run")
+    with pytest.raises(ValueError, match=r"`imbalance` is 4\.0, not None"):
+        run_experiment(tiny_config(epochs=1, depth=8, imbalance=None), data=tiny, out=tmp_path / "run", resume=True)
+    run_experiment(tiny_config(epochs=1, depth=8, threads=None), data=tiny, out=tmp_path / "run", resume=True)
+
+
 def test_a_resumed_run_goes_on_from_its_checkpoint_and_from_nothing_else(tiny, whole, tmp_path):
     stop = At(9, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(TrainingStopped):

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import shutil
 import signal
 
 import numpy as np
@@ -107,11 +108,30 @@ def test_tau_and_class_means_are_those_of_the_post_hoc_objects(run, first, tiny)
     np.testing.assert_array_equal(run("ncm").load_predictions("test")[0].argmax(1), means.predict(test).numpy())
 
     folder = run("tau-norm")
-    tau = float(re.search(r"τ = ([\d.]+), chosen on the training images", folder.result["notes"][0])[1])
+    assert folder.result["notes"][0].startswith("τ = 1, as no held-out images")
+    old, new = weights(first)["classifier.weight"], weights(folder)["classifier.weight"]
+    torch.testing.assert_close(new, torch.nn.functional.normalize(old), rtol=1e-5, atol=1e-6)
+    assert not weights(folder)["classifier.bias"].any()
+
+
+def test_tau_is_chosen_on_held_out_images(tiny, tmp_path):
+    config = tiny_config(depth=8, loss="ce", epochs=1, validation=0.2, precision="float32")
+    first = run_experiment(config, data=tiny, out=tmp_path / "ce")
+    folder = run_experiment(second_stage(first, "tau-norm"), data=tiny, out=tmp_path / "tau", first_stage=first)
+    held_out, network = load_sets(config, tiny, CPU).validation, trained_network(first)
+    features = features_of(network, held_out, AUTOCAST)
+    tau = TauNormalization().fit(network.classifier, features, held_out.target).tau_
+    assert folder.result["notes"][0] == f"τ = {tau:g}, chosen on the held-out validation images"
     old, new = weights(first)["classifier.weight"], weights(folder)["classifier.weight"]
     torch.testing.assert_close(new, old / old.norm(dim=1, keepdim=True) ** tau, rtol=1e-5, atol=1e-6)
-    assert not weights(folder)["classifier.bias"].any()
-    assert tau in TauNormalization().taus
+
+
+def test_a_second_stage_can_follow_another(run, first, tiny, tmp_path):
+    crt = run("crt", epochs=1)
+    folder = run_experiment(second_stage(crt, "lws", epochs=1), data=tiny, out=tmp_path / "both", first_stage=crt)
+    assert folder.header["config"]["classifier"] == "kept"
+    assert folder.result["first_stage"]["folder"] == "crt"
+    assert changed(folder, crt) <= {"classifier.weight", "classifier.bias"}
 
 
 @pytest.mark.parametrize("settings", [{"learns": "scales"}, {"learns": "both", "max_norm": 0.3}, {"max_norm": 0.0}])
@@ -198,11 +218,16 @@ def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
         ({"mixing": "mixup"}, '`mixing` must be "none" in a second stage'),
         ({"max_norm": 1.5}, "`max_norm`"),
         ({"views": 0}, "`views` must be at least 1"),
+        ({"classifier": "nearest-mean"}, '`learns` must be "nothing" for class means'),
+        ({"depth": 20}, "`depth` must be as in the first stage, 8. Got 20"),
+        ({"validation": 0.5}, "`validation` must be as in the first stage, 0.0. Got 0.5"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
             run_experiment(dataclasses.replace(config, **wrong), data=tiny, out=tmp_path / "run", first_stage=first)
     with pytest.raises(ValueError, match="`first_stage` must be the run that the second stage starts from. Got none"):
         run_experiment(config, data=tiny, out=tmp_path / "run")
+    with pytest.raises(ValueError, match="`first_stage` must be left out but for a SecondStageConfig"):
+        run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", first_stage=first)
     with pytest.raises(ValueError, match="`method` must be one of"):
         second_stage(first, "decoupling")
     assert not (tmp_path / "run").exists()
@@ -215,6 +240,14 @@ def test_a_cosine_head_can_be_made_anew_but_not_scaled(tiny, tmp_path):
         run_experiment(second_stage(ldam, "lws"), data=tiny, out=tmp_path / "lws", first_stage=ldam)
     folder = run_experiment(second_stage(ldam, "crt"), data=tiny, out=tmp_path / "crt", first_stage=ldam)
     assert isinstance(trained_network(folder).classifier, torch.nn.Linear)
+
+
+def test_weights_that_are_not_of_the_run_are_refused(first, tmp_path):
+    shutil.copytree(first.path, tmp_path / "run")
+    header = (tmp_path / "run/run.json").read_text()
+    (tmp_path / "run/run.json").write_text(header.replace('"depth": 8', '"depth": 14'))
+    with pytest.raises(ValueError, match="weights.pt must hold a ResNet-14, as run.json says. It does not"):
+        trained_network(RunFolder.open(tmp_path / "run"))
 
 
 def test_a_run_that_is_not_complete_is_no_first_stage(tmp_path):

@@ -50,6 +50,7 @@ def test_all_of_cifar_where_no_imbalance_is_asked_for(tiny):
         (digits_lt(profile="step"), '`profile` must be "exp" for digits'),
         (digits_lt(mean=(0.5,) * 3, std=(0.5,) * 3), "must hold one value a channel, 1 for digits. Got 3"),
         (digits_lt(augmentations=("auto_augment",)), 'must leave out "auto_augment", which is for colours'),
+        (digits_lt(imbalance=None), "`imbalance` must be a number for digits"),
         (digits_lt(shrink=3), "`shrink` must divide 8, the side of the images. Got 3"),
         (plankton(), "`data` must be the folder of the plankton. Got none"),
         (dataclasses.replace(digits_lt(), dataset="cifar10"), "`data` must be the folder of the data set cifar10"),

@@ -1,5 +1,6 @@
 """`longtail compare RECIPE` and `longtail methods`."""
 
+import dataclasses
 import inspect
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from longtail.arguments import check_choice, check_integer, check_strength
-from longtail.cli.train import Recipe, data_name
+from longtail.cli.train import Recipe, data_name, recipe_of
 from longtail.losses.catalogue import CALLER_S_OWN, LOSSES
 from longtail.recipes.methods import METHODS, job_of, names_of
 from longtail.recipes.second_stages import SECOND_STAGES
@@ -47,6 +48,11 @@ def compare(
     config: TrainingConfig = recipe
     check_integer("seeds", seeds, minimum=1)
     check_strength("checkpoint_seconds", checkpoint_seconds)
+    _, usual = recipe_of(config)
+    for setting in ("loss", "loss_arguments", "sampler", "mixing", "reweight_from"):
+        if getattr(config, setting) != getattr(usual, setting):
+            option = setting.replace("_", "-")
+            raise ValueError(f"--{option} must be left to --methods in a comparison. Got {getattr(config, setting)!r}.")
     names = names_of(methods)
     jobs = [job_of(config, name, seed=config.seed + number) for name in names for number in range(seeds)]
     out = out or Path("runs") / f"compare-{data_name(config)}"
@@ -66,6 +72,7 @@ def compare(
             name: [f"seed {o.job.config.seed}: {o.failure}" for o in outcomes if o.job.method == name and o.failure]
             for name in names
         },
+        dataclasses.asdict(config),
     )
     out.mkdir(parents=True, exist_ok=True)
     for ending, content in {

@@ -60,10 +60,16 @@ def retrain(
     folder = run_experiment(
         second_stage(first, method, **{name: value for name, value in asked.items() if value is not None}),
         data=data,
-        out=out or run.with_name(f"{run.resolve().name}-{method}"),
+        out=out or _beside(run, method),
         resume=resume,
         checkpoint_seconds=checkpoint_seconds,
         callbacks=[ProgressReport()],
         first_stage=first,
     )
     print_result(folder)
+
+
+def _beside(run: Path, method: str) -> Path:
+    """The folder of the first stage, as it was written, with the method behind its name."""
+    named = run if run.name else run.resolve()
+    return named.with_name(f"{named.name}-{method}")

@@ -7,6 +7,7 @@ stratified split (`train`, `val`, `test`).
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +55,7 @@ def _read(path: Path) -> list[np.ndarray]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return [arrays[name] for name in ARRAYS[path.name]]
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         names = ", ".join(ARRAYS[path.name])
         raise ValueError(f"{path} must be an npz file of the arrays {names}. It is damaged: {error}") from error
 
@@ -68,5 +69,8 @@ def _check(images: np.ndarray, labels: np.ndarray, parts: list[np.ndarray], fold
     if not np.array_equal(np.unique(labels), np.arange(CLASSES)):
         raise ValueError(f"{folder / 'ndsb48.npz'} must hold the labels 0 to {CLASSES - 1}. Got others.")
     together = np.concatenate(parts)
-    if not np.array_equal(np.sort(together), np.arange(len(images))):
+    if together.dtype.kind not in "iu" or not np.array_equal(np.sort(together), np.arange(len(images))):
         raise ValueError(f"{folder / 'split_seed0.npz'} must name each of the {len(images)} images once. It does not.")
+    for part, name in ((parts[0], "train"), (parts[2], "test")):
+        if len(np.unique(labels[part])) < CLASSES:
+            raise ValueError(f"{folder / 'split_seed0.npz'} must hold images of every class in {name}. It does not.")

@@ -86,7 +86,9 @@ def cosine_scale(name: str, arguments: Mapping[str, Any]) -> float | None:
     entry = LOSSES[name]
     if entry.head != "cosine":
         return None
-    scale: float = arguments.get("scale", inspect.signature(entry.module).parameters["scale"].default)
+    scale = arguments.get("scale", inspect.signature(entry.module).parameters["scale"].default)
+    if not isinstance(scale, int | float) or isinstance(scale, bool):
+        raise ValueError(f"`loss_arguments` of {name!r}: `scale` must be a number. Got {scale!r}.")
     return scale
 
 

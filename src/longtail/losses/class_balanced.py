@@ -13,7 +13,7 @@ from torch import Tensor
 from longtail.arguments import as_class_counts, check_fraction, check_strength
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.focal import focal_cross_entropy, focal_loss
-from longtail.losses.inputs import check_arguments
+from longtail.losses.inputs import along_classes, check_arguments, class_dimension
 from longtail.losses.shifts import ClassCounts, counts_of
 
 
@@ -37,6 +37,18 @@ def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999) -> T
     else:
         weights = (1 - beta) / -torch.expm1(counts * torch.tensor(beta, dtype=torch.float64).log())
     return weights / weights[as_class_counts(class_counts) > 0].mean()
+
+
+def mean_weight(target: Tensor, weight: Tensor) -> Tensor | float:
+    """What a mean over probabilities t must be divided by to be Σ_i ℓ_i / Σ_ij t_ij w_j, as it is with indices.
+
+    `F.cross_entropy` divides a mean by the weights of the samples where targets are indices, and by their number where
+    targets are probabilities. Class-balanced weights are far below 1 for most samples: mixing must not shrink the step.
+    """
+    if not target.is_floating_point():
+        return 1.0
+    weights = (target.detach() * along_classes(weight.to(target.dtype), target)).sum(class_dimension(target))
+    return weights.mean()
 
 
 def class_balanced_loss(
@@ -148,9 +160,10 @@ class ClassBalancedLoss(LongTailedLoss):
     def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
         """The base loss, weighted."""
         weight = self.class_weight if self.weight is None else self.class_weight * self.weight
-        return focal_cross_entropy(
+        loss = focal_cross_entropy(
             log_probs, target, self.gamma, weight, self.ignore_index, self.reduction, self.label_smoothing
         )
+        return loss / mean_weight(target, weight) if self.reduction == "mean" else loss
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

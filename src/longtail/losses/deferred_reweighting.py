@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail.arguments import check_integer
-from longtail.losses.class_balanced import class_balanced_weights
+from longtail.losses.class_balanced import class_balanced_weights, mean_weight
 from longtail.losses.shifts import ClassCounts
 
 
@@ -64,7 +64,9 @@ class DeferredReweighting(nn.Module):
             return self._loss(input, target)
         own, self.criterion.weight = self.criterion.weight, self.class_weight  # so that no checkpoint depends on it
         try:
-            return self._loss(input, target)
+            loss = self._loss(input, target)
+            mean = self.training and self.criterion.reduction == "mean"
+            return loss / mean_weight(target, self.class_weight) if mean else loss
         finally:
             self.criterion.weight = own
 

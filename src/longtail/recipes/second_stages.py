@@ -1,6 +1,7 @@
 """Second stages by name, with their papers' settings: what is done to the classifier of a run that is complete.
 
-Learning rates belong to a batch size; where the first stage ran with another, they are scaled with it.
+Learning rates belong to a batch size; where the first stage ran with another, they are scaled with it. MiSLAS has its
+settings of CIFAR-100-LT.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ from typing import Any
 
 from longtail.arguments import check_choice
 from longtail.runs import RunFolder
+from longtail.training.config import TrainingConfig
 from longtail.training.second_stage import SecondStageConfig, checksum, stored_config
 
 
@@ -54,6 +56,7 @@ SECOND_STAGES = {
             sampler="class-balanced",
             epochs=10,
             learning_rate=0.1,
+            weight_decay=2e-4,
         ),
         batch_size=128,
         first_stage="mixup",
@@ -89,9 +92,10 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     if first.result is None:
         raise ValueError(f"`first` must be a complete run. Got {first.path}, which has no result yet. Resume it.")
     method, config = SECOND_STAGES[name], stored_config(first)
-    kept = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    kept = {field.name: getattr(config, field.name) for field in dataclasses.fields(TrainingConfig)}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
-    changes: dict[str, Any] = {**plain, "warmup_epochs": 0, "weight_decay": 5e-4, **method.settings}
+    machine = {"device": "auto", "threads": None, "processes": None}  # as this process finds it
+    changes: dict[str, Any] = {**plain, **machine, "warmup_epochs": 0, "weight_decay": 5e-4, **method.settings}
     if "learning_rate" in method.settings and "learning_rate" not in settings:
         batch_size = settings.get("batch_size", config.batch_size)
         changes["learning_rate"] = method.settings["learning_rate"] * batch_size / method.batch_size

@@ -3,7 +3,7 @@
 import csv
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from longtail.runs import RunFolder
 TREATMENTS = ("raw", "inductive", "transductive")
 LEFT = ("method", "settings", "predictions", "seeds")
 RIGHT = ("parameters", "minutes")
+PLAIN = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0}
+CHANGED = ("learning_rate", "weight_decay")
 
 
 @dataclass(frozen=True)
@@ -67,22 +69,25 @@ class ComparisonTable:
         return "\n".join([*lines, *self.notes])
 
 
-def comparison_table(groups: dict[str, Sequence[RunFolder]], failures: dict[str, Sequence[str]]) -> ComparisonTable:
+def comparison_table(
+    groups: dict[str, Sequence[RunFolder]], failures: dict[str, Sequence[str]], recipe: Mapping[str, Any] | None = None
+) -> ComparisonTable:
     """Put complete runs into a table.
 
     Args:
         groups: for each method its complete runs, which differ in the seed.
         failures: for each method why runs of it have no result; a method may be in both.
+        recipe: the settings that all methods begin with; what a method changes stands in its row.
     """
     scores = columns_of((f.result or {})["test"]["raw"] for folders in groups.values() for f in folders)
     columns = (*LEFT, *scores, *RIGHT)
-    recipe = _recipe_of([folder for folders in groups.values() for folder in folders])
+    usual = {**PLAIN, **{name: recipe[name] for name in CHANGED if recipe and name in recipe}}
     rows: list[tuple[str, ...]] = []
     notes: list[str] = []
     for method in dict.fromkeys([*groups, *failures]):
         folders = groups.get(method, ())
         known = {treatment for folder in folders for treatment in (folder.result or {})["test"]}
-        rows += [_row(method, treatment, folders, scores, recipe) for treatment in TREATMENTS if treatment in known]
+        rows += [_row(method, treatment, folders, scores, usual) for treatment in TREATMENTS if treatment in known]
         for failure in failures.get(method, ()):
             rows.append((method, "", "failed", *[""] * (len(columns) - 3)))
             notes.append(f"{method}: {failure}")
@@ -124,14 +129,6 @@ def _settings(config: dict[str, Any], result: dict[str, Any], recipe: dict[str, 
         first = result["first_stage"]["folder"].removesuffix(f"-seed{result['first_stage']['config']['seed']}")
         words = [f"after={first}", f"loss={config['loss']}", f"epochs={config['epochs']}", *words]
     return [*words, *(f"{name}={config[name]}" for name in recipe if config.get(name, recipe[name]) != recipe[name])]
-
-
-def _recipe_of(folders: Sequence[RunFolder]) -> dict[str, Any]:
-    """What plain training has, and what most of the compared runs of one stage have."""
-    configs = [folder.header["config"] for folder in folders if "second_stage" not in folder.header["config"]]
-    plain = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0}
-    usual = ("learning_rate", "weight_decay")
-    return plain | {name: statistics.mode(config[name] for config in configs) for name in usual if configs}
 
 
 def _joined(cells: Sequence[str]) -> str:

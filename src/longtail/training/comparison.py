@@ -12,6 +12,8 @@ from longtail.training.experiment import run_experiment
 from longtail.training.second_stage import SecondStageConfig
 from longtail.training.stopping import TrainingDivergedError
 
+EXPECTED = (ValueError, OSError, RunInUseError, TrainingDivergedError)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -74,12 +76,23 @@ def run_all(
             first_stage=first_stage,
         )
 
+    failed: dict[tuple[str, int], Exception] = {}
+
+    def both_stages(job: Job) -> RunFolder:
+        first = (job.first_stage or job.method, job.config.seed)
+        if first in failed:  # a first stage that failed for one method is not trained again for the next
+            raise failed[first]
+        try:
+            folder = run(first[0], job.config)
+        except Exception as error:
+            failed[first] = error
+            raise
+        return folder if job.second_stage is None else run(job.method, job.second_stage(folder), folder)
+
     for job in jobs:
         try:
-            folder = run(job.first_stage or job.method, job.config)
-            if job.second_stage is not None:
-                folder = run(job.method, job.second_stage(folder), folder)
-        except (ValueError, OSError, RunInUseError, TrainingDivergedError) as error:
+            yield Outcome(job, both_stages(job))
+        except EXPECTED as error:
             yield Outcome(job, failure=" ".join(str(error).split()))
-        else:
-            yield Outcome(job, folder)
+        except Exception as error:  # also what no one thought of must not end the comparison
+            yield Outcome(job, failure=f"{type(error).__name__}: {' '.join(str(error).split())}")

@@ -1,6 +1,6 @@
 """What a trained model is worth: its logits on a set, and the scores of its predictions under each treatment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -171,10 +171,10 @@ def best_on_test(metrics: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 def prior_slope(criterion: nn.Module, class_counts: Tensor) -> dict[str, float]:
     """Of a loss that learns θ: slope and correlation of log θ over log class counts."""
-    statistics: Mapping[str, Tensor] = dict(criterion.named_buffers())
-    if "theta" not in statistics:
+    found = [value for name, value in criterion.named_buffers() if name.split(".")[-1] == "theta"]
+    if not found:
         return {}
-    theta = statistics["theta"].cpu().double()
+    theta = found[0].cpu().double()
     seen = (class_counts > 0) & (theta > 0)
     if len(torch.unique(class_counts[seen])) < 2:
         return {}

@@ -63,6 +63,8 @@ def run_experiment(
         TrainingStopped, TrainingDivergedError: as in `TrainingLoop.run`.
     """
     _check_callbacks(callbacks)
+    if first_stage is not None and not isinstance(config, SecondStageConfig):
+        raise ValueError("`first_stage` must be left out but for a SecondStageConfig.")
     existing = _existing_run(Path(out), resume=resume)
     if existing is not None:
         config = adopt(config, existing)
@@ -79,7 +81,7 @@ def run_experiment(
     if isinstance(model, SecondStage):
         epochs = with_features(epochs, model, sets, fabric.autocast)
     state = _initial_state(config, model, sets, fabric, callbacks)
-    folder = existing or _create(config, Path(out), fabric)
+    folder = existing or _create(config, Path(out), fabric, resume=resume)
     with folder.lock(enabled=fabric.is_global_zero):
         if folder.result is not None:  # another process has ended it while this one was loading
             return folder
@@ -193,9 +195,14 @@ def _initial_state(
     )
 
 
-def _create(config: TrainingConfig, out: Path, fabric: "Fabric") -> RunFolder:
+def _create(config: TrainingConfig, out: Path, fabric: "Fabric", *, resume: bool) -> RunFolder:
     if fabric.is_global_zero:
-        RunFolder.create(out, config=config, seed=config.seed)
+        try:
+            RunFolder.create(out, config=config, seed=config.seed)
+        except FileExistsError:
+            if not resume:
+                raise
+            adopt(config, RunFolder.open(out))  # another process began it while this one was loading
     fabric.barrier()
     return RunFolder.open(out)
 

@@ -43,5 +43,10 @@ def trained_network(folder: RunFolder) -> CifarResNet:
     network = CifarResNet(depth, number, None if scale is None else float(scale), channels)
     if "classifier.centre" in weights:
         network.classifier = NearestMeans(weights["classifier.centre"], weights["classifier.weight"])
-    network.load_state_dict(weights)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        raise ValueError(
+            f"{folder.path / 'weights.pt'} must hold a ResNet-{depth}, as run.json says. It does not."
+        ) from None
     return network.eval()

@@ -6,7 +6,7 @@ from longtail.runs import RunFolder, current_versions
 from longtail.training.config import TrainingConfig, parse_arguments
 from longtail.training.second_stage import stored_config
 
-OPEN = {"auto", None}
+OF_THE_MACHINE = ("threads", "processes")
 
 
 def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
@@ -27,7 +27,8 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
         if field.name == "loss_arguments":
             named, known = parse_arguments(asked), parse_arguments(had)
             asked = had if named.items() <= known.items() else asked
-        if asked != had and not (isinstance(asked, str | None) and asked in OPEN):
+        left_open = asked == "auto" or (asked is None and field.name in OF_THE_MACHINE)
+        if asked != had and not left_open:
             differences.append(f"`{field.name}` is {had!r}, not {asked!r}")
     if differences:
         raise ValueError(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from longtail.arguments import check_fraction, check_integer, check_positive
 from longtail.losses.catalogue import LOSSES
 from longtail.models import CifarResNet, NearestMeans
-from longtail.posthoc import NearestClassMean, TauNormalization
+from longtail.posthoc import NearestClassMean, TauNormalization, tau_normalized
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.evaluation import Autocast
@@ -25,6 +25,8 @@ from longtail.training.images import Epochs, SmallImages
 from longtail.training.network import trained_network
 from longtail.training.seeds import generator_for
 from longtail.training.sets import Sets
+
+OF_THE_FIRST = ("dataset", "imbalance", "profile", "subset_seed", "validation", "shrink", "depth", "mean", "std")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class SecondStageConfig(TrainingConfig):
     classifier_rate: float = 1.0
     """Learning rate of the classifier over that of the scales."""
     max_norm: float | None = None
-    """Greatest length of a class vector, between the shortest (0) and the longest (1) that the first stage has."""
+    """Greatest length of a class vector, between the shortest (0) and the longest (1) that it begins with."""
     shift_batch_norm: bool = False
     """Whether the running statistics of batch norm go on learning."""
     views: int = 4
@@ -70,6 +72,8 @@ class SecondStageConfig(TrainingConfig):
             raise ValueError(f"`epochs` must be 0 where nothing is trained, and only there. Got {self.epochs}.")
         if self.mixing != "none":
             raise ValueError(f'`mixing` must be "none" in a second stage. Got {self.mixing!r}.')
+        if self.classifier == "nearest-mean" and self.learns != "nothing":
+            raise ValueError(f'`learns` must be "nothing" for class means, which are not trained. Got {self.learns!r}.')
         if LOSSES[self.loss].head == "cosine":
             raise ValueError(f"`loss` must not need a cosine head in a second stage. Got {self.loss!r}.")
 
@@ -80,8 +84,8 @@ def stored_config(folder: RunFolder) -> TrainingConfig:
     Raises:
         ValueError: it is no training run, or of a version that has other settings.
     """
-    kind = SecondStageConfig if "second_stage" in folder.header["config"] else TrainingConfig
     try:
+        kind = SecondStageConfig if "second_stage" in folder.header["config"] else TrainingConfig
         return kind.from_json(folder.header["config"])
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(
@@ -171,6 +175,7 @@ def build(config: SecondStageConfig, first: RunFolder, sets: Sets, autocast: Aut
             f"`first_stage` must be the run that this second stage began from, of checksum {config.first_stage}. "
             f"Got {first.path}, of {checksum(first)}."
         )
+    _check_same_data(config, stored_config(first))
     network = trained_network(first).to(sets.train.images.device)
     if not isinstance(network.classifier, nn.Linear) and config.classifier in ("kept", "tau-normalised"):
         raise ValueError(
@@ -181,7 +186,7 @@ def build(config: SecondStageConfig, first: RunFolder, sets: Sets, autocast: Aut
         network = network.to(memory_format=torch.channels_last)
     notes = []
     if config.classifier == "tau-normalised":
-        notes.append(_normalise_lengths(network, config, sets, autocast))
+        notes.append(_normalise_lengths(network, sets, autocast))
     if config.classifier == "nearest-mean":
         features, target = features_of(network, sets.train, autocast), sets.train.target
         fitted = NearestClassMean().fit(features, target, len(sets.class_counts))
@@ -189,20 +194,32 @@ def build(config: SecondStageConfig, first: RunFolder, sets: Sets, autocast: Aut
     return SecondStage(network, config, notes).to(sets.train.images.device)
 
 
-def _normalise_lengths(network: CifarResNet, config: SecondStageConfig, sets: Sets, autocast: Autocast) -> str:
-    """Choose τ on held-out images where every class has one, else on augmented training images; says which."""
-    held_out = torch.bincount(sets.validation.target, minlength=len(sets.class_counts))
-    chosen_on, what = sets.validation, "the held-out validation images"
-    if not bool((held_out > 0).all()):
-        chosen_on = sets.train.augmented(config.augmentations, _generator(config, sets, view=0))
-        what = "the training images, augmented once more"
+def _check_same_data(config: SecondStageConfig, first: TrainingConfig) -> None:
+    for name in OF_THE_FIRST:
+        if getattr(config, name) != getattr(first, name):
+            raise ValueError(
+                f"`{name}` must be as in the first stage, {getattr(first, name)!r}. Got {getattr(config, name)!r}."
+            )
+
+
+def _normalise_lengths(network: CifarResNet, sets: Sets, autocast: Autocast) -> str:
+    """Choose τ on held-out images where every class has one, else take 1; says which.
+
+    Training images can't choose: where the network has fitted them, every τ is as good as any other.
+    """
     linear = network.classifier
     assert isinstance(linear, nn.Linear)
-    fitted = TauNormalization().fit(linear, features_of(network, chosen_on, autocast), chosen_on.target)
+    if bool((torch.bincount(sets.validation.target, minlength=len(sets.class_counts)) > 0).all()):
+        features = features_of(network, sets.validation, autocast)
+        fitted = TauNormalization().fit(linear, features, sets.validation.target)
+        tau, why = fitted.tau_, "chosen on the held-out validation images"
+    else:
+        tau, why = 1.0, "as no held-out images of every class are there to choose it on"
+    normalised = tau_normalized(linear, tau)
     with torch.no_grad():
-        linear.weight.copy_(fitted.linear_.weight)
+        linear.weight.copy_(normalised.weight)
         linear.bias.zero_()
-    return f"τ = {fitted.tau_:g}, chosen on {what}"
+    return f"τ = {tau:g}, {why}"
 
 
 def features_of(network: CifarResNet, data: SmallImages, autocast: Autocast) -> Tensor:
@@ -264,4 +281,6 @@ def with_features(epochs: Epochs, stage: SecondStage, sets: Sets, autocast: Auto
 
 
 def _generator(config: SecondStageConfig, sets: Sets, view: int) -> torch.Generator:
-    return generator_for(sets.train.images.device, config.seed, 0, view)
+    return generator_for(
+        sets.train.images.device, config.seed, 0, view + 1
+    )  # a last 0 would be the seed of the weights

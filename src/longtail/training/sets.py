@@ -72,7 +72,9 @@ def _cifar(config: TrainingConfig, data: Folder, download: bool) -> tuple[Images
 def _digits(config: TrainingConfig, _data: Folder, _download: bool) -> tuple[Images, Images, Images]:
     if config.profile != "exp":
         raise ValueError(f'`profile` must be "exp" for digits. Got {config.profile!r}.')
-    digits = long_tailed_digits(config.imbalance or 1.0, seed=config.subset_seed)
+    if config.imbalance is None:
+        raise ValueError("`imbalance` must be a number for digits; 1 takes as many of each class. Got None.")
+    digits = long_tailed_digits(config.imbalance, seed=config.subset_seed)
     # Their 17 levels of grey as multiples of 15: a byte holds each exactly.
     train_images, test_images = ((i[:, None] * 240).to(torch.uint8) for i in (digits.train_images, digits.test_images))
     train, held_out = _split((train_images, digits.train_target), config.validation)
