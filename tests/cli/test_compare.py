@@ -57,7 +57,7 @@ def test_two_stages_share_the_first(tiny, tmp_path, capsys):
     ]
     rows = list(csv.DictReader((tmp_path / "out/table.csv").read_text().splitlines()))
     assert [row["method"] for row in rows[::3]] == ["crt", "tau-norm", "ce"]
-    assert rows[0]["settings"].startswith("after=ce loss=ce epochs=10 sampler=class-aware")
+    assert rows[0]["settings"].startswith("after=ce classifier=new learns=classifier loss=ce epochs=10")
     assert {row["parameters"] for row in rows} == {rows[0]["parameters"]}
     result = RunFolder.open(tmp_path / "out/crt-seed0").result
     assert result["first_stage"]["folder"] == "ce-seed0"
@@ -88,6 +88,15 @@ def test_the_table_says_what_differs_from_the_recipe(tiny, tmp_path):
     assert main(command(tiny, tmp_path / "out", *options)) == 0
     rows = list(csv.DictReader((tmp_path / "out/table.csv").read_text().splitlines()))
     assert rows[0]["settings"] == "learning_rate=0.01 weight_decay=0.005"
+
+
+def test_runs_of_other_settings_are_not_mixed_in(tiny, tmp_path, capsys):
+    options = ["--methods", "ce", "--epochs", "1", "--depth", "8"]
+    assert main(command(tiny, tmp_path / "out", *options)) == 0
+    table = (tmp_path / "out/table.csv").read_text()
+    assert main(command(tiny, tmp_path / "out", *options, "--epochs", "2")) == 2
+    assert "`epochs` is 1, not 2" in capsys.readouterr().err
+    assert (tmp_path / "out/table.csv").read_text() == table
 
 
 def test_words_for_many_methods():

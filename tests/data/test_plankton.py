@@ -11,7 +11,9 @@ def write(folder, *, images=None, labels=None, **parts):
     labels = (np.arange(4 * CLASSES) % CLASSES).astype(np.uint8) if labels is None else labels
     images = np.zeros((len(labels), 48, 48), np.uint8) if images is None else images
     np.savez(folder / "ndsb48.npz", x=images, y=labels)
-    usual = dict(zip(("train", "val", "test"), np.split(np.arange(len(labels)), [2 * CLASSES, 3 * CLASSES]), strict=True))
+    usual = dict(
+        zip(("train", "val", "test"), np.split(np.arange(len(labels)), [2 * CLASSES, 3 * CLASSES]), strict=True)
+    )
     np.savez(folder / "split_seed0.npz", **(usual | parts))
     return folder
 

@@ -89,6 +89,8 @@ def test_the_learnt_prior_s_slope_is_that_of_log_theta_over_log_counts():
     counts = torch.tensor([1000, 100, 10, 0])
     criterion.theta.copy_(counts**0.7)
     assert prior_slope(criterion, counts) == pytest.approx({"theta_slope": 0.7, "theta_correlation": 1.0}, abs=1e-6)
-    assert prior_slope(DeferredReweighting(criterion, torch.ones(4)), counts)["theta_slope"] == pytest.approx(0.7, abs=1e-6)
+    assert prior_slope(DeferredReweighting(criterion, torch.ones(4)), counts)["theta_slope"] == pytest.approx(
+        0.7, abs=1e-6
+    )
     assert prior_slope(torch.nn.CrossEntropyLoss(), counts) == {}
     assert prior_slope(criterion, torch.full((4,), 7)) == {}

@@ -42,7 +42,7 @@ def compare(
         checkpoint_seconds: Time between two checkpoints.
     """
     from longtail.reports import comparison_table
-    from longtail.training.comparison import run_all
+    from longtail.training.comparison import check_settings, run_all
     from longtail.training.progress import ProgressReport
 
     config: TrainingConfig = recipe
@@ -56,6 +56,7 @@ def compare(
     names = names_of(methods)
     jobs = [job_of(config, name, seed=config.seed + number) for name in names for number in range(seeds)]
     out = out or Path("runs") / f"compare-{data_name(config)}"
+    check_settings(jobs, out)
     outcomes = list(
         run_all(
             jobs,

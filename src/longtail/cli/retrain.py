@@ -26,11 +26,14 @@ def retrain(
     threads: int | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> None:
-    """Make the classifier of a complete run anew, its features staying as they are: a second stage, a run of its own.
+    """Make the classifier of a complete run anew, on its features: a second stage, which is a run of its own.
 
     Args:
         run: Folder of the first stage.
-        method: The second stage, with its paper's settings.
+        method: The second stage, with its paper's settings: crt, a new classifier on class-aware draws; lws, one scale
+            a class; tau-norm, class vectors of one length; ncm, nearest class means; mislas, scales and classifier with
+            label-aware smoothing (made for a run with mixup); weight-balancing, cut class vectors (for one with a
+            large weight decay).
         data: Folder of the data set of the first stage; digits need none.
         out: Folder of the new run; by default that of the first stage with the method behind it.
         resume: Go on with the run in that folder; begin it if it is new.
@@ -60,7 +63,7 @@ def retrain(
     folder = run_experiment(
         second_stage(first, method, **{name: value for name, value in asked.items() if value is not None}),
         data=data,
-        out=out or _beside(run, method),
+        out=out or _beside(run, method, seed),
         resume=resume,
         checkpoint_seconds=checkpoint_seconds,
         callbacks=[ProgressReport()],
@@ -69,7 +72,7 @@ def retrain(
     print_result(folder)
 
 
-def _beside(run: Path, method: str) -> Path:
-    """The folder of the first stage, as it was written, with the method behind its name."""
+def _beside(run: Path, method: str, seed: int | None) -> Path:
+    """The folder of the first stage, as it was written, with the method, and a seed of its own, behind its name."""
     named = run if run.name else run.resolve()
-    return named.with_name(f"{named.name}-{method}")
+    return named.with_name(f"{named.name}-{method}" + ("" if seed is None else f"-seed{seed}"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -47,7 +48,7 @@ def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None
     for treatment, values in scores.items():
         table.add_row(treatment, *(percent(values[name]) for name in columns.values()))
     console.print(
-        f"{Path(folder.path).name}: {_described(folder)}test accuracy in %"
+        f"{Path(folder.path).resolve().name}: {_described(folder)}test accuracy in %"
         f"{', all: mean of the recalls of all classes' if 'accuracy' in columns else ''}",
         soft_wrap=True,
     )
@@ -72,5 +73,15 @@ def _described(folder: RunFolder) -> str:
         config = stored_config(folder)
     except ValueError:
         return ""
-    stage = f"{config.second_stage} on " if isinstance(config, SecondStageConfig) else ""
-    return f"{data_name(config)}, {stage}{config.loss}, seed {config.seed}, epoch {config.epochs} (the last), "
+    if isinstance(config, SecondStageConfig):
+        first = (folder.result or {})["first_stage"]["config"]
+        trained = f"{config.second_stage} after {_loss_and_mixing(first)}"
+    else:
+        trained = _loss_and_mixing(folder.header["config"])
+    last = f"epoch {config.epochs} (the last), " if config.epochs else ""
+    return f"{data_name(config)}, {trained}, seed {config.seed}, {last}"
+
+
+def _loss_and_mixing(config: Mapping[str, Any]) -> str:
+    mixing = config.get("mixing", "none")
+    return str(config["loss"]) + ("" if mixing == "none" else f" with {mixing}")

@@ -15,6 +15,13 @@ LEFT = ("method", "settings", "predictions", "seeds")
 RIGHT = ("parameters", "minutes")
 PLAIN = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0}
 CHANGED = ("learning_rate", "weight_decay")
+SECOND = {
+    "classifier": "kept",
+    "learns": "nothing",
+    "classifier_rate": 1.0,
+    "max_norm": None,
+    "shift_batch_norm": False,
+}
 
 
 @dataclass(frozen=True)
@@ -91,12 +98,21 @@ def comparison_table(
         for failure in failures.get(method, ()):
             rows.append((method, "", "failed", *[""] * (len(columns) - 3)))
             notes.append(f"{method}: {failure}")
+    if rows and recipe:
+        notes.insert(0, _protocol(recipe))
+    if any(row[2] == "inductive" for row in rows):
+        notes.append(
+            "inductive: fitted on held-out images where every class has one, else on augmented training images"
+        )
     if any(row[2] == "transductive" for row in rows):
         notes.append("transductive: fitted on the unlabelled test set as a whole, taken to be balanced")
     if "accuracy" in scores:
         notes.append("all: mean of the recalls of all classes")
     if rows:
-        notes.append("test accuracy in %, last epoch, mean ± standard deviation over the seeds; minutes of steps alone")
+        spread_over = (
+            ", mean ± standard deviation over the seeds" if any("±" in cell for row in rows for cell in row) else ""
+        )
+        notes.append(f"test accuracy in %, last epoch{spread_over}; minutes of steps alone")
     return ComparisonTable(columns, tuple(rows), tuple(notes))
 
 
@@ -125,10 +141,28 @@ def _minutes(result: dict[str, Any]) -> float:
 def _settings(config: dict[str, Any], result: dict[str, Any], recipe: dict[str, Any]) -> list[str]:
     """What a method sets: its first stage, the arguments of its loss, and what is not as in the recipe."""
     words = [*config["loss_arguments"]]
-    if "first_stage" in result:
-        first = result["first_stage"]["folder"].removesuffix(f"-seed{result['first_stage']['config']['seed']}")
-        words = [f"after={first}", f"loss={config['loss']}", f"epochs={config['epochs']}", *words]
-    return [*words, *(f"{name}={config[name]}" for name in recipe if config.get(name, recipe[name]) != recipe[name])]
+    if "first_stage" not in result:
+        return [*words, *_changes(config, recipe)]
+    first = result["first_stage"]["folder"].removesuffix(f"-seed{result['first_stage']['config']['seed']}")
+    words = [f"after={first}", *_changes(config, SECOND)]
+    if config["epochs"]:
+        words += [f"loss={config['loss']}", *config["loss_arguments"], f"epochs={config['epochs']}"]
+        words += _changes(config, recipe)
+    return words
+
+
+def _changes(config: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={config[name]}" for name in usual if config.get(name, usual[name]) != usual[name]]
+
+
+def _protocol(recipe: Mapping[str, Any]) -> str:
+    """What all rows share."""
+    tail = "" if recipe["imbalance"] is None else f", imbalance {recipe['imbalance']:g}"
+    return (
+        f"{recipe['dataset']}{tail}, ResNet-{recipe['depth']}, {recipe['epochs']} epochs (before any second stage), "
+        f"batches of {recipe['batch_size']}, augmented by {', '.join(recipe['augmentations']) or 'nothing'}; "
+        f"many: more than {recipe['many_above']} training images, few: fewer than {recipe['few_below']}"
+    )
 
 
 def _joined(cells: Sequence[str]) -> str:

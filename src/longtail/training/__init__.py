@@ -5,6 +5,7 @@ from longtail.training.config import TrainingConfig
 from longtail.training.evaluation import score
 from longtail.training.experiment import run_experiment
 from longtail.training.network import trained_network
+from longtail.training.sets import load_sets
 from longtail.training.stopping import TrainingDivergedError, TrainingStopped
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingDivergedError",
     "TrainingStopped",
+    "load_sets",
     "run_experiment",
     "score",
     "trained_network",

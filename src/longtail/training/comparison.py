@@ -9,7 +9,8 @@ from longtail.runs import RunFolder, RunInUseError
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
 from longtail.training.experiment import run_experiment
-from longtail.training.second_stage import SecondStageConfig
+from longtail.training.resume import adopt
+from longtail.training.second_stage import SecondStageConfig, stored_config
 from longtail.training.stopping import TrainingDivergedError
 
 EXPECTED = (ValueError, OSError, RunInUseError, TrainingDivergedError)
@@ -39,6 +40,24 @@ class Outcome:
     job: Job
     folder: RunFolder | None = None
     failure: str | None = None
+
+
+def check_settings(jobs: Iterable[Job], out: str | os.PathLike[str]) -> None:
+    """See that the runs that `out` holds are those of the jobs, before any work starts.
+
+    Raises:
+        ValueError: a run has other settings.
+    """
+    for job in jobs:
+        path = Path(out) / f"{job.first_stage or job.method}-seed{job.config.seed}"
+        if not (path / "run.json").is_file():
+            continue
+        try:
+            folder = RunFolder.open(path)
+            stored_config(folder)
+        except ValueError:
+            continue  # damaged: an outcome of that run, not of the comparison
+        adopt(job.config, folder)
 
 
 def run_all(

@@ -103,8 +103,11 @@ class _TimeLeft(ProgressColumn):
 
 def _described(plan: Plan) -> str:
     config = plan.config
+    words = [config.loss, *config.loss_arguments]
+    if config.mixing != "none":
+        words.append(f"mixing={config.mixing}")
     return (
-        f"{plan.samples:,} training images, ResNet-{config.depth}, {' '.join([config.loss, *config.loss_arguments])}, "
+        f"{plan.samples:,} training images, ResNet-{config.depth}, {' '.join(words)}, "
         f"{config.device}, {config.precision}, threads {config.threads}, processes {config.processes}"
     )
 

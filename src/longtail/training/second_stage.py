@@ -212,7 +212,7 @@ def _normalise_lengths(network: CifarResNet, sets: Sets, autocast: Autocast) -> 
     if bool((torch.bincount(sets.validation.target, minlength=len(sets.class_counts)) > 0).all()):
         features = features_of(network, sets.validation, autocast)
         fitted = TauNormalization().fit(linear, features, sets.validation.target)
-        tau, why = fitted.tau_, "chosen on the held-out validation images"
+        tau, why = fitted.tau_, "chosen on the held-out validation images, whose score is no estimate then"
     else:
         tau, why = 1.0, "as no held-out images of every class are there to choose it on"
     normalised = tau_normalized(linear, tau)

@@ -14,6 +14,9 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
         mean: C values in [0, 1].
         std: C values > 0, of the same scale.
 
+    Raises:
+        TypeError: other images than bytes.
+
     Returns:
         float32, in the memory format of the images.
 
@@ -21,6 +24,8 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
         >>> normalise(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), mean=[0.5], std=[0.25]).item()
         2.0
     """
+    if images.dtype != torch.uint8:
+        raise TypeError(f"`images` must be uint8, 0 to 255. Got {images.dtype}.")
     scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
     shift = torch.tensor(mean, dtype=torch.float64) * 255 * scale
     shape = (1, -1, 1, 1)
