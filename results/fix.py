@@ -117,9 +117,7 @@ def table(runs: list[dict[str, Any]]) -> str:
         inside = sum(r["interval"][0] <= r["after"] - r["before"] <= r["interval"][1] for r in group)
         gains = [r["after"] - r["before"] for r in group]
         cells = [spread([r[key] for r in group]) for key in ("promised", "before", "after")]
-        accuracy = [
-            f"{100 * statistics.mean(r[key] for r in group):.1f}" for key in ("accuracy_before", "accuracy_after")
-        ]
+        accuracy = [spread([r[key] for r in group]) for key in ("accuracy_before", "accuracy_after")]
         lines.append(
             f"| {data} | {model} | {verdicts} | {' | '.join(cells)} | {spread(gains)} | {inside} of {len(group)} "
             f"| {' | '.join(accuracy)} |"
