@@ -1,5 +1,6 @@
 """`longtail fix PREDICTIONS`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -59,6 +60,7 @@ def fix(
         groups=loaded.groups,
         folds=folds,
         seed=seed,
+        tell=lambda step: print(f"cross-fitting {step}", file=sys.stderr),
     )
     _print(diagnosis)
     print(f"fix: {diagnosis.fix.save(out)}")

@@ -1,6 +1,6 @@
 """What is wrong with a trained model, what would help, and a verdict: from saved predictions alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -103,6 +103,7 @@ def diagnose(
     folds: int = 5,
     level: float = 0.95,
     seed: int = 0,
+    tell: Callable[[str], None] | None = None,
 ) -> Diagnosis:
     """Find out whether re-balancing helps a trained model, how much, and what it costs.
 
@@ -120,6 +121,7 @@ def diagnose(
         folds: at least 2.
         level: of the intervals, in (0, 1).
         seed: of folds and bootstrap.
+        tell: is told what begins, for work that takes a while.
 
     Raises:
         ValueError, TypeError, IndexError: inputs that do not fit; fewer than two classes with samples.
@@ -148,7 +150,9 @@ def diagnose(
     wide = 1 - (1 - level) / len(rules)
     fits: dict[str, CrossFitted] = {}
     outcomes = []
-    for rule in rules:
+    for number, rule in enumerate(rules, 1):
+        if tell is not None:
+            tell(f"{number} of {len(rules)}: {rule.name}")
         try:
             fits[rule.name] = cross_fit(rule, z, y, aim, folds=folds, seed=seed, groups=g)
         except NoFixedPointError as error:
