@@ -1,7 +1,6 @@
 """`longtail compare RECIPE` and `longtail methods`."""
 
 import dataclasses
-import inspect
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from rich.table import Table
 
 from longtail.arguments import check_choice, check_integer, check_strength
 from longtail.cli.train import Recipe, data_name, recipe_of
-from longtail.losses.catalogue import CALLER_S_OWN, LOSSES
+from longtail.losses.catalogue import paper_settings, settable_arguments
 from longtail.recipes.methods import METHODS, job_of, names_of
 from longtail.recipes.second_stages import SECOND_STAGES
 from longtail.training.config import TrainingConfig
@@ -109,13 +108,6 @@ def methods(name: tyro.conf.Positional[str | None] = None) -> None:
     console.print(table)
     if name is not None:
         second = SECOND_STAGES[name].settings if name in SECOND_STAGES else {}
-        for key, value in _defaults(second.get("loss", METHODS[name].settings["loss"])).items():
+        loss = second.get("loss", METHODS[name].settings["loss"])
+        for key, value in (settable_arguments(loss) | paper_settings(loss)).items():
             console.print(f"  {key} = {value}")
-
-
-def _defaults(loss: str) -> dict[str, object]:
-    """The arguments of a loss as its paper's experiments have them."""
-    entry = LOSSES[loss]
-    parameters = inspect.signature(entry.module).parameters.values()
-    usual = {p.name: p.default for p in parameters if p.name not in CALLER_S_OWN and p.default is not p.empty}
-    return usual | dict(entry.settings)

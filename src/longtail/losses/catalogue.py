@@ -76,6 +76,17 @@ def paper_settings(name: str) -> dict[str, Any]:
     return dict(LOSSES[name].settings)
 
 
+def settable_arguments(name: str) -> dict[str, Any]:
+    """The arguments of a loss that a configuration may set, with their defaults.
+
+    Example:
+        >>> settable_arguments("focal")
+        {'gamma': 1.0, 'label_smoothing': 0.0}
+    """
+    parameters = inspect.signature(LOSSES[name].module).parameters.values()
+    return {p.name: p.default for p in parameters if p.name not in CALLER_S_OWN and p.default is not p.empty}
+
+
 def cosine_scale(name: str, arguments: Mapping[str, Any]) -> float | None:
     """The scale of the cosine head that a loss needs, by its arguments or its default; `None` for a linear head.
 
@@ -110,7 +121,7 @@ def make_loss(name: str, class_counts: Tensor, **arguments: Any) -> nn.Module:
     """
     check_choice("loss", name, list(LOSSES))
     entry = LOSSES[name]
-    known = [name for name in inspect.signature(entry.module).parameters if name not in CALLER_S_OWN]
+    known = settable_arguments(name)
     for argument in arguments:
         if argument not in known:
             raise ValueError(f"`loss_arguments` of {name!r} must be among {', '.join(known)}. Got {argument!r}.")
