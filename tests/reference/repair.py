@@ -38,6 +38,15 @@ def worst(share, target, predicted, num_classes):
     return np.mean(recalls[: max(1, int(np.ceil(share * len(recalls))))])
 
 
+def expected_cost(cost, prior, target, predicted, num_classes):
+    total = share = 0.0
+    for label in range(num_classes):
+        own = [cost[label][p] for t, p in zip(target, predicted, strict=True) if t == label]
+        if own:
+            total, share = total + prior[label] * sum(own) / len(own), share + prior[label]
+    return total / share
+
+
 def calibration_error(confidence, correct, weight, bins=15):
     total = 0.0
     for number in range(bins):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from longtail.posthoc.fixed_point import NoFixedPointError
-from longtail.repair import diagnose
+from longtail.repair import Fix, diagnose
 from longtail.repair.candidates import candidates, fitted_to_goal
 from longtail.repair.cross_fitting import cross_fit
 from longtail.repair.folds import stratified_folds
@@ -70,8 +70,8 @@ def test_noise_is_not_mistaken_for_a_gain(seed):
 def test_no_decision_has_seen_its_own_label():
     """Change one label: the decisions on that fold's samples stay."""
     logits, target = predictions([80, 40, 30, 20, 20])
-    rule = candidates()[0]
     goal = BalancedAccuracy()
+    rule = candidates(goal)[0]
     fold = stratified_folds(target, 5, 0)
     first = cross_fit(rule, logits, target, goal, folds=5, seed=0)
     for number in range(5):
@@ -91,6 +91,26 @@ def test_every_goal_is_pursued(goal):
     found = diagnose(logits, target, goal=goal, prior=prior)
     assert found.verdict == "use"
     assert found.fix.evidence["after"] > found.fix.evidence["before"]
+
+
+def test_costs_are_decided_by_calibrated_probabilities(tmp_path):
+    logits, target = predictions([400, 300, 200, 100, 100], slant=0.0)
+    cost = 1 - np.eye(5)
+    cost[4, :4] = 20.0  # to miss class 4 is what must not happen
+    found = diagnose(logits, target, goal="cost", cost=cost)
+    assert found.verdict == "use"
+    fresh, truth = predictions([400] * 5, slant=0.0, seed=1)
+    before, after = (cost[truth, decided].mean() for decided in (fresh.argmax(1), found.fix.predict(fresh)))
+    assert after < 0.6 * before
+    gains = {outcome.name: outcome.gain for outcome in found.outcomes}
+    assert gains["least expected cost"] > gains["re-balancing"] + 0.1
+    if found.fix.cost is not None:
+        probability = found.fix.predict_proba(fresh)
+        np.testing.assert_array_equal(found.fix.predict(fresh), (probability @ cost).argmin(1))
+        loaded = Fix.load(found.fix.save(tmp_path / "fix.json"))
+        np.testing.assert_array_equal(loaded.predict(fresh), found.fix.predict(fresh))
+        with pytest.raises(ValueError, match="decides by costs, which no linear layer does"):
+            found.fix.fold_into(torch.nn.Linear(2, 5))
 
 
 def test_classes_that_never_come_are_not_preferred():

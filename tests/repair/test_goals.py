@@ -6,16 +6,19 @@ from reference import repair as reference
 
 NUM_CLASSES = 7
 PRIOR = np.array([0.4, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05])
+COST = np.random.default_rng(1).random((7, 7)) * (1 - np.eye(7))
 REFERENCES = {
     "balanced-accuracy": reference.balanced_accuracy,
     "accuracy": lambda *args: reference.accuracy_under(PRIOR, *args),
     "macro-f1": reference.macro_f1,
     "worst-tenth": lambda *args: reference.worst(0.1, *args),
+    "cost": lambda *args: -reference.expected_cost(COST, PRIOR, *args),
 }
 
 
 def goal_of(name):
-    return make_goal(name, NUM_CLASSES, PRIOR if name == "accuracy" else "uniform")
+    named = name in ("accuracy", "cost")
+    return make_goal(name, NUM_CLASSES, PRIOR if named else "uniform", COST if name == "cost" else None)
 
 
 @pytest.mark.parametrize("name", GOALS)
@@ -34,7 +37,7 @@ def test_scores_are_those_of_the_reference_and_of_weighted_samples(name, absent)
 def test_a_prior_is_a_distribution(name):
     prior = goal_of(name).prior(NUM_CLASSES)
     assert prior.sum() == pytest.approx(1)
-    assert np.allclose(prior, PRIOR if name == "accuracy" else 1 / NUM_CLASSES)
+    assert np.allclose(prior, PRIOR if name in ("accuracy", "cost") else 1 / NUM_CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,13 @@ def test_a_prior_is_a_distribution(name):
         (("macro-f1", 3, [0.5, 0.3, 0.2]), "`prior` must be \"uniform\" for the goal 'macro-f1'"),
         (("accuracy", 3, [0.5, 0.3, 0.3]), "`prior` must"),
         (("accuracy", 3, [0.5, 0.5]), "`prior` must"),
+        (("cost", 3), '`cost` must be given for the goal "cost", and only there'),
+        (("macro-f1", 3, "uniform", np.eye(3)), '`cost` must be given for the goal "cost", and only there'),
+        (("cost", 3, "uniform", np.eye(2)), r"`cost` must hold finite numbers of the shape \(3, 3\)"),
+        (
+            ("cost", 2, "uniform", np.eye(2)),
+            "must be least where class and decision agree. It is not for class 0",
+        ),
     ],
 )
 def test_what_is_no_goal_is_refused(arguments, message):

@@ -114,10 +114,12 @@ def test_from_the_command_line(tmp_path, scores, capsys):
     ("options", "message"),
     [
         (["--goal", "accuracy", "--prior", "train"], "--prior train needs class_counts"),
-        (["--goal", "accuracy", "--prior", "none.txt"], "--prior must be uniform, train or a file"),
+        (["--goal", "accuracy", "--prior", "none.txt"], "must be a file of numbers. Got none.txt"),
         (["--kind", "probabilities"], "must hold probabilities"),
         (["--folds", "1"], "`folds` must be at least 2"),
         (["--labels", "x.npy"], "x.npy"),
+        (["--goal", "cost"], '`cost` must be given for the goal "cost"'),
+        (["--goal", "cost", "--cost", "none.txt"], "--cost must be a file of numbers"),
     ],
 )
 def test_bad_options_are_one_line_and_leave_nothing(tmp_path, scores, capsys, options, message):

@@ -14,7 +14,7 @@ from longtail.repair.predictions import Predictions, load_predictions
 from longtail.reports.cells import percent
 
 Kind = Literal["logits", "probabilities"]
-GoalName = Literal["balanced-accuracy", "accuracy", "macro-f1", "worst-tenth"]
+GoalName = Literal["balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost"]
 
 
 def fix(
@@ -25,6 +25,7 @@ def fix(
     part: str = "validation",
     goal: GoalName = "balanced-accuracy",
     prior: Annotated[str, tyro.conf.arg(metavar="uniform|train|FILE")] = "uniform",
+    cost: Path | None = None,
     out: Path = Path("fix.json"),
     folds: int = 5,
     seed: int = 0,
@@ -41,8 +42,10 @@ def fix(
         kind: What the scores are; it is not guessed.
         part: Of a run folder, the set to judge by.
         goal: What the model is to be good at.
-        prior: For the goal accuracy, how often classes will come: all alike, as the training counts, or a file of
-            one number a line.
+        prior: For the goals accuracy and cost, how often classes will come: all alike, as the training counts, or a
+            file of one number a line.
+        cost: For the goal cost, a file of numbers with blanks or commas between them: a row for each class, a column
+            for what it is taken for.
         out: The file to write; it must not exist.
         folds: Parts of the data; each is judged by fits on the others.
         seed: Of folds and bootstrap.
@@ -55,6 +58,7 @@ def fix(
         loaded.target,
         goal=goal,
         prior=_prior(prior, loaded),
+        cost=None if cost is None else _numbers("--cost", cost),
         class_counts=loaded.class_counts,
         class_names=loaded.class_names,
         groups=loaded.groups,
@@ -74,13 +78,14 @@ def _prior(text: str, loaded: Predictions) -> str | np.ndarray:
             raise ValueError("--prior train needs class_counts in the predictions. There are none.")
         counts = np.asarray(loaded.class_counts, dtype=np.float64)
         return np.asarray(counts / counts.sum())
+    return _numbers("--prior, where neither uniform nor train,", Path(text)).ravel()
+
+
+def _numbers(option: str, path: Path) -> np.ndarray:
     try:
-        values = np.loadtxt(text, ndmin=1)
+        return np.loadtxt(path.read_text().replace(",", " ").splitlines(), ndmin=2)
     except (OSError, ValueError) as error:
-        raise ValueError(
-            f"--prior must be uniform, train or a file of one number a line. Got {text}: {error}"
-        ) from None
-    return values
+        raise ValueError(f"{option} must be a file of numbers. Got {path}: {error}") from None
 
 
 def _print(found: Diagnosis) -> None:
@@ -89,8 +94,10 @@ def _print(found: Diagnosis) -> None:
     def say(text: str) -> None:
         console.print(text, soft_wrap=True)
 
+    costs = found.goal == "minus the expected cost"
+    unit = "goal in hundredths of the costs' unit, recalls in %" if costs else "scores in %"
     groups = ", ".join(f"{name} {number}" for name, number in found.groups.items())
-    say(f"{found.samples:,} samples; classes: {groups}; goal: {found.goal}; scores in %, on data that no fit has seen")
+    say(f"{found.samples:,} samples; classes: {groups}; goal: {found.goal}; {unit}, on data that no fit has seen")
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("", "goal", "gain", "interval", *found.groups, "accuracy"):
         table.add_column(name, justify="left" if name == "" else "right", no_wrap=name != "")

@@ -1,15 +1,54 @@
-"""What may help a trained model: offsets by several rules, each in a direction that a strength τ scales."""
+"""What may help a trained model: rules that decide by its scores, each of a strength τ; 0 leaves them as they are."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from longtail.posthoc import PostHocLogitAdjustment, PredictionRebalancer
-from longtail.repair.goals import Goal
+from longtail.repair.calibration import fit_calibration, probabilities
+from longtail.repair.goals import ExpectedCost, Goal
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-Rule = Callable[[np.ndarray, np.ndarray, Goal], np.ndarray]
+
+
+class Decision(Protocol):
+    """A fitted rule."""
+
+    def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
+        """Class indices (N,); strength 0 decides as the model does."""
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """argmax(z + τ · direction)."""
+
+    direction: np.ndarray
+
+    def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
+        """Block by block."""
+        offset = strength * self.direction
+        blocks = np.array_split(logits, max(1, len(logits) // 65536))
+        return np.concatenate([(block + offset).argmax(1) for block in blocks])
+
+
+@dataclass(frozen=True)
+class LeastCost:
+    """The decision of the least expected cost, by calibrated probabilities: argmin_j Σ_c p_c cost_cj."""
+
+    temperature: float
+    offset: np.ndarray
+    cost: np.ndarray
+
+    def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
+        """Strength 1 is the rule; there is nothing between."""
+        if strength == 0:
+            return np.asarray(logits.argmax(1))
+        return np.asarray((probabilities(logits, self.temperature, self.offset) @ self.cost).argmin(1))
+
+
+Rule = Callable[[np.ndarray, np.ndarray, Goal], Decision]
 
 
 @dataclass(frozen=True)
@@ -18,29 +57,39 @@ class Candidate:
 
     Attributes:
         name: as a report says it.
-        direction: from logits (N, C), labels (N,) and the goal to offsets (C,) of strength 1.
+        fit: from logits (N, C), labels (N,) and the goal to what decides.
         strengths: what τ is chosen from; 0 is the model as it is.
-        needs_labels: whether it looks at them.
     """
 
     name: str
-    direction: Rule
+    fit: Rule
     strengths: tuple[float, ...] = STRENGTHS
 
 
-def candidates(class_counts: np.ndarray | None = None) -> list[Candidate]:
-    """All rules; logit adjustment is among them where the training counts are known."""
+def candidates(goal: Goal, class_counts: np.ndarray | None = None) -> list[Candidate]:
+    """All rules; logit adjustment is among them where the training counts are known, least cost for costs."""
     rules = [
-        Candidate("re-balancing", lambda z, y, goal: _rebalancing(z, y, goal, converge=False)),
-        Candidate("re-balancing to the fixed point", lambda z, y, goal: _rebalancing(z, y, goal, converge=True)),
-        Candidate("offsets fitted to the goal", fitted_to_goal, (0.0, 0.5, 1.0)),
+        Candidate("re-balancing", lambda z, y, goal: Offsets(_rebalancing(z, y, goal, converge=False))),
+        Candidate(
+            "re-balancing to the fixed point", lambda z, y, goal: Offsets(_rebalancing(z, y, goal, converge=True))
+        ),
+        Candidate(
+            "offsets fitted to the goal", lambda z, y, goal: Offsets(fitted_to_goal(z, y, goal)), (0.0, 0.5, 1.0)
+        ),
     ]
+    if isinstance(goal, ExpectedCost):
+        cost = goal.cost
+
+        def least(logits: np.ndarray, target: np.ndarray, goal: Goal) -> LeastCost:
+            return LeastCost(*fit_calibration(logits, target, goal.prior(logits.shape[1])), cost)
+
+        rules.append(Candidate("least expected cost", least, (0.0, 1.0)))
     if class_counts is not None:
         counts = np.asarray(class_counts)
 
-        def adjustment(logits: np.ndarray, _: np.ndarray, goal: Goal) -> np.ndarray:
+        def adjustment(logits: np.ndarray, _: np.ndarray, goal: Goal) -> Offsets:
             prior = goal.prior(logits.shape[1])
-            return centred(PostHocLogitAdjustment(counts, target_prior=prior).fit().offset_)
+            return Offsets(centred(PostHocLogitAdjustment(counts, target_prior=prior).fit().offset_))
 
         rules.insert(2, Candidate("logit adjustment", adjustment))
     return rules
@@ -95,8 +144,3 @@ def fitted_to_goal(
             scores[:, label] = own + move
             offset[label] += move
     return centred(offset)
-
-
-def predict(logits: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """The decision, (N,); works block by block."""
-    return np.concatenate([(part + offset).argmax(1) for part in np.array_split(logits, max(1, len(logits) // 65536))])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longtail.repair.candidates import Candidate, predict
+from longtail.repair.candidates import Candidate, Decision, Offsets
 from longtail.repair.folds import stratified_folds
 from longtail.repair.goals import Goal
 
@@ -18,15 +18,15 @@ class CrossFitted:
 
     Attributes:
         predicted: (N,) decisions, each by offsets that have not seen its fold.
-        offset: (C,) fitted on all data, strength included; what would be served.
-        strength: of `offset`.
+        served: fitted on all data; what would be served.
+        strength: with which.
         curve: for each strength the cross-fitted decisions, (N,).
         fold: (N,) of each sample.
-        fold_offsets: (folds, C) those that decided in each fold.
+        fold_offsets: (folds, C) those that decided in each fold, where offsets did.
     """
 
     predicted: np.ndarray
-    offset: np.ndarray
+    served: Decision
     strength: float
     curve: dict[float, np.ndarray]
     fold: np.ndarray
@@ -68,14 +68,15 @@ def cross_fit(
         strength = chosen_strength(
             candidate, logits[rest], target[rest], goal, seed, None if groups is None else groups[rest]
         )
-        direction = candidate.direction(logits[rest], target[rest], goal)
+        fitted = candidate.fit(logits[rest], target[rest], goal)
         for step, decisions in curve.items():
-            decisions[held_out] = predict(logits[held_out], step * direction)
+            decisions[held_out] = fitted.decide(logits[held_out], step)
         predicted[held_out] = curve[strength][held_out]
-        fold_offsets[number] = strength * direction
+        if isinstance(fitted, Offsets):
+            fold_offsets[number] = strength * fitted.direction
     strength = chosen_strength(candidate, logits, target, goal, seed, groups)
-    offset = strength * candidate.direction(logits, target, goal)
-    return CrossFitted(predicted, offset, strength, curve, fold, fold_offsets)
+    served = candidate.fit(logits, target, goal)
+    return CrossFitted(predicted, served, strength, curve, fold, fold_offsets)
 
 
 def chosen_strength(
@@ -93,9 +94,9 @@ def chosen_strength(
         held_out, rest = fold == number, fold != number
         if not rest.any():
             return 0.0
-        direction = candidate.direction(logits[rest], target[rest], goal)
+        fitted = candidate.fit(logits[rest], target[rest], goal)
         for strength, predicted in decisions.items():
-            predicted[held_out] = predict(logits[held_out], strength * direction)
+            predicted[held_out] = fitted.decide(logits[held_out], strength)
     return best_of(decisions, target, goal, logits.shape[1])
 
 

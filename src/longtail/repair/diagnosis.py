@@ -11,7 +11,7 @@ from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.posthoc.inputs import as_labels, as_logits
 from longtail.repair.calibration import class_wise_error, fit_calibration, probabilities, top_label_error
-from longtail.repair.candidates import candidates
+from longtail.repair.candidates import LeastCost, Offsets, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.fix import Fix
 from longtail.repair.goals import Goal, make_goal, recalls
@@ -97,6 +97,7 @@ def diagnose(
     *,
     goal: str = "balanced-accuracy",
     prior: str | np.ndarray | Tensor | list[float] = "uniform",
+    cost: np.ndarray | None = None,
     class_counts: Tensor | np.ndarray | Sequence[float] | None = None,
     class_names: Sequence[str] | None = None,
     groups: np.ndarray | Sequence[object] | None = None,
@@ -114,7 +115,8 @@ def diagnose(
         logits: (N, C), finite, of data that the model was not trained on; of probabilities their logarithms.
         target: (N,) class indices.
         goal: one of `longtail.repair.GOALS`.
-        prior: for the goal "accuracy": how often classes will come.
+        prior: for the goals "accuracy" and "cost": how often classes will come.
+        cost: (C, C) for the goal "cost": row c, column j is what it costs to take class c for class j.
         class_counts: (C,) training samples of each class, if known.
         class_names: (C,); by default 0, 1, ….
         groups: (N,) samples of one group stay together.
@@ -142,11 +144,11 @@ def diagnose(
     counts = None if class_counts is None else as_class_counts(class_counts).numpy()
     if counts is not None and len(counts) != num_classes:
         raise ValueError(f"`class_counts` must hold {num_classes} counts, one a class. Got {len(counts)}.")
-    aim = make_goal(goal, num_classes, prior)
+    aim = make_goal(goal, num_classes, prior, cost)
     parts = class_groups(counts, np.bincount(y, minlength=num_classes))
     raw = z.argmax(1)
     before = _scores(aim, y, raw, parts, num_classes)
-    rules = candidates(counts)
+    rules = candidates(aim, counts)
     wide = 1 - (1 - level) / len(rules)
     fits: dict[str, CrossFitted] = {}
     outcomes = []
@@ -163,12 +165,14 @@ def diagnose(
     verdict = _verdict(best, _resolution(aim, y, raw, fits, num_classes, wide, seed, g))
     target_prior = aim.prior(num_classes)
     used = verdict == "use"
-    offset = fits[best.name].offset if used else np.zeros(num_classes)
+    served = fits[best.name].served if used else None
+    offset = best.strength * served.direction if isinstance(served, Offsets) else np.zeros(num_classes)
     temperature, probability_offset = fit_calibration(
         z, y, target_prior, offset if aim.decides_by_probability else None
     )
     fix = Fix(
         offset=offset,
+        cost=served.cost if isinstance(served, LeastCost) else None,
         temperature=temperature,
         probability_offset=probability_offset,
         prior=np.where(target_prior > 0, target_prior, 1e-12) / np.where(target_prior > 0, target_prior, 1e-12).sum(),

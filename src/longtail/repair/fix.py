@@ -37,6 +37,7 @@ class Fix:
         goal: what the decision is good at.
         method: how the offset was found.
         evidence: scores, intervals and sizes that speak for it; plain values.
+        cost: (C, C) where the decision is the one of the least expected cost, by the probabilities; else None.
 
     Example:
         >>> even = np.array([0.5, 0.5])
@@ -55,6 +56,7 @@ class Fix:
     goal: str
     method: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    cost: np.ndarray | None = None
 
     def __call__(self, logits: Array) -> Array:
         """The corrected logits, z + offset, of the same kind, shape and dtype.
@@ -68,6 +70,9 @@ class Fix:
     def predict(self, logits: Array) -> Array:
         """The decision, class indices (N,) int64; errors as in calling it."""
         checked = as_logits(logits, num_classes=len(self.offset))
+        if self.cost is not None:
+            scores = checked.double() / self.temperature + self._tensor(self.probability_offset, checked)
+            return like(logits, (scores.softmax(-1) @ self._tensor(self.cost, checked)).argmin(-1))
         return like(logits, (checked.double() + self._tensor(self.offset, checked)).argmax(-1))
 
     def predict_proba(self, logits: Array, prior: Sequence[float] | np.ndarray | None = None) -> Array:
@@ -93,8 +98,10 @@ class Fix:
         Its largest output is the decision; it costs nothing at inference where the layer has a bias.
 
         Raises:
-            ValueError: no `nn.Linear` with one output a class.
+            ValueError: no `nn.Linear` with one output a class; a decision by costs, which no linear layer makes.
         """
+        if self.cost is not None:
+            raise ValueError("This fix decides by costs, which no linear layer does. Serve it with `predict`.")
         folded = copy.deepcopy(module)
         layers = [layer for layer in folded.modules() if type(layer) is nn.Linear]
         if not layers or layers[-1].out_features != len(self.offset):
@@ -127,6 +134,7 @@ class Fix:
             "offset": self.offset,
             "probability_offset": self.probability_offset,
             "prior": self.prior,
+            **({} if self.cost is None else {"cost": self.cost}),
         }
         with write_whole(path) as file:
             file.write((to_json(content, indent=1) + "\n").encode())
@@ -154,8 +162,14 @@ class Fix:
         names = tuple(str(name) for name in content["classes"])
         if class_names is not None and tuple(class_names) != names:
             raise ValueError(f"{path} must be for these classes. {_difference(names, tuple(class_names))}")
+        cost = content.get("cost")
+        if cost is not None:
+            cost = np.asarray(cost, dtype=np.float64)
+            if cost.shape != (len(names), len(names)) or not np.isfinite(cost).all():
+                raise ValueError(f"{path} must hold one finite cost a pair of classes. It does not.")
         return cls(
             **numbers,
+            cost=cost,
             temperature=float(content["temperature"]),
             class_names=names,
             goal=str(content["goal"]),

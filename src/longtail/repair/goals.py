@@ -11,7 +11,7 @@ from torch import Tensor
 
 from longtail.arguments import as_prior, check_choice, check_fraction
 
-GOALS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth")
+GOALS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost")
 
 
 class Goal(Protocol):
@@ -145,6 +145,39 @@ class WorstRecall:
         return float(worst.mean())
 
 
+@dataclass(frozen=True, eq=False)
+class ExpectedCost:
+    """Minus the expected cost of a decision, where classes come as a prior says.
+
+    Args:
+        cost: (C, C), finite; row c, column j: what it costs to take class c for class j.
+        of: (C,) probabilities.
+
+    Example:
+        >>> goal = ExpectedCost(np.array([[0.0, 1.0], [5.0, 0.0]]), (0.5, 0.5))
+        >>> target, predicted = np.array([0, 0, 1]), np.array([0, 1, 0])
+        >>> goal.score(target, predicted, np.ones(3), num_classes=2)
+        -2.75
+    """
+
+    cost: np.ndarray
+    of: tuple[float, ...]
+    name: str = "minus the expected cost"
+    decides_by_probability: ClassVar[bool] = False
+
+    def prior(self, num_classes: int) -> np.ndarray:
+        """The prior that it was given."""
+        return np.asarray(self.of)
+
+    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+        """In the unit of the costs; the prior of classes without a sample goes to the others."""
+        support = np.bincount(target, count, num_classes)
+        paid = np.bincount(target, count * self.cost[target, predicted], num_classes)
+        present = support > 0
+        prior = self.prior(num_classes)[present]
+        return float(-(paid[present] / support[present] * prior).sum() / prior.sum())
+
+
 def recalls(
     target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -155,13 +188,19 @@ def recalls(
     return np.divide(correct, support, out=np.zeros(num_classes), where=present), present
 
 
-def make_goal(name: str, num_classes: int, prior: str | np.ndarray | Tensor | list[float] = "uniform") -> Goal:
+def make_goal(
+    name: str,
+    num_classes: int,
+    prior: str | np.ndarray | Tensor | list[float] = "uniform",
+    cost: np.ndarray | None = None,
+) -> Goal:
     """A goal by name.
 
     Args:
         name: one of `GOALS`.
         num_classes: C.
-        prior: for "accuracy": "uniform" or (C,) probabilities; the others take all classes to be alike.
+        prior: for "accuracy" and "cost": "uniform" or (C,) probabilities; the others take all classes to be alike.
+        cost: (C, C) for "cost": row c, column j is what it costs to take class c for class j.
 
     Raises:
         ValueError: no goal of that name, a prior that does not fit, or one that the goal does not take.
@@ -171,13 +210,30 @@ def make_goal(name: str, num_classes: int, prior: str | np.ndarray | Tensor | li
         [0.9, 0.1]
     """
     check_choice("goal", name, GOALS)
+    if (cost is not None) != (name == "cost"):
+        raise ValueError(f'`cost` must be given for the goal "cost", and only there. Got the goal {name!r}.')
+    if cost is not None:
+        return ExpectedCost(_checked_cost(cost, num_classes), tuple(as_prior("prior", prior, num_classes).tolist()))
     if name == "accuracy":
         return AccuracyUnder(tuple(as_prior("prior", prior, num_classes).tolist()))
     if not (isinstance(prior, str) and prior == "uniform"):
-        raise ValueError(f'`prior` must be "uniform" for the goal {name!r}; "accuracy" takes another.')
+        raise ValueError(f'`prior` must be "uniform" for the goal {name!r}; "accuracy" and "cost" take another.')
     goals: dict[str, Goal] = {
         "balanced-accuracy": BalancedAccuracy(),
         "macro-f1": MacroF1(),
         "worst-tenth": WorstRecall(),
     }
     return goals[name]
+
+
+def _checked_cost(cost: np.ndarray, num_classes: int) -> np.ndarray:
+    values = np.asarray(cost, dtype=np.float64)
+    if values.shape != (num_classes, num_classes) or not np.isfinite(values).all():
+        raise ValueError(
+            f"`cost` must hold finite numbers of the shape ({num_classes}, {num_classes}): a row for each class, "
+            f"a column for what it is taken for. Got {values.shape}."
+        )
+    if (np.diagonal(values) > values.min(1)).any():
+        label = int(np.argmax(np.diagonal(values) - values.min(1)))
+        raise ValueError(f"`cost` must be least where class and decision agree. It is not for class {label}.")
+    return values
