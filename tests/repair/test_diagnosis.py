@@ -56,6 +56,13 @@ def test_few_samples_say_nothing():
     assert "the rarest class here has 1 sample." in found.words
 
 
+def test_one_sample_a_class_is_too_few_however_narrow_the_interval():
+    rng = np.random.default_rng(0)
+    found = diagnose(rng.normal(size=(40, 40)), np.arange(40))
+    assert found.verdict == "too few"
+    assert "Too few samples to tell: the rarest class here has 1 sample." in found.words
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_is_not_mistaken_for_a_gain(seed):
     """Labels that have nothing to do with the logits: any gain would be one of a fit on what it is judged by."""
@@ -156,6 +163,7 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
         ({"groups": np.zeros(20)}, ValueError, "`groups` must hold at least two groups"),
         ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group a sample"),
         ({"folds": 1}, ValueError, "`folds` must be at least 2"),
+        ({"seed": -1}, ValueError, "`seed` must be at least 0"),
         ({"goal": "accuracy", "prior": [0.5, 0.2, 0.2]}, ValueError, "`prior`"),
     ],
 )

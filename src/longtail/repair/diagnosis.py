@@ -18,6 +18,7 @@ from longtail.repair.goals import Goal, make_goal, recalls
 from longtail.repair.intervals import interval_of_gain
 
 TOO_WIDE = 0.05
+ENOUGH_TO_VARY = 3
 KEEP = "the model as it is"
 
 
@@ -139,6 +140,7 @@ def diagnose(
     z, y, g = _checked(logits, target, groups)
     num_classes = z.shape[1]
     check_integer("folds", folds, minimum=2)
+    check_integer("seed", seed, minimum=0)
     check_fraction("level", level)
     names = _names(class_names, num_classes)
     counts = None if class_counts is None else as_class_counts(class_counts).numpy()
@@ -162,7 +164,8 @@ def diagnose(
             continue
         outcomes.append(_outcome(rule.name, fits[rule.name], aim, y, raw, before, parts, num_classes, wide, seed, g))
     best = max((o for o in outcomes if o.failure is None), key=lambda o: o.gain)
-    verdict = _verdict(best, _resolution(aim, y, raw, fits, num_classes, wide, seed, g))
+    seen = np.bincount(y, minlength=num_classes)
+    verdict = _verdict(best, _resolution(aim, y, raw, fits, num_classes, wide, seed, g), seen)
     target_prior = aim.prior(num_classes)
     used = verdict == "use"
     served = fits[best.name].served if used else None
@@ -195,7 +198,7 @@ def diagnose(
         outcomes=tuple(outcomes),
         calibration=_calibration(z, y, aim, fits[best.name], used=used),
         verdict=verdict,
-        words=_words(verdict, best, before, aim.name, np.bincount(y, minlength=num_classes)),
+        words=_words(verdict, best, before, aim.name, seen),
         fix=fix,
         groups={name: int(members.sum()) for name, members in parts.items()},
         worst=_worst(y, raw, names, num_classes),
@@ -295,26 +298,27 @@ def _resolution(
     return max((high - low) / 2 for low, high in intervals)
 
 
-def _verdict(best: Outcome, resolution: float) -> str:
+def _verdict(best: Outcome, resolution: float, seen: np.ndarray) -> str:
     if best.interval[0] > 0 and best.strength > 0:
         return "use"
-    return "too few" if resolution > TOO_WIDE else "keep"
+    # Classes of one sample do not vary in a bootstrap: where most are such, its intervals say nothing.
+    few = np.median(seen[seen > 0]) < ENOUGH_TO_VARY
+    return "too few" if few or resolution > TOO_WIDE else "keep"
 
 
 def _words(verdict: str, best: Outcome, before: Scores, goal: str, seen: np.ndarray) -> str:
     low, high = (100 * value for value in best.interval)
     least = int(seen[seen > 0].min())
+    most = f"What would help most, {best.name}, changes {goal} by {low:+.1f} to {high:+.1f} points."
+    if low == high == 0:
+        most = "Nothing that was tried makes the decisions better."
     if verdict == "too few":
         return (
-            f"Too few samples to tell: what would help most, {best.name}, changes {goal} by {low:+.1f} to {high:+.1f} "
-            f"points; the rarest class here has {least} sample{'s' * (least != 1)}. Keep your model, or bring more "
-            "labelled samples of rare classes."
+            f"Too few samples to tell: the rarest class here has {least} sample{'s' * (least != 1)}. {most} Keep your "
+            "model, or bring more labelled samples of rare classes."
         )
     if verdict == "keep" or best.scores is None:
-        return (
-            f"No gain beyond noise: keep your model. What would help most, {best.name}, changes {goal} by {low:+.1f} "
-            f"to {high:+.1f} points."
-        )
+        return f"No gain beyond noise: keep your model. {most}"
     changes = [
         f"{name} {100 * (old or 0):.1f} → {100 * new:.1f}"
         for (name, old), new in zip(before.groups.items(), best.scores.groups.values(), strict=True)

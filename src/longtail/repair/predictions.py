@@ -97,6 +97,10 @@ def _file(path: Path, labels: Path | None) -> Mapping[str, Any]:
             content = {**content, "target": np.load(labels, allow_pickle=False)}
     except (OSError, KeyError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} could not be read: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(f"{path} could not be read: {error}") from error
     return content
 
 
