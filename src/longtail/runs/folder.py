@@ -212,7 +212,7 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: this run has no such set.
-        ValueError: the file is damaged.
+            ValueError: the file is damaged.
         """
         path = self._predictions(name)
         if not path.exists():
