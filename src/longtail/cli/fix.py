@@ -98,6 +98,26 @@ def _print(found: Diagnosis) -> None:
     unit = "goal in hundredths of the costs' unit, recalls in %" if costs else "scores in %"
     groups = ", ".join(f"{name} {number}" for name, number in found.groups.items())
     say(f"{found.samples:,} samples; classes: {groups}; goal: {found.goal}; {unit}, on data that no fit has seen")
+    console.print(_table(found))
+    for outcome in found.outcomes:
+        if outcome.failure:
+            say(f"{outcome.name}: {outcome.failure}")
+    worst = "; ".join(
+        f"{name} {percent(recall)} % of {samples}, predicted {times} times"
+        for name, recall, samples, times in found.worst
+    )
+    say(f"lowest recall: {worst}")
+    calibration = found.calibration
+    top, by_class = (" → ".join(map(percent, pair)) for pair in (calibration.top_label, calibration.class_wise))
+    say(
+        f"calibration error of the top label: {top} with temperature {found.fix.temperature:.2f}; class by class "
+        f"{by_class} ({calibration.pooled_classes} rare classes pooled)"
+    )
+    say(found.words)
+
+
+def _table(found: Diagnosis) -> Table:
+    """The model as it is, and each candidate."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("", "goal", "gain", "interval", *found.groups, "accuracy"):
         table.add_column(name, justify="left" if name == "" else "right", no_wrap=name != "")
@@ -118,20 +138,4 @@ def _print(found: Diagnosis) -> None:
             *map(percent, outcome.scores.groups.values()),
             percent(outcome.scores.accuracy),
         )
-    console.print(table)
-    for outcome in found.outcomes:
-        if outcome.failure:
-            say(f"{outcome.name}: {outcome.failure}")
-    worst = "; ".join(
-        f"{name} {percent(recall)} % of {samples}, predicted {times} times"
-        for name, recall, samples, times in found.worst
-    )
-    say(f"lowest recall: {worst}")
-    calibration = found.calibration
-    before_error, after_error = calibration.top_label
-    say(
-        f"calibration error of the top label: {percent(before_error)} → {percent(after_error)} with temperature "
-        f"{found.fix.temperature:.2f}; class by class {percent(calibration.class_wise[0])} → "
-        f"{percent(calibration.class_wise[1])} ({calibration.pooled_classes} rare classes pooled)"
-    )
-    say(found.words)
+    return table

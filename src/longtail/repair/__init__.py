@@ -10,7 +10,8 @@
 """
 
 from longtail.repair.calibration import class_wise_error, fit_calibration, top_label_error
-from longtail.repair.diagnosis import Diagnosis, diagnose
+from longtail.repair.diagnosis import diagnose
+from longtail.repair.findings import Diagnosis
 from longtail.repair.fix import Fix
 from longtail.repair.goals import GOALS, make_goal
 from longtail.repair.prior_shift import PriorEstimate, estimate_prior

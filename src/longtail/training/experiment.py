@@ -227,12 +227,6 @@ def _evaluate(model: nn.Module, scorer: Scorer, sets: Sets, fabric: "Fabric") ->
     return metrics
 
 
-def _set_to_fit_on(sets: Sets) -> str:
-    """Held-out images where every class has one, else the training images, augmented once more."""
-    held_out = torch.bincount(sets.validation.target.cpu(), minlength=len(sets.class_counts))
-    return "validation" if bool((held_out > 0).all()) else "augmented"
-
-
 def _finish(
     folder: RunFolder,
     config: TrainingConfig,
@@ -256,7 +250,7 @@ def _finish(
     folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
     counts = sets.class_counts
     metrics = folder.metrics
-    fit_on = _set_to_fit_on(sets)
+    fit_on = "validation" if sets.holds_out_every_class else "augmented"
     scores, notes = score_all(scorer, predictions["test"], predictions[fit_on])
     result: dict[str, Any] = {
         "epoch": config.epochs,

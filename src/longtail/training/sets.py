@@ -32,6 +32,11 @@ class Sets:
         """1 for grey images, 3 for coloured ones."""
         return self.train.images.shape[1]
 
+    @property
+    def holds_out_every_class(self) -> bool:
+        """Whether something can be fitted on, or chosen by, held-out images: every class has one."""
+        return bool((torch.bincount(self.validation.target, minlength=len(self.class_counts)) > 0).all())
+
 
 def load_sets(config: TrainingConfig, data: Folder, device: torch.device, *, download: bool = False) -> Sets:
     """The sets of a run: the long-tailed training set, what it gives up for validation, the test set.

@@ -1,0 +1,75 @@
+"""What a diagnosis finds: plain values that a command prints and a report draws."""
+
+from dataclasses import dataclass, field
+
+from longtail.repair.fix import Fix
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of one set of decisions: the goal, and the mean recall of each group of classes (None where a group is empty)."""
+
+    goal: float
+    groups: dict[str, float | None]
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one candidate does on data that it has not seen.
+
+    Attributes:
+        name: of the candidate.
+        scores: cross-fitted.
+        gain: of the goal over the model as it is.
+        interval: of the gain.
+        strength: τ that would be served.
+        curve: for each strength its scores: what the head pays for the tail.
+        failure: why there is nothing but this.
+    """
+
+    name: str
+    scores: Scores | None = None
+    gain: float = 0.0
+    interval: tuple[float, float] = (0.0, 0.0)
+    strength: float = 0.0
+    curve: dict[float, Scores] = field(default_factory=dict)
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration errors under the goal's prior, before and cross-fitted after: of the top label, and by class."""
+
+    top_label: tuple[float, float]
+    class_wise: tuple[float, float]
+    pooled_classes: int
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that was found.
+
+    Attributes:
+        goal: its name.
+        before: the model as it is.
+        outcomes: what each candidate does.
+        calibration: of the probabilities.
+        verdict: "use", "keep" or "too few".
+        words: the verdict as a sentence or two.
+        fix: what would be served; its offset is 0 unless the verdict is "use".
+        groups: names of the groups of classes, and how many classes each has.
+        worst: the classes of the lowest recall: (class, recall, samples, times that it is predicted).
+        samples: N.
+    """
+
+    goal: str
+    before: Scores
+    outcomes: tuple[Outcome, ...]
+    calibration: Calibration
+    verdict: str
+    words: str
+    fix: Fix
+    groups: dict[str, int]
+    worst: tuple[tuple[str, float, int, int], ...]
+    samples: int

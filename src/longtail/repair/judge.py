@@ -1,0 +1,75 @@
+"""Scores of decisions on one set of labelled samples, against the decisions of the model as it is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from longtail.repair.cross_fitting import CrossFitted
+from longtail.repair.findings import Outcome, Scores
+from longtail.repair.goals import Goal, recalls
+from longtail.repair.intervals import interval_of_gain
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What all candidates are judged by.
+
+    Attributes:
+        goal: the score.
+        target: (N,) class indices.
+        raw: (N,) decisions of the model as it is.
+        parts: groups of classes by name, (C,) booleans each.
+        level: of the intervals.
+        seed: of the bootstrap.
+        groups: (N,) samples of one group are not independent; or None.
+    """
+
+    goal: Goal
+    target: np.ndarray
+    raw: np.ndarray
+    parts: dict[str, np.ndarray]
+    level: float
+    seed: int
+    groups: np.ndarray | None
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(next(iter(self.parts.values())))
+
+    def scores(self, predicted: np.ndarray) -> Scores:
+        """Of decisions (N,)."""
+        count = np.ones(len(self.target))
+        recall, present = recalls(self.target, predicted, count, self.num_classes)
+        by_part = {
+            name: float(recall[members & present].mean()) if (members & present).any() else None
+            for name, members in self.parts.items()
+        }
+        goal = self.goal.score(self.target, predicted, count, self.num_classes)
+        return Scores(goal, by_part, float((self.target == predicted).mean()))
+
+    def interval(self, predicted: np.ndarray) -> tuple[float, float]:
+        """Of the gain over the model as it is."""
+        return interval_of_gain(
+            self.goal,
+            self.target,
+            self.raw,
+            predicted,
+            self.num_classes,
+            level=self.level,
+            seed=self.seed,
+            groups=self.groups,
+        )
+
+    def outcome(self, name: str, fitted: CrossFitted) -> Outcome:
+        """What a candidate does."""
+        scores = self.scores(fitted.predicted)
+        gain = scores.goal - self.scores(self.raw).goal
+        curve = {strength: self.scores(decisions) for strength, decisions in fitted.curve.items()}
+        return Outcome(name, scores, gain, self.interval(fitted.predicted), fitted.strength, curve)
+
+    def resolution(self, fits: Iterable[CrossFitted]) -> float:
+        """Half the widest interval of a rule's gain at full strength: a smaller gain could not be told."""
+        intervals = [self.interval(fitted.curve[1.0]) for fitted in fits]
+        return max((high - low) / 2 for low, high in intervals)
