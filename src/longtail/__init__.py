@@ -4,7 +4,7 @@
     from longtail import PredictionRebalancer   # re-balances the predictions of a model that is already trained
 
 The rooms: `losses`, `posthoc`, `metrics`, `data`, `transforms`, `models`, `runs`, `samplers`, `training`, `recipes`,
-`repair`, `estimators`, `reports`, `cli`.
+`repair`, `estimators`, `export`, `reports`, `cli`.
 """
 
 import importlib
@@ -28,6 +28,7 @@ _ROOMS = (
     "cli",
     "data",
     "estimators",
+    "export",
     "metrics",
     "models",
     "recipes",

@@ -11,6 +11,7 @@ import tyro
 from longtail import __version__
 from longtail.cli.compare import compare, methods
 from longtail.cli.evaluate import evaluate
+from longtail.cli.export import export
 from longtail.cli.fix import fix
 from longtail.cli.retrain import retrain
 from longtail.cli.train import train
@@ -20,6 +21,7 @@ from longtail.training.stopping import TrainingDivergedError
 
 STYLE = (tyro.conf.OmitArgPrefixes, tyro.conf.CascadeSubcommandArgs, tyro.conf.FlagCreatePairsOff)
 FAILED = 2
+EXPECTED = (ValueError, OSError, ModuleNotFoundError, RunInUseError, NoFixedPointError, TrainingDivergedError)
 STOPPED = 130
 
 
@@ -42,6 +44,7 @@ def run(arguments: Sequence[str]) -> int:
                 "retrain": retrain,
                 "evaluate": evaluate,
                 "fix": fix,
+                "export": export,
                 "compare": compare,
                 "methods": methods,
             },
@@ -51,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
             args=arguments,
             config=STYLE,
         )
-    except (ValueError, OSError, RunInUseError, NoFixedPointError, TrainingDivergedError) as error:
+    except EXPECTED as error:
         print(f"longtail: {_one_line(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt as stopped:

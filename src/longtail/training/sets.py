@@ -13,6 +13,7 @@ from longtail.data import class_counts, load_cifar, load_plankton, long_tailed_d
 from longtail.training.config import TrainingConfig
 from longtail.training.images import SmallImages
 
+IMAGE_SIDES = {"cifar10": 32, "cifar100": 32, "digits": 8, "plankton": 48}
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "digits": 10, "plankton": 121}
 Folder = str | os.PathLike[str] | None
 Images = tuple[Tensor, Tensor]

@@ -1,0 +1,39 @@
+"""`longtail export RUN --onnx FILE`."""
+
+from pathlib import Path
+
+import tyro
+
+from longtail.runs import RunFolder
+
+
+def export(run: tyro.conf.Positional[Path], *, onnx: Path, fix: Path | None = None) -> None:
+    """Write the network of a complete run as an ONNX file that takes images as bytes, and try it before it is kept.
+
+    Args:
+        run: Folder of the run.
+        onnx: The file to write; it must not exist.
+        fix: A fix.json of longtail fix, whose offsets and temperature go into the last layer.
+    """
+    from longtail.export import export_onnx
+    from longtail.repair import Fix
+    from longtail.training.network import trained_network
+    from longtail.training.second_stage import stored_config
+    from longtail.training.sets import IMAGE_SIDES
+
+    if onnx.exists():
+        raise FileExistsError(f"--onnx must not exist yet. Got {onnx}.")
+    if not onnx.parent.is_dir():
+        raise FileNotFoundError(f"--onnx must be in a folder that exists. Got {onnx}.")
+    folder = RunFolder.open(run)
+    network, config = trained_network(folder), stored_config(folder)
+    side = IMAGE_SIDES[config.dataset] // config.shrink
+    export_onnx(
+        network,
+        onnx,
+        image_shape=(len(config.mean), side, side),
+        mean=config.mean,
+        std=config.std,
+        fix=None if fix is None else Fix.load(fix),
+    )
+    print(f"onnx: {onnx}, images uint8 (N, {len(config.mean)}, {side}, {side}) to logits, the same as PyTorch's")
