@@ -16,12 +16,24 @@ ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "results/cifar100_lt.py"
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("cifar100_lt", SCRIPT)
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script():
+    return load(SCRIPT)
+
+
+def test_the_page_of_fix_holds_the_table_of_its_file():
+    results = ROOT / "results"
+    assert (
+        load(results / "fix.py").table(json.loads((results / "fix.json").read_text()))
+        in (results / "fix.md").read_text()
+    )
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "results").glob("cifar*.json")), ids=lambda page: page.stem)
