@@ -136,3 +136,5 @@ def test_a_run_without_held_out_images_says_what_to_do(tmp_path, capsys):
     folder.save_predictions("test", torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64))
     assert main(["fix", str(folder.path)]) == 2
     assert "train with --validation 0.1, or take --part test" in capsys.readouterr().err
+    assert main(["fix", str(folder.path), "--part", "augmented"]) == 2
+    assert "`part` must be images that the model was not trained on. Got 'augmented'" in capsys.readouterr().err

@@ -67,6 +67,8 @@ def fix(
         tell=lambda step: print(f"cross-fitting {step}", file=sys.stderr),
     )
     _print(diagnosis)
+    if predictions.is_dir() and part == "test":
+        print("judged by the test set, which is none any more for this model")
     print(f"fix: {diagnosis.fix.save(out)}")
 
 

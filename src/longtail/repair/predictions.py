@@ -16,6 +16,7 @@ from longtail.runs import RunFolder
 SCORES = ("logits", "probabilities")
 LABELS = ("target", "labels", "label", "y")
 EXTRAS = ("class_names", "class_counts", "groups")
+TRAINED_ON = ("train", "augmented")
 SMALLEST = 1e-30
 
 
@@ -78,6 +79,8 @@ def load_predictions(
 
 def _run(path: Path, part: str) -> dict[str, Any]:
     folder = RunFolder.open(path)
+    if part in TRAINED_ON:
+        raise ValueError(f"`part` must be images that the model was not trained on. Got {part!r}.")
     try:
         logits, target = folder.load_predictions(part)
     except FileNotFoundError as error:
