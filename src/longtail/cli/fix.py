@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.table import Table
 
+from longtail.cli.console import plain_console
 from longtail.repair import Diagnosis, diagnose
+from longtail.repair.goals import ExpectedCost
 from longtail.repair.predictions import Predictions, load_predictions
 from longtail.reports.cells import percent
 
@@ -91,12 +92,12 @@ def _numbers(option: str, path: Path) -> np.ndarray:
 
 
 def _print(found: Diagnosis) -> None:
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = plain_console()
 
     def say(text: str) -> None:
         console.print(text, soft_wrap=True)
 
-    costs = found.goal == "minus the expected cost"
+    costs = found.goal == ExpectedCost.name
     unit = "goal in hundredths of the costs' unit, recalls in %" if costs else "scores in %"
     groups = ", ".join(f"{name} {number}" for name, number in found.groups.items())
     say(f"{found.samples:,} samples; classes: {groups}; goal: {found.goal}; {unit}, on data that no fit has seen")

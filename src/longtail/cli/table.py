@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from longtail.cli.console import plain_console
 from longtail.cli.train import data_name
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.reports.cells import columns_of, percent
@@ -21,7 +21,7 @@ def print_result(folder: RunFolder) -> None:
     """The result of a complete run and where its files are."""
     result = folder.result or {}
     print_rows(folder, result["test"])
-    console = _console()
+    console = plain_console()
     if "validation" in result:
         console.print(f"validation, balanced accuracy: {percent(result['validation']['balanced_accuracy'])}")
     evaluated = sum("test_top1" in line for line in folder.metrics)
@@ -39,7 +39,7 @@ def print_result(folder: RunFolder) -> None:
 
 def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None]]) -> None:
     """One row a treatment, in percent."""
-    console = _console()
+    console = plain_console()
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("predictions", no_wrap=True)
     columns = columns_of(scores.values())
@@ -61,10 +61,6 @@ def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None
         console.print(f"inductive: re-balanced by a fit on {FIT_SETS[fit_on]}, unless another set is named")
     if any("transductive" in treatment for treatment in scores):
         console.print(NOTE, soft_wrap=True)
-
-
-def _console() -> Console:
-    return Console(highlight=False, markup=False, emoji=False)
 
 
 def _described(folder: RunFolder) -> str:

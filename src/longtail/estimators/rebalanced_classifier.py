@@ -13,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from longtail.arguments import check_integer
 from longtail.repair import diagnose
+from longtail.repair.calibration import log_probabilities
 from longtail.repair.folds import stratified_folds
-
-SMALLEST = 1e-30
 
 
 class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -106,7 +105,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             class_names=[str(label) for label in self.classes_]
             if len({str(label) for label in self.classes_}) == len(self.classes_)
             else None,
-            seed=0 if self.random_state is None else self.random_state,
+            seed=self.random_state or 0,
         )
         self.estimator_ = clone(self.estimator).fit(X, y, **params)
         for name in ("n_features_in_", "feature_names_in_"):
@@ -146,13 +145,13 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
     def _logits(self, scores: np.ndarray) -> np.ndarray:
         values = np.asarray(scores, dtype=np.float64)
         if self._method() == "predict_proba":
-            return np.log(np.maximum(values, SMALLEST))
+            return log_probabilities(values)
         return np.stack([np.zeros(len(values)), values], axis=1) if values.ndim == 1 else values
 
     def _folds(self, target: np.ndarray) -> Any:
         if not isinstance(self.cv, int):
             return self.cv
-        fold = stratified_folds(target, self.cv, 0 if self.random_state is None else self.random_state)
+        fold = stratified_folds(target, self.cv, self.random_state or 0)
         return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
 
     def _prior(self, target: np.ndarray) -> str | np.ndarray:

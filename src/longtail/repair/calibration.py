@@ -6,6 +6,7 @@ import torch
 ENOUGH = 20
 BINS = 15
 RIDGE = 1e-4
+SMALLEST = 1e-30
 
 
 def fit_calibration(
@@ -30,7 +31,7 @@ def fit_calibration(
     is Hard-To-Beat at Label Shift Adaptation", ICML 2020; the weights are ours.
     """
     counts = np.bincount(target, minlength=logits.shape[1])
-    weight = np.divide(prior, counts, out=np.zeros(len(prior)), where=counts > 0)[target]
+    weight = sample_weight(target, prior)
     used = weight > 0
     shift = 0.0 if decision is None else torch.from_numpy(decision)
     z, y = torch.from_numpy(logits[used]).double() + shift, torch.from_numpy(target[used])
@@ -59,6 +60,22 @@ def fit_calibration(
     learnt = offset.detach().numpy().copy()
     learnt[counts == 0] = learnt[counts > 0].mean()
     return temperature, learnt - learnt.mean()
+
+
+def sample_weight(target: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """(N,) weights under which classes come as the prior says: prior / class frequency.
+
+    Example:
+        >>> sample_weight(np.array([0, 0, 1]), np.array([0.5, 0.5])).tolist()
+        [0.25, 0.25, 0.5]
+    """
+    counts = np.bincount(target, minlength=len(prior))
+    return np.asarray(np.divide(prior, counts, out=np.zeros(len(prior)), where=counts > 0)[target])
+
+
+def log_probabilities(probability: np.ndarray) -> np.ndarray:
+    """Logarithms that are finite also where a probability is 0: scores that take the place of logits."""
+    return np.asarray(np.log(np.maximum(probability, SMALLEST)))
 
 
 def probabilities(logits: np.ndarray, temperature: float, offset: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from longtail.arguments import as_class_counts, check_fraction, check_integer
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.posthoc.inputs import as_labels, as_logits
-from longtail.repair.calibration import class_wise_error, fit_calibration, probabilities, top_label_error
+from longtail.repair.calibration import class_wise_error, fit_calibration, probabilities, sample_weight, top_label_error
 from longtail.repair.candidates import LeastCost, Offsets, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.findings import Calibration, Diagnosis, Outcome
@@ -202,8 +202,7 @@ def _calibration(logits: np.ndarray, target: np.ndarray, goal: Goal, fitted: Cro
         decision = fitted.fold_offsets[number] * used if goal.decides_by_probability else None
         temperature, offset = fit_calibration(logits[rest], target[rest], prior, decision)
         after[held_out] = probabilities(logits[held_out], temperature, offset)
-    counts = np.bincount(target, minlength=logits.shape[1])
-    weight = np.divide(prior, counts, out=np.zeros(len(prior)), where=counts > 0)[target]
+    weight = sample_weight(target, prior)
     before = probabilities(logits, 1.0, np.zeros(logits.shape[1]))
     class_before, pooled = class_wise_error(before, target, weight)
     return Calibration(

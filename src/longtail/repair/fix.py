@@ -71,8 +71,8 @@ class Fix:
         """The decision, class indices (N,) int64; errors as in calling it."""
         checked = as_logits(logits, num_classes=len(self.offset))
         if self.cost is not None:
-            scores = checked.double() / self.temperature + self._tensor(self.probability_offset, checked)
-            return like(logits, (scores.softmax(-1) @ self._tensor(self.cost, checked)).argmin(-1))
+            probability = self._probabilities(checked, self.probability_offset)
+            return like(logits, (probability @ self._tensor(self.cost, checked)).argmin(-1))
         return like(logits, (checked.double() + self._tensor(self.offset, checked)).argmax(-1))
 
     def predict_proba(self, logits: Array, prior: Sequence[float] | np.ndarray | None = None) -> Array:
@@ -89,8 +89,7 @@ class Fix:
         offset = self.probability_offset
         if prior is not None:
             offset = offset + np.log(_checked_prior(prior, len(offset))) - np.log(self.prior)
-        scores = checked.double() / self.temperature + self._tensor(offset, checked)
-        return like(logits, scores.softmax(-1).to(checked.dtype))
+        return like(logits, self._probabilities(checked, offset).to(checked.dtype))
 
     def fold_into(self, module: nn.Module) -> nn.Module:
         """A copy of a model whose last linear layer holds temperature and offset: W / T and (b + offset) / T.
@@ -176,6 +175,9 @@ class Fix:
             method=str(content["method"]),
             evidence=content["evidence"],
         )
+
+    def _probabilities(self, logits: Tensor, offset: np.ndarray) -> Tensor:
+        return (logits.double() / self.temperature + self._tensor(offset, logits)).softmax(-1)
 
     @staticmethod
     def _tensor(values: np.ndarray, like_this: Tensor) -> Tensor:

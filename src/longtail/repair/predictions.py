@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from longtail.repair.calibration import log_probabilities
 from longtail.runs import RunFolder
 
 SCORES = ("logits", "probabilities")
 LABELS = ("target", "labels", "label", "y")
 EXTRAS = ("class_names", "class_counts", "groups")
 TRAINED_ON = ("train", "augmented")
-SMALLEST = 1e-30
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _as_logits(scores: np.ndarray, kind: str, path: Path) -> np.ndarray:
             f"{path} must hold probabilities, at least 0 and of sum 1. Row {row} has the sum {values[row].sum():.4g} "
             f"and the smallest value {values[row].min():.4g}. Are they logits?"
         )
-    return np.log(np.maximum(values, SMALLEST))
+    return log_probabilities(values)
 
 
 def _as_indices(target: np.ndarray, names: tuple[str, ...] | None, num_classes: int, path: Path) -> np.ndarray:
