@@ -22,6 +22,7 @@ bench: .venv/dev.installed  ## speed, as ratios measured side by side
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/augmentation.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/streams.py
 
 clean:
 	rm -rf .venv

@@ -109,8 +109,13 @@ def check_labels(name: str, labels: Tensor, num_classes: int, cause: str) -> Non
         )
 
 
-def from_numpy(name: str, values: Any) -> Tensor:
+def from_numpy(name: str, values: Any, *, shared: bool = False) -> Tensor:
     """An array, list or column of numbers as a tensor, sharing memory where torch can.
+
+    Args:
+        name: of the argument, for errors.
+        values: what it was given.
+        shared: share read-only memory too (a file mapped into it): for tensors that nobody writes to.
 
     Raises:
         TypeError: not numbers.
@@ -123,9 +128,11 @@ def from_numpy(name: str, values: Any) -> Tensor:
     elif array.dtype.kind == "u" and array.dtype.itemsize > 1:
         array = array.astype(np.int64)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+    if (not array.flags.writeable and not shared) or any(stride < 0 for stride in array.strides):
         array = array.copy()
-    return torch.from_numpy(array)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writ", UserWarning)
+        return torch.from_numpy(array)
 
 
 def describe_classes(classes: Tensor | np.ndarray) -> str:

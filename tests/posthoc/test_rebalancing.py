@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from longtail import PostHocLogitAdjustment, PredictionRebalancer
 from longtail.metrics import balanced_accuracy
+from longtail.posthoc.fixed_point import log_mean_predictions
 from reference import rebalancing as reference
 from reference.cross_entropy import softmax
 
@@ -72,15 +73,12 @@ def test_the_fixed_point_gives_the_target_prior(scale, labelled):
     np.testing.assert_allclose(fitted.offset_, reference.fixed_point_by_minimisation(logits, weight, PRIOR), atol=1e-3)
 
 
-def test_the_first_step_to_the_fixed_point_is_the_rule(monkeypatch):
+def test_the_first_step_to_the_fixed_point_is_the_rule():
     logits, target = long_tailed()
-    steps = []
-    monkeypatch.setattr(
-        torch.Tensor, "logsumexp", lambda self, dim: steps.append(torch.logsumexp(self, dim)) or steps[-1]
-    )
-    PredictionRebalancer(converge=True).fit(logits, target)
+    weight = torch.from_numpy(1 / np.bincount(target)[target] / NUM_CLASSES)
+    first = log_mean_predictions([(torch.from_numpy(logits), weight[:, None])], torch.zeros(1, NUM_CLASSES).double())
     rule = PredictionRebalancer().fit(logits, target).offset_
-    np.testing.assert_allclose(-np.log(NUM_CLASSES) - steps[0].numpy(), rule)
+    np.testing.assert_allclose(-np.log(NUM_CLASSES) - first[0].numpy(), rule)
 
 
 def test_a_fixed_point_out_of_reach_says_so():

@@ -6,8 +6,9 @@ from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.repair import Fix, diagnose
 from longtail.repair.candidates import candidates, fitted_to_goal
 from longtail.repair.cross_fitting import cross_fit
-from longtail.repair.folds import stratified_folds
+from longtail.repair.folds import Splits, stratified_folds
 from longtail.repair.goals import BalancedAccuracy
+from longtail.repair.samples import Samples
 
 COUNTS = [600, 300, 100, 60, 30]
 SLANT = np.array([3.0, 2.0, 1.0, 0.5, 0.0])
@@ -69,7 +70,9 @@ def test_noise_is_not_mistaken_for_a_gain(seed):
     rng = np.random.default_rng(seed)
     logits, target = rng.normal(size=(600, 6)), rng.integers(0, 6, 600)
     goal = BalancedAccuracy()
-    own = goal.score(target, (logits + fitted_to_goal(logits, target, goal)).argmax(1), np.ones(600), 6)
+    own = goal.score(
+        target, (logits + fitted_to_goal(Samples.of(logits, target), goal, np.zeros(6))).argmax(1), np.ones(600), 6
+    )
     assert own > 1 / 6 + 0.015  # on its own data the fit looks like a gain
     assert diagnose(logits, target).verdict != "use"
 
@@ -80,15 +83,15 @@ def test_no_decision_has_seen_its_own_label():
     goal = BalancedAccuracy()
     rule = candidates(goal)[0]
     fold = stratified_folds(target, 5, 0)
-    first = cross_fit(rule, logits, target, goal, folds=5, seed=0)
+    splits = Splits(fold, 5)
+    first = cross_fit(rule, Samples.of(logits, target), splits, goal)
     for number in range(5):
         own = np.flatnonzero(fold == number)
         swapped = target.copy()
         a, b = next((a, b) for a in own for b in own if target[a] != target[b])
         swapped[a], swapped[b] = target[b], target[a]
-        if (stratified_folds(swapped, 5, 0) == fold).all():
-            second = cross_fit(rule, logits, swapped, goal, folds=5, seed=0)
-            assert (second.predicted[own] == first.predicted[own]).all()
+        second = cross_fit(rule, Samples.of(logits, swapped), splits, goal)
+        assert (second.predicted[own] == first.predicted[own]).all()
 
 
 @pytest.mark.parametrize("goal", ["macro-f1", "worst-tenth", "balanced-accuracy", "accuracy"])
@@ -143,7 +146,7 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
     def fail(*_):
         raise NoFixedPointError("The fixed point was not reached.")
 
-    monkeypatch.setattr("longtail.posthoc.rebalancing.fixed_point_offset", fail)
+    monkeypatch.setattr("longtail.repair.candidates.fixed_point_offsets", fail)
     failures = {outcome.name: outcome.failure for outcome in diagnose(logits, target).outcomes}
     assert failures["re-balancing to the fixed point"] == "The fixed point was not reached."
     assert failures["re-balancing"] is None
@@ -160,9 +163,9 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
         ({"class_counts": [1, 2]}, ValueError, "`class_counts` must hold 3 counts, one a class. Got 2"),
         ({"class_names": ["a", "b"]}, ValueError, "`class_names` must hold 3 names"),
         ({"class_names": ["a", "b", "a"]}, ValueError, "`class_names` must differ from each other. Got 'a' twice"),
-        ({"groups": np.zeros(20)}, ValueError, "`groups` must hold at least two groups"),
+        ({"groups": np.zeros(20)}, ValueError, "`groups` must hold at least three groups"),
         ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group a sample"),
-        ({"folds": 1}, ValueError, "`folds` must be at least 2"),
+        ({"folds": 1}, ValueError, "`folds` must be at least 3"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0"),
         ({"goal": "accuracy", "prior": [0.5, 0.2, 0.2]}, ValueError, "`prior`"),
     ],

@@ -116,7 +116,7 @@ def test_from_the_command_line(tmp_path, scores, capsys):
         (["--goal", "accuracy", "--prior", "train"], "--prior train needs class_counts"),
         (["--goal", "accuracy", "--prior", "none.txt"], "must be a file of numbers. Got none.txt"),
         (["--kind", "probabilities"], "must hold probabilities"),
-        (["--folds", "1"], "`folds` must be at least 2"),
+        (["--folds", "1"], "`folds` must be at least 3"),
         (["--labels", "x.npy"], "x.npy"),
         (["--goal", "cost"], '`cost` must be given for the goal "cost"'),
         (["--goal", "cost", "--cost", "none.txt"], "--cost must be a file of numbers"),
@@ -138,3 +138,25 @@ def test_a_run_without_held_out_images_says_what_to_do(tmp_path, capsys):
     assert "train with --validation 0.1, or take --part test" in capsys.readouterr().err
     assert main(["fix", str(folder.path), "--part", "augmented"]) == 2
     assert "`part` must be images that the model was not trained on. Got 'augmented'" in capsys.readouterr().err
+
+
+def test_probabilities_in_a_mapped_file_become_logarithms_in_another(tmp_path, scores):
+    logits, target = scores
+    probability = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.save(tmp_path / "p.npy", probability)
+    np.save(tmp_path / "y.npy", target)
+    loaded = load_predictions(tmp_path / "p.npy", labels=tmp_path / "y.npy", kind="probabilities")
+    assert isinstance(loaded.logits, np.memmap)
+    np.testing.assert_allclose(loaded.logits, np.log(probability))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["p.npy", "y.npy"]
+
+
+def test_a_weight_column_is_no_class(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("label,a,b,weight\na,2,0,2\nb,0,1,0.5\n")
+    loaded = load_predictions(path)
+    assert loaded.class_names == ("a", "b")
+    assert loaded.sample_weight.tolist() == [2.0, 0.5]
+    path.write_text("label,a,b,weight\na,2,0,heavy\nb,0,1,0.5\n")
+    with pytest.raises(ValueError, match="must hold numbers in the column weight"):
+        load_predictions(path)

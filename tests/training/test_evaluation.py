@@ -60,7 +60,7 @@ def test_a_treatment_without_a_fixed_point_is_a_note(folder, monkeypatch):
     def fail(*_):
         raise NoFixedPointError("The fixed point was not reached.")
 
-    monkeypatch.setattr("longtail.posthoc.rebalancing.fixed_point_offset", fail)
+    monkeypatch.setattr("longtail.posthoc.rebalancing.fixed_point_offsets", fail)
     scores, notes = score_all(Scorer(COUNTS), folder.load_predictions("test"), folder.load_predictions("augmented"))
     assert list(scores) == ["raw", "inductive", "transductive"]
     assert notes == [

@@ -1,6 +1,5 @@
 """`longtail fix PREDICTIONS`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +8,7 @@ import tyro
 from rich.table import Table
 
 from longtail.cli.console import plain_console
+from longtail.cli.passes import Passes
 from longtail.repair import Diagnosis, diagnose
 from longtail.repair.goals import ExpectedCost
 from longtail.repair.predictions import Predictions, load_predictions
@@ -48,25 +48,27 @@ def fix(
         cost: For the goal cost, a file of numbers with blanks or commas between them: a row for each class, a column
             for what it is taken for.
         out: The file to write; it must not exist.
-        folds: Parts of the data; each is judged by fits on the others.
+        folds: Parts of the data, at least 3; each is judged by fits on the others.
         seed: Of folds and bootstrap.
     """
     if out.exists():
         raise FileExistsError(f"--out must not exist yet. Got {out}.")
     loaded = load_predictions(predictions, labels=labels, kind=kind, part=part)
-    diagnosis = diagnose(
-        loaded.logits,
-        loaded.target,
-        goal=goal,
-        prior=_prior(prior, loaded),
-        cost=None if cost is None else _numbers("--cost", cost),
-        class_counts=loaded.class_counts,
-        class_names=loaded.class_names,
-        groups=loaded.groups,
-        folds=folds,
-        seed=seed,
-        tell=lambda step: print(f"cross-fitting {step}", file=sys.stderr),
-    )
+    with Passes() as passes:
+        diagnosis = diagnose(
+            loaded.logits,
+            loaded.target,
+            goal=goal,
+            prior=_prior(prior, loaded),
+            cost=None if cost is None else _numbers("--cost", cost),
+            class_counts=loaded.class_counts,
+            class_names=loaded.class_names,
+            groups=loaded.groups,
+            sample_weight=loaded.sample_weight,
+            folds=folds,
+            seed=seed,
+            watch=passes,
+        )
     _print(diagnosis)
     if predictions.is_dir() and part == "test":
         print("judged by the test set, which is none any more for this model")

@@ -39,7 +39,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         offset_: (C,) added to the scores of the decisions; zeros where the verdict was to keep them.
         n_features_in_: as scikit-learn has it.
 
-    Sample weights go to the classifier; the offsets count all samples alike, within the prior's weights.
+    Sample weights go to the classifier, and weigh the samples of each class in fit and scores of the offsets.
 
     Example:
         >>> from sklearn.datasets import make_classification
@@ -73,7 +73,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         Args:
             X: (N, …) whatever the classifier takes.
             y: (N,) labels of any kind; at least two classes.
-            sample_weight: (N,), for the classifier.
+            sample_weight: (N,) of at least 0; those of 0 say nothing of the offsets.
             **fit_params: for the classifier's `fit`.
 
         Raises:
@@ -97,9 +97,12 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             scores = cross_val_predict(
                 clone(self.estimator), X, y, cv=self._folds(target), method=self._method(), params=params or None
             )
+        weight = np.ones(len(target)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        counted = weight > 0
         self.diagnosis_ = diagnose(
-            self._logits(scores),
-            target,
+            self._logits(scores)[counted],
+            target[counted],
+            sample_weight=weight[counted],
             goal=self.goal,
             prior=self._prior(target),
             class_names=[str(label) for label in self.classes_]

@@ -15,7 +15,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from longtail.arguments import as_prior, check_strength
 from longtail.plain_json import to_json
-from longtail.posthoc.inputs import Array, as_logits, like
+from longtail.posthoc.inputs import Array, as_logits, decisions, like
 from longtail.whole_file import write_whole
 
 FORMAT = "longtail.offset"
@@ -63,7 +63,7 @@ class OffsetMethod:
     def predict(self, logits: Array) -> Array:
         """The predicted class of each sample, (N,) int64; arguments and errors as in `transform`."""
         checked = as_logits(logits, num_classes=self.offset_.size)
-        return like(logits, (checked.double() + self._offset_for(checked)).argmax(-1))
+        return like(logits, decisions(checked, self.offset_))
 
     def predict_proba(self, logits: Array) -> Array:
         """softmax(logits + offset): class probabilities under the target prior; otherwise as `transform`."""

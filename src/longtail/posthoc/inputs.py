@@ -4,9 +4,11 @@ import warnings
 from typing import TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from longtail.arguments import check_labels, from_numpy
+from longtail.posthoc.blocks import row_blocks
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
@@ -20,16 +22,15 @@ def as_logits(logits: np.ndarray | Tensor, num_classes: int | None = None) -> Te
     """
     if not isinstance(logits, (np.ndarray, Tensor)):
         raise TypeError(f"`logits` must be a numpy array or a torch tensor. Got {type(logits).__name__}.")
-    tensor = logits.detach() if isinstance(logits, Tensor) else from_numpy("logits", logits)
+    tensor = logits.detach() if isinstance(logits, Tensor) else from_numpy("logits", logits, shared=True)
     if not tensor.is_floating_point():
         raise TypeError(f"`logits` must be floating point. Got {logits.dtype}.")
     if tensor.dim() not in (1, 2) or tensor.shape[-1] < 2:
         raise ValueError(f"`logits` must have the shape (N, C) with C at least 2. Got {tuple(tensor.shape)}.")
     if num_classes is not None and tensor.shape[-1] != num_classes:
         raise ValueError(f"`logits` must have {num_classes} classes, as fitted. Got {tensor.shape[-1]}.")
-    finite = tensor.isfinite()
-    if not finite.all():
-        index = (~finite).nonzero()[0].tolist()
+    index = _not_finite(tensor)
+    if index is not None:
         raise ValueError(
             f"`logits` must be finite. Got {tensor[tuple(index)].item()} at {index}. "
             "Logarithms of probabilities that are 0? Clip those to a small number first."
@@ -42,9 +43,24 @@ def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None
     tensor = as_logits(logits, num_classes)
     if tensor.dim() != 2 or not len(tensor):
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
-    if (tensor >= 0).all() and ((tensor.double().sum(1) - 1).abs() < 1e-3).all():
+    if all(_look_like_probabilities(tensor[block]) for block in row_blocks(*tensor.shape)):
         warnings.warn("`logits` hold rows that sum to 1. Are they probabilities? Pass their logarithms.", stacklevel=4)
     return tensor
+
+
+def _not_finite(tensor: Tensor) -> list[int] | None:
+    """Where the first value stands that is not finite. A sum shows whether there is one, much faster than a look."""
+    rows = tensor.reshape(-1, tensor.shape[-1])
+    for block in row_blocks(*rows.shape):
+        part = rows[block]
+        if not part.sum().isfinite() and not part.isfinite().all():
+            row, column = (~part.isfinite()).nonzero()[0].tolist()
+            return [block.start + row, column][-tensor.dim() :]
+    return None
+
+
+def _look_like_probabilities(rows: Tensor) -> bool:
+    return bool((rows >= 0).all() and ((rows.double().sum(1) - 1).abs() < 1e-3).all())
 
 
 def as_features(features: np.ndarray | Tensor, size: int | None = None) -> Tensor:
@@ -85,6 +101,18 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
         raise ValueError(f"`target` must hold one label a sample, ({num_samples},). Got {tuple(labels.shape)}.")
     check_labels("target", labels, num_classes, "Do the logits and the labels belong to the same classes?")
     return labels.long()
+
+
+def decisions(logits: Tensor, offset: np.ndarray) -> Tensor:
+    """argmax(z + o) in float64, (N,) int64 for (N, C), block by block; or of one sample (C,)."""
+    own = torch.tensor(offset, dtype=torch.float64, device=logits.device)
+    if logits.dim() == 1:
+        return (logits.double() + own).argmax()
+    # The result is there before the blocks are: small pieces kept between large ones would scatter the memory.
+    decided = torch.empty(len(logits), dtype=torch.int64, device=logits.device)
+    for part in row_blocks(*logits.shape):
+        torch.argmax(logits[part] + own, 1, out=decided[part])
+    return decided
 
 
 def like(given: Array, result: Tensor) -> Array:

@@ -3,15 +3,19 @@
 import torch
 from torch import Tensor
 
-ELEMENTS_AT_ONCE = 4_194_304  # 32 MiB of float64
+from longtail.posthoc.blocks import row_blocks
+
 SMALLEST_LOG = -1e300  # for logits so far apart that their difference overflows
+HEADROOM = 100.0  # nats: sums of a column stay far from overflow (709)
+TOO_SMALL = 1e-25  # of a block's mass: terms that underflow in float32 (1e-38) might count below it
 
 
 class PredictedMass:
     """Weighted sums Σ_i w_i p_ij of probabilities over samples i, kept apart by group (rows) and class j (columns).
 
-    A running log-sum-exp: each column is held relative to its largest log-probability so far, so that a class which
-    every sample finds a thousand nats unlikely still has its exact sum.
+    A running log-sum-exp: each column is held relative to about its largest sum so far, so that a class which every
+    sample finds a thousand nats unlikely still has its exact sum. Probabilities are taken in the precision of the
+    logits (float32 at least), sums in float64.
 
     Args:
         groups: R, the number of rows.
@@ -25,20 +29,35 @@ class PredictedMass:
 
     def add(self, logits: Tensor, group: Tensor | None = None, weight: Tensor | None = None) -> None:
         """Add samples: logits (N, C); group (N,) int64, by default 0; weight (N,), by default 1."""
-        rows = max(1, ELEMENTS_AT_ONCE // logits.shape[1])
-        group = torch.zeros(len(logits), dtype=torch.int64) if group is None else group
-        for start in range(0, len(logits), rows):
-            part = slice(start, start + rows)
-            self._add(logits[part], group[part], None if weight is None else weight[part])
+        weights = torch.ones(len(logits), dtype=torch.float64) if weight is None else weight
+        for part in row_blocks(*logits.shape):
+            self._add(logits[part].to("cpu"), None if group is None else group[part], weights[part])
+        rows = torch.zeros(len(logits), dtype=torch.int64) if group is None else group
+        self.samples += torch.bincount(rows, minlength=len(self.samples))
 
-    def _add(self, logits: Tensor, group: Tensor, weight: Tensor | None) -> None:
-        log_probs = logits.to("cpu", torch.float64).log_softmax(1).clamp_(min=SMALLEST_LOG)
-        exponent = torch.maximum(self.exponent, log_probs.max(0).values)
-        self.scaled *= (self.exponent - exponent).exp()
-        mass = (log_probs - exponent).exp_()
-        self.scaled.index_add_(0, group, mass if weight is None else mass * weight[:, None])
-        self.exponent = exponent
-        self.samples += torch.bincount(group, minlength=len(self.samples))
+    def _add(self, logits: Tensor, group: Tensor | None, weight: Tensor) -> None:
+        probability = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(1)
+        total = (weight.to(probability.dtype) @ probability).double()
+        if total.min() > TOO_SMALL * weight.sum():
+            exponent = self._exponent_for(total.log())
+            mass = total[None] if group is None else weight[:, None] * probability
+            mass = mass * (-exponent).exp()
+        else:
+            log_probs = logits.double().log_softmax(1).clamp_(min=SMALLEST_LOG)
+            exponent = self._exponent_for(log_probs.max(0).values)
+            mass = (log_probs - exponent).exp_() * weight[:, None]
+        if exponent is not self.exponent:
+            self.scaled *= (self.exponent - exponent).exp()
+            self.exponent = exponent
+        if group is None:
+            self.scaled[0] += mass.sum(0)
+        else:
+            self.scaled.index_add_(0, group, mass)
+
+    def _exponent_for(self, reference: Tensor) -> Tensor:
+        """As it is, unless a column outgrows it: another one costs a pass over all sums."""
+        outgrown = reference > self.exponent + HEADROOM
+        return torch.where(outgrown, reference, self.exponent) if outgrown.any() else self.exponent
 
     def log_mean(self, group_weight: Tensor) -> Tensor:
         """Log Σ_r weight_r · (sum of row r), (C,): with weights that sum the samples to 1, the mean probability."""

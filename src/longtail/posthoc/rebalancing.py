@@ -9,7 +9,7 @@ classes arrive as the target prior says. For a target prior π other than unifor
 `converge` continues the rule to its fixed point, the offset o with mean softmax(z + o) = π; τ then scales o.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_prior, describe_classes
+from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.contract import OffsetMethod, scaled
-from longtail.posthoc.fixed_point import fixed_point_offset
+from longtail.posthoc.fixed_point import fixed_point_offsets
 from longtail.posthoc.inputs import as_labels, as_sample_logits
 from longtail.posthoc.predicted_mass import PredictedMass
 
@@ -132,14 +133,16 @@ class PredictionRebalancer(OffsetMethod):
 
     def _fit(self, logits: Tensor, weight: Tensor, prior: Tensor, *, transductive: bool) -> None:
         used = weight > 0
-        offset = self._unscaled_offset(logits[used], weight[used], prior)
+        if not used.all():
+            logits, weight = logits[used], weight[used]
+        offset = self._unscaled_offset(logits, weight, prior)
         self._mass = None
         self._remember(scaled(offset, self.tau))
         self.transductive_ = transductive
 
     def _unscaled_offset(self, logits: Tensor, weight: Tensor, prior: Tensor) -> Tensor:
         if self.converge:
-            return fixed_point_offset(logits.to("cpu", torch.float64), weight, prior)
+            return fixed_point_offsets(lambda: _blocks(logits, weight), prior[None])[0]
         mass = PredictedMass(1, prior.numel())
         mass.add(logits, weight=weight)
         return prior.log() - mass.log_mean(torch.ones(1, dtype=torch.float64))
@@ -180,3 +183,8 @@ class PredictionRebalancer(OffsetMethod):
         if not isinstance(content.get("transductive"), bool):
             raise ValueError(f"`path` must say whether the fit was transductive. Got {content.get('transductive')!r}.")
         self.transductive_ = content["transductive"]
+
+
+def _blocks(logits: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    for part in row_blocks(*logits.shape):
+        yield logits[part].to("cpu", torch.float64), weight[part, None]

@@ -3,10 +3,13 @@
 import numpy as np
 import torch
 
+from longtail.repair.samples import Samples
+
 ENOUGH = 20
 BINS = 15
 RIDGE = 1e-4
 SMALLEST = 1e-30
+NUMBERS_ENOUGH = 2**26  # logits that a calibration looks at: many passes, and more of them would not change it
 
 
 def fit_calibration(
@@ -30,14 +33,20 @@ def fit_calibration(
     Source: bias-corrected temperature scaling, Alexandari et al., "Maximum Likelihood with Bias-Corrected Calibration
     is Hard-To-Beat at Label Shift Adaptation", ICML 2020; the weights are ours.
     """
-    counts = np.bincount(target, minlength=logits.shape[1])
-    weight = sample_weight(target, prior)
-    used = weight > 0
-    shift = 0.0 if decision is None else torch.from_numpy(decision)
-    z, y = torch.from_numpy(logits[used]).double() + shift, torch.from_numpy(target[used])
-    w = torch.from_numpy(weight[used] / weight[used].sum())
+    return calibrated(Samples.of(logits, target), prior, decision)
+
+
+def calibrated(
+    samples: Samples, prior: np.ndarray, decision: np.ndarray | None = None, step: str = "calibration"
+) -> tuple[float, np.ndarray]:
+    """`fit_calibration`, as a stream; of more than `NUMBERS_ENOUGH` logits on a part, drawn alike from all classes."""
+    samples = samples.thinned(NUMBERS_ENOUGH)
+    counts = np.bincount(samples.target, minlength=samples.num_classes)
+    weight = prior_weight(samples.target, prior, samples.weight)
+    samples, weight = samples.where(weight > 0), weight[weight > 0]
+    shift = torch.zeros(1, dtype=torch.float64) if decision is None else torch.from_numpy(decision)
     log_scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    offset = torch.zeros(logits.shape[1], dtype=torch.float64, requires_grad=True)
+    offset = torch.zeros(samples.num_classes, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [log_scale, offset] if decision is None else [log_scale],
         max_iter=200,
@@ -48,10 +57,15 @@ def fit_calibration(
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        log_probs = (z * log_scale.clamp(-5, 5).exp() + offset).log_softmax(1)
-        value = -(w * log_probs[torch.arange(len(y)), y]).sum() + RIDGE * offset.square().mean()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+        total = RIDGE * offset.square().mean()
+        total.backward()  # type: ignore[no-untyped-call]
+        for part, logits in samples.blocks(step):
+            z, y = torch.from_numpy(logits) + shift, torch.from_numpy(samples.target[part])
+            log_probs = (z * log_scale.clamp(-5, 5).exp() + offset).log_softmax(1)
+            own = -(torch.from_numpy(weight[part]) * log_probs[torch.arange(len(y)), y]).sum() / weight.sum()
+            own.backward()
+            total = total.detach() + own.detach()
+        return total
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     temperature = float((-log_scale.detach().clamp(-5, 5)).exp())
@@ -62,15 +76,16 @@ def fit_calibration(
     return temperature, learnt - learnt.mean()
 
 
-def sample_weight(target: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """(N,) weights under which classes come as the prior says: prior / class frequency.
+def prior_weight(target: np.ndarray, prior: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """(N,) weights under which classes come as the prior says: prior / class frequency, within a class as `weight`.
 
     Example:
-        >>> sample_weight(np.array([0, 0, 1]), np.array([0.5, 0.5])).tolist()
+        >>> prior_weight(np.array([0, 0, 1]), np.array([0.5, 0.5])).tolist()
         [0.25, 0.25, 0.5]
     """
-    counts = np.bincount(target, minlength=len(prior))
-    return np.asarray(np.divide(prior, counts, out=np.zeros(len(prior)), where=counts > 0)[target])
+    own = np.ones(len(target)) if weight is None else weight
+    held = np.bincount(target, own, len(prior))
+    return np.asarray(own * np.divide(prior, held, out=np.zeros(len(prior)), where=held > 0)[target])
 
 
 def log_probabilities(probability: np.ndarray) -> np.ndarray:
@@ -98,7 +113,9 @@ def top_label_error(probability: np.ndarray, target: np.ndarray, weight: np.ndar
         target: (N,) class indices.
         weight: (N,) of the samples, ≥ 0.
     """
-    return _error(probability.max(1), probability.argmax(1) == target, weight)
+    errors = CalibrationErrors(np.bincount(target, minlength=probability.shape[1]))
+    errors.add(probability, target, weight)
+    return errors.top_label
 
 
 def class_wise_error(
@@ -109,16 +126,54 @@ def class_wise_error(
     Classes with fewer than `enough` samples say too little each; they are pooled: one class whose probability is theirs
     together.
     """
-    counts = np.bincount(target, minlength=probability.shape[1])
-    alone = np.flatnonzero(counts >= enough)
-    pooled = np.flatnonzero(counts < enough)
-    errors = [_error(probability[:, label], target == label, weight) for label in alone]
-    if len(pooled):
-        errors.append(_error(probability[:, pooled].sum(1), np.isin(target, pooled), weight))
-    return float(np.mean(errors)), len(pooled)
+    errors = CalibrationErrors(np.bincount(target, minlength=probability.shape[1]), enough)
+    errors.add(probability, target, weight)
+    return errors.class_wise, errors.pooled
 
 
-def _error(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray) -> float:
-    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    gap = np.bincount(bins, weight * (confidence - correct), BINS)
-    return float(np.abs(gap).sum() / weight.sum())
+class CalibrationErrors:
+    """Both errors, as a stream.
+
+    Args:
+        counts: (C,) samples of each class that will come.
+        enough: classes with fewer are pooled.
+    """
+
+    def __init__(self, counts: np.ndarray, enough: int = ENOUGH) -> None:
+        self._alone = np.flatnonzero(counts >= enough)
+        self._pooled = np.flatnonzero(counts < enough)
+        columns = len(self._alone) + (len(self._pooled) > 0)
+        self._top, self._by_class = np.zeros(BINS), np.zeros(columns * BINS)
+        self._weight = 0.0
+
+    def add(self, probability: np.ndarray, target: np.ndarray, weight: np.ndarray) -> None:
+        """Samples: (B, C), (B,) and (B,)."""
+        self._top += _gaps(probability.max(1)[:, None], (probability.argmax(1) == target)[:, None], weight)
+        columns, own = [probability[:, self._alone]], [target[:, None] == self._alone]
+        if len(self._pooled):
+            columns.append(probability[:, self._pooled].sum(1, keepdims=True))
+            own.append(np.isin(target, self._pooled)[:, None])
+        self._by_class += _gaps(np.concatenate(columns, axis=1), np.concatenate(own, axis=1), weight)
+        self._weight += float(weight.sum())
+
+    @property
+    def top_label(self) -> float:
+        """In [0, 1]."""
+        return float(np.abs(self._top).sum() / self._weight)
+
+    @property
+    def class_wise(self) -> float:
+        """In [0, 1]."""
+        return float(np.abs(self._by_class.reshape(-1, BINS)).sum(1).mean() / self._weight)
+
+    @property
+    def pooled(self) -> int:
+        """How many classes."""
+        return len(self._pooled)
+
+
+def _gaps(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Σ weight · (confidence − correct) of each column and bin, (columns · BINS,)."""
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1) + BINS * np.arange(confidence.shape[1])
+    gap = weight[:, None] * (confidence - correct)
+    return np.bincount(bins.ravel(), gap.ravel(), BINS * confidence.shape[1])

@@ -1,23 +1,33 @@
 """What may help a trained model: rules that decide by its scores, each of a strength τ; 0 leaves them as they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from longtail.posthoc import PostHocLogitAdjustment, PredictionRebalancer
-from longtail.repair.calibration import fit_calibration, probabilities
+from longtail.posthoc import PostHocLogitAdjustment
+from longtail.posthoc.fixed_point import fixed_point_offsets, log_mean_predictions
+from longtail.repair.calibration import calibrated, probabilities
+from longtail.repair.folds import Splits
 from longtail.repair.goals import ExpectedCost, Goal
+from longtail.repair.samples import Samples
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+MOST_WORK = 10**10  # N · C² of a fit to the goal: minutes
+
+
+class TooMuchWorkError(RuntimeError):
+    """A rule that would take too long on so many numbers."""
 
 
 class Decision(Protocol):
     """A fitted rule."""
 
     def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
-        """Class indices (N,); strength 0 decides as the model does."""
+        """Class indices (N,) of logits (N, C); strength 0 decides as the model does."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +37,8 @@ class Offsets:
     direction: np.ndarray
 
     def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
-        """Block by block."""
-        offset = strength * self.direction
-        blocks = np.array_split(logits, max(1, len(logits) // 65536))
-        return np.concatenate([(block + offset).argmax(1) for block in blocks])
+        """As the contract says."""
+        return np.asarray((logits + strength * self.direction).argmax(1))
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class LeastCost:
         return np.asarray((probabilities(logits, self.temperature, self.offset) @ self.cost).argmin(1))
 
 
-Rule = Callable[[np.ndarray, np.ndarray, Goal], Decision]
+Rule = Callable[[Samples, Splits, Goal], Sequence[Decision]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Candidate:
 
     Attributes:
         name: as a report says it.
-        fit: from logits (N, C), labels (N,) and the goal to what decides.
+        fit: from samples and goal to what decides, once for each of the splits' fits.
         strengths: what τ is chosen from; 0 is the model as it is.
     """
 
@@ -69,45 +77,87 @@ class Candidate:
 def candidates(goal: Goal, class_counts: np.ndarray | None = None) -> list[Candidate]:
     """All rules; logit adjustment is among them where the training counts are known, least cost for costs."""
     rules = [
-        Candidate("re-balancing", lambda z, y, goal: Offsets(_rebalancing(z, y, goal, converge=False))),
-        Candidate(
-            "re-balancing to the fixed point", lambda z, y, goal: Offsets(_rebalancing(z, y, goal, converge=True))
-        ),
-        Candidate(
-            "offsets fitted to the goal", lambda z, y, goal: Offsets(fitted_to_goal(z, y, goal)), (0.0, 0.5, 1.0)
-        ),
+        Candidate("re-balancing", _one_step),
+        Candidate("re-balancing to the fixed point", _fixed_point),
+        Candidate("offsets fitted to the goal", _fitted_to_goal, (0.0, 0.5, 1.0)),
     ]
     if isinstance(goal, ExpectedCost):
-        cost = goal.cost
-
-        def least(logits: np.ndarray, target: np.ndarray, goal: Goal) -> LeastCost:
-            return LeastCost(*fit_calibration(logits, target, goal.prior(logits.shape[1])), cost)
-
-        rules.append(Candidate("least expected cost", least, (0.0, 1.0)))
+        rules.append(Candidate("least expected cost", _least_cost, (0.0, 1.0)))
     if class_counts is not None:
         counts = np.asarray(class_counts)
 
-        def adjustment(logits: np.ndarray, _: np.ndarray, goal: Goal) -> Offsets:
-            prior = goal.prior(logits.shape[1])
-            return Offsets(centred(PostHocLogitAdjustment(counts, target_prior=prior).fit().offset_))
+        def adjustment(samples: Samples, splits: Splits, goal: Goal) -> list[Offsets]:
+            prior = goal.prior(samples.num_classes)
+            offset = centred(PostHocLogitAdjustment(counts, target_prior=prior).fit().offset_)
+            return [Offsets(offset)] * len(splits.left_out)
 
         rules.insert(2, Candidate("logit adjustment", adjustment))
     return rules
 
 
-def _rebalancing(logits: np.ndarray, target: np.ndarray, goal: Goal, *, converge: bool) -> np.ndarray:
-    """On the classes that have a sample; the others get the mean offset: nothing is known of them."""
-    present = np.bincount(target, minlength=logits.shape[1]) > 0
-    prior = goal.prior(logits.shape[1]) * present
-    expected = prior > 0
-    if expected.sum() < 2:
-        return np.zeros(logits.shape[1])
-    column = np.cumsum(expected) - 1
-    kept = expected[target]
-    rebalancer = PredictionRebalancer(target_prior=prior[expected] / prior[expected].sum(), converge=converge)
-    fitted = rebalancer.fit(logits[kept][:, expected], column[target[kept]])
-    offset = np.zeros(logits.shape[1])
-    offset[expected] = centred(fitted.offset_)
+def _one_step(samples: Samples, splits: Splits, goal: Goal) -> list[Offsets]:
+    return [Offsets(offset) for offset in rebalancing_offsets(samples, splits, goal, converge=False)]
+
+
+def _fixed_point(samples: Samples, splits: Splits, goal: Goal) -> list[Offsets]:
+    return [Offsets(offset) for offset in rebalancing_offsets(samples, splits, goal, converge=True)]
+
+
+def _fitted_to_goal(samples: Samples, splits: Splits, goal: Goal) -> list[Offsets]:
+    if len(samples) * samples.num_classes**2 > MOST_WORK:
+        raise TooMuchWorkError(
+            f"left out, for it moves class after class through all logits: {samples.num_classes:,} times "
+            f"{len(samples) * samples.num_classes:,} numbers"
+        )
+    starts = rebalancing_offsets(samples, splits, goal, converge=False)
+    fits = zip(splits.sees[:, splits.fold], starts, strict=True)
+    return [Offsets(fitted_to_goal(samples.where(seen), goal, start)) for seen, start in fits]
+
+
+def _least_cost(samples: Samples, splits: Splits, goal: Goal) -> list[LeastCost]:
+    assert isinstance(goal, ExpectedCost)
+    prior = goal.prior(samples.num_classes)
+    parts = (samples.where(seen) for seen in splits.sees[:, splits.fold])
+    return [LeastCost(*calibrated(part, prior, step="calibration for costs"), goal.cost) for part in parts]
+
+
+def rebalancing_offsets(samples: Samples, splits: Splits, goal: Goal, *, converge: bool) -> np.ndarray:
+    """The offsets of re-balancing to the goal's prior, (S, C) of mean 0, for all fits in the same passes.
+
+    Each fit re-balances the classes of which it sees a sample; the others get the mean offset: nothing is known of
+    them. One pass, or with `converge` as many as the fixed point takes.
+
+    Raises:
+        NoFixedPointError: with `converge`, no convergence.
+    """
+    num_classes, fold = samples.num_classes, splits.fold
+    cell = samples.target * splits.number + fold
+    held = np.bincount(cell, samples.weight, num_classes * splits.number).reshape(num_classes, splits.number)
+    seen = splits.sees @ held.T
+    expected = (seen > 0) & (goal.prior(num_classes) > 0)
+    offset = np.zeros(expected.shape)
+    used = expected.sum(1) >= 2
+    if not used.any():
+        return offset
+    expected, sees = expected[used], splits.sees[used]
+    prior = np.where(expected, goal.prior(num_classes), 0)
+    prior /= prior.sum(1, keepdims=True)
+    class_weight = np.divide(prior, seen[used], out=np.zeros_like(prior), where=expected)
+    step = "re-balancing to the fixed point" if converge else "re-balancing"
+
+    def blocks() -> Iterator[tuple[Tensor, Tensor]]:
+        for part, logits in samples.blocks(step):
+            weight = class_weight[:, samples.target[part]] * sees[:, fold[part]] * samples.weight[part]
+            yield torch.from_numpy(logits), torch.from_numpy(weight.T)
+
+    aim = torch.from_numpy(prior)
+    if converge:
+        fitted = fixed_point_offsets(blocks, aim).numpy()
+    else:
+        taking_part = torch.zeros_like(aim).masked_fill(aim == 0, -torch.inf)
+        fitted = (aim.log() - log_mean_predictions(blocks(), taking_part)).numpy()
+    mean = np.where(expected, fitted, 0).sum(1, keepdims=True) / expected.sum(1, keepdims=True)
+    offset[used] = np.where(expected, fitted - mean, 0)
     return offset
 
 
@@ -116,19 +166,18 @@ def centred(offset: np.ndarray) -> np.ndarray:
     return np.asarray(offset - offset[np.isfinite(offset)].mean())
 
 
-def fitted_to_goal(
-    logits: np.ndarray, target: np.ndarray, goal: Goal, *, sweeps: int = 2, steps: int = 16
-) -> np.ndarray:
-    """Offsets that make the goal's score on these very data large, class after class, from re-balancing on.
+def fitted_to_goal(samples: Samples, goal: Goal, start: np.ndarray, *, sweeps: int = 2, steps: int = 16) -> np.ndarray:
+    """Offsets that make the goal's score on these very data large, class after class, from `start` (C,) on.
 
     For each class all other offsets stay, and its own moves to the best of `steps` places, quantiles of the margins by
     which it wins or loses samples. It fits noise where a class has few samples: a score on other data tells.
     """
-    num_classes, count = logits.shape[1], np.ones(len(target))
-    scores = logits + _rebalancing(logits, target, goal, converge=False)
-    offset: np.ndarray = scores[0] - logits[0]
+    target, weight, num_classes = samples.target, samples.weight, samples.num_classes
+    step = "offsets fitted to the goal"
+    scores = np.concatenate([logits + start for _, logits in samples.blocks(step)])
+    offset = start.copy()
+    best = goal.score(target, scores.argmax(1), weight, num_classes)
     rows = np.arange(len(target))
-    best = goal.score(target, scores.argmax(1), count, num_classes)
     for _ in range(sweeps):
         for label in np.unique(target):
             own = scores[:, label].copy()
@@ -137,7 +186,7 @@ def fitted_to_goal(
             margin = scores[rows, rival] - own
             # Between two samples' margins, so that a tie decides nothing.
             places = np.quantile(margin, (np.arange(steps) + 0.5) / steps)
-            values = [goal.score(target, np.where(margin < move, label, rival), count, num_classes) for move in places]
+            values = [goal.score(target, np.where(margin < move, label, rival), weight, num_classes) for move in places]
             move = 0.0
             if max(values) > best + 1e-12:
                 best, move = max(values), float(places[int(np.argmax(values))])

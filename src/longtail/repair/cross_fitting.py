@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from longtail.repair.candidates import Candidate, Decision, Offsets
-from longtail.repair.folds import stratified_folds
+from longtail.repair.folds import Splits
 from longtail.repair.goals import Goal
-
-INNER_FOLDS = 4
+from longtail.repair.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -21,88 +20,62 @@ class CrossFitted:
         served: fitted on all data; what would be served.
         strength: with which.
         curve: for each strength the cross-fitted decisions, (N,).
-        fold: (N,) of each sample.
-        fold_offsets: (folds, C) those that decided in each fold, where offsets did.
+        fold_offsets: (K, C) those that decided in each fold, where offsets did.
     """
 
     predicted: np.ndarray
     served: Decision
     strength: float
     curve: dict[float, np.ndarray]
-    fold: np.ndarray
     fold_offsets: np.ndarray
 
 
-def cross_fit(
-    candidate: Candidate,
-    logits: np.ndarray,
-    target: np.ndarray,
-    goal: Goal,
-    *,
-    folds: int,
-    seed: int,
-    groups: np.ndarray | None = None,
-) -> CrossFitted:
+def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, goal: Goal) -> CrossFitted:
     """Fit a candidate on all folds but one, for each in turn, and on all data.
-
-    Args:
-        candidate: what is fitted.
-        logits: (N, C) float64.
-        target: (N,) class indices.
-        goal: what the strength is chosen for.
-        folds: at least 2.
-        seed: of the folds.
-        groups: samples of one group share a fold.
 
     Raises:
         NoFixedPointError: of a candidate that goes to a fixed point.
+        TooMuchWorkError: of a candidate that would take too long on so many numbers.
     """
-    fold = stratified_folds(target, folds, seed, groups)
-    predicted = np.empty(len(target), dtype=np.int64)
-    fold_offsets = np.zeros((folds, logits.shape[1]))
-    curve = {strength: np.empty(len(target), dtype=np.int64) for strength in candidate.strengths}
-    for number in range(folds):
-        held_out, rest = fold == number, fold != number
-        if not held_out.any():
-            continue
-        strength = chosen_strength(
-            candidate, logits[rest], target[rest], goal, seed, None if groups is None else groups[rest]
-        )
-        fitted = candidate.fit(logits[rest], target[rest], goal)
-        for step, decisions in curve.items():
-            decisions[held_out] = fitted.decide(logits[held_out], step)
+    fits = candidate.fit(samples, splits, goal)
+    decisions = _decisions(candidate, fits, samples, splits)
+    own = decisions[splits.fold, :, np.arange(len(samples))].T.astype(np.int64)
+    curve = dict(zip(candidate.strengths, own, strict=True))
+    predicted = np.empty(len(samples), dtype=np.int64)
+    fold_offsets = np.zeros((splits.number, samples.num_classes))
+    for number in range(splits.number):
+        rest, held_out = splits.fold != number, splits.fold == number
+        # What other folds were told by fits that saw neither them nor this one.
+        seen = dict(zip(candidate.strengths, decisions[number][:, rest], strict=True))
+        strength = best_of(seen, samples.target[rest], samples.weight[rest], goal, samples.num_classes)
         predicted[held_out] = curve[strength][held_out]
+        fitted = fits[splits.without(number)]
         if isinstance(fitted, Offsets):
             fold_offsets[number] = strength * fitted.direction
-    strength = chosen_strength(candidate, logits, target, goal, seed, groups)
-    served = candidate.fit(logits, target, goal)
-    return CrossFitted(predicted, served, strength, curve, fold, fold_offsets)
+    strength = best_of(curve, samples.target, samples.weight, goal, samples.num_classes)
+    return CrossFitted(predicted, fits[0], strength, curve, fold_offsets)
 
 
-def chosen_strength(
-    candidate: Candidate,
-    logits: np.ndarray,
-    target: np.ndarray,
-    goal: Goal,
-    seed: int,
-    groups: np.ndarray | None = None,
+def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples, splits: Splits) -> np.ndarray:
+    """(K, T, N): of the fit that saw neither a sample's own fold nor fold k, at each strength. One pass."""
+    shape = (splits.number, len(candidate.strengths), len(samples))
+    decisions = np.empty(shape, dtype=np.min_scalar_type(samples.num_classes - 1))
+    for part, logits in samples.blocks(candidate.name):
+        folds = splits.fold[part]
+        for own in np.unique(folds):
+            rows = np.flatnonzero(folds == own)
+            block = logits[rows]
+            for other in range(splits.number):
+                fitted = fits[splits.without(own, other)]
+                for place, strength in enumerate(candidate.strengths):
+                    decisions[other, place, part.start + rows] = fitted.decide(block, strength)
+    return decisions
+
+
+def best_of(
+    decisions: dict[float, np.ndarray], target: np.ndarray, weight: np.ndarray, goal: Goal, num_classes: int
 ) -> float:
-    """The strength that scores best on folds of these data, the smallest of several that do."""
-    fold = stratified_folds(target, INNER_FOLDS, seed + 1, groups)
-    decisions = {strength: np.empty(len(target), dtype=np.int64) for strength in candidate.strengths}
-    for number in np.unique(fold):
-        held_out, rest = fold == number, fold != number
-        if not rest.any():
-            return 0.0
-        fitted = candidate.fit(logits[rest], target[rest], goal)
-        for strength, predicted in decisions.items():
-            predicted[held_out] = fitted.decide(logits[held_out], strength)
-    return best_of(decisions, target, goal, logits.shape[1])
-
-
-def best_of(decisions: dict[float, np.ndarray], target: np.ndarray, goal: Goal, num_classes: int) -> float:
     """The key of the best decisions, the first of several that are."""
-    count = np.ones(len(target))
     strengths: Sequence[float] = sorted(decisions)
-    scores = [goal.score(target, decisions[strength], count, num_classes) for strength in strengths]
+    scores = [goal.score(target, decisions[strength], weight, num_classes) for strength in strengths]
     return strengths[int(np.argmax(np.round(scores, 12)))]

@@ -39,11 +39,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration errors under the goal's prior, before and cross-fitted after: of the top label, and by class."""
+    """Calibration errors under the goal's prior, before and cross-fitted after.
+
+    Attributes:
+        top_label: of the most probable class.
+        class_wise: the mean of all classes.
+        pooled_classes: how many classes were taken as one, for each has too few samples.
+        samples: on how many it was fitted and measured.
+    """
 
     top_label: tuple[float, float]
     class_wise: tuple[float, float]
     pooled_classes: int
+    samples: int
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail.plain_json import to_json
-from longtail.posthoc.inputs import Array, as_logits, like
+from longtail.posthoc.inputs import Array, as_logits, decisions, like
 from longtail.whole_file import write_whole
 
 FORMAT = "longtail.fix"
@@ -73,7 +73,7 @@ class Fix:
         if self.cost is not None:
             probability = self._probabilities(checked, self.probability_offset)
             return like(logits, (probability @ self._tensor(self.cost, checked)).argmin(-1))
-        return like(logits, (checked.double() + self._tensor(self.offset, checked)).argmax(-1))
+        return like(logits, decisions(checked, self.offset))
 
     def predict_proba(self, logits: Array, prior: Sequence[float] | np.ndarray | None = None) -> Array:
         """Calibrated probabilities, of the shape and dtype of the logits.

@@ -1,6 +1,41 @@
-"""Folds that keep the class frequencies, and never split a group."""
+"""Folds that keep the class frequencies, and never split a group; and which of them each fit leaves out."""
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The fits of a nested cross-validation: on all folds, on all but one, and on all but two.
+
+    What is scored on a fold comes from the fit without it; its strength is chosen by the fits that also lack another
+    one, scored on that one.
+
+    Attributes:
+        fold: (N,) of each sample, in [0, K).
+        number: K, at least 3.
+    """
+
+    fold: np.ndarray
+    number: int
+
+    @cached_property
+    def left_out(self) -> tuple[tuple[int, ...], ...]:
+        """Of each of the S fits the folds that it does not see."""
+        folds = range(self.number)
+        return ((), *((k,) for k in folds), *itertools.combinations(folds, 2))
+
+    @cached_property
+    def sees(self) -> np.ndarray:
+        """(S, K) whether a fit sees a fold."""
+        return np.array([[k not in folds for k in range(self.number)] for folds in self.left_out])
+
+    def without(self, *folds: int) -> int:
+        """Which fit leaves out these folds, one or two, given in any order."""
+        return self.left_out.index(tuple(sorted(set(folds))))
 
 
 def stratified_folds(target: np.ndarray, folds: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:

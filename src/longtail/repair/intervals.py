@@ -5,6 +5,7 @@ import numpy as np
 from longtail.repair.goals import Goal
 
 DRAWS = 1000
+NUMBERS_AT_ONCE = 2**18
 
 
 def interval_of_gain(
@@ -18,6 +19,7 @@ def interval_of_gain(
     draws: int = DRAWS,
     seed: int = 0,
     groups: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """The percentile interval of score(after) − score(before) on the same samples.
 
@@ -34,19 +36,25 @@ def interval_of_gain(
         draws: how often.
         seed: of the draws.
         groups: (N,) samples of one group are not independent of each other.
+        weight: (N,) how much each sample counts; by default all alike.
     """
     rng = np.random.default_rng(seed)
-    if groups is None:
-        (target, before, after), counts = _cells(target, before, after, num_classes)
-        weights = _drawn_within_classes(target, counts, draws, rng)
-    else:
+    value, size = np.ones(len(target)) if weight is None else weight, np.ones(len(target), dtype=np.int64)
+    if groups is not None:
         _, member = np.unique(groups, return_inverse=True)
-        number = int(member.max()) + 1
-        weights = rng.multinomial(number, np.full(number, 1 / number), size=draws)[:, member]
-    gains = [
-        goal.score(target, after, weight, num_classes) - goal.score(target, before, weight, num_classes)
-        for weight in weights.astype(np.float64)
-    ]
+    elif (value == value[0]).all():
+        (target, before, after), size = _cells(target, before, after, num_classes)
+        value = np.ones(len(size))
+    else:
+        order = np.argsort(target, kind="stable")
+        target, before, after, value = target[order], before[order], after[order], value[order]
+    gains: list[float] = []
+    while len(gains) < draws:
+        number = min(draws - len(gains), max(1, NUMBERS_AT_ONCE // len(size)))
+        drawn = _within_classes(target, size, number, rng) if groups is None else _whole_groups(member, number, rng)
+        for count in drawn * value:
+            old, new = (goal.score(target, predicted, count, num_classes) for predicted in (before, after))
+            gains.append(new - old)
     low, high = np.quantile(gains, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -54,6 +62,7 @@ def interval_of_gain(
 def _cells(
     target: np.ndarray, before: np.ndarray, after: np.ndarray, num_classes: int
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """Which triples there are, ordered by class, and of how many samples each."""
     key = (target.astype(np.int64) * num_classes + before) * num_classes + after
     cells, counts = np.unique(key, return_counts=True)
     rest, after = np.divmod(cells, num_classes)
@@ -61,10 +70,17 @@ def _cells(
     return (target, before, after), counts
 
 
-def _drawn_within_classes(target: np.ndarray, counts: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    weights = np.empty((draws, len(counts)), dtype=np.int32)
-    for label in np.unique(target):
-        cells = target == label
-        total = counts[cells].sum()
-        weights[:, cells] = rng.multinomial(total, counts[cells] / total, size=draws)
-    return weights
+def _within_classes(target: np.ndarray, size: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(draws, cells) how often each cell is drawn; `target` is ordered."""
+    drawn = np.empty((draws, len(size)), dtype=np.int64)
+    ends = [*np.flatnonzero(np.diff(target)) + 1, len(target)]
+    for start, end in zip([0, *ends], ends, strict=False):
+        own = size[start:end]
+        drawn[:, start:end] = rng.multinomial(own.sum(), own / own.sum(), size=draws)
+    return drawn
+
+
+def _whole_groups(member: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(draws, N) how often each sample's group is drawn."""
+    number = int(member.max()) + 1
+    return np.asarray(rng.multinomial(number, np.full(number, 1 / number), size=draws)[:, member])

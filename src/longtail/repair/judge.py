@@ -18,6 +18,7 @@ class Judge:
     Attributes:
         goal: the score.
         target: (N,) class indices.
+        weight: (N,) how much each sample counts.
         raw: (N,) decisions of the model as it is.
         parts: groups of classes by name, (C,) booleans each.
         level: of the intervals.
@@ -27,6 +28,7 @@ class Judge:
 
     goal: Goal
     target: np.ndarray
+    weight: np.ndarray
     raw: np.ndarray
     parts: dict[str, np.ndarray]
     level: float
@@ -40,14 +42,13 @@ class Judge:
 
     def scores(self, predicted: np.ndarray) -> Scores:
         """Of decisions (N,)."""
-        count = np.ones(len(self.target))
-        recall, present = recalls(self.target, predicted, count, self.num_classes)
+        recall, present = recalls(self.target, predicted, self.weight, self.num_classes)
         by_part = {
             name: float(recall[members & present].mean()) if (members & present).any() else None
             for name, members in self.parts.items()
         }
-        goal = self.goal.score(self.target, predicted, count, self.num_classes)
-        return Scores(goal, by_part, float((self.target == predicted).mean()))
+        goal = self.goal.score(self.target, predicted, self.weight, self.num_classes)
+        return Scores(goal, by_part, float(np.average(self.target == predicted, weights=self.weight)))
 
     def interval(self, predicted: np.ndarray) -> tuple[float, float]:
         """Of the gain over the model as it is."""
@@ -60,6 +61,7 @@ class Judge:
             level=self.level,
             seed=self.seed,
             groups=self.groups,
+            weight=self.weight,
         )
 
     def outcome(self, name: str, fitted: CrossFitted) -> Outcome:

@@ -2,6 +2,7 @@
 
 import csv
 import pickle
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from longtail.posthoc.blocks import row_blocks
 from longtail.repair.calibration import log_probabilities
 from longtail.runs import RunFolder
 
 SCORES = ("logits", "probabilities")
 LABELS = ("target", "labels", "label", "y")
-EXTRAS = ("class_names", "class_counts", "groups")
 TRAINED_ON = ("train", "augmented")
 
 
@@ -30,6 +31,7 @@ class Predictions:
         class_names: (C,) or None.
         class_counts: (C,) training samples, or None.
         groups: (N,) or None.
+        sample_weight: (N,) or None.
     """
 
     logits: np.ndarray
@@ -37,6 +39,7 @@ class Predictions:
     class_names: tuple[str, ...] | None = None
     class_counts: np.ndarray | None = None
     groups: np.ndarray | None = None
+    sample_weight: np.ndarray | None = None
 
 
 def load_predictions(
@@ -46,8 +49,9 @@ def load_predictions(
 
     Args:
         path: an .npz or .pt file with `logits` or `probabilities` (N, C) and `target` (N,), and, if known,
-            `class_names`, `class_counts` (training) and `groups`; an .npy file of scores; a .csv or .parquet file with
-            a column `label`, if known one `group`, and one column a class; or a run folder.
+            `class_names`, `class_counts` (training), `groups` and `sample_weight`; an .npy file of scores, which is
+            mapped into memory and read in passes; a .csv or .parquet file with a column `label`, if known `group` and
+            `weight`, and one column a class; or a run folder.
         labels: an .npy file of labels, for scores that are one.
         kind: "logits" or "probabilities": what the scores are. It is never guessed.
         part: of a run folder: the set to judge by.
@@ -65,7 +69,7 @@ def load_predictions(
     target = next((np.asarray(content[name]) for name in LABELS if name in content), None)
     if target is None:
         raise ValueError(f"{path} must hold labels, as {' or '.join(LABELS)}. It holds {', '.join(content)}.")
-    logits = _as_logits(np.asarray(scores), found, path)
+    logits = _as_logits(np.asanyarray(scores), found, path)
     names = content.get("class_names")
     class_names = None if names is None else tuple(map(str, np.asarray(names).tolist()))
     return Predictions(
@@ -74,6 +78,7 @@ def load_predictions(
         class_names,
         None if content.get("class_counts") is None else np.asarray(content["class_counts"]),
         None if content.get("groups") is None else np.asarray(content["groups"]),
+        None if content.get("sample_weight") is None else np.asarray(content["sample_weight"]),
     )
 
 
@@ -113,7 +118,7 @@ def _npz(path: Path) -> dict[str, Any]:
 
 
 def _npy(path: Path) -> dict[str, Any]:
-    return {"scores": np.load(path, allow_pickle=False)}
+    return {"scores": np.load(path, mmap_mode="r", allow_pickle=False)}
 
 
 def _pt(path: Path) -> dict[str, Any]:
@@ -150,13 +155,22 @@ def _columns(table: Mapping[str, tuple[Any, ...]], path: Path) -> dict[str, Any]
     label = next((name for name in LABELS if name in table), None)
     if label is None:
         raise ValueError(f"{path} must have a column {' or '.join(LABELS)}. It has {', '.join(table)}.")
-    classes = [name for name in table if name not in (label, "group")]
+    classes = [name for name in table if name not in (label, "group", "weight")]
     try:
         scores = np.array([table[name] for name in classes], dtype=np.float64).T
     except ValueError as error:
         raise ValueError(f"{path} must hold numbers in the columns of its classes: {error}.") from None
     content = {"scores": scores, "target": np.array([str(v) for v in table[label]]), "class_names": classes}
+    if "weight" in table:
+        content["sample_weight"] = _weights(table["weight"], path)
     return content | ({"groups": np.array(table["group"])} if "group" in table else {})
+
+
+def _weights(column: tuple[Any, ...], path: Path) -> np.ndarray:
+    try:
+        return np.array(column, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{path} must hold numbers in the column weight: {error}.") from None
 
 
 READERS = {".npz": _npz, ".npy": _npy, ".pt": _pt, ".csv": _csv, ".parquet": _parquet}
@@ -181,23 +195,51 @@ def _as_logits(scores: np.ndarray, kind: str, path: Path) -> np.ndarray:
         raise ValueError(
             f"{path} must hold numbers of the shape (N, C), C at least 2. Got {scores.shape} {scores.dtype}."
         )
-    values = scores.astype(np.float64)
-    if not np.isfinite(values).all():
-        row, column = np.argwhere(~np.isfinite(values))[0]
-        raise ValueError(f"{path} must hold finite numbers. Got {values[row, column]} in row {row}, class {column}.")
-    sums = np.abs(values.sum(1) - 1)
-    could_be = bool((values >= 0).all() and sums.max() < 1e-3)
+    values = scores if scores.dtype in (np.float32, np.float64) else scores.astype(np.float64)
+    could_be = True
+    for part in row_blocks(*values.shape):
+        _check_finite(values[part], part.start, path)
+        could_be = could_be and _are_probabilities(values[part])
+        if kind == "probabilities" and not could_be:
+            raise ValueError(_no_probabilities(values[part], part.start, path))
     if kind == "logits":
         if could_be:
             raise ValueError(f"{path} must hold logits, but its rows sum to 1: say --kind probabilities if that is so.")
         return values
-    if not could_be:
-        row = int(np.argmin(values.min(1))) if values.min() < 0 else int(np.argmax(sums))
+    return _logarithms(values)
+
+
+def _check_finite(rows: np.ndarray, start: int, path: Path) -> None:
+    finite = np.isfinite(rows)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
         raise ValueError(
-            f"{path} must hold probabilities, at least 0 and of sum 1. Row {row} has the sum {values[row].sum():.4g} "
-            f"and the smallest value {values[row].min():.4g}. Are they logits?"
+            f"{path} must hold finite numbers. Got {rows[row, column]} in row {start + row}, class {column}."
         )
-    return log_probabilities(values)
+
+
+def _are_probabilities(rows: np.ndarray) -> bool:
+    return bool((rows >= 0).all() and np.abs(rows.sum(1, dtype=np.float64) - 1).max() < 1e-3)
+
+
+def _no_probabilities(rows: np.ndarray, start: int, path: Path) -> str:
+    sums = rows.sum(1, dtype=np.float64)
+    row = int(np.argmin(rows.min(1))) if rows.min() < 0 else int(np.argmax(np.abs(sums - 1)))
+    return (
+        f"{path} must hold probabilities, at least 0 and of sum 1. Row {start + row} has the sum {sums[row]:.4g} "
+        f"and the smallest value {rows[row].min():.4g}. Are they logits?"
+    )
+
+
+def _logarithms(probability: np.ndarray) -> np.ndarray:
+    """In memory; of a mapped file in another one, which goes with the process."""
+    if not isinstance(probability, np.memmap):
+        return log_probabilities(probability)
+    with tempfile.TemporaryFile() as file:
+        logits = np.memmap(file, probability.dtype, "w+", shape=probability.shape)
+    for part in row_blocks(*probability.shape):
+        logits[part] = log_probabilities(probability[part])
+    return logits
 
 
 def _as_indices(target: np.ndarray, names: tuple[str, ...] | None, num_classes: int, path: Path) -> np.ndarray:

@@ -1,0 +1,48 @@
+"""How far a work is that reads the data many times: a bar on a terminal, a line a step elsewhere."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+
+class Passes:
+    """Counts passes and shows the one that is under way, on standard error; call it with a step and its share done.
+
+    Attributes:
+        finished: passes that are done.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.finished = 0
+        self._step = ""
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("pass {task.fields[number]}"),
+            console=self.console,
+            transient=True,
+            expand=True,
+            disable=not self.console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=1.0, number=1)
+
+    def __call__(self, step: str, share: float) -> None:
+        """Show it."""
+        if step != self._step:
+            self._step = step
+            if not self.console.is_terminal:
+                self.console.print(step, soft_wrap=True)
+        if self.console.is_terminal:
+            self._bar.update(self._task, completed=share, description=step, number=self.finished + 1)
+        if share == 1:
+            self.finished += 1
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()

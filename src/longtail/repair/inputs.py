@@ -1,0 +1,80 @@
+"""What a diagnosis asks of its inputs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from longtail.arguments import as_class_counts
+from longtail.posthoc.inputs import as_labels, as_logits
+from longtail.repair.folds import Splits, stratified_folds
+from longtail.repair.samples import Samples, Watch
+
+
+def as_samples(
+    logits: np.ndarray | Tensor,
+    target: np.ndarray | Tensor | Sequence[int],
+    sample_weight: np.ndarray | Sequence[float] | None,
+    watch: Watch | None,
+) -> Samples:
+    """Logits (N, C), labels and weights, checked; the logits share the memory of what was given."""
+    tensor = as_logits(logits)
+    if tensor.dim() != 2 or not len(tensor):
+        raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
+    labels = as_labels(target if isinstance(target, (np.ndarray, Tensor)) else list(target), *tensor.shape).numpy()
+    if len(np.unique(labels)) < 2:
+        raise ValueError(f"`target` must hold at least two classes. Got class {labels[0]} alone.")
+    weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != labels.shape:
+        raise ValueError(f"`sample_weight` must hold one weight a sample, ({len(labels)},). Got {weight.shape}.")
+    if not (np.isfinite(weight) & (weight > 0)).all():
+        worst = weight[~(np.isfinite(weight) & (weight > 0))][0]
+        raise ValueError(f"`sample_weight` must be finite and above 0: leave out what is not to count. Got {worst}.")
+    precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32))
+    return Samples(precise.numpy(), labels, weight, watch=watch)
+
+
+def as_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.ndarray | None:
+    """(N,) groups, or None."""
+    if groups is None:
+        return None
+    checked = np.asarray(groups)
+    if checked.shape != (number,):
+        raise ValueError(f"`groups` must hold one group a sample, ({number},). Got {checked.shape}.")
+    return checked
+
+
+def as_splits(target: np.ndarray, folds: int, seed: int, groups: np.ndarray | None) -> Splits:
+    """The folds, without those that are empty."""
+    _, fold = np.unique(stratified_folds(target, folds, seed, groups), return_inverse=True)
+    number = int(fold.max()) + 1
+    if number < 3:
+        of = "`target`" if groups is None else "`groups`"
+        what = "samples" if groups is None else "groups"
+        raise ValueError(
+            f"{of} must hold at least three {what}: one to judge by, one to choose a strength by, one to fit on. "
+            f"Got {number}."
+        )
+    return Splits(fold, number)
+
+
+def as_names(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
+    """(C,) names that differ from each other, by default 0, 1, …."""
+    names = tuple(map(str, range(num_classes) if class_names is None else class_names))
+    if len(names) != num_classes:
+        raise ValueError(f"`class_names` must hold {num_classes} names, one a class. Got {len(names)}.")
+    if len(set(names)) < num_classes:
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"`class_names` must differ from each other. Got {twice!r} twice.")
+    return names
+
+
+def as_counts(class_counts: Tensor | np.ndarray | Sequence[float] | None, num_classes: int) -> np.ndarray | None:
+    """Training samples of each class, (C,), or None."""
+    if class_counts is None:
+        return None
+    counts: np.ndarray = as_class_counts(class_counts).numpy()
+    if len(counts) != num_classes:
+        raise ValueError(f"`class_counts` must hold {num_classes} counts, one a class. Got {len(counts)}.")
+    return counts

@@ -1,0 +1,76 @@
+"""Labelled logits as a stream: in memory or in a file that is mapped into it, all rows or some, never copied whole."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from longtail.posthoc.blocks import row_blocks
+
+LEAST_ROWS = 128  # of a block: products of matrices are slow below
+Watch = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a diagnosis looks at.
+
+    Attributes:
+        logits: (M, C) float32 or float64, finite.
+        target: (N,) class indices int64.
+        weight: (N,) above 0: how much each sample counts.
+        rows: (N,) which of the logits' rows these are; None for all.
+        watch: is told the step and the share of its pass that is done, in (0, 1].
+    """
+
+    logits: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    rows: np.ndarray | None = None
+    watch: Watch | None = None
+
+    @classmethod
+    def of(cls, logits: np.ndarray, target: np.ndarray) -> "Samples":
+        """All rows, each counted once."""
+        return cls(logits, target, np.ones(len(target)))
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return int(self.logits.shape[1])
+
+    def blocks(self, step: str) -> Iterator[tuple[slice, np.ndarray]]:
+        """One pass: where each block lies among the N, and its logits as a float64 copy."""
+        for part in row_blocks(len(self), self.num_classes, LEAST_ROWS):
+            rows = part if self.rows is None else self.rows[part]
+            yield part, self.logits[rows].astype(np.float64)
+            if self.watch is not None:
+                self.watch(step, part.stop / len(self))
+
+    def where(self, kept: np.ndarray) -> "Samples":
+        """Those of a mask (N,)."""
+        rows = np.flatnonzero(kept) if self.rows is None else self.rows[kept]
+        return replace(self, target=self.target[kept], weight=self.weight[kept], rows=rows)
+
+    def thinned(self, numbers: int, seed: int = 0) -> "Samples":
+        """At most about so many numbers, at random: of each class all samples, or as many as every larger class has."""
+        most = max(1, numbers // self.num_classes)
+        counts = np.bincount(self.target, minlength=self.num_classes)
+        if len(self) <= most:
+            return self
+        each = int(np.searchsorted(_kept_of(counts), most, side="right")) or 1
+        order = np.random.default_rng(seed).permutation(len(self))
+        by_class = order[np.argsort(self.target[order], kind="stable")]
+        place = np.arange(len(self)) - np.repeat(np.cumsum(counts) - counts, counts)
+        kept = np.zeros(len(self), dtype=bool)
+        kept[by_class[place < each]] = True
+        return self.where(kept)
+
+
+def _kept_of(counts: np.ndarray) -> np.ndarray:
+    """How many samples are kept with at most 1, 2, … of each class."""
+    larger = len(counts) - np.cumsum(np.bincount(counts))
+    return np.cumsum(larger[:-1])
