@@ -1,12 +1,14 @@
-"""How good `longtail fix` is on text: what it promises from cross-validated predictions, and what the test set says.
+"""How good `longtail fix` is: what it promises from held-out predictions, and what the test set says.
 
-    python results/fix.py --text DIR [--seeds 3] [--json results/fix.json]
-    python results/fix.py --json results/fix.json     # the tables of what is there
+    python results/fix.py --text DIR [--seeds 10] [--json results/fix.json]     # texts and tables of features
+    python results/fix.py --runs RUN [RUN …] --json results/fix.json            # adds training runs
+    python results/fix.py --json results/fix.json                               # the tables of what is there
 
 DIR holds the training and test files of TREC's fine-grained questions (`trec_train_5500.label`, `trec_test_500.label`)
-and of BANKING77 (`banking77_train.csv`, `banking77_test.csv`). Models of scikit-learn on TF-IDF of words and pairs of
-words; their predictions on the training set are those of 4-fold cross-validation, a seed orders the folds. Nothing is
-fitted on the test set.
+and of BANKING77 (`banking77_train.csv`, `banking77_test.csv`). Seed 0 is the official split; every other seed draws one
+of the same sizes from all texts, stratified. Features of the texts are TF-IDF of words and pairs of words. The
+diagnosis sees 4-fold cross-validated predictions on the training set, of a run the held-out images; nothing is fitted
+on a test set.
 """
 
 import argparse
@@ -16,128 +18,292 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.datasets import load_digits, make_classification
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import TunedThresholdClassifierCV, cross_val_predict, train_test_split
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
 
+from longtail.data import long_tailed_indices
 from longtail.metrics import balanced_accuracy
 from longtail.plain_json import to_json
 from longtail.repair import diagnose
+from longtail.repair.calibration import log_probabilities
+from longtail.repair.findings import Diagnosis
 from longtail.repair.folds import stratified_folds
+from longtail.repair.predictions import load_predictions
 from longtail.reports.cells import spread
+from longtail.runs import RunFolder
 from longtail.whole_file import write_whole
 
-MODELS = {
+FOLDS = 4
+TEXT_MODELS = {
     "logistic regression": LogisticRegression(C=10, max_iter=300),
-    "logistic regression, class_weight": LogisticRegression(C=10, max_iter=300, class_weight="balanced"),
     "linear SVM": LinearSVC(),
-    "linear SVM, class_weight": LinearSVC(class_weight="balanced"),
     "naive Bayes": MultinomialNB(alpha=0.1),
 }
-Texts = tuple[list[str], list[str]]
+TREES = {"boosted trees": HistGradientBoostingClassifier(max_iter=60, early_stopping=False, random_state=0)}
+CANDIDATES = (
+    "re-balancing",
+    "re-balancing to the fixed point",
+    "logit adjustment",
+    "offsets fitted to the goal",
+)
 
 
-def trec(folder: Path) -> tuple[Texts, Texts]:
-    def read(name: str) -> Texts:
-        lines = (folder / name).read_text(encoding="latin-1").splitlines()
-        labels, texts = zip(*(line.split(" ", 1) for line in lines), strict=True)
-        return list(texts), list(labels)
+class Case(NamedTuple):
+    """A training and a test set."""
 
-    return read("trec_train_5500.label"), read("trec_test_500.label")
+    train: Any
+    target: np.ndarray
+    test: Any
+    truth: np.ndarray
 
 
-def banking(folder: Path) -> tuple[Texts, Texts]:
-    def read(name: str) -> Texts:
+def trec(folder: Path) -> tuple[list[str], list[str], int]:
+    texts: list[str] = []
+    labels: list[str] = []
+    for name in ("trec_train_5500.label", "trec_test_500.label"):
+        for line in (folder / name).read_text(encoding="latin-1").splitlines():
+            label, text = line.split(" ", 1)
+            labels.append(label)
+            texts.append(text)
+    return texts, labels, 500
+
+
+def banking(folder: Path) -> tuple[list[str], list[str], int]:
+    rows = []
+    for name in ("banking77_train.csv", "banking77_test.csv"):
         with (folder / name).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return [row["text"] for row in rows], [row["category"] for row in rows]
-
-    return read("banking77_train.csv"), read("banking77_test.csv")
-
-
-DATA = {"TREC, 50 classes": trec, "BANKING77": banking}
+            rows.append(list(csv.DictReader(file)))
+    both = rows[0] + rows[1]
+    return [row["text"] for row in both], [row["category"] for row in both], len(rows[1])
 
 
-def run(model: Any, train: Any, target: np.ndarray, test: Any, truth: np.ndarray, seed: int) -> dict[str, Any]:
-    """One diagnosis, and what the test set says of it."""
-    fold = stratified_folds(target, 4, seed)
-    splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(4)]
-    method = "predict_log_proba" if hasattr(model, "predict_log_proba") else "decision_function"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of classes that a fold lacks, and of solvers at their last iteration
-        scores = cross_val_predict(model, train, target, cv=splits, method=method)
-        fitted = model.fit(train, target)
-    logits, fresh = (np.clip(z, -1e4, 1e4) for z in (scores, getattr(fitted, method)(test)))
+def text_case(texts: list[str], labels: list[str], test_size: int, seed: int) -> Case:
+    """The official split, whose test set comes last, or one of the same sizes."""
+    names, target = np.unique(labels, return_inverse=True)
+    order = np.arange(len(target))
+    train, test = order[:-test_size], order[-test_size:]
+    if seed:
+        alone = np.bincount(target)[target] < 2  # a class of one sample stays in the training set
+        rest, test = train_test_split(order[~alone], test_size=test_size, stratify=target[~alone], random_state=seed)
+        train = np.concatenate([rest, order[alone]])
+    # Classes that training does not see can't be predicted: their texts leave the test set.
+    place = np.cumsum(np.isin(np.arange(len(names)), target[train])) - 1
+    test = test[np.isin(target[test], target[train])]
+    vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    fitted = vectors.fit_transform([texts[i] for i in train])
+    return Case(fitted, place[target[train]], vectors.transform([texts[i] for i in test]), place[target[test]])
+
+
+def digits_case(seed: int) -> Case:
+    """8 × 8 pixels as a table of 64 numbers; half of each class is the test set, the other half gets a long tail."""
+    pixels, digits = load_digits(return_X_y=True)
+    train, test, target, truth = train_test_split(pixels, digits, test_size=0.5, stratify=digits, random_state=seed)
+    kept = long_tailed_indices(target, 20, seed=seed)
+    return Case(train[kept], target[kept], test, truth)
+
+
+def made_case(seed: int) -> Case:
+    """20 classes of made-up features, their frequencies from 1 to 1 / 50; the test set has the same tail."""
+    prior = 0.02 ** (np.arange(20) / 19)
+    features, labels = make_classification(
+        12_000, 20, n_informative=12, n_classes=20, n_clusters_per_class=1, weights=list(prior / prior.sum()),
+        class_sep=1.0, flip_y=0.0, random_state=seed,
+    )  # fmt: skip
+    train, test, target, truth = train_test_split(features, labels, test_size=0.5, stratify=labels, random_state=seed)
+    return Case(train, target, test, truth)
+
+
+def cases(folder: Path, seeds: int) -> Iterator[tuple[str, int, Case, dict[str, Any]]]:
+    for name, read in {"TREC, 50 classes": trec, "BANKING77": banking}.items():
+        content = read(folder)
+        for seed in range(seeds):
+            yield name, seed, text_case(*content, seed), TEXT_MODELS
+    for name, make in {"digits, 10 classes": digits_case, "made up, 20 classes": made_case}.items():
+        for seed in range(seeds):
+            yield name, seed, make(seed), TREES
+
+
+def scores(model: Any, features: Any) -> np.ndarray:
+    if hasattr(model, "predict_proba"):
+        return log_probabilities(model.predict_proba(features))
+    return np.asarray(model.decision_function(features))
+
+
+def cross_validated(model: Any, case: Case, seed: int) -> np.ndarray:
+    fold = stratified_folds(case.target, FOLDS, seed)
+    splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
+    method = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
+    predicted = cross_val_predict(model, case.train, case.target, cv=splits, method=method)
+    return log_probabilities(predicted) if method == "predict_proba" else np.maximum(predicted, -1e4)
+
+
+def thresholds(model: Any, case: Case) -> np.ndarray:
+    """Decisions by one threshold a class, tuned one-vs-rest: the largest score above its class's threshold."""
+    margins = []
+    for label in range(int(case.target.max()) + 1):
+        tuned = TunedThresholdClassifierCV(clone(model), scoring="balanced_accuracy", cv=3, random_state=0)
+        tuned.fit(case.train, case.target == label)
+        own = tuned.estimator_
+        score = (
+            own.predict_proba(case.test)[:, 1] if hasattr(own, "predict_proba") else own.decision_function(case.test)
+        )
+        margins.append(score - tuned.best_threshold_)
+    return np.asarray(np.argmax(margins, axis=0))
+
+
+def of_model(data: str, name: str, model: Any, case: Case, seed: int) -> dict[str, Any]:
+    number = int(case.target.max()) + 1
+    fitted = clone(model).fit(case.train, case.target)
+    logits, fresh = cross_validated(clone(model), case, seed), scores(fitted, case.test)
+    result = judged(logits, case.target, fresh, case.truth, np.bincount(case.target, minlength=number), seed)
+    if "class_weight" in model.get_params():
+        weighted = clone(model).set_params(class_weight="balanced")
+        plain = scores(clone(weighted).fit(case.train, case.target), case.test)
+        both = diagnose(cross_validated(weighted, case, seed), case.target, seed=seed)
+        result["class_weight"] = float(balanced_accuracy(plain.argmax(1), case.truth, number))
+        result["class_weight_and_fix"] = float(balanced_accuracy(both.fix.predict(plain), case.truth, number))
+    result["thresholds"] = float(balanced_accuracy(thresholds(model, case), case.truth, number))
+    return {"data": data, "model": name, "seed": seed, **result}
+
+
+def of_run(path: Path) -> dict[str, Any]:
+    """The diagnosis of the held-out images, and what the test set says."""
+    held_out, test = load_predictions(path), load_predictions(path, part="test")
+    assert held_out.class_counts is not None
+    result = judged(held_out.logits, held_out.target, test.logits, test.target, held_out.class_counts, 0)
+    config = RunFolder.open(path).config
+    data = f"{config['dataset']}, imbalance {config['imbalance']:g}"
+    return {"data": data, "model": f"network, {config['loss']}", "seed": config["seed"], **result}
+
+
+def judged(
+    logits: np.ndarray, target: np.ndarray, fresh: np.ndarray, truth: np.ndarray, counts: np.ndarray, seed: int
+) -> dict[str, Any]:
+    """What a diagnosis promises, and what new data say of it."""
+    found = diagnose(logits, target, class_counts=counts, seed=seed)
+    best = best_of(found)
     number = logits.shape[1]
-    found = diagnose(logits, target, class_counts=np.bincount(target, minlength=number), seed=seed)
-    best = max((o for o in found.outcomes if o.failure is None), key=lambda o: o.gain)
-    after = found.fix.predict(fresh)
+    fresh = np.maximum(fresh, -1e4)
+    after, anyway = found.fix.predict(fresh), (fresh + best.offset).argmax(1)
     return {
         "verdict": found.verdict,
         "method": found.fix.method,
+        "held_out_before": found.before.goal,
+        "cross_fitted": {o.name: o.scores.goal if o.scores else None for o in found.outcomes},
         "promised": best.gain if found.verdict == "use" else 0.0,
         "interval": list(best.interval),
         "before": float(balanced_accuracy(fresh.argmax(1), truth, number)),
         "after": float(balanced_accuracy(after, truth, number)),
+        "anyway": float(balanced_accuracy(anyway, truth, number)),
         "accuracy_before": float((fresh.argmax(1) == truth).mean()),
         "accuracy_after": float((after == truth).mean()),
     }
 
 
-def all_runs(folder: Path, seeds: int) -> Iterator[dict[str, Any]]:
-    for data, read in DATA.items():
-        (texts, labels), (test_texts, test_labels) = read(folder)
-        names = sorted(set(labels))
-        place = {name: index for index, name in enumerate(names)}
-        target, truth = (np.array([place[label] for label in part]) for part in (labels, test_labels))
-        vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-        train, test = vectors.fit_transform(texts), vectors.transform(test_texts)
-        for name, model in MODELS.items():
-            for seed in range(seeds):
-                result = run(model, train, target, test, truth, seed)
-                print(f"{data}, {name}, seed {seed}: {result}", file=sys.stderr, flush=True)
-                yield {"data": data, "model": name, "seed": seed, **result}
+def best_of(found: Diagnosis) -> Any:
+    return max((outcome for outcome in found.outcomes if outcome.failure is None), key=lambda outcome: outcome.gain)
 
 
-def table(runs: list[dict[str, Any]]) -> str:
+def groups_of(results: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    for data, model in dict.fromkeys((r["data"], r["model"]) for r in results):
+        yield data, model, [r for r in results if (r["data"], r["model"]) == (data, model)]
+
+
+def promises(results: list[dict[str, Any]]) -> str:
+    """What the diagnosis says, from held-out predictions alone."""
     lines = [
-        "| data | model | verdict | promised gain | test before | test after | true gain | inside the interval "
-        "| accuracy before | after |",
-        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| data | model | seeds | as it is | one step | fixed point | logit adjustment | fitted to the goal | verdict "
+        "| promised gain | width of its interval |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|",
     ]
-    for data, model in dict.fromkeys((r["data"], r["model"]) for r in runs):
-        group = [r for r in runs if (r["data"], r["model"]) == (data, model)]
+    for data, model, group in groups_of(results):
         said = [r["verdict"] for r in group]
         verdicts = ", ".join(f"{verdict} {said.count(verdict)}" for verdict in sorted(set(said)))
-        inside = sum(r["interval"][0] <= r["after"] - r["before"] <= r["interval"][1] for r in group)
-        gains = [r["after"] - r["before"] for r in group]
-        cells = [spread([r[key] for r in group]) for key in ("promised", "before", "after")]
-        accuracy = [spread([r[key] for r in group]) for key in ("accuracy_before", "accuracy_after")]
+        scored = [spread([r["cross_fitted"].get(name) for r in group]) for name in CANDIDATES]
+        width = spread([r["interval"][1] - r["interval"][0] for r in group])
         lines.append(
-            f"| {data} | {model} | {verdicts} | {' | '.join(cells)} | {spread(gains)} | {inside} of {len(group)} "
-            f"| {' | '.join(accuracy)} |"
+            f"| {data} | {model} | {len(group)} | {spread([r['held_out_before'] for r in group])} "
+            f"| {' | '.join(scored)} | {verdicts} | {spread([r['promised'] for r in group])} | {width} |"
         )
     return "\n".join(lines)
 
 
+def truths(results: list[dict[str, Any]]) -> str:
+    """What the test set says."""
+    lines = [
+        "| data | model | before | after | gain of what was used | promised | gained | covered | gain of what was not used "
+        "| class_weight | and the fix | thresholds | accuracy before | after |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for data, model, group in groups_of(results):
+        used = [r for r in group if r["verdict"] == "use"]
+        kept = [r["anyway"] - r["before"] for r in group if r["verdict"] != "use"]
+        covered = sum(r["interval"][0] <= gain(r) <= r["interval"][1] for r in used)
+        others = [
+            spread([r[key] for r in group]) if key in group[0] else ""
+            for key in ("class_weight", "class_weight_and_fix", "thresholds")
+        ]
+        cells = [
+            data,
+            model,
+            spread([r["before"] for r in group]),
+            spread([r["after"] for r in group]),
+            spread([gain(r) for r in used]) if used else "",
+            spread([r["promised"] for r in used]) if used else "",
+            f"{sum(gain(r) > 0 for r in used)} of {len(used)}" if used else "",
+            f"{covered} of {len(used)}" if used else "",
+            spread(kept) if kept else "",
+            *others,
+            spread([r["accuracy_before"] for r in group]),
+            spread([r["accuracy_after"] for r in group]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def gain(result: dict[str, Any]) -> float:
+    return float(result["after"] - result["before"])
+
+
+def all_results(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    for path in options.runs:
+        yield of_run(path)
+    if options.text:
+        for data, seed, case, models in cases(options.text, options.seeds):
+            for name, model in models.items():
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of classes that a fold lacks, and of solvers at their last step
+                    yield of_model(data, name, model, case, seed)
+
+
+def save(results: list[dict[str, Any]], path: Path) -> None:
+    with write_whole(path) as file:
+        file.write((to_json(results, indent=1) + "\n").encode())
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--text", type=Path, help="the folder of the texts; without it, the JSON file is read")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="written, or read")
+    parser.add_argument("--text", type=Path, help="the folder of the texts")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="run folders with held-out images")
+    parser.add_argument("--json", type=Path, required=True, help="added to; a case that is there already is replaced")
     options = parser.parse_args()
-    if not options.text and not options.json:
-        parser.error("give --text DIR, or --json with a file of results")
-    runs = list(all_runs(options.text, options.seeds)) if options.text else json.loads(options.json.read_text())
-    if options.text and options.json:
-        with write_whole(options.json) as file:
-            file.write((to_json(runs, indent=1) + "\n").encode())
-    print(table(runs))
+    results = json.loads(options.json.read_text()) if options.json.exists() else []
+    for result in all_results(options):
+        same = [r for r in results if all(r[key] == result[key] for key in ("data", "model", "seed"))]
+        results = [r for r in results if r not in same] + [result]
+        save(results, options.json)
+        print({key: result[key] for key in ("data", "model", "seed", "verdict", "before", "after")}, file=sys.stderr)
+    print(f"{promises(results)}\n\n{truths(results)}")
     return 0
 
 

@@ -10,7 +10,7 @@ from longtail.arguments import check_fraction, check_integer
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.repair.calibration import NUMBERS_ENOUGH, CalibrationErrors, calibrated, prior_weight, probabilities
-from longtail.repair.candidates import LeastCost, Offsets, TooMuchWorkError, candidates
+from longtail.repair.candidates import LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.findings import Calibration, Diagnosis, Outcome
 from longtail.repair.fix import Fix
@@ -134,7 +134,7 @@ def _fix(
     """What would be served: the best candidate if it is used, else the model as it is, calibrated."""
     prior = goal.prior(samples.num_classes)
     served = None if used is None else used.served
-    offset = best.strength * served.direction if isinstance(served, Offsets) else np.zeros(len(prior))
+    offset = np.zeros(len(prior)) if served is None or best.offset is None else best.offset
     temperature, probability_offset = calibrated(samples, prior, offset if goal.decides_by_probability else None)
     positive = np.maximum(prior, LEAST_PRIOR)  # its logarithm is asked for where another prior takes its place
     return Fix(

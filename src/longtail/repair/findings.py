@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from longtail.repair.fix import Fix
 
 
@@ -14,7 +16,7 @@ class Scores:
     accuracy: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """What one candidate does on data that it has not seen.
 
@@ -25,6 +27,7 @@ class Outcome:
         interval: of the gain.
         strength: τ that would be served.
         curve: for each strength its scores: what the head pays for the tail.
+        offset: (C,) that would be served, whatever the verdict; None where the rule has none.
         failure: why there is nothing but this.
     """
 
@@ -34,6 +37,7 @@ class Outcome:
     interval: tuple[float, float] = (0.0, 0.0)
     strength: float = 0.0
     curve: dict[float, Scores] = field(default_factory=dict)
+    offset: np.ndarray | None = None
     failure: str | None = None
 
 

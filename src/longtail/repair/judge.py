@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longtail.repair.candidates import Offsets
 from longtail.repair.cross_fitting import CrossFitted
 from longtail.repair.findings import Outcome, Scores
 from longtail.repair.goals import Goal, recalls
@@ -69,7 +70,8 @@ class Judge:
         scores = self.scores(fitted.predicted)
         gain = scores.goal - self.scores(self.raw).goal
         curve = {strength: self.scores(decisions) for strength, decisions in fitted.curve.items()}
-        return Outcome(name, scores, gain, self.interval(fitted.predicted), fitted.strength, curve)
+        offset = fitted.strength * fitted.served.direction if isinstance(fitted.served, Offsets) else None
+        return Outcome(name, scores, gain, self.interval(fitted.predicted), fitted.strength, curve, offset)
 
     def resolution(self, fits: Iterable[CrossFitted]) -> float:
         """Half the widest interval of a rule's gain at full strength: a smaller gain could not be told."""
