@@ -240,7 +240,7 @@ def promises(results: list[dict[str, Any]]) -> str:
 def truths(results: list[dict[str, Any]]) -> str:
     """What the test set says."""
     lines = [
-        "| data | model | before | after | gain of what was used | promised | gained | covered | gain of what was not used "
+        "| data | model | before | after | gain where used | promised | gained | covered | gain forgone "
         "| class_weight | and the fix | thresholds | accuracy before | after |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -160,3 +162,25 @@ def test_a_weight_column_is_no_class(tmp_path):
     path.write_text("label,a,b,weight\na,2,0,heavy\nb,0,1,0.5\n")
     with pytest.raises(ValueError, match="must hold numbers in the column weight"):
         load_predictions(path)
+
+
+def test_a_page_stands_beside_the_fix(tmp_path, scores, capsys):
+    path, out = write_csv(tmp_path / "predictions.csv", *scores), tmp_path / "fix.json"
+    assert main(["fix", str(path), "--out", str(out)]) == 0
+    assert f"page: {tmp_path / 'fix.html'}" in capsys.readouterr().out
+    assert (tmp_path / "fix.html").read_text().startswith("<!DOCTYPE html>")
+    assert main(["fix", str(path), "--out", str(tmp_path / "b.json"), "--page", str(tmp_path / "fix.html")]) == 2
+    assert "--page must not exist yet" in capsys.readouterr().err
+    assert not (tmp_path / "b.json").exists()
+    assert main(["fix", str(path), "--out", str(tmp_path / "c.html")]) == 2
+    assert "--page must be another file than --out" in capsys.readouterr().err
+    assert main(["fix", str(path), "--out", str(tmp_path / "none/d.json")]) == 2
+    assert "--out must lie in a folder that exists" in capsys.readouterr().err
+
+
+def test_without_what_draws_there_is_a_fix_and_no_page(tmp_path, scores, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "longtail.reports.diagnosis_page", None)
+    path, out = write_csv(tmp_path / "predictions.csv", *scores), tmp_path / "fix.json"
+    assert main(["fix", str(path), "--out", str(out)]) == 0
+    assert "no page: longtail.reports.fix_page needs" in capsys.readouterr().out
+    assert out.exists()

@@ -13,6 +13,7 @@ from longtail.repair import Diagnosis, diagnose
 from longtail.repair.goals import ExpectedCost
 from longtail.repair.predictions import Predictions, load_predictions
 from longtail.reports.cells import percent
+from longtail.reports.outcomes import outcome_rows
 
 Kind = Literal["logits", "probabilities"]
 GoalName = Literal["balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost"]
@@ -28,6 +29,7 @@ def fix(
     prior: Annotated[str, tyro.conf.arg(metavar="uniform|train|FILE")] = "uniform",
     cost: Path | None = None,
     out: Path = Path("fix.json"),
+    page: Path | None = None,
     folds: int = 5,
     seed: int = 0,
 ) -> None:
@@ -48,11 +50,18 @@ def fix(
         cost: For the goal cost, a file of numbers with blanks or commas between them: a row for each class, a column
             for what it is taken for.
         out: The file to write; it must not exist.
+        page: The HTML page to write; it must not exist. By default it stands beside --out.
         folds: Parts of the data, at least 3; each is judged by fits on the others.
         seed: Of folds and bootstrap.
     """
-    if out.exists():
-        raise FileExistsError(f"--out must not exist yet. Got {out}.")
+    page = page or out.with_suffix(".html")
+    for option, path in (("--out", out), ("--page", page)):
+        if path.exists():
+            raise FileExistsError(f"{option} must not exist yet. Got {path}.")
+        if not path.absolute().parent.is_dir():
+            raise FileNotFoundError(f"{option} must lie in a folder that exists. Got {path}.")
+    if out.absolute() == page.absolute():
+        raise ValueError(f"--page must be another file than --out. Got {page} for both.")
     loaded = load_predictions(predictions, labels=labels, kind=kind, part=part)
     with Passes() as passes:
         diagnosis = diagnose(
@@ -73,6 +82,16 @@ def fix(
     if predictions.is_dir() and part == "test":
         print("judged by the test set, which is none any more for this model")
     print(f"fix: {diagnosis.fix.save(out)}")
+    _write_page(diagnosis, predictions, page)
+
+
+def _write_page(found: Diagnosis, predictions: Path, page: Path) -> None:
+    try:
+        from longtail.reports import fix_page
+    except ModuleNotFoundError as error:
+        print(f"no page: {error}")
+        return
+    print(f"page: {fix_page(found, predictions.name).save(page)}")
 
 
 def _prior(text: str, loaded: Predictions) -> str | np.ndarray:
@@ -122,25 +141,10 @@ def _print(found: Diagnosis) -> None:
 
 
 def _table(found: Diagnosis) -> Table:
-    """The model as it is, and each candidate."""
+    headings, rows = outcome_rows(found)
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("", "goal", "gain", "interval", *found.groups, "accuracy"):
+    for name in headings:
         table.add_column(name, justify="left" if name == "" else "right", no_wrap=name != "")
-    before = found.before
-    table.add_row(
-        "as it is", percent(before.goal), "", "", *map(percent, before.groups.values()), percent(before.accuracy)
-    )
-    for outcome in found.outcomes:
-        if outcome.scores is None:
-            table.add_row(outcome.name, "none")
-            continue
-        low, high = outcome.interval
-        table.add_row(
-            f"{outcome.name}, τ = {outcome.strength:g}",
-            percent(outcome.scores.goal),
-            f"{100 * outcome.gain:+.1f}",
-            f"{100 * low:+.1f} to {100 * high:+.1f}",
-            *map(percent, outcome.scores.groups.values()),
-            percent(outcome.scores.accuracy),
-        )
+    for row in rows:
+        table.add_row(*row)
     return table

@@ -17,7 +17,7 @@ class Passes:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.finished = 0
-        self._step = ""
+        self._steps: set[str] = set()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -31,10 +31,9 @@ class Passes:
 
     def __call__(self, step: str, share: float) -> None:
         """Show it."""
-        if step != self._step:
-            self._step = step
-            if not self.console.is_terminal:
-                self.console.print(step, soft_wrap=True)
+        if step not in self._steps and not self.console.is_terminal:
+            self.console.print(step, soft_wrap=True)
+        self._steps.add(step)
         if self.console.is_terminal:
             self._bar.update(self._task, completed=share, description=step, number=self.finished + 1)
         if share == 1:

@@ -143,28 +143,35 @@ class CalibrationErrors:
         self._alone = np.flatnonzero(counts >= enough)
         self._pooled = np.flatnonzero(counts < enough)
         columns = len(self._alone) + (len(self._pooled) > 0)
-        self._top, self._by_class = np.zeros(BINS), np.zeros(columns * BINS)
-        self._weight = 0.0
+        self._top, self._by_class = np.zeros((3, BINS)), np.zeros(columns * BINS)
 
     def add(self, probability: np.ndarray, target: np.ndarray, weight: np.ndarray) -> None:
         """Samples: (B, C), (B,) and (B,)."""
-        self._top += _gaps(probability.max(1)[:, None], (probability.argmax(1) == target)[:, None], weight)
+        confidence, right = probability.max(1), probability.argmax(1) == target
+        bins = _bins(confidence)
+        self._top += [np.bincount(bins, weight * own, BINS) for own in (confidence, right, np.ones(len(right)))]
         columns, own = [probability[:, self._alone]], [target[:, None] == self._alone]
         if len(self._pooled):
             columns.append(probability[:, self._pooled].sum(1, keepdims=True))
             own.append(np.isin(target, self._pooled)[:, None])
         self._by_class += _gaps(np.concatenate(columns, axis=1), np.concatenate(own, axis=1), weight)
-        self._weight += float(weight.sum())
 
     @property
     def top_label(self) -> float:
         """In [0, 1]."""
-        return float(np.abs(self._top).sum() / self._weight)
+        confidence, right, weight = self._top
+        return float(np.abs(confidence - right).sum() / weight.sum())
+
+    @property
+    def reliability(self) -> np.ndarray:
+        """(B, 3) of the most probable class: mean confidence, share that was right, share of the weight in each bin."""
+        confidence, right, weight = self._top[:, self._top[2] > 0]
+        return np.stack([confidence / weight, right / weight, weight / weight.sum()], axis=1)
 
     @property
     def class_wise(self) -> float:
         """In [0, 1]."""
-        return float(np.abs(self._by_class.reshape(-1, BINS)).sum(1).mean() / self._weight)
+        return float(np.abs(self._by_class.reshape(-1, BINS)).sum(1).mean() / self._top[2].sum())
 
     @property
     def pooled(self) -> int:
@@ -174,6 +181,10 @@ class CalibrationErrors:
 
 def _gaps(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Σ weight · (confidence − correct) of each column and bin, (columns · BINS,)."""
-    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1) + BINS * np.arange(confidence.shape[1])
+    bins = _bins(confidence) + BINS * np.arange(confidence.shape[1])
     gap = weight[:, None] * (confidence - correct)
     return np.bincount(bins.ravel(), gap.ravel(), BINS * confidence.shape[1])
+
+
+def _bins(confidence: np.ndarray) -> np.ndarray:
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)

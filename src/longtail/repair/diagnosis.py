@@ -12,7 +12,7 @@ from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.repair.calibration import NUMBERS_ENOUGH, CalibrationErrors, calibrated, prior_weight, probabilities
 from longtail.repair.candidates import LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
-from longtail.repair.findings import Calibration, Diagnosis, Outcome
+from longtail.repair.findings import ByClass, Calibration, Diagnosis, Outcome
 from longtail.repair.fix import Fix
 from longtail.repair.folds import Splits
 from longtail.repair.goals import Goal, make_goal, recalls
@@ -118,7 +118,9 @@ def diagnose(
         words=in_words(verdict, best, before, aim.name, seen),
         fix=_fix(samples, aim, best, fits[best.name] if verdict == "use" else None, names, evidence),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
+        best=best.name,
         worst=_worst(y, judge.raw, names, num_classes),
+        by_class=_by_class(y, (judge.raw, fits[best.name].predicted), seen if counts is None else counts),
         samples=len(y),
     )
 
@@ -179,8 +181,25 @@ def _calibration(samples: Samples, splits: Splits, goal: Goal, fitted: CrossFitt
             rows = folds == number
             after.add(probabilities(logits[rows], *fits[number]), target[rows], own[rows])
     return Calibration(
-        (before.top_label, after.top_label), (before.class_wise, after.class_wise), before.pooled, len(part)
+        (before.top_label, after.top_label),
+        (before.class_wise, after.class_wise),
+        before.pooled,
+        len(part),
+        (before.reliability, after.reliability),
     )
+
+
+def _by_class(target: np.ndarray, both: tuple[np.ndarray, np.ndarray], training: np.ndarray) -> ByClass:
+    number, ones = len(training), np.ones(len(target))
+    samples = np.bincount(target, minlength=number)
+    before, after = (
+        (
+            np.where(samples > 0, recalls(target, predicted, ones, number)[0], np.nan),
+            np.bincount(predicted, None, number),
+        )
+        for predicted in both
+    )
+    return ByClass(training, samples, (before[0], after[0]), (before[1], after[1]))
 
 
 def _worst(

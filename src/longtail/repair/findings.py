@@ -41,7 +41,7 @@ class Outcome:
     failure: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Calibration:
     """Calibration errors under the goal's prior, before and cross-fitted after.
 
@@ -50,15 +50,34 @@ class Calibration:
         class_wise: the mean of all classes.
         pooled_classes: how many classes were taken as one, for each has too few samples.
         samples: on how many it was fitted and measured.
+        reliability: (B, 3) each: mean confidence, share that was right, share of the samples.
     """
 
     top_label: tuple[float, float]
     class_wise: tuple[float, float]
     pooled_classes: int
     samples: int
+    reliability: tuple[np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class ByClass:
+    """What happens to each class, (C,) each: by the model as it is, and by the best candidate, cross-fitted.
+
+    Attributes:
+        training: samples in training, where they are known; else those here.
+        samples: here.
+        recall: NaN for a class without samples.
+        predicted: how often it is predicted.
+    """
+
+    training: np.ndarray
+    samples: np.ndarray
+    recall: tuple[np.ndarray, np.ndarray]
+    predicted: tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
 class Diagnosis:
     """All that was found.
 
@@ -71,7 +90,9 @@ class Diagnosis:
         words: the verdict as a sentence or two.
         fix: what would be served; its offset is 0 unless the verdict is "use".
         groups: names of the groups of classes, and how many classes each has.
+        best: the name of the outcome of the largest gain.
         worst: the classes of the lowest recall: (class, recall, samples, times that it is predicted).
+        by_class: what happens to each class.
         samples: N.
     """
 
@@ -83,5 +104,7 @@ class Diagnosis:
     words: str
     fix: Fix
     groups: dict[str, int]
+    best: str
     worst: tuple[tuple[str, float, int, int], ...]
+    by_class: ByClass
     samples: int

@@ -1,25 +1,53 @@
 """Pictures and tables of runs: displays have `frame()` for the numbers and `plot()` for the picture.
 
-Displays need the extra `reports`; tables need nothing.
+Displays and pages need the extra `reports`; tables need nothing.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from longtail.reports.comparison import ComparisonTable, comparison_table
 
 if TYPE_CHECKING:
+    from longtail.reports.diagnosis_page import fix_page
+    from longtail.reports.gains import GainsDisplay
+    from longtail.reports.page import Figure, Page
     from longtail.reports.per_class_recall import PerClassRecallDisplay
+    from longtail.reports.predicted_counts import PredictedCountsDisplay
+    from longtail.reports.reliability import ReliabilityDisplay
+    from longtail.reports.trade_off import TradeOffDisplay
 
-__all__ = ["ComparisonTable", "PerClassRecallDisplay", "comparison_table"]
+_DRAWN = {
+    "Figure": "page",
+    "GainsDisplay": "gains",
+    "Page": "page",
+    "PerClassRecallDisplay": "per_class_recall",
+    "PredictedCountsDisplay": "predicted_counts",
+    "ReliabilityDisplay": "reliability",
+    "TradeOffDisplay": "trade_off",
+    "fix_page": "diagnosis_page",
+}
+
+__all__ = [
+    "ComparisonTable",
+    "Figure",
+    "GainsDisplay",
+    "Page",
+    "PerClassRecallDisplay",
+    "PredictedCountsDisplay",
+    "ReliabilityDisplay",
+    "TradeOffDisplay",
+    "comparison_table",
+    "fix_page",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name != "PerClassRecallDisplay":
+    if name not in _DRAWN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from longtail.reports.per_class_recall import PerClassRecallDisplay
+        return getattr(importlib.import_module(f"longtail.reports.{_DRAWN[name]}"), name)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"longtail.reports.{name} needs {error.name}: install longtail with its extra `reports`"
         ) from error
-    return PerClassRecallDisplay

@@ -1,6 +1,7 @@
 """Recall of every class, from the most frequent to the rarest, for several methods."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +11,25 @@ import pandas as pd
 from torch import Tensor
 
 from longtail.arguments import as_class_counts
+from longtail.reports.by_rank import binned, ranked
+from longtail.reports.look import HEIGHT, of_series, shape_of_series, wide
 
 MOST_NAMED_CLASSES = 30
+Z = 1.96  # two-sided 95 %
 
 
 @dataclass
 class PerClassRecallDisplay:
     """A table and a figure: per-class recall, head to tail, mean and range over the seeds.
 
+    With one seed and `test_counts` the range is Wilson's interval of 95 %.
+
     Args:
         recalls: panel, then method, to recall in [0, 1]: (S, C) over S seeds, or (C,); NaN for classes without test
             samples. With one panel its name may be empty.
         class_counts: (C,) training samples of each class.
+        class_names: (C,); by default 0, 1, ….
+        test_counts: (C,) test samples of each class.
 
     Raises:
         ValueError: shapes that do not fit together, or nothing to show (from `frame` and `plot`).
@@ -36,17 +44,24 @@ class PerClassRecallDisplay:
 
     recalls: Mapping[str, Mapping[str, np.ndarray | Tensor]]
     class_counts: Tensor | np.ndarray | list[int]
+    class_names: Sequence[str] | None = None
+    test_counts: Tensor | np.ndarray | list[int] | None = None
 
     def frame(self) -> pd.DataFrame:
         """One row for each panel, method and class.
 
-        Columns: panel, method, class, rank (1 is the head), train_samples, recall (mean over seeds), lowest, highest.
+        Columns: panel, method, class, name, rank (1 is the head), train_samples, recall (mean over seeds), lowest,
+        highest.
         """
         if not all(isinstance(methods, Mapping) for methods in self.recalls.values()):
             raise TypeError("`recalls` must map panels to methods to recall: {'raw': {'CE': recall}}.")
         counts = as_class_counts(self.class_counts).numpy().astype(int)
+        names = list(map(str, range(len(counts)) if self.class_names is None else self.class_names))
+        if len(names) != len(counts):
+            raise ValueError(f"`class_names` must hold {len(counts)} names, one a class. Got {len(names)}.")
+        tested = None if self.test_counts is None else np.asarray(self.test_counts, dtype=np.float64)
         rows = [
-            _frame_of(panel, method, np.atleast_2d(np.asarray(recall, dtype=np.float64)), counts)
+            _frame_of(panel, method, np.atleast_2d(np.asarray(recall, dtype=np.float64)), counts, names, tested)
             for panel, methods in self.recalls.items()
             for method, recall in methods.items()
         ]
@@ -55,51 +70,77 @@ class PerClassRecallDisplay:
         return pd.concat(rows, ignore_index=True)
 
     def plot(self) -> Any:
-        """An Altair chart; bars run from the lowest to the highest seed. `.save("recall.png")` needs no browser."""
+        """An Altair chart; bars run from lowest to highest. `.save("recall.png")` needs no browser.
+
+        Beyond 30 classes lines are means over neighbouring ranks, and each class is a faint point.
+        """
         frame = self.frame()
-        frame["label"] = frame["class"].astype(str) + " (" + frame["train_samples"].astype(str) + ")"
-        methods = alt.Scale(domain=list(dict.fromkeys(frame["method"])))
-        base = alt.Chart(frame).encode(
-            **_horizontal_axis(frame),
-            y=alt.Y("recall:Q", title="test recall (bars: range over seeds)", scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("method:N", title=None, scale=alt.Scale(domain=methods.domain, scheme="dark2")),
-            tooltip=["method:N", "label:N", alt.Tooltip("recall:Q", format=".3f")],
-        )
-        lines = base.mark_line().encode(strokeDash=alt.StrokeDash("method:N", title=None, scale=methods))
-        points = base.mark_point(filled=True, size=55, opacity=1).encode(
-            shape=alt.Shape("method:N", title=None, scale=methods)
-        )
-        ranges = base.mark_rule(size=1).encode(y="lowest:Q", y2="highest:Q")
-        layers = alt.layer(ranges, lines, points).properties(width=400, height=260)
-        return layers.facet(facet=alt.Facet("panel:N", title=None, sort=list(self.recalls)), columns=2)
+        frame["label"] = frame["name"] + " (" + frame["train_samples"].astype(str) + ")"
+        order = list(dict.fromkeys(frame["method"]))
+        draw = _few_classes if frame["rank"].max() <= MOST_NAMED_CLASSES else _many_classes
+        panels = [draw(own, order).properties(title=name) for name, own in frame.groupby("panel", sort=False)]
+        if len(panels) == 1:
+            return wide(panels[0])
+        return alt.concat(*(panel.properties(width=400, height=HEIGHT) for panel in panels), columns=2)
 
 
-def _horizontal_axis(frame: pd.DataFrame) -> dict[str, Any]:
-    """Classes by name, methods side by side, as long as there is room; ranks beyond."""
-    if frame["rank"].max() > MOST_NAMED_CLASSES:
-        return {"x": alt.X("rank:Q", title="class by frequency rank, head to tail")}
-    order = list(dict.fromkeys(frame.sort_values("rank")["label"]))
-    axis = alt.Axis(labelAngle=-40)
-    return {
-        "x": alt.X("label:N", sort=order, title="class (training samples), head to tail", axis=axis),
-        "xOffset": alt.XOffset("method:N", scale=alt.Scale(domain=list(dict.fromkeys(frame["method"])))),
+def _few_classes(frame: pd.DataFrame, order: Sequence[str]) -> Any:
+    labels = list(dict.fromkeys(frame.sort_values("rank")["label"]))
+    base = alt.Chart(frame).encode(
+        x=alt.X("label:N", sort=labels, title="class (training samples), head to tail", axis=alt.Axis(labelAngle=-40)),
+        xOffset=alt.XOffset("method:N", scale=alt.Scale(domain=list(order))),
+        y=alt.Y("recall:Q", title="test recall", scale=alt.Scale(domain=[0, 1])),
+        tooltip=["method:N", "label:N", alt.Tooltip("recall:Q", format=".3f")],
+        **of_series("method", order),
+    )
+    points = base.mark_point(filled=True, size=55, opacity=1).encode(shape=shape_of_series("method", order))
+    ranges = base.mark_rule(size=1).encode(y="lowest:Q", y2="highest:Q", strokeDash=alt.value([1, 0]))
+    return alt.layer(ranges, base.mark_line(), points)
+
+
+def _many_classes(frame: pd.DataFrame, order: Sequence[str]) -> Any:
+    means = binned(frame.rename(columns={"recall": "value"}), ["method"], MOST_NAMED_CLASSES)
+    means = means.rename(columns={"value": "recall"})
+    where = {
+        "x": alt.X("rank:Q", title="class by frequency rank, head to tail"),
+        "y": alt.Y("recall:Q", title="test recall", scale=alt.Scale(domain=[0, 1])),
     }
+    # As values, for Altair refuses tables of more than 5,000 rows.
+    columns = ["method", "label", "rank", "recall", "lowest", "highest"]
+    values = alt.InlineData(values=json.loads(frame[columns].round(4).to_json(orient="records")))
+    shown = [alt.Tooltip(f"{name}:Q", format=".3f") for name in ("recall", "lowest", "highest")]
+    points = alt.Chart(values).mark_circle(size=12, opacity=0.3)
+    points = points.encode(**where, color=of_series("method", order)["color"], tooltip=["method:N", "label:N", *shown])
+    return alt.layer(points, alt.Chart(means).mark_line(size=2).encode(**where, **of_series("method", order)))
 
 
-def _frame_of(panel: str, method: str, recall: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
+def _frame_of(
+    panel: str,
+    method: str,
+    recall: np.ndarray,
+    counts: np.ndarray,
+    names: Sequence[str],
+    tested: np.ndarray | None,
+) -> pd.DataFrame:
     if recall.shape[1] != len(counts):
         raise ValueError(f"`recalls` must have {len(counts)} classes. Got {recall.shape[1]} for {method!r}.")
-    order = np.argsort(-counts, kind="stable")
-    recall = recall[:, order]
-    return pd.DataFrame(
-        {
-            "panel": panel,
-            "method": method,
-            "class": order,
-            "rank": np.arange(1, len(counts) + 1),
-            "train_samples": counts[order],
-            "recall": recall.mean(0),
-            "lowest": recall.min(0),
-            "highest": recall.max(0),
-        }
-    )
+    mean, lowest, highest = recall.mean(0), recall.min(0), recall.max(0)
+    if len(recall) == 1 and tested is not None:
+        lowest, highest = wilson(mean, tested)
+    frame = ranked(mean, counts, names).rename(columns={"value": "recall"})
+    order = frame["class"].to_numpy()
+    return frame.assign(panel=panel, method=method, lowest=lowest[order], highest=highest[order])
+
+
+def wilson(share: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % interval of a share that was seen in so many samples (Wilson, JASA 1927); NaN where there are none.
+
+    Example:
+        >>> low, high = wilson(np.array([0.5]), np.array([100]))
+        >>> low.round(2), high.round(2)
+        (array([0.4]), array([0.6]))
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = (share + Z**2 / (2 * samples)) / (1 + Z**2 / samples)
+        half = Z / (1 + Z**2 / samples) * np.sqrt(share * (1 - share) / samples + Z**2 / (4 * samples**2))
+    return centre - half, centre + half

@@ -1,0 +1,48 @@
+"""What each candidate gains over the model as it is, and how far that may be chance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from longtail.reports.look import wide
+
+
+@dataclass
+class GainsDisplay:
+    """A table and a figure: one gain with its interval a candidate, beside no gain.
+
+    Args:
+        gains: candidate to (gain, lower end, upper end), as shares.
+        goal: what is gained.
+
+    Raises:
+        ValueError: nothing to show (from `frame` and `plot`).
+
+    Example:
+        >>> GainsDisplay({"re-balancing": (0.02, 0.01, 0.03)}).frame().to_dict("records")
+        [{'candidate': 're-balancing', 'gain': 0.02, 'low': 0.01, 'high': 0.03}]
+    """
+
+    gains: Mapping[str, tuple[float, float, float]]
+    goal: str = "balanced accuracy"
+
+    def frame(self) -> pd.DataFrame:
+        """One row a candidate; columns: candidate, gain, low, high."""
+        if not self.gains:
+            raise ValueError("`gains` must hold at least one candidate. Got none.")
+        rows = [{"candidate": name, "gain": g, "low": low, "high": high} for name, (g, low, high) in self.gains.items()]
+        return pd.DataFrame(rows)
+
+    def plot(self) -> Any:
+        """An Altair chart; no gain is a dashed line."""
+        base = alt.Chart(self.frame()).encode(
+            y=alt.Y("candidate:N", title=None, sort=list(self.gains), axis=alt.Axis(labelLimit=260)),
+            tooltip=["candidate:N", *(alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("gain", "low", "high"))],
+        )
+        ranges = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=f"gain of {self.goal}"), x2="high:Q")
+        points = base.mark_point(filled=True, size=80, opacity=1, color="black").encode(x="gain:Q")
+        nothing = alt.Chart(pd.DataFrame({"gain": [0.0]})).mark_rule(strokeDash=[4, 4]).encode(x="gain:Q")
+        return wide(alt.layer(nothing, ranges, points)).properties(height=40 + 30 * len(self.gains))

@@ -1,0 +1,28 @@
+"""How all charts look: series told apart by colour, dash and shape, so that they read in black and white too."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+HEIGHT = 280
+LEGEND = alt.Legend(orient="top", columns=2, labelLimit=260, symbolStrokeWidth=2)
+
+
+def of_series(name: str, order: Sequence[str]) -> dict[str, Any]:
+    """Encodings of a line for the series in a column, in this order."""
+    scale = alt.Scale(domain=list(order))
+    return {
+        "color": alt.Color(f"{name}:N", title=None, legend=LEGEND, scale=alt.Scale(domain=list(order), scheme="dark2")),
+        "strokeDash": alt.StrokeDash(f"{name}:N", title=None, legend=LEGEND, scale=scale),
+    }
+
+
+def shape_of_series(name: str, order: Sequence[str]) -> alt.Shape:
+    """The mark of its points."""
+    return alt.Shape(f"{name}:N", title=None, legend=LEGEND, scale=alt.Scale(domain=list(order)))
+
+
+def wide(chart: Any) -> Any:
+    """As wide as what it stands in."""
+    return chart.properties(width="container", height=HEIGHT)

@@ -1,0 +1,70 @@
+"""What the head pays for the tail: mean recalls of both as the strength of a correction grows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from longtail.reports.look import of_series, shape_of_series, wide
+
+Point = tuple[float, float]
+
+
+@dataclass
+class TradeOffDisplay:
+    """A table and a figure: recall of the head against recall of the tail, one line a method, a point a strength.
+
+    Args:
+        curves: method, then strength τ, to (head, tail): mean recalls in [0, 1].
+        head: what the head is called.
+        tail: what the tail is called.
+
+    Raises:
+        ValueError: nothing to show (from `frame` and `plot`).
+
+    Example:
+        >>> display = TradeOffDisplay({"re-balancing": {0.0: (0.9, 0.1), 1.0: (0.8, 0.5)}})
+        >>> display.frame()[["method", "strength", "tail"]].to_dict("records")[1]
+        {'method': 're-balancing', 'strength': 1.0, 'tail': 0.5}
+    """
+
+    curves: Mapping[str, Mapping[float, Point]]
+    head: str = "many"
+    tail: str = "few"
+
+    def frame(self) -> pd.DataFrame:
+        """One row for each method and strength; columns: method, strength, head, tail."""
+        rows = [
+            {"method": method, "strength": strength, "head": head, "tail": tail}
+            for method, curve in self.curves.items()
+            for strength, (head, tail) in sorted(curve.items())
+        ]
+        if not rows:
+            raise ValueError("`curves` must hold at least one method. Got none.")
+        return pd.DataFrame(rows)
+
+    def plot(self) -> Any:
+        """An Altair chart; each line begins at the model as it is."""
+        frame = self.frame()
+        order = list(self.curves)
+        base = alt.Chart(frame).encode(
+            x=alt.X("head:Q", title=f"mean recall, {self.head}", scale=alt.Scale(zero=False, padding=12)),
+            y=alt.Y("tail:Q", title=f"mean recall, {self.tail}", scale=alt.Scale(zero=False, padding=12)),
+            order="strength:Q",
+            tooltip=[
+                "method:N",
+                "strength:Q",
+                alt.Tooltip("head:Q", format=".3f"),
+                alt.Tooltip("tail:Q", format=".3f"),
+            ],
+            **of_series("method", order),
+        )
+        points = base.mark_point(filled=True, size=60, opacity=1).encode(shape=shape_of_series("method", order))
+        names = (
+            alt.Chart(frame[frame["method"] == order[0]])
+            .mark_text(dy=-10, fontSize=10)
+            .encode(x="head:Q", y="tail:Q", text=alt.Text("strength:Q", format=".2~f"))
+        )
+        return wide(alt.layer(base.mark_line(), points, names))

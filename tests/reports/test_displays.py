@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from longtail.reports import GainsDisplay, PredictedCountsDisplay, ReliabilityDisplay, TradeOffDisplay
+from longtail.reports.by_rank import binned, ranked
+from longtail.reports.per_class_recall import wilson
+
+CURVES = {"re-balancing": {1.0: (0.8, 0.5), 0.0: (0.9, 0.1)}, "adjustment": {0.0: (0.9, 0.1), 1.0: (0.7, 0.6)}}
+DISPLAYS = {
+    "trade-off": TradeOffDisplay(CURVES),
+    "gains": GainsDisplay({"re-balancing": (0.02, 0.01, 0.03), "adjustment": (-0.01, -0.02, 0.0)}),
+    "reliability": ReliabilityDisplay({"CE": np.array([[0.9, 0.5, 0.7], [0.3, 0.2, 0.3], [0.0, 0.0, 0.0]])}),
+    "predicted": PredictedCountsDisplay(
+        {"CE": np.array([15, 0, 5])}, np.array([7, 7, 6]), [5, 100, 20], ["a", "b", "c"]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_each_display_is_drawn_without_a_browser(name, tmp_path):
+    chart = DISPLAYS[name].plot()
+    for ending, start in [("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")]:
+        chart.save(tmp_path / f"x.{ending}")
+        assert (tmp_path / f"x.{ending}").read_bytes().lstrip().startswith(start)
+    svg = (tmp_path / "x.svg").read_text()
+    assert "CE" in svg or "re-balancing" in svg
+
+
+@pytest.mark.parametrize("name", ["trade-off", "reliability", "predicted"])
+def test_series_differ_in_more_than_colour(name):
+    encoded = str(DISPLAYS[name].plot().to_dict())
+    assert "strokeDash" in encoded
+
+
+def test_a_curve_begins_at_strength_zero():
+    frame = DISPLAYS["trade-off"].frame()
+    assert frame["strength"].tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert frame["tail"].tolist() == [0.1, 0.5, 0.1, 0.6]
+
+
+def test_bins_without_samples_are_left_out():
+    assert DISPLAYS["reliability"].frame()["confidence"].tolist() == [0.9, 0.3]
+
+
+def test_the_truth_stands_last_and_classes_run_from_head_to_tail():
+    frame = DISPLAYS["predicted"].frame()
+    assert frame["method"].tolist() == ["CE"] * 3 + ["truth"] * 3
+    assert frame["name"].tolist() == ["b", "c", "a"] * 2
+    assert frame["predictions"].tolist() == [0, 5, 15, 7, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("display", "message"),
+    [
+        (TradeOffDisplay({}), "`curves` must hold at least one method"),
+        (GainsDisplay({}), "`gains` must hold at least one candidate"),
+        (ReliabilityDisplay({}), "`bins` must hold at least one bin"),
+        (ReliabilityDisplay({"CE": np.zeros(3)}), r"`bins` must hold \(B, 3\) a model"),
+        (PredictedCountsDisplay({"CE": np.zeros(2)}, np.zeros(3), [1, 2, 3]), "`predicted` must hold 3 numbers"),
+    ],
+)
+def test_what_does_not_fit_is_told(display, message):
+    with pytest.raises(ValueError, match=message):
+        display.frame()
+
+
+def test_ranks_are_binned_beyond_many_classes():
+    frame = ranked(np.arange(1000) / 1000, np.arange(1000, 0, -1), list(map(str, range(1000))))
+    few = binned(frame)
+    assert len(few) == 100
+    np.testing.assert_allclose(few["value"].iloc[0], np.arange(10).mean() / 1000)
+    np.testing.assert_allclose(few["rank"].iloc[-1], np.arange(991, 1001).mean())
+    assert len(binned(frame[frame["rank"] <= 200])) == 200
+
+
+def test_wilsons_interval_is_the_one_of_the_textbook():
+    """Agresti and Coull (1998): 0 of 10 gives 0 to 0.278, 5 of 10 gives 0.237 to 0.763."""
+    low, high = wilson(np.array([0.0, 0.5]), np.array([10, 10]))
+    np.testing.assert_allclose([low, high], [[0, 0.237], [0.278, 0.763]], atol=1e-3)
+    assert np.isnan(wilson(np.array([np.nan]), np.array([0]))).all()

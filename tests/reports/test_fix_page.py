@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from longtail.repair import diagnose
+from longtail.reports import fix_page
+
+
+def long_tailed(num_classes=6, head=120, tail=10, seed=0):
+    rng = np.random.default_rng(seed)
+    counts = np.linspace(head, tail, num_classes).astype(int)
+    target = np.repeat(np.arange(num_classes), counts)
+    slant = 3 * np.linspace(1, 0, num_classes)
+    return rng.normal(size=(len(target), num_classes)) + 2 * np.eye(num_classes)[target] + slant, target, counts
+
+
+@pytest.fixture(scope="module")
+def found():
+    logits, target, counts = long_tailed()
+    return diagnose(logits, target, class_counts=10 * counts, class_names=["</script>", "b&b", "c", "d", "e", "f"])
+
+
+@pytest.mark.parametrize("width", ["desktop", "telephone"])
+def test_every_chart_is_drawn_and_nothing_is_fetched(found, look_at, tmp_path, width):
+    page = look_at(fix_page(found, "scores.npz").save(tmp_path / "fix.html"), width)
+    assert page.complaints == []
+    assert len(page.requests) == 1
+    assert page.locator("svg.marks").count() == 5
+    for chart in page.locator("svg.marks").all():
+        assert chart.locator("[role='graphics-symbol'], path").count() > 5
+        assert chart.bounding_box()["width"] <= page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_it_can_be_read_aloud_and_used_by_keyboard(found, look_at, tmp_path):
+    page = look_at(fix_page(found).save(tmp_path / "fix.html"))
+    for chart in page.locator(".chart").all():
+        assert len(chart.get_attribute("aria-label")) > 60
+        assert chart.get_attribute("tabindex") == "0"
+    page.locator("figure > details > summary").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("figure > details").first.get_attribute("open") is not None
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("h1").count() == 1
+
+
+def test_words_and_numbers_are_those_of_the_diagnosis(found, look_at, tmp_path):
+    page = look_at(fix_page(found, "scores.npz").save(tmp_path / "fix.html"))
+    text = page.locator("main").inner_text()
+    assert page.title() == "A fix helps: scores.npz"
+    assert found.words in text
+    best = next(outcome for outcome in found.outcomes if outcome.name == found.best)
+    assert f"{100 * best.gain:+.1f}" in text
+    assert (
+        "</script>" in page.locator("figure > details").nth(2).text_content()
+    )  # a class name is text, whatever it holds
+
+
+def test_a_page_of_very_many_classes_stays_small(look_at, tmp_path, monkeypatch):
+    """2,600 classes and two methods: more rows than Altair takes, and more marks than an SVG bears."""
+    monkeypatch.setattr("longtail.repair.candidates.MOST_WORK", 0)
+    logits, target, counts = long_tailed(2600, head=5, tail=1)
+    path = fix_page(diagnose(logits.astype(np.float32), target, class_counts=counts)).save(tmp_path / "fix.html")
+    assert path.stat().st_size < 5e6
+    page = look_at(path)
+    assert page.complaints == []
+    assert page.locator(".chart canvas").count() >= 1
+    assert "left out, for it moves class after class" in page.locator("main").inner_text()
+
+
+def test_other_verdicts_have_a_page_too(tmp_path):
+    rng = np.random.default_rng(0)
+    target = np.arange(900) % 3
+    page = fix_page(diagnose(rng.normal(size=(900, 3)) + 2 * np.eye(3)[target], target))
+    assert page.title == "Keep the model: predictions"
+    assert "No gain beyond noise" in page.html()
+    few = fix_page(diagnose(rng.normal(size=(40, 40)), np.arange(40)))
+    assert few.title == "Too few samples to tell: predictions"
+    assert few.html().count('class="chart"') == len(few.figures)
