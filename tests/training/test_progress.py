@@ -35,7 +35,9 @@ def report_on(terminal: bool) -> tuple[ProgressReport, io.StringIO]:
 
 
 def two_epochs(report: ProgressReport, clock: Clock, first_step: int = 0) -> None:
-    report.on_train_start(Plan(TrainingConfig(epochs=2, batch_size=10), Path("runs/x [b]"), 105, 10, 1, first_step))
+    report.on_train_start(
+        Plan(TrainingConfig(epochs=2, batch_size=10), Path("runs/x [b]"), 105, (100, 5), 10, 1, first_step)
+    )
     for epoch in (1, 2):
         for step in range(first_step if epoch == 1 else 0, 10):
             clock.now += 0.5

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from longtail.analysis import RecordedGradients
 from longtail.runs import RunFolder
 from training.two_processes import train_a_perceptron
 
@@ -33,6 +35,13 @@ def test_two_processes_end_as_one(out, tmp_path):
     assert two[0]["losses"] == pytest.approx(one["losses"], rel=1e-5)
     for whole, first, second in zip(one["seen"], two[0]["seen"], two[1]["seen"], strict=True):
         assert first + second == whole
+
+
+def test_gradients_are_recorded_over_all_processes(out, tmp_path):
+    train_a_perceptron(tmp_path / "one")
+    one, two = (RecordedGradients.load(folder) for folder in (tmp_path / "one", out / "perceptron"))
+    for name in vars(one):
+        np.testing.assert_allclose(getattr(two, name), getattr(one, name), rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 def test_a_run_of_two_processes_is_one_folder(out):

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import torch
 
 from longtail import GALALoss
+from longtail.analysis import GradientRecorder
 from longtail.models import MLP
 from longtail.runs import RunFolder
 from longtail.training import Callback, Step, run_experiment
@@ -55,7 +56,8 @@ def train_a_perceptron(out: Path) -> dict:
     if fabric.is_global_zero:
         RunFolder.create(out, config=config, seed=0)
     fabric.barrier()
-    TrainingLoop(fabric, config, epochs, state, RunFolder.open(out), evaluate=dict, callbacks=[seen]).run()
+    riding = [seen, GradientRecorder()]
+    TrainingLoop(fabric, config, epochs, state, RunFolder.open(out), evaluate=dict, callbacks=riding).run()
     fabric.barrier()
     losses = [line["loss"] for line in RunFolder.open(out).metrics]
     return {"model": model.state_dict(), "criterion": criterion.state_dict(), "seen": seen.labels, "losses": losses}

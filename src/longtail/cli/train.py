@@ -31,6 +31,7 @@ def train(
     resume: bool = False,
     download: bool = False,
     checkpoint_seconds: float = 60.0,
+    record_gradients: bool = False,
 ) -> None:
     """Train a model as a recipe says and score it; what the result depends on is kept in the run folder.
 
@@ -43,22 +44,29 @@ def train(
         resume: Go on with the run in that folder, to the very result that it would have had; begin it if it is new.
         download: Fetch the data set into the data folder if it is missing.
         checkpoint_seconds: Time between two checkpoints; what was done since the last is done again on resuming.
+        record_gradients: Keep the gradient that each classifier receives, and from which class, for the report.
     """
+    from longtail.analysis.gradient_recorder import GradientRecorder, is_recorded
     from longtail.cli.table import print_result
+    from longtail.training.callbacks import Callback
     from longtail.training.experiment import run_experiment
     from longtail.training.progress import ProgressReport
 
     config: TrainingConfig = recipe
     check_strength("checkpoint_seconds", checkpoint_seconds)
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
+    out = out or default_folder(config)
+    callbacks: list[Callback] = [ProgressReport()] if first else []
+    if record_gradients or (resume and is_recorded(out)):
+        callbacks.append(GradientRecorder())
     folder = run_experiment(
         config,
         data=data,
-        out=out or default_folder(config),
+        out=out,
         resume=resume,
         download=download,
         checkpoint_seconds=checkpoint_seconds,
-        callbacks=[ProgressReport()] if first else [],
+        callbacks=callbacks,
     )
     if first:
         print_result(folder)

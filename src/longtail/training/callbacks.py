@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -18,6 +18,7 @@ class Plan:
         config: resolved.
         folder: the run folder, where a callback may write files of its own.
         samples: training images.
+        class_counts: of each class, up to the last that has one.
         steps: steps of one epoch.
         first_epoch: the epoch that this process begins in, from 1.
         first_step: how many of its steps are already done.
@@ -26,6 +27,7 @@ class Plan:
     config: TrainingConfig
     folder: Path
     samples: int
+    class_counts: tuple[int, ...]
     steps: int
     first_epoch: int
     first_step: int
@@ -35,7 +37,8 @@ class Plan:
 class Step:
     """One step that has just been taken, counted from 1; of this process, detached.
 
-    Logits are (N, C), targets (N,), or (N, C) probabilities where images are mixed.
+    Logits are (N, C), targets (N,), or (N, C) probabilities where images are mixed. The gradient of the loss with
+    respect to the logits, (N, C), is there if a callback needs it.
     """
 
     epoch: int
@@ -44,6 +47,7 @@ class Step:
     target: Tensor
     loss: Tensor
     learning_rate: float
+    gradient: Tensor | None = None
 
 
 class Callback:
@@ -63,7 +67,12 @@ class Callback:
         ...
         ...     def on_train_end(self):
         ...         self.path.write_text(" ".join(self.losses))
+
+    Attributes:
+        needs_gradients: whether steps are to hold the gradient of the logits.
     """
+
+    needs_gradients: ClassVar[bool] = False
 
     def on_train_start(self, plan: Plan) -> None:
         """Before the first step of this process."""

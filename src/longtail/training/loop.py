@@ -60,6 +60,7 @@ class TrainingLoop:
         self.evaluate = evaluate
         self.mix = mix
         self.callbacks = callbacks
+        self.needs_gradients = any(callback.needs_gradients for callback in callbacks)
         self.checkpoint_seconds = checkpoint_seconds
         self.kept_at = time.monotonic()
         self.model, self.optimizer = _wrap(fabric, state, compiled=config.compile == "on")
@@ -76,6 +77,7 @@ class TrainingLoop:
             self.config,
             self.folder.path,
             len(self.epochs.data),
+            tuple(torch.bincount(self.epochs.data.target).tolist()),
             self.epochs.steps,
             self.state.epoch,
             self.state.step,
@@ -113,21 +115,23 @@ class TrainingLoop:
             torch.manual_seed(derive_seed(self.config.seed, state.epoch, state.step + 1, self.fabric.global_rank))
             if self.mix is not None:
                 images, target = self.mix(images, target)
-            logits, loss = self._step(images, target)
+            logits, loss, gradient = self._step(images, target)
             state.total += loss
             state.step += 1
             state.seconds = time.monotonic() - start
             for callback in self.callbacks:
-                callback.on_step_end(Step(state.epoch, state.step, logits, target, loss, rate))
+                callback.on_step_end(Step(state.epoch, state.step, logits, target, loss, rate, gradient))
             self._look_after(request)
 
-    def _step(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         self.optimizer.zero_grad()
         logits = self.model(images)
+        if self.needs_gradients:
+            logits.retain_grad()
         loss: Tensor = self.state.criterion(logits, target)
         self.fabric.backward(loss)
         self.optimizer.step()
-        return logits.detach(), loss.detach()
+        return logits.detach(), loss.detach(), logits.grad if self.needs_gradients else None
 
     def _look_after(self, request: StopRequest) -> None:
         state = self.state

@@ -1,0 +1,157 @@
+"""Records which gradient each classifier receives, and from which class's samples, on any loss."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from longtail.analysis.recorded_gradients import FILE, RecordedGradients
+from longtail.losses.ranks import sum_over_ranks
+from longtail.training.callbacks import Callback, Plan, Step
+
+MOST_CLASSES = 128
+SAVE_SECONDS = 60.0
+
+
+class GradientRecorder(Callback):
+    """Rides on training and keeps, per epoch, the gradients of the loss with respect to the logits.
+
+    Of ∂L/∂z_ij, times the batch size, the negative part pulls classifier j towards sample i (the positive gradient of
+    the literature), the positive part pushes it away (the negative gradient). Both are summed by classifier j and by
+    the class of sample i, over the ranks too, and lie in the run folder as `gradients.npz` (`RecordedGradients.load`).
+    It has to ride from the first step on.
+
+    Args:
+        most_classes: above, rows and columns of the matrix are groups of classes of neighbouring frequency, as many.
+        save_seconds: time between two looks at an unfinished run.
+
+    Example:
+        >>> from longtail.analysis import GradientRecorder
+        >>> GradientRecorder().needs_gradients
+        True
+
+    Source: figures 1(b) and 1(c) of Zhang et al., "Gradient-Aware Logit Adjustment Loss for Long-tailed Classifier",
+    ICASSP 2024.
+    """
+
+    needs_gradients = True
+
+    def __init__(self, most_classes: int = MOST_CLASSES, save_seconds: float = SAVE_SECONDS) -> None:
+        self.most_classes = most_classes
+        self.save_seconds = save_seconds
+        self._state: dict[str, Any] = {}
+
+    def on_train_start(self, plan: Plan) -> None:
+        """Begin, or go on.
+
+        Raises:
+            ValueError: steps were taken before without it.
+        """
+        self._folder, self._counts = plan.folder, plan.class_counts
+        self._saved_at = time.monotonic()
+        if not self._state and (plan.first_epoch, plan.first_step) != (1, 0):
+            raise ValueError(
+                f"Gradients must be recorded from the first step on. The run in {plan.folder} has gone on without."
+            )
+        self._save()
+
+    def on_step_end(self, step: Step) -> None:
+        """Add one batch; no value leaves the device."""
+        assert step.gradient is not None
+        gradient = step.gradient.double() * len(step.gradient)
+        if not self._state:
+            self._begin(gradient)
+        if self._state["matrix"].device != gradient.device:  # a checkpoint is loaded to the CPU
+            self._state |= {name: self._state[name].to(gradient.device) for name in ("classifier", "matrix", "group")}
+        pull, push = (-gradient).relu(), gradient.relu()
+        both = torch.stack([pull, push])
+        self._state["classifier"] += both.sum(1)
+        group, matrix = self._state["group"], self._state["matrix"]
+        if matrix.shape[1] < gradient.shape[1]:
+            columns = torch.zeros(*both.shape[:2], matrix.shape[1], dtype=both.dtype, device=both.device)
+            both = columns.index_add_(2, group, both)
+        # (2, cause, classifier): samples are added to the row of their class.
+        if step.target.is_floating_point():
+            causes = torch.zeros(len(gradient), matrix.shape[1], dtype=both.dtype, device=both.device)
+            matrix += causes.index_add_(1, group, step.target.double()).T @ both
+        else:
+            matrix.index_add_(1, group[step.target], both)
+
+    def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
+        """Close the epoch."""
+        state = self._state
+        classifier, matrix = sum_over_ranks(None, state["classifier"], state["matrix"])
+        state["classifiers"].append(classifier.cpu())
+        state["matrices"].append(matrix.transpose(1, 2).float().cpu())
+        state["classifier"], state["matrix"] = torch.zeros_like(classifier), torch.zeros_like(matrix)
+        if time.monotonic() - self._saved_at >= self.save_seconds:
+            self._save()
+
+    def on_train_end(self) -> None:
+        """Write what there is, also of a run that was stopped."""
+        self._save()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums so far."""
+        return dict(self._state)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take them over."""
+        self._state = dict(state)
+
+    def _begin(self, gradient: Tensor) -> None:
+        classes, device = gradient.shape[1], gradient.device
+        groups = min(classes, self.most_classes)
+        self._state = {
+            "classifier": torch.zeros(2, classes, dtype=torch.float64, device=device),
+            "matrix": torch.zeros(2, groups, groups, dtype=torch.float64, device=device),
+            "group": groups_of(self._all_counts(classes), groups).to(device),
+            "classifiers": [],
+            "matrices": [],
+        }
+
+    def _all_counts(self, classes: int) -> Tensor:
+        return torch.tensor([*self._counts, *[0] * (classes - len(self._counts))])
+
+    def _save(self) -> None:
+        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+            return
+        self._saved_at = time.monotonic()
+        state = self._state
+        if not state or not state["classifiers"]:
+            RecordedGradients.empty(torch.tensor(self._counts).numpy()).save(self._folder / FILE)
+            return
+        classifiers = torch.stack(state["classifiers"]).numpy()
+        RecordedGradients(
+            classifiers[:, 0],
+            classifiers[:, 1],
+            torch.stack([pair[0] for pair in state["matrices"]]).numpy(),
+            torch.stack([pair[1] for pair in state["matrices"]]).numpy(),
+            state["group"].cpu().numpy(),
+            self._all_counts(classifiers.shape[2]).numpy(),
+        ).save(self._folder / FILE)
+
+
+def groups_of(class_counts: Tensor, groups: int) -> Tensor:
+    """(C,) the group of each class: itself where there are as many groups, else runs of frequency rank of equal length.
+
+    Example:
+        >>> groups_of(torch.tensor([5, 100, 20, 50]), 2).tolist()
+        [1, 0, 1, 0]
+    """
+    classes = len(class_counts)
+    if groups == classes:
+        return torch.arange(classes)
+    rank = torch.empty(classes, dtype=torch.int64)
+    rank[torch.argsort(class_counts, descending=True, stable=True)] = torch.arange(classes)
+    return rank * groups // classes
+
+
+def is_recorded(run: str | os.PathLike[str]) -> bool:
+    """Whether a run folder has a recording."""
+    return (Path(run) / FILE).is_file()
