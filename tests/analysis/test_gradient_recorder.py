@@ -64,7 +64,8 @@ def test_sums_are_those_of_autograd(tmp_path, name, soft):
     np.testing.assert_allclose(kept.negative_by_cause[0], negative, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(kept.positive[0], positive.sum(1))
     np.testing.assert_allclose(kept.negative[0], negative.sum(1))
-    np.testing.assert_allclose(kept.ratio, positive.sum(1) / negative.sum(1))
+    expected = [p / n if n else np.nan for p, n in zip(positive.sum(1), negative.sum(1), strict=True)]
+    np.testing.assert_allclose(kept.ratio, expected)
 
 
 def test_many_classes_are_kept_as_groups(tmp_path):

@@ -75,6 +75,6 @@ class RecordedGradients:
 
     @property
     def ratio(self) -> np.ndarray:
-        """(C,) positive over negative gradient of the whole run; NaN for a classifier that received none."""
+        """(C,) positive over negative gradient of the whole run; NaN for a classifier that nothing pushed away."""
         positive, negative = self.positive.sum(0), self.negative.sum(0)
         return np.asarray(np.divide(positive, negative, out=np.full(len(negative), np.nan), where=negative > 0))
