@@ -28,12 +28,12 @@ def script():
     return load(SCRIPT)
 
 
-def test_the_page_of_fix_holds_the_table_of_its_file():
+def test_the_page_of_fix_holds_the_tables_of_its_file():
     results = ROOT / "results"
-    assert (
-        load(results / "fix.py").table(json.loads((results / "fix.json").read_text()))
-        in (results / "fix.md").read_text()
-    )
+    script, runs = load(results / "fix.py"), json.loads((results / "fix.json").read_text())
+    page = (results / "fix.md").read_text()
+    assert script.promises(runs) in page
+    assert script.truths(runs) in page
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "results").glob("cifar*.json")), ids=lambda page: page.stem)
