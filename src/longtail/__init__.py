@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _ROOMS = (
+    "analysis",
     "cli",
     "data",
     "estimators",

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from longtail.repair import class_wise_error, estimate_prior, fit_calibration, top_label_error
+from longtail.metrics import class_wise_error, top_label_error
+from longtail.repair import estimate_prior, fit_calibration
 from longtail.repair.calibration import probabilities
 from reference import repair as reference
 

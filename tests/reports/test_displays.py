@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from longtail.reports import GainsDisplay, PredictedCountsDisplay, ReliabilityDisplay, TradeOffDisplay
+from longtail.reports import (
+    BetweenGroupsDisplay,
+    ByRankDisplay,
+    GainsDisplay,
+    LearningCurvesDisplay,
+    ReliabilityDisplay,
+    TradeOffDisplay,
+)
 from longtail.reports.by_rank import binned, ranked
 from longtail.reports.per_class_recall import wilson
 
@@ -10,9 +17,10 @@ DISPLAYS = {
     "trade-off": TradeOffDisplay(CURVES),
     "gains": GainsDisplay({"re-balancing": (0.02, 0.01, 0.03), "adjustment": (-0.01, -0.02, 0.0)}),
     "reliability": ReliabilityDisplay({"CE": np.array([[0.9, 0.5, 0.7], [0.3, 0.2, 0.3], [0.0, 0.0, 0.0]])}),
-    "predicted": PredictedCountsDisplay(
-        {"CE": np.array([15, 0, 5])}, np.array([7, 7, 6]), [5, 100, 20], ["a", "b", "c"]
-    ),
+    "by rank": ByRankDisplay({"CE": np.array([15, 0, 5]), "truth": np.array([7, 7, 6])}, [5, 100, 20], "predictions"),
+    "levels": ByRankDisplay({"CE": np.array([0.1, 4.0, np.nan])}, [5, 100, 20], "ratio", scale="log", reference=1.0),
+    "curves": LearningCurvesDisplay({"CE": [{"epoch": e, "test_few": e / 10} for e in (1, 2)]}),
+    "groups": BetweenGroupsDisplay({"CE": np.array([[1.0, 0.0], [3.0, 1.0]])}, ["many", "few"], "share", "of", "as"),
 }
 
 
@@ -26,7 +34,7 @@ def test_each_display_is_drawn_without_a_browser(name, tmp_path):
     assert "CE" in svg or "re-balancing" in svg
 
 
-@pytest.mark.parametrize("name", ["trade-off", "reliability", "predicted"])
+@pytest.mark.parametrize("name", ["trade-off", "reliability", "by rank", "curves"])
 def test_series_differ_in_more_than_colour(name):
     encoded = str(DISPLAYS[name].plot().to_dict())
     assert "strokeDash" in encoded
@@ -42,11 +50,11 @@ def test_bins_without_samples_are_left_out():
     assert DISPLAYS["reliability"].frame()["confidence"].tolist() == [0.9, 0.3]
 
 
-def test_the_truth_stands_last_and_classes_run_from_head_to_tail():
-    frame = DISPLAYS["predicted"].frame()
-    assert frame["method"].tolist() == ["CE"] * 3 + ["truth"] * 3
-    assert frame["name"].tolist() == ["b", "c", "a"] * 2
-    assert frame["predictions"].tolist() == [0, 5, 15, 7, 6, 7]
+def test_classes_run_from_head_to_tail():
+    frame = DISPLAYS["by rank"].frame()
+    assert frame["series"].tolist() == ["CE"] * 3 + ["truth"] * 3
+    assert frame["name"].tolist() == ["1", "2", "0"] * 2
+    assert frame["value"].tolist() == [0, 5, 15, 7, 6, 7]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +64,12 @@ def test_the_truth_stands_last_and_classes_run_from_head_to_tail():
         (GainsDisplay({}), "`gains` must hold at least one candidate"),
         (ReliabilityDisplay({}), "`bins` must hold at least one bin"),
         (ReliabilityDisplay({"CE": np.zeros(3)}), r"`bins` must hold \(B, 3\) a model"),
-        (PredictedCountsDisplay({"CE": np.zeros(2)}, np.zeros(3), [1, 2, 3]), "`predicted` must hold 3 numbers"),
+        (ByRankDisplay({"CE": np.zeros(2)}, [1, 2, 3], "x"), r"`values` must hold 3 numbers. Got \(2,\) for 'CE'"),
+        (ByRankDisplay({}, [1, 2, 3], "x"), "`values` must hold at least one series"),
+        (ByRankDisplay({"CE": np.zeros(3)}, [1, 2, 3], "x", scale="cubic"), "`scale` must be one of"),
+        (LearningCurvesDisplay({"CE": [{"epoch": 1}]}), "`metrics` must hold an epoch that was evaluated"),
+        (BetweenGroupsDisplay({"CE": np.zeros(2)}, ["a", "b"], "x", "r", "c"), "`values` must hold a square of 2"),
+        (BetweenGroupsDisplay({}, ["a", "b"], "x", "r", "c"), "`values` must hold at least one number"),
     ],
 )
 def test_what_does_not_fit_is_told(display, message):

@@ -1,6 +1,20 @@
 """Numbers that show what an imbalance does to a training run; pictures of them are in `longtail.reports`."""
 
+from longtail.analysis.class_geometry import ClassGeometry, class_geometry, class_vector_norms
+from longtail.analysis.confusions import confusion_flow, worst_confusions
 from longtail.analysis.gradient_recorder import GradientRecorder
+from longtail.analysis.predictions import calibration_by_group, class_groups, trade_off
 from longtail.analysis.recorded_gradients import RecordedGradients
 
-__all__ = ["GradientRecorder", "RecordedGradients"]
+__all__ = [
+    "ClassGeometry",
+    "GradientRecorder",
+    "RecordedGradients",
+    "calibration_by_group",
+    "class_geometry",
+    "class_groups",
+    "class_vector_norms",
+    "confusion_flow",
+    "trade_off",
+    "worst_confusions",
+]

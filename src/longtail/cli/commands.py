@@ -13,6 +13,7 @@ from longtail.cli.compare import compare, methods
 from longtail.cli.evaluate import evaluate
 from longtail.cli.export import export
 from longtail.cli.fix import fix
+from longtail.cli.report import report
 from longtail.cli.retrain import retrain
 from longtail.cli.train import train
 from longtail.posthoc.fixed_point import NoFixedPointError
@@ -44,6 +45,7 @@ def run(arguments: Sequence[str]) -> int:
                 "retrain": retrain,
                 "evaluate": evaluate,
                 "fix": fix,
+                "report": report,
                 "export": export,
                 "compare": compare,
                 "methods": methods,

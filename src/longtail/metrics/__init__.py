@@ -11,6 +11,7 @@ A class without a test sample is named (`scores.absent`) and enters no average.
 
 from typing import TYPE_CHECKING, Any
 
+from longtail.metrics.calibration import CalibrationErrors, class_wise_error, top_label_error
 from longtail.metrics.scores import (
     LongTailScores,
     balanced_accuracy,
@@ -25,14 +26,17 @@ if TYPE_CHECKING:
     from longtail.metrics.stateful import LongTailMetric
 
 __all__ = [
+    "CalibrationErrors",
     "LongTailMetric",
     "LongTailScores",
     "balanced_accuracy",
+    "class_wise_error",
     "long_tail_scores",
     "macro_f1",
     "per_class_recall",
     "predictions_per_class",
     "top1_accuracy",
+    "top_label_error",
 ]
 
 

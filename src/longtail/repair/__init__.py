@@ -9,7 +9,7 @@
 'keep'
 """
 
-from longtail.repair.calibration import class_wise_error, fit_calibration, top_label_error
+from longtail.repair.calibration import fit_calibration
 from longtail.repair.diagnosis import diagnose
 from longtail.repair.findings import Diagnosis
 from longtail.repair.fix import Fix
@@ -21,10 +21,8 @@ __all__ = [
     "Diagnosis",
     "Fix",
     "PriorEstimate",
-    "class_wise_error",
     "diagnose",
     "estimate_prior",
     "fit_calibration",
     "make_goal",
-    "top_label_error",
 ]

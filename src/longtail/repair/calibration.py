@@ -1,12 +1,10 @@
-"""Probabilities that mean something: calibrated under a prior that is named, and how far they are from it."""
+"""Probabilities that mean something: calibrated under a prior that is named."""
 
 import numpy as np
 import torch
 
 from longtail.repair.samples import Samples
 
-ENOUGH = 20
-BINS = 15
 RIDGE = 1e-4
 SMALLEST = 1e-30
 NUMBERS_ENOUGH = 2**26  # logits that a calibration looks at: many passes, and more of them would not change it
@@ -103,88 +101,3 @@ def probabilities(logits: np.ndarray, temperature: float, offset: np.ndarray) ->
     scores = logits / temperature + offset
     scores = np.exp(scores - scores.max(1, keepdims=True))
     return np.asarray(scores / scores.sum(1, keepdims=True))
-
-
-def top_label_error(probability: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
-    """Expected calibration error of the most probable class, 15 bins of equal width, in [0, 1].
-
-    Args:
-        probability: (N, C).
-        target: (N,) class indices.
-        weight: (N,) of the samples, ≥ 0.
-    """
-    errors = CalibrationErrors(np.bincount(target, minlength=probability.shape[1]))
-    errors.add(probability, target, weight)
-    return errors.top_label
-
-
-def class_wise_error(
-    probability: np.ndarray, target: np.ndarray, weight: np.ndarray, enough: int = ENOUGH
-) -> tuple[float, int]:
-    """The mean over classes of each class's calibration error, and how many classes were pooled into one.
-
-    Classes with fewer than `enough` samples say too little each; they are pooled: one class whose probability is theirs
-    together.
-    """
-    errors = CalibrationErrors(np.bincount(target, minlength=probability.shape[1]), enough)
-    errors.add(probability, target, weight)
-    return errors.class_wise, errors.pooled
-
-
-class CalibrationErrors:
-    """Both errors, as a stream.
-
-    Args:
-        counts: (C,) samples of each class that will come.
-        enough: classes with fewer are pooled.
-    """
-
-    def __init__(self, counts: np.ndarray, enough: int = ENOUGH) -> None:
-        self._alone = np.flatnonzero(counts >= enough)
-        self._pooled = np.flatnonzero(counts < enough)
-        columns = len(self._alone) + (len(self._pooled) > 0)
-        self._top, self._by_class = np.zeros((3, BINS)), np.zeros(columns * BINS)
-
-    def add(self, probability: np.ndarray, target: np.ndarray, weight: np.ndarray) -> None:
-        """Samples: (B, C), (B,) and (B,)."""
-        confidence, right = probability.max(1), probability.argmax(1) == target
-        bins = _bins(confidence)
-        self._top += [np.bincount(bins, weight * own, BINS) for own in (confidence, right, np.ones(len(right)))]
-        columns, own = [probability[:, self._alone]], [target[:, None] == self._alone]
-        if len(self._pooled):
-            columns.append(probability[:, self._pooled].sum(1, keepdims=True))
-            own.append(np.isin(target, self._pooled)[:, None])
-        self._by_class += _gaps(np.concatenate(columns, axis=1), np.concatenate(own, axis=1), weight)
-
-    @property
-    def top_label(self) -> float:
-        """In [0, 1]."""
-        confidence, right, weight = self._top
-        return float(np.abs(confidence - right).sum() / weight.sum())
-
-    @property
-    def reliability(self) -> np.ndarray:
-        """(B, 3) of the most probable class: mean confidence, share that was right, share of the weight in each bin."""
-        confidence, right, weight = self._top[:, self._top[2] > 0]
-        return np.stack([confidence / weight, right / weight, weight / weight.sum()], axis=1)
-
-    @property
-    def class_wise(self) -> float:
-        """In [0, 1]."""
-        return float(np.abs(self._by_class.reshape(-1, BINS)).sum(1).mean() / self._top[2].sum())
-
-    @property
-    def pooled(self) -> int:
-        """How many classes."""
-        return len(self._pooled)
-
-
-def _gaps(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Σ weight · (confidence − correct) of each column and bin, (columns · BINS,)."""
-    bins = _bins(confidence) + BINS * np.arange(confidence.shape[1])
-    gap = weight[:, None] * (confidence - correct)
-    return np.bincount(bins.ravel(), gap.ravel(), BINS * confidence.shape[1])
-
-
-def _bins(confidence: np.ndarray) -> np.ndarray:
-    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)

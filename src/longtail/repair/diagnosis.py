@@ -7,9 +7,10 @@ import numpy as np
 from torch import Tensor
 
 from longtail.arguments import check_fraction, check_integer
+from longtail.metrics import CalibrationErrors
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc.fixed_point import NoFixedPointError
-from longtail.repair.calibration import NUMBERS_ENOUGH, CalibrationErrors, calibrated, prior_weight, probabilities
+from longtail.repair.calibration import NUMBERS_ENOUGH, calibrated, prior_weight, probabilities
 from longtail.repair.candidates import LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.findings import ByClass, Calibration, Diagnosis, Outcome

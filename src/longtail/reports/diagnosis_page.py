@@ -4,11 +4,11 @@ import numpy as np
 
 from longtail.repair import Diagnosis
 from longtail.reports.cells import percent
+from longtail.reports.class_values import ByRankDisplay
 from longtail.reports.gains import GainsDisplay
 from longtail.reports.outcomes import AS_IT_IS, outcome_rows
 from longtail.reports.page import Figure, Page, Table
 from longtail.reports.per_class_recall import MOST_NAMED_CLASSES, PerClassRecallDisplay
-from longtail.reports.predicted_counts import PredictedCountsDisplay
 from longtail.reports.reliability import ReliabilityDisplay
 from longtail.reports.trade_off import TradeOffDisplay
 
@@ -38,7 +38,7 @@ def fix_page(found: Diagnosis, source: str = "predictions") -> Page:
         [found.words, *failures],
         [Table(TABLE, *outcome_rows(found))],
         figures,
-        _facts(found, source),
+        facts=_facts(found, source),
     )
 
 
@@ -99,8 +99,12 @@ def _recall(found: Diagnosis) -> Figure:
 def _predicted(found: Diagnosis) -> Figure:
     by_class = found.by_class
     before, after = by_class.predicted
-    display = PredictedCountsDisplay(
-        {AS_IT_IS: before, found.best: after}, by_class.samples, by_class.training, found.fix.class_names
+    display = ByRankDisplay(
+        {AS_IT_IS: before, found.best: after, "truth": by_class.samples},
+        by_class.training,
+        "predictions of the class",
+        found.fix.class_names,
+        scale="sqrt",
     )
     never = [int(((values == 0) & (by_class.samples > 0)).sum()) for values in (before, after)]
     words = (

@@ -6,7 +6,14 @@ from typing import Any
 import altair as alt
 
 HEIGHT = 280
-LEGEND = alt.Legend(orient="top", columns=2, labelLimit=260, symbolStrokeWidth=2)
+RANK = alt.X(
+    "rank:Q",
+    title="class by frequency rank, head to tail",
+    scale=alt.Scale(nice=False),
+    axis=alt.Axis(tickMinStep=1, format=".0f"),
+)
+GREYS = ["#222222", "#8a8a8a", "#d9d9d9"]  # groups of classes, the head dark
+LEGEND = alt.Legend(orient="top", columns=4, labelLimit=260, symbolStrokeWidth=2)
 
 
 def of_series(name: str, order: Sequence[str]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """One self-contained HTML page of figures: nothing is fetched, it opens from disk."""
 
+import base64
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -8,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 import vl_convert
+from PIL import Image
 
 from longtail import __version__
 from longtail.whole_file import write_whole
@@ -44,6 +48,14 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Images in rows: a caption, and (n, channels, side, side) uint8 each."""
+
+    title: str
+    rows: Sequence[tuple[str, np.ndarray]]
+
+
 @dataclass(frozen=True)
 class Page:
     """What a page holds, in this order.
@@ -53,6 +65,7 @@ class Page:
         lead: the paragraphs that say it all.
         tables: numbers to compare.
         figures: pictures.
+        galleries: images.
         facts: how it was made: settings, seeds, versions.
 
     Example:
@@ -68,6 +81,7 @@ class Page:
     lead: Sequence[str]
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
+    galleries: Sequence[Gallery] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def html(self) -> str:
@@ -79,6 +93,9 @@ class Page:
         )
         return environment.get_template("page.html").render(
             page=self,
+            galleries=[
+                (g.title, [(caption, list(map(_as_uri, images))) for caption, images in g.rows]) for g in self.galleries
+            ],
             figures=[_drawn(number, figure) for number, figure in enumerate(self.figures)],
             script=_script() if self.figures else "",
             version=__version__,
@@ -115,6 +132,13 @@ def _drawn(number: int, figure: Figure) -> dict[str, Any]:
         "rows": [[_cell(value) for value in row] for row in figure.frame.head(MOST_ROWS).itertuples(index=False)],
         "more": max(0, len(figure.frame) - MOST_ROWS),
     }
+
+
+def _as_uri(image: np.ndarray) -> str:
+    """A PNG in the page itself."""
+    content = io.BytesIO()
+    Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0)).save(content, "png")
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def _cell(value: object) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from longtail.arguments import as_class_counts
 from longtail.reports.by_rank import binned, ranked
-from longtail.reports.look import HEIGHT, of_series, shape_of_series, wide
+from longtail.reports.look import HEIGHT, RANK, of_series, shape_of_series, wide
 
 MOST_NAMED_CLASSES = 30
 Z = 1.96  # two-sided 95 %
@@ -102,7 +102,7 @@ def _many_classes(frame: pd.DataFrame, order: Sequence[str]) -> Any:
     means = binned(frame.rename(columns={"recall": "value"}), ["method"], MOST_NAMED_CLASSES)
     means = means.rename(columns={"value": "recall"})
     where = {
-        "x": alt.X("rank:Q", title="class by frequency rank, head to tail"),
+        "x": RANK,
         "y": alt.Y("recall:Q", title="test recall", scale=alt.Scale(domain=[0, 1])),
     }
     # As values, for Altair refuses tables of more than 5,000 rows.

@@ -1,0 +1,81 @@
+"""Lengths of class vectors and features, and how close a class's vector is to the features of its samples."""
+
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from longtail.runs import RunFolder
+from longtail.training.images import SmallImages
+from longtail.training.network import trained_network
+from longtail.training.second_stage import features_of, stored_config
+from longtail.training.sets import load_sets
+
+
+@dataclass(frozen=True, eq=False)
+class ClassGeometry:
+    """Of one run; NaN for a class without samples.
+
+    Attributes:
+        vector_norm: (C,) length of each classifier's weight vector.
+        similarity: set to (C,): mean cosine of a class's vector and the features of its samples.
+        feature_norm: set to (C,): mean length of the features.
+    """
+
+    vector_norm: np.ndarray
+    similarity: dict[str, np.ndarray]
+    feature_norm: dict[str, np.ndarray]
+
+
+def class_vector_norms(folder: RunFolder) -> np.ndarray:
+    """Length of each class vector, (C,), from the stored weights alone.
+
+    Raises:
+        ValueError: the run is not complete, or has no classifier.
+
+    Source: figure 1(a) of Zhang et al., ICASSP 2024; Kang et al., ICLR 2020.
+    """
+    weight = trained_network(folder).classifier.weight
+    return np.asarray(weight.detach().norm(dim=1).double())
+
+
+def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None) -> ClassGeometry:
+    """Lengths and similarities on the training and the test images as they are.
+
+    Args:
+        folder: a complete run.
+        data: the folder of its data set; digits need none.
+
+    Raises:
+        ValueError, FileNotFoundError: the run is not complete, the data are missing.
+
+    Source: figure 1(d) of Zhang et al., ICASSP 2024.
+    """
+    network = trained_network(folder)
+    config = stored_config(folder)
+    sets = load_sets(config, data, torch.device("cpu"))
+    vectors = network.classifier.weight.detach()
+    measured = {
+        name: _by_class(features_of(network, images, nullcontext), images, vectors)
+        for name, images in (("train", sets.train), ("test", sets.test))
+    }
+    return ClassGeometry(
+        vectors.norm(dim=1).double().numpy(),
+        {name: similarity for name, (similarity, _) in measured.items()},
+        {name: norm for name, (_, norm) in measured.items()},
+    )
+
+
+def _by_class(features: Tensor, images: SmallImages, vectors: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    target = images.target
+    cosine = F.cosine_similarity(features, vectors[target], dim=1)
+    counts = torch.bincount(target, minlength=len(vectors)).double()
+    means = [
+        torch.bincount(target, values.double(), minlength=len(vectors)) / counts
+        for values in (cosine, features.norm(dim=1))
+    ]
+    return means[0].numpy(), means[1].numpy()

@@ -1,0 +1,70 @@
+"""What a run's saved predictions say of the groups of its classes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longtail.metrics import CalibrationErrors, per_class_recall
+from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.posthoc import PredictionRebalancer
+from longtail.runs import RunFolder
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+
+
+def class_groups(folder: RunFolder) -> dict[str, NDArray[np.bool_]]:
+    """Many, medium and few by training images, (C,) booleans each, with the bounds of the run.
+
+    Raises:
+        ValueError: the run is not complete.
+    """
+    if folder.result is None:
+        raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet.")
+    counts, config = np.asarray(folder.result["class_counts"]), folder.header["config"]
+    many = counts > config.get("many_above", MANY_ABOVE)
+    few = counts < config.get("few_below", FEW_BELOW)
+    return {"many": many, "medium": ~many & ~few, "few": few}
+
+
+def trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS) -> dict[float, dict[str, float]]:
+    """Mean recall of each group on the test set for each strength τ of re-balancing, fitted on the run's fit set.
+
+    Nothing of the test set is fitted on; NaN for a group without test images.
+
+    Raises:
+        ValueError: the run is not complete.
+    """
+    groups = class_groups(folder)
+    assert folder.result is not None
+    logits, target = folder.load_predictions("test")
+    rebalancer = PredictionRebalancer().fit(*folder.load_predictions(folder.result["fit_on"]))
+    curve = {}
+    for strength in strengths:
+        predicted = (logits + strength * rebalancer.offset_).argmax(1)
+        recall = per_class_recall(predicted, target, logits.shape[1]).numpy()
+        curve[strength] = {name: _mean(recall[own]) for name, own in groups.items()}
+    return curve
+
+
+def calibration_by_group(folder: RunFolder, part: str = "test") -> dict[str, CalibrationErrors]:
+    """Calibration of the run's own probabilities on the images of each group's classes; groups without are left out.
+
+    Raises:
+        ValueError: the run is not complete.
+    """
+    logits, target = folder.load_predictions(part)
+    scores = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    probability = scores / scores.sum(1, keepdims=True)
+    errors = {}
+    for name, own in class_groups(folder).items():
+        rows = own[target]
+        if rows.any():
+            errors[name] = CalibrationErrors(np.bincount(target[rows], minlength=logits.shape[1]))
+            errors[name].add(probability[rows], target[rows], np.ones(int(rows.sum())))
+    return errors
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

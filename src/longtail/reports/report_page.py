@@ -1,0 +1,120 @@
+"""The page of one run or several: scores, figures, confusions with their images, and how all was made."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from longtail.analysis import worst_confusions
+from longtail.reports.cells import columns_of, percent
+from longtail.reports.page import Gallery, Page, Table
+from longtail.reports.run_figures import figures_of
+from longtail.reports.shown_run import ShownRun, shown_runs
+from longtail.runs import RunFolder
+
+WORST, EXAMPLES = 8, 5
+TOLD = ("loss", "loss_arguments", "epochs", "batch_size", "learning_rate", "sampler", "mixing", "augmentations", "seed")
+
+
+def run_page(runs: Sequence[str | os.PathLike[str]], data: str | os.PathLike[str] | None = None) -> Page:
+    """What one run or several say, laid over each other.
+
+    Args:
+        runs: run folders, complete or not, on the same training images.
+        data: the folder of their data set, for similarities of features and for images; digits need none.
+
+    Raises:
+        FileNotFoundError, ValueError: a folder that is no run, a damaged one, runs that do not fit together.
+
+    Example:
+        >>> import tempfile
+        >>> from longtail.recipes import digits_lt
+        >>> from longtail.training import run_experiment
+        >>> run = run_experiment(digits_lt(epochs=1), data=None, out=tempfile.mkdtemp() + "/run")
+        >>> run_page([run.path]).title
+        'gala on digits, imbalance 50'
+    """
+    shown = shown_runs([RunFolder.open(run) for run in runs], data)
+    complete = [run for run in shown if run.complete]
+    return Page(
+        title=_title(shown),
+        lead=[_lead(run) for run in shown],
+        tables=[_scores(complete)] if complete else [],
+        figures=figures_of(shown),
+        galleries=[gallery for run in complete if (gallery := _confused(run)) is not None],
+        facts=_facts(shown),
+    )
+
+
+def _title(runs: Sequence[ShownRun]) -> str:
+    config = runs[0].config
+    imbalance = config.get("imbalance")
+    tail = "" if imbalance is None else f", imbalance {imbalance:g}"
+    return f"{', '.join(run.name for run in runs)} on {config.get('dataset', 'its data')}{tail}"
+
+
+def _lead(run: ShownRun) -> str:
+    if not run.complete:
+        return f"{run.name} is still in progress: {run.progress}."
+    test = run.result["test"]
+    raw, fitted = test["raw"], test.get("inductive")
+    groups = ", ".join(f"{name} {percent(raw[name])} %" for name in run.groups)
+    rebalanced = ""
+    if fitted is not None:
+        change = ", ".join(f"{name} {percent(fitted[name])} %" for name in run.groups)
+        rebalanced = (
+            f" Re-balanced, fitted on {run.result['fit_on']}: {percent(fitted['balanced_accuracy'])} % ({change})."
+        )
+    return f"{run.name}: mean recall of all classes {percent(raw['balanced_accuracy'])} % ({groups}).{rebalanced}"
+
+
+def _scores(runs: Sequence[ShownRun]) -> Table:
+    columns = columns_of(scores for run in runs for scores in run.result["test"].values())
+    rows = [
+        [run.name, treatment, *(percent(scores.get(key)) for key in columns.values())]
+        for run in runs
+        for treatment, scores in run.result["test"].items()
+    ]
+    return Table("Scores on the test set after the last epoch, in %", ["run", "predictions", *columns], rows)
+
+
+def _confused(run: ShownRun) -> Gallery | None:
+    """The worst confusions, with images where there are any."""
+    predicted, target = run.test
+    worst = worst_confusions(target, predicted, WORST)
+    if not run.has_images or not worst:
+        return None
+    chosen = [confusion.samples[:EXAMPLES] for confusion in worst]
+    images = np.split(run.test_images(np.concatenate(chosen)), np.cumsum([len(samples) for samples in chosen])[:-1])
+    captions = [
+        f"class {confusion.true} taken for {confusion.predicted}: {confusion.number} of its test images, "
+        f"{percent(confusion.share)} %"
+        for confusion in worst
+    ]
+    return Gallery(f"The worst confusions of {run.name}", list(zip(captions, images, strict=True)))
+
+
+def _facts(runs: Sequence[ShownRun]) -> dict[str, str]:
+    facts = {}
+    for run in runs:
+        config, versions = run.config, run.folder.header["versions"]
+        settings = ", ".join(f"{name} {_told(config[name])}" for name in TOLD if name in config)
+        facts[run.name] = f"{settings}; {', '.join(f'{name} {value}' for name, value in versions.items())}"
+        if run.complete:
+            minutes, parameters = run.result.get("training_minutes"), run.result.get("parameters", 0)
+            facts[f"{run.name}, cost"] = f"{parameters:,} parameters, {minutes} minutes of training"
+        notes = run.result.get("notes") if run.complete else None
+        if notes:
+            facts[f"{run.name}, notes"] = "; ".join(notes)
+    transductive = any(name.startswith("transductive") for run in runs if run.complete for name in run.result["test"])
+    facts["transductive"] = (
+        "rows that say so were fitted on the unlabelled test set as a whole; all else was not"
+        if transductive
+        else "nothing was fitted on the test set"
+    )
+    facts["epoch"] = "the last one; nothing was chosen by looking at the test set"
+    return facts
+
+
+def _told(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,223 @@
+"""The figures of runs, laid over each other, each with the words that say what it shows for these very runs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from longtail.analysis import RecordedGradients, calibration_by_group, class_vector_norms, confusion_flow, trade_off
+from longtail.reports.between_groups import BetweenGroupsDisplay
+from longtail.reports.cells import percent
+from longtail.reports.class_values import ByRankDisplay
+from longtail.reports.learning_curves import LearningCurvesDisplay
+from longtail.reports.page import Figure
+from longtail.reports.per_class_recall import PerClassRecallDisplay
+from longtail.reports.reliability import ReliabilityDisplay
+from longtail.reports.shown_run import ShownRun
+from longtail.reports.trade_off import TradeOffDisplay
+
+Runs = Sequence[ShownRun]
+ENDS = ("many", "few")
+
+
+def figures_of(runs: Runs) -> list[Figure]:
+    """All that the runs have numbers for."""
+    complete = [run for run in runs if run.complete]
+    drawn = [_learning_curves(runs)]
+    if complete:
+        draw = (_training_counts, _recall, _predictions, _trade_off, _gradient_ratios, _gradient_causes)
+        drawn += [function(complete) for function in draw]
+        drawn += [function(complete) for function in (_vector_norms, _similarities, _confusions, _reliability)]
+    return [figure for figure in drawn if figure is not None]
+
+
+def _learning_curves(runs: Runs) -> Figure | None:
+    evaluated = {
+        run.name: run.folder.metrics for run in runs if any("test_balanced_accuracy" in m for m in run.folder.metrics)
+    }
+    if not evaluated or max(sum("test_balanced_accuracy" in m for m in lines) for lines in evaluated.values()) < 2:
+        return None
+    group = "few" if all(any(m.get("test_few") is not None for m in lines) for lines in evaluated.values()) else "all"
+    display = LearningCurvesDisplay(evaluated, group)
+    last = [f"{name} {percent(_last(lines, f'test_{group}'))} %" for name, lines in evaluated.items() if group == "few"]
+    words = f"Mean test recall of the {group} classes at the epochs that were evaluated." + (
+        f" At the end: {', '.join(last)}." if last else ""
+    )
+    return Figure("How the tail is learnt", words, display.plot(), display.frame())
+
+
+def _last(lines: Sequence[dict[str, float]], key: str) -> float | None:
+    return next((line[key] for line in reversed(lines) if line.get(key) is not None), None)
+
+
+def _training_counts(runs: Runs) -> Figure:
+    counts = runs[0].class_counts
+    display = ByRankDisplay({"training images": counts}, counts, "training images of the class", scale="log")
+    sizes = ", ".join(f"{name} {int(own.sum())}" for name, own in runs[0].groups.items())
+    words = (
+        f"{counts.sum():,} training images in {len(counts)} classes, from {counts.max():,} in the largest to "
+        f"{counts.min():,} in the smallest. Classes: {sizes}."
+    )
+    return Figure("The tail", words, display.plot(), display.frame())
+
+
+def _recall(runs: Runs) -> Figure:
+    tested = np.bincount(runs[0].test[1], minlength=len(runs[0].class_counts))
+    display = PerClassRecallDisplay(
+        {"": {run.name: run.recall for run in runs}}, runs[0].class_counts, test_counts=tested
+    )
+    said = [
+        f"{run.name} {', '.join(f'{percent(_mean(run.recall, own))} % on {name}' for name, own in run.groups.items())}"
+        for run in runs
+    ]
+    words = f"Predictions as they are, not re-balanced: {'; '.join(said)}. The numbers hold 95 % intervals."
+    return Figure("Recall of each class", words, display.plot(), display.frame().drop(columns="panel"))
+
+
+def _predictions(runs: Runs) -> Figure:
+    counts, truth = runs[0].class_counts, np.bincount(runs[0].test[1], minlength=len(runs[0].class_counts))
+    predicted = {run.name: np.bincount(run.test[0], minlength=len(counts)) for run in runs}
+    display = ByRankDisplay({**predicted, "truth": truth}, counts, "predictions of the class, test", scale="sqrt")
+    few = runs[0].groups.get("few")
+    said = []
+    for name, values in predicted.items():
+        never = int(((values == 0) & (truth > 0)).sum())
+        tail = "" if few is None else f"{values[few].sum() / max(truth[few].sum(), 1):.2f} of the tail's true number, "
+        said.append(f"{name} predicts {tail}{never} classes never")
+    return Figure(
+        "How often each class is predicted (figure 2 of the paper)",
+        "; ".join(said) + ".",
+        display.plot(),
+        display.frame(),
+    )
+
+
+def _trade_off(runs: Runs) -> Figure | None:
+    if not all(end in run.groups for run in runs for end in ENDS):
+        return None
+    curves = {
+        run.name: {tau: (groups["many"], groups["few"]) for tau, groups in trade_off(run.folder).items()}
+        for run in runs
+    }
+    display = TradeOffDisplay(curves)
+    said = [
+        f"{name} from {percent(curve[0.0][1])} % on few and {percent(curve[0.0][0])} % on many at τ = 0 to "
+        f"{percent(curve[1.0][1])} % and {percent(curve[1.0][0])} % at τ = 1"
+        for name, curve in curves.items()
+    ]
+    fitted = ", ".join(sorted({str(run.result["fit_on"]) for run in runs}))
+    words = (
+        f"Re-balancing of strength τ, fitted on the run's own {fitted} images, not on the test set: {'; '.join(said)}."
+    )
+    return Figure("What the head pays for the tail", words, display.plot(), display.frame())
+
+
+def _gradient_ratios(runs: Runs) -> Figure | None:
+    recorded = _recorded(runs)
+    if not recorded:
+        return None
+    display = ByRankDisplay(
+        {run.name: kept.ratio for run, kept in recorded},
+        runs[0].class_counts,
+        "positive ÷ negative gradient",
+        scale="log",
+        reference=1.0,
+    )
+    few = runs[0].groups.get("few", np.ones(len(runs[0].class_counts), dtype=bool))
+    said = [
+        f"{kept.negative[:, few].sum() / max(kept.positive[:, few].sum(), 1e-12):.2f} times as much under {run.name}"
+        for run, kept in recorded
+    ]
+    words = (
+        f"Over the whole training the {int(few.sum())} rarest classes receive negative gradient beside positive: "
+        f"{', '.join(said)}. Below the dashed line a classifier is pushed away more than it is pulled."
+    )
+    return Figure("Gradient that each classifier receives (figure 1b)", words, display.plot(), display.frame())
+
+
+def _gradient_causes(runs: Runs) -> Figure | None:
+    groups = runs[0].groups
+    recorded = [
+        (run, kept) for run, kept in _recorded(runs) if kept.negative_by_cause.shape[1] == len(run.class_counts)
+    ]
+    if not recorded or len(groups) < 2:
+        return None
+    squares = {run.name: _causes(kept, tuple(groups.items())) for run, kept in recorded}
+    display = BetweenGroupsDisplay(
+        squares, list(groups), "negative gradient a classifier", "on the classifiers of", "caused by samples of"
+    )
+    said = [f"{percent(square[-1, 0] / square[-1].sum())} % under {name}" for name, square in squares.items()]
+    names = list(groups)
+    words = (
+        f"Of the negative gradient on the classifiers of {names[-1]}, samples of {names[0]} cause {', '.join(said)}."
+    )
+    return Figure("Who pushes the tail away (figure 1c)", words, display.plot(), display.frame())
+
+
+def _causes(kept: RecordedGradients, groups: tuple[tuple[str, np.ndarray], ...]) -> np.ndarray:
+    total = kept.negative_by_cause.sum(0, dtype=np.float64)
+    return np.array([[total[np.ix_(own, cause)].sum() / own.sum() for _, cause in groups] for _, own in groups])
+
+
+def _vector_norms(runs: Runs) -> Figure:
+    norms = {run.name: class_vector_norms(run.folder) for run in runs}
+    display = ByRankDisplay(norms, runs[0].class_counts, "length of the class vector")
+    words = f"Mean length, {_over_groups(norms, runs[0])}."
+    return Figure("Lengths of the class vectors (figure 1a)", words, display.plot(), display.frame())
+
+
+def _similarities(runs: Runs) -> Figure | None:
+    known = {run.name: run.geometry for run in runs if run.geometry is not None}
+    if not known:
+        return None
+    similarity = {f"{name}, {part}": g.similarity[part] for name, g in known.items() for part in ("train", "test")}
+    display = ByRankDisplay(similarity, runs[0].class_counts, "mean cosine of class vector and features")
+    words = f"Mean similarity, {_over_groups(similarity, runs[0])}."
+    return Figure("Class vectors and the features of their class (figure 1d)", words, display.plot(), display.frame())
+
+
+def _confusions(runs: Runs) -> Figure | None:
+    groups = runs[0].groups
+    if len(groups) < 2:
+        return None
+    flows = {run.name: confusion_flow(run.test[1], run.test[0], groups) for run in runs}
+    display = BetweenGroupsDisplay(
+        flows, list(groups), "share of the samples that is taken for another class", "samples of", "taken for"
+    )
+    first, *_, last = groups
+    said = [f"{percent(flow[-1, 0])} % under {name}" for name, flow in flows.items()]
+    words = f"Test samples of {last} that are taken for a class of {first}: {', '.join(said)}."
+    return Figure("What the tail is taken for", words, display.plot(), display.frame())
+
+
+def _reliability(runs: Runs) -> Figure:
+    errors = {run.name: calibration_by_group(run.folder) for run in runs}
+    shown = {
+        f"{name}, {group}": own.reliability
+        for name, by_group in errors.items()
+        for group, own in by_group.items()
+        if len(runs) == 1 or group in ("few", list(by_group)[-1])
+    }
+    said = [
+        f"{name} {', '.join(f'{percent(own.top_label)} % on {group}' for group, own in by_group.items())}"
+        for name, by_group in errors.items()
+    ]
+    display = ReliabilityDisplay(shown)
+    words = f"Calibration error of the predictions as they are, on test samples of each group: {'; '.join(said)}."
+    return Figure("Confidence, and how often it is right", words, display.plot(), display.frame())
+
+
+def _recorded(runs: Runs) -> list[tuple[ShownRun, RecordedGradients]]:
+    return [(run, run.gradients) for run in runs if run.gradients is not None]
+
+
+def _over_groups(values: dict[str, np.ndarray], run: ShownRun) -> str:
+    return "; ".join(
+        f"{name}: {', '.join(f'{_mean(own, members):.2f} on {group}' for group, members in run.groups.items())}"
+        for name, own in values.items()
+    )
+
+
+def _mean(values: np.ndarray, members: np.ndarray) -> float:
+    known = values[members]
+    known = known[~np.isnan(known)]
+    return float(known.mean()) if len(known) else float("nan")

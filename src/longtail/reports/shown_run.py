@@ -1,0 +1,119 @@
+"""A run as a report shows it: what its folder holds, read once."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from torch import device
+
+from longtail.analysis import ClassGeometry, RecordedGradients, class_geometry, class_groups
+from longtail.analysis.gradient_recorder import is_recorded
+from longtail.metrics import per_class_recall
+from longtail.runs import RunFolder
+from longtail.training.second_stage import stored_config
+from longtail.training.sets import load_sets
+
+
+class ShownRun:
+    """One run, complete or not.
+
+    Args:
+        folder: the run.
+        name: what it is called beside others.
+        data: the folder of its data set, for what needs images.
+    """
+
+    def __init__(self, folder: RunFolder, name: str, data: str | os.PathLike[str] | None = None) -> None:
+        self.folder, self.name, self.data = folder, name, data
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """As the run folder has it."""
+        return dict(self.folder.header["config"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has a result."""
+        return self.folder.result is not None
+
+    @property
+    def progress(self) -> str:
+        """The epoch that it is in, in words."""
+        done = self.folder.metrics[-1]["epoch"] if self.folder.metrics else 0
+        return f"epoch {done} of {self.config.get('epochs', '?')}"
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """Of a complete run."""
+        return self.folder.result or {}
+
+    @cached_property
+    def class_counts(self) -> np.ndarray:
+        """(C,) training images."""
+        return np.asarray(self.result["class_counts"])
+
+    @cached_property
+    def groups(self) -> dict[str, np.ndarray]:
+        """Many, medium, few, without those that have no class."""
+        return {name: own for name, own in class_groups(self.folder).items() if own.any()}
+
+    @cached_property
+    def test(self) -> tuple[np.ndarray, np.ndarray]:
+        """Predicted and true classes of the test images, (N,) each."""
+        logits, target = self.folder.load_predictions("test")
+        return logits.argmax(1), target
+
+    @cached_property
+    def recall(self) -> np.ndarray:
+        """(C,) on the test images; NaN for a class without any."""
+        predicted, target = self.test
+        return np.asarray(per_class_recall(predicted, target, len(self.class_counts)))
+
+    @cached_property
+    def gradients(self) -> RecordedGradients | None:
+        """What was recorded, or `None` where nothing was."""
+        recorded = RecordedGradients.load(self.folder.path) if is_recorded(self.folder.path) else None
+        return recorded if recorded is not None and recorded.epochs else None
+
+    @property
+    def has_images(self) -> bool:
+        """Whether its images can be looked at."""
+        return self.complete and (self.data is not None or self.config.get("dataset") == "digits")
+
+    @cached_property
+    def geometry(self) -> ClassGeometry | None:
+        """Of class vectors and features, where the images are at hand."""
+        return class_geometry(self.folder, self.data) if self.has_images else None
+
+    def test_images(self, samples: np.ndarray) -> np.ndarray:
+        """Those test images, (n, channels, side, side) uint8."""
+        sets = load_sets(stored_config(self.folder), self.data, device("cpu"))
+        return np.asarray(sets.test.images[samples])
+
+
+def shown_runs(folders: Sequence[RunFolder], data: str | os.PathLike[str] | None = None) -> list[ShownRun]:
+    """Runs named by what tells them apart: the loss alone if that does, else with the seed, else the folder.
+
+    Raises:
+        ValueError: no run, one run twice, or runs on other classes.
+    """
+    if not folders:
+        raise ValueError("`runs` must hold at least one run. Got none.")
+    paths = [folder.path.resolve() for folder in folders]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise ValueError(f"`runs` must differ from each other. Got {twice} twice.")
+    losses = [str(folder.header["config"].get("loss", folder.path.name)) for folder in folders]
+    seeded = [f"{loss}, seed {folder.header.get('seed')}" for loss, folder in zip(losses, folders, strict=True)]
+    names = next(
+        (names for names in (losses, seeded, [p.name for p in paths]) if len(set(names)) == len(names)),
+        list(map(str, paths)),
+    )
+    runs = [ShownRun(folder, name, data) for folder, name in zip(folders, names, strict=True)]
+    counts = [run.class_counts for run in runs if run.complete]
+    for run, own in zip([run for run in runs if run.complete], counts, strict=True):
+        if len(own) != len(counts[0]) or (own != counts[0]).any():
+            raise ValueError(f"`runs` must have the same training images a class. Got others in {run.folder.path}.")
+    return runs

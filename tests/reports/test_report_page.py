@@ -1,0 +1,128 @@
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from longtail.analysis import GradientRecorder
+from longtail.cli import main
+from longtail.recipes import digits_lt
+from longtail.reports import run_page
+from longtail.reports.run_figures import figures_of
+from longtail.reports.shown_run import shown_runs
+from longtail.runs import RunFolder
+from longtail.training import Callback, TrainingStopped, run_experiment
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    for loss in ("ce", "gala"):
+        config = digits_lt(loss=loss, epochs=4, evaluate_every=2)
+        run_experiment(config, data=None, out=folder / loss, callbacks=[GradientRecorder()])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(runs):
+    return run_page([runs / "ce", runs / "gala"])
+
+
+@pytest.mark.parametrize("width", ["desktop", "telephone"])
+def test_every_chart_is_drawn_and_nothing_is_fetched(page, look_at, tmp_path, width):
+    shown = look_at(page.save(tmp_path / "report.html"), width)
+    assert shown.complaints == []
+    assert [url.split(":")[0] for url in shown.requests if not url.startswith("data:")] == ["file"]
+    assert shown.locator("svg.marks").count() == len(page.figures) == 11
+    for chart in shown.locator("svg.marks").all():
+        assert chart.bounding_box()["width"] <= shown.viewport_size["width"]
+    assert shown.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert shown.evaluate("[...document.images].every(image => image.naturalWidth == 8)")
+    assert (tmp_path / "report.html").stat().st_size < 5e6
+
+
+def test_words_are_about_these_very_runs(page, runs):
+    words = {figure.title: figure.words for figure in page.figures}
+    for run in shown_runs([RunFolder.open(runs / name) for name in ("ce", "gala")]):
+        few = run.groups["few"]
+        kept = run.gradients
+        factor = kept.negative[:, few].sum() / kept.positive[:, few].sum()
+        ratio = words["Gradient that each classifier receives (figure 1b)"]
+        assert f"{factor:.2f} times as much under {run.name}" in ratio
+        assert f"{100 * np.nanmean(run.recall[few]):.1f} % on few" in words["Recall of each class"]
+    assert all(len(text) > 40 for text in words.values())
+
+
+def test_the_numbers_of_the_figures_are_those_of_the_runs(page, runs):
+    frames = {figure.title: figure.frame for figure in page.figures}
+    predicted = frames["How often each class is predicted (figure 2 of the paper)"]
+    assert set(predicted["series"]) == {"ce", "gala", "truth"}
+    assert predicted.groupby("series")["value"].sum().unique().tolist() == [400]
+    causes = frames["Who pushes the tail away (figure 1c)"]
+    kept = shown_runs([RunFolder.open(runs / "ce")])[0]
+    own = causes[(causes["run"] == "ce") & (causes["on the classifiers of"] == "few")]["value"].sum()
+    few = kept.groups["few"]
+    np.testing.assert_allclose(own * few.sum(), kept.gradients.negative[:, few].sum(), rtol=1e-5)
+
+
+def test_it_says_how_all_was_made(page):
+    facts = page.facts
+    assert "loss ce" in facts["ce"]
+    assert "seed 0" in facts["ce"]
+    assert "torch" in facts["ce"]
+    assert "transductive" in facts["transductive"] or "unlabelled test set" in facts["transductive"]
+
+
+def test_a_run_in_progress_has_a_page(tmp_path, runs):
+    class Stop(Callback):
+        def on_epoch_end(self, metrics):
+            if metrics["epoch"] == 3:
+                raise TrainingStopped("enough")
+
+    with pytest.raises(TrainingStopped):
+        run_experiment(
+            digits_lt(loss="focal", epochs=5, evaluate_every=1), data=None, out=tmp_path / "focal", callbacks=[Stop()]
+        )
+    page = run_page([tmp_path / "focal", runs / "ce"])
+    assert "focal is still in progress: epoch 3 of 5." in page.lead
+    assert page.figures[0].title == "How the tail is learnt"
+    alone = run_page([tmp_path / "focal"])
+    assert [figure.title for figure in alone.figures] == ["How the tail is learnt"]
+
+
+def test_without_a_recording_its_figures_are_left_out(tmp_path, runs):
+    shutil.copytree(runs / "ce", tmp_path / "ce")
+    (tmp_path / "ce/gradients.npz").unlink()
+    titles = [figure.title for figure in figures_of(shown_runs([RunFolder.open(tmp_path / "ce")]))]
+    assert not any("1b" in title or "1c" in title for title in titles)
+
+
+def test_runs_are_named_by_what_tells_them_apart(runs, tmp_path):
+    shutil.copytree(runs / "ce", tmp_path / "other")
+    one, two = RunFolder.open(runs / "ce"), RunFolder.open(tmp_path / "other")
+    assert [run.name for run in shown_runs([one, RunFolder.open(runs / "gala")])] == ["ce", "gala"]
+    assert [run.name for run in shown_runs([one, two])] == ["ce", "other"]
+
+
+def test_what_does_not_fit_together_is_refused(runs, tmp_path, capsys):
+    with pytest.raises(ValueError, match="`runs` must differ from each other"):
+        run_page([runs / "ce", runs / "ce"])
+    with pytest.raises(ValueError, match="`runs` must hold at least one run"):
+        run_page([])
+    other = dataclasses.replace(digits_lt(loss="ce", epochs=1), imbalance=10.0)
+    run_experiment(other, data=None, out=tmp_path / "other")
+    assert main(["report", str(runs / "ce"), str(tmp_path / "other"), "--out", str(tmp_path / "r.html")]) == 2
+    assert "`runs` must have the same training images a class" in capsys.readouterr().err
+    assert not (tmp_path / "r.html").exists()
+    assert main(["report", str(tmp_path), "--out", str(tmp_path / "r.html")]) == 2
+    assert "has no run.json" in capsys.readouterr().err
+
+
+def test_the_command_line_writes_it(runs, tmp_path, capsys):
+    out = tmp_path / "report.html"
+    assert main(["report", str(runs / "ce"), str(runs / "gala"), "--out", str(out)]) == 0
+    assert f"page: {out}" in capsys.readouterr().out
+    assert out.read_text().startswith("<!DOCTYPE html>")
+    assert main(["report", str(runs / "ce"), "--out", str(out)]) == 2
+    assert "--out must not exist yet, or --force be given" in capsys.readouterr().err
+    assert main(["report", str(runs / "ce"), "--out", str(out), "--force"]) == 0
