@@ -5,8 +5,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test lint bench clean
 
-demo: .venv/demo.installed  ## GALA and re-balancing on real images, under two minutes
+demo: .venv/demo.installed  ## GALA and re-balancing on real images, and a page of figures, under two minutes
 	$(BIN)/python examples/digits.py
+	$(BIN)/python examples/report.py
 
 test: .venv/dev.installed  ## the whole test suite
 	$(BIN)/python -m pytest

@@ -114,3 +114,13 @@ def test_the_demo_never_overwrites(digits, tmp_path, capsys):
     with pytest.raises(SystemExit):
         digits.main(["--out", str(tmp_path)])
     assert "--out must be a new folder" in capsys.readouterr().err
+
+
+def test_the_page_of_three_runs_is_written(tmp_path, capsys):
+    load("report").main(["--epochs", "2", "--out", str(tmp_path / "runs")])
+    page = (tmp_path / "runs/report.html").read_text()
+    assert "ce, balanced-softmax, gala on digits, imbalance 50" in page
+    assert "figure 1b" in page
+    assert f"page: {tmp_path / 'runs/report.html'}" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        load("report").main(["--out", str(tmp_path / "runs")])
