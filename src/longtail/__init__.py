@@ -28,6 +28,7 @@ _ROOMS = (
     "analysis",
     "cli",
     "data",
+    "doctor",
     "estimators",
     "export",
     "metrics",

@@ -10,6 +10,7 @@ import tyro
 
 from longtail import __version__
 from longtail.cli.compare import compare, methods
+from longtail.cli.doctor import doctor
 from longtail.cli.evaluate import evaluate
 from longtail.cli.export import export
 from longtail.cli.fix import fix
@@ -46,6 +47,7 @@ def run(arguments: Sequence[str]) -> int:
                 "evaluate": evaluate,
                 "fix": fix,
                 "report": report,
+                "doctor": doctor,
                 "export": export,
                 "compare": compare,
                 "methods": methods,

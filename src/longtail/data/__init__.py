@@ -10,12 +10,17 @@ tensor([500, 323, 209, 135,  87,  56,  36,  23,  15,  10])
 from longtail.data.cifar import load_cifar
 from longtail.data.digits import long_tailed_digits
 from longtail.data.labels import class_counts, labels_of
+from longtail.data.listing import Listing, class_folders, label_table, list_file
 from longtail.data.plankton import load_plankton
 from longtail.data.subset import long_tailed_counts, long_tailed_indices
 
 __all__ = [
+    "Listing",
     "class_counts",
+    "class_folders",
+    "label_table",
     "labels_of",
+    "list_file",
     "load_cifar",
     "load_plankton",
     "long_tailed_counts",

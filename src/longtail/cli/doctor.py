@@ -1,0 +1,50 @@
+"""`longtail doctor PATH`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from longtail.cli.console import plain_console
+from longtail.cli.passes import Passes
+
+MARKS = {"serious": "!!", "warning": " !", "fact": "  "}
+
+
+def doctor(
+    path: tyro.conf.Positional[Path],
+    *,
+    test: Path | None = None,
+    root: Path | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
+    """Say what will go wrong with a data set or a run, before it costs hours. Exit code 1 for something serious.
+
+    Args:
+        path: A folder of class folders (or of train and test that hold them), a list file of paths and class indices,
+            a CSV with a column label, the folder of CIFAR's binary archive, or a run folder.
+        test: Another of the same kind that is measured by.
+        root: Folder that the paths of lists and tables are relative to.
+        as_json: Findings for machines.
+    """
+    try:
+        from longtail.doctor import examine
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"longtail doctor needs {error.name}: install longtail with its extra `doctor`"
+        ) from error
+    with Passes() as passes:
+        found = examine(path, test=test, root=root, look=passes)
+    if as_json:
+        print(json.dumps([finding.as_dict() for finding in found], ensure_ascii=False, indent=1))
+    else:
+        console = plain_console()
+        for finding in found:
+            console.print(f"{MARKS[finding.severity]} {finding.what} ({finding.where})", soft_wrap=True)
+            if finding.advice:
+                console.print(f"     {finding.advice}", soft_wrap=True)
+        serious = sum(finding.severity == "serious" for finding in found)
+        warnings = sum(finding.severity == "warning" for finding in found)
+        console.print(f"{serious} serious, {warnings} warnings")
+    return int(any(finding.severity == "serious" for finding in found))

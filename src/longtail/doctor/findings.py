@@ -1,0 +1,41 @@
+"""What a doctor says: what, where, how bad, and what to do."""
+
+from dataclasses import asdict, dataclass
+
+SEVERITIES = ("serious", "warning", "fact")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding.
+
+    Attributes:
+        severity: "serious" (a result would be wrong), "warning" (it may mislead) or "fact".
+        what: in one sentence, with its numbers.
+        where: the part, the classes or the files.
+        advice: what to do; empty for a fact.
+
+    Example:
+        >>> Finding("fact", "10 classes", "train").as_dict()["severity"]
+        'fact'
+    """
+
+    severity: str
+    what: str
+    where: str
+    advice: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Plain values, for machines."""
+        return asdict(self)
+
+
+def some(names: list[str], most: int = 5) -> str:
+    """The first of many names, and how many there are more.
+
+    Example:
+        >>> some(["a", "b", "c"], most=2)
+        'a, b and 1 more'
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
