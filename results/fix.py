@@ -134,7 +134,7 @@ def cases(folder: Path, seeds: int) -> Iterator[tuple[str, int, Case, dict[str, 
 
 def scores(model: Any, features: Any) -> np.ndarray:
     if hasattr(model, "predict_proba"):
-        return log_probabilities(model.predict_proba(features))
+        return log_probabilities(model.predict_proba(features), 1e-30)
     return np.asarray(model.decision_function(features))
 
 
@@ -143,7 +143,7 @@ def cross_validated(model: Any, case: Case, seed: int) -> np.ndarray:
     splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
     method = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
     predicted = cross_val_predict(model, case.train, case.target, cv=splits, method=method)
-    return log_probabilities(predicted) if method == "predict_proba" else np.maximum(predicted, -1e4)
+    return log_probabilities(predicted, 1e-30) if method == "predict_proba" else np.maximum(predicted, -1e4)
 
 
 def thresholds(model: Any, case: Case) -> np.ndarray:

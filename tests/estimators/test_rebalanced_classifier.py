@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_classification
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from longtail.estimators import RebalancedClassifier
@@ -118,3 +118,52 @@ def test_settings_are_checked_by_fit(data, settings, message):
         RebalancedClassifier(LogisticRegression(), cv=2, **settings).fit(X[:200], y[:200])
     with pytest.raises(ValueError, match="must hold at least two classes"):
         RebalancedClassifier(LogisticRegression()).fit(X[:20], ["ant"] * 20)
+
+
+def test_pairwise_scores_are_refused(data):
+    X, _, y, _ = data
+    with pytest.raises(ValueError, match="`estimator` must score classes, not pairs of them"):
+        RebalancedClassifier(SVC(decision_function_shape="ovo")).fit(X[:300], y[:300])
+
+
+def test_a_forest_that_says_zero_keeps_sensible_probabilities(data):
+    X, test, y, truth = data
+    forest = RandomForestClassifier(50, random_state=0)
+    model = RebalancedClassifier(forest, goal="accuracy", prior="train", cv=3, random_state=0).fit(X, y)
+    confidence = model.predict_proba(test).max(1).mean()
+    assert abs(confidence - (model.predict(test) == truth).mean()) < 0.1
+
+
+def test_costs_are_pursued(data):
+    X, test, y, truth = data
+    cost = 1 - np.eye(4)
+    cost[3, :3] = 30.0  # to miss a dog
+    model = RebalancedClassifier(LogisticRegression(), goal="cost", prior="train", cost=cost, cv=3).fit(X, y)
+    plain = LogisticRegression().fit(X, y)
+    missed = [(predicted != "dog")[truth == "dog"].mean() for predicted in (model.predict(test), plain.predict(test))]
+    assert missed[0] < missed[1]
+
+
+def test_kept_decisions_are_those_of_the_classifier(data):
+    X, test, y, _ = data
+    model = RebalancedClassifier(LogisticRegression(), goal="accuracy", prior="train", cv=3).fit(X, y)
+    if model.diagnosis_.verdict != "use":
+        np.testing.assert_array_equal(model.predict(test), model.estimator_.predict(test))
+
+
+@pytest.mark.parametrize(
+    ("settings", "change", "message"),
+    [
+        ({"estimator": LinearRegression()}, {}, "`estimator` must be a classifier. Got LinearRegression"),
+        ({"estimator": LinearSVC()}, {"y": np.repeat([0, 1, 2], [30, 29, 1])}, "at least two samples of each class"),
+        ({}, {"y": np.repeat([0, 1], [59, 1])}, "at least two samples of each class for this estimator. Got one of"),
+        ({}, {"sample_weight": np.r_[-1.0, np.ones(59)]}, "`sample_weight` must hold one finite weight of at least 0"),
+        ({"goal": "glory"}, {}, "`goal` must be one of"),
+        ({"goal": "cost"}, {}, "`cost` must be given"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_fitted(monkeypatch, settings, change, message):
+    monkeypatch.setattr("longtail.estimators.rebalanced_classifier.cross_val_predict", None)
+    given = {"y": np.arange(60) % 3, "sample_weight": None} | change
+    with pytest.raises(ValueError, match=message):
+        RebalancedClassifier(**({"estimator": LogisticRegression()} | settings)).fit(np.zeros((60, 2)), **given)

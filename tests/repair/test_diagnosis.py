@@ -143,7 +143,7 @@ def test_names_groups_and_tensors():
 def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
     logits, target = predictions([60, 40, 30, 20, 20])
 
-    def fail(*_):
+    def fail(*_, **__):
         raise NoFixedPointError("The fixed point was not reached.")
 
     monkeypatch.setattr("longtail.repair.candidates.fixed_point_offsets", fail)
@@ -165,6 +165,13 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
         ({"class_names": ["a", "b", "a"]}, ValueError, "`class_names` must differ from each other. Got 'a' twice"),
         ({"groups": np.zeros(20)}, ValueError, "`groups` must hold at least three groups"),
         ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group a sample"),
+        ({"folds": 21}, ValueError, "`folds` must be at most 20"),
+        (
+            {"prior": [0.0, 0.0, 1.0], "goal": "accuracy", "target": np.arange(20) % 2},
+            ValueError,
+            "All of its mass is on",
+        ),
+        ({"class_names": ["a", "b", "\ud800"]}, ValueError, "`class_names` must be texts that UTF-8 can hold"),
         ({"folds": 1}, ValueError, "`folds` must be at least 3"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0"),
         ({"goal": "accuracy", "prior": [0.5, 0.2, 0.2]}, ValueError, "`prior`"),
@@ -175,3 +182,53 @@ def test_what_does_not_fit_is_refused(change, error, message):
     arguments = {"logits": rng.normal(size=(20, 3)), "target": rng.integers(0, 3, 20), **change}
     with pytest.raises(error, match=message):
         diagnose(arguments.pop("logits"), arguments.pop("target"), **arguments)
+
+
+@pytest.mark.parametrize("prior", [[0.5, 0.5, 0.0, 0.0, 0.0], [0.0, 0.25, 0.25, 0.25, 0.25]])
+def test_a_prior_with_zeros_goes_with_class_counts(prior):
+    logits, target = predictions([60, 40, 30, 20, 20])
+    found = diagnose(logits, target, goal="accuracy", prior=prior, class_counts=[600, 400, 300, 200, 200])
+    assert all(np.isfinite(outcome.offset).all() for outcome in found.outcomes if outcome.offset is not None)
+    adjusted = next(outcome for outcome in found.outcomes if outcome.name == "logit adjustment")
+    assert adjusted.curve[0.0].goal == found.before.goal
+
+
+def test_probabilities_are_diagnosed_as_their_logits_are():
+    logits, target = predictions([60, 40, 30, 20, 20])
+    probability = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    one, other = diagnose(logits, target), diagnose(probability, target, kind="probabilities")
+    assert one.words == other.words
+    np.testing.assert_array_equal(one.fix.predict(logits), other.fix.predict(probability))
+    with pytest.raises(ValueError, match="`logits` must be logits, but their rows sum to 1"):
+        diagnose(probability, target)
+    with pytest.raises(ValueError, match="`logits` must be probabilities, as `kind` says"):
+        diagnose(logits, target, kind="probabilities")
+
+
+def test_the_scale_of_logits_does_not_matter():
+    logits, target = predictions([120, 80, 60, 40, 40])
+    one, other = diagnose(logits, target), diagnose(1e4 * logits, target)
+    assert other.fix.temperature == pytest.approx(1e4 * one.fix.temperature, rel=0.05)
+    assert other.calibration.top_label[1] == pytest.approx(one.calibration.top_label[1], abs=0.02)
+
+
+def test_a_calibration_that_would_make_it_worse_is_not_served():
+    """Logits whose softmax is right as it is, and few samples to fit a temperature on."""
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        logits = rng.normal(size=(40, 3))
+        target = np.array([rng.choice(3, p=np.exp(z) / np.exp(z).sum()) for z in logits])
+        found = diagnose(logits, target, goal="accuracy", prior=np.bincount(target) / 40)
+        before, after = found.calibration.top_label
+        assert found.calibration.helps == (after <= before)
+        if not found.calibration.helps and found.verdict != "use":
+            assert found.fix.temperature == 1
+            np.testing.assert_array_equal(found.fix.probability_offset, 0)
+            return
+    raise AssertionError("no seed made it worse")
+
+
+def test_the_verdict_says_what_accuracy_pays():
+    logits, target = predictions()
+    found = diagnose(logits, target)
+    assert f"accuracy on these data {100 * found.before.accuracy:.1f} →" in found.words

@@ -44,7 +44,7 @@ def test_probabilities_follow_another_prior(fix):
     new = np.array([0.2, 0.2, 0.6])
     expected = fix.predict_proba(logits) * new / fix.prior
     np.testing.assert_allclose(fix.predict_proba(logits, new), expected / expected.sum(1, keepdims=True))
-    with pytest.raises(ValueError, match="`prior` must hold 3 probabilities above 0 that sum to 1"):
+    with pytest.raises(ValueError, match="`prior` must sum to 1. Got a sum of 1.5"):
         fix.predict_proba(logits, [0.5, 0.5, 0.5])
 
 
@@ -71,22 +71,40 @@ def test_folded_into_a_network(fix):
     network = CifarResNet(8, 3, in_channels=1).eval()
     images = torch.randn(4, 1, 8, 8)
     torch.testing.assert_close(fix.fold_into(network)(images), fix(network(images).detach()) / 2)
-    with pytest.raises(ValueError, match="must end with an nn.Linear of 3 outputs, one a class. Got 4 outputs"):
+    with pytest.raises(ValueError, match="`linear` must have 3 outputs, one a class. Got 4"):
         fix.fold_into(torch.nn.Linear(2, 4))
-    with pytest.raises(ValueError, match="Got none"):
+    with pytest.raises(ValueError, match="Got none with so many, and nothing as the last"):
         fix.fold_into(torch.nn.ReLU())
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "other"}, "must name a fix that was saved"),
+        ({"format": "other"}, "must name a file written by `save`"),
+        ({"version": True}, "Got version True"),
         ({"version": 2}, "Was it written by a newer longtail"),
         ({"offset": None}, "must hold one finite number a class as offset"),
         ({"offset": [0.0, 1.0]}, "must hold one finite number a class as offset"),
         ({"prior": [0.5, None, 0.5]}, "must hold one finite number a class as prior"),
-        ({"temperature": 0}, "must hold a temperature above 0"),
-        ({"classes": None}, "must name a complete fix"),
+        ({"offset": [0.0, True, 1.0]}, "must hold one finite number a class as offset"),
+        ({"offset": [[0.0], 1.0, 2.0]}, "must hold one finite number a class as offset"),
+        ({"offset": {"a": 1}}, "must hold one finite number a class as offset"),
+        ({"offset": [10**400, 0, 0]}, "must hold one finite number a class as offset"),
+        ({"prior": [0, 0, 0]}, "must hold a prior above 0 that sums to 1"),
+        ({"prior": [5, 5, 5]}, "must hold a prior above 0 that sums to 1"),
+        ({"temperature": 0}, "must hold a temperature between 1e-06 and 1e\\+06. Got 0"),
+        ({"temperature": True}, "must hold a temperature between"),
+        ({"temperature": "2"}, "must hold a temperature between"),
+        ({"temperature": 1e-320}, "must hold a temperature between"),
+        ({"temperature": 10**400}, "must hold a temperature between"),
+        ({"classes": None}, "must hold the names of at least two classes"),
+        ({"classes": [["a"], "b", "c"]}, "must hold the names of at least two classes"),
+        ({"classes": ["a", "a", "c"]}, "must hold classes that differ from each other"),
+        ({"evidence": None}, "must name a complete fix. Got .* without evidence"),
+        ({"goal": 3}, "must name a complete fix. Got .* without goal"),
+        ({"takes": "scores"}, "must say whether it takes logits or probabilities. Got 'scores'"),
+        ({"cost": {}}, "must hold one finite cost a pair of classes"),
+        ({"cost": [[0, 1], [1, 0]]}, "must hold one finite cost a pair of classes"),
     ],
 )
 def test_a_damaged_file_is_refused(fix, tmp_path, change, message):
@@ -113,3 +131,83 @@ def test_other_classes_are_refused(fix, tmp_path):
         Fix.load(path, class_names=("cat", "dog"))
     with pytest.raises(ValueError, match="`logits` must have 3 classes"):
         fix(np.zeros((2, 4)))
+
+
+class Own(torch.nn.Linear):
+    def forward(self, x):
+        return super().forward(x)
+
+
+class WithAuxiliary(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head, self.aux = torch.nn.Linear(3, 8), torch.nn.Linear(8, 3), torch.nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+class Tied(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = torch.nn.Embedding(3, 4), torch.nn.Linear(4, 3)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, x):
+        return self.head(self.embedding(x).mean(1))
+
+
+def hooked():
+    layer = torch.nn.Linear(4, 3)
+    layer.register_forward_hook(lambda *_: None)
+    return torch.nn.Sequential(torch.nn.Linear(4, 4), layer)
+
+
+NORMED = torch.nn.utils.parametrizations.weight_norm
+UNCLEAR = {
+    "weight norm after a layer of as many outputs": lambda: torch.nn.Sequential(
+        torch.nn.Linear(4, 3), torch.nn.Tanh(), NORMED(torch.nn.Linear(3, 3))
+    ),
+    "a convolution": lambda: torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Conv1d(3, 3, 1)),
+    "a class of its own": lambda: torch.nn.Sequential(torch.nn.Linear(4, 3), Own(3, 3)),
+    "an auxiliary head": WithAuxiliary,
+    "a hook": hooked,
+    "tied weights": Tied,
+    "two of them": lambda: torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_it_is_folded_into_nothing_that_may_not_make_the_output(fix, name):
+    with pytest.raises((ValueError, TypeError), match="`module` must end with|plain parameters|must not share"):
+        fix.fold_into(UNCLEAR[name]())
+
+
+def test_the_layer_can_be_named(fix):
+    model = WithAuxiliary().double()
+    inputs = torch.randn(20, 3, dtype=torch.float64)
+    folded = fix.fold_into(model, layer="head")
+    assert torch.equal(folded(inputs).argmax(1), fix.predict(model(inputs).detach()))
+    assert torch.equal(folded.aux.weight, model.aux.weight)
+    with pytest.raises(ValueError, match="`layer` must be a module of the model. Got 'nose'"):
+        fix.fold_into(model, layer="nose")
+    with pytest.raises(ValueError, match="`body` must have 3 outputs"):
+        fix.fold_into(model, layer="body")
+
+
+def test_a_frozen_layer_stays_frozen(fix):
+    layer = torch.nn.Linear(4, 3).requires_grad_(False)
+    assert not any(parameter.requires_grad for parameter in fix.fold_into(layer).parameters())
+
+
+def test_logits_are_not_taken_for_probabilities_nor_the_reverse(fix):
+    even = np.full((2, 3), 1 / 3)
+    for apply in (fix, fix.predict, fix.predict_proba):
+        with pytest.raises(
+            ValueError, match="`logits` must be logits, which this fix was made from. Their rows sum to 1"
+        ):
+            apply(even)
+
+
+def test_huge_logits_have_probabilities_too(fix):
+    np.testing.assert_allclose(fix.predict_proba(np.array([[1e307, 0.0, 0.0]])), [[1, 0, 0]])

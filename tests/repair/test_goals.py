@@ -49,7 +49,7 @@ def test_a_prior_is_a_distribution(name):
         (("accuracy", 3, [0.5, 0.5]), "`prior` must"),
         (("cost", 3), '`cost` must be given for the goal "cost", and only there'),
         (("macro-f1", 3, "uniform", np.eye(3)), '`cost` must be given for the goal "cost", and only there'),
-        (("cost", 3, "uniform", np.eye(2)), r"`cost` must hold finite numbers of the shape \(3, 3\)"),
+        (("cost", 3, "uniform", np.eye(2)), r"`cost` must have the shape \(3, 3\): a row for each class"),
         (
             ("cost", 2, "uniform", np.eye(2)),
             "must be least where class and decision agree. It is not for class 0",

@@ -71,7 +71,7 @@ def test_a_wrong_claim_is_noticed(tmp_path, scores, content, kind, message):
 def test_files_that_are_none_are_refused(tmp_path, scores):
     logits, target = scores
     np.savez(tmp_path / "a.npz", logits=logits)
-    with pytest.raises(ValueError, match="must hold labels, as target or labels"):
+    with pytest.raises(ValueError, match="must hold labels, as label or target"):
         load_predictions(tmp_path / "a.npz")
     np.savez(tmp_path / "n.npz", logits=np.where(logits > 3, np.nan, logits), target=target)
     with pytest.raises(ValueError, match="must hold finite numbers. Got nan in row"):
@@ -88,7 +88,7 @@ def test_files_that_are_none_are_refused(tmp_path, scores):
     with pytest.raises(ValueError, match="could not be read"):
         load_predictions(tmp_path / "code.pt")
     write_csv(tmp_path / "l.csv", logits, target, label="class")
-    with pytest.raises(ValueError, match="must have a column target or labels"):
+    with pytest.raises(ValueError, match="must have a column label or target"):
         load_predictions(tmp_path / "l.csv")
     (tmp_path / "r.csv").write_text("label,a,b\na,1,2\nb,1\n")
     with pytest.raises(ValueError, match="must hold 3 cells a row. Row 3 has 2"):
@@ -184,3 +184,113 @@ def test_without_what_draws_there_is_a_fix_and_no_page(tmp_path, scores, capsys,
     assert main(["fix", str(path), "--out", str(out)]) == 0
     assert "no page: longtail.reports.fix_page needs" in capsys.readouterr().out
     assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (",label,a,b\n0,a,2,0\n1,b,0,1\n", "must have a name for each class. The column '' has none: is it an index"),
+        ("Unnamed: 0,label,a,b\n0,a,2,0\n1,b,0,1\n", "The column 'Unnamed: 0' has none"),
+        ("label,a,b,b\na,2,0,1\nb,0,1,1\n", "must have columns of different names. It has 'b' twice"),
+        ("label,a,b\na," + "1" * 200_000 + ",0\n", "could not be read: field larger than field limit"),
+    ],
+)
+def test_tables_that_would_be_misread_are_refused(tmp_path, text, message):
+    path = tmp_path / "p.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_predictions(path)
+
+
+def test_tables_of_other_programs_are_read(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("\ufefflabel,target,b\r\ntarget,2,0\r\nb,0,1\r\n\r\n", encoding="utf-8")
+    loaded = load_predictions(path)
+    assert loaded.class_names == ("target", "b")
+    assert loaded.target.tolist() == [0, 1]
+    path.write_text("label,cat,dog\n1.0,2,0\n0.0,0,1\n")
+    assert load_predictions(path).target.tolist() == [1, 0]
+
+
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
+def test_tensors_that_learn_are_read(tmp_path):
+    torch.save(
+        {"logits": torch.randn(4, 3, requires_grad=True), "y": torch.tensor([0, 1, 2, 0]), 7: 1}, tmp_path / "a.pt"
+    )
+    assert load_predictions(tmp_path / "a.pt").logits.shape == (4, 3)
+    torch.save({"logits": torch.eye(3).to_sparse(), "y": torch.arange(3)}, tmp_path / "b.pt")
+    with pytest.raises(ValueError, match="must hold plain tensors"):
+        load_predictions(tmp_path / "b.pt")
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"class_counts": np.array(["a", "b", "c"])}, "must hold numbers as class_counts"),
+        ({"class_names": np.array(3)}, "must hold a list of class names. Got 3"),
+        ({"target": np.array([1e30, 0.0, 1.0])}, "must hold class indices or names as labels. Got 1e\\+30"),
+        ({"target": np.array([2**64 - 1, 0, 1], dtype=np.uint64)}, "must hold class indices or names as labels"),
+    ],
+)
+def test_what_stands_beside_the_scores_is_checked(tmp_path, extra, message):
+    np.savez(tmp_path / "a.npz", **{"logits": 3 * np.eye(3), "target": np.arange(3), **extra})
+    with pytest.raises(ValueError, match=message):
+        load_predictions(tmp_path / "a.npz")
+
+
+def test_labels_of_an_npy_file_are_asked_for_by_their_option(tmp_path):
+    np.save(tmp_path / "z.npy", np.eye(3))
+    with pytest.raises(ValueError, match="`labels` must be an .npy file of labels beside scores"):
+        load_predictions(tmp_path / "z.npy")
+    with pytest.raises(ValueError, match="`labels` must be an .npy file that exists. Got .*none.npy"):
+        load_predictions(tmp_path / "z.npy", labels=tmp_path / "none.npy")
+
+
+def test_probabilities_of_zero_get_half_of_the_smallest(tmp_path):
+    probability = np.array([[0.0, 1.0], [0.02, 0.98], [0.5, 0.5]])
+    np.savez(tmp_path / "p.npz", probabilities=probability, target=[1, 1, 0])
+    loaded = load_predictions(tmp_path / "p.npz")
+    assert (loaded.kind, loaded.floor) == ("probabilities", 0.01)
+    assert loaded.logits[0, 0] == np.log(0.01)
+
+
+def test_a_fix_of_probabilities_takes_probabilities(tmp_path, scores):
+    logits, target = scores
+    np.savez(tmp_path / "p.npz", probabilities=softmax(logits), target=target)
+    assert main(["fix", str(tmp_path / "p.npz"), "--out", str(tmp_path / "fix.json")]) == 0
+    fix = Fix.load(tmp_path / "fix.json")
+    assert fix.takes == "probabilities"
+    np.testing.assert_array_equal(fix.predict(softmax(logits)), (logits + fix.offset).argmax(1))
+    np.testing.assert_allclose(fix.predict_proba(softmax(logits)).sum(1), 1)
+    with pytest.raises(ValueError, match="`logits` must be probabilities, which this fix was made from"):
+        fix.predict(logits)
+
+
+def test_counts_and_priors_from_files_and_from_here(tmp_path, scores, capsys):
+    path = write_csv(tmp_path / "predictions.csv", *scores)
+    (tmp_path / "counts.txt").write_text("900\n300\n100\n")
+    fix = tmp_path / "a.json"
+    options = ["--goal", "accuracy", "--prior", "train", "--counts", str(tmp_path / "counts.txt"), "--out", str(fix)]
+    assert main(["fix", str(path), *options]) == 0
+    np.testing.assert_allclose(Fix.load(fix).prior, [9 / 13, 3 / 13, 1 / 13])
+    assert main(["fix", str(path), "--goal", "accuracy", "--prior", "here", "--out", str(tmp_path / "b.json")]) == 0
+    np.testing.assert_allclose(Fix.load(tmp_path / "b.json").prior, [60 / 110, 30 / 110, 20 / 110])
+
+
+def test_a_page_may_not_take_the_place_of_the_fix_by_another_name(tmp_path, scores, capsys):
+    path, out = write_csv(tmp_path / "predictions.csv", *scores), tmp_path / "fix.json"
+    (tmp_path / "sub").mkdir()
+    assert main(["fix", str(path), "--out", str(out), "--page", str(tmp_path / "sub/../fix.json")]) == 2
+    assert "--page must be another file than --out" in capsys.readouterr().err
+    (tmp_path / "link.json").symlink_to(tmp_path / "nowhere")
+    assert main(["fix", str(path), "--out", str(tmp_path / "link.json")]) == 2
+    assert "--out must not exist yet" in capsys.readouterr().err
+
+
+def test_the_table_can_be_read_at_80_columns(tmp_path, scores, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    path = write_csv(tmp_path / "predictions.csv", *scores)
+    assert main(["fix", str(path), "--out", str(tmp_path / "fix.json")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("re-balancing, τ = ") for line in lines)
+    assert any(line.startswith("offsets fitted to the") for line in lines)

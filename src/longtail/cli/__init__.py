@@ -24,4 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"longtail: the command line needs {error.name}. pip install 'longtail[train]'", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("longtail: Interrupted.", file=sys.stderr)
+        return 130
     return run(sys.argv[1:] if arguments is None else list(arguments))

@@ -64,7 +64,7 @@ def _loss_findings(folder: RunFolder, config: Mapping[str, Any], where: str) -> 
             found.append(
                 Finding(
                     "serious",
-                    f"{loss} wants a {LOSSES[loss].head} classifier; the weights hold {'a' if has else 'no'} cosine one",
+                    f"{loss} wants a {LOSSES[loss].head} classifier, and has a {'cosine' if has else 'linear'} one",
                     where,
                     "Its margins are of another scale than these logits: train with the classifier it is made for.",
                 )

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_classifier
 from sklearn.model_selection import cross_val_predict
-from sklearn.utils import Tags, column_or_1d, get_tags, indexable
+from sklearn.utils import Tags, check_random_state, column_or_1d, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from longtail.arguments import check_integer
 from longtail.repair import diagnose
-from longtail.repair.calibration import log_probabilities
+from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
 from longtail.repair.folds import stratified_folds
+from longtail.repair.goals import make_goal
 
 
 class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -27,8 +28,11 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     Args:
         estimator: any classifier with `predict_proba` or `decision_function`.
-        goal: "balanced-accuracy", "accuracy" (under `prior`), "macro-f1" or "worst-tenth".
-        prior: for the goal "accuracy": "uniform", "train" (as in y), or (C,) probabilities in the order of `classes_`.
+        goal: "balanced-accuracy", "accuracy" (under `prior`), "macro-f1", "worst-tenth" or "cost".
+        prior: for the goals "accuracy" and "cost": "uniform", "train" (as in y), or (C,) probabilities in the order of
+            `classes_`.
+        cost: (C, C) for the goal "cost", in the order of `classes_`: row c, column j is what it costs to take class c
+            for class j.
         cv: folds, or what `cross_val_predict` takes.
         random_state: seed of folds and bootstrap.
 
@@ -58,12 +62,14 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         *,
         goal: str = "balanced-accuracy",
         prior: str | np.ndarray | Sequence[float] = "uniform",
+        cost: np.ndarray | Sequence[Sequence[float]] | None = None,
         cv: int | Any = 5,
         random_state: int | None = None,
     ) -> None:
         self.estimator = estimator
         self.goal = goal
         self.prior = prior
+        self.cost = cost
         self.cv = cv
         self.random_state = random_state
 
@@ -86,6 +92,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         self.classes_, target = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"`y` must hold at least two classes. Got {len(self.classes_)} class.")
+        seed, weight = self._checked(target, sample_weight)
         params = dict(fit_params)
         if sample_weight is not None:
             if not has_fit_parameter(self.estimator, "sample_weight"):
@@ -95,9 +102,9 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             # Of a class that a fold lacks the classifier knows nothing: it gets the least score there.
             warnings.filterwarnings("ignore", "Number of classes in training fold", RuntimeWarning)
             scores = cross_val_predict(
-                clone(self.estimator), X, y, cv=self._folds(target), method=self._method(), params=params or None
+                clone(self.estimator), X, y, cv=self._folds(target, seed), method=self._method(), params=params or None
             )
-        weight = np.ones(len(target)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        self._floor = SMALLEST if self._by_margin else floor_of(np.asarray(scores, dtype=np.float64))
         counted = weight > 0
         self.diagnosis_ = diagnose(
             self._logits(scores)[counted],
@@ -105,10 +112,11 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             sample_weight=weight[counted],
             goal=self.goal,
             prior=self._prior(target),
+            cost=self._cost,
             class_names=[str(label) for label in self.classes_]
             if len({str(label) for label in self.classes_}) == len(self.classes_)
             else None,
-            seed=self.random_state or 0,
+            seed=seed,
         )
         self.estimator_ = clone(self.estimator).fit(X, y, **params)
         for name in ("n_features_in_", "feature_names_in_"):
@@ -122,8 +130,42 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         check_is_fitted(self, "diagnosis_")
         return self.diagnosis_.fix.offset
 
+    def _checked(self, target: np.ndarray, sample_weight: Any) -> tuple[int, np.ndarray]:
+        """Seed and weights; all that can be refused before anything is fitted."""
+        if not is_classifier(self.estimator):
+            raise ValueError(f"`estimator` must be a classifier. Got {type(self.estimator).__name__}.")
+        pairs = (
+            [name for name, value in self.estimator.get_params().items() if value == "ovo"] if self._by_margin else []
+        )
+        if any(name.endswith("decision_function_shape") for name in pairs):
+            raise ValueError("`estimator` must score classes, not pairs of them: set decision_function_shape='ovr'.")
+        counts = np.bincount(target)
+        if counts.min() < 2 and (self._by_margin or len(counts) == 2):
+            alone = self.classes_[counts.argmin()]
+            raise ValueError(
+                f"`y` must hold at least two samples of each class for this estimator. Got one of {alone!r}."
+            )
+        weight = np.ones(len(target)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        if weight.shape != target.shape or not (np.isfinite(weight) & (weight >= 0)).all():
+            raise ValueError("`sample_weight` must hold one finite weight of at least 0 a sample. It does not.")
+        make_goal(self.goal, len(counts), self._prior(target), self._cost)
+        state = self.random_state
+        seed = check_random_state(state).randint(2**31) if not isinstance(state, int | None) else state or 0
+        return int(seed), weight
+
+    @property
+    def _cost(self) -> np.ndarray | None:
+        return None if self.cost is None else np.asarray(self.cost, dtype=np.float64)
+
+    @property
+    def _by_margin(self) -> bool:
+        return self._method() == "decision_function"
+
     def predict(self, X: Any) -> np.ndarray:
-        """The decisions, (N,) of `classes_`."""
+        """The decisions, (N,) of `classes_`; where no offset is used, those of the classifier."""
+        check_is_fitted(self)
+        if self.diagnosis_.verdict != "use":
+            return np.asarray(self.estimator_.predict(X))
         scores = self._scores(X)
         return np.asarray(self.classes_[self.diagnosis_.fix.predict(scores)])
 
@@ -148,13 +190,13 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
     def _logits(self, scores: np.ndarray) -> np.ndarray:
         values = np.asarray(scores, dtype=np.float64)
         if self._method() == "predict_proba":
-            return log_probabilities(values)
+            return log_probabilities(values, self._floor)
         return np.stack([np.zeros(len(values)), values], axis=1) if values.ndim == 1 else values
 
-    def _folds(self, target: np.ndarray) -> Any:
+    def _folds(self, target: np.ndarray, seed: int) -> Any:
         if not isinstance(self.cv, int):
             return self.cv
-        fold = stratified_folds(target, self.cv, self.random_state or 0)
+        fold = stratified_folds(target, self.cv, seed)
         return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
 
     def _prior(self, target: np.ndarray) -> str | np.ndarray:

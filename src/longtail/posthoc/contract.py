@@ -1,8 +1,6 @@
 """The contract of post-hoc methods that add one offset to every class: fit, transform, predict, fold, save, load."""
 
-import copy
 import dataclasses
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +9,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from longtail.arguments import as_prior, check_strength
 from longtail.plain_json import to_json
+from longtail.posthoc.folding import folded
 from longtail.posthoc.inputs import Array, as_logits, decisions, like
+from longtail.posthoc.saved import is_number, read_saved
 from longtail.whole_file import write_whole
 
 FORMAT = "longtail.offset"
@@ -77,21 +76,7 @@ class OffsetMethod:
             TypeError: not an `nn.Linear`.
             ValueError: another number of classes.
         """
-        if getattr(type(linear), "forward", None) is not nn.Linear.forward:
-            raise TypeError(f"`linear` must be an nn.Linear, whose output is Wx + b. Got {type(linear).__name__}.")
-        if is_parametrized(linear) or linear._forward_pre_hooks or linear._forward_hooks:
-            raise TypeError(
-                "`linear` must hold plain parameters. Got one with hooks or parametrizations, such as weight norm: "
-                "remove them first (`torch.nn.utils.parametrize.remove_parametrizations`)."
-            )
-        if linear.out_features != self.offset_.size:
-            raise ValueError(f"`linear` must have {self.offset_.size} outputs, one a class. Got {linear.out_features}.")
-        folded = copy.deepcopy(linear)
-        offset = self._offset_for(linear.weight)
-        bias = offset if linear.bias is None else linear.bias.detach().double() + offset
-        learning = (linear.weight if linear.bias is None else linear.bias).requires_grad
-        folded.bias = nn.Parameter(bias.to(linear.weight.dtype), requires_grad=learning)
-        return folded
+        return folded(linear, self.offset_)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write method, parameters and offset as JSON, a few bytes a class; the file is there whole or not at all.
@@ -177,22 +162,11 @@ def scaled(offset: Tensor, tau: float) -> np.ndarray:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ValueError(f"`path` must name a file written by `save`. Got {path}, which is not one or is damaged.")
-    version = content.get("version")
-    if type(version) is not int or version != VERSION:
-        raise ValueError(
-            f"`path` must hold version {VERSION} of the format. Got version {version} in {path}. "
-            "Was it written by a newer longtail?"
-        )
+    content = read_saved(path, FORMAT, VERSION)
     offset, parameters = content.get("offset"), content.get("parameters")
     if not isinstance(offset, list) or not isinstance(parameters, dict) or "method" not in content:
         raise ValueError(f"`path` must name a complete file. Got {path}, which lacks fields.")
-    if not all(value is None or (type(value) in (int, float) and abs(value) < 1e300) for value in offset):
+    if not all(value is None or is_number(value) for value in offset):
         raise ValueError(f"`path` must hold finite numbers as offset. Got something else in {path}.")
     if offset and all(value is None for value in offset):
         raise ValueError(f"`path` must hold an offset for at least one class. Got none in {path}.")
@@ -200,7 +174,3 @@ def _read(path: Path) -> dict[str, Any]:
     if declared != len(offset) or len(offset) < 2:
         raise ValueError(f"`path` must hold one offset a class. Got {len(offset)} for {declared} classes in {path}.")
     return content
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -51,8 +51,8 @@ def fixed_point_offsets(
     worst = int(step[0].abs().argmax())
     raise NoFixedPointError(
         f"The fixed point was not reached in {max_iterations} passes: class {worst} still receives "
-        f"{(-step[0, worst]).exp().item():.3g} times its share. The logits are saturated (are they those of the "
-        "training set?). Use `converge=False`, or fit on data that the model has not seen."
+        f"{(-step[0, worst]).exp().item():.6g} times its share. The logits are saturated (are they those of the "
+        "training set?): take the first step alone, or fit on data that the model has not seen."
     )
 
 

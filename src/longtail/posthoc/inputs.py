@@ -43,7 +43,7 @@ def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None
     tensor = as_logits(logits, num_classes)
     if tensor.dim() != 2 or not len(tensor):
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
-    if all(_look_like_probabilities(tensor[block]) for block in row_blocks(*tensor.shape)):
+    if all(look_like_probabilities(tensor[block]) for block in row_blocks(*tensor.shape)):
         warnings.warn("`logits` hold rows that sum to 1. Are they probabilities? Pass their logarithms.", stacklevel=4)
     return tensor
 
@@ -59,8 +59,9 @@ def _not_finite(tensor: Tensor) -> list[int] | None:
     return None
 
 
-def _look_like_probabilities(rows: Tensor) -> bool:
-    return bool((rows >= 0).all() and ((rows.double().sum(1) - 1).abs() < 1e-3).all())
+def look_like_probabilities(rows: Tensor) -> bool:
+    """Whether no value is negative and each row, (N, C) or (C,), sums to 1."""
+    return bool((rows >= 0).all() and ((rows.double().sum(-1) - 1).abs() < 1e-3).all())
 
 
 def as_features(features: np.ndarray | Tensor, size: int | None = None) -> Tensor:

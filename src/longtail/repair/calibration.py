@@ -7,6 +7,8 @@ from longtail.repair.samples import Samples
 
 RIDGE = 1e-4
 SMALLEST = 1e-30
+WIDEST = 6.0  # of the logarithm of the scale
+FIRST = 2.0  # the same where the search begins: T = 1, unless logits are so far apart that nothing has a slope there
 NUMBERS_ENOUGH = 2**26  # logits that a calibration looks at: many passes, and more of them would not change it
 
 
@@ -42,8 +44,10 @@ def calibrated(
     counts = np.bincount(samples.target, minlength=samples.num_classes)
     weight = prior_weight(samples.target, prior, samples.weight)
     samples, weight = samples.where(weight > 0), weight[weight > 0]
+    spread = max(sum(logits.std(1).sum() for _, logits in samples.blocks(step)) / len(samples), SMALLEST)
     shift = torch.zeros(1, dtype=torch.float64) if decision is None else torch.from_numpy(decision)
-    log_scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    # The scale is that of logits whose standard deviation is 1, so that it does not matter how large they are.
+    log_scale = torch.tensor(np.clip(np.log(spread), -FIRST, FIRST), dtype=torch.float64, requires_grad=True)
     offset = torch.zeros(samples.num_classes, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [log_scale, offset] if decision is None else [log_scale],
@@ -59,14 +63,14 @@ def calibrated(
         total.backward()  # type: ignore[no-untyped-call]
         for part, logits in samples.blocks(step):
             z, y = torch.from_numpy(logits) + shift, torch.from_numpy(samples.target[part])
-            log_probs = (z * log_scale.clamp(-5, 5).exp() + offset).log_softmax(1)
+            log_probs = (z / spread * log_scale.clamp(-WIDEST, WIDEST).exp() + offset).log_softmax(1)
             own = -(torch.from_numpy(weight[part]) * log_probs[torch.arange(len(y)), y]).sum() / weight.sum()
             own.backward()
             total = total.detach() + own.detach()
         return total
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
-    temperature = float((-log_scale.detach().clamp(-5, 5)).exp())
+    temperature = spread * float((-log_scale.detach().clamp(-WIDEST, WIDEST)).exp())
     if decision is not None:
         return temperature, decision / temperature
     learnt = offset.detach().numpy().copy()
@@ -86,9 +90,23 @@ def prior_weight(target: np.ndarray, prior: np.ndarray, weight: np.ndarray | Non
     return np.asarray(own * np.divide(prior, held, out=np.zeros(len(prior)), where=held > 0)[target])
 
 
-def log_probabilities(probability: np.ndarray) -> np.ndarray:
+def log_probabilities(probability: np.ndarray, floor: float) -> np.ndarray:
     """Logarithms that are finite also where a probability is 0: scores that take the place of logits."""
-    return np.asarray(np.log(np.maximum(probability, SMALLEST)))
+    return np.asarray(np.log(np.maximum(probability, floor)))
+
+
+def floor_of(probability: np.ndarray) -> float:
+    """What takes the place of 0: half of the smallest probability above it, and at least 1e-30.
+
+    A forest of 100 trees that says 0 means less than a hundredth, not impossible: the logarithm of a much smaller
+    number would outweigh all others.
+
+    Example:
+        >>> floor_of(np.array([[0.0, 1.0], [0.02, 0.98]]))
+        0.01
+    """
+    positive = probability[probability > 0]
+    return max(float(positive.min()) / 2, SMALLEST) if len(positive) else SMALLEST
 
 
 def probabilities(logits: np.ndarray, temperature: float, offset: np.ndarray) -> np.ndarray:

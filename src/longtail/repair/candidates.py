@@ -16,6 +16,7 @@ from longtail.repair.goals import ExpectedCost, Goal
 from longtail.repair.samples import Samples
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+TOLERANCE = 1e-4  # of a class's mean prediction; its offset is as exact, in nats
 MOST_WORK = 10**10  # N · C² of a fit to the goal: minutes
 
 
@@ -88,7 +89,10 @@ def candidates(goal: Goal, class_counts: np.ndarray | None = None) -> list[Candi
 
         def adjustment(samples: Samples, splits: Splits, goal: Goal) -> list[Offsets]:
             prior = goal.prior(samples.num_classes)
-            offset = centred(PostHocLogitAdjustment(counts, target_prior=prior).fit().offset_)
+            expected = prior > 0  # of the others nothing is asked: they keep the mean offset
+            offset = np.zeros(len(prior))
+            method = PostHocLogitAdjustment(counts[expected], target_prior=prior[expected] / prior[expected].sum())
+            offset[expected] = centred(method.fit().offset_)
             return [Offsets(offset)] * len(splits.left_out)
 
         rules.insert(2, Candidate("logit adjustment", adjustment))
@@ -152,7 +156,7 @@ def rebalancing_offsets(samples: Samples, splits: Splits, goal: Goal, *, converg
 
     aim = torch.from_numpy(prior)
     if converge:
-        fitted = fixed_point_offsets(blocks, aim).numpy()
+        fitted = fixed_point_offsets(blocks, aim, tolerance=TOLERANCE).numpy()
     else:
         taking_part = torch.zeros_like(aim).masked_fill(aim == 0, -torch.inf)
         fitted = (aim.log() - log_mean_predictions(blocks(), taking_part)).numpy()
@@ -162,8 +166,8 @@ def rebalancing_offsets(samples: Samples, splits: Splits, goal: Goal, *, converg
 
 
 def centred(offset: np.ndarray) -> np.ndarray:
-    """Of mean 0 over the classes whose offset is finite; decisions stay as they are."""
-    return np.asarray(offset - offset[np.isfinite(offset)].mean())
+    """Of mean 0; decisions stay as they are."""
+    return np.asarray(offset - offset.mean())
 
 
 def fitted_to_goal(samples: Samples, goal: Goal, start: np.ndarray, *, sweeps: int = 2, steps: int = 16) -> np.ndarray:

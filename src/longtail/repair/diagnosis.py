@@ -1,35 +1,38 @@
 """What is wrong with a trained model, what would help, and a verdict: from saved predictions alone."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from longtail.arguments import check_fraction, check_integer
+from longtail.arguments import check_choice, check_fraction, check_integer
 from longtail.metrics import CalibrationErrors
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc.fixed_point import NoFixedPointError
-from longtail.repair.calibration import NUMBERS_ENOUGH, calibrated, prior_weight, probabilities
+from longtail.repair.calibration import NUMBERS_ENOUGH, SMALLEST, calibrated, prior_weight, probabilities
 from longtail.repair.candidates import LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.findings import ByClass, Calibration, Diagnosis, Outcome
-from longtail.repair.fix import Fix
+from longtail.repair.fix import TAKES, Fix
 from longtail.repair.folds import Splits
 from longtail.repair.goals import Goal, make_goal, recalls
-from longtail.repair.inputs import as_counts, as_groups, as_names, as_samples, as_splits
+from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, as_names, as_samples, as_splits
 from longtail.repair.judge import Judge
 from longtail.repair.samples import Samples, Watch
 from longtail.repair.verdict import in_words, verdict_of
 
 KEEP = "the model as it is"
 LEAST_PRIOR = 1e-12
+MOST_FOLDS = 20
 
 
 def diagnose(
     logits: np.ndarray | Tensor,
     target: np.ndarray | Tensor | Sequence[int],
     *,
+    kind: str = "logits",
     goal: str = "balanced-accuracy",
     prior: str | np.ndarray | Tensor | list[float] = "uniform",
     cost: np.ndarray | None = None,
@@ -48,9 +51,10 @@ def diagnose(
     The verdict is "use" only if the gain's interval, widened for the number of candidates, lies above 0.
 
     Args:
-        logits: (N, C), finite, of data that the model was not trained on; of probabilities their logarithms. A file
+        logits: (N, C), finite, of data that the model was not trained on; or probabilities. A file of logits that is
             mapped into memory (`np.load(..., mmap_mode="r")`) is read in passes and never held as a whole.
         target: (N,) class indices.
+        kind: "logits" or "probabilities": what the scores are. The fix takes the same.
         goal: one of `longtail.repair.GOALS`.
         prior: for the goals "accuracy" and "cost": how often classes will come.
         cost: (C, C) for the goal "cost": row c, column j is what it costs to take class c for class j.
@@ -58,7 +62,7 @@ def diagnose(
         class_names: (C,); by default 0, 1, ….
         groups: (N,) samples of one group stay together; at least three groups.
         sample_weight: (N,) above 0: how much each sample counts, in fits and in scores.
-        folds: at least 3: one to judge by, one to choose the strength by, the rest to fit on.
+        folds: 3 to 20: one to judge by, one to choose the strength by, the rest to fit on.
         level: of the intervals, in (0, 1).
         seed: of folds and bootstrap.
         watch: is told the step and the share of its pass over the logits that is done, for work that takes a while.
@@ -75,8 +79,14 @@ def diagnose(
         ('use', array([-1.,  0.,  1.]))
     """
     check_integer("folds", folds, minimum=3)
+    if folds > MOST_FOLDS:
+        raise ValueError(f"`folds` must be at most {MOST_FOLDS}: the fits grow with their square. Got {folds}.")
     check_integer("seed", seed, minimum=0)
     check_fraction("level", level)
+    check_choice("kind", kind, TAKES)
+    floor = SMALLEST
+    if kind == "probabilities":
+        logits, floor = as_log_probabilities(logits)
     samples = as_samples(logits, target, sample_weight, watch)
     y, num_classes = samples.target, samples.num_classes
     names = as_names(class_names, num_classes)
@@ -85,6 +95,8 @@ def diagnose(
     g = as_groups(groups, len(samples))
     splits = as_splits(y, folds, seed, g)
     seen = np.bincount(y, minlength=num_classes)
+    if not (aim.prior(num_classes)[seen > 0] > 0).any():
+        raise ValueError("`prior` must be above 0 for a class that has samples here. All of its mass is on others.")
     rules = candidates(aim, counts)
     raw = np.concatenate([block.argmax(1) for _, block in samples.blocks("the model as it is")])
     parts = class_groups(counts, seen)
@@ -110,14 +122,16 @@ def diagnose(
         "gain_interval": list(best.interval) if verdict == "use" else None,
         "interval_level": judge.level,
     }
+    calibration = _calibration(samples, splits, aim, fits[best.name], used=verdict == "use")
+    fix = _fix(samples, aim, best, fits[best.name] if verdict == "use" else None, names, evidence, calibration)
     return Diagnosis(
         goal=aim.name,
         before=before,
         outcomes=tuple(outcomes),
-        calibration=_calibration(samples, splits, aim, fits[best.name], used=verdict == "use"),
+        calibration=calibration,
         verdict=verdict,
         words=in_words(verdict, best, before, aim.name, seen),
-        fix=_fix(samples, aim, best, fits[best.name] if verdict == "use" else None, names, evidence),
+        fix=dataclasses.replace(fix, takes=kind, floor=floor),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,
         worst=_worst(y, judge.raw, names, num_classes),
@@ -133,12 +147,16 @@ def _fix(
     used: CrossFitted | None,
     names: tuple[str, ...],
     evidence: dict[str, Any],
+    calibration: Calibration,
 ) -> Fix:
-    """What would be served: the best candidate if it is used, else the model as it is, calibrated."""
+    """What would be served: the best candidate if it is used, else the model as it is; calibrated where that helps."""
     prior = goal.prior(samples.num_classes)
     served = None if used is None else used.served
     offset = np.zeros(len(prior)) if served is None or best.offset is None else best.offset
-    temperature, probability_offset = calibrated(samples, prior, offset if goal.decides_by_probability else None)
+    decision = offset if goal.decides_by_probability else None
+    temperature, probability_offset = 1.0, offset if decision is not None else np.zeros(len(prior))
+    if calibration.helps:
+        temperature, probability_offset = calibrated(samples, prior, decision)
     positive = np.maximum(prior, LEAST_PRIOR)  # its logarithm is asked for where another prior takes its place
     return Fix(
         offset=offset,
@@ -186,6 +204,7 @@ def _calibration(samples: Samples, splits: Splits, goal: Goal, fitted: CrossFitt
         (before.class_wise, after.class_wise),
         before.pooled,
         len(part),
+        after.top_label <= before.top_label,
         (before.reliability, after.reliability),
     )
 

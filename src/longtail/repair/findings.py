@@ -50,6 +50,7 @@ class Calibration:
         class_wise: the mean of all classes.
         pooled_classes: how many classes were taken as one, for each has too few samples.
         samples: on how many it was fitted and measured.
+        helps: whether it makes the error of the most probable class no larger; else probabilities stay as they are.
         reliability: (B, 3) each: mean confidence, share that was right, share of the samples.
     """
 
@@ -57,6 +58,7 @@ class Calibration:
     class_wise: tuple[float, float]
     pooled_classes: int
     samples: int
+    helps: bool
     reliability: tuple[np.ndarray, np.ndarray]
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from longtail.arguments import as_prior, check_choice, check_fraction
 
+LARGEST_COST = 1e12
 GOALS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost")
 
 
@@ -228,10 +229,15 @@ def make_goal(
 
 def _checked_cost(cost: np.ndarray, num_classes: int) -> np.ndarray:
     values = np.asarray(cost, dtype=np.float64)
-    if values.shape != (num_classes, num_classes) or not np.isfinite(values).all():
+    if values.shape != (num_classes, num_classes):
         raise ValueError(
-            f"`cost` must hold finite numbers of the shape ({num_classes}, {num_classes}): a row for each class, "
-            f"a column for what it is taken for. Got {values.shape}."
+            f"`cost` must have the shape ({num_classes}, {num_classes}): a row for each class, a column for what it is "
+            f"taken for. Got {values.shape}."
+        )
+    if not (np.abs(values) < LARGEST_COST).all():
+        row, column = np.argwhere(~(np.abs(values) < LARGEST_COST))[0]
+        raise ValueError(
+            f"`cost` must hold numbers below {LARGEST_COST:g}. Got {values[row, column]} in row {row}, column {column}."
         )
     if (np.diagonal(values) > values.min(1)).any():
         label = int(np.argmax(np.diagonal(values) - values.min(1)))

@@ -7,9 +7,25 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_class_counts
-from longtail.posthoc.inputs import as_labels, as_logits
+from longtail.posthoc.blocks import row_blocks
+from longtail.posthoc.inputs import as_labels, as_logits, look_like_probabilities
+from longtail.repair.calibration import floor_of, log_probabilities
 from longtail.repair.folds import Splits, stratified_folds
 from longtail.repair.samples import Samples, Watch
+
+LEAST_WEIGHT = 1e-9
+
+
+def as_log_probabilities(probability: np.ndarray | Tensor) -> tuple[np.ndarray, float]:
+    """Logarithms of probabilities (N, C), and what took the place of 0."""
+    tensor = as_logits(probability)
+    if tensor.dim() != 2 or not look_like_probabilities(tensor):
+        raise ValueError(
+            "`logits` must be probabilities, as `kind` says: rows of at least 0 that sum to 1. They are not."
+        )
+    values = tensor.cpu().double().numpy()
+    floor = floor_of(values)
+    return log_probabilities(values, floor), floor
 
 
 def as_samples(
@@ -22,6 +38,8 @@ def as_samples(
     tensor = as_logits(logits)
     if tensor.dim() != 2 or not len(tensor):
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
+    if all(look_like_probabilities(tensor[part]) for part in row_blocks(*tensor.shape)):
+        raise ValueError('`logits` must be logits, but their rows sum to 1: say `kind="probabilities"` if that is so.')
     labels = as_labels(target if isinstance(target, (np.ndarray, Tensor)) else list(target), *tensor.shape).numpy()
     if len(np.unique(labels)) < 2:
         raise ValueError(f"`target` must hold at least two classes. Got class {labels[0]} alone.")
@@ -31,6 +49,12 @@ def as_samples(
     if not (np.isfinite(weight) & (weight > 0)).all():
         worst = weight[~(np.isfinite(weight) & (weight > 0))][0]
         raise ValueError(f"`sample_weight` must be finite and above 0: leave out what is not to count. Got {worst}.")
+    weight = weight / weight.max()
+    if weight.min() < LEAST_WEIGHT:
+        raise ValueError(
+            f"`sample_weight` must lie within {1 / LEAST_WEIGHT:.0e} of each other: leave out what is not to count. "
+            f"Got one of {weight.min():.1e} times the largest."
+        )
     precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32))
     return Samples(precise.numpy(), labels, weight, watch=watch)
 
@@ -64,6 +88,9 @@ def as_names(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, 
     names = tuple(map(str, range(num_classes) if class_names is None else class_names))
     if len(names) != num_classes:
         raise ValueError(f"`class_names` must hold {num_classes} names, one a class. Got {len(names)}.")
+    broken = next((name for name in names if any("\ud800" <= sign <= "\udfff" for sign in name)), None)
+    if broken is not None:
+        raise ValueError(f"`class_names` must be texts that UTF-8 can hold. Got {broken!r}.")
     if len(set(names)) < num_classes:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"`class_names` must differ from each other. Got {twice!r} twice.")

@@ -2,9 +2,11 @@
 
 import csv
 import pickle
+import struct
 import tempfile
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,25 @@ import numpy as np
 import torch
 
 from longtail.posthoc.blocks import row_blocks
-from longtail.repair.calibration import log_probabilities
+from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
 from longtail.runs import RunFolder
 
 SCORES = ("logits", "probabilities")
-LABELS = ("target", "labels", "label", "y")
+LABELS = ("label", "target", "labels", "y")
+NO_CLASS = ("group", "weight")
+UNREADABLE = (
+    OSError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    TypeError,
+    MemoryError,
+    csv.Error,
+    zlib.error,
+    struct.error,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 TRAINED_ON = ("train", "augmented")
 
 
@@ -32,6 +48,8 @@ class Predictions:
         class_counts: (C,) training samples, or None.
         groups: (N,) or None.
         sample_weight: (N,) or None.
+        kind: "logits" or "probabilities": what the file holds.
+        floor: what took the place of probabilities of 0.
     """
 
     logits: np.ndarray
@@ -40,6 +58,8 @@ class Predictions:
     class_counts: np.ndarray | None = None
     groups: np.ndarray | None = None
     sample_weight: np.ndarray | None = None
+    kind: str = "logits"
+    floor: float = SMALLEST
 
 
 def load_predictions(
@@ -62,24 +82,51 @@ def load_predictions(
     """
     if not path.exists():
         raise FileNotFoundError(f"`path` must exist. Got {path}.")
-    content = _run(path, part) if path.is_dir() else _file(path, labels)
     if labels is not None and path.suffix != ".npy":
         raise ValueError(f"`labels` must be left out unless the scores are an .npy file. Got {labels} with {path}.")
+    if labels is None and path.suffix == ".npy":
+        raise ValueError(f"`labels` must be an .npy file of labels beside scores in {path}. Got none.")
+    content = _run(path, part) if path.is_dir() else _file(path, labels)
     scores, found = _scores(content, path, kind)
     target = next((np.asarray(content[name]) for name in LABELS if name in content), None)
     if target is None:
         raise ValueError(f"{path} must hold labels, as {' or '.join(LABELS)}. It holds {', '.join(content)}.")
-    logits = _as_logits(np.asanyarray(scores), found, path)
-    names = content.get("class_names")
-    class_names = None if names is None else tuple(map(str, np.asarray(names).tolist()))
+    values = _checked(np.asanyarray(scores), found, path)
+    floor = SMALLEST if found == "logits" else min(floor_of(values[part]) for part in row_blocks(*values.shape))
+    logits = values if found == "logits" else _logarithms(values, floor)
+    class_names = _texts(content.get("class_names"), path)
+    groups = content.get("groups")
     return Predictions(
         logits,
         _as_indices(target, class_names, logits.shape[-1], path),
         class_names,
-        None if content.get("class_counts") is None else np.asarray(content["class_counts"]),
-        None if content.get("groups") is None else np.asarray(content["groups"]),
-        None if content.get("sample_weight") is None else np.asarray(content["sample_weight"]),
+        _numeric("class_counts", content, path),
+        None if groups is None else np.array([str(group) for group in np.asarray(groups).tolist()]),
+        _numeric("sample_weight", content, path),
+        found,
+        floor,
     )
+
+
+def _texts(names: Any, path: Path) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    values = np.asarray(names, dtype=object).tolist()
+    if not isinstance(values, list):
+        raise ValueError(f"{path} must hold a list of class names. Got {values!r}.")
+    return tuple(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values)
+
+
+def _numeric(name: str, content: Mapping[str, Any], path: Path) -> np.ndarray | None:
+    if content.get(name) is None:
+        return None
+    try:
+        values = np.asarray(content[name])
+        if values.dtype.kind not in "iuf":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise ValueError(f"{path} must hold numbers as {name}. It does not.") from None
+    return values
 
 
 def _run(path: Path, part: str) -> dict[str, Any]:
@@ -99,17 +146,23 @@ def _run(path: Path, part: str) -> dict[str, Any]:
 def _file(path: Path, labels: Path | None) -> Mapping[str, Any]:
     if path.suffix not in READERS:
         raise ValueError(f"`path` must be a run folder or end in {', '.join(READERS)}. Got {path}.")
+    content: Mapping[str, Any] = _read(READERS[path.suffix], path)
+    if labels is not None:
+        if labels.suffix != ".npy" or not labels.is_file():
+            raise ValueError(f"`labels` must be an .npy file that exists. Got {labels}.")
+        content = {**content, "target": _read(lambda file: np.load(file, allow_pickle=False), labels)}
+    return content
+
+
+def _read(reader: Callable[[Path], Any], path: Path) -> Any:
     try:
-        content = READERS[path.suffix](path)
-        if labels is not None:
-            content = {**content, "target": np.load(labels, allow_pickle=False)}
-    except (OSError, KeyError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} could not be read: {' '.join(str(error).split())}") from error
+        return reader(path)
+    except UNREADABLE as error:
+        raise ValueError(f"{path} could not be read: {' '.join(str(error).split()) or type(error).__name__}") from error
     except ValueError as error:
         if str(path) in str(error):
             raise
         raise ValueError(f"{path} could not be read: {error}") from error
-    return content
 
 
 def _npz(path: Path) -> dict[str, Any]:
@@ -125,19 +178,29 @@ def _pt(path: Path) -> dict[str, Any]:
     content = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold tensors by name. Got {type(content).__name__}.")
-    return {
-        k: v.float().numpy() if isinstance(v, torch.Tensor) and v.is_floating_point() else v for k, v in content.items()
-    }
+    return {str(name): _plain(value, path) for name, value in content.items()}
+
+
+def _plain(value: Any, path: Path) -> Any:
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.layout != torch.strided or value.is_quantized or value.is_meta:
+        raise ValueError(f"{path} must hold plain tensors. Got a sparse, quantised or empty one.")
+    tensor = value.detach()
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32)).numpy() if tensor.is_floating_point() else tensor
 
 
 def _csv(path: Path) -> dict[str, Any]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = [row for row in csv.reader(file) if row]
     if len(rows) < 2:
         raise ValueError(f"{path} must hold a header and at least one row. Got {len(rows)} rows.")
     uneven = next((number for number, row in enumerate(rows, 1) if len(row) != len(rows[0])), None)
     if uneven is not None:
         raise ValueError(f"{path} must hold {len(rows[0])} cells a row. Row {uneven} has {len(rows[uneven - 1])}.")
+    twice = next((name for name in rows[0] if rows[0].count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{path} must have columns of different names. It has {twice!r} twice.")
     return _columns(dict(zip(rows[0], zip(*rows[1:], strict=True), strict=True)), path)
 
 
@@ -155,7 +218,13 @@ def _columns(table: Mapping[str, tuple[Any, ...]], path: Path) -> dict[str, Any]
     label = next((name for name in LABELS if name in table), None)
     if label is None:
         raise ValueError(f"{path} must have a column {' or '.join(LABELS)}. It has {', '.join(table)}.")
-    classes = [name for name in table if name not in (label, "group", "weight")]
+    classes = [name for name in table if name != label and name not in NO_CLASS]
+    index = next((name for name in classes if not name.strip() or name.startswith("Unnamed:")), None)
+    if index is not None:
+        raise ValueError(
+            f"{path} must have a name for each class. The column {index!r} has none: is it an index? "
+            "Write the table without it (index=False)."
+        )
     try:
         scores = np.array([table[name] for name in classes], dtype=np.float64).T
     except ValueError as error:
@@ -190,7 +259,7 @@ def _scores(content: Mapping[str, Any], path: Path, kind: str) -> tuple[Any, str
     return content[named[0]], named[0]
 
 
-def _as_logits(scores: np.ndarray, kind: str, path: Path) -> np.ndarray:
+def _checked(scores: np.ndarray, kind: str, path: Path) -> np.ndarray:
     if scores.ndim != 2 or scores.shape[1] < 2 or not len(scores) or scores.dtype.kind not in "fiu":
         raise ValueError(
             f"{path} must hold numbers of the shape (N, C), C at least 2. Got {scores.shape} {scores.dtype}."
@@ -202,11 +271,9 @@ def _as_logits(scores: np.ndarray, kind: str, path: Path) -> np.ndarray:
         could_be = could_be and _are_probabilities(values[part])
         if kind == "probabilities" and not could_be:
             raise ValueError(_no_probabilities(values[part], part.start, path))
-    if kind == "logits":
-        if could_be:
-            raise ValueError(f"{path} must hold logits, but its rows sum to 1: say --kind probabilities if that is so.")
-        return values
-    return _logarithms(values)
+    if kind == "logits" and could_be:
+        raise ValueError(f"{path} must hold logits, but its rows sum to 1: say --kind probabilities if that is so.")
+    return values
 
 
 def _check_finite(rows: np.ndarray, start: int, path: Path) -> None:
@@ -231,14 +298,14 @@ def _no_probabilities(rows: np.ndarray, start: int, path: Path) -> str:
     )
 
 
-def _logarithms(probability: np.ndarray) -> np.ndarray:
+def _logarithms(probability: np.ndarray, floor: float) -> np.ndarray:
     """In memory; of a mapped file in another one, which goes with the process."""
     if not isinstance(probability, np.memmap):
-        return log_probabilities(probability)
+        return log_probabilities(probability, floor)
     with tempfile.TemporaryFile() as file:
         logits = np.memmap(file, probability.dtype, "w+", shape=probability.shape)
     for part in row_blocks(*probability.shape):
-        logits[part] = log_probabilities(probability[part])
+        logits[part] = log_probabilities(probability[part], floor)
     return logits
 
 
@@ -246,12 +313,15 @@ def _as_indices(target: np.ndarray, names: tuple[str, ...] | None, num_classes: 
     """Labels as indices; names of classes are looked up."""
     if target.ndim != 1:
         raise ValueError(f"{path} must hold one label a sample, (N,). Got labels of the shape {target.shape}.")
-    if target.dtype.kind in "iu":
-        return target.astype(np.int64)
-    if target.dtype.kind == "f" and np.isfinite(target).all() and (target == target.round()).all():
+    if target.dtype.kind in "iuf":
+        whole = np.isfinite(target) & (target == np.round(target)) & (np.abs(target) < 2**53)
+        if not whole.all():
+            raise ValueError(f"{path} must hold class indices or names as labels. Got {target[~whole][0]}.")
         return target.astype(np.int64)
     place = {name: index for index, name in enumerate(names or map(str, range(num_classes)))}
     texts = [str(label) for label in target.tolist()]
+    if not any(label in place for label in texts):  # indices that were written as 0.0, 1.0
+        place = {f"{index:.1f}": index for index in range(num_classes)}
     unknown = next((label for label in texts if label not in place), None)
     if unknown is not None:
         raise ValueError(f"{path} must hold labels that are among its classes. Got {unknown!r}.")

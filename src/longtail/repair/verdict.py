@@ -42,7 +42,8 @@ def in_words(verdict: str, best: Outcome, before: Scores, goal: str, seen: np.nd
         for (name, old), new in zip(before.groups.items(), best.scores.groups.values(), strict=True)
         if new is not None
     ]
+    changes.append(f"accuracy on these data {100 * before.accuracy:.1f} → {100 * best.scores.accuracy:.1f}")
     return (
-        f"Use {best.name} (strength {best.strength:g}): {goal} {100 * before.goal:.1f} → {100 * best.scores.goal:.1f}, "
-        f"a gain of {100 * best.gain:.1f} points ({low:+.1f} to {high:+.1f}). Mean recall: {', '.join(changes)}."
+        f"Use {best.name} (τ = {best.strength:g}): {goal} {100 * before.goal:.1f} → {100 * best.scores.goal:.1f}, a "
+        f"gain of {100 * best.gain:.1f} points ({low:+.1f} to {high:+.1f}). Mean recall: {', '.join(changes)}."
     )

@@ -13,6 +13,7 @@ from longtail.reports.by_rank import binned, ranked
 from longtail.reports.look import RANK, of_series, wide
 
 SCALES = ("linear", "sqrt", "log", "symlog")
+NAMED = 30
 LINES = 60  # classes; with more, lines are means over neighbouring ranks
 
 
@@ -76,8 +77,11 @@ class ByRankDisplay:
         scale = alt.Scale(
             type=cast(Any, self.scale), nice=False if log else alt.Undefined, zero=alt.Undefined if log else True
         )
+        named = frame["rank"].max() <= NAMED
+        order = frame.sort_values("rank")["name"].drop_duplicates().tolist()
+        names = alt.X("name:N", sort=order, title="class, head to tail", axis=alt.Axis(labelAngle=-40))
         chart = alt.Chart(means).encode(
-            x=RANK,
+            x=names if named else RANK,
             y=alt.Y("value:Q", title=self.label, scale=scale),
             tooltip=tooltip,
             **of_series("series", list(self.values)),

@@ -56,13 +56,15 @@ def _trade_off(found: Diagnosis) -> Figure | None:
         for outcome in found.outcomes
         if outcome.scores is not None
     }
-    display = TradeOffDisplay(curves, head, tail)
+    chosen = (found.best, next(o.strength for o in found.outcomes if o.name == found.best))
+    display = TradeOffDisplay(curves, head, tail, chosen)
     points = ((point, name, strength) for name, curve in curves.items() for strength, point in curve.items())
     (paid, most), name, strength = max(points, key=lambda entry: entry[0][1])
     words = (
         f"As it is, the model has a mean recall of {percent(found.before.groups[head])} % on {head} and "
         f"{percent(found.before.groups[tail])} % on {tail}. The most for {tail} is {percent(most)} %, by {name} at "
-        f"strength {strength:g}, with {percent(paid)} % on {head}. Each line begins at strength 0, the model as it is."
+        f"strength {strength:g}, with {percent(paid)} % on {head}. Each line begins at strength 0, the model as "
+        "it is; a ring marks the candidate of the largest gain."
     )
     return Figure("What the head pays for the tail", words, display.plot(), display.frame())
 
@@ -85,6 +87,8 @@ def _recall(found: Diagnosis) -> Figure:
         by_class.training,
         found.fix.class_names,
         by_class.samples,
+        "recall on data that no fit has seen",
+        "training samples" if "many" in found.groups else "samples here",
     )
     rose, fell = int((after > before).sum()), int((after < before).sum())
     words = (
@@ -134,7 +138,7 @@ def _facts(found: Diagnosis, source: str) -> dict[str, str]:
         "predictions": source,
         "samples": f"{found.samples:,} in {len(found.fix.class_names):,} classes",
         "goal": found.goal,
-        "prior of the goal": "uniform" if uniform else "as given",
+        "prior of the goal": "uniform" if uniform else "another, in the fix's file",
         "folds": f"{evidence['folds']}; offsets and their strength are fitted without the fold that they are scored on",
         "intervals": f"{100 * evidence['interval_level']:.2f} %, paired bootstrap within the classes",
         "classes": ", ".join(f"{name} {number}" for name, number in found.groups.items()),

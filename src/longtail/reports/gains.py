@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from longtail.reports.look import wide
+from longtail.reports.look import PERCENT, wide
 
 
 @dataclass
@@ -42,7 +42,9 @@ class GainsDisplay:
             y=alt.Y("candidate:N", title=None, sort=list(self.gains), axis=alt.Axis(labelLimit=260)),
             tooltip=["candidate:N", *(alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("gain", "low", "high"))],
         )
-        ranges = base.mark_rule(size=2).encode(x=alt.X("low:Q", title=f"gain of {self.goal}"), x2="high:Q")
+        ranges = base.mark_rule(size=2).encode(
+            x=alt.X("low:Q", title=f"gain of {self.goal}", axis=PERCENT), x2="high:Q"
+        )
         points = base.mark_point(filled=True, size=80, opacity=1, color="black").encode(x="gain:Q")
         nothing = alt.Chart(pd.DataFrame({"gain": [0.0]})).mark_rule(strokeDash=[4, 4]).encode(x="gain:Q")
         return wide(alt.layer(nothing, ranges, points)).properties(height=40 + 30 * len(self.gains))

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from longtail.reports.look import of_series, shape_of_series, wide
+from longtail.reports.look import PERCENT, of_series, shape_of_series, wide
 
 GROUPS = {"all": "test_balanced_accuracy", "many": "test_many", "medium": "test_medium", "few": "test_few"}
 
@@ -51,7 +51,7 @@ class LearningCurvesDisplay:
         frame = self.frame()
         base = alt.Chart(frame[frame["group"] == self.group]).encode(
             x=alt.X("epoch:Q", title="epoch"),
-            y=alt.Y("recall:Q", title=f"mean test recall, {self.group}", scale=alt.Scale(zero=False)),
+            y=alt.Y("recall:Q", title=f"mean test recall, {self.group}", scale=alt.Scale(zero=False), axis=PERCENT),
             tooltip=["run:N", "epoch:Q", alt.Tooltip("recall:Q", format=".3f")],
             **of_series("run", order),
         )

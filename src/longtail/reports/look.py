@@ -6,6 +6,7 @@ from typing import Any
 import altair as alt
 
 HEIGHT = 280
+PERCENT = alt.Axis(format="~%")
 RANK = alt.X(
     "rank:Q",
     title="class by frequency rank, head to tail",

@@ -108,7 +108,7 @@ class Page:
             OSError: it can't be written.
         """
         with write_whole(path) as file:
-            file.write(self.html().encode())
+            file.write(self.html().encode("utf-8", "replace"))
         return Path(path)
 
 
@@ -120,8 +120,8 @@ def _script() -> str:
 def _drawn(number: int, figure: Figure) -> dict[str, Any]:
     specification = figure.chart.to_dict()
     marks = sum(len(rows) for rows in specification.get("datasets", {}).values())
-    # "</" would end the script element that it stands in.
-    encoded = json.dumps({**specification, "description": figure.words}).replace("</", "<\\/")
+    # A "<" might end the script element that it stands in, or begin one that never ends.
+    encoded = json.dumps({**specification, "description": figure.words}).replace("<", "\\u003c")
     return {
         "id": f"figure-{number}",
         "title": figure.title,

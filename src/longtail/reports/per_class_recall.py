@@ -12,7 +12,7 @@ from torch import Tensor
 
 from longtail.arguments import as_class_counts
 from longtail.reports.by_rank import binned, ranked
-from longtail.reports.look import HEIGHT, RANK, of_series, shape_of_series, wide
+from longtail.reports.look import HEIGHT, PERCENT, RANK, of_series, shape_of_series, wide
 
 MOST_NAMED_CLASSES = 30
 Z = 1.96  # two-sided 95 %
@@ -30,6 +30,8 @@ class PerClassRecallDisplay:
         class_counts: (C,) training samples of each class.
         class_names: (C,); by default 0, 1, ….
         test_counts: (C,) test samples of each class.
+        measured: what the recalls are.
+        counted: what `class_counts` are.
 
     Raises:
         ValueError: shapes that do not fit together, or nothing to show (from `frame` and `plot`).
@@ -46,6 +48,8 @@ class PerClassRecallDisplay:
     class_counts: Tensor | np.ndarray | list[int]
     class_names: Sequence[str] | None = None
     test_counts: Tensor | np.ndarray | list[int] | None = None
+    measured: str = "test recall"
+    counted: str = "training samples"
 
     def frame(self) -> pd.DataFrame:
         """One row for each panel, method and class.
@@ -78,18 +82,21 @@ class PerClassRecallDisplay:
         frame["label"] = frame["name"] + " (" + frame["train_samples"].astype(str) + ")"
         order = list(dict.fromkeys(frame["method"]))
         draw = _few_classes if frame["rank"].max() <= MOST_NAMED_CLASSES else _many_classes
-        panels = [draw(own, order).properties(title=name) for name, own in frame.groupby("panel", sort=False)]
+        panels = [
+            draw(own, order, self.measured, self.counted).properties(title=name)
+            for name, own in frame.groupby("panel", sort=False)
+        ]
         if len(panels) == 1:
             return wide(panels[0])
         return alt.concat(*(panel.properties(width=400, height=HEIGHT) for panel in panels), columns=2)
 
 
-def _few_classes(frame: pd.DataFrame, order: Sequence[str]) -> Any:
+def _few_classes(frame: pd.DataFrame, order: Sequence[str], title: str, counted: str) -> Any:
     labels = list(dict.fromkeys(frame.sort_values("rank")["label"]))
     base = alt.Chart(frame).encode(
-        x=alt.X("label:N", sort=labels, title="class (training samples), head to tail", axis=alt.Axis(labelAngle=-40)),
+        x=alt.X("label:N", sort=labels, title=f"class ({counted}), head to tail", axis=alt.Axis(labelAngle=-40)),
         xOffset=alt.XOffset("method:N", scale=alt.Scale(domain=list(order))),
-        y=alt.Y("recall:Q", title="test recall", scale=alt.Scale(domain=[0, 1])),
+        y=alt.Y("recall:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=PERCENT),
         tooltip=["method:N", "label:N", alt.Tooltip("recall:Q", format=".3f")],
         **of_series("method", order),
     )
@@ -98,12 +105,12 @@ def _few_classes(frame: pd.DataFrame, order: Sequence[str]) -> Any:
     return alt.layer(ranges, base.mark_line(), points)
 
 
-def _many_classes(frame: pd.DataFrame, order: Sequence[str]) -> Any:
+def _many_classes(frame: pd.DataFrame, order: Sequence[str], title: str, counted: str) -> Any:
     means = binned(frame.rename(columns={"recall": "value"}), ["method"], MOST_NAMED_CLASSES)
     means = means.rename(columns={"value": "recall"})
     where = {
         "x": RANK,
-        "y": alt.Y("recall:Q", title="test recall", scale=alt.Scale(domain=[0, 1])),
+        "y": alt.Y("recall:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=PERCENT),
     }
     # As values, for Altair refuses tables of more than 5,000 rows.
     columns = ["method", "label", "rank", "recall", "lowest", "highest"]

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from longtail.reports.look import of_series, shape_of_series, wide
+from longtail.reports.look import PERCENT, of_series, shape_of_series, wide
 
 
 @dataclass
@@ -49,8 +49,8 @@ class ReliabilityDisplay:
         frame, order = self.frame(), list(self.bins)
         unit = alt.Scale(domain=[0, 1])
         base = alt.Chart(frame).encode(
-            x=alt.X("confidence:Q", title="confidence", scale=unit),
-            y=alt.Y("right:Q", title="share that was right", scale=unit),
+            x=alt.X("confidence:Q", title="confidence", scale=unit, axis=PERCENT),
+            y=alt.Y("right:Q", title="share that was right", scale=unit, axis=PERCENT),
             tooltip=["model:N", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("confidence", "right", "share"))],
             **of_series("model", order),
         )

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from longtail.reports.look import of_series, shape_of_series, wide
+from longtail.reports.look import PERCENT, of_series, shape_of_series, wide
 
 Point = tuple[float, float]
 
@@ -20,6 +20,7 @@ class TradeOffDisplay:
         curves: method, then strength τ, to (head, tail): mean recalls in [0, 1].
         head: what the head is called.
         tail: what the tail is called.
+        chosen: the method and strength that are recommended, to be marked.
 
     Raises:
         ValueError: nothing to show (from `frame` and `plot`).
@@ -33,6 +34,7 @@ class TradeOffDisplay:
     curves: Mapping[str, Mapping[float, Point]]
     head: str = "many"
     tail: str = "few"
+    chosen: tuple[str, float] | None = None
 
     def frame(self) -> pd.DataFrame:
         """One row for each method and strength; columns: method, strength, head, tail."""
@@ -50,8 +52,8 @@ class TradeOffDisplay:
         frame = self.frame()
         order = list(self.curves)
         base = alt.Chart(frame).encode(
-            x=alt.X("head:Q", title=f"mean recall, {self.head}", scale=alt.Scale(zero=False, padding=12)),
-            y=alt.Y("tail:Q", title=f"mean recall, {self.tail}", scale=alt.Scale(zero=False, padding=12)),
+            x=alt.X("head:Q", title=f"mean recall, {self.head}", scale=alt.Scale(zero=False, padding=12), axis=PERCENT),
+            y=alt.Y("tail:Q", title=f"mean recall, {self.tail}", scale=alt.Scale(zero=False, padding=12), axis=PERCENT),
             order="strength:Q",
             tooltip=[
                 "method:N",
@@ -62,9 +64,11 @@ class TradeOffDisplay:
             **of_series("method", order),
         )
         points = base.mark_point(filled=True, size=60, opacity=1).encode(shape=shape_of_series("method", order))
-        names = (
-            alt.Chart(frame[frame["method"] == order[0]])
-            .mark_text(dy=-10, fontSize=10)
-            .encode(x="head:Q", y="tail:Q", text=alt.Text("strength:Q", format=".2~f"))
+        method, strength = self.chosen or (order[0], None)
+        own = alt.Chart(frame[frame["method"] == method]).encode(x="head:Q", y="tail:Q")
+        names = own.mark_text(dy=-12, fontSize=10).encode(text=alt.Text("strength:Q", format=".2~f"))
+        ring = alt.Chart(frame[(frame["method"] == method) & (frame["strength"] == strength)]).encode(
+            x="head:Q", y="tail:Q"
         )
-        return wide(alt.layer(base.mark_line(), points, names))
+        ring = ring.mark_point(size=320, strokeWidth=2, color="black")
+        return wide(alt.layer(base.mark_line(), points, names, ring))

@@ -1,0 +1,64 @@
+"""What saved files of numbers have in common: a format, a version, and lists that hold numbers and nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LARGEST = 1e300
+
+
+def read_saved(path: Path, kind: str, version: int) -> dict[str, Any]:
+    """The content of a JSON file that says it is of this kind and version. Nothing in it is executed.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file, of another version, or damaged.
+    """
+    try:
+        content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict) or content.get("format") != kind:
+        raise ValueError(f"`path` must name a file written by `save`. Got {path}, which is not one or is damaged.")
+    found = content.get("version")
+    if type(found) is not int or found != version:
+        raise ValueError(
+            f"`path` must hold version {version} of the format. Got version {found} in {path}. "
+            "Was it written by a newer longtail?"
+        )
+    return content
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a finite number that a float holds."""
+    return type(value) in (int, float) and abs(value) < LARGEST
+
+
+def number_within(content: dict[str, Any], name: str, low: float, high: float, path: Path) -> float:
+    """One number in [low, high].
+
+    Raises:
+        ValueError: anything else.
+    """
+    value = content.get(name)
+    if not is_number(value) or not low <= float(value or 0) <= high:
+        raise ValueError(f"{path} must hold a {name} between {low:g} and {high:g}. Got {value!r}.")
+    return float(value or 0)
+
+
+def numbers(content: dict[str, Any], name: str, length: int, path: Path) -> np.ndarray:
+    """A list of finite numbers, one a class, (C,) float64.
+
+    Raises:
+        ValueError: anything else.
+    """
+    values = content.get(name)
+    if not isinstance(values, list) or len(values) != length or not all(map(is_number, values)):
+        raise ValueError(f"{path} must hold one finite number a class as {name}, {length} in all. It does not.")
+    return np.array(values, dtype=np.float64)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
