@@ -180,7 +180,7 @@ def of_run(path: Path) -> dict[str, Any]:
     held_out, test = load_predictions(path), load_predictions(path, part="test")
     assert held_out.class_counts is not None
     result = judged(held_out.logits, held_out.target, test.logits, test.target, held_out.class_counts, 0)
-    config = RunFolder.open(path).config
+    config = RunFolder.open(path).header["config"]
     data = f"{config['dataset']}, imbalance {config['imbalance']:g}"
     return {"data": data, "model": f"network, {config['loss']}", "seed": config["seed"], **result}
 

@@ -1,0 +1,265 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from longtail.cli import main
+from longtail.data import class_folders, label_table, list_file
+from longtail.doctor import examine, tail_shape
+from longtail.doctor.images import near_pairs, print_of
+from longtail.doctor.tail import half_width
+from longtail.recipes import digits_lt
+from longtail.runs import RunFolder
+from longtail.training import run_experiment
+from training.tiny import tiny_cifar10, write_tiny
+
+
+def picture(seed, size=(24, 20)):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)).resize(
+        (96, 80), Image.Resampling.BICUBIC
+    )
+
+
+def fill(folder, counts, start=0):
+    seed = start
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            picture(seed).save(folder / name / f"{number}.png")
+            seed += 1
+    return folder
+
+
+def whats(found, severity=None):
+    return [finding.what for finding in found if severity in (None, finding.severity)]
+
+
+@pytest.fixture
+def healthy(tmp_path):
+    fill(tmp_path / "data/train", {"ant": 40, "bee": 25})
+    fill(tmp_path / "data/test", {"ant": 10, "bee": 10}, start=1000)
+    return tmp_path / "data"
+
+
+def test_a_healthy_folder_has_no_serious_finding(healthy, capsys):
+    found = examine(healthy)
+    assert whats(found, "serious") == []
+    assert "65 samples in 2 classes; imbalance factor 1.6" in found[-1].what
+    assert main(["doctor", str(healthy)]) == 0
+    assert "0 serious" in capsys.readouterr().out
+
+
+def test_the_shape_is_the_one_of_the_textbook():
+    counts = np.array([500, 158, 50, 15, 5, 0])
+    shape = tail_shape(counts)
+    own = counts[:5].astype(float)
+    share = own / own.sum()
+    gini = np.abs(own[:, None] - own[None]).sum() / (2 * len(own) * own.sum())  # half the relative mean difference
+    assert shape.imbalance == 100
+    assert shape.gini == pytest.approx(gini)
+    assert shape.effective_classes == pytest.approx(np.prod(share**-share))
+    assert (shape.classes, shape.samples, shape.many, shape.medium, shape.few) == (6, 728, 2, 1, 2)
+
+
+def test_classes_that_are_empty_or_unknown_are_serious(healthy):
+    (healthy / "train/cod").mkdir()
+    fill(healthy / "val", {"cod": 2})
+    serious = whats(examine(healthy), "serious")
+    assert "1 of 3 classes have no sample" in serious
+    assert "1 classes are measured that have no training sample" in serious
+
+
+def test_scarce_classes_and_tails_that_can_not_be_measured(tmp_path):
+    path, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    path.write_text("label\n" + "cat\n" * 300 + "fox\n" * 12 + "lynx\n" * 3)
+    test.write_text("label\n" + "cat\n" * 50 + "fox\n" * 4 + "lynx\n" * 4)
+    warnings = whats(examine(path, test=test), "warning")
+    assert "1 classes have fewer than 5 samples" in warnings
+    width = 1.96 * np.sqrt(0.25 / 4 * 2) / 2
+    assert any(f"can be off by {100 * width:.0f} points by chance" in what for what in warnings)
+    assert half_width(np.array([4, 4])) == pytest.approx(width)
+
+
+def test_the_advised_number_of_samples_would_do(tmp_path):
+    path, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    path.write_text("label\n" + "0\n" * 300 + "1\n" * 12 + "2\n" * 3)
+    test.write_text("label\n" + "0\n" * 50 + "1\n" * 4 + "2\n" * 4)
+    advice = next(f.advice for f in examine(path, test=test) if "by chance" in f.what)
+    needed = int(advice.split()[1])
+    assert half_width(np.array([needed, needed])) <= 0.05 < half_width(np.array([needed - 2, needed - 2]))
+
+
+def test_broken_images_are_named(healthy):
+    whole = (healthy / "train/ant/3.png").read_bytes()
+    (healthy / "train/ant/3.png").write_bytes(whole[: len(whole) // 2])
+    (healthy / "train/bee/1.png").write_bytes(b"")
+    serious = [finding for finding in examine(healthy) if finding.severity == "serious"]
+    assert [finding.what for finding in serious] == ["2 of 65 files are no whole images"]
+    assert "3.png" in serious[0].where
+    assert "1.png" in serious[0].where
+
+
+def test_the_same_image_in_both_parts_is_serious(healthy):
+    picture(5).save(healthy / "test/bee/copy.png")  # an ant of the training set, under another name and label
+    serious = whats(examine(healthy), "serious")
+    assert serious == ["1 of 21 images (4.76 %) stand as the same image in train too; 1 with another label"]
+
+
+def test_nearly_the_same_image_is_a_warning(healthy):
+    picture(7).resize((90, 75)).save(healthy / "test/ant/near.jpg", quality=80)
+    found = examine(healthy)
+    assert whats(found, "serious") == []
+    assert "1 of 21 images (4.76 %) stand as nearly the same image (perceptual hash) in train too; 0 with" in " ".join(
+        whats(found, "warning")
+    )
+
+
+def test_near_pairs_are_those_of_a_slow_search():
+    rng = np.random.default_rng(0)
+    one = [int(value) for value in rng.integers(1, 2**63, 300, dtype=np.uint64)]
+    other = [value ^ (1 << int(rng.integers(64))) ^ (1 << int(rng.integers(64))) for value in one[:50]]
+    other += [int(value) for value in rng.integers(1, 2**63, 50, dtype=np.uint64)]
+    found = {b for _, b in near_pairs(one, other)}
+    slow = {b for b, y in enumerate(other) if any((x ^ y).bit_count() <= 2 for x in one)}
+    assert found == slow
+    flat = print_of(Image.new("RGB", (32, 32), "white")).near
+    assert near_pairs([flat], [flat]) == []  # all plain images have one hash, which says nothing
+
+
+def test_a_list_file_is_compared_with_what_is_there(tmp_path):
+    fill(tmp_path / "images", {"a": 3, "b": 3})
+    path = tmp_path / "train.txt"
+    lines = [f"images/{name}/{number}.png {label}" for label, name in enumerate("ab") for number in range(2)]
+    path.write_text("\n".join([*lines, "images/b/9.png 1"]) + "\n")
+    found = examine(path)
+    assert whats(found, "serious") == ["1 of 5 files that are named are not there"]
+    assert "2 images lie beside those that are named" in whats(found, "fact")
+    moved = tmp_path / "lists/train.txt"
+    moved.parent.mkdir()
+    path.rename(moved)
+    assert whats(examine(moved, root=tmp_path), "serious") == ["1 of 5 files that are named are not there"]
+
+
+def test_cifar_is_examined_as_it_is_downloaded(tmp_path):
+    folder = write_tiny(tmp_path)
+    first = (folder / "data_batch_1.bin").read_bytes()[:3073]
+    test = (folder / "test_batch.bin").read_bytes()
+    (folder / "test_batch.bin").write_bytes(first + test[3073:])
+    with tiny_cifar10():
+        found = examine(tmp_path)
+    assert "1 of 50 images (2.00 %) stand as the same image in train too; 0 with another label" in whats(
+        found, "serious"
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    for name, settings in {
+        "eql": {"loss": "eql"},
+        "gala": {"loss": "gala", "loss_arguments": ("lambda_positive=0.0",)},
+        "short": {"loss": "ce"},
+    }.items():
+        run_experiment(digits_lt(epochs=2, **settings), data=None, out=folder / name)
+    return folder
+
+
+def test_a_strength_that_does_nothing_is_serious(runs):
+    assert any(
+        "threshold 0.005 of EQL lies below the rarest class" in what for what in whats(examine(runs / "eql"), "serious")
+    )
+    assert "lambda_positive of gala is 0: the margins do nothing and the loss is plain cross-entropy" in whats(
+        examine(runs / "gala"), "serious"
+    )
+
+
+def test_a_collapsed_tail_is_serious(runs):
+    found = whats(examine(runs / "short"), "serious")
+    assert any("the tail has collapsed: recall 0.0 % on few" in what for what in found)
+    assert any("classes are never predicted" in what for what in whats(examine(runs / "short"), "warning"))
+
+
+def test_a_run_in_progress_is_told(tmp_path):
+    RunFolder.create(tmp_path / "run", config={"loss": "ce", "epochs": 9}, seed=0).log(epoch=2, loss=1.0)
+    assert whats(examine(tmp_path / "run")) == ["not complete: epoch 2 of 9"]
+
+
+def test_a_head_of_another_loss_is_serious(runs, tmp_path):
+    import shutil
+
+    shutil.copytree(runs / "short", tmp_path / "run")
+    header = json.loads((tmp_path / "run/run.json").read_text())
+    header["config"]["loss"] = "ldam"
+    (tmp_path / "run/run.json").write_text(json.dumps(header))
+    assert any(
+        "ldam wants a cosine classifier, and has a linear one" in what for what in whats(examine(tmp_path / "run"))
+    )
+
+
+def test_findings_for_machines(healthy, capsys):
+    (healthy / "train/cod").mkdir()
+    assert main(["doctor", str(healthy), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found[0]["severity"] == "serious"
+    assert set(found[0]) == {"severity", "what", "where", "advice"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("x.txt:", "must hold at least one line"),
+        ("x.txt:a.png\n", "must hold a path and a class index a line. Line 1 is 'a.png'"),
+        ("x.txt:a.png -1\n", "must hold a path and a class index a line"),
+        ("x.csv:name\na\n", "must have a column label"),
+        ("x.csv:label\n", "must hold at least one row"),
+        ("x.csv:label,path\n,a.png\n", "must hold a label in each row. Line 2 has none"),
+        ("x.json:{}", "`path` must be a folder, a list (.txt) or a table (.csv)"),
+    ],
+)
+def test_what_is_no_data_set_is_one_line(tmp_path, capsys, content, message):
+    name, _, text = content.partition(":")
+    (tmp_path / name).write_text(text)
+    assert main(["doctor", str(tmp_path / name)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_missing_or_empty_folder_is_one_line(tmp_path, capsys):
+    assert main(["doctor", str(tmp_path / "none")]) == 2
+    assert "`path` must exist" in capsys.readouterr().err
+    assert main(["doctor", str(tmp_path)]) == 2
+    assert "must hold a folder for each class" in capsys.readouterr().err
+    (tmp_path / "a").mkdir()
+    assert whats(examine(tmp_path), "serious") == ["there is no sample"]
+
+
+def test_listings_hold_what_the_files_say(tmp_path):
+    fill(tmp_path / "images", {"b": 1, "a": 2})
+    folders = class_folders(tmp_path / "images")
+    assert folders.class_names == ("a", "b")
+    assert folders.class_counts.tolist() == [2, 1]
+    with pytest.raises(ValueError, match="must hold the classes of the other part alone. Got 'b'"):
+        class_folders(tmp_path / "images", ["a"])
+    (tmp_path / "l.txt").write_text("with blank/x.png 3\n\n")
+    listed = list_file(tmp_path / "l.txt", root="/data")
+    assert str(listed.files[0]) == "/data/with blank/x.png"
+    assert listed.class_counts.tolist() == [0, 0, 0, 1]
+    (tmp_path / "t.csv").write_text("\ufeffFile,Label\nx.png,fox\ny.png,ant\n", encoding="utf-8")
+    table = label_table(tmp_path / "t.csv")
+    assert table.class_names == ("ant", "fox")
+    assert table.target.tolist() == [1, 0]
+    assert table.files[1] == tmp_path / "y.png"
+
+
+def test_many_files_are_read_by_several_processes(tmp_path):
+    """More than one part of 500: the order stays."""
+    from longtail.doctor.images import prints_of_files
+
+    paths = []
+    for number in range(520):
+        paths.append(tmp_path / f"{number}.png")
+        Image.new("L", (4, 4), number % 256).save(paths[-1])
+    told = []
+    prints = prints_of_files(paths, lambda _, share: told.append(share))
+    assert [p.exact for p in prints] == [print_of(Image.open(path)).exact for path in paths]
+    assert told[-1] == 1
