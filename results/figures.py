@@ -1,0 +1,96 @@
+"""The figures of the GALA paper from real runs, and the numbers behind its claims.
+
+    python results/figures.py RUN [RUN …] --out results/figures/NAME [--data DIR]
+    python results/figures.py --out results/figures/NAME                       # the table of what is there
+
+The runs were trained with `--record-gradients`; digits need no DIR. Writes one SVG a figure and `numbers.json`, and
+prints a table: what each claim of the paper is about, run by run.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from longtail.plain_json import to_json
+from longtail.reports.run_figures import figures_of
+from longtail.reports.shown_run import ShownRun, shown_runs
+from longtail.runs import RunFolder
+from longtail.whole_file import write_whole
+
+FIGURES = {
+    "(figure 1a)": "1a-lengths.svg",
+    "(figure 1b)": "1b-gradient-ratios.svg",
+    "(figure 1c)": "1c-who-pushes-the-tail.svg",
+    "(figure 1d)": "1d-similarities.svg",
+    "(figure 2 of the paper)": "2-predictions.svg",
+}
+HEADINGS = {
+    "length": "length of the class vectors, many ÷ few (1a)",
+    "ratio_few": "negative ÷ positive gradient, few (1b)",
+    "ratio_first": "the same, few, in the first epoch",
+    "ratio_many": "the same, many, whole training",
+    "from_many": "of the negative gradient on few, caused by many (1c)",
+    "similarity_train": "similarity of few, training images (1d)",
+    "similarity_test": "similarity of few, test images (1d)",
+    "predicted_few": "predictions of few ÷ their true number (2)",
+    "recall_few": "recall of few",
+    "recall_all": "recall of all",
+}
+
+
+def numbers_of(run: ShownRun) -> dict[str, float | str]:
+    """What the claims are about."""
+    few, many, kept, geometry = run.groups["few"], run.groups["many"], run.gradients, run.geometry
+    assert kept is not None
+    assert geometry is not None
+    predicted, target = run.test
+    caused = kept.negative_by_cause.sum(0, dtype=np.float64)[few]
+    return {
+        "run": run.name,
+        "epochs": run.config["epochs"],
+        "length": float(geometry.vector_norm[many].mean() / geometry.vector_norm[few].mean()),
+        "ratio_few": float(kept.negative[:, few].sum() / kept.positive[:, few].sum()),
+        "ratio_first": float(kept.negative[0, few].sum() / kept.positive[0, few].sum()),
+        "ratio_many": float(kept.negative[:, many].sum() / kept.positive[:, many].sum()),
+        "from_many": float(caused[:, many].sum() / caused.sum()),
+        "similarity_train": float(np.nanmean(geometry.similarity["train"][few])),
+        "similarity_test": float(np.nanmean(geometry.similarity["test"][few])),
+        "predicted_few": float(few[predicted].sum() / few[target].sum()),
+        "recall_few": float(np.nanmean(run.recall[few])),
+        "recall_all": float(np.nanmean(run.recall)),
+    }
+
+
+def table(numbers: list[dict[str, float | str]]) -> str:
+    lines = [f"| | {' | '.join(str(row['run']) for row in numbers)} |", "|---|" + "---:|" * len(numbers)]
+    lines += [
+        f"| {heading} | {' | '.join(f'{row[key]:.2f}' for row in numbers)} |" for key, heading in HEADINGS.items()
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="*")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    kept = options.out / "numbers.json"
+    if options.runs:
+        runs = shown_runs([RunFolder.open(run) for run in options.runs], options.data)
+        options.out.mkdir(parents=True, exist_ok=True)
+        for figure in figures_of(runs):
+            name = next((file for mark, file in FIGURES.items() if mark in figure.title), None)
+            if name is not None:
+                figure.chart.properties(width=560).save(options.out / name)
+        with write_whole(kept) as file:
+            file.write((to_json([numbers_of(run) for run in runs], indent=1) + "\n").encode())
+    print(table(json.loads(kept.read_text())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
