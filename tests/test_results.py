@@ -36,6 +36,16 @@ def test_the_page_of_fix_holds_the_tables_of_its_file():
     assert script.truths(runs) in page
 
 
+@pytest.mark.parametrize(
+    "kept", sorted((ROOT / "results/figures").glob("*/numbers.json")), ids=lambda path: path.parent.name
+)
+def test_the_page_of_figures_holds_the_numbers_of_its_files(kept):
+    page = (ROOT / "results/figures.md").read_text()
+    assert load(ROOT / "results/figures.py").table(json.loads(kept.read_text())) in page
+    for picture in kept.parent.glob("*.svg"):
+        assert f"({picture.relative_to(ROOT / 'results')})" in page
+
+
 @pytest.mark.parametrize("page", sorted((ROOT / "results").glob("cifar*.json")), ids=lambda page: page.stem)
 def test_the_page_holds_the_tables_of_its_file(page, script):
     assert script.tables(json.loads(page.read_text())) in page.with_suffix(".md").read_text()

@@ -21,6 +21,7 @@ from longtail.whole_file import write_whole
 FORMAT = "longtail.fix"
 VERSION = 1
 SMALLEST = 1e-6  # temperature
+NO_CHANCE = 8  # rows
 TAKES = ("logits", "probabilities")
 
 
@@ -204,7 +205,10 @@ class Fix:
         checked = as_logits(given, num_classes=len(self.offset))
         if not checked.numel():
             return checked
-        if look_like_probabilities(checked) != (self.takes == "probabilities"):
+        summing = look_like_probabilities(checked)
+        if self.takes == "logits":
+            summing = summing and checked.dim() == 2 and len(checked) >= NO_CHANCE  # one image's logits may sum to 1
+        if summing != (self.takes == "probabilities"):
             known = "sum to 1" if self.takes == "logits" else "do not sum to 1"
             raise ValueError(f"`logits` must be {self.takes}, which this fix was made from. Their rows {known}.")
         return checked.clamp(min=self.floor).log() if self.takes == "probabilities" else checked

@@ -87,7 +87,7 @@ def _recall(found: Diagnosis) -> Figure:
         by_class.training,
         found.fix.class_names,
         by_class.samples,
-        "recall on data that no fit has seen",
+        "recall, cross-fitted",
         "training samples" if "many" in found.groups else "samples here",
     )
     rose, fell = int((after > before).sum()), int((after < before).sum())

@@ -67,8 +67,8 @@ class TradeOffDisplay:
         method, strength = self.chosen or (order[0], None)
         own = alt.Chart(frame[frame["method"] == method]).encode(x="head:Q", y="tail:Q")
         names = own.mark_text(dy=-12, fontSize=10).encode(text=alt.Text("strength:Q", format=".2~f"))
-        ring = alt.Chart(frame[(frame["method"] == method) & (frame["strength"] == strength)]).encode(
-            x="head:Q", y="tail:Q"
-        )
-        ring = ring.mark_point(size=320, strokeWidth=2, color="black")
-        return wide(alt.layer(base.mark_line(), points, names, ring))
+        layers = [base.mark_line(), points, names]
+        if strength is not None:
+            marked = own.transform_filter(alt.datum.strength == strength)
+            layers.append(marked.mark_point(size=320, strokeWidth=2, color="black"))
+        return wide(alt.layer(*layers))
