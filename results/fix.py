@@ -123,13 +123,13 @@ def made_case(seed: int) -> Case:
 
 
 def cases(folder: Path, seeds: int) -> Iterator[tuple[str, int, Case, dict[str, Any]]]:
+    for name, make in {"digits, 10 classes": digits_case, "made up, 20 classes": made_case}.items():
+        for seed in range(seeds):
+            yield name, seed, make(seed), TREES
     for name, read in {"TREC, 50 classes": trec, "BANKING77": banking}.items():
         content = read(folder)
         for seed in range(seeds):
             yield name, seed, text_case(*content, seed), TEXT_MODELS
-    for name, make in {"digits, 10 classes": digits_case, "made up, 20 classes": made_case}.items():
-        for seed in range(seeds):
-            yield name, seed, make(seed), TREES
 
 
 def scores(model: Any, features: Any) -> np.ndarray:
@@ -274,12 +274,14 @@ def gain(result: dict[str, Any]) -> float:
     return float(result["after"] - result["before"])
 
 
-def all_results(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def all_results(options: argparse.Namespace, known: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
     for path in options.runs:
         yield of_run(path)
     if options.text:
         for data, seed, case, models in cases(options.text, options.seeds):
             for name, model in models.items():
+                if (data, name, seed) in known:
+                    continue
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of classes that a fold lacks, and of solvers at their last step
                     yield of_model(data, name, model, case, seed)
@@ -295,10 +297,11 @@ def main() -> int:
     parser.add_argument("--text", type=Path, help="the folder of the texts")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--runs", type=Path, nargs="+", default=[], help="run folders with held-out images")
-    parser.add_argument("--json", type=Path, required=True, help="added to; a case that is there already is replaced")
+    parser.add_argument("--json", type=Path, required=True, help="added to; cases that are there are not run again")
     options = parser.parse_args()
     results = json.loads(options.json.read_text()) if options.json.exists() else []
-    for result in all_results(options):
+    known = {(r["data"], r["model"], r["seed"]) for r in results}
+    for result in all_results(options, known):
         same = [r for r in results if all(r[key] == result[key] for key in ("data", "model", "seed"))]
         results = [r for r in results if r not in same] + [result]
         save(results, options.json)
