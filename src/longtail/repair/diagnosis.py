@@ -12,9 +12,9 @@ from longtail.metrics import CalibrationErrors
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.repair.calibration import NUMBERS_ENOUGH, SMALLEST, calibrated, prior_weight, probabilities
-from longtail.repair.candidates import LeastCost, TooMuchWorkError, candidates
+from longtail.repair.candidates import Candidate, LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
-from longtail.repair.findings import ByClass, Calibration, Diagnosis, Outcome
+from longtail.repair.findings import ByClass, Calibration, Diagnosis, Outcome, Scores
 from longtail.repair.fix import TAKES, Fix
 from longtail.repair.folds import Splits
 from longtail.repair.goals import Goal, make_goal, recalls
@@ -101,29 +101,14 @@ def diagnose(
     raw = np.concatenate([block.argmax(1) for _, block in samples.blocks("the model as it is")])
     parts = class_groups(counts, seen)
     judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), seed, g)
-    fits: dict[str, CrossFitted] = {}
-    outcomes = []
-    for rule in rules:
-        try:
-            fits[rule.name] = cross_fit(rule, samples, splits, aim)
-        except (NoFixedPointError, TooMuchWorkError) as error:
-            outcomes.append(Outcome(rule.name, failure=str(error)))
-        else:
-            outcomes.append(judge.outcome(rule.name, fits[rule.name]))
+    outcomes, fits = _cross_fitted(rules, samples, splits, aim, judge)
     best = max((outcome for outcome in outcomes if outcome.failure is None), key=lambda outcome: outcome.gain)
     verdict = verdict_of(best, judge.resolution(fits.values()), seen)
     before = judge.scores(judge.raw)
-    evidence = {
-        "verdict": verdict,
-        "samples": len(y),
-        "folds": splits.number,
-        "before": before.goal,
-        "after": best.scores.goal if best.scores and verdict == "use" else before.goal,
-        "gain_interval": list(best.interval) if verdict == "use" else None,
-        "interval_level": judge.level,
-    }
-    calibration = _calibration(samples, splits, aim, fits[best.name], used=verdict == "use")
-    fix = _fix(samples, aim, best, fits[best.name] if verdict == "use" else None, names, evidence, calibration)
+    used = fits[best.name] if verdict == "use" else None
+    evidence = _evidence(verdict, best, before, judge, splits)
+    calibration = _calibration(samples, splits, aim, fits[best.name], used=used is not None)
+    fix = _fix(samples, aim, best, used, names, evidence, calibration)
     return Diagnosis(
         goal=aim.name,
         before=before,
@@ -138,6 +123,35 @@ def diagnose(
         by_class=_by_class(y, (judge.raw, fits[best.name].predicted), seen if counts is None else counts),
         samples=len(y),
     )
+
+
+def _cross_fitted(
+    rules: Sequence[Candidate], samples: Samples, splits: Splits, goal: Goal, judge: Judge
+) -> tuple[list[Outcome], dict[str, CrossFitted]]:
+    """What each candidate does; one that fails says why."""
+    outcomes, fits = [], {}
+    for rule in rules:
+        try:
+            fits[rule.name] = cross_fit(rule, samples, splits, goal)
+        except (NoFixedPointError, TooMuchWorkError) as error:
+            outcomes.append(Outcome(rule.name, failure=str(error)))
+        else:
+            outcomes.append(judge.outcome(rule.name, fits[rule.name]))
+    return outcomes, fits
+
+
+def _evidence(verdict: str, best: Outcome, before: Scores, judge: Judge, splits: Splits) -> dict[str, Any]:
+    """What speaks for the verdict, in plain values."""
+    used = best.scores if verdict == "use" else None
+    return {
+        "verdict": verdict,
+        "samples": len(judge.target),
+        "folds": splits.number,
+        "before": before.goal,
+        "after": before.goal if used is None else used.goal,
+        "gain_interval": None if used is None else list(best.interval),
+        "interval_level": judge.level,
+    }
 
 
 def _fix(
