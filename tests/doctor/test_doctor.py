@@ -209,7 +209,7 @@ def test_findings_for_machines(healthy, capsys):
     ("content", "message"),
     [
         ("x.txt:", "must hold at least one line"),
-        ("x.txt:a.png\n", "must hold a path and a class index a line. Line 1 is 'a.png'"),
+        ("x.txt:a.png\n", "a class index a line, the index below 1,000,000. Line 1 is 'a.png'"),
         ("x.txt:a.png -1\n", "must hold a path and a class index a line"),
         ("x.csv:name\na\n", "must have a column label"),
         ("x.csv:label\n", "must hold at least one row"),
@@ -263,3 +263,83 @@ def test_many_files_are_read_by_several_processes(tmp_path):
     prints = prints_of_files(paths, lambda _, share: told.append(share))
     assert [p.exact for p in prints] == [print_of(Image.open(path)).exact for path in paths]
     assert told[-1] == 1
+
+
+@pytest.mark.parametrize("kind", ["uint16", "float", "alpha"])
+def test_images_that_differ_in_what_rgb_does_not_hold_are_no_copies(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    for part in ("train", "test"):
+        (tmp_path / part / "a").mkdir(parents=True)
+        for number in range(12):
+            path = tmp_path / part / "a" / f"{number}.{'tif' if kind == 'float' else 'png'}"
+            if kind == "uint16":
+                Image.fromarray(rng.integers(1000, 60000, (16, 16)).astype(np.uint16)).save(path)
+            elif kind == "float":
+                Image.fromarray(rng.random((16, 16), dtype=np.float32)).save(path)
+            else:
+                pixels = np.zeros((16, 16, 4), dtype=np.uint8)
+                pixels[..., 3] = rng.integers(0, 256, (16, 16))
+                Image.fromarray(pixels).save(path)
+    assert whats(examine(tmp_path), "serious") == []
+    assert not any("stand as" in what for what in whats(examine(tmp_path)))
+
+
+def test_classes_are_matched_by_name(tmp_path):
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    train.write_text("label\n" + "ant\n" * 30 + "bee\n" * 30 + "cow\n" * 30)
+    test.write_text("label\n" + "bee\n" * 30 + "cow\n" * 30 + "zebra\n" * 30)
+    found = examine(train, test=test)
+    unknown = next(finding for finding in found if "no training sample" in finding.what)
+    assert (unknown.severity, unknown.where) == ("serious", "test: zebra")
+    assert next(finding for finding in found if "no sample to measure by" in finding.what).where == "test: ant"
+    assert not any("have no sample" in finding.what for finding in found if finding.where.startswith("train"))
+    test.write_text("label\n0\n1\n")
+    with pytest.raises(
+        ValueError, match="the classes of test must be those of train. Not one is: 0, 1 beside ant, bee, cow"
+    ):
+        examine(train, test=test)
+
+
+def test_copies_are_told_by_their_files(healthy):
+    picture(5).save(healthy / "test/bee/copy.png")
+    where = next(finding.where for finding in examine(healthy) if "the same image" in finding.what)
+    assert where == f"{healthy}/test/bee/copy.png = {healthy}/train/ant/5.png"
+
+
+def test_parts_are_known_whatever_their_case_and_need_a_training_set(tmp_path):
+    fill(tmp_path / "a/Train", {"x": 3})
+    fill(tmp_path / "a/Test", {"x": 2}, start=100)
+    assert "3 samples in 1 classes" in whats(examine(tmp_path / "a"), "fact")[0]
+    fill(tmp_path / "b/val", {"x": 3})
+    with pytest.raises(ValueError, match="must hold a folder train beside val"):
+        examine(tmp_path / "b")
+
+
+def test_a_link_that_leads_back_is_not_followed(tmp_path):
+    fill(tmp_path, {"x": 3, "y": 3})
+    (tmp_path / "x/again").symlink_to(tmp_path / "x")
+    assert "6 samples in 2 classes" in whats(examine(tmp_path), "fact")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.txt", b"a.png 1000000000\n", "a class index a line, the index below 1,000,000"),
+        ("x.txt", "a.png ²\n".encode(), "a class index a line"),
+        ("x.txt", b"caf\xe9.png 1\n", "must be text in UTF-8. Byte 3 is not"),
+        ("x.csv", b"label,path\nb\n", "must name a file in each row. Line 2 names none"),
+        ("x.csv", b'label\n"' + b"a" * 200_000, "It could not be read: field larger than field limit"),
+        ("x.csv", b"", "Its columns: none"),
+    ],
+)
+def test_lists_that_can_not_be_read_are_one_line(tmp_path, capsys, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    assert main(["doctor", str(tmp_path / name)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_options_that_say_nothing_are_refused(runs, tmp_path, capsys):
+    assert main(["doctor", str(runs / "short"), "--root", str(tmp_path)]) == 2
+    assert "`test` and `root` must be left out for a run" in capsys.readouterr().err
+    assert main(["doctor", str(runs / "short"), "--test", str(tmp_path / "none")]) == 2
+    assert "`test` must exist" in capsys.readouterr().err

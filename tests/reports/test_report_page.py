@@ -4,9 +4,9 @@ import shutil
 import numpy as np
 import pytest
 
-from longtail.analysis import GradientRecorder
+from longtail.analysis import GradientRecorder, RecordedGradients
 from longtail.cli import main
-from longtail.recipes import digits_lt
+from longtail.recipes import digits_lt, second_stage
 from longtail.reports import run_page
 from longtail.reports.run_figures import figures_of
 from longtail.reports.shown_run import shown_runs
@@ -112,7 +112,10 @@ def test_what_does_not_fit_together_is_refused(runs, tmp_path, capsys):
     other = dataclasses.replace(digits_lt(loss="ce", epochs=1), imbalance=10.0)
     run_experiment(other, data=None, out=tmp_path / "other")
     assert main(["report", str(runs / "ce"), str(tmp_path / "other"), "--out", str(tmp_path / "r.html")]) == 2
-    assert "`runs` must have the same training images a class" in capsys.readouterr().err
+    assert (
+        "`runs` must be on the same data. Got digits, imbalance 10.0 and digits, imbalance 50.0"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "r.html").exists()
     assert main(["report", str(tmp_path), "--out", str(tmp_path / "r.html")]) == 2
     assert "has no run.json" in capsys.readouterr().err
@@ -126,3 +129,47 @@ def test_the_command_line_writes_it(runs, tmp_path, capsys):
     assert main(["report", str(runs / "ce"), "--out", str(out)]) == 2
     assert "--out must not exist yet, or --force be given" in capsys.readouterr().err
     assert main(["report", str(runs / "ce"), "--out", str(out), "--force"]) == 0
+
+
+def test_a_second_stage_is_called_by_its_name(runs, tmp_path):
+    folder = run_experiment(
+        second_stage(RunFolder.open(runs / "ce"), "crt"),
+        data=None,
+        out=tmp_path / "crt",
+        first_stage=RunFolder.open(runs / "ce"),
+    )
+    page = run_page([folder.path, runs / "gala"])
+    assert page.title == "crt after ce, gala on digits, imbalance 50"
+    assert "second_stage crt" in page.facts["crt after ce"]
+
+
+def test_folders_that_do_not_agree_with_themselves_are_one_line(runs, tmp_path, capsys):
+    shutil.copytree(runs / "ce", tmp_path / "a")
+    RecordedGradients.empty(np.arange(1, 4)).save(tmp_path / "a/gradients.npz")
+    recorded = RecordedGradients.load(runs / "ce")
+    dataclasses.replace(recorded, class_counts=np.arange(1, 4)).save(tmp_path / "a/gradients.npz")
+    assert main(["report", str(tmp_path / "a"), "--out", str(tmp_path / "r.html")]) == 2
+    assert "must hold a recording of its own 10 classes. It has 3" in capsys.readouterr().err
+    (tmp_path / "a/result.json").write_text("{}")
+    assert main(["report", str(tmp_path / "a"), "--out", str(tmp_path / "r.html")]) == 2
+    assert "must hold the result of a training run" in capsys.readouterr().err
+    (tmp_path / "b").mkdir()
+    shutil.copytree(runs / "ce", tmp_path / "b/ce")
+    (tmp_path / "b/ce/weights.pt").unlink()
+    assert main(["report", str(tmp_path / "b/ce"), "--out", str(tmp_path / "r.html")]) == 2
+    assert "must hold weights.pt" in capsys.readouterr().err
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_runs_in_progress_on_other_data_are_refused_too(runs, tmp_path):
+    RunFolder.create(tmp_path / "run", config={"loss": "ce", "dataset": "cifar100", "imbalance": 100.0}, seed=0)
+    with pytest.raises(ValueError, match="`runs` must be on the same data"):
+        run_page([runs / "ce", tmp_path / "run"])
+
+
+def test_gradients_of_a_run_in_progress_are_shown(runs, tmp_path):
+    shutil.copytree(runs / "ce", tmp_path / "run")
+    (tmp_path / "run/result.json").unlink()
+    page = run_page([tmp_path / "run"])
+    assert "Gradient that each classifier receives (figure 1b)" in [figure.title for figure in page.figures]
+    assert set(page.facts) == {"ce"}

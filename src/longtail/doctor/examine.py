@@ -64,7 +64,11 @@ def examine(
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"`path` must exist. Got {path}.")
+    if test is not None and not Path(test).exists():
+        raise FileNotFoundError(f"`test` must exist. Got {test}.")
     if (path / "run.json").is_file():
+        if test is not None or root is not None:
+            raise ValueError(f"`test` and `root` must be left out for a run. {path} is one.")
         found = run_findings(RunFolder.open(path))
     else:
         found = _of_parts(_parts(path, test, root), Path(root) if root else path.parent, look)
@@ -74,12 +78,29 @@ def examine(
 def _parts(path: Path, test: Folder | None, root: Folder | None) -> dict[str, Part]:
     archive = next((name for name in ARCHIVES if (path / ARCHIVES[name].folder).is_dir() or _is(path, name)), None)
     if archive is not None:
+        if test is not None or root is not None:
+            raise ValueError(
+                f"`test` and `root` must be left out for an archive, which holds both parts. {path} is one."
+            )
         return _cifar(archive, path.parent if _is(path, archive) else path)
     parts = _folders(path) if path.is_dir() else {"train": _listed(path, root)}
     if test is not None:
         other = Path(test)
-        names = parts["train"].listing.class_names
-        parts["test"] = Part(class_folders(other, names)) if other.is_dir() else _listed(other, root)
+        parts["test"] = Part(class_folders(other)) if other.is_dir() else _listed(other, root, "test")
+    return _of_one_order(parts)
+
+
+def _of_one_order(parts: dict[str, Part]) -> dict[str, Part]:
+    """The classes of all parts by name, in the order of the training set."""
+    names = parts["train"].listing.class_names
+    for name, part in parts.items():
+        if not set(part.listing.class_names) & set(names):
+            raise ValueError(
+                f"the classes of {name} must be those of train. Not one is: {', '.join(part.listing.class_names[:3])} "
+                f"beside {', '.join(names[:3])}."
+            )
+        listing = part.listing.among(names)
+        parts[name], names = Part(listing, part.images, part.listed), listing.class_names
     return parts
 
 
@@ -98,21 +119,24 @@ def _cifar(name: str, folder: Path) -> dict[str, Part]:
 
 def _folders(path: Path) -> dict[str, Part]:
     """The parts of a folder, or the folder itself as the training set."""
-    inside = {entry.name: entry for entry in path.iterdir() if entry.is_dir()}
+    inside = {entry.name.lower(): entry for entry in path.iterdir() if entry.is_dir()}
     training = next((name for name in TRAIN if name in inside), None)
+    measured = [name for name in MEASURED if name in inside]
+    if training is None and measured:
+        raise ValueError(f"{path} must hold a folder train beside {measured[0]}. It does not.")
     if training is None:
         return {"train": Part(class_folders(path))}
-    train = class_folders(inside[training])
-    parts = {"train": Part(train)}
-    return parts | {name: Part(class_folders(inside[name], train.class_names)) for name in MEASURED if name in inside}
+    return {"train": Part(class_folders(inside[training]))} | {
+        name: Part(class_folders(inside[name])) for name in measured
+    }
 
 
-def _listed(path: Path, root: Folder | None) -> Part:
-    if path.suffix == ".csv":
+def _listed(path: Path, root: Folder | None, option: str = "path") -> Part:
+    if path.suffix.lower() == ".csv":
         return Part(label_table(path, root), listed=True)
-    if path.suffix == ".txt":
+    if path.suffix.lower() == ".txt":
         return Part(list_file(path, root), listed=True)
-    raise ValueError(f"`path` must be a folder, a list (.txt) or a table (.csv). Got {path}.")
+    raise ValueError(f"`{option}` must be a folder, a list (.txt) or a table (.csv). Got {path}.")
 
 
 def _of_parts(parts: Mapping[str, Part], root: Path, look: Look | None) -> list[Finding]:
@@ -122,7 +146,7 @@ def _of_parts(parts: Mapping[str, Part], root: Path, look: Look | None) -> list[
     counts = np.bincount(train.target, minlength=classes)
     if not counts.any():
         return [Finding("serious", "there is no sample", "train", "Is the path right? Class folders must hold images.")]
-    found = tail_findings(counts, names, "train")
+    found = tail_findings(train.class_counts, train.class_names, "train")
     prints: dict[str, list[Print]] = {}
     for name, part in parts.items():
         if name != "train":
@@ -135,6 +159,7 @@ def _of_parts(parts: Mapping[str, Part], root: Path, look: Look | None) -> list[
             found += unnamed_findings(part.listing.files, root, name) if part.listed else []
     for name in prints:
         if name != "train" and "train" in prints:
-            targets = train.target, parts[name].listing.target
-            found += shared_findings(prints["train"], prints[name], ("train", name), targets)
+            other = parts[name].listing
+            targets, files = (train.target, other.target), (train.files, other.files)
+            found += shared_findings(prints["train"], prints[name], ("train", name), targets, files)
     return found

@@ -1,6 +1,7 @@
 """Image files that can't be read, and images that stand in two parts."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import blake2b
@@ -30,11 +31,22 @@ class Print(NamedTuple):
 
 def print_of(image: Image.Image) -> Print:
     """Of one image: of all pixels, and whether each of 8 x 8 steps to the right gets brighter (difference hash)."""
-    pixels = image.convert("RGB")
-    exact = blake2b(pixels.tobytes(), digest_size=16, key=str(pixels.size).encode()).digest()
-    small = np.asarray(pixels.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
+    plain = image.convert("RGBA" if "transparency" in image.info else "RGB") if image.mode == "P" else image
+    key = f"{plain.mode} {plain.size}".encode()
+    exact = blake2b(plain.tobytes(), digest_size=16, key=key).digest()
+    small = np.asarray(_grey(plain).resize((9, 8), Image.Resampling.BOX), dtype=np.float64)
     bits = np.packbits(small[:, 1:] > small[:, :-1])
     return Print(exact, int.from_bytes(bits.tobytes(), "big"))
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """One channel that a difference hash can be taken of: transparent pixels are white, 16 bits stay what they are."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(np.asarray(image, dtype=np.float32))
+    if image.mode in ("RGBA", "LA", "PA"):
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("L")
+    return image.convert("L")
 
 
 def prints_of_files(files: Sequence[Path], look: Look | None = None) -> list[Print]:
@@ -57,9 +69,11 @@ def _prints(files: Sequence[Path]) -> list[Print]:
 
 def _read(path: Path) -> Print:
     try:
-        with Image.open(path) as image:
-            image.load()
-            return print_of(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.load()
+                return print_of(image)
     except FileNotFoundError:
         return Print(b"", 0, "missing")
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
@@ -112,19 +126,28 @@ def unnamed_findings(files: Sequence[Path], root: Path, part: str) -> list[Findi
 
 
 def shared_findings(
-    one: Sequence[Print], other: Sequence[Print], names: tuple[str, str], targets: tuple[np.ndarray, np.ndarray]
+    one: Sequence[Print],
+    other: Sequence[Print],
+    names: tuple[str, str],
+    targets: tuple[np.ndarray, np.ndarray],
+    files: tuple[Sequence[Path] | None, Sequence[Path] | None] = (None, None),
 ) -> list[Finding]:
-    """Images of the second part that stand in the first, exactly or nearly."""
-    first = {own.exact: place for place, own in enumerate(one) if not own.error}
-    exact = [(first[own.exact], place) for place, own in enumerate(other) if not own.error and own.exact in first]
-    copies = {place for _, place in exact}
+    """Images of the second part that stand in the first, exactly or nearly; told by their files, or their places."""
+
+    def place(part: int, index: int) -> str:
+        own = files[part]
+        return f"{names[part]} {index}" if own is None else str(own[index])
+
+    first = {own.exact: index for index, own in enumerate(one) if not own.error}
+    exact = [(first[own.exact], index) for index, own in enumerate(other) if not own.error and own.exact in first]
+    copies = {index for _, index in exact}
     near = [pair for pair in near_pairs([p.near for p in one], [p.near for p in other]) if pair[1] not in copies]
     near = [(a, b) for a, b in near if not one[a].error and not other[b].error]
     found = []
     for kind, pairs in (("the same image", exact), ("nearly the same image (perceptual hash)", near)):
         if not pairs:
             continue
-        held = len({place for _, place in pairs})
+        held = len({index for _, index in pairs})
         clash = sum(targets[0][a] != targets[1][b] for a, b in pairs)
         ruins = kind == "the same image" and held >= ENOUGH_TO_RUIN * len(other)
         found.append(
@@ -132,7 +155,7 @@ def shared_findings(
                 "serious" if ruins else "warning",
                 f"{held} of {len(other)} images ({100 * held / len(other):.2f} %) stand as {kind} in {names[0]} too; "
                 f"{clash} with another label",
-                f"{names[1]}: {some([str(b) for _, b in pairs])}",
+                some([f"{place(1, b)} = {place(0, a)}" for a, b in pairs], 3),
                 f"Take them out of {names[0]}: a test image that was trained on measures memory.",
             )
         )

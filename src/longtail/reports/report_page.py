@@ -13,7 +13,18 @@ from longtail.reports.shown_run import ShownRun, shown_runs
 from longtail.runs import RunFolder
 
 WORST, EXAMPLES = 8, 5
-TOLD = ("loss", "loss_arguments", "epochs", "batch_size", "learning_rate", "sampler", "mixing", "augmentations", "seed")
+TOLD = (
+    "second_stage",
+    "loss",
+    "loss_arguments",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "sampler",
+    "mixing",
+    "augmentations",
+    "seed",
+)
 
 
 def run_page(runs: Sequence[str | os.PathLike[str]], data: str | os.PathLike[str] | None = None) -> Page:
@@ -98,7 +109,7 @@ def _facts(runs: Sequence[ShownRun]) -> dict[str, str]:
     facts = {}
     for run in runs:
         config, versions = run.config, run.folder.header["versions"]
-        settings = ", ".join(f"{name} {_told(config[name])}" for name in TOLD if name in config)
+        settings = ", ".join(f"{name} {_told(config[name])}" for name in TOLD if config.get(name) not in (None, [], ()))
         facts[run.name] = f"{settings}; {', '.join(f'{name} {value}' for name, value in versions.items())}"
         if run.complete:
             minutes, parameters = run.result.get("training_minutes"), run.result.get("parameters", 0)
@@ -106,6 +117,8 @@ def _facts(runs: Sequence[ShownRun]) -> dict[str, str]:
         notes = run.result.get("notes") if run.complete else None
         if notes:
             facts[f"{run.name}, notes"] = "; ".join(notes)
+    if not any(run.complete for run in runs):
+        return facts
     transductive = any(name.startswith("transductive") for run in runs if run.complete for name in run.result["test"])
     facts["transductive"] = (
         "rows that say so were fitted on the unlabelled test set as a whole; all else was not"

@@ -27,6 +27,8 @@ def figures_of(runs: Runs) -> list[Figure]:
         draw = (_training_counts, _recall, _predictions, _trade_off, _gradient_ratios, _gradient_causes)
         drawn += [function(complete) for function in draw]
         drawn += [function(complete) for function in (_vector_norms, _similarities, _confusions, _reliability)]
+    elif any(run.gradients is not None for run in runs):
+        drawn.append(_gradients_so_far(runs))
     return [figure for figure in drawn if figure is not None]
 
 
@@ -131,6 +133,16 @@ def _gradient_ratios(runs: Runs) -> Figure | None:
         f"Over the whole training the {int(few.sum())} rarest classes receive negative gradient beside positive: "
         f"{', '.join(said)}. Below the dashed line a classifier is pushed away more than it is pulled."
     )
+    return Figure("Gradient that each classifier receives (figure 1b)", words, display.plot(), display.frame())
+
+
+def _gradients_so_far(runs: Runs) -> Figure:
+    """Of runs none of which is complete: what is recorded of their whole epochs."""
+    recorded = _recorded(runs)
+    counts = recorded[0][1].class_counts
+    ratios = {run.name: kept.ratio for run, kept in recorded if len(kept.class_counts) == len(counts)}
+    display = ByRankDisplay(ratios, counts, "positive ÷ negative gradient", scale="log", reference=1.0)
+    words = f"So far: {', '.join(f'{run.name} {kept.epochs} epochs' for run, kept in recorded)}."
     return Figure("Gradient that each classifier receives (figure 1b)", words, display.plot(), display.frame())
 
 

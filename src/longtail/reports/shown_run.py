@@ -51,8 +51,17 @@ class ShownRun:
 
     @cached_property
     def class_counts(self) -> np.ndarray:
-        """(C,) training images."""
-        return np.asarray(self.result["class_counts"])
+        """(C,) training images.
+
+        Raises:
+            ValueError: the result does not tell.
+        """
+        counts = self.result.get("class_counts")
+        if not isinstance(counts, list) or not isinstance(self.result.get("test"), dict):
+            raise ValueError(
+                f"{self.folder.path} must hold the result of a training run. Its result.json is of another kind."
+            )
+        return np.asarray(counts)
 
     @cached_property
     def groups(self) -> dict[str, np.ndarray]:
@@ -75,6 +84,11 @@ class ShownRun:
     def gradients(self) -> RecordedGradients | None:
         """What was recorded, or `None` where nothing was."""
         recorded = RecordedGradients.load(self.folder.path) if is_recorded(self.folder.path) else None
+        if recorded is not None and self.complete and len(recorded.class_counts) != len(self.class_counts):
+            raise ValueError(
+                f"{self.folder.path} must hold a recording of its own {len(self.class_counts)} classes. It has "
+                f"{len(recorded.class_counts)}."
+            )
         return recorded if recorded is not None and recorded.epochs else None
 
     @property
@@ -105,7 +119,11 @@ def shown_runs(folders: Sequence[RunFolder], data: str | os.PathLike[str] | None
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
         raise ValueError(f"`runs` must differ from each other. Got {twice} twice.")
-    losses = [str(folder.header["config"].get("loss", folder.path.name)) for folder in folders]
+    losses = [_method(folder) for folder in folders]
+    sets = {tuple(folder.header["config"].get(name) for name in ("dataset", "imbalance")) for folder in folders}
+    if len(sets) > 1:
+        told = " and ".join(f"{dataset}, imbalance {imbalance}" for dataset, imbalance in sorted(sets, key=str))
+        raise ValueError(f"`runs` must be on the same data. Got {told}.")
     seeded = [f"{loss}, seed {folder.header.get('seed')}" for loss, folder in zip(losses, folders, strict=True)]
     names = next(
         (names for names in (losses, seeded, [p.name for p in paths]) if len(set(names)) == len(names)),
@@ -117,3 +135,13 @@ def shown_runs(folders: Sequence[RunFolder], data: str | os.PathLike[str] | None
         if len(own) != len(counts[0]) or (own != counts[0]).any():
             raise ValueError(f"`runs` must have the same training images a class. Got others in {run.folder.path}.")
     return runs
+
+
+def _method(folder: RunFolder) -> str:
+    """The loss; of a second stage its name and what it comes after."""
+    config = folder.header["config"]
+    loss = str(config.get("loss", folder.path.name))
+    if "second_stage" not in config:
+        return loss
+    first = (folder.result or {}).get("first_stage", {}).get("config", {}).get("loss", "another run")
+    return f"{config['second_stage']} after {first}"

@@ -217,7 +217,9 @@ class RunFolder:
         path = self._predictions(name)
         if not path.exists():
             kept = sorted(file.stem.removeprefix("predictions-") for file in self.path.glob("predictions-*.npz"))
-            raise FileNotFoundError(f"`name` must be a set of this run ({', '.join(kept) or 'none'}). Got {name!r}.")
+            raise FileNotFoundError(
+                f"`name` must be a set of the run {self.path} ({', '.join(kept) or 'none'}). Got {name!r}."
+            )
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return arrays["logits"], arrays["target"]
@@ -234,7 +236,14 @@ class RunFolder:
         _save_tensors(self.path / "weights.pt", weights)
 
     def load_weights(self) -> dict[str, Any]:
-        """What `save_weights` kept, on the CPU. Nothing in the file is executed."""
+        """What `save_weights` kept, on the CPU. Nothing in the file is executed.
+
+        Raises:
+            FileNotFoundError: there are none.
+            ValueError: the file is damaged.
+        """
+        if not (self.path / "weights.pt").is_file():
+            raise FileNotFoundError(f"{self.path} must hold weights.pt, as a complete run does. It does not.")
         return _load_tensors(self.path / "weights.pt")
 
     def finish(self, result: Mapping[str, Any]) -> None:
