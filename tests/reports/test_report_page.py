@@ -173,3 +173,21 @@ def test_gradients_of_a_run_in_progress_are_shown(runs, tmp_path):
     page = run_page([tmp_path / "run"])
     assert "Gradient that each classifier receives (figure 1b)" in [figure.title for figure in page.figures]
     assert set(page.facts) == {"ce"}
+
+
+def test_causes_are_drawn_of_recordings_by_groups_too(runs, tmp_path):
+    """Groups that lie within many, medium and few, of three, four and three digits, give the numbers of the classes."""
+    shutil.copytree(runs / "ce", tmp_path / "ce")
+    whole = RecordedGradients.load(runs / "ce")
+    starts = [0, 3, 7]  # digits are ordered by frequency
+    both = {
+        name: np.add.reduceat(np.add.reduceat(getattr(whole, name), starts, 1), starts, 2)
+        for name in ("positive_by_cause", "negative_by_cause")
+    }
+    group = np.repeat([0, 1, 2], [3, 4, 3])
+    dataclasses.replace(whole, group=group, **both).save(tmp_path / "ce/gradients.npz")
+    one, other = (
+        next(figure.frame for figure in run_page([path]).figures if "1c" in figure.title)
+        for path in (runs / "ce", tmp_path / "ce")
+    )
+    np.testing.assert_allclose(one["value"], other["value"], rtol=1e-5)

@@ -148,9 +148,7 @@ def _gradients_so_far(runs: Runs) -> Figure:
 
 def _gradient_causes(runs: Runs) -> Figure | None:
     groups = runs[0].groups
-    recorded = [
-        (run, kept) for run, kept in _recorded(runs) if kept.negative_by_cause.shape[1] == len(run.class_counts)
-    ]
+    recorded = _recorded(runs)
     if not recorded or len(groups) < 2:
         return None
     squares = {run.name: _causes(kept, tuple(groups.items())) for run, kept in recorded}
@@ -166,8 +164,11 @@ def _gradient_causes(runs: Runs) -> Figure | None:
 
 
 def _causes(kept: RecordedGradients, groups: tuple[tuple[str, np.ndarray], ...]) -> np.ndarray:
+    """Of a recording by groups of neighbouring frequency each counts for the share of its classes."""
     total = kept.negative_by_cause.sum(0, dtype=np.float64)
-    return np.array([[total[np.ix_(own, cause)].sum() / own.sum() for _, cause in groups] for _, own in groups])
+    members = np.bincount(kept.group, minlength=len(total))
+    shares = np.array([np.bincount(kept.group, own, len(total)) / members for _, own in groups])
+    return np.asarray(shares @ total @ shares.T / np.array([[own.sum()] for _, own in groups]))
 
 
 def _vector_norms(runs: Runs) -> Figure:
