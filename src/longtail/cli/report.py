@@ -1,5 +1,6 @@
 """`longtail report RUN [RUN …]`."""
 
+import sys
 from pathlib import Path
 
 import tyro
@@ -26,4 +27,5 @@ def report(
         raise FileNotFoundError(f"--out must lie in a folder that exists. Got {out}.")
     from longtail.reports import run_page
 
-    print(f"page: {run_page(runs, data).save(out)}")
+    page = run_page(runs, data, tell=lambda what: print(what, file=sys.stderr))
+    print(f"page: {page.save(out)}")

@@ -1,7 +1,7 @@
 """The page of one run or several: scores, figures, confusions with their images, and how all was made."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -27,12 +27,17 @@ TOLD = (
 )
 
 
-def run_page(runs: Sequence[str | os.PathLike[str]], data: str | os.PathLike[str] | None = None) -> Page:
+def run_page(
+    runs: Sequence[str | os.PathLike[str]],
+    data: str | os.PathLike[str] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Page:
     """What one run or several say, laid over each other.
 
     Args:
         runs: run folders, complete or not, on the same training images.
         data: the folder of their data set, for similarities of features and for images; digits need none.
+        tell: is told what begins that takes a while.
 
     Raises:
         FileNotFoundError, ValueError: a folder that is no run, a damaged one, runs that do not fit together.
@@ -45,7 +50,7 @@ def run_page(runs: Sequence[str | os.PathLike[str]], data: str | os.PathLike[str
         >>> run_page([run.path]).title
         'gala on digits, imbalance 50'
     """
-    shown = shown_runs([RunFolder.open(run) for run in runs], data)
+    shown = shown_runs([RunFolder.open(run) for run in runs], data, tell)
     complete = [run for run in shown if run.complete]
     return Page(
         title=_title(shown),

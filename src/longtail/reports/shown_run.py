@@ -1,7 +1,7 @@
 """A run as a report shows it: what its folder holds, read once."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,10 +23,17 @@ class ShownRun:
         folder: the run.
         name: what it is called beside others.
         data: the folder of its data set, for what needs images.
+        tell: is told what begins that takes a while.
     """
 
-    def __init__(self, folder: RunFolder, name: str, data: str | os.PathLike[str] | None = None) -> None:
-        self.folder, self.name, self.data = folder, name, data
+    def __init__(
+        self,
+        folder: RunFolder,
+        name: str,
+        data: str | os.PathLike[str] | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self.folder, self.name, self.data, self.tell = folder, name, data, tell
 
     @property
     def config(self) -> dict[str, Any]:
@@ -99,7 +106,11 @@ class ShownRun:
     @cached_property
     def geometry(self) -> ClassGeometry | None:
         """Of class vectors and features, where the images are at hand."""
-        return class_geometry(self.folder, self.data) if self.has_images else None
+        if not self.has_images:
+            return None
+        if self.tell is not None:
+            self.tell(f"{self.name}: features of its training and test images")
+        return class_geometry(self.folder, self.data)
 
     def test_images(self, samples: np.ndarray) -> np.ndarray:
         """Those test images, (n, channels, side, side) uint8."""
@@ -107,7 +118,11 @@ class ShownRun:
         return np.asarray(sets.test.images[samples])
 
 
-def shown_runs(folders: Sequence[RunFolder], data: str | os.PathLike[str] | None = None) -> list[ShownRun]:
+def shown_runs(
+    folders: Sequence[RunFolder],
+    data: str | os.PathLike[str] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> list[ShownRun]:
     """Runs named by what tells them apart: the loss alone if that does, else with the seed, else the folder.
 
     Raises:
@@ -129,7 +144,7 @@ def shown_runs(folders: Sequence[RunFolder], data: str | os.PathLike[str] | None
         (names for names in (losses, seeded, [p.name for p in paths]) if len(set(names)) == len(names)),
         list(map(str, paths)),
     )
-    runs = [ShownRun(folder, name, data) for folder, name in zip(folders, names, strict=True)]
+    runs = [ShownRun(folder, name, data, tell) for folder, name in zip(folders, names, strict=True)]
     counts = [run.class_counts for run in runs if run.complete]
     for run, own in zip([run for run in runs if run.complete], counts, strict=True):
         if len(own) != len(counts[0]) or (own != counts[0]).any():
