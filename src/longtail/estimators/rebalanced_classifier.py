@@ -134,10 +134,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         """Seed and weights; all that can be refused before anything is fitted."""
         if not is_classifier(self.estimator):
             raise ValueError(f"`estimator` must be a classifier. Got {type(self.estimator).__name__}.")
-        pairs = (
-            [name for name, value in self.estimator.get_params().items() if value == "ovo"] if self._by_margin else []
-        )
-        if any(name.endswith("decision_function_shape") for name in pairs):
+        parameters = self.estimator.get_params() if self._by_margin else {}
+        if any(name.endswith("decision_function_shape") and value == "ovo" for name, value in parameters.items()):
             raise ValueError("`estimator` must score classes, not pairs of them: set decision_function_shape='ovr'.")
         counts = np.bincount(target)
         if counts.min() < 2 and (self._by_margin or len(counts) == 2):
@@ -189,7 +187,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     def _logits(self, scores: np.ndarray) -> np.ndarray:
         values = np.asarray(scores, dtype=np.float64)
-        if self._method() == "predict_proba":
+        if not self._by_margin:
             return log_probabilities(values, self._floor)
         return np.stack([np.zeros(len(values)), values], axis=1) if values.ndim == 1 else values
 

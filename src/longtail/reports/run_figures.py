@@ -117,13 +117,6 @@ def _gradient_ratios(runs: Runs) -> Figure | None:
     recorded = _recorded(runs)
     if not recorded:
         return None
-    display = ByRankDisplay(
-        {run.name: kept.ratio for run, kept in recorded},
-        runs[0].class_counts,
-        "positive ÷ negative gradient",
-        scale="log",
-        reference=1.0,
-    )
     few = runs[0].groups.get("few", np.ones(len(runs[0].class_counts), dtype=bool))
     said = [
         f"{kept.negative[:, few].sum() / max(kept.positive[:, few].sum(), 1e-12):.2f} times as much under {run.name}"
@@ -133,7 +126,7 @@ def _gradient_ratios(runs: Runs) -> Figure | None:
         f"Over the whole training the {int(few.sum())} rarest classes receive negative gradient beside positive: "
         f"{', '.join(said)}. Below the dashed line a classifier is pushed away more than it is pulled."
     )
-    return Figure("Gradient that each classifier receives (figure 1b)", words, display.plot(), display.frame())
+    return _ratio_figure({run.name: kept.ratio for run, kept in recorded}, runs[0].class_counts, words)
 
 
 def _gradients_so_far(runs: Runs) -> Figure:
@@ -141,8 +134,12 @@ def _gradients_so_far(runs: Runs) -> Figure:
     recorded = _recorded(runs)
     counts = recorded[0][1].class_counts
     ratios = {run.name: kept.ratio for run, kept in recorded if len(kept.class_counts) == len(counts)}
-    display = ByRankDisplay(ratios, counts, "positive ÷ negative gradient", scale="log", reference=1.0)
     words = f"So far: {', '.join(f'{run.name} {kept.epochs} epochs' for run, kept in recorded)}."
+    return _ratio_figure(ratios, counts, words)
+
+
+def _ratio_figure(ratios: dict[str, np.ndarray], class_counts: np.ndarray, words: str) -> Figure:
+    display = ByRankDisplay(ratios, class_counts, "positive ÷ negative gradient", scale="log", reference=1.0)
     return Figure("Gradient that each classifier receives (figure 1b)", words, display.plot(), display.frame())
 
 

@@ -40,7 +40,7 @@ class ShownRun:
         """As the run folder has it."""
         return dict(self.folder.header["config"])
 
-    @property
+    @cached_property
     def complete(self) -> bool:
         """Whether it has a result."""
         return self.folder.result is not None
