@@ -1,6 +1,6 @@
 """The run folder: what one training run leaves behind, and what reports, re-balancing and comparisons read.
 
-    run.json                configuration, seed, versions; written first
+    run.json                configuration, seed, versions, processor; written first
     metrics.jsonl           one JSON object a line, appended as training goes
     checkpoint.pt           the state of training, while it is not complete; loaded without executing anything
     weights.pt              tensors by name; loaded without executing anything
@@ -17,7 +17,6 @@ import io
 import json
 import os
 import pickle
-import platform
 import re
 import secrets
 import shutil
@@ -25,7 +24,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,6 +33,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from longtail.plain_json import to_json
+from longtail.runs.versions import current_versions
 from longtail.whole_file import write_whole
 
 SCHEMA_VERSION = 1
@@ -260,17 +259,6 @@ class RunFolder:
         if result is None:
             raise _damaged(path)
         return result
-
-
-def current_versions() -> dict[str, str]:
-    """What the last digits of a result may depend on."""
-    return {
-        "longtail": version("longtail"),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "threads": str(torch.get_num_threads()),
-    }
 
 
 def _save_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
