@@ -69,7 +69,8 @@ def _loaded(data: str | None) -> Any:
 
 
 def _stop_with_the_queue() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):  # unbuffered: a thread in a buffer's read would keep the process from ending
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
