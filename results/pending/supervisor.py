@@ -222,14 +222,14 @@ class Queue:
 
     def _fingerprints(self, worker: Worker, run: RunFolder) -> dict[str, str]:
         """The hashes of this run's commit and of every other commit in its table row, on this processor."""
-        row = of_the_same_row(run.header["config"], read_finished(self.place.results))
-        commits = {worker.commit: self.place.run_of(worker.entry.name)}
-        commits |= {commit: self.place.run_of(f"{worker.entry.name}.{commit}") for commit in row if commit}
-        for commit, out in commits.items():
-            if commit != worker.commit and self.place.has(commit) and not self.stopping:
+        others = of_the_same_row(run.header["config"], read_finished(self.place.results)) - {worker.commit, None}
+        out = self.place.run_of(worker.entry.name)
+        outs = {worker.commit: out} | {commit: out.with_name(f"{out.name}.{commit}") for commit in others}
+        for commit in others:
+            if self.place.has(commit) and not self.stopping:
                 with self.place.log_of(worker.entry.name).open("ab") as log:
-                    self._start(self._task(worker.entry, commit, out, None), commit, log).wait()
-        files = {commit: out.with_name(f"{out.name}.fingerprint.json") for commit, out in commits.items()}
+                    self._start(self._task(worker.entry, commit, outs[commit], None), commit, log).wait()
+        files = {commit: path.with_name(f"{path.name}.fingerprint.json") for commit, path in outs.items()}
         return {commit: json.loads(file.read_text())["hash"] for commit, file in files.items() if file.exists()}
 
     def _write_pages(self) -> None:
