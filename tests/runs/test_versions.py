@@ -12,7 +12,9 @@ def test_run_json_names_the_processor_and_the_versions(tmp_path):
 
 
 def test_the_processor_is_told_by_name_family_and_instructions(monkeypatch):
-    cpuinfo = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 18\n"
+    cpuinfo = (
+        "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 18\n"
+    )
     monkeypatch.setattr(Path, "is_file", lambda path: path == Path("/proc/cpuinfo"))
     monkeypatch.setattr(Path, "read_text", lambda path, errors: cpuinfo)
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")

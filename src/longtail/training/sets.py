@@ -112,9 +112,9 @@ def _digits(config: TrainingConfig, _data: Folder, _download: bool) -> tuple[Ima
 
 
 def _plankton(config: TrainingConfig, data: Folder, _download: bool) -> tuple[Images, Images, Images]:
+    _check_no_balanced_validation(config)
     if data is None:
         raise ValueError("`data` must be the folder of the plankton. Got none.")
-    _check_no_balanced_validation(config)
     if config.imbalance is not None:
         raise ValueError(f"`imbalance` must be None for plankton, whose tail is its own. Got {config.imbalance:g}.")
     if config.validation:
