@@ -16,13 +16,13 @@ def test_the_processor_is_told_by_name_family_and_instructions(monkeypatch):
         "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 18\n"
     )
     monkeypatch.setattr(Path, "is_file", lambda path: path == Path("/proc/cpuinfo"))
-    monkeypatch.setattr(Path, "read_text", lambda path, errors: cpuinfo)
+    monkeypatch.setattr(Path, "read_text", lambda _, errors: cpuinfo if errors else "")
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
     assert processor_name.__wrapped__() == "AMD EPYC, family 25, model 17, AVX512"
 
 
 def test_without_a_list_of_processors_the_platform_is_asked(monkeypatch):
-    monkeypatch.setattr(Path, "is_file", lambda path: False)
+    monkeypatch.setattr(Path, "is_file", lambda _: False)
     monkeypatch.setattr("platform.processor", lambda: "arm")
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "DEFAULT")
     assert processor_name.__wrapped__() == "arm, DEFAULT"

@@ -35,7 +35,7 @@ def processor_name() -> str:
         'AMD EPYC, family 25, model 17, AVX512'
     """
     cpuinfo = Path("/proc/cpuinfo")
-    entries = {}
+    entries: dict[str, str] = {}
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():
             name, _, value = line.partition(":")
