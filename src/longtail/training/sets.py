@@ -72,11 +72,35 @@ def _cifar(config: TrainingConfig, data: Data, download: bool) -> tuple[Images, 
     kept = torch.arange(len(cifar.train_target)).numpy()
     if config.imbalance is not None:
         kept = long_tailed_indices(cifar.train_target, config.imbalance, config.profile, seed=config.subset_seed)
+    test = cifar.test_images, cifar.test_target
+    if config.validation_per_class:
+        kept, rest = _balanced_validation(cifar.train_target.numpy(), kept, config)
+        held_out = cifar.train_images[rest], cifar.train_target[rest]
+        return (cifar.train_images[kept], cifar.train_target[kept]), held_out, test
     train, held_out = _split((cifar.train_images[kept], cifar.train_target[kept]), config.validation)
-    return train, held_out, (cifar.test_images, cifar.test_target)
+    return train, held_out, test
+
+
+def _balanced_validation(target: np.ndarray, kept: np.ndarray, config: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Indices to train on and to hold out, as many of each class; what the subset leaves out comes first."""
+    order = long_tailed_indices(target, 1, seed=config.subset_seed)  # the shuffle whose first images the subset keeps
+    number, counts = config.validation_per_class, np.bincount(target[kept])
+    train, held_out = [], []
+    for label, count in enumerate(counts):
+        shuffled = order[target[order] == label]
+        start = min(count, len(shuffled) - number)
+        if start < 1:
+            raise ValueError(
+                f"`validation_per_class` must leave an image of each class to train on. Got {number}, and class "
+                f"{label} has {len(shuffled)}."
+            )
+        train.append(shuffled[:start])
+        held_out.append(shuffled[start : start + number])
+    return np.concatenate(train), np.concatenate(held_out)
 
 
 def _digits(config: TrainingConfig, _data: Data, _download: bool) -> tuple[Images, Images, Images]:
+    _check_no_balanced_validation(config)
     if config.profile != "exp":
         raise ValueError(f'`profile` must be "exp" for digits. Got {config.profile!r}.')
     if config.imbalance is None:
@@ -91,6 +115,7 @@ def _digits(config: TrainingConfig, _data: Data, _download: bool) -> tuple[Image
 def _plankton(config: TrainingConfig, data: Data, _download: bool) -> tuple[Images, Images, Images]:
     if data is None or isinstance(data, Cifar):
         raise ValueError(f"`data` must be the folder of the plankton. Got {'none' if data is None else 'CIFAR'}.")
+    _check_no_balanced_validation(config)
     if config.imbalance is not None:
         raise ValueError(f"`imbalance` must be None for plankton, whose tail is its own. Got {config.imbalance:g}.")
     if config.validation:
@@ -99,6 +124,14 @@ def _plankton(config: TrainingConfig, data: Data, _download: bool) -> tuple[Imag
         )
     sets = load_plankton(data)
     return sets[0:2], sets[2:4], sets[4:6]
+
+
+def _check_no_balanced_validation(config: TrainingConfig) -> None:
+    if config.validation_per_class:
+        raise ValueError(
+            f"`validation_per_class` must be 0 for {config.dataset}, whose training set leaves no images out. "
+            f"Got {config.validation_per_class}."
+        )
 
 
 LOADERS: dict[str, Callable[[TrainingConfig, Data, bool], tuple[Images, Images, Images]]] = {
