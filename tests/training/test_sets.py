@@ -3,8 +3,10 @@ import dataclasses
 import pytest
 import torch
 
-from longtail.data import long_tailed_digits
+from longtail.data import load_cifar, long_tailed_digits
 from longtail.recipes import digits_lt, plankton
+from longtail.runs import RunFolder
+from longtail.training import run_experiment
 from longtail.training.sets import load_sets
 from training.tiny import tiny_config
 
@@ -56,6 +58,22 @@ def test_a_balanced_validation_set_takes_what_the_subset_leaves_out_first(tiny):
     assert len(rest) == 50
     assert not trained & rest
     assert kept <= trained | rest
+
+
+def test_cifar_in_memory_trains_as_from_its_folder(tiny, tmp_path):
+    config, cifar = tiny_config(epochs=1, depth=8), load_cifar("cifar10", tiny)
+    from_folder = run_experiment(config, data=tiny, out=tmp_path / "folder")
+    run_experiment(config, data=cifar, out=tmp_path / "memory")
+    from_memory = RunFolder.open(tmp_path / "memory")
+    for name in ("train", "test"):
+        for ours, theirs in zip(from_memory.load_predictions(name), from_folder.load_predictions(name), strict=True):
+            assert (ours == theirs).all()
+    assert {**from_memory.result, "training_minutes": 0} == {**from_folder.result, "training_minutes": 0}
+
+
+def test_cifar_in_memory_is_no_plankton(tiny):
+    with pytest.raises(ValueError, match="must be the folder of the plankton. Got CIFAR"):
+        load_sets(plankton(), load_cifar("cifar10", tiny), CPU)
 
 
 @pytest.mark.parametrize(

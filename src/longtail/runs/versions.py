@@ -2,17 +2,18 @@
 
 import platform
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 
+import longtail
+
 
 def current_versions() -> dict[str, str]:
     """Versions, threads and processor of this process, and the GPU if there is one."""
     versions = {
-        "longtail": version("longtail"),
+        "longtail": longtail.__version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
