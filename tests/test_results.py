@@ -65,7 +65,8 @@ def test_runs_become_a_table_whatever_they_are(tiny_data, tmp_path):
     rows = [line for line in said.splitlines() if line.startswith("| 4 |")]
     assert len(rows) == 2 * 5 + 2
     assert re.match(
-        r"\| 4 \| cross-entropy \(depth 20, epochs 3, .*\) \| 0, 1 \| raw \| [\d.]+ ± [\d.]+ \| none \|", rows[0]
+        r"\| 4 \| cross-entropy \(model resnet20-cifar, epochs 3, .*\) \| 0, 1 \| raw \| [\d.]+ ± [\d.]+ \| none \|",
+        rows[0],
     )
     assert "epochs 1" in rows[5]
     assert "† transductive" in said
