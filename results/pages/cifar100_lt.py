@@ -30,15 +30,10 @@ class Section:
         return max(rows, key=lambda row: len(row.complete), default=None)
 
 
-def held_out(row: Row) -> bool:
-    """Whether images were held out of training, on which settings are chosen."""
-    return bool(row.config["validation"] or row.config.get("validation_per_class"))
-
-
 def values(results: Path) -> dict[str, Any]:
     rows = rows_of(read_runs(results / "runs", "cifar100"))
     processors = Processors(rows)
-    sweeps = [row for row in rows if held_out(row)]
+    sweeps = [row for row in rows if row.holds_out]
     stages = [row for row in rows if row.config.get("second_stage") and row not in sweeps]
     main = [row for row in rows if row not in sweeps and row not in stages]
     levels = dict.fromkeys(row.config["imbalance"] for row in main)

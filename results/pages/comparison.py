@@ -1,5 +1,6 @@
 """A comparison of methods: the rows of its table, from collected runs or from a table that was transcribed."""
 
+import math
 import statistics
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ class Score(NamedTuple):
     deviation: float | None
 
     def __str__(self) -> str:
+        if math.isnan(self.mean):
+            return "none"
         return decimal(self.mean) + ("" if self.deviation is None else f" ± {decimal(self.deviation)}")
 
 
@@ -122,9 +125,12 @@ def groups_of(scores: Iterable[dict[str, float]]) -> dict[str, str]:
     return SCORES if differs else {group: key for group, key in SCORES.items() if group != "accuracy"}
 
 
-def score_of(shares: list[float]) -> Score:
-    deviation = in_percent(statistics.stdev(shares)) if len(shares) > 1 else None
-    return Score(in_percent(statistics.mean(shares)), deviation)
+def score_of(shares: list[float | None]) -> Score:
+    """Not a number where a group has no classes."""
+    known = [share for share in shares if share is not None]
+    if len(known) < len(shares):
+        return Score(math.nan, None)
+    return Score(in_percent(statistics.mean(known)), in_percent(statistics.stdev(known)) if len(known) > 1 else None)
 
 
 def minutes_of(result: dict[str, Any]) -> float:

@@ -3,6 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,11 @@ class Runs:
     def slope(self) -> float:
         return statistics.mean(result[SLOPE] for result in self.results["GALA"])
 
-    def table(self, treatments: Iterable[str] = TREATMENTS) -> str:
+    def table(self, shown: Iterable[tuple[str, str]] = tuple(product(LOSSES, TREATMENTS))) -> str:
+        """Rows of a loss and a treatment."""
         rows = [
             (loss, treatment, *(spread(self.scores(loss, treatment, group)) for group in GROUPS))
-            for loss in LOSSES
-            for treatment in treatments
+            for loss, treatment in shown
         ]
         return table(("loss", "re-balancing", *GROUPS), rows, left=2)
 

@@ -58,10 +58,10 @@ def wrapped(text: str) -> str:
 def _wrapped_block(block: str) -> str:
     if block.startswith(("#", "|", "    ", "![")):
         return block
-    parts = re.split(r"\n(?=- )", block)
-    return "\n".join(
-        textwrap.fill(
-            " ".join(part.split()), 120, subsequent_indent="  " * part.startswith("- "), break_on_hyphens=False
-        )
-        for part in parts
-    )
+    return "\n".join(map(_filled, re.split(r"\n(?=- )", block)))
+
+
+def _filled(part: str) -> str:
+    words = " ".join(part.split()).replace(" %", "\0%")  # no line begins with the sign of a percentage
+    indent = "  " * part.startswith("- ")
+    return textwrap.fill(words, 120, subsequent_indent=indent, break_on_hyphens=False).replace("\0%", " %")

@@ -73,7 +73,14 @@ class Row:
             return []
         usual = json.loads(to_json(vars(RECIPES[self.runs[0]["recipe"]]()))) | RESOLVED
         apart = (*NAMED_APART, *OF_THE_RUN)
-        return [f"{name} {value}" for name, value in self.config.items() if name not in apart and value != usual[name]]
+        return [
+            f"{name} {value}" for name, value in self.config.items() if name not in apart and value != usual.get(name)
+        ]
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether images were held out of training, on which settings are chosen."""
+        return bool(self.config["validation"] or self.config.get("validation_per_class"))
 
     @property
     def seeds(self) -> str:
