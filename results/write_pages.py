@@ -3,7 +3,7 @@
     python results/write_pages.py [PAGE …]            # all pages, or those named: digits, fix, …
     python results/write_pages.py --check [PAGE …]    # writes nothing; names the pages that differ and exits with 1
 
-README is a page too: the section "Results" of README.md.
+Two pages have other names: README is the section "Results" of README.md at the top, index is results/README.md.
 """
 
 import argparse
@@ -20,7 +20,7 @@ PAGES = tuple(sorted(path.name.removesuffix(".md.jinja") for path in TEMPLATES.g
 
 
 def file_of(page: str, results: Path = RESULTS) -> Path:
-    return results.parent / "README.md" if page == README else results / f"{page}.md"
+    return {README: results.parent / "README.md", "index": results / "README.md"}.get(page, results / f"{page}.md")
 
 
 def text_of(page: str, results: Path = RESULTS) -> str:

@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pages.comparison import Comparison, by_method
+from pages.comparison import Comparison, Row, by_method
 from pages.environment import environment_of, processor_of
 from pages.formatting import decimal, in_percent, table
 from pages.names import name_of
@@ -42,6 +42,11 @@ class TwoProcessors:
         return max(abs(change) for changes in self.changes.values() for change in changes)
 
     @property
+    def typical_single_change(self) -> float:
+        """Root mean square over methods and seeds."""
+        return statistics.mean(change**2 for changes in self.changes.values() for change in changes) ** 0.5
+
+    @property
     def typical_deviation(self) -> float:
         """Standard deviation over seeds, the median of the methods."""
         first = self.comparisons[0]
@@ -70,6 +75,10 @@ class TwoProcessors:
         return table(("method", *self.processors, "difference", "largest of one seed"), rows, left=1)
 
 
+def best_row(comparison: Comparison) -> Row:
+    return max(comparison.rows, key=lambda row: row.scores["all"].mean)
+
+
 def followers(comparison: Comparison, number: int = 4) -> list[str]:
     """The methods behind the best one, each with its mean. Those with the same scores as the best are left out."""
     first, *others = comparison.ranked()
@@ -95,7 +104,8 @@ def values(results: Path) -> dict[str, Any]:
         "c": comparison,
         "counts": comparison.class_counts,
         "environment": environment_of(comparison.versions),
-        "best_row": max(comparison.rows, key=lambda row: row.scores["all"].mean),
+        "best_row": best_row(comparison),
+        "other_best_row": best_row(Comparison(other)),
         "followers": followers(comparison),
         "largest_gains": largest_gains(comparison),
         "median_gain": median_gain(comparison, "inductive"),

@@ -88,6 +88,7 @@ def test_two_processors_are_compared_seed_by_seed():
     assert both.largest_change == pytest.approx(1.5)
     assert both.typical_change == pytest.approx(1.5)
     assert both.largest_single_change == pytest.approx(2)
+    assert both.typical_single_change == pytest.approx(2.5**0.5)
     assert both.typical_deviation == pytest.approx(7.0710678)
     assert (both.pairs, both.swapped, both.best()) == (1, 0, ["GALA", "GALA"])
     assert both.table().splitlines()[2] == "| ce | 55.0 ± 7.1 | 56.5 ± 7.8 | 1.5 | 2.0 |"
