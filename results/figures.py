@@ -10,6 +10,7 @@ the numbers that each claim of the paper is about, run by run.
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ FIGURES = {
 }
 
 
-def numbers_of(run: ShownRun) -> dict[str, float | str]:
+def numbers_of(run: ShownRun) -> dict[str, Any]:
     """What the claims are about."""
     few, many, kept, geometry = run.groups["few"], run.groups["many"], run.gradients, run.geometry
     assert kept is not None
@@ -38,6 +39,7 @@ def numbers_of(run: ShownRun) -> dict[str, float | str]:
     return {
         "run": run.name,
         "epochs": run.config["epochs"],
+        "versions": run.folder.header["versions"],
         "length": float(geometry.vector_norm[many].mean() / geometry.vector_norm[few].mean()),
         "ratio_few": float(kept.negative[:, few].sum() / kept.positive[:, few].sum()),
         "ratio_first": float(kept.negative[0, few].sum() / kept.positive[0, few].sum()),

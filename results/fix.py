@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import sklearn
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -38,7 +39,7 @@ from longtail.repair.calibration import log_probabilities
 from longtail.repair.findings import Diagnosis
 from longtail.repair.folds import stratified_folds
 from longtail.repair.predictions import load_predictions
-from longtail.runs import RunFolder
+from longtail.runs import RunFolder, current_versions
 from longtail.whole_file import write_whole
 
 FOLDS = 4
@@ -232,10 +233,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, required=True, help="added to; cases that are there are not run again")
     options = parser.parse_args()
     results = json.loads(options.json.read_text()) if options.json.exists() else []
+    versions = current_versions() | {"scikit-learn": sklearn.__version__}
     known = {(r["data"], r["model"], r["seed"]) for r in results}
     for result in all_results(options, known):
         same = [r for r in results if all(r[key] == result[key] for key in ("data", "model", "seed"))]
-        results = [r for r in results if r not in same] + [result]
+        results = [r for r in results if r not in same] + [result | {"versions": versions}]
         save(results, options.json)
         print({key: result[key] for key in ("data", "model", "seed", "verdict", "before", "after")}, file=sys.stderr)
     return 0

@@ -30,21 +30,25 @@ class Section:
         return max(rows, key=lambda row: len(row.complete), default=None)
 
 
+def sections_of(rows: Sequence[Row], processors: Processors) -> list[Section]:
+    levels = dict.fromkeys(row.config["imbalance"] for row in rows)
+    return [Section([row for row in rows if row.config["imbalance"] == level], processors) for level in levels]
+
+
 def values(results: Path) -> dict[str, Any]:
     rows = rows_of(read_runs(results / "runs", "cifar100"))
     processors = Processors(rows)
     sweeps = [row for row in rows if row.holds_out]
     stages = [row for row in rows if row.config.get("second_stage") and row not in sweeps]
     main = [row for row in rows if row not in sweeps and row not in stages]
-    levels = dict.fromkeys(row.config["imbalance"] for row in main)
     return {
-        "sections": [Section([row for row in main if row.config["imbalance"] == k], processors) for k in levels],
+        "sections": sections_of(main, processors),
         "config": main[0].config,
         "parameters": next(row for row in main if row.complete).results[0]["parameters"],
         "processors": processors.legend(),
         "provenance": provenance_table(rows),
         "sweeps": sweep_table(sweeps, processors) if sweeps else "",
-        "stages": scores_table(stages, processors) if stages else "",
+        "stages": sections_of(stages, processors),
         **transcribed_values(results, main),
     }
 

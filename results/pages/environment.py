@@ -1,8 +1,11 @@
 """What a result depends on beside its configuration and seed: versions, threads and processor."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 UNKNOWN = "not recorded"
+BEFORE = {"longtail": "0.1.0", "python": "3.11.7", "torch": "2.15.0", "numpy": "2.4.6"}
+"""Of results from before each had its versions beside it; their processor was not recorded."""
 
 
 def environment_of(versions: Mapping[str, str | None]) -> str:
@@ -16,3 +19,9 @@ def environment_of(versions: Mapping[str, str | None]) -> str:
 
 def processor_of(versions: Mapping[str, str | None]) -> str:
     return versions.get("gpu") or versions.get("processor") or UNKNOWN
+
+
+def environments_of(results: Iterable[Mapping[str, Any]], before: Mapping[str, str]) -> str:
+    """All environments that results name; those without versions are from `before`."""
+    found = dict.fromkeys(environment_of(result.get("versions", before)) for result in results)
+    return "; or ".join(found)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pages.environment import BEFORE, environments_of
 from pages.formatting import decimal, table
 from pages.run_rows import read_runs, rows_of
 
@@ -54,6 +55,7 @@ def values(results: Path) -> dict[str, Any]:
     lengths = [run["length"] for numbers in by_folder.values() for run in numbers.values()]
     return {
         "cifar": cifar,
+        "environments": environments_of([run for numbers in by_folder.values() for run in numbers.values()], BEFORE),
         "digits": digits,
         "cifar_table": numbers_table(cifar),
         "digits_table": numbers_table(digits),

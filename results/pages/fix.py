@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from pages.environment import BEFORE, environments_of
 from pages.formatting import decimal, percent, spread, table
 
 CANDIDATES = {
@@ -189,6 +190,7 @@ def values(results: Path) -> dict[str, Any]:
     return {
         "runs": runs,
         "group": {(group.data, group.model): group for group in groups},
+        "environments": environments_of(runs, BEFORE | {"scikit-learn": "1.9.1"}),
         "promises": promises_table(groups),
         "gains": gains_table(groups),
         "other_ways": other_ways_table(groups),

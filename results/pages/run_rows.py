@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -129,24 +129,47 @@ def read_runs(folder: Path, dataset: str) -> list[Run]:
         try:
             run = json.loads(path.read_text())
             run["config"] = DEFAULTS | run["config"]
-            if run["config"]["dataset"] == dataset and run["versions"] and ("failure" in run or run["result"]["test"]):
+            _ = run["recipe"], run["seed"], run["versions"], run["fingerprints"], run["commit"]
+            if run["config"]["dataset"] == dataset and ("failure" in run or run["result"]["test"]):
                 runs.append(run)
         except (ValueError, KeyError, TypeError):
-            raise ValueError(f"{path} must be a run with a configuration, versions and a result. It is not.") from None
+            raise ValueError(f"{path} must be a run that the queue kept. It is damaged: delete it.") from None
     return runs
 
 
 def rows_of(runs: Iterable[Run]) -> list[Row]:
-    """Sorted by imbalance, the largest first, then by method."""
+    """Sorted by imbalance, the largest first, then by method.
+
+    Raises:
+        ValueError: two runs of a row have the same seed.
+    """
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        shared = {name: value for name, value in run["config"].items() if name not in OF_THE_RUN}
-        groups.setdefault(json.dumps(shared, sort_keys=True), []).append(run)
+        groups.setdefault(json.dumps(settings_of(run), sort_keys=True), []).append(run)
     rows = []
     for group in groups.values():
         parts = linked(group)
         rows += [Row(part, split=len(parts) > 1) for part in parts]
+    for row in rows:
+        check_seeds(row)
     return sorted(rows, key=place)
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """What runs of a row share; of a second stage also what its first stage was."""
+    first = run.get("result", {}).get("first_stage", {}).get("config", {})
+    return {**without_seed(run["config"]), "settings of the first stage": without_seed(first)}
+
+
+def without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in OF_THE_RUN}
+
+
+def check_seeds(row: Row) -> None:
+    seeds = [run["seed"] for run in row.runs]
+    twice = [run["name"] for run in row.runs if seeds.count(run["seed"]) > 1]
+    if twice:
+        raise ValueError(f"Runs of one row must differ in the seed. {' and '.join(twice)} do not: delete one of them.")
 
 
 def linked(runs: list[Run]) -> list[list[Run]]:

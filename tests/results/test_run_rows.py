@@ -18,7 +18,12 @@ def made_up(all_=0.5, commit="a" * 40, fingerprints=None, processor="Some CPU", 
     """A run whose numbers are made up."""
     run = copy.deepcopy(MADE)
     run["config"] |= {"seed": 0, **settings}
-    run |= {"seed": run["config"]["seed"], "commit": commit, "fingerprints": fingerprints or {}}
+    run |= {
+        "name": f"run-{run['config']['seed']}",
+        "seed": run["config"]["seed"],
+        "commit": commit,
+        "fingerprints": fingerprints or {},
+    }
     run["versions"] |= {"processor": processor, **(versions or {})}
     run["result"] |= {"test": {"raw": SCORES | {"balanced_accuracy": all_}}, "class_counts": [500, 5]}
     return run
@@ -140,5 +145,23 @@ def test_sweeps_show_scores_on_held_out_images_the_best_first(rows):
 def test_other_data_and_damaged_files(rows, tmp_path):
     assert rows(made_up(dataset="digits")) == []
     (tmp_path / "broken.json").write_text('{"config": {}}')
-    with pytest.raises(ValueError, match=r"broken\.json must be a run"):
+    with pytest.raises(ValueError, match=r"broken\.json must be a run that the queue kept"):
         read_runs(tmp_path, "cifar100")
+
+
+def test_second_stages_are_rows_by_what_they_come_after(rows):
+    def stage(first, seed):
+        run = made_up(second_stage="crt", first_stage=f"checksum {first} {seed}", seed=seed, epochs=10)
+        run["result"]["first_stage"] = {"config": {**MADE["config"], "loss": first, "seed": seed}, "folder": "first"}
+        return run
+
+    found = rows(stage("ce", 0), stage("ce", 1), stage("gala", 0))
+    assert sorted((row.name, row.seeds) for row in found) == [
+        ("cRT after GALA", "0"),
+        ("cRT after cross-entropy", "0, 1"),
+    ]
+
+
+def test_one_seed_does_not_count_twice(rows):
+    with pytest.raises(ValueError, match="run-1 and run-1 do not: delete one"):
+        rows(made_up(), made_up(seed=1), made_up(seed=1))
