@@ -3,8 +3,10 @@ import dataclasses
 import pytest
 import torch
 
-from longtail.data import long_tailed_digits
+from longtail.data import load_cifar, long_tailed_digits
 from longtail.recipes import digits_lt, plankton
+from longtail.runs import RunFolder
+from longtail.training import run_experiment
 from longtail.training.sets import load_sets
 from training.tiny import tiny_config
 
@@ -44,9 +46,41 @@ def test_all_of_cifar_where_no_imbalance_is_asked_for(tiny):
     assert len(both.unique(dim=0)) == 200
 
 
+def test_a_balanced_validation_set_takes_what_the_subset_leaves_out_first(tiny):
+    plain, held = load_sets(tiny_config(), tiny, CPU), load_sets(tiny_config(validation_per_class=5), tiny, CPU)
+    assert plain.class_counts.tolist() == [20, 17, 14, 12, 10, 9, 7, 6, 5, 5]
+    assert held.class_counts.tolist() == [15, 15, 14, 12, 10, 9, 7, 6, 5, 5]  # the head holds out, the tail does not
+    assert held.validation.target.bincount().tolist() == [5] * 10
+    assert held.holds_out_every_class
+    trained, kept = ({image.tobytes() for image in sets.train.images.flatten(1).numpy()} for sets in (held, plain))
+    rest = {image.tobytes() for image in held.validation.images.flatten(1).numpy()}
+    assert trained <= kept
+    assert len(rest) == 50
+    assert not trained & rest
+    assert kept <= trained | rest
+
+
+def test_cifar_in_memory_trains_as_from_its_folder(tiny, tmp_path):
+    config, cifar = tiny_config(epochs=1, depth=8), load_cifar("cifar10", tiny)
+    from_folder = run_experiment(config, data=tiny, out=tmp_path / "folder")
+    run_experiment(config, data=cifar, out=tmp_path / "memory")
+    from_memory = RunFolder.open(tmp_path / "memory")
+    for name in ("train", "test"):
+        for ours, theirs in zip(from_memory.load_predictions(name), from_folder.load_predictions(name), strict=True):
+            assert (ours == theirs).all()
+    assert {**from_memory.result, "training_minutes": 0} == {**from_folder.result, "training_minutes": 0}
+
+
+def test_cifar_in_memory_is_no_plankton(tiny):
+    with pytest.raises(ValueError, match="must be the folder of the plankton. Got CIFAR"):
+        load_sets(plankton(), load_cifar("cifar10", tiny), CPU)
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
+        (digits_lt(validation_per_class=5), "`validation_per_class` must be 0 for digits"),
+        (plankton(validation_per_class=5), "`validation_per_class` must be 0 for plankton"),
         (digits_lt(profile="step"), '`profile` must be "exp" for digits'),
         (digits_lt(mean=(0.5,) * 3, std=(0.5,) * 3), "must hold one value a channel, 1 for digits. Got 3"),
         (digits_lt(augmentations=("auto_augment",)), 'must leave out "auto_augment", which is for colours'),
@@ -71,3 +105,8 @@ def test_settings_that_do_not_fit_the_data_are_refused(config, message):
 def test_plankton_is_taken_as_it_is(tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         load_sets(plankton(**settings), tmp_path, CPU)
+
+
+def test_a_balanced_validation_set_leaves_each_class_an_image_to_train_on(tiny):
+    with pytest.raises(ValueError, match="must leave an image of each class .* Got 20, and class 0 has 20"):
+        load_sets(tiny_config(validation_per_class=20), tiny, CPU)

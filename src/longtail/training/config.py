@@ -37,6 +37,9 @@ class TrainingConfig:
     """Which samples the long-tailed subset keeps; 0 gives the subset that the field compares on."""
     validation: float = 0.0
     """Share of each class that is held out of training, rounded up; a class of one sample gives none."""
+    validation_per_class: int = 0
+    """Images per class of a balanced validation set: of those that the long-tailed subset of CIFAR leaves out, and of
+    those that it keeps where too few are left out."""
     shrink: int = 1
     """Factor by which the sides of the images are shortened, by averaging."""
     depth: Literal[8, 14, 20, 32, 44, 56] = 32
@@ -105,7 +108,14 @@ class TrainingConfig:
         for name in ("batch_size", "shrink"):
             check_integer(name, getattr(self, name), minimum=1)
         check_integer("epochs", self.epochs, minimum=self.LEAST_EPOCHS)
-        for name in ("warmup_epochs", "evaluate_every", "reweight_from", "many_above", "few_below"):
+        for name in (
+            "warmup_epochs",
+            "evaluate_every",
+            "reweight_from",
+            "many_above",
+            "few_below",
+            "validation_per_class",
+        ):
             check_integer(name, getattr(self, name), minimum=0)
         for name in ("seed", "subset_seed"):
             check_integer(name, getattr(self, name), minimum=0)
@@ -136,6 +146,11 @@ class TrainingConfig:
         check_fraction("validation", self.validation)
         if self.validation > 0.5:
             raise ValueError(f"`validation` must be at most 0.5 of each class. Got {self.validation!r}.")
+        if self.validation and self.validation_per_class:
+            raise ValueError(
+                "`validation` must be 0 with `validation_per_class`, which holds out images of its own. "
+                f"Got {self.validation!r} and {self.validation_per_class}."
+            )
         for name in ("mean", "std"):
             if len(getattr(self, name)) not in (1, 3):
                 raise ValueError(f"`{name}` must hold 3 values, or 1 for grey images. Got {getattr(self, name)!r}.")

@@ -23,7 +23,7 @@ from longtail.training.network import make_network
 from longtail.training.resume import adopt, differing_versions
 from longtail.training.second_stage import SecondStage, SecondStageConfig, build, keep_lengths, with_features
 from longtail.training.seeds import derive_seed, generator_for
-from longtail.training.sets import Sets, load_sets
+from longtail.training.sets import Data, Sets, load_sets
 from longtail.training.state import TrainingState
 from longtail.transforms import cutmix, mixup, remix
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def run_experiment(
     config: TrainingConfig,
     *,
-    data: str | os.PathLike[str] | None,
+    data: Data,
     out: str | os.PathLike[str],
     resume: bool = False,
     download: bool = False,
@@ -46,7 +46,7 @@ def run_experiment(
 
     Args:
         config: what the result depends on.
-        data: the folder of the data set; digits need none.
+        data: the folder of the data set, or CIFAR already in memory, as `load_cifar` returns it; digits need none.
         out: the run folder, new unless `resume`.
         resume: go on with the run in `out` from its last checkpoint, to the very result that it would have had; a
             complete run is left as it is. Begins a new one where `out` does not exist.

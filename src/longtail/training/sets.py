@@ -10,12 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.data import class_counts, load_cifar, load_plankton, long_tailed_digits, long_tailed_indices
+from longtail.data.cifar import Cifar
 from longtail.training.config import TrainingConfig
 from longtail.training.images import SmallImages
 
 IMAGE_SIDES = {"cifar10": 32, "cifar100": 32, "digits": 8, "plankton": 48}
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "digits": 10, "plankton": 121}
-Folder = str | os.PathLike[str] | None
+Data = str | os.PathLike[str] | Cifar | None
 Images = tuple[Tensor, Tensor]
 
 
@@ -39,12 +40,12 @@ class Sets:
         return bool((torch.bincount(self.validation.target, minlength=len(self.class_counts)) > 0).all())
 
 
-def load_sets(config: TrainingConfig, data: Folder, device: torch.device, *, download: bool = False) -> Sets:
+def load_sets(config: TrainingConfig, data: Data, device: torch.device, *, download: bool = False) -> Sets:
     """The sets of a run: the long-tailed training set, what it gives up for validation, the test set.
 
     Args:
         config: what is asked for.
-        data: the folder of the data set; digits need none.
+        data: the folder of the data set, or CIFAR already in memory, as `load_cifar` returns it; digits need none.
         device: where the images are to lie.
         download: fetch the data set where it is missing and can be had.
 
@@ -64,18 +65,42 @@ def load_sets(config: TrainingConfig, data: Folder, device: torch.device, *, dow
     return Sets(on_device(*train), on_device(*validation), on_device(*test), counts)
 
 
-def _cifar(config: TrainingConfig, data: Folder, download: bool) -> tuple[Images, Images, Images]:
+def _cifar(config: TrainingConfig, data: Data, download: bool) -> tuple[Images, Images, Images]:
     if data is None:
         raise ValueError(f"`data` must be the folder of the data set {config.dataset}. Got none.")
-    cifar = load_cifar(config.dataset, data, download=download)
+    cifar = data if isinstance(data, Cifar) else load_cifar(config.dataset, data, download=download)
     kept = torch.arange(len(cifar.train_target)).numpy()
     if config.imbalance is not None:
         kept = long_tailed_indices(cifar.train_target, config.imbalance, config.profile, seed=config.subset_seed)
+    test = cifar.test_images, cifar.test_target
+    if config.validation_per_class:
+        kept, rest = _balanced_validation(cifar.train_target.numpy(), kept, config)
+        held_out = cifar.train_images[rest], cifar.train_target[rest]
+        return (cifar.train_images[kept], cifar.train_target[kept]), held_out, test
     train, held_out = _split((cifar.train_images[kept], cifar.train_target[kept]), config.validation)
-    return train, held_out, (cifar.test_images, cifar.test_target)
+    return train, held_out, test
 
 
-def _digits(config: TrainingConfig, _data: Folder, _download: bool) -> tuple[Images, Images, Images]:
+def _balanced_validation(target: np.ndarray, kept: np.ndarray, config: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Indices to train on and to hold out, as many of each class; what the subset leaves out comes first."""
+    order = long_tailed_indices(target, 1, seed=config.subset_seed)  # the shuffle whose first images the subset keeps
+    number, counts = config.validation_per_class, np.bincount(target[kept])
+    train, held_out = [], []
+    for label, count in enumerate(counts):
+        shuffled = order[target[order] == label]
+        start = min(count, len(shuffled) - number)
+        if start < 1:
+            raise ValueError(
+                f"`validation_per_class` must leave an image of each class to train on. Got {number}, and class "
+                f"{label} has {len(shuffled)}."
+            )
+        train.append(shuffled[:start])
+        held_out.append(shuffled[start : start + number])
+    return np.concatenate(train), np.concatenate(held_out)
+
+
+def _digits(config: TrainingConfig, _data: Data, _download: bool) -> tuple[Images, Images, Images]:
+    _check_no_balanced_validation(config)
     if config.profile != "exp":
         raise ValueError(f'`profile` must be "exp" for digits. Got {config.profile!r}.')
     if config.imbalance is None:
@@ -87,9 +112,10 @@ def _digits(config: TrainingConfig, _data: Folder, _download: bool) -> tuple[Ima
     return train, held_out, (test_images, digits.test_target)
 
 
-def _plankton(config: TrainingConfig, data: Folder, _download: bool) -> tuple[Images, Images, Images]:
-    if data is None:
-        raise ValueError("`data` must be the folder of the plankton. Got none.")
+def _plankton(config: TrainingConfig, data: Data, _download: bool) -> tuple[Images, Images, Images]:
+    _check_no_balanced_validation(config)
+    if data is None or isinstance(data, Cifar):
+        raise ValueError(f"`data` must be the folder of the plankton. Got {'none' if data is None else 'CIFAR'}.")
     if config.imbalance is not None:
         raise ValueError(f"`imbalance` must be None for plankton, whose tail is its own. Got {config.imbalance:g}.")
     if config.validation:
@@ -100,7 +126,15 @@ def _plankton(config: TrainingConfig, data: Folder, _download: bool) -> tuple[Im
     return sets[0:2], sets[2:4], sets[4:6]
 
 
-LOADERS: dict[str, Callable[[TrainingConfig, Folder, bool], tuple[Images, Images, Images]]] = {
+def _check_no_balanced_validation(config: TrainingConfig) -> None:
+    if config.validation_per_class:
+        raise ValueError(
+            f"`validation_per_class` must be 0 for {config.dataset}, whose training set leaves no images out. "
+            f"Got {config.validation_per_class}."
+        )
+
+
+LOADERS: dict[str, Callable[[TrainingConfig, Data, bool], tuple[Images, Images, Images]]] = {
     "cifar10": _cifar,
     "cifar100": _cifar,
     "digits": _digits,
