@@ -162,7 +162,10 @@ def settings_of(run: Run) -> dict[str, Any]:
 
 
 def without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in config.items() if name not in OF_THE_RUN}
+    """Numbers as floats, since 100 and 100.0 are one setting."""
+    return {
+        name: float(value) if type(value) is int else value for name, value in config.items() if name not in OF_THE_RUN
+    }
 
 
 def check_seeds(row: Row) -> None:

@@ -81,6 +81,10 @@ def test_a_setting_that_a_run_was_kept_before_has_its_default(rows):
     assert [row.name for row in rows(old, new)] == ["cross-entropy", "cross-entropy (sampler class-aware)"]
 
 
+def test_a_whole_number_is_one_setting_however_it_is_written(rows):
+    assert len(rows(made_up(imbalance=100.0), made_up(imbalance=100, seed=1))) == 1
+
+
 def test_commits_are_mixed_only_where_a_fingerprint_links_them(rows):
     runs = [
         made_up(0.5, commit="a" * 40, fingerprints={"a": "same"}),
@@ -134,7 +138,7 @@ def test_sweeps_show_scores_on_held_out_images_the_best_first(rows):
     lines = lines_of(sweep_table([row for row in found if row.holds_out], Processors(found)))
     assert lines[0].startswith("| 100 | cross-entropy (validation_per_class 20) | 0 | A | 45.0 |")
     assert lines[1].startswith(
-        "| 100 | cross-entropy (weight_decay 0.001, validation_per_class 20) | 0, 1 | A | 41.0 ± 1.4 |"
+        "| 100 | cross-entropy (validation_per_class 20, weight_decay 0.001) | 0, 1 | A | 41.0 ± 1.4 |"
     )
     assert (
         lines[2] == "| 100 | cross-entropy (validation 0.1) | 0 | A | diverged: the loss is nan in epoch 3 |  |  |  |"
