@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pages import fix
 from pages.rendering import TEMPLATES, FalseClaimError
 from write_pages import PAGES, file_of, text_of
 
@@ -86,3 +87,12 @@ def test_the_command_names_pages_that_differ_and_writes_them(copy):
     assert unknown.returncode == 2
     assert "PAGE must be one of README, cifar100-lt, digits" in unknown.stderr
     assert "Traceback" not in unknown.stderr
+
+
+def test_what_docs_say_of_fix_is_what_its_page_says():
+    found = fix.values(RESULTS)
+    said = " ".join((ROOT / "docs/fix.md").read_text().split())
+    assert f"In {len(found['runs'])} runs" in said
+    assert f"all {found['gained']} fixes that were used gained on the test set" in said
+    assert f"but {found['below']} of the gains lay below" in said
+    assert found["gained"] == len(found["used"])
