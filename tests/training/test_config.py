@@ -144,3 +144,8 @@ def test_batches_must_fit_samples_and_processes(processes, batch_size, message):
     fabric = SimpleNamespace(world_size=processes, global_rank=0)
     with pytest.raises(ValueError, match=re.escape(message)):
         _epochs(TrainingConfig(batch_size=batch_size), sets, fabric)
+
+
+def test_there_is_one_validation_set():
+    with pytest.raises(ValueError, match="`validation` must be 0 with `validation_per_class`.* Got 0.1 and 20"):
+        TrainingConfig(validation=0.1, validation_per_class=20)

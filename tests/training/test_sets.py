@@ -46,6 +46,20 @@ def test_all_of_cifar_where_no_imbalance_is_asked_for(tiny):
     assert len(both.unique(dim=0)) == 200
 
 
+def test_a_balanced_validation_set_takes_what_the_subset_leaves_out_first(tiny):
+    plain, held = load_sets(tiny_config(), tiny, CPU), load_sets(tiny_config(validation_per_class=5), tiny, CPU)
+    assert plain.class_counts.tolist() == [20, 17, 14, 12, 10, 9, 7, 6, 5, 5]
+    assert held.class_counts.tolist() == [15, 15, 14, 12, 10, 9, 7, 6, 5, 5]  # the head holds out, the tail does not
+    assert held.validation.target.bincount().tolist() == [5] * 10
+    assert held.holds_out_every_class
+    trained, kept = ({image.tobytes() for image in sets.train.images.flatten(1).numpy()} for sets in (held, plain))
+    rest = {image.tobytes() for image in held.validation.images.flatten(1).numpy()}
+    assert trained <= kept
+    assert len(rest) == 50
+    assert not trained & rest
+    assert kept <= trained | rest
+
+
 def test_cifar_in_memory_trains_as_from_its_folder(tiny, tmp_path):
     config, cifar = tiny_config(epochs=1, depth=8), load_cifar("cifar10", tiny)
     from_folder = run_experiment(config, data=tiny, out=tmp_path / "folder")
@@ -65,6 +79,8 @@ def test_cifar_in_memory_is_no_plankton(tiny):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
+        (digits_lt(validation_per_class=5), "`validation_per_class` must be 0 for digits"),
+        (plankton(validation_per_class=5), "`validation_per_class` must be 0 for plankton"),
         (digits_lt(profile="step"), '`profile` must be "exp" for digits'),
         (digits_lt(mean=(0.5,) * 3, std=(0.5,) * 3), "must hold one value a channel, 1 for digits. Got 3"),
         (digits_lt(augmentations=("auto_augment",)), 'must leave out "auto_augment", which is for colours'),
@@ -89,3 +105,8 @@ def test_settings_that_do_not_fit_the_data_are_refused(config, message):
 def test_plankton_is_taken_as_it_is(tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         load_sets(plankton(**settings), tmp_path, CPU)
+
+
+def test_a_balanced_validation_set_leaves_each_class_an_image_to_train_on(tiny):
+    with pytest.raises(ValueError, match="must leave an image of each class .* Got 20, and class 0 has 20"):
+        load_sets(tiny_config(validation_per_class=20), tiny, CPU)

@@ -113,9 +113,9 @@ def _digits(config: TrainingConfig, _data: Data, _download: bool) -> tuple[Image
 
 
 def _plankton(config: TrainingConfig, data: Data, _download: bool) -> tuple[Images, Images, Images]:
+    _check_no_balanced_validation(config)
     if data is None or isinstance(data, Cifar):
         raise ValueError(f"`data` must be the folder of the plankton. Got {'none' if data is None else 'CIFAR'}.")
-    _check_no_balanced_validation(config)
     if config.imbalance is not None:
         raise ValueError(f"`imbalance` must be None for plankton, whose tail is its own. Got {config.imbalance:g}.")
     if config.validation:
