@@ -99,13 +99,13 @@ def _spend(options: argparse.Namespace, work: Path, deadline: float, unpacked: l
     from on_gpu.schedule import run_sections
 
     told = {name: getattr(options, name) for name in ("commit", "device", "tiny", "minutes")}
-    record = Record(options.out, {**told, "unpacked": unpacked})
-    job = Job(options.device, options.tiny, str(_pack(options, work)), str(work))
-    environment = _environment(work, tiny=options.tiny)
-    run_sections(job, record, options.minutes, environment)
-    run_pending(job, record, options.commit, deadline, environment)
-    failed = [name for name, section in record.content["sections"].items() if section["state"] == "failed"]
-    record.say(f"done: {options.out}" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    with Record(options.out, {**told, "unpacked": unpacked}) as record:
+        job = Job(options.device, options.tiny, str(_pack(options, work)), str(work))
+        environment = _environment(work, tiny=options.tiny)
+        run_sections(job, record, options.minutes, environment)
+        run_pending(job, record, options.commit, deadline, environment)
+        failed = record.failed()
+        record.say(f"done: {options.out}" + (f"; failed or not passed: {', '.join(failed)}" if failed else ""))
     return int(bool(failed))
 
 
@@ -119,8 +119,8 @@ def _pack(options: argparse.Namespace, work: Path) -> Path:
 
 def _environment(work: Path, *, tiny: bool) -> dict[str, str]:
     paths = [ROOT / "src", RESULTS, *filter(None, [os.environ.get("PYTHONPATH")]), work / "packages"]
-    path = os.pathsep.join(str(path) for path in paths)
-    return {"PYTHONPATH": path, **({"TORCH_COMPILE_DISABLE": "1", "OMP_NUM_THREADS": "1"} if tiny else {})}
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "TMPDIR": str(work)}
+    return environment | ({"TORCH_COMPILE_DISABLE": "1", "OMP_NUM_THREADS": "1"} if tiny else {})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ all, the second from the second round on, and so on. Each runs the project's own
 import contextlib
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,14 @@ def findings(job: Job) -> Iterator[tuple[str, Any]]:
     with ProcessPoolExecutor(runs[-1], context, _share_barrier, (barrier,)) as pool:
         work = [pool.submit(_images, job, number, runs, seconds) for number in range(runs[-1])]
         images = [future.result() for future in work]
-    speeds = [sum(of_round) / seconds for of_round in zip(*images, strict=True)]
-    yield "images_per_second", dict(zip(runs, speeds, strict=True))
-    yield "jobs", min(number for number, speed in zip(runs, speeds, strict=True) if speed >= NEARLY * max(speeds))
+    speeds = {number: sum(of_round) / seconds for number, of_round in zip(runs, zip(*images, strict=True), strict=True)}
+    yield "images_per_second", speeds
+    yield "jobs", fewest_nearly_best(speeds)
+
+
+def fewest_nearly_best(speeds: Mapping[int, float]) -> int:
+    """The smallest number of runs at once whose speed, that of all together, is nearly the best."""
+    return min(number for number, speed in speeds.items() if speed >= NEARLY * max(speeds.values()))
 
 
 def _share_barrier(barrier: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def unpack_missing(wheels: Path, into: Path) -> list[str]:
-    """Unpack each wheel whose package is not installed; the names of those. They are pure Python or fit the machine."""
+    """Unpack each wheel, of pure Python, whose package is not installed; the names of those."""
     into.mkdir(parents=True, exist_ok=True)
     missing = [wheel for wheel in sorted(wheels.glob("*.whl")) if not _is_installed(wheel.name.split("-")[0])]
     for wheel in missing:

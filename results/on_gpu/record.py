@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from longtail.plain_json import to_json
 from longtail.whole_file import write_whole
@@ -12,7 +12,7 @@ FILES = ("gpu.json", "runs.json", "log.txt")
 
 
 class Record:
-    """Writes `gpu.json`, `runs.json` and `log.txt`, each whole after every change.
+    """Writes `gpu.json`, `runs.json` and `log.txt`, each after every change; a context that closes the log.
 
     Args:
         folder: made if it does not exist.
@@ -34,6 +34,12 @@ class Record:
         self._write("gpu.json", self.content)
         self._write("runs.json", self.runs)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.log.close()
+
     def seconds(self) -> float:
         """Since the record was begun."""
         return round(time.monotonic() - self.begun, 1)
@@ -52,6 +58,15 @@ class Record:
             return
         known.update(entries)
         self._write("gpu.json", self.content)
+
+    def failed(self) -> list[str]:
+        """The sections that ended with an error, and the checks that did not pass."""
+        sections = self.content["sections"]
+        return [
+            name
+            for name, section in sections.items()
+            if section["state"] == "failed" or section.get("findings", {}).get("passed") is False
+        ]
 
     def keep_runs(self, folder: Path) -> None:
         """Take in the NAME.json files of runs that have finished since."""
