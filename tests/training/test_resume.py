@@ -137,13 +137,13 @@ def test_a_resumed_run_goes_on_from_its_checkpoint_and_from_nothing_else(tiny, w
 def test_a_run_that_another_process_ended_meanwhile_is_left_alone(tiny, whole, tmp_path, monkeypatch):
     shutil.copytree(whole, tmp_path / "run")
     (tmp_path / "run" / "result.json").rename(tmp_path / "result.json")
-    load = experiment.load_sets
+    load = experiment.load_splits
 
     def load_while_another_ends(*arguments, **more):
         (tmp_path / "result.json").rename(tmp_path / "run" / "result.json")
         return load(*arguments, **more)
 
-    monkeypatch.setattr(experiment, "load_sets", load_while_another_ends)
+    monkeypatch.setattr(experiment, "load_splits", load_while_another_ends)
     before = (tmp_path / "run" / "metrics.jsonl").read_text()
     run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == before

@@ -48,4 +48,4 @@ def _cifar_lt(dataset: str, **settings: Any) -> TrainingConfig:
         "depth": 32,
         "augmentations": ("crop", "flip", "auto_augment", "cutout"),
     }
-    return TrainingConfig(dataset=dataset, **(recipe | settings))  # type: ignore[arg-type]
+    return TrainingConfig(dataset=dataset, **(recipe | settings))
