@@ -67,7 +67,8 @@ def main() -> None:
     whole, single = compare(images, options.device)
     print(
         f"{options.device}, {options.threads} thread(s): whole batches {whole:.1f} µs an image, torchvision "
-        f"{single:.1f}, ratio {single / whole:.0f}; an epoch of {options.images:,} images {whole * options.images / 1e6:.2f} s"
+        f"{single:.1f}, ratio {single / whole:.0f}; an epoch of {options.images:,} images "
+        f"{whole * options.images / 1e6:.2f} s"
     )
 
 

@@ -28,7 +28,7 @@ PYTHON = "3.12"
 PACKAGES = (
     *("lightning-fabric", "lightning-utilities", "filelock", "fsspec", "packaging", "typing_extensions"),
     *("tyro", "docstring_parser", "typeguard", "rich", "markdown-it-py", "mdurl", "Pygments"),
-    *("pytest", "pluggy", "iniconfig", "hypothesis", "sortedcontainers"),
+    *("pytest", "pluggy", "iniconfig"),
 )
 
 
@@ -48,7 +48,7 @@ def kept_images(labels: np.ndarray) -> np.ndarray:
 
 
 def fetch_wheels(folder: Path) -> None:
-    """Download the packages, without what they depend on, for the Python of the GPU machine."""
+    """Download the packages, all pure Python, without what they depend on."""
     versions = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
     wanted = [f"{name}=={versions[name]}" for name in PACKAGES]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]

@@ -66,7 +66,7 @@ def read_pack(path: str | os.PathLike[str]) -> Cifar:
     if not path.is_file():
         raise FileNotFoundError(f"`path` must be a pack of images. {path} is missing: write it with pack_data.py.")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             packed = dict(arrays)
         train, test = (_images(packed[name], packed[f"{name}_bytes"]) for name in ("train", "test"))
         kept, train_target, test_target = (packed[name] for name in ("kept", "train_target", "test_target"))

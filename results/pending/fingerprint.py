@@ -55,6 +55,8 @@ def kept_fingerprint(config: TrainingConfig, folder: Path) -> Path:
 
 
 def _measured(config: TrainingConfig, data: Any, folder: Path, first_stage: RunFolder | None) -> dict[str, Any]:
+    if config.device == "cuda":
+        _one_epoch(config, data, folder, first_stage)  # the first epoch of a process loads kernels, the second is timed
     start = time.monotonic()
     try:
         run = _one_epoch(config, data, folder, first_stage)
