@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from longtail.data import load_splits
 from longtail.losses.catalogue import make_loss, paper_settings
-from longtail.training import load_sets
-from longtail.training.images import Epochs
+from longtail.training.epochs import Epochs, augmentation
 from longtail.training.network import make_network
 from longtail.training.seeds import derive_seed
 from on_gpu.job import Job
@@ -22,15 +22,15 @@ def findings(job: Job) -> Iterator[tuple[str, Any]]:
     torch.set_num_threads(1 if job.tiny else max(1, len(os.sched_getaffinity(0)) // 2))
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     config = job.config(precision="float32", device="cpu")
-    sets = load_sets(config, job.cifar(), torch.device("cpu"))
-    epochs = Epochs(sets.train, config.augmentations, config.batch_size, config.seed)
+    splits = load_splits(config, job.cifar(), torch.device("cpu"))
+    epochs = Epochs(splits.train, augmentation(config.augmentations, splits.channels), config.batch_size, config.seed)
     batches = list(epochs.batches(1))
     yield "steps", len(batches)
     logits: Batches = []
-    on_cpu = _trained(job, batches, sets.class_counts, "cpu", keep=logits)
-    same_logits = _differences(on_cpu, _observed(logits, sets.class_counts, job.device))
+    on_cpu = _trained(job, batches, splits.class_counts, "cpu", keep=logits)
+    same_logits = _differences(on_cpu, _observed(logits, splits.class_counts, job.device))
     yield "same_logits", same_logits
-    yield "own_network", _differences(on_cpu, _trained(job, batches, sets.class_counts, job.device))
+    yield "own_network", _differences(on_cpu, _trained(job, batches, splits.class_counts, job.device))
     yield "passed", max(same_logits.values()) <= LARGEST_DIFFERENCE
 
 

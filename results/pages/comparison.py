@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from pages.configs import current
 from pages.formatting import decimal, in_percent, table
 
 PREDICTIONS = ("raw", "inductive", "transductive")
@@ -41,7 +42,7 @@ class Comparison:
     def __init__(self, content: dict[str, Any]) -> None:
         self.versions: dict[str, str | None] = content["versions"]
         self.class_counts: list[int] = content["class_counts"]
-        self.config: dict[str, Any] = content["config"]
+        self.config: dict[str, Any] = current(content["config"])
         self.transcribed: bool = content.get("transcribed", False)
         self.rows = list(transcribed_rows(content) if self.transcribed else collected_rows(content))
 

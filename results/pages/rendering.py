@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pages.configs import network_name
 from pages.formatting import decimal, listed, percent, signed, spread
 
 TEMPLATES = Path(__file__).parent
@@ -42,6 +43,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         "average": statistics.mean,
         "decimal": decimal,
         "listed": listed,
+        "network": network_name,
         "percent": percent,
         "signed": signed,
         "spread": spread,

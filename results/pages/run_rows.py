@@ -10,15 +10,13 @@ from typing import Any
 
 from longtail.plain_json import to_json
 from longtail.recipes import RECIPES
-from longtail.training.config import TrainingConfig
+from pages.configs import current
 from pages.environment import UNKNOWN, processor_of
 from pages.formatting import spread
 from pages.names import NAMES, name_of
 
 OF_THE_RUN = ("seed", "threads", "processes", "device", "first_stage")
 NAMED_APART = ("dataset", "imbalance", "loss", "loss_arguments", "second_stage")
-DEFAULTS = json.loads(to_json(vars(TrainingConfig())))
-"""What a run had that was kept before a setting existed."""
 RESOLVED = {"precision": "bfloat16", "channels_last": "on", "compile": "off"}
 Run = dict[str, Any]
 
@@ -128,7 +126,7 @@ def read_runs(folder: Path, dataset: str) -> list[Run]:
     for path in sorted(folder.glob("*.json")):
         try:
             run = json.loads(path.read_text())
-            run["config"] = DEFAULTS | run["config"]
+            run["config"] = current(run["config"])
             _ = run["recipe"], run["seed"], run["versions"], run["fingerprints"], run["commit"]
             if run["config"]["dataset"] == dataset and ("failure" in run or run["result"]["test"]):
                 runs.append(run)
@@ -157,8 +155,8 @@ def rows_of(runs: Iterable[Run]) -> list[Row]:
 
 def settings_of(run: Run) -> dict[str, Any]:
     """What runs of a row share; of a second stage also what its first stage was."""
-    first = run.get("result", {}).get("first_stage", {}).get("config", {})
-    return {**without_seed(run["config"]), "settings of the first stage": without_seed(first)}
+    first = run.get("result", {}).get("first_stage", {}).get("config")
+    return {**without_seed(run["config"]), "settings of the first stage": without_seed(current(first) if first else {})}
 
 
 def without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
