@@ -7,6 +7,7 @@ there are.
 from longtail.models.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone, make_backbone
 from longtail.models.cifar_resnet import CifarBackbone, CifarResNet
 from longtail.models.cosine import CosineClassifier
+from longtail.models.folding import fold_batch_norm
 from longtail.models.input_config import InputConfig
 from longtail.models.mlp import MLP
 from longtail.models.named_network import make_network
@@ -27,6 +28,7 @@ __all__ = [
     "NearestMeans",
     "Network",
     "WeightReport",
+    "fold_batch_norm",
     "load_weights",
     "make_backbone",
     "make_network",
