@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from longtail.data.cifar import Cifar
-from longtail.training import Callback, Plan, load_sets, run_experiment
-from longtail.training.images import Epochs
+from longtail.training import Callback, Plan, run_experiment
+from on_gpu.batches import epochs_of
 from on_gpu.job import Job
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -50,9 +50,7 @@ def _epoch(job: Job, cifar: Cifar, compiled: str) -> dict[str, Any]:
 
 def _loader(job: Job, cifar: Cifar) -> dict[str, float]:
     """Seconds of the batches of an epoch, augmented and normalised, that nothing is trained on."""
-    config = job.config()
-    sets = load_sets(config, cifar, torch.device(job.device))
-    epochs = Epochs(sets.train, config.augmentations, config.batch_size, config.seed)
+    epochs = epochs_of(job.config(), cifar, job.device)
     seconds = []
     for epoch in range(1, 5):
         _finish()
@@ -61,7 +59,7 @@ def _loader(job: Job, cifar: Cifar) -> dict[str, float]:
             pass
         _finish()
         seconds.append(time.perf_counter() - start)
-    return {"seconds": statistics.median(seconds[1:]), "images": len(sets.train)}
+    return {"seconds": statistics.median(seconds[1:]), "images": len(epochs.data)}
 
 
 def _augmentation(job: Job) -> dict[str, float]:

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from longtail.losses.catalogue import make_loss, paper_settings
-from longtail.training import load_sets
-from longtail.training.images import Epochs
 from longtail.training.network import make_network
 from longtail.training.seeds import derive_seed
+from on_gpu.batches import epochs_of
 from on_gpu.job import Job
 
 Batches = list[tuple[Tensor, Tensor]]
@@ -22,15 +21,15 @@ def findings(job: Job) -> Iterator[tuple[str, Any]]:
     torch.set_num_threads(1 if job.tiny else max(1, len(os.sched_getaffinity(0)) // 2))
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     config = job.config(precision="float32", device="cpu")
-    sets = load_sets(config, job.cifar(), torch.device("cpu"))
-    epochs = Epochs(sets.train, config.augmentations, config.batch_size, config.seed)
+    epochs = epochs_of(config, job.cifar(), "cpu")
+    counts = torch.bincount(epochs.data.target)
     batches = list(epochs.batches(1))
     yield "steps", len(batches)
     logits: Batches = []
-    on_cpu = _trained(job, batches, sets.class_counts, "cpu", keep=logits)
-    same_logits = _differences(on_cpu, _observed(logits, sets.class_counts, job.device))
+    on_cpu = _trained(job, batches, counts, "cpu", keep=logits)
+    same_logits = _differences(on_cpu, _observed(logits, counts, job.device))
     yield "same_logits", same_logits
-    yield "own_network", _differences(on_cpu, _trained(job, batches, sets.class_counts, job.device))
+    yield "own_network", _differences(on_cpu, _trained(job, batches, counts, job.device))
     yield "passed", max(same_logits.values()) <= LARGEST_DIFFERENCE
 
 

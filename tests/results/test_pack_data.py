@@ -8,9 +8,8 @@ import numpy as np
 import torch
 
 import pack_data
-from longtail.data import load_cifar, long_tailed_indices
+from longtail.data import load_cifar, load_splits, long_tailed_indices
 from longtail.recipes import cifar100_lt
-from longtail.training import load_sets
 from packed_images import read_pack
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +38,7 @@ def test_the_packed_images_of_cifar100_are_small_and_train_the_same(cifar100, tm
     packed, whole = read_pack(pack), load_cifar("cifar100", cifar100)
     for settings in ({"imbalance": 10.0}, {"imbalance": 100.0, "validation_per_class": 20}, {"imbalance": 200.0}):
         config = cifar100_lt(**settings)
-        ours, theirs = (load_sets(config, data, CPU) for data in (packed, whole))
+        ours, theirs = (load_splits(config, data, CPU) for data in (packed, whole))
         for name in ("train", "validation", "test"):
             assert torch.equal(getattr(ours, name).images, getattr(theirs, name).images)
             assert torch.equal(getattr(ours, name).target, getattr(theirs, name).target)
