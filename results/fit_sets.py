@@ -17,9 +17,8 @@ import torch
 from longtail import PredictionRebalancer
 from longtail.data import Splits, load_splits
 from longtail.metrics import long_tail_scores
-from longtail.models import CifarResNet
 from longtail.runs import RunFolder
-from longtail.training import TrainingConfig
+from longtail.training import TrainingConfig, trained_network
 from longtail.training.epochs import augmentation
 from longtail.training.evaluation import predict_logits
 from longtail.training.seeds import generator_for
@@ -28,8 +27,7 @@ from longtail.training.seeds import generator_for
 def fits(
     folder: RunFolder, config: TrainingConfig, splits: Splits, passes: list[int]
 ) -> dict[str, PredictionRebalancer]:
-    model = CifarResNet(config.depth, len(splits.class_counts))
-    model.load_state_dict(folder.load_weights()["model"])
+    model = trained_network(folder)
     fitted = {"training images as they are": PredictionRebalancer().fit(*folder.load_predictions("train"))}
     logits: list[torch.Tensor] = []
     for number in range(1, max(passes) + 1):

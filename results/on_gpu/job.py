@@ -9,7 +9,14 @@ from longtail.data.cifar import Cifar
 from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training import TrainingConfig
 
-TINY = {"imbalance": 4.0, "depth": 8, "batch_size": 16, "warmup_epochs": 0, "precision": "float32", "threads": 1}
+TINY = {
+    "imbalance": 4.0,
+    "model": "resnet8-cifar",
+    "batch_size": 16,
+    "warmup_epochs": 0,
+    "precision": "float32",
+    "threads": 1,
+}
 
 
 @dataclass(frozen=True)

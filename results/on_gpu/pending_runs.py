@@ -21,8 +21,14 @@ TINY_LIST = """
 name = "tiny-{seed}"
 why = "to try the script"
 recipe = "cifar10-lt"
-settings = { imbalance = 4, depth = 8, batch_size = 16, epochs = 1, precision = "float32", seed = "{seed}" }
 each = { seed = [0] }
+[group.settings]
+imbalance = 4
+model = "resnet8-cifar"
+batch_size = 16
+epochs = 1
+precision = "float32"
+seed = "{seed}"
 """
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from longtail.models import CifarBackbone, CifarResNet, CosineClassifier, Network, load_flat_state_dict, make_network
+from longtail.models import CifarBackbone, CifarResNet, CosineClassifier, Network, make_network
 
 CASES = [
     pytest.param(name, depth, scale, channels, id=f"{name}-{scale}-{channels}")
@@ -61,14 +61,14 @@ def test_the_weights_of_a_cifar_resnet_load(scale):
     old = CifarResNet(8, 10, scale, 1)
     old(torch.randn(8, 1, 16, 16))  # moves the statistics of batch norm
     new = make_network("resnet8-cifar", 10, cosine_scale=scale, in_channels=1)
-    load_flat_state_dict(new, old.state_dict())
+    new.load_state_dict(old.state_dict())
     images = torch.randn(4, 1, 16, 16)
     assert torch.equal(new.eval()(images), old.eval()(images))
     again = make_network("resnet8-cifar", 10, cosine_scale=scale, in_channels=1)
-    load_flat_state_dict(again, new.state_dict())
+    again.load_state_dict(new.state_dict())
     assert torch.equal(again.eval()(images), old(images))
     with pytest.raises(RuntimeError, match="backbone.blocks.3"):
-        load_flat_state_dict(new, CifarResNet(14, 10, scale, 1).state_dict())
+        new.load_state_dict(CifarResNet(14, 10, scale, 1).state_dict())
 
 
 def test_features_and_classifier_are_float32_under_autocast_and_keep_float64():

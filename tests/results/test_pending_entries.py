@@ -21,7 +21,7 @@ def test_a_group_runs_through_its_values_the_first_name_slowest(tmp_path):
     entries = read(tmp_path, text + '\nimbalance = "{imbalance}"\nloss_arguments = ["a={imbalance}"]')
     assert [entry.name for entry in entries] == ["ce-0-4", "ce-0-2.5", "ce-1-4", "ce-1-2.5"]
     assert dict(entries[1].settings) == {"seed": 0, "loss": "ce", "imbalance": 2.5, "loss_arguments": ("a=2.5",)}
-    assert (entries[1].config().imbalance, entries[1].config().depth) == (2.5, 8)
+    assert (entries[1].config().imbalance, entries[1].config().model) == (2.5, "resnet8-cifar")
 
 
 def test_a_lower_priority_number_comes_first(tmp_path):
@@ -58,4 +58,4 @@ def test_the_paper_s_headline_comes_first():
         "cifar100-lt-200-balanced-softmax-0",
     ]
     first = entries[0].config()
-    assert (first.imbalance, first.epochs, first.depth, first.precision) == (200, 200, 32, "bfloat16")
+    assert (first.imbalance, first.epochs, first.model, first.precision) == (200, 200, "resnet32-cifar", "bfloat16")

@@ -28,7 +28,6 @@ from longtail.training.machine import bfloat16_pays, resolve
         ("seed", 2**32, "`seed` must be below 2^32"),
         ("validation", 0.6, "`validation` must be at most 0.5"),
         ("validation", -0.1, "`validation` must lie in [0, 1]"),
-        ("depth", 50, "`depth` must be one of 8, 14, 20, 32, 44, 56. Got 50."),
         ("loss", "focall", "`loss` must be one of 'ce', 'focal', 'class-balanced', "),
         ("loss_arguments", ("lambda_positive",), "`loss_arguments` must have the form name=value"),
         ("loss_arguments", ("eps=1", "eps=2"), "`loss_arguments` must name 'eps' once"),
@@ -79,7 +78,7 @@ def test_the_recipe_is_the_paper_s():
     config = cifar100_lt()
     assert (config.epochs, config.batch_size, config.learning_rate, config.weight_decay) == (200, 64, 0.1, 5e-4)
     assert config.augmentations == ("crop", "flip", "auto_augment", "cutout")
-    assert (config.dataset, config.imbalance, config.depth, config.validation) == ("cifar100", 100, 32, 0)
+    assert (config.dataset, config.imbalance, config.model, config.validation) == ("cifar100", 100, "resnet32-cifar", 0)
     assert cifar10_lt(seed=2) == dataclasses.replace(config, dataset="cifar10", seed=2)
     assert paper_settings("gala") == {"lambda_positive": 1.2, "form": "released", "accumulate": "released"}
 

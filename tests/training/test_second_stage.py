@@ -42,7 +42,7 @@ def first(tiny_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("first")
     with tiny_cifar10():
         return run_experiment(
-            tiny_config(depth=8, loss="ce", precision="float32"), data=tiny_data, out=out / "ce-seed0"
+            tiny_config(model="resnet8-cifar", loss="ce", precision="float32"), data=tiny_data, out=out / "ce-seed0"
         )
 
 
@@ -94,7 +94,7 @@ def test_lws_learns_one_scale_a_class_and_folds_it_in(run, first):
 
 def test_mislas_moves_the_statistics_of_batch_norm_and_no_weight_below_the_classifier(run, first):
     moved = changed(run("mislas"), first)
-    assert {"bn.running_mean", "bn.running_var", "classifier.weight"} <= moved
+    assert {"backbone.bn.running_mean", "backbone.bn.running_var", "classifier.weight"} <= moved
     assert {name for name in moved if "running" not in name and "num_batches" not in name} == {
         "classifier.weight",
         "classifier.bias",
@@ -123,7 +123,7 @@ def test_tau_and_class_means_are_those_of_the_post_hoc_objects(run, first, tiny)
 
 
 def test_tau_is_chosen_on_held_out_images(tiny, tmp_path):
-    config = tiny_config(depth=8, loss="ce", epochs=1, validation=0.2, precision="float32")
+    config = tiny_config(model="resnet8-cifar", loss="ce", epochs=1, validation=0.2, precision="float32")
     first = run_experiment(config, data=tiny, out=tmp_path / "ce")
     folder = run_experiment(second_stage(first, "tau-norm"), data=tiny, out=tmp_path / "tau", first_stage=first)
     held_out, network = load_splits(config, tiny, CPU).validation, trained_network(first)
@@ -228,7 +228,7 @@ def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
         ({"max_norm": 1.5}, "`max_norm`"),
         ({"views": 0}, "`views` must be at least 1"),
         ({"classifier": "nearest-mean"}, '`learns` must be "nothing" for class means'),
-        ({"depth": 20}, "`depth` must be as in the first stage, 8. Got 20"),
+        ({"model": "resnet20-cifar"}, "`model` must be as in the first stage, 'resnet8-cifar'. Got 'resnet20-cifar'"),
         ({"validation": 0.5}, "`validation` must be as in the first stage, 0.0. Got 0.5"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
@@ -243,7 +243,7 @@ def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
 
 
 def test_a_cosine_head_can_be_made_anew_but_not_scaled(tiny, tmp_path):
-    ldam = run_experiment(tiny_config(depth=8, loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
+    ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
     assert trained_network(ldam).classifier.scale == 30
     with pytest.raises(ValueError, match="must have a linear classifier for lws. Got .* ends with a CosineClassifier"):
         run_experiment(second_stage(ldam, "lws"), data=tiny, out=tmp_path / "lws", first_stage=ldam)
@@ -254,7 +254,7 @@ def test_a_cosine_head_can_be_made_anew_but_not_scaled(tiny, tmp_path):
 def test_weights_that_are_not_of_the_run_are_refused(first, tmp_path):
     shutil.copytree(first.path, tmp_path / "run")
     header = (tmp_path / "run/run.json").read_text()
-    (tmp_path / "run/run.json").write_text(header.replace('"depth": 8', '"depth": 14'))
+    (tmp_path / "run/run.json").write_text(header.replace("resnet8-cifar", "resnet14-cifar"))
     with pytest.raises(ValueError, match="weights.pt must hold a ResNet-14, as run.json says. It does not"):
         trained_network(RunFolder.open(tmp_path / "run"))
 

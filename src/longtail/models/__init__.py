@@ -11,7 +11,7 @@ from longtail.models.input_config import InputConfig
 from longtail.models.mlp import MLP
 from longtail.models.named_network import make_network
 from longtail.models.nearest_mean import NearestMeans
-from longtail.models.network import Network, load_flat_state_dict
+from longtail.models.network import Network
 from longtail.models.weight_report import WeightReport
 from longtail.models.weights import load_weights
 
@@ -27,7 +27,6 @@ __all__ = [
     "NearestMeans",
     "Network",
     "WeightReport",
-    "load_flat_state_dict",
     "load_weights",
     "make_backbone",
     "make_network",

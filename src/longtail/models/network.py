@@ -1,7 +1,5 @@
 """A network for classification: a backbone that gives features and a classifier on top of them."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
@@ -42,6 +40,7 @@ class Network(nn.Module):
         self.classifier = classifier
         self.input_config = input_config or InputConfig()
         self.weight_report: WeightReport | None = None
+        self.register_load_state_dict_pre_hook(_name_the_backbone)  # type: ignore[no-untyped-call]
 
     def features(self, inputs: Tensor) -> Tensor:
         """What the classifier sees: (N, num_features), in float32 even under autocast (float64 stays float64)."""
@@ -66,22 +65,8 @@ def make_classifier(num_features: int, num_classes: int, cosine_scale: float | N
     return CosineClassifier(num_features, num_classes, cosine_scale)
 
 
-def load_flat_state_dict(network: Network, state_dict: Mapping[str, Tensor]) -> None:
-    """Load the state dict of a module that holds backbone and classifier side by side, such as `CifarResNet`.
-
-    Args:
-        network: changed in place; its classifier must be of the stored kind.
-        state_dict: every name that does not begin with `classifier.` belongs to the backbone. The state dict of a
-            `Network` is accepted as well.
-
-    Raises:
-        RuntimeError: names or shapes differ.
-
-    Example:
-        >>> from longtail.models import CifarResNet, make_network
-        >>> load_flat_state_dict(make_network("resnet8-cifar", 10), CifarResNet(8, 10).state_dict())
-    """
-    kept = ("classifier.", "backbone.")
-    network.load_state_dict(
-        {name if name.startswith(kept) else f"backbone.{name}": tensor for name, tensor in state_dict.items()}
-    )
+def _name_the_backbone(_network: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Weights that were kept before networks had a backbone, such as those of a `CifarResNet`, get its name."""
+    kept = (f"{prefix}classifier.", f"{prefix}backbone.")
+    for name in [name for name in state_dict if name.startswith(prefix) and not name.startswith(kept)]:
+        state_dict[f"{prefix}backbone.{name.removeprefix(prefix)}"] = state_dict.pop(name)

@@ -29,8 +29,13 @@ class TrainingConfig(DataConfig):
 
     stage: str = "scratch"
     """How the network is trained: a name of `longtail.training.STAGES`."""
-    depth: Literal[8, 14, 20, 32, 44, 56] = 32
-    """Layers of the ResNet."""
+    model: str = "resnet32-cifar"
+    """The network without its classifier: resnet8-cifar to resnet56-cifar, a model of timm, or
+    package.module:function."""
+    pretrained: bool = False
+    """Start from the weights that timm has for the model."""
+    weights: str | None = None
+    """Start from a file of weights (.safetensors, .pt), of the whole network or of the backbone."""
     loss: str = "gala"
     """The loss, by a name such as ce, balanced-softmax, ldam, gala; a wrong one is answered with all."""
     loss_arguments: tuple[str, ...] = ()
@@ -82,6 +87,8 @@ class TrainingConfig(DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.pretrained and self.weights is not None:
+            raise ValueError(f"`weights` must be left out with `pretrained`. Got {self.weights!r}.")
         check_choice("loss", self.loss, list(LOSSES))
         check_choice("sampler", self.sampler, ["shuffle", *SAMPLERS])
         check_integer("batch_size", self.batch_size, minimum=1)
@@ -109,6 +116,11 @@ class TrainingConfig(DataConfig):
             if name in CALLER_S_OWN:
                 raise ValueError(f"`loss_arguments` must leave {', '.join(CALLER_S_OWN)} to the loop. Got {name!r}.")
 
+    @staticmethod
+    def model_of(stored: Mapping[str, Any]) -> str:
+        """The model of a configuration that a run folder holds; older ones have the depth of a ResNet instead."""
+        return str(stored["model"]) if "model" in stored else f"resnet{stored['depth']}-cifar"
+
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """The configuration that a run folder holds (fields of later versions take their defaults).
@@ -116,6 +128,8 @@ class TrainingConfig(DataConfig):
         Raises:
             ValueError: it holds settings that this version does not know.
         """
+        if "depth" in stored:
+            stored = {"model": cls.model_of(stored), **{k: v for k, v in stored.items() if k != "depth"}}
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(stored) - known):
             raise ValueError(f"`config` must hold known settings. Got {', '.join(unknown)}. From a newer longtail?")

@@ -21,6 +21,7 @@ from longtail.training.epochs import Epochs, augmentation
 from longtail.training.evaluation import Scorer, best_on_test, predict_logits, prior_slope, score_all, score_in_passing
 from longtail.training.loop import Mix, TrainingLoop
 from longtail.training.machine import make_fabric, resolve
+from longtail.training.network import described
 from longtail.training.resume import adopt, differing_versions
 from longtail.training.seeds import derive_seed, generator_for
 from longtail.training.stages import Stage, StageInput, make_stage
@@ -245,6 +246,7 @@ def _finish(
         "best_on_test": best_on_test(metrics),
         **({"validation": scorer(*predictions["validation"])} if len(splits.validation) else {}),
         "class_counts": counts,
+        "network": described(network, splits.channels),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "training_minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
         "notes": [*state.notes, *provenance.pop("notes", ()), *notes],

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from longtail.arguments import check_fraction, check_integer, check_positive
 from longtail.data import FeatureViews, Split, Splits
 from longtail.losses.catalogue import LOSSES
-from longtail.models import CifarResNet, NearestMeans
+from longtail.models import NearestMeans, Network
 from longtail.posthoc import NearestClassMean, TauNormalization, tau_normalized
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
@@ -28,7 +28,7 @@ from longtail.training.stages import STAGES, Autocast, StageInput
 
 OF_THE_FIRST = (
     *("dataset", "imbalance", "profile", "subset_seed", "validation", "validation_per_class", "shrink"),
-    *("depth", "mean", "std"),
+    *("model", "mean", "std"),
 )
 
 
@@ -114,7 +114,7 @@ class RetrainedClassifier(nn.Module):
         images (N, C, H, W), or their features (N, D), to logits (N, C).
     """
 
-    def __init__(self, network: CifarResNet, config: SecondStageConfig) -> None:
+    def __init__(self, network: Network, config: SecondStageConfig) -> None:
         super().__init__()
         self.network = network
         self.shift_batch_norm = config.shift_batch_norm
@@ -191,7 +191,7 @@ class SecondStage:
             with torch.no_grad():
                 weight.mul_((self.longest / weight.norm(dim=1, keepdim=True)).clamp(max=1.0))
 
-    def finished(self) -> CifarResNet:
+    def finished(self) -> Network:
         """The network with the scales folded into its classifier."""
         network = copy.deepcopy(self.model.network)
         with torch.no_grad():
@@ -209,7 +209,7 @@ class SecondStage:
         }
         return {"first_stage": told, "notes": self.notes}
 
-    def _network_as_it_begins(self) -> CifarResNet:
+    def _network_as_it_begins(self) -> Network:
         config, first, splits = self.config, self.first, self.given.splits
         if checksum(first) != config.first_stage:
             raise ValueError(
@@ -251,7 +251,7 @@ def _check_same_data(config: SecondStageConfig, first: TrainingConfig) -> None:
             )
 
 
-def _normalise_lengths(network: CifarResNet, splits: Splits, autocast: Autocast) -> str:
+def _normalise_lengths(network: Network, splits: Splits, autocast: Autocast) -> str:
     """Choose τ on held-out images where every class has one, else take 1; says which.
 
     Training images can't choose: where the network has fitted them, every τ is as good as any other.
@@ -271,7 +271,7 @@ def _normalise_lengths(network: CifarResNet, splits: Splits, autocast: Autocast)
     return f"τ = {tau:g}, {why}"
 
 
-def features_of(network: CifarResNet, data: Split, autocast: Autocast) -> Tensor:
+def features_of(network: Network, data: Split, autocast: Autocast) -> Tensor:
     """(N, D) float32 on the device, of all samples as they are; the network is left in `eval()`."""
     network.eval()
     with torch.no_grad(), autocast():

@@ -13,6 +13,7 @@ from torch import nn
 
 from longtail.arguments import check_choice
 from longtail.data import Augment, Splits
+from longtail.models import Network
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
@@ -64,7 +65,7 @@ class Stage(Protocol):
         """Called after each step of the optimizer."""
         ...
 
-    def finished(self) -> nn.Module:
+    def finished(self) -> Network:
         """The network that the stage leaves behind, from images to logits."""
         ...
 
@@ -81,9 +82,7 @@ class Scratch:
         if given.first_stage is not None:
             raise ValueError("`first_stage` must be left out but for a SecondStageConfig.")
         network = make_network(config, len(given.splits.info.class_names), given.splits.channels).to(given.device)
-        self.model: nn.Module = (
-            network.to(memory_format=torch.channels_last) if config.channels_last == "on" else network
-        )
+        self.model = network.to(memory_format=torch.channels_last) if config.channels_last == "on" else network
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """All parameters."""
@@ -96,7 +95,7 @@ class Scratch:
     def after_step(self) -> None:
         """Nothing."""
 
-    def finished(self) -> nn.Module:
+    def finished(self) -> Network:
         """The network itself."""
         return self.model
 
