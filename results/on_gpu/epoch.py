@@ -9,10 +9,9 @@ from typing import Any
 
 import torch
 
-from longtail.data import load_splits
 from longtail.data.cifar import Cifar
 from longtail.training import Callback, Plan, run_experiment
-from longtail.training.epochs import Epochs, augmentation
+from on_gpu.batches import epochs_of
 from on_gpu.job import Job
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -51,9 +50,7 @@ def _epoch(job: Job, cifar: Cifar, compiled: str) -> dict[str, Any]:
 
 def _loader(job: Job, cifar: Cifar) -> dict[str, float]:
     """Seconds of the batches of an epoch, augmented and normalised, that nothing is trained on."""
-    config = job.config()
-    splits = load_splits(config, cifar, torch.device(job.device))
-    epochs = Epochs(splits.train, augmentation(config.augmentations, splits.channels), config.batch_size, config.seed)
+    epochs = epochs_of(job.config(), cifar, job.device)
     seconds = []
     for epoch in range(1, 5):
         _finish()
@@ -62,7 +59,7 @@ def _loader(job: Job, cifar: Cifar) -> dict[str, float]:
             pass
         _finish()
         seconds.append(time.perf_counter() - start)
-    return {"seconds": statistics.median(seconds[1:]), "images": len(splits.train)}
+    return {"seconds": statistics.median(seconds[1:]), "images": len(epochs.data)}
 
 
 def _augmentation(job: Job) -> dict[str, float]:

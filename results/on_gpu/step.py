@@ -46,8 +46,7 @@ def _step(job: Job, loss: str) -> Callable[[], None]:
         # A captured step must not keep the weights that autocast has converted.
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda", cache_enabled=False):
             logits = model(images)
-            value = criterion(logits, target)
-        value.backward()
+        criterion(logits, target).backward()
         optimizer.step()
 
     return step

@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from longtail.data import load_splits
 from longtail.losses.catalogue import make_loss, paper_settings
-from longtail.training.epochs import Epochs, augmentation
 from longtail.training.network import make_network
 from longtail.training.seeds import derive_seed
+from on_gpu.batches import epochs_of
 from on_gpu.job import Job
 
 Batches = list[tuple[Tensor, Tensor]]
@@ -22,15 +21,15 @@ def findings(job: Job) -> Iterator[tuple[str, Any]]:
     torch.set_num_threads(1 if job.tiny else max(1, len(os.sched_getaffinity(0)) // 2))
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     config = job.config(precision="float32", device="cpu")
-    splits = load_splits(config, job.cifar(), torch.device("cpu"))
-    epochs = Epochs(splits.train, augmentation(config.augmentations, splits.channels), config.batch_size, config.seed)
+    epochs = epochs_of(config, job.cifar(), "cpu")
+    counts = torch.bincount(epochs.data.target)
     batches = list(epochs.batches(1))
     yield "steps", len(batches)
     logits: Batches = []
-    on_cpu = _trained(job, batches, splits.class_counts, "cpu", keep=logits)
-    same_logits = _differences(on_cpu, _observed(logits, splits.class_counts, job.device))
+    on_cpu = _trained(job, batches, counts, "cpu", keep=logits)
+    same_logits = _differences(on_cpu, _observed(logits, counts, job.device))
     yield "same_logits", same_logits
-    yield "own_network", _differences(on_cpu, _trained(job, batches, splits.class_counts, job.device))
+    yield "own_network", _differences(on_cpu, _trained(job, batches, counts, job.device))
     yield "passed", max(same_logits.values()) <= LARGEST_DIFFERENCE
 
 
