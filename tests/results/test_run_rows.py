@@ -155,7 +155,9 @@ def test_other_data_and_damaged_files(rows, tmp_path):
 
 def test_second_stages_are_rows_by_what_they_come_after(rows):
     def stage(first, seed):
-        run = made_up(second_stage="crt", learns="classifier", first_stage=f"checksum {first} {seed}", seed=seed, epochs=10)
+        run = made_up(
+            second_stage="crt", learns="classifier", first_stage=f"checksum {first} {seed}", seed=seed, epochs=10
+        )
         run["result"]["first_stage"] = {"config": {**MADE["config"], "loss": first, "seed": seed}, "folder": "first"}
         return run
 
