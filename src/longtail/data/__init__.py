@@ -9,6 +9,7 @@ tensor([500, 323, 209, 135,  87,  56,  36,  23,  15,  10])
 
 from longtail.data.cifar import load_cifar
 from longtail.data.config import DataConfig
+from longtail.data.contract import Augment, DataInfo, Split, Splits
 from longtail.data.digits import long_tailed_digits
 from longtail.data.features import FeatureViews
 from longtail.data.labels import class_counts, labels_of
@@ -16,7 +17,6 @@ from longtail.data.listing import Listing, class_folders, label_table, list_file
 from longtail.data.plankton import load_plankton
 from longtail.data.resident import ResidentImages
 from longtail.data.sources import SOURCES, Source, load_splits
-from longtail.data.splits import Augment, DataInfo, Split, Splits
 from longtail.data.subset import long_tailed_counts, long_tailed_indices
 
 __all__ = [

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from longtail.data.cifar import Cifar, cifar_class_names, load_cifar
 from longtail.data.config import DataConfig
+from longtail.data.contract import DataInfo, Splits
 from longtail.data.digits import long_tailed_digits
 from longtail.data.labels import class_counts
 from longtail.data.plankton import load_plankton, plankton_class_names
 from longtail.data.resident import ResidentImages
-from longtail.data.splits import DataInfo, Splits
 from longtail.data.subset import long_tailed_indices
 
 Images = tuple[Tensor, Tensor]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from longtail.data.splits import Augment
+from longtail.data.contract import Augment
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.data.splits import Augment
+from longtail.data.contract import Augment
 from longtail.transforms import normalise
 
 

@@ -12,7 +12,7 @@ import torch
 from longtail.arguments import check_choice
 from longtail.data.built_in import cifar, digits, plankton
 from longtail.data.config import DataConfig
-from longtail.data.splits import Splits
+from longtail.data.contract import Splits
 
 Source = Callable[[DataConfig, Any, torch.device, bool], Splits]
 """From settings, the user's data (a path, an object, or None), the device, and whether to download, to splits."""
