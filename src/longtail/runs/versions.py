@@ -41,5 +41,7 @@ def processor_name() -> str:
             name, _, value = line.partition(":")
             entries.setdefault(name.strip(), value.strip())
     words = [entries.get("model name") or platform.processor() or platform.machine()]
-    words += [f"{word} {entries[key]}" for word, key in (("family", "cpu family"), ("model", "model")) if key in entries]
+    words += [
+        f"{word} {entries[key]}" for word, key in (("family", "cpu family"), ("model", "model")) if key in entries
+    ]
     return ", ".join([*words, torch.backends.cpu.get_cpu_capability()])

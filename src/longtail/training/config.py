@@ -108,7 +108,14 @@ class TrainingConfig:
         for name in ("batch_size", "shrink"):
             check_integer(name, getattr(self, name), minimum=1)
         check_integer("epochs", self.epochs, minimum=self.LEAST_EPOCHS)
-        for name in ("warmup_epochs", "evaluate_every", "reweight_from", "many_above", "few_below", "validation_per_class"):
+        for name in (
+            "warmup_epochs",
+            "evaluate_every",
+            "reweight_from",
+            "many_above",
+            "few_below",
+            "validation_per_class",
+        ):
             check_integer(name, getattr(self, name), minimum=0)
         for name in ("seed", "subset_seed"):
             check_integer(name, getattr(self, name), minimum=0)
