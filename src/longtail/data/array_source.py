@@ -49,6 +49,8 @@ def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
     if data.suffix.lower() == ".npy":
         return {"train": _of_npy(data, options, notes)}
     arrays = _load(data)
+    if "" in arrays:
+        raise ValueError(f"{data} must hold several arrays by name. It is an .npy file with another suffix.")
     class_names = arrays.pop("class_names", None)
     parts: dict[str, dict[str, str]] = {}
     for key in arrays:
@@ -140,25 +142,28 @@ def _of_npy(path: Path, options: Options, notes: list[str]) -> RawPart:
     labels = Path(options.label)
     if not labels.is_file() or labels.suffix.lower() != ".npy":
         raise ValueError(f"--label must name an .npy file of labels for {path}. Got {options.label}.")
-    inputs, target = (_open(file) for file in (path, labels))
+    inputs, target = (_single(file) for file in (path, labels))
     keys = {"inputs": path.name, "labels": labels.name}
     return _of_keys(path, {path.name: inputs, labels.name: target}, "train", keys, None, notes)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    arrays = _open(path)
+    """The arrays of a file; that of an `.npy` file has no name."""
     try:
-        with arrays:
-            return {key: arrays[key] for key in arrays.files}
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return {"": content}
+            return {key: content[key] for key in content.files}
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise _damaged(path, error) from None
 
 
-def _open(path: Path) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error) from None
+def _single(path: Path) -> np.ndarray:
+    arrays = _load(path)
+    if "" not in arrays:
+        raise ValueError(f"{path} must hold one array. It is an .npz file with another suffix.")
+    return arrays[""]
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:

@@ -71,10 +71,10 @@ def upright(path: str | os.PathLike[str], size: int | None = None) -> Image.Imag
             "PIL.Image.MAX_IMAGE_PIXELS if you trust it.",
             f"more than {limit / 1e6:.0f} million pixels",
         ) from None
+    except Warning:  # where warnings are errors, Pillow's are not those of damaged pixels
+        raise
     except Exception as error:  # Pillow's readers raise whatever damaged bytes provoke
-        if isinstance(error, Image.DecompressionBombWarning):
-            raise
-        reason = "it is empty" if _is_empty(path) else " ".join(str(error).split()) or type(error).__name__
+        reason = "it is empty" if _is_empty(path) else " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise BadImageError(f"{path} must be a whole image file. It can't be decoded: {reason}.", reason) from error
 
 

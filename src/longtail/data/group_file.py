@@ -35,7 +35,7 @@ def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
 
 
 def _table(path: Path, notes: list[str]) -> dict[str, str]:
-    frame = read_table(path, {*FILE_COLUMNS, *GROUP_COLUMNS, "trajectory"}, notes).astype(str)
+    frame = read_table(path, list, notes).astype(str)
     names = [str(name) for name in frame.columns]
     if len(names) < 2:
         raise ValueError(f"{path} must have a column of paths and one of groups. Its columns: {', '.join(names)}.")

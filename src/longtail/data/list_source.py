@@ -83,8 +83,8 @@ def _columns(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> tupl
     alone = re.compile(rf".*(?:{suffixes})", re.IGNORECASE)
     names, labels, unlabelled = [], [], []
     for number, line in lines:
-        name, label = _split(line, with_label)
-        if label is None and not alone.fullmatch(line):
+        name, label = _split(line, with_label, alone)
+        if label == "":
             raise ValueError(f"{path} must hold a path and a label on each line. Line {number} is {line[:80]!r}.")
         if label is None:
             unlabelled.append(number)
@@ -100,13 +100,15 @@ def _columns(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> tupl
     return names, None if unlabelled else labels
 
 
-def _split(line: str, with_label: re.Pattern[str]) -> tuple[str, str | None]:
+def _split(line: str, with_label: re.Pattern[str], alone: re.Pattern[str]) -> tuple[str, str | None]:
     """The path ends at its image suffix, so that paths and labels may hold blanks; else at the last blank or tab."""
     if match := with_label.fullmatch(line):
         return match[1], match[2].strip()
+    if alone.fullmatch(line):
+        return line, None
     separator = "\t" if "\t" in line else " "
     name, _, label = line.rpartition(separator)
-    return (name.strip(), label) if name.strip() else (line, None)
+    return (name.strip(), label) if name.strip() else (line, "")
 
 
 def _folder_names(path: Path, files: tuple[str, ...]) -> list[str]:

@@ -24,6 +24,7 @@ FILE_COLUMNS = (
 )
 GROUP_COLUMNS = ("group", "groups", "group_id")
 SPLIT_COLUMNS = ("split",)
+COORDINATE = "y"  # a label only where no other column may be one
 NUMBERING = ("", "id", "index", "unnamed: 0", "row", "row_id")
 
 
@@ -35,6 +36,14 @@ class Columns:
     path: str | None
     group: str | None
     split: str | None
+
+
+def text_columns(names: Sequence[str], options: Options) -> list[str]:
+    """Columns of a file that are read as text: labels, paths, groups and parts, chosen or by their usual names."""
+    chosen = {options.label, options.path_column, options.group, options.split}
+    usual = {*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS} - {COORDINATE}
+    label = options.label or next(iter(_label_columns([name.strip() for name in names])), None)
+    return [name for name in names if name.strip() in {*chosen, label} or name.strip().lower() in usual]
 
 
 def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> Columns:
@@ -79,8 +88,7 @@ def _given(names: Sequence[str], name: str | None, option: str, where: str) -> s
 
 
 def _label(names: Sequence[str], where: str) -> str:
-    found = [name for name in names if name.lower() in LABEL_COLUMNS]
-    found = [name for name in found if name.lower() != "y"] or found  # beside a label, y is a coordinate
+    found = _label_columns(names)
     if not found:
         raise ValueError(
             f"{where} must have a column {' or '.join(LABEL_COLUMNS)}, or --label must name its column of labels. "
@@ -89,6 +97,11 @@ def _label(names: Sequence[str], where: str) -> str:
     if len(found) > 1:
         raise ValueError(f"{where} has several columns that may be the label: {_listed(found)}. Name one with --label.")
     return found[0]
+
+
+def _label_columns(names: Sequence[str]) -> list[str]:
+    found = [name for name in names if name.lower() in LABEL_COLUMNS]
+    return [name for name in found if name.lower() != COORDINATE] or found
 
 
 def _path(frame: Any, names: Sequence[str]) -> str | None:

@@ -3,7 +3,7 @@
 import importlib
 import io
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,16 @@ DELIMITED = (".csv", ".tsv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
 TABLES = (*DELIMITED, *JSON_LINES, *PARQUET)
+Choose = Callable[[list[str]], list[str]]
 EMPTY = ["", "NA", "N/A", "nan", "NaN", "null", "NULL", "None"]
 
 
-def read_table(path: Path, text_columns: Iterable[str], notes: list[str]) -> Any:
+def read_table(path: Path, text_columns: Choose, notes: list[str]) -> Any:
     """Read a table; strings such as "null", "NA" and "007" stay strings in columns of text.
 
     Args:
         path: of the table.
-        text_columns: lower-case names of columns that are kept as they are written.
+        text_columns: from the names of all columns, those that are kept as they are written.
         notes: what was guessed is added here.
 
     Raises:
@@ -34,7 +35,7 @@ def read_table(path: Path, text_columns: Iterable[str], notes: list[str]) -> Any
     elif kind in JSON_LINES:
         frame = _json_lines(path)
     else:
-        frame = _delimited(path, frozenset(text_columns), notes)
+        frame = _delimited(path, text_columns, notes)
     if not len(frame):
         raise ValueError(f"{path} must hold at least one row. Got none.")
     return frame
@@ -53,7 +54,7 @@ def pandas() -> Any:
     return pandas
 
 
-def _delimited(path: Path, text_columns: frozenset[str], notes: list[str]) -> Any:
+def _delimited(path: Path, text_columns: Choose, notes: list[str]) -> Any:
     pd = pandas()
     text = read_text(path)
     header = text.lstrip("\n\r").partition("\n")[0]
@@ -65,7 +66,7 @@ def _delimited(path: Path, text_columns: frozenset[str], notes: list[str]) -> An
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
             names = [str(name) for name in pd.read_csv(io.StringIO(text), nrows=0, **options).columns]
-            kept = [name for name in names if name.strip().lower() in text_columns]
+            kept = text_columns(names)
             empty = {name: EMPTY for name in names if name not in kept}
             frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(kept, str), na_values=empty, **options)
     except pd.errors.EmptyDataError:
@@ -78,7 +79,7 @@ def _delimited(path: Path, text_columns: frozenset[str], notes: list[str]) -> An
 
 def _json_lines(path: Path) -> Any:
     try:
-        return pandas().read_json(io.StringIO(read_text(path)), lines=True, dtype=False, convert_dates=False)
+        return pandas().read_json(io.StringIO(read_text(path)), lines=True, dtype=False)
     except ValueError as error:
         raise ValueError(f"{path} must hold a JSON object on each line. It could not be read: {error}.") from None
 

@@ -12,6 +12,7 @@ from longtail.data.list_source import LISTS, below
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
 from longtail.data.table_columns import (
+    COORDINATE,
     FILE_COLUMNS,
     GROUP_COLUMNS,
     LABEL_COLUMNS,
@@ -19,12 +20,13 @@ from longtail.data.table_columns import (
     SPLIT_COLUMNS,
     Columns,
     find_columns,
+    text_columns,
 )
 from longtail.data.table_file import TABLES, read_table
 from longtail.data.text_file import kind_of, read_text
 
 USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
-NO_FEATURES = USUAL - {"y"}
+NO_FEATURES = USUAL - {COORDINATE}
 
 
 def is_table_file(data: Any) -> bool:
@@ -41,8 +43,7 @@ def is_frame(data: Any) -> bool:
 
 def read_table_file(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     """Read a table from its file; see `read_frame`."""
-    chosen = (options.label, options.path_column, options.group, options.split)
-    frame = read_table(data, USUAL | {name.lower() for name in chosen if name is not None}, notes)
+    frame = read_table(data, lambda names: text_columns(names, options), notes)
     return _parts_of(frame, options, str(data), data.parent if options.root is None else options.root, notes)
 
 

@@ -43,6 +43,8 @@ def read_text(path: Path) -> str:
 
 def _unpacked(path: Path) -> bytes:
     content = path.read_bytes()
+    if content[:4] == b"PK\x03\x04":
+        return _only_member(path, content)
     try:
         if content[:2] == b"\x1f\x8b":
             return gzip.decompress(content)
@@ -50,16 +52,21 @@ def _unpacked(path: Path) -> bytes:
             return bz2.decompress(content)
         if content[:6] == b"\xfd7zXZ\x00":
             return lzma.decompress(content)
-        if content[:4] == b"PK\x03\x04":
-            return _only_member(path, content)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} must be a whole compressed file. It is damaged: {error}. Fetch it again.") from None
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise _damaged(path, error) from None
     return content
 
 
 def _only_member(path: Path, content: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = [name for name in archive.namelist() if not name.endswith("/")]
-        if len(members) != 1:
-            raise ValueError(f"{path} must hold one file. It holds {len(members)}. Unpack it, and give the folder.")
-        return archive.read(members[0])
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [name for name in archive.namelist() if not name.endswith("/")]
+            if len(members) == 1:
+                return archive.read(members[0])
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from None
+    raise ValueError(f"{path} must hold one file. It holds {len(members)}. Unpack it, and give the folder.")
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} must be a whole compressed file. It is damaged: {error}. Fetch it again.")

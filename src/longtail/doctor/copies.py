@@ -1,18 +1,19 @@
 """Copies: samples that stand in two parts, several times in one, or in two classes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from longtail.data.first_of_many import first
 from longtail.data.samples import Samples
 from longtail.doctor.findings import Finding
-from longtail.doctor.prints import Print
+from longtail.doctor.prints import SMALL, Print
 from longtail.doctor.tail import NEARLY_EMPTY
 
 NEAR_BITS = 2
 BANDS = 4
 FLAT_BITS = 6  # a plain image has nearly no bright or dark step: its hash says nothing
+ALIKE = 0.95  # correlation of small grey pictures; hashes alone take fish on plain water for one another
 ENOUGH_TO_RUIN = 0.01
 SHOWN = 3
 
@@ -30,8 +31,11 @@ def shared_findings(
     first_of = {own.exact: index for index, own in enumerate(one) if not own.error}
     exact = [(first_of[own.exact], index) for index, own in enumerate(other) if not own.error and own.exact in first_of]
     copies = {index for _, index in exact}
-    near = [pair for pair in near_pairs([p.near for p in one], [p.near for p in other]) if pair[1] not in copies]
-    near = [(a, b) for a, b in near if not one[a].error and not other[b].error]
+    left, right = small_pictures(one), small_pictures(other)
+    near = near_pairs(
+        [p.near for p in one], [p.near for p in other], accept=lambda a, b: correlation(left[a], right[b]) >= ALIKE
+    )
+    near = [pair for pair in near if pair[1] not in copies]
     found = []
     for what, pairs in ((f"the same {kind[:-1]}", exact), ("nearly the same image (perceptual hash)", near)):
         if not pairs:
@@ -122,15 +126,30 @@ def place(samples: Samples, part: str, index: int) -> str:
     return f"{part} {index}" if samples.files is None else samples.name(index)
 
 
-def near_pairs(one: Sequence[int], other: Sequence[int]) -> list[tuple[int, int]]:
+def near_pairs(
+    one: Sequence[int], other: Sequence[int], accept: Callable[[int, int], bool] = lambda _, __: True
+) -> list[tuple[int, int]]:
     """Places whose hashes differ in at most 2 of 64 bits, one partner each; two such hashes share one of 4 bands."""
     bands = Bands(one)
     pairs = []
     for index, own in enumerate(other):
-        partner = next(bands.near(own), None)
+        partner = next((a for a in bands.near(own) if accept(a, index)), None)
         if partner is not None:
             pairs.append((partner, index))
     return pairs
+
+
+def small_pictures(prints: Sequence[Print]) -> np.ndarray:
+    """(N, 9, 9) grey pictures; black for what has none."""
+    blank = bytes(SMALL * SMALL)
+    flat = b"".join(own.small or blank for own in prints)
+    return np.frombuffer(flat, dtype=np.uint8).reshape(-1, SMALL, SMALL).astype(np.float32)
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Of two small pictures: 1 whatever the brightness and the contrast."""
+    a, b = one.ravel() - one.mean(), other.ravel() - other.mean()
+    return float(a @ b / max(float(np.sqrt((a @ a) * (b @ b))), 1e-9))
 
 
 class Bands:

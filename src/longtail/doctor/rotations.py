@@ -6,11 +6,11 @@ import numpy as np
 
 from longtail.data.first_of_many import first
 from longtail.data.samples import Samples
-from longtail.doctor.copies import NEAR_BITS, SHOWN, Bands, place
+from longtail.doctor.copies import NEAR_BITS, SHOWN, Bands, correlation, place, small_pictures
 from longtail.doctor.findings import Finding
 from longtail.doctor.prints import SMALL, Print
 
-MOST_APART = 3.0  # grey levels of 255, on average: what JPEG changes, not what another picture has
+ALIKE = 0.98  # seven orientations give seven chances of a mistake
 
 
 def rotated_findings(
@@ -38,7 +38,7 @@ def rotated_findings(
 
 def rotated_pairs(one: Sequence[Print], other: Sequence[Print], *, within: bool) -> list[tuple[int, int]]:
     """Places of an image and its copy in another orientation, one partner each; within one part the earlier one."""
-    first_small, second_small = _small(one), _small(other)
+    first_small, second_small = small_pictures(one), small_pictures(other)
     bands = Bands(_hashes(first_small))
     plain = _hashes(second_small)
     partner: dict[int, int] = {}
@@ -51,16 +51,10 @@ def rotated_pairs(one: Sequence[Print], other: Sequence[Print], *, within: bool)
                 if within and a >= b:
                     continue
                 already_near = (bands.hashes[a] ^ plain[b]).bit_count() <= NEAR_BITS
-                if not already_near and np.abs(first_small[a] - turned[b]).mean() <= MOST_APART:
+                if not already_near and correlation(first_small[a], turned[b]) >= ALIKE:
                     partner[b] = a
                     break
     return [(partner[b], b) for b in sorted(partner)]
-
-
-def _small(prints: Sequence[Print]) -> np.ndarray:
-    blank = bytes(SMALL * SMALL)
-    flat = b"".join(own.small or blank for own in prints)
-    return np.frombuffer(flat, dtype=np.uint8).reshape(-1, SMALL, SMALL).astype(np.int16)
 
 
 def _oriented(pictures: np.ndarray, turn: int) -> np.ndarray:
