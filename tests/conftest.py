@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +43,12 @@ def tiny(tiny_data: Path) -> Iterator[Path]:
     """The same, while "cifar10" means it."""
     with tiny_cifar10():
         yield tiny_data
+
+
+@pytest.fixture(scope="session")
+def fish(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of the fish photographs."""
+    out = tmp_path_factory.mktemp("fish")
+    with zipfile.ZipFile(real_data / "fish/images.zip") as archive:
+        archive.extractall(out)
+    return out / "images"

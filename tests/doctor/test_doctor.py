@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from longtail.cli import main
-from longtail.data import class_folders, label_table, list_file
 from longtail.doctor import examine, tail_shape
-from longtail.doctor.images import near_pairs, print_of
+from longtail.doctor.copies import near_pairs
+from longtail.doctor.prints import print_of
 from longtail.doctor.tail import half_width
 from longtail.recipes import digits_lt
 from longtail.runs import RunFolder
@@ -209,12 +209,13 @@ def test_findings_for_machines(healthy, capsys):
     ("content", "message"),
     [
         ("x.txt:", "must hold at least one line"),
-        ("x.txt:a.png\n", "a class index a line, the index below 1,000,000. Line 1 is 'a.png'"),
-        ("x.txt:a.png -1\n", "must hold a path and a class index a line"),
+        ("x.txt:a.png\n", "must hold a path and a label on each line, or paths whose folder is the class. 'a.png' has"),
+        ("x.txt:a.png -1\n", "must hold labels of at least 0. Got -1 at sample 0"),
+        ("x.txt:a.png 0 1\n", "must hold one label on each line. Line 1 has several: '0 1'"),
         ("x.csv:name\na\n", "must have a column label"),
         ("x.csv:label\n", "must hold at least one row"),
         ("x.csv:label,path\n,a.png\n", "must hold a label in each row. Line 2 has none"),
-        ("x.json:{}", "`path` must be a folder, a list (.txt) or a table (.csv)"),
+        ("x.json:{}", "`data` must be a folder of class folders, a list (.txt), a table"),
     ],
 )
 def test_what_is_no_data_set_is_one_line(tmp_path, capsys, content, message):
@@ -233,27 +234,9 @@ def test_a_missing_or_empty_folder_is_one_line(tmp_path, capsys):
     assert whats(examine(tmp_path), "serious") == ["there is no sample"]
 
 
-def test_listings_hold_what_the_files_say(tmp_path):
-    fill(tmp_path / "images", {"b": 1, "a": 2})
-    folders = class_folders(tmp_path / "images")
-    assert folders.class_names == ("a", "b")
-    assert folders.class_counts.tolist() == [2, 1]
-    with pytest.raises(ValueError, match="must hold the classes of the other part alone. Got 'b'"):
-        class_folders(tmp_path / "images", ["a"])
-    (tmp_path / "l.txt").write_text("with blank/x.png 3\n\n")
-    listed = list_file(tmp_path / "l.txt", root="/data")
-    assert str(listed.files[0]) == "/data/with blank/x.png"
-    assert listed.class_counts.tolist() == [0, 0, 0, 1]
-    (tmp_path / "t.csv").write_text("\ufeffFile,Label\nx.png,fox\ny.png,ant\n", encoding="utf-8")
-    table = label_table(tmp_path / "t.csv")
-    assert table.class_names == ("ant", "fox")
-    assert table.target.tolist() == [1, 0]
-    assert table.files[1] == tmp_path / "y.png"
-
-
 def test_many_files_are_read_by_several_processes(tmp_path):
     """More than one part of 500: the order stays."""
-    from longtail.doctor.images import prints_of_files
+    from longtail.doctor.prints import prints_of_files
 
     paths = []
     for number in range(520):
@@ -324,12 +307,12 @@ def test_a_link_that_leads_back_is_not_followed(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.txt", b"a.png 1000000000\n", "a class index a line, the index below 1,000,000"),
-        ("x.txt", "a.png ²\n".encode(), "a class index a line"),
+        ("x.txt", b"a.png 0\nb.png\n", "must hold a label on each line, or on none. Line 2 has none"),
+        ("x.txt", b"photo\n", "must hold a path and a label on each line. Line 1 is 'photo'"),
         ("x.txt", b"caf\xe9.png 1\n", "must be text in UTF-8. Byte 3 is not"),
         ("x.csv", b"label,path\nb\n", "must name a file in each row. Line 2 names none"),
-        ("x.csv", b'label\n"' + b"a" * 200_000, "It could not be read: field larger than field limit"),
-        ("x.csv", b"", "Its columns: none"),
+        ("x.csv", b'label\n"' + b"a" * 200_000, "It could not be read: Error tokenizing data"),
+        ("x.csv", b"", "must hold a header and rows. It is empty"),
     ],
 )
 def test_lists_that_can_not_be_read_are_one_line(tmp_path, capsys, name, content, message):

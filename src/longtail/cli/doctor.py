@@ -15,17 +15,30 @@ MARKS = {"serious": "!!", "warning": " !", "fact": "  "}
 def doctor(
     path: tyro.conf.Positional[Path],
     *,
+    val: Path | None = None,
     test: Path | None = None,
     root: Path | None = None,
+    groups: Path | None = None,
+    path_column: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> int:
     """Say what will go wrong with a data set or a run, before it costs hours. Exit code 1 for something serious.
 
     Args:
-        path: A folder of class folders (or of train and test that hold them), a list file of paths and class indices,
-            a CSV with a column label, the folder of CIFAR's binary archive, or a run folder.
-        test: Another of the same kind that is measured by.
+        path: A folder of class folders (or of train, val and test that hold them), a list file of paths and labels, a
+            table of paths or features (CSV, TSV, JSON lines, Parquet), arrays (.npz, .npy), the folder of CIFAR's
+            binary archive, or a run folder.
+        val: Validation samples in the same format.
+        test: Test samples in the same format.
         root: Folder that the paths of lists and tables are relative to.
+        groups: Table of paths and groups: samples of one group belong together.
+        path_column: Column of the paths of a table.
+        label: Column of the labels of a table, or name of the array.
+        split: Column of a table that names the part of each row.
+        group: Column of a table that names the group of each row.
         as_json: Findings for machines.
     """
     try:
@@ -35,7 +48,18 @@ def doctor(
             f"longtail doctor needs {error.name}: install longtail with its extra `doctor`"
         ) from error
     with Passes() as passes:
-        found = examine(path, test=test, root=root, look=passes)
+        found = examine(
+            path,
+            val=val,
+            test=test,
+            root=root,
+            groups=groups,
+            path_column=path_column,
+            label=label,
+            split=split,
+            group=group,
+            look=passes,
+        )
     if as_json:
         print(json.dumps([finding.as_dict() for finding in found], ensure_ascii=False, indent=1))
     else:

@@ -1,5 +1,6 @@
 """Labels and class counts of anything that has labels."""
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,16 +13,18 @@ from longtail.arguments import check_integer
 
 LABEL_ATTRIBUTES = ("targets", "labels", "_labels")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target")
+MOST_CLASSES = 1_000_000
 
 
 def class_counts(source: Any, num_classes: int | None = None) -> Tensor:
     """How many samples each class has.
 
     Args:
-        source: labels as an array, tensor, list or pandas column; or a data set of torchvision, torch (`Subset`,
-            `ConcatDataset`, `TensorDataset` with labels last), Hugging Face (a column `label`), or any sequence of
-            (input, label) pairs, whose items are then read one by one; or a `DataLoader` of one of these (its data
-            set is counted, whatever its sampler draws).
+        source: labels as an array (N,) or (N, 1), tensor, list or pandas column; or a data set of torchvision, torch
+            (`Subset`, `ConcatDataset`, `TensorDataset` with labels last), Hugging Face (a column `label`), or any
+            sequence of (input, label) pairs, whose items are then read one by one; or a `DataLoader` of one of these
+            (its data set is counted, whatever its sampler draws); or what `read_data` takes (a path, a pandas table,
+            (X, y)) or returns (`Samples`; of `Parts` the training part).
         num_classes: C; by default what the source says (`classes`), or the largest label plus one.
 
     Returns:
@@ -35,6 +38,7 @@ def class_counts(source: Any, num_classes: int | None = None) -> Tensor:
         >>> class_counts([0, 2, 0, 0], num_classes=4)
         tensor([3, 0, 1, 0])
     """
+    source = _read(source)
     labels = labels_of(source)
     if num_classes is None:
         num_classes = max(_declared_classes(source), int(labels.max()) + 1)
@@ -55,25 +59,40 @@ def labels_of(source: Any) -> np.ndarray:
         >>> labels_of([("first image", 2), ("second image", 0)])
         array([2, 0])
     """
-    labels = np.asarray(_find_labels(source))
+    labels = np.asarray(raw_labels(source))
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
     if labels.ndim != 1:
         raise ValueError(
-            f"`source` must hold one label a sample, (N,). Got the shape {labels.shape}. One-hot? Take the argmax."
+            f"`source` must hold one label a sample, (N,) or (N, 1). Got the shape {labels.shape}. "
+            "One-hot? Take the argmax."
         )
     if not labels.size:
         raise ValueError("`source` must hold at least one sample. Got none.")
     if labels.dtype.kind not in "iu":
         raise TypeError(
-            f"`source` must hold integer labels. Got {labels.dtype}, such as {labels[0]!r}. "
+            f"`source` must hold integer labels. Got {labels.dtype}, such as {labels[:1].tolist()[0]!r}. "
             "For names: `np.unique(labels, return_inverse=True)` numbers them."
         )
     if labels.min() < 0:
         index = int(labels.argmin())
         raise ValueError(f"`source` must hold labels of at least 0. Got {labels[index]} at index {index}.")
+    if labels.max() >= MOST_CLASSES:
+        index = int(labels.argmax())
+        raise ValueError(
+            f"`source` must hold class indices below {MOST_CLASSES:,}. Got {labels[index]} at index {index}. "
+            "For identifiers: `np.unique(labels, return_inverse=True)` numbers them."
+        )
     return labels.astype(np.int64)
 
 
-def _find_labels(source: Any) -> Any:
+def raw_labels(source: Any) -> Any:
+    """The labels as they are, integers or not.
+
+    Labels that a data set holds as an attribute are believed only if there is one for each sample: a subset that passes
+    the attributes of the whole on has those of the whole.
+    """
+    source = _read(source)
     if isinstance(source, Mapping):
         raise TypeError(
             f"`source` must hold labels, not be a mapping. Got {type(source).__name__} with keys "
@@ -84,32 +103,68 @@ def _find_labels(source: Any) -> Any:
     if isinstance(source, np.ndarray) or hasattr(source, "to_numpy"):
         return source
     if isinstance(source, DataLoader):
-        return labels_of(source.dataset)
+        return raw_labels(source.dataset)
     if isinstance(source, ConcatDataset):
-        return np.concatenate([labels_of(part) for part in source.datasets])
+        return np.concatenate([_one_column(raw_labels(part)) for part in source.datasets])
     if isinstance(source, Subset):
         indices = [int(index) for index in source.indices]
         known = _known_labels(source.dataset)
-        return _labels_of_items(source) if known is None else np.asarray(_find_labels(known))[indices]
+        return _labels_of_items(source) if known is None else _one_column(known)[indices]
     known = _known_labels(source)
     return _labels_of_items(source) if known is None else known
+
+
+def _read(source: Any) -> Any:
+    """Samples of what only `read_data` can read."""
+    from longtail.data.array_source import is_pair
+    from longtail.data.read import read_data
+    from longtail.data.samples import Parts, Samples
+    from longtail.data.table_source import is_frame
+
+    if isinstance(source, (str, os.PathLike)) or is_pair(source) or is_frame(source):
+        source = read_data(source)
+    if isinstance(source, Parts):
+        source = source.train
+    return _Named(source.target, source.class_names) if isinstance(source, Samples) else source
+
+
+class _Named:
+    """Labels and names of classes, as torchvision's data sets have them."""
+
+    def __init__(self, targets: np.ndarray, classes: tuple[str, ...]) -> None:
+        self.targets, self.classes = targets, classes
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def _one_column(labels: Any) -> np.ndarray:
+    array = np.asarray(raw_labels(labels))
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
 def _known_labels(source: Any) -> Any:
     """Labels that a data set holds as such; `None` where its items must be read."""
     if isinstance(source, (Subset, ConcatDataset)):
-        return labels_of(source)
+        return raw_labels(source)
     if isinstance(source, TensorDataset):
         return source.tensors[-1].cpu().numpy()
     for name in LABEL_ATTRIBUTES:
         labels = getattr(source, name, None)
-        if labels is not None:
+        if labels is not None and _one_each(labels, source):
+            labels = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else labels
             transform = getattr(source, "target_transform", None)
             return labels if transform is None else [transform(label) for label in labels]
     for name in LABEL_COLUMNS:
         if name in (getattr(source, "column_names", None) or ()):
             return source[name]
     return None
+
+
+def _one_each(labels: Any, source: Any) -> bool:
+    if not hasattr(labels, "__len__") or not hasattr(source, "__len__"):
+        return hasattr(labels, "__len__")
+    return len(labels) == len(source)
 
 
 def _labels_of_items(source: Any) -> Any:
@@ -125,7 +180,8 @@ def _label_of_item(item: Any, *, paired: bool) -> Any:
         item = next((item[name] for name in LABEL_COLUMNS if name in item), item)
     elif isinstance(item, tuple) or (paired and isinstance(item, list)):
         item = item[1] if len(item) > 1 else item
-    return item.item() if isinstance(item, Tensor) and item.numel() == 1 else item
+    single = item.numel() == 1 if isinstance(item, Tensor) else getattr(item, "size", 0) == 1
+    return item.item() if single and hasattr(item, "item") else item
 
 
 def _declared_classes(source: Any) -> int:

@@ -1,165 +1,143 @@
 """Examines a data set or a run, whatever form it comes in."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from longtail.data import load_cifar
-from longtail.data.cifar import ARCHIVES
-from longtail.data.listing import Listing, class_folders, label_table, list_file
+from longtail.data import Parts, Samples, read_data
+from longtail.doctor.copies import duplicate_findings, shared_findings
 from longtail.doctor.findings import SEVERITIES, Finding
-from longtail.doctor.images import (
-    Look,
-    Print,
-    prints_of_arrays,
-    prints_of_files,
-    reading_findings,
-    shared_findings,
-    unnamed_findings,
-)
+from longtail.doctor.image_files import reading_findings, size_findings, suffix_findings, unnamed_findings
+from longtail.doctor.prints import Look, Print, prints_of
+from longtail.doctor.rotations import rotated_findings
 from longtail.doctor.runs import run_findings
+from longtail.doctor.shared_groups import shared_group_findings
 from longtail.doctor.tail import measuring_findings, tail_findings
 from longtail.runs import RunFolder
 
-TRAIN = ("train", "training")
-MEASURED = ("val", "valid", "validation", "test", "testing")
 Folder = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """One part of a data set; images in memory where they are not files."""
-
-    listing: Listing
-    images: np.ndarray | None = None
-    listed: bool = False
-
-
 def examine(
-    path: Folder, *, test: Folder | None = None, root: Folder | None = None, look: Look | None = None
+    path: Any,
+    *,
+    val: Any = None,
+    test: Any = None,
+    root: Folder | None = None,
+    groups: Folder | None = None,
+    path_column: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
+    look: Look | None = None,
 ) -> list[Finding]:
     r"""What will go wrong with a data set or a run, the serious first.
 
     Args:
-        path: a folder of class folders (or of parts such as train and test that hold them), a list file of paths and
-            class indices (.txt), a table with a column of labels (.csv), the folder of CIFAR's binary archive, or a run
-            folder.
-        test: another of the same kind that is measured by.
+        path: what `longtail.data.read_data` takes (a folder, a list, a table, arrays, an archive, objects in memory),
+            or a run folder.
+        val: validation samples, where `path` holds none.
+        test: test samples, likewise.
         root: what the paths of lists and tables are relative to.
+        groups: table of paths and groups.
+        path_column: column of the paths of a table.
+        label: column, or array, of the labels.
+        split: column of a table that names the part of each row.
+        group: column of a table that names the group of each row.
         look: is told what is done, and the share of it.
 
     Raises:
-        FileNotFoundError, ValueError: nothing of these kinds, or damaged.
+        FileNotFoundError, ValueError, TypeError: nothing of these kinds, or damaged.
 
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "labels.csv"
         >>> _ = path.write_text("label\n" + "cat\n" * 200 + "lynx\n" * 3)
-        >>> [finding.severity for finding in examine(path)]
-        ['warning', 'fact']
+        >>> [finding.severity for finding in examine(path, label="label")]
+        ['warning', 'fact', 'fact']
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"`path` must exist. Got {path}.")
-    if test is not None and not Path(test).exists():
-        raise FileNotFoundError(f"`test` must exist. Got {test}.")
-    if (path / "run.json").is_file():
-        if test is not None or root is not None:
-            raise ValueError(f"`test` and `root` must be left out for a run. {path} is one.")
+    for name, given in (("path", path), ("val", val), ("test", test)):
+        if isinstance(given, (str, os.PathLike)) and not Path(given).exists():
+            raise FileNotFoundError(f"`{name}` must exist. Got {given}.")
+    if isinstance(path, (str, os.PathLike)) and (Path(path) / "run.json").is_file():
+        if any(given is not None for given in (val, test, root, groups, path_column, label, split, group)):
+            raise ValueError(f"`test` and `root` must be left out for a run, like all other options. {path} is one.")
         found = run_findings(RunFolder.open(path))
     else:
-        found = _of_parts(_parts(path, test, root), Path(root) if root else path.parent, look)
+        parts = read_data(
+            path,
+            root=root,
+            val=val,
+            test=test,
+            groups=groups,
+            path_column=path_column,
+            label=label,
+            split=split,
+            group=group,
+        )
+        listed = isinstance(path, (str, os.PathLike)) and Path(path).is_file()
+        found = part_findings(parts, listed=listed, look=look)
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def _parts(path: Path, test: Folder | None, root: Folder | None) -> dict[str, Part]:
-    archive = next((name for name in ARCHIVES if (path / ARCHIVES[name].folder).is_dir() or _is(path, name)), None)
-    if archive is not None:
-        if test is not None or root is not None:
-            raise ValueError(
-                f"`test` and `root` must be left out for an archive, which holds both parts. {path} is one."
-            )
-        return _cifar(archive, path.parent if _is(path, archive) else path)
-    parts = _folders(path) if path.is_dir() else {"train": _listed(path, root)}
-    if test is not None:
-        other = Path(test)
-        parts["test"] = Part(class_folders(other)) if other.is_dir() else _listed(other, root, "test")
-    return _of_one_order(parts)
+def part_findings(parts: Parts, *, listed: bool = False, look: Look | None = None) -> list[Finding]:
+    """Of the parts that training would train on and measure by.
 
-
-def _of_one_order(parts: dict[str, Part]) -> dict[str, Part]:
-    """The classes of all parts by name, in the order of the training set."""
-    names = parts["train"].listing.class_names
-    for name, part in parts.items():
-        if not set(part.listing.class_names) & set(names):
-            raise ValueError(
-                f"the classes of {name} must be those of train. Not one is: {', '.join(part.listing.class_names[:3])} "
-                f"beside {', '.join(names[:3])}."
-            )
-        listing = part.listing.among(names)
-        parts[name], names = Part(listing, part.images, part.listed), listing.class_names
-    return parts
-
-
-def _is(path: Path, name: str) -> bool:
-    return path.name == ARCHIVES[name].folder
-
-
-def _cifar(name: str, folder: Path) -> dict[str, Part]:
-    cifar = load_cifar(name, folder)
-    names = tuple(map(str, range(int(cifar.train_target.max()) + 1)))
-    return {
-        "train": Part(Listing(cifar.train_target.numpy(), names), cifar.train_images.numpy()),
-        "test": Part(Listing(cifar.test_target.numpy(), names), cifar.test_images.numpy()),
-    }
-
-
-def _folders(path: Path) -> dict[str, Part]:
-    """The parts of a folder, or the folder itself as the training set."""
-    inside = {entry.name.lower(): entry for entry in path.iterdir() if entry.is_dir()}
-    training = next((name for name in TRAIN if name in inside), None)
-    measured = [name for name in MEASURED if name in inside]
-    if training is None and measured:
-        raise ValueError(f"{path} must hold a folder train beside {measured[0]}. It does not.")
-    if training is None:
-        return {"train": Part(class_folders(path))}
-    return {"train": Part(class_folders(inside[training]))} | {
-        name: Part(class_folders(inside[name])) for name in measured
-    }
-
-
-def _listed(path: Path, root: Folder | None, option: str = "path") -> Part:
-    if path.suffix.lower() == ".csv":
-        return Part(label_table(path, root), listed=True)
-    if path.suffix.lower() == ".txt":
-        return Part(list_file(path, root), listed=True)
-    raise ValueError(f"`{option}` must be a folder, a list (.txt) or a table (.csv). Got {path}.")
-
-
-def _of_parts(parts: Mapping[str, Part], root: Path, look: Look | None) -> list[Finding]:
-    train = parts["train"].listing
-    classes = max(len(part.listing.class_names) for part in parts.values())
-    names = max((part.listing.class_names for part in parts.values()), key=len)
-    counts = np.bincount(train.target, minlength=classes)
-    if not counts.any():
-        return [Finding("serious", "there is no sample", "train", "Is the path right? Class folders must hold images.")]
-    found = tail_findings(train.class_counts, train.class_names, "train")
-    prints: dict[str, list[Print]] = {}
+    Args:
+        parts: what `read_data` returned.
+        listed: whether files come from a list or table, so that images beside them are told.
+        look: is told what is done, and the share of it.
+    """
+    train, names = parts.train, parts.class_names
+    notes = [Finding("fact", note.rstrip("."), "reading") for note in parts.notes]
+    if not len(train):
+        nothing = "Is the path right? Class folders must hold images."
+        return [Finding("serious", "there is no sample", "train", nothing), *notes]
+    counts = train.class_counts
+    found = tail_findings(*_classes_of_training(parts), "train")
     for name, part in parts.items():
         if name != "train":
-            found += measuring_findings(np.bincount(part.listing.target, minlength=classes), counts, names, name)
-        if part.images is not None:
-            prints[name] = prints_of_arrays(part.images)
-        elif part.listing.files is not None:
-            prints[name] = prints_of_files(part.listing.files, look)
-            found += reading_findings(part.listing.files, prints[name], name)
-            found += unnamed_findings(part.listing.files, root, name) if part.listed else []
-    for name in prints:
+            found += measuring_findings(part.class_counts, counts, names, name)
+            found += shared_group_findings(train, part, name)
+    found += _copy_findings(parts, look)
+    if listed and train.files is not None:
+        files = [path for _, part in parts.items() for path in part.paths]
+        found += unnamed_findings(files, train.root or Path())
+    return found + notes
+
+
+def _classes_of_training(parts: Parts) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Without those that other parts alone have: these are a finding of the other part."""
+    declared = set(parts.train.declared or parts.class_names)
+    own = [c for c, name in enumerate(parts.class_names) if name in declared]
+    return parts.train.class_counts[own], tuple(parts.class_names[c] for c in own)
+
+
+def _copy_findings(parts: Parts, look: Look | None) -> list[Finding]:
+    found: list[Finding] = []
+    prints: dict[str, list[Print]] = {}
+    for name, part in parts.items():
+        own = prints_of(part, look)
+        if own is None:
+            continue
+        prints[name] = own
+        if part.files is not None:
+            found += _file_findings(part, own, name)
+        if name == "train":
+            found += duplicate_findings(own, part, name)
+        if part.kind != "features" and "train" in prints:
+            found += rotated_findings(prints["train"], own, ("train", name), (parts.train, part))
         if name != "train" and "train" in prints:
-            other = parts[name].listing
-            targets, files = (train.target, other.target), (train.files, other.files)
-            found += shared_findings(prints["train"], prints[name], ("train", name), targets, files)
+            found += shared_findings(prints["train"], own, ("train", name), (parts.train, part))
     return found
+
+
+def _file_findings(part: Samples, prints: list[Print], name: str) -> list[Finding]:
+    paths = part.paths
+    return [
+        *reading_findings(paths, prints, name),
+        *size_findings(prints, name),
+        *suffix_findings(paths, prints, name),
+    ]

@@ -28,14 +28,3 @@ class Finding:
     def as_dict(self) -> dict[str, str]:
         """Plain values, for machines."""
         return asdict(self)
-
-
-def some(names: list[str], most: int = 5) -> str:
-    """The first of many names, and how many there are more.
-
-    Example:
-        >>> some(["a", "b", "c"], most=2)
-        'a, b and 1 more'
-    """
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longtail.doctor.findings import Finding, some
+from longtail.data.first_of_many import first
+from longtail.doctor.findings import Finding
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 
 NEARLY_EMPTY = 5
@@ -79,7 +80,7 @@ def tail_findings(class_counts: np.ndarray, class_names: tuple[str, ...], part: 
             Finding(
                 "serious",
                 f"{len(empty)} of {shape.classes} classes have no sample",
-                f"{part}: {some(empty)}",
+                f"{part}: {first(empty)}",
                 "Leave these classes out, or find samples: nothing can learn them.",
             )
         )
@@ -89,7 +90,7 @@ def tail_findings(class_counts: np.ndarray, class_names: tuple[str, ...], part: 
             Finding(
                 "warning",
                 f"{len(scarce)} classes have fewer than {NEARLY_EMPTY} samples",
-                f"{part}: {some(scarce)}",
+                f"{part}: {first(scarce)}",
                 "Expect their recall to hang on single images; join classes, or collect more.",
             )
         )
@@ -107,7 +108,7 @@ def measuring_findings(
             Finding(
                 "serious",
                 f"{len(unknown)} classes are measured that have no training sample",
-                f"{part}: {some(unknown)}",
+                f"{part}: {first(unknown)}",
                 "Their recall is 0 whatever is trained: leave them out of the average.",
             )
         )
@@ -117,7 +118,7 @@ def measuring_findings(
             Finding(
                 "warning",
                 f"{len(missing)} classes have no sample to measure by",
-                f"{part}: {some(missing)}",
+                f"{part}: {first(missing)}",
                 "No score speaks of them; hold out a sample of each.",
             )
         )

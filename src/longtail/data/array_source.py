@@ -1,0 +1,212 @@
+"""Arrays: `.npz` and `.npy` files, and (X, y) pairs in memory."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from longtail.data.class_names import named_labels, refuse_distinct
+from longtail.data.options import Options
+from longtail.data.raw_part import PART_NAMES, RawPart
+
+INPUT_NAMES = ("images", "image", "x", "data", "features", "inputs", "feats", "embeddings")
+LABEL_NAMES = ("labels", "label", "y", "target", "targets")
+GROUP_NAMES = ("groups", "group")
+CHANNELS = (1, 3, 4)
+
+
+def is_array_file(data: Any) -> bool:
+    """Whether `data` is the path of an `.npz` or `.npy` file."""
+    return isinstance(data, Path) and data.is_file() and data.suffix.lower() in (".npz", ".npy")
+
+
+def is_pair(data: Any) -> bool:
+    """Whether `data` is a pair of inputs (N, …) and labels (N,) or (N, 1)."""
+    if not isinstance(data, tuple) or len(data) != 2:
+        return False
+    return len(getattr(data[0], "shape", ())) >= 2 and hasattr(data[1], "__len__") and len(data[0]) == len(data[1])
+
+
+def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict[str, RawPart]:
+    """Read (X, y): features (N, D), or images (N, H, W[, C]) uint8, and labels."""
+    options.refuse("(X, y)", "root", "path_column", "label", "split", "group")
+    inputs = data[0].detach().cpu().numpy() if isinstance(data[0], Tensor) else np.asarray(data[0])
+    codes, names = named_labels(data[1], "`y`", notes)
+    refuse_distinct(codes, "`y`")
+    return {"train": RawPart(codes, names, **_inputs(inputs, "`X`", notes))}
+
+
+def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
+    """Read one part, or those that the names of arrays tell (`train_images`, `train_labels`, `val_images`, …).
+
+    Raises:
+        ValueError: damaged, pickled, without inputs or labels, or inputs of another form.
+    """
+    options.refuse("arrays", "root", "path_column", "split", "group")
+    if data.suffix.lower() == ".npy":
+        return {"train": _of_npy(data, options, notes)}
+    arrays = _load(data)
+    if "" in arrays:
+        raise ValueError(f"{data} must hold several arrays by name. It is an .npy file with another suffix.")
+    class_names = arrays.pop("class_names", None)
+    parts: dict[str, dict[str, str]] = {}
+    for key in arrays:
+        part, role = _role(key, options.label)
+        if role is None:
+            notes.append(f"{data}: the array {key!r} is not used.")
+        elif role in parts.setdefault(part, {}):
+            raise ValueError(
+                f"{data} must hold one array of {role} for {part}. Got {parts[part][role]!r} and {key!r}. "
+                "Keep one of them in the file."
+            )
+        else:
+            parts[part][role] = key
+    if "train" not in parts:
+        raise ValueError(f"{data} must hold inputs and labels, such as `images` and `labels`. Got {_keys(arrays)}.")
+    return {part: _of_keys(data, arrays, part, keys, class_names, notes) for part, keys in parts.items()}
+
+
+def _role(key: str, label: str | None) -> tuple[str, str | None]:
+    """The part and the role of an array: `val_images`, `images_val`, `x_train` and `images` alone."""
+    if key == label:
+        return "train", "labels"
+    first, _, rest = key.lower().partition("_")
+    begin, _, last = key.lower().rpartition("_")
+    part, name = "train", key.lower()
+    if rest and first in PART_NAMES:
+        part, name = PART_NAMES[first], rest
+    elif begin and last in PART_NAMES:
+        part, name = PART_NAMES[last], begin
+    roles = {"inputs": INPUT_NAMES, "labels": () if label and part == "train" else LABEL_NAMES, "groups": GROUP_NAMES}
+    return part, next((role for role, names in roles.items() if name in names), None)
+
+
+def _of_keys(
+    path: Path,
+    arrays: dict[str, np.ndarray],
+    part: str,
+    keys: dict[str, str],
+    class_names: np.ndarray | None,
+    notes: list[str],
+) -> RawPart:
+    for role, usual in (("inputs", INPUT_NAMES), ("labels", LABEL_NAMES)):
+        if role not in keys:
+            raise ValueError(
+                f"{path} must hold {role} of {part}, an array such as {usual[0]!r}. Got {_keys(arrays)}. "
+                "For labels, --label names the array."
+            )
+    inputs, labels = arrays[keys["inputs"]], arrays[keys["labels"]]
+    if len(inputs) != len(labels):
+        raise ValueError(
+            f"{path} must hold one label for each input. Got {len(inputs):,} in {keys['inputs']!r} and "
+            f"{len(labels):,} in {keys['labels']!r}."
+        )
+    codes, names = named_labels(labels, f"the array {keys['labels']!r} of {path}", notes)
+    if part == "train" and class_names is None:
+        refuse_distinct(codes, f"the array {keys['labels']!r} of {path}")
+    raw = RawPart(codes, names, **_inputs(inputs, f"the array {keys['inputs']!r} of {path}", notes))
+    if "groups" in keys:
+        raw.groups = _groups(arrays[keys["groups"]], len(labels), path)
+    if class_names is not None:
+        _declare(raw, class_names, path)
+    return raw
+
+
+def _groups(groups: np.ndarray, samples: int, path: Path) -> np.ndarray:
+    if groups.shape != (samples,):
+        raise ValueError(f"{path} must hold one group for each sample, ({samples},). Got {groups.shape}.")
+    return np.array([str(group) for group in groups.tolist()], dtype=object)
+
+
+def _declare(raw: RawPart, class_names: np.ndarray, path: Path) -> None:
+    """Names that the file gives: labels are these, or indices into them."""
+    given = tuple(str(name) for name in class_names.tolist())
+    if len(set(given)) != len(given):
+        raise ValueError(f"{path} must hold each name once in `class_names`. It does not.")
+    if set(raw.names) <= set(given):
+        place = {name: index for index, name in enumerate(given)}
+        raw.codes = np.array([place[name] for name in raw.names], dtype=np.int64)[raw.codes]
+    elif all(name.isdigit() and int(name) < len(given) for name in raw.names):
+        raw.codes = np.array([int(name) for name in raw.names], dtype=np.int64)[raw.codes]
+    else:
+        raise ValueError(f"{path} must hold labels that `class_names` names. It has {len(given)} names, none for some.")
+    raw.names, raw.declared = given, True
+
+
+def _of_npy(path: Path, options: Options, notes: list[str]) -> RawPart:
+    if options.label is None:
+        raise ValueError(f"{path} must come with labels, in a file of their own: --label labels.npy.")
+    labels = Path(options.label)
+    if not labels.is_file() or labels.suffix.lower() != ".npy":
+        raise ValueError(f"--label must name an .npy file of labels for {path}. Got {options.label}.")
+    inputs, target = (_single(file) for file in (path, labels))
+    keys = {"inputs": path.name, "labels": labels.name}
+    return _of_keys(path, {path.name: inputs, labels.name: target}, "train", keys, None, notes)
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file; that of an `.npy` file has no name."""
+    try:
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return {"": content}
+            return {key: content[key] for key in content.files}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from None
+
+
+def _single(path: Path) -> np.ndarray:
+    arrays = _load(path)
+    if "" not in arrays:
+        raise ValueError(f"{path} must hold one array. It is an .npz file with another suffix.")
+    return arrays[""]
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    if "allow_pickle" in str(error) or "pickled" in str(error):
+        return ValueError(
+            f"{path} must hold plain arrays. It holds Python objects, which are not loaded: save strings with "
+            "`np.array(names, dtype=str)`."
+        )
+    return ValueError(f"{path} must be a file of arrays. It is damaged: {error}. Fetch it again.")
+
+
+def _inputs(inputs: np.ndarray, where: str, notes: list[str]) -> dict[str, Any]:
+    """The input as an argument of `RawPart`."""
+    if inputs.ndim == 2:
+        return {"features": _as_features(inputs, where)}
+    if inputs.ndim not in (3, 4):
+        raise ValueError(f"{where} must be images (N, H, W[, C]) or features (N, D). Got the shape {inputs.shape}.")
+    if inputs.dtype != np.uint8:
+        raise ValueError(
+            f"{where} must hold images as uint8, 0 to 255. Got {inputs.dtype} of the shape {inputs.shape}. Convert "
+            "images in [0, 1] with `(255 * x).round().astype('uint8')`; reshape features to (N, D)."
+        )
+    if inputs.ndim == 4 and inputs.shape[3] not in CHANNELS:
+        if inputs.shape[1] not in CHANNELS:
+            raise ValueError(f"{where} must hold images of 1, 3 or 4 channels. Got the shape {inputs.shape}.")
+        notes.append(f"{where}: the second axis of {inputs.shape} is read as channels.")
+        inputs = np.ascontiguousarray(np.moveaxis(inputs, 1, 3))
+    return {"images": inputs[..., 0] if inputs.ndim == 4 and inputs.shape[3] == 1 else inputs}
+
+
+def _as_features(inputs: np.ndarray, where: str) -> np.ndarray:
+    try:
+        features = np.ascontiguousarray(inputs, dtype=np.float32)
+    except (ValueError, TypeError):
+        raise ValueError(f"{where} must hold numbers. Got {inputs.dtype}.") from None
+    odd = ~np.isfinite(features)
+    if odd.any():
+        row, column = (int(place[0]) for place in np.nonzero(odd))
+        raise ValueError(
+            f"{where} must hold finite numbers. Got {inputs[row, column]} at sample {row}, column {column}."
+        )
+    return features
+
+
+def _keys(arrays: dict[str, np.ndarray]) -> str:
+    return ", ".join(f"{key} {array.shape}" for key, array in list(arrays.items())[:10]) or "no array"

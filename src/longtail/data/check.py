@@ -1,0 +1,119 @@
+"""Are the data fit to train on: all files there and whole, every class with a sample."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from os import sched_getaffinity
+from pathlib import Path
+
+import numpy as np
+
+from longtail.arguments import check_choice
+from longtail.data.first_of_many import first
+from longtail.data.samples import Parts, Samples
+
+SMALL = 8  # pixels: JPEG files are read to their end, but transformed at an eighth of their size
+Progress = Callable[[str, float], None]
+
+
+def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -> dict[int, str]:
+    """Decode every file, several at a time; the reason for each index that fails.
+
+    Args:
+        paths: of the images.
+        progress: is told what is done, and the share of it.
+
+    Example:
+        >>> find_bad_files([Path("nowhere.png")])
+        {0: 'nowhere.png must be an image file. It is missing.'}
+    """
+    bad: dict[int, str] = {}
+    with ThreadPoolExecutor(len(sched_getaffinity(0))) as pool:
+        for index, reason in enumerate(pool.map(_reason, paths)):
+            if reason:
+                bad[index] = reason
+            if progress is not None and (index % 500 == 499 or index + 1 == len(paths)):
+                progress("checking files", (index + 1) / len(paths))
+    return bad
+
+
+def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress | None = None) -> Parts:
+    """Decode all files before any work starts.
+
+    Args:
+        parts: what `read_data` returned.
+        on_bad_file: "fail" raises; "skip" leaves bad files out and notes it.
+        progress: is told what is done, and the share of it.
+
+    Returns:
+        The parts, without bad files.
+
+    Raises:
+        FileNotFoundError: files are missing, and `on_bad_file` is "fail".
+        ValueError: files are damaged, likewise; no sample is left in a part.
+    """
+    check_choice("on_bad_file", on_bad_file, ["fail", "skip"])
+    kept: dict[str, Samples] = {}
+    notes = list(parts.notes)
+    for name, part in parts.items():
+        bad = find_bad_files(part.paths, progress=progress) if part.files is not None else {}
+        if bad and on_bad_file == "fail":
+            _refuse(name, part, bad)
+        if bad:
+            notes.append(f"{name}: {len(bad):,} of {len(part):,} files are bad and left out: {_listed(part, bad)}.")
+            part = part.take(np.setdiff1d(np.arange(len(part)), list(bad)))
+        if not len(part):
+            raise ValueError(f"{name} must hold at least one file that can be decoded. It holds none.")
+        kept[name] = part
+    return replace(parts, notes=tuple(notes), **kept)
+
+
+def require_trainable(parts: Parts) -> None:
+    """Raise unless there are inputs, two classes or more, and of each a sample to train on.
+
+    Raises:
+        ValueError: names what is missing, and what to do.
+    """
+    train = parts.train
+    if not len(train):
+        raise ValueError("train must hold at least one sample. It holds none: are these the right files?")
+    if train.kind == "labels":
+        raise ValueError(
+            "train must hold something to learn from. It holds labels alone: name the column of paths with "
+            "--path-column, or give numeric features."
+        )
+    if len(parts.class_names) < 2:
+        raise ValueError(f"`data` must hold at least two classes. Got one: {parts.class_names[0]!r}.")
+    empty = [parts.class_names[c] for c in np.flatnonzero(train.class_counts == 0)]
+    if empty:
+        raise ValueError(
+            f"train must hold a sample of each class. {len(empty)} of {len(parts.class_names)} classes have none: "
+            f"{first(empty)}. Add samples, or remove these classes from every part."
+        )
+
+
+def _reason(path: Path) -> str:
+    from longtail.data.decoding import BadImageError, upright
+
+    try:
+        upright(path, SMALL)
+    except (FileNotFoundError, BadImageError) as error:
+        return str(error)
+    return ""
+
+
+def _refuse(name: str, part: Samples, bad: dict[int, str]) -> None:
+    missing = [index for index, reason in bad.items() if reason.endswith("It is missing.")]
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing):,} of {len(part):,} files of {name} are missing: {_listed(part, missing)}. Is --root right "
+            f"(paths are relative to {part.root})? Or leave them out with --on-bad-file skip."
+        )
+    raise ValueError(
+        f"{len(bad):,} of {len(part):,} files of {name} can't be decoded: {_listed(part, bad)}. "
+        f"{next(iter(bad.values()))} Replace them, or leave them out with --on-bad-file skip."
+    )
+
+
+def _listed(part: Samples, indices: Sequence[int] | dict[int, str]) -> str:
+    return first([part.name(index) for index in indices])

@@ -1,0 +1,150 @@
+"""Names of classes: from whatever labels are, in one order."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
+WHOLE = re.compile(r"(-?(?:0|[1-9]\d{0,17}))(?:\.0+)?", re.ASCII)
+
+
+def ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """Each name once: as numbers where all are integers, else as text.
+
+    Example:
+        >>> ordered(["2280", "10", "2280"]), ordered(["b", "10", "a"])
+        (('10', '2280'), ('10', 'a', 'b'))
+    """
+    unique = set(names)
+    if all(INTEGER.fullmatch(name) for name in unique):
+        return tuple(sorted(unique, key=lambda name: (int(name), name)))
+    return tuple(sorted(unique))
+
+
+def named_labels(labels: Any, where: str, notes: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels as indices (N,) into the names of their classes.
+
+    Args:
+        labels: (N,) or (N, 1) integers, whole floats, booleans or strings.
+        where: what holds them, for messages.
+        notes: what was changed is added here.
+
+    Raises:
+        ValueError: no labels, missing, negative, fractional ones, or several for one sample.
+
+    Example:
+        >>> codes, names = named_labels([1_000_000_055, 10, 10], "`y`", [])
+        >>> codes.tolist(), names
+        ([1, 0, 0], ('10', '1000000055'))
+    """
+    array = _as_column(labels, where)
+    if array.dtype.kind == "f":
+        array = _whole(array, where)
+    if array.dtype.kind in "iu":
+        return _named_integers(array, where)
+    texts = [_text(label) for label in array.tolist()]
+    missing = next((index for index, text in enumerate(texts) if text is None), None)
+    if missing is not None:
+        raise ValueError(f"{where} must hold a label for each sample. Sample {missing} has none.")
+    return _named_texts([text for text in texts if text is not None], where, notes)
+
+
+def refuse_distinct(codes: np.ndarray, where: str) -> None:
+    """Raise where no two samples share a label: such a column numbers samples, or is a quantity.
+
+    Raises:
+        ValueError: all labels differ.
+    """
+    if len(codes) > 2 and len(np.unique(codes)) == len(codes):
+        raise ValueError(
+            f"{where} must hold classes, each of several samples. All {len(codes):,} labels differ: is it an "
+            "identifier or a quantity? Name another column with --label."
+        )
+
+
+def _as_column(labels: Any, where: str) -> np.ndarray:
+    if isinstance(labels, Tensor):
+        labels = labels.detach().cpu().numpy()
+    array = np.asarray(labels) if not isinstance(labels, list) else _array_of_list(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"{where} must hold one label for each sample, (N,) or (N, 1). Got the shape {array.shape}. "
+            "One-hot? Take the argmax. Several labels for one sample are not supported."
+        )
+    if not array.size:
+        raise ValueError(f"{where} must hold at least one sample. Got none.")
+    return array
+
+
+def _array_of_list(labels: list[Any]) -> np.ndarray:
+    """Strings stay objects: numpy's fixed width would take memory for the longest."""
+    if any(isinstance(label, (str, bytes)) or label is None for label in labels):
+        array = np.empty(len(labels), dtype=object)
+        array[:] = labels
+        return array
+    return np.asarray(labels)
+
+
+def _whole(array: np.ndarray, where: str) -> np.ndarray:
+    odd = ~np.isfinite(array) | (array != np.round(array))
+    if odd.any():
+        index = int(np.flatnonzero(odd)[0])
+        raise ValueError(
+            f"{where} must hold classes: integers or names. Got {array[index]} at sample {index}. "
+            "Missing labels must be dropped; a quantity must be binned first."
+        )
+    return array.astype(np.int64)
+
+
+def _named_integers(array: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    values, codes = np.unique(array, return_inverse=True)
+    if values[0] < 0:
+        index = int(np.flatnonzero(array < 0)[0])
+        raise ValueError(
+            f"{where} must hold labels of at least 0. Got {array[index]} at sample {index}. "
+            "Where it stands for an unknown class, drop these samples."
+        )
+    return codes.astype(np.int64), tuple(map(str, values.tolist()))
+
+
+def _text(label: Any) -> str | None:
+    if isinstance(label, bytes):
+        label = label.decode()
+    if label is None or label != label:  # NaN
+        return None
+    return unicodedata.normalize("NFC", str(label)).strip() or None
+
+
+def _named_texts(texts: list[str], where: str, notes: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    unique = dict.fromkeys(texts)
+    if all(WHOLE.fullmatch(text) for text in unique):
+        if any("." in text for text in unique):
+            notes.append(f"Labels of {where} such as 1.0 are read as whole numbers.")
+            texts = [text.partition(".")[0] for text in texts]
+            unique = dict.fromkeys(texts)
+        negative = next((text for text in unique if int(text) < 0), None)
+        if negative is not None:
+            raise ValueError(
+                f"{where} must hold labels of at least 0. Got {negative} at sample {texts.index(negative)}. "
+                "Where it stands for an unknown class, drop these samples."
+            )
+    names = ordered(unique)
+    _note_lookalikes(names, where, notes)
+    place = {name: index for index, name in enumerate(names)}
+    return np.fromiter((place[text] for text in texts), dtype=np.int64, count=len(texts)), names
+
+
+def _note_lookalikes(names: Sequence[str], where: str, notes: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        key = str(int(name)) if INTEGER.fullmatch(name) else name.casefold()
+        if key in seen:
+            notes.append(f"{where} has the classes {seen[key]!r} and {name!r}, which are kept apart.")
+            return
+        seen[key] = name

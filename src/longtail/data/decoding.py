@@ -1,0 +1,117 @@
+"""Image files as RGB: whatever Pillow decodes, as a viewer would show it."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+ORIENTATION = 0x0112
+OVERSAMPLING = 2  # a JPEG is decoded at twice the wanted size or more, so that what remains is a smooth reduction
+
+
+class BadImageError(ValueError):
+    """An image file that is damaged, of an unknown format or too large; the message names it.
+
+    Attributes:
+        reason: the same without its name.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def decode(path: str | os.PathLike[str], size: int | None = None) -> np.ndarray:
+    """Decode an image file as it is meant to be seen.
+
+    EXIF rotation is applied, transparency is put on white, 16 bits and floats are scaled to 8, and an animation
+    gives its first frame. A JPEG that is to be reduced is decoded at a reduced size to begin with.
+
+    Args:
+        path: of the file.
+        size: shorter side of the result in pixels, the aspect ratio kept; `None` leaves the size as it is.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        FileNotFoundError: no such file.
+        BadImageError: damaged, no image, or more pixels than `PIL.Image.MAX_IMAGE_PIXELS` allows twice (179 million).
+        ValueError: `size` below 1.
+    """
+    if size is not None and size < 1:
+        raise ValueError(f"`size` must be at least 1 pixel. Got {size}.")
+    image = upright(path, size)
+    rgb = as_rgb(image)
+    if size is not None and min(rgb.size) != size:
+        scale = size / min(rgb.size)
+        shape = (max(size, round(rgb.width * scale)), max(size, round(rgb.height * scale)))
+        rgb = rgb.resize(shape, Image.Resampling.BICUBIC)
+    return np.array(rgb)
+
+
+def upright(path: str | os.PathLike[str], size: int | None = None) -> Image.Image:
+    """Decode an image with its EXIF rotation applied, in its own mode; errors as those of `decode`."""
+    try:
+        with Image.open(path) as image:
+            form = image.format
+            if size is not None:
+                image.draft(None, (OVERSAMPLING * size, OVERSAMPLING * size))
+            turned = _turned(image)
+            turned.load()
+            turned.format = form
+            return turned
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} must be an image file. It is missing.") from None
+    except Image.DecompressionBombError:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise BadImageError(
+            f"{path} must have at most {limit / 1e6:.0f} million pixels. It has more: reduce it, or raise "
+            "PIL.Image.MAX_IMAGE_PIXELS if you trust it.",
+            f"more than {limit / 1e6:.0f} million pixels",
+        ) from None
+    except Warning:  # where warnings are errors, Pillow's are not those of damaged pixels
+        raise
+    except Exception as error:  # Pillow's readers raise whatever damaged bytes provoke
+        reason = "it is empty" if _is_empty(path) else " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise BadImageError(f"{path} must be a whole image file. It can't be decoded: {reason}.", reason) from error
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    try:
+        turned = image.getexif().get(ORIENTATION, 1) != 1
+    except Exception:  # damaged metadata do not make a damaged image
+        return image
+    return ImageOps.exif_transpose(image) if turned else image
+
+
+def _is_empty(path: str | os.PathLike[str]) -> bool:
+    try:
+        return Path(path).stat().st_size == 0
+    except OSError:
+        return False
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Any mode of Pillow as RGB; transparent pixels become white."""
+    if image.mode.startswith(("I", "F")):
+        return _from_numbers(np.asarray(image)).convert("RGB")
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        if image.mode == "La":
+            image = image.convert("LA")
+        colours = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_numbers(values: np.ndarray) -> Image.Image:
+    """Grey values of more than 8 bits: 16-bit integers by their range, others by the smallest usual range."""
+    numbers = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
+    low, high = float(numbers.min()), float(numbers.max())
+    whole = values.dtype.kind in "iu"
+    ranges = (65535.0,) if whole else (1.0, 255.0, 65535.0)
+    limit = next((limit for limit in ranges if low >= 0 and high <= limit), None)
+    if limit is None:  # no usual range: from the smallest to the largest value
+        numbers, limit = numbers - low, max(high - low, 1e-30)
+    return Image.fromarray(np.round(numbers * (255 / limit)).astype(np.uint8))

@@ -1,0 +1,69 @@
+"""Groups from a file of paths and groups."""
+
+from pathlib import Path
+
+import numpy as np
+
+from longtail.data.first_of_many import first
+from longtail.data.raw_part import RawPart
+from longtail.data.table_columns import FILE_COLUMNS, GROUP_COLUMNS
+from longtail.data.table_file import read_table
+
+
+def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
+    """Give each file the group that a table of paths and groups names.
+
+    Paths are relative to the root of the files, or to the folder above it.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no files to give groups to, a path twice with two groups, or files without a group.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"`groups` must be a file of paths and groups. Got {path}, which is missing.")
+    if any(part.files is None for part in parts.values()):
+        raise ValueError(
+            "`groups` must be left out for data that are not files. A table has its groups in a column (--group), an "
+            ".npz file in an array `groups`."
+        )
+    group_of = _table(path, notes)
+    used: set[str] = set()
+    for name, part in parts.items():
+        part.groups = _groups(name, part, group_of, path, used)
+    if len(used) < len(group_of):
+        notes.append(f"{path}: {len(group_of) - len(used):,} paths are not among the files, and are not used.")
+
+
+def _table(path: Path, notes: list[str]) -> dict[str, str]:
+    frame = read_table(path, list, notes).astype(str)
+    names = [str(name) for name in frame.columns]
+    if len(names) < 2:
+        raise ValueError(f"{path} must have a column of paths and one of groups. Its columns: {', '.join(names)}.")
+    file = next((name for name in names if name.lower() in FILE_COLUMNS), names[0])
+    rest = [name for name in names if name != file]
+    group = next((name for name in rest if name.lower() in GROUP_COLUMNS), rest[0])
+    files, groups = frame[file].tolist(), frame[group].tolist()
+    found = dict(zip(files, groups, strict=True))
+    if len(found) < len(files):
+        clash = next((f for f, g in zip(files, groups, strict=True) if found[f] != g), None)
+        if clash is not None:
+            raise ValueError(f"{path} must name one group for each path. {clash!r} has several.")
+    return found
+
+
+def _groups(name: str, part: RawPart, group_of: dict[str, str], path: Path, used: set[str]) -> np.ndarray:
+    above = "" if part.root is None else f"{part.root.name}/"
+    groups, missing = [], []
+    for file in part.files or ():
+        key = file if file in group_of else above + file
+        if key in group_of:
+            used.add(key)
+            groups.append(group_of[key])
+        else:
+            missing.append(file)
+    if missing:
+        raise ValueError(
+            f"{path} must name a group for each file. {len(missing):,} of {len(part.files or ()):,} files of {name} "
+            f"have none: {first(missing)}. Its paths are relative to {part.root}."
+        )
+    return np.array(groups, dtype=object)

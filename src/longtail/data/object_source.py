@@ -1,0 +1,82 @@
+"""Map-style data sets of (input, label) pairs: torch, torchvision, Hugging Face, and subsets of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset
+
+from longtail.data.class_names import named_labels
+from longtail.data.labels import LABEL_COLUMNS, raw_labels
+from longtail.data.options import Options
+from longtail.data.raw_part import PART_NAMES, RawPart
+
+
+def is_mapping(data: Any) -> bool:
+    """Whether `data` maps names of parts to data sets."""
+    return isinstance(data, Mapping) and bool(data) and all(str(name).lower() in PART_NAMES for name in data)
+
+
+def is_dataset(data: Any) -> bool:
+    """Whether `data` has a length and items by their index."""
+    if isinstance(data, (str, bytes, tuple, Mapping, np.ndarray)):
+        return False
+    return hasattr(data, "__len__") and hasattr(data, "__getitem__")
+
+
+def read_dataset(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
+    """Read the labels of a data set; its items stay where they are.
+
+    Raises:
+        TypeError: a data loader or a stream.
+        ValueError, TypeError: no labels.
+    """
+    options.refuse("a data set object", "root", "path_column", "label", "split", "group")
+    kind = type(data).__name__
+    labels = raw_labels(data)
+    names = declared_names(data)
+    codes, found = named_labels(labels if isinstance(labels, np.ndarray) else list(labels), kind, notes)
+    raw = RawPart(codes, found, items=data)
+    if names and all(name.isdigit() and int(name) < len(names) for name in found):
+        raw.codes = np.array([int(name) for name in found], dtype=np.int64)[codes]
+        raw.names, raw.declared = names, True
+    elif names and set(found) <= set(names):
+        raw.codes = np.array([names.index(name) for name in found], dtype=np.int64)[codes]
+        raw.names, raw.declared = names, True
+    elif names:
+        notes.append(f"{kind} names {len(names)} classes, but has other labels: the labels are kept as names.")
+    return {"train": raw}
+
+
+def refuse_stream(data: Any) -> None:
+    """Raise for what can only be read in its own order.
+
+    Raises:
+        TypeError: a data loader or an iterable data set.
+    """
+    if isinstance(data, DataLoader):
+        raise TypeError("`data` must be a data set, not a DataLoader. Pass its `.dataset`.")
+    if isinstance(data, IterableDataset):
+        raise TypeError(
+            f"`data` must be a map-style data set, with a length and items by index. Got a stream, "
+            f"{type(data).__name__}."
+        )
+
+
+def declared_names(data: Any) -> tuple[str, ...]:
+    """Names of the classes as a data set declares them, each once; none if it doesn't."""
+    if isinstance(data, Subset):
+        return declared_names(data.dataset)
+    if isinstance(data, ConcatDataset):
+        names = {declared_names(part) for part in data.datasets}
+        return names.pop() if len(names) == 1 else ()
+    features = getattr(data, "features", None)
+    if isinstance(features, Mapping):
+        found = (getattr(features.get(name), "names", None) for name in LABEL_COLUMNS)
+        return _distinct(next((names for names in found if names), ()))
+    return _distinct(getattr(data, "classes", None) or ())
+
+
+def _distinct(names: Any) -> tuple[str, ...]:
+    texts = tuple(str(name[0] if isinstance(name, (tuple, list)) and name else name) for name in names)
+    return texts if len(set(texts)) == len(texts) else ()

@@ -1,0 +1,102 @@
+"""What every reader returns for a part: labels by their own names; and how parts come to one order of classes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longtail.data.class_names import ordered
+from longtail.data.samples import Parts, Samples
+
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(eq=False)
+class RawPart:
+    """One part as read: labels are indices into the names that this part has.
+
+    Attributes:
+        codes: (N,) int64.
+        names: of its classes, also of those without a sample where the source declares them.
+        declared: whether the source gives the order of the names.
+    """
+
+    codes: np.ndarray
+    names: tuple[str, ...]
+    declared: bool = False
+    files: tuple[str, ...] | None = None
+    root: Path | None = None
+    images: np.ndarray | None = None
+    features: np.ndarray | None = None
+    feature_names: tuple[str, ...] | None = None
+    items: Any = None
+    groups: np.ndarray | None = None
+
+
+def of_one_order(raw: Mapping[str, RawPart], notes: list[str]) -> Parts:
+    """Match the classes of all parts by name.
+
+    Raises:
+        ValueError: no training part, parts of different kinds, or no class in common.
+    """
+    train = raw["train"]
+    for name, part in raw.items():
+        if len(part.codes) and len(train.codes) and not set(part.names) & set(train.names):
+            raise ValueError(
+                f"the classes of {name} must be those of train. Not one is: {', '.join(part.names[:3])} beside "
+                f"{', '.join(train.names[:3])}."
+            )
+    every = {name for part in raw.values() for name in part.names}
+    names = (*train.names, *ordered(every - set(train.names))) if train.declared else ordered(every)
+    for name, part in raw.items():
+        _match_features(name, part, train)
+    parts = {name: _samples(part, names) for name, part in raw.items()}
+    for name, samples in parts.items():
+        if samples.kind != parts["train"].kind and "labels" not in (samples.kind, parts["train"].kind):
+            raise ValueError(f"{name} must hold {parts['train'].kind}, as train does. Got {samples.kind}.")
+    return Parts(parts["train"], parts.get("validation"), parts.get("test"), tuple(notes))
+
+
+def _samples(part: RawPart, names: tuple[str, ...]) -> Samples:
+    place = {name: index for index, name in enumerate(names)}
+    order = np.array([place[name] for name in part.names], dtype=np.int64)
+    target = order[part.codes] if len(part.codes) else part.codes
+    return Samples(
+        target,
+        names,
+        files=part.files,
+        root=part.root,
+        images=part.images,
+        features=part.features,
+        feature_names=part.feature_names,
+        items=part.items,
+        groups=part.groups,
+        declared=part.names,
+    )
+
+
+def _match_features(name: str, part: RawPart, train: RawPart) -> None:
+    """Columns by name where both parts name them; else there must be as many."""
+    if part.features is None or train.features is None:
+        return
+    if part.feature_names is not None and train.feature_names is not None and part.feature_names != train.feature_names:
+        missing = [column for column in train.feature_names if column not in part.feature_names]
+        if missing:
+            raise ValueError(f"{name} must have the features of train. It lacks {', '.join(missing[:5])}.")
+        part.features = part.features[:, [part.feature_names.index(column) for column in train.feature_names]]
+        part.feature_names = train.feature_names
+    if part.features.shape[1] != train.features.shape[1]:
+        raise ValueError(
+            f"{name} must hold {train.features.shape[1]} features, as train does. Got {part.features.shape[1]}."
+        )

@@ -1,0 +1,133 @@
+"""People's own data, whatever form they have: the one way in for training, the doctor and reports."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from longtail.data import archive_source, array_source, folder_source, list_source, object_source, table_source
+from longtail.data.group_file import add_groups
+from longtail.data.options import Options
+from longtail.data.raw_part import PART_NAMES, RawPart, of_one_order
+from longtail.data.samples import Parts
+
+PathLike = str | os.PathLike[str]
+
+
+class Kind(NamedTuple):
+    """A kind of data: how it is recognised, and how it is read."""
+
+    fits: Callable[[Any], bool]
+    read: Callable[[Any, Options, list[str]], dict[str, RawPart]]
+
+
+KINDS_OF_DATA: dict[str, Kind] = {
+    "archive": Kind(archive_source.is_archive, archive_source.read_archive),
+    "folder": Kind(folder_source.is_folder, folder_source.read_folder),
+    "arrays": Kind(array_source.is_array_file, array_source.read_arrays),
+    "table": Kind(table_source.is_table_file, table_source.read_table_file),
+    "list": Kind(list_source.is_list, list_source.read_list),
+    "frame": Kind(table_source.is_frame, table_source.read_frame),
+    "pair": Kind(array_source.is_pair, array_source.read_pair),
+    "dataset": Kind(object_source.is_dataset, object_source.read_dataset),
+}
+KINDS = (
+    "a folder of class folders, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet; .gz too) or arrays (.npz, .npy)"
+)
+
+
+def read_data(
+    data: Any,
+    *,
+    root: PathLike | None = None,
+    val: Any = None,
+    test: Any = None,
+    groups: PathLike | None = None,
+    path_column: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
+) -> Parts:
+    r"""Read a data set; files are listed, not decoded.
+
+    Args:
+        data: a folder of class folders, or of train, val and test that hold them; a list of paths and labels; a table
+            of paths or numeric features; `.npz` or `.npy` arrays; the folder of CIFAR's binary archive; or in memory a
+            pandas table, (X, y), a map-style data set, or a mapping of part names to data sets.
+        root: folder that paths of a list or table are relative to; by default that of the file.
+        val: validation samples in one of these forms, where `data` holds none.
+        test: test samples, likewise.
+        groups: table of paths and groups; samples of a group stay together when data are split.
+        path_column: column of the paths of a table.
+        label: column, or array, of the labels; for `.npy` the file of labels.
+        split: column of a table that names the part of each row.
+        group: column of a table that names the group of each row.
+
+    Returns:
+        Parts of one order of class names; those that are not given are `None` (`make_splits` makes them).
+
+    Raises:
+        FileNotFoundError: nothing there.
+        ValueError, TypeError: nothing of these kinds, damaged, or an option that the data contradict.
+        ModuleNotFoundError: a package that reads this kind is missing.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "train.txt"
+        >>> _ = path.write_text("a/1.jpg 2280\na/2.jpg 10\nb/3.jpg 2280\n")
+        >>> parts = read_data(path)
+        >>> parts.class_names, parts.train.class_counts.tolist(), parts.test
+        (('10', '2280'), [1, 2], None)
+    """
+    options = Options(None if root is None else Path(root), path_column, label, split, group)
+    notes: list[str] = []
+    parts = _parts(data, options, notes)
+    for name, given in (("validation", val), ("test", test)):
+        if given is None:
+            continue
+        if name in parts:
+            raise ValueError(
+                f"`{'val' if name == 'validation' else name}` must be left out: `data` holds {name} samples."
+            )
+        parts[name] = _one_part(given, options, "val" if name == "validation" else name, notes)
+    if groups is not None:
+        add_groups(parts, Path(groups), notes)
+    return of_one_order(parts, notes)
+
+
+def _parts(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
+    if object_source.is_mapping(data):
+        return _of_mapping(data, options, notes)
+    return _read(data, options, "data", notes)
+
+
+def _of_mapping(data: Mapping[str, Any], options: Options, notes: list[str]) -> dict[str, RawPart]:
+    parts = {PART_NAMES[str(name).lower()]: _one_part(part, options, str(name), notes) for name, part in data.items()}
+    if "train" not in parts or len(parts) < len(data):
+        raise ValueError(
+            f"`data` must map train, and at most val and test, to data sets. Got {', '.join(map(str, data))}."
+        )
+    return parts
+
+
+def _one_part(data: Any, options: Options, name: str, notes: list[str]) -> RawPart:
+    read = _read(data, options, name, notes)
+    if len(read) > 1:
+        raise ValueError(f"`{name}` must hold one part. Got {', '.join(read)}. Name the part itself.")
+    return read["train"]
+
+
+def _read(data: Any, options: Options, name: str, notes: list[str]) -> dict[str, RawPart]:
+    object_source.refuse_stream(data)
+    if isinstance(data, (str, os.PathLike)):
+        data = Path(data)
+        if not data.exists():
+            raise FileNotFoundError(f"`{name}` must exist. Got {data}.")
+    source = next((source for source in KINDS_OF_DATA.values() if source.fits(data)), None)
+    if source is not None:
+        return source.read(data, options, notes)
+    if isinstance(data, Path):
+        raise ValueError(f"`{name}` must be {KINDS}. Got {data}.")
+    raise TypeError(
+        f"`{name}` must be a path, a pandas table, (X, y) or a map-style data set. Got {type(data).__name__}."
+    )

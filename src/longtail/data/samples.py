@@ -1,0 +1,143 @@
+"""Labelled samples of one part of a data set, and the parts of one data set."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+INPUTS = ("files", "images", "features", "items")
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Labelled samples with at most one kind of input; labels alone have none.
+
+    Attributes:
+        target: (N,) class indices, int64.
+        class_names: (C,).
+        files: (N,) paths relative to `root`, with forward slashes.
+        root: folder of the files.
+        images: (N, H, W) or (N, H, W, 3 or 4) uint8.
+        features: (N, D) float32.
+        feature_names: (D,) names of the columns where they have names.
+        items: a map-style data set of (input, label) pairs. Use `target`, not the label of the pair: it may
+            count classes in another way.
+        groups: (N,) names of groups that must stay together when data are split, or `None`.
+        declared: names of the classes that this part itself has, such as its folders, also those without a sample.
+
+    Example:
+        >>> samples = Samples(np.array([0, 0, 1]), ("ant", "bee"), features=np.zeros((3, 2), dtype=np.float32))
+        >>> samples.kind, samples.class_counts.tolist(), len(samples.take([2]))
+        ('features', [2, 1], 1)
+    """
+
+    target: np.ndarray
+    class_names: tuple[str, ...]
+    files: tuple[str, ...] | None = None
+    root: Path | None = None
+    images: np.ndarray | None = None
+    features: np.ndarray | None = None
+    feature_names: tuple[str, ...] | None = None
+    items: Any = None
+    groups: np.ndarray | None = None
+    declared: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def kind(self) -> str:
+        """Which input the samples have: "files", "images", "features", "items" or "labels" for none."""
+        return next((name for name in INPUTS if getattr(self, name) is not None), "labels")
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """(C,) samples of each class, int64."""
+        return np.bincount(self.target, minlength=len(self.class_names))
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files with their root."""
+        return [(self.root or Path()) / name for name in self.files or ()]
+
+    def name(self, index: int) -> str:
+        """What to call a sample in a message: its path, or its index."""
+        return str((self.root or Path()) / self.files[index]) if self.files is not None else f"sample {index}"
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> Self:
+        """The samples at these indices, in their order."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        return replace(
+            self,
+            target=self.target[chosen],
+            files=None if self.files is None else tuple(self.files[i] for i in chosen.tolist()),
+            images=None if self.images is None else self.images[chosen],
+            features=None if self.features is None else self.features[chosen],
+            items=None if self.items is None else _subset(self.items, chosen),
+            groups=None if self.groups is None else self.groups[chosen],
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of class names, labels, and relative paths or array content (of items, their number)."""
+        digest = blake2b(digest_size=16)
+        for text in (
+            self.kind,
+            *self.class_names,
+            f"{self.target.shape}",
+            *(self.feature_names or ()),
+            *(self.files or ()),
+        ):
+            digest.update(text.encode(errors="surrogateescape") + b"\0")
+        digest.update(np.ascontiguousarray(self.target).data)
+        for array in (self.images, self.features):
+            if array is not None:
+                digest.update(f"{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The parts of one data set; all share one order of class names.
+
+    Attributes:
+        train: samples to train on.
+        validation: samples to choose and to fit on, or `None`.
+        test: samples to measure by, or `None`.
+        notes: what was guessed, left out and split, one sentence each.
+    """
+
+    train: Samples
+    validation: Samples | None = None
+    test: Samples | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """(C,), those of every part."""
+        return self.train.class_names
+
+    def items(self) -> Iterator[tuple[str, Samples]]:
+        """The parts that there are, by name."""
+        for name in ("train", "validation", "test"):
+            if (part := getattr(self, name)) is not None:
+                yield name, part
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all parts: other files, other labels, other names of classes or another order give another."""
+        texts = [f"{name} {part.fingerprint}" for name, part in self.items()]
+        return blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()
+
+
+def _subset(items: Any, indices: np.ndarray) -> Any:
+    from torch.utils.data import Subset
+
+    if isinstance(items, Subset):  # one level, however often data are divided
+        return Subset(items.dataset, [items.indices[i] for i in indices.tolist()])
+    return Subset(items, indices.tolist())

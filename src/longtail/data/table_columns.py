@@ -1,0 +1,129 @@
+"""What the columns of a table are: chosen by name, or guessed by their usual names and said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longtail.data.image_folder import image_suffixes
+from longtail.data.options import Options
+from longtail.data.raw_part import PART_NAMES
+
+LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "category", "y")
+FILE_COLUMNS = (
+    "path",
+    "file",
+    "filename",
+    "file_name",
+    "filepath",
+    "file_path",
+    "image",
+    "image_path",
+    "img_path",
+    "img",
+)
+GROUP_COLUMNS = ("group", "groups", "group_id")
+SPLIT_COLUMNS = ("split",)
+COORDINATE = "y"  # a label only where no other column may be one
+NUMBERING = ("", "id", "index", "unnamed: 0", "row", "row_id")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns; `None` where there is none."""
+
+    label: str
+    path: str | None
+    group: str | None
+    split: str | None
+
+
+def text_columns(names: Sequence[str], options: Options) -> list[str]:
+    """Columns of a file that are read as text: labels, paths, groups and parts, chosen or by their usual names."""
+    chosen = {options.label, options.path_column, options.group, options.split}
+    usual = {*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS} - {COORDINATE}
+    label = options.label or next(iter(_label_columns([name.strip() for name in names])), None)
+    return [name for name in names if name.strip() in {*chosen, label} or name.strip().lower() in usual]
+
+
+def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> Columns:
+    """Choose the columns of a table.
+
+    Args:
+        frame: a pandas table, of its first rows at least.
+        options: names that are given.
+        where: the table, for messages.
+        notes: what was guessed is added here.
+
+    Raises:
+        ValueError: a column that is not there, no column of labels, or several that could be it.
+    """
+    names = [str(name) for name in frame.columns]
+    label = _given(names, options.label, "label", where)
+    if label is None:
+        label = _label(names, where)
+        notes.append(f"{where}: labels are read from the column {label!r} (--label names another).")
+    path = _given(names, options.path_column, "path-column", where)
+    if path is None:
+        path = _path(frame, [name for name in names if name != label])
+        if path is not None:
+            notes.append(f"{where}: paths are read from the column {path!r} (--path-column names another).")
+    group = _given(names, options.group, "group", where)
+    if group is None:
+        group = next((name for name in names if name.lower() in GROUP_COLUMNS and name not in (label, path)), None)
+        if group is not None:
+            notes.append(f"{where}: groups are read from the column {group!r} (--group names another).")
+    split = _given(names, options.split, "split", where)
+    if split is None:
+        split = next((name for name in names if name.lower() in SPLIT_COLUMNS and _is_split(frame[name])), None)
+        if split is not None:
+            notes.append(f"{where}: parts are read from the column {split!r} (--split names another).")
+    return Columns(label, path, group, split)
+
+
+def _given(names: Sequence[str], name: str | None, option: str, where: str) -> str | None:
+    if name is None or name in names:
+        return name
+    raise ValueError(f"--{option} must name a column of {where}. Got {name!r}; its columns: {_listed(names)}.")
+
+
+def _label(names: Sequence[str], where: str) -> str:
+    found = _label_columns(names)
+    if not found:
+        raise ValueError(
+            f"{where} must have a column {' or '.join(LABEL_COLUMNS)}, or --label must name its column of labels. "
+            f"Its columns: {_listed(names)}."
+        )
+    if len(found) > 1:
+        raise ValueError(f"{where} has several columns that may be the label: {_listed(found)}. Name one with --label.")
+    return found[0]
+
+
+def _label_columns(names: Sequence[str]) -> list[str]:
+    found = [name for name in names if name.lower() in LABEL_COLUMNS]
+    return [name for name in found if name.lower() != COORDINATE] or found
+
+
+def _path(frame: Any, names: Sequence[str]) -> str | None:
+    texts = [name for name in names if _is_text(frame[name])]
+    for usual in FILE_COLUMNS:
+        if found := next((name for name in texts if name.lower() == usual), None):
+            return found
+    images = [name for name in texts if len(frame) and all(map(_names_image, frame[name].tolist()))]
+    return images[0] if len(images) == 1 else None
+
+
+def _is_text(column: Any) -> bool:
+    return not len(column) or any(isinstance(value, (str, Path)) for value in column.head(100).tolist())
+
+
+def _names_image(value: object) -> bool:
+    return Path(str(value)).suffix.lower() in image_suffixes()
+
+
+def _is_split(column: Any) -> bool:
+    return all(str(value).strip().lower() in PART_NAMES for value in column.unique().tolist())
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "") if names else "none"

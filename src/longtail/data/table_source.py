@@ -1,0 +1,161 @@
+"""Tables of paths and labels, of numeric features and labels, or of labels alone."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longtail.data.class_names import named_labels, refuse_distinct
+from longtail.data.first_of_many import first
+from longtail.data.list_source import LISTS, below
+from longtail.data.options import Options
+from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.table_columns import (
+    COORDINATE,
+    FILE_COLUMNS,
+    GROUP_COLUMNS,
+    LABEL_COLUMNS,
+    NUMBERING,
+    SPLIT_COLUMNS,
+    Columns,
+    find_columns,
+    text_columns,
+)
+from longtail.data.table_file import TABLES, read_table
+from longtail.data.text_file import kind_of, read_text
+
+USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
+NO_FEATURES = USUAL - {COORDINATE}
+
+
+def is_table_file(data: Any) -> bool:
+    """Whether `data` is the path of a table; a list whose first line names a path and a label is one too."""
+    if not isinstance(data, Path) or not data.is_file():
+        return False
+    return kind_of(data) in TABLES or (kind_of(data) in LISTS and _has_header(data))
+
+
+def is_frame(data: Any) -> bool:
+    """Whether `data` is a pandas table."""
+    return hasattr(data, "columns") and hasattr(data, "iloc")
+
+
+def read_table_file(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
+    """Read a table from its file; see `read_frame`."""
+    frame = read_table(data, lambda names: text_columns(names, options), notes)
+    return _parts_of(frame, options, str(data), data.parent if options.root is None else options.root, notes)
+
+
+def read_frame(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
+    """Read a pandas table; its paths are relative to the working directory where no root is given.
+
+    Raises:
+        ValueError: see `find_columns`; an empty label or path, a feature that is no number, files outside the root.
+    """
+    return _parts_of(data, options, "the table", options.root, notes)
+
+
+def _parts_of(frame: Any, options: Options, where: str, root: Path | None, notes: list[str]) -> dict[str, RawPart]:
+    columns = find_columns(frame, options, where, notes)
+    whole = _part(frame, columns, where, root, notes)
+    if columns.split is None:
+        refuse_distinct(whole.codes, f"the column {columns.label!r} of {where}")
+        return {"train": whole}
+    place = _split_of(frame[columns.split], columns.split, where)
+    if "train" not in place:
+        raise ValueError(f"the column {columns.split!r} of {where} must name train for some rows. It does for none.")
+    return {name: _rows(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
+
+
+def _split_of(column: Any, name: str, where: str) -> np.ndarray:
+    values = [str(value).strip().lower() for value in column.tolist()]
+    unknown = next((value for value in values if value not in PART_NAMES), None)
+    if unknown is not None:
+        raise ValueError(f"the column {name!r} of {where} must hold {', '.join(PART_NAMES)}. Got {unknown!r}.")
+    return np.array([PART_NAMES[value] for value in values])
+
+
+def _rows(part: RawPart, rows: np.ndarray) -> RawPart:
+    return RawPart(
+        part.codes[rows],
+        part.names,
+        files=None if part.files is None else tuple(part.files[row] for row in rows.tolist()),
+        root=part.root,
+        features=None if part.features is None else part.features[rows],
+        feature_names=part.feature_names,
+        groups=None if part.groups is None else part.groups[rows],
+    )
+
+
+def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: list[str]) -> RawPart:
+    labels = frame[columns.label]
+    _refuse_empty(labels, columns.label, where, "hold a label", "has none")
+    codes, names = named_labels(_plain(labels), f"the column {columns.label!r} of {where}", notes)
+    groups = None if columns.group is None else np.array([str(value) for value in frame[columns.group]], dtype=object)
+    if columns.path is not None:
+        files, root = _files(frame[columns.path], columns.path, where, root)
+        return RawPart(codes, names, files=files, root=root, groups=groups)
+    feature_names = _feature_columns(frame, columns, where, notes)
+    features = _features(frame, feature_names, where) if feature_names else None
+    return RawPart(codes, names, features=features, feature_names=feature_names or None, groups=groups)
+
+
+def _plain(labels: Any) -> Any:
+    """Numbers as numpy has them, anything else as a list."""
+    return labels.to_numpy() if getattr(labels.dtype, "kind", "O") in "biuf" else labels.astype(object).tolist()
+
+
+def _refuse_empty(column: Any, name: str, where: str, must: str, but: str) -> None:
+    empty = column.isna() | (column.astype(str).str.strip() == "")
+    if empty.any():
+        row = int(np.flatnonzero(empty.to_numpy())[0])
+        raise ValueError(
+            f"{where} must {must} in each row. Line {row + 2} {but} in the column {name!r} "
+            f"({int(empty.sum()):,} of {len(column):,} rows)."
+        )
+
+
+def _files(column: Any, name: str, where: str, root: Path | None) -> tuple[tuple[str, ...], Path]:
+    _refuse_empty(column, name, where, "name a file", "names none")
+    paths = [str(value).strip() for value in column.tolist()]
+    if root is None:  # a table that is no file has no folder
+        absolute = all(os.path.isabs(path) for path in paths)  # noqa: PTH117 - there may be millions
+        root = Path(os.path.commonpath([str(Path(path).parent) for path in paths])) if absolute else Path()
+    return below(root, paths, where), root
+
+
+def _feature_columns(frame: Any, columns: Columns, where: str, notes: list[str]) -> tuple[str, ...]:
+    taken = {columns.label, columns.group, columns.split}
+    names: list[str] = []
+    left: list[str] = []
+    for name in map(str, frame.columns):
+        if name in taken:
+            continue
+        usable = getattr(frame[name].dtype, "kind", "O") in "biuf" and name.strip().lower() not in NUMBERING
+        (names if usable and name.lower() not in NO_FEATURES else left).append(name)
+    if left:
+        notes.append(f"{where}: {len(left)} columns are not used, as they hold no features: {first(left)}.")
+    if not names:
+        notes.append(f"{where} has neither a column of paths nor numbers: only its labels are read.")
+    else:
+        notes.append(f"{where}: {len(names)} features: {first(names)}.")
+    return tuple(names)
+
+
+def _features(frame: Any, names: tuple[str, ...], where: str) -> np.ndarray:
+    features = frame[list(names)].to_numpy(dtype=np.float32, na_value=np.nan)
+    odd = ~np.isfinite(features)
+    if odd.any():
+        row, column = (int(place[0]) for place in np.nonzero(odd))
+        raise ValueError(
+            f"{where} must hold a finite number in each row of its features. Line {row + 2} has none in the column "
+            f"{names[column]!r}. Fill in or drop such rows, or drop the column."
+        )
+    return np.ascontiguousarray(features)
+
+
+def _has_header(path: Path) -> bool:
+    line = read_text(path).lstrip("\n\r").partition("\n")[0].strip().lower()
+    cells = [cell.strip().strip('"') for cell in line.replace("\t", ",").replace(";", ",").split(",")]
+    return len(cells) > 1 and any(cell in LABEL_COLUMNS for cell in cells) and len(set(cells) & USUAL) > 1

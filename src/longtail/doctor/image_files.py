@@ -1,0 +1,82 @@
+"""Image files as files: missing, corrupt, not listed, of many sizes, of another format than their suffix says."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from longtail.data.first_of_many import first
+from longtail.data.image_folder import image_suffixes, pillow
+from longtail.doctor.findings import Finding
+from longtail.doctor.prints import Print
+
+SHOWN = 3
+
+
+def reading_findings(files: Sequence[Path], prints: Sequence[Print], part: str) -> list[Finding]:
+    """Files that a list names and that are not there, and files that are no whole images."""
+    found = []
+    missing = [str(path) for path, own in zip(files, prints, strict=True) if own.error == "missing"]
+    if missing:
+        found.append(
+            Finding(
+                "serious",
+                f"{len(missing)} of {len(files)} files that are named are not there",
+                f"{part}: {first(missing, SHOWN)}",
+                "Is --root right? Else fetch them, or drop their lines.",
+            )
+        )
+    broken = [
+        f"{path} ({own.error})" for path, own in zip(files, prints, strict=True) if own.error not in ("", "missing")
+    ]
+    if broken:
+        found.append(
+            Finding(
+                "serious",
+                f"{len(broken)} of {len(files)} files are no whole images",
+                f"{part}: {first(broken, SHOWN)}",
+                "Fetch them again, or leave them out: training stops at the first.",
+            )
+        )
+    return found
+
+
+def size_findings(prints: Sequence[Print], part: str) -> list[Finding]:
+    """Images of several sizes."""
+    sizes = [own.size for own in prints if not own.error]
+    if len(set(sizes)) < 2:
+        return []
+    shorter = np.array([min(size) for size in sizes])
+    return [
+        Finding(
+            "fact",
+            f"images of {len(set(sizes)):,} sizes: the shorter side is {shorter.min()} to {shorter.max()} pixels, "
+            f"half of them have {np.median(shorter):.0f} or fewer",
+            part,
+        )
+    ]
+
+
+def suffix_findings(files: Sequence[Path], prints: Sequence[Print], part: str) -> list[Finding]:
+    """Files of another format than their suffix says; they decode all the same."""
+    image_suffixes()  # Pillow then knows every format
+    formats = pillow().registered_extensions() | {".mpo": "JPEG"}
+    other = [
+        f"{path} is {own.form}"
+        for path, own in zip(files, prints, strict=True)
+        if own.form and formats.get(path.suffix.lower(), own.form) != own.form.replace("MPO", "JPEG")
+    ]
+    if not other:
+        return []
+    what = f"{len(other)} files have another image format than their suffix says"
+    return [Finding("fact", what, f"{part}: {first(other, SHOWN)}")]
+
+
+def unnamed_findings(files: Sequence[Path], root: Path) -> list[Finding]:
+    """Images in the folders of lists that no list names."""
+    folders = {path.parent for path in files if path.parent.is_dir()}
+    there = {entry for folder in folders for entry in folder.iterdir() if entry.suffix.lower() in image_suffixes()}
+    left = sorted(str(path.relative_to(root) if path.is_relative_to(root) else path) for path in there - set(files))
+    if not left:
+        return []
+    return [Finding("fact", f"{len(left)} images lie beside those that are named", f"{root}: {first(left, SHOWN)}")]

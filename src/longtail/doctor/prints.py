@@ -1,0 +1,100 @@
+"""What is kept of each sample to find copies: hashes of an image, its size, or why it can't be read."""
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from longtail.data.decoding import BadImageError, upright
+from longtail.data.samples import Samples
+
+AT_ONCE = 500
+SMALL = 9
+Look = Callable[[str, float], None]
+
+
+class Print(NamedTuple):
+    """A hash of the pixels, one that near copies nearly share, and a small grey picture; or why it is not read."""
+
+    exact: bytes
+    near: int
+    error: str = ""
+    size: tuple[int, int] = (0, 0)
+    form: str = ""
+    small: bytes = b""
+
+
+def prints_of(samples: Samples, look: Look | None = None) -> list[Print] | None:
+    """Of samples whose inputs can be compared; `None` for labels alone and data set objects."""
+    if samples.files is not None:
+        return prints_of_files(samples.paths, look)
+    if samples.images is not None:
+        return [print_of(Image.fromarray(image)) for image in samples.images]
+    if samples.features is not None:
+        return [Print(blake2b(row.tobytes(), digest_size=16).digest(), 0) for row in samples.features]
+    return None
+
+
+def print_of(image: Image.Image) -> Print:
+    """Of one image: of all pixels, and whether each of 8 x 8 steps to the right gets brighter (difference hash)."""
+    plain = image.convert("RGBA" if "transparency" in image.info else "RGB") if image.mode == "P" else image
+    key = f"{plain.mode} {plain.size}".encode()
+    exact = blake2b(plain.tobytes(), digest_size=16, key=key).digest()
+    grey = _grey(plain)
+    steps = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), dtype=np.float64)
+    bits = np.packbits(steps[:, 1:] > steps[:, :-1])
+    small = np.asarray(grey.resize((SMALL, SMALL), Image.Resampling.BOX), dtype=np.float64)
+    if grey.mode == "F":
+        small = 255 * (small - small.min()) / max(float(np.ptp(small)), 1e-30)
+    return Print(
+        exact,
+        int.from_bytes(bits.tobytes(), "big"),
+        size=image.size,
+        form=image.format or "",
+        small=np.round(small).astype(np.uint8).tobytes(),
+    )
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """One channel that a difference hash can be taken of: transparent pixels are white, 16 bits stay what they are."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(np.asarray(image, dtype=np.float32))
+    if image.mode in ("RGBA", "LA", "PA"):
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("L")
+    return image.convert("L")
+
+
+def prints_of_files(files: Sequence[Path], look: Look | None = None) -> list[Print]:
+    """Of files, by as many processes as there are cores."""
+    parts = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
+    prints: list[Print] = []
+    if len(parts) < 2:
+        return _prints(files)
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for part in pool.map(_prints, parts):
+            prints += part
+            if look is not None:
+                look("reading images", len(prints) / len(files))
+    return prints
+
+
+def _prints(files: Sequence[Path]) -> list[Print]:
+    return [_read(path) for path in files]
+
+
+def _read(path: Path) -> Print:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return print_of(upright(path))
+    except FileNotFoundError:
+        return Print(b"", 0, "missing")
+    except BadImageError as error:
+        return Print(b"", 0, error.reason)

@@ -1,0 +1,25 @@
+"""Groups (one animal, one patient) whose samples stand in two parts."""
+
+import numpy as np
+
+from longtail.data.first_of_many import first
+from longtail.data.samples import Samples
+from longtail.doctor.findings import Finding
+
+
+def shared_group_findings(train: Samples, other: Samples, part: str) -> list[Finding]:
+    """Groups of training that another part holds too."""
+    if train.groups is None or other.groups is None:
+        return []
+    both = sorted(set(train.groups) & set(other.groups))
+    if not both:
+        return []
+    samples = int(np.isin(other.groups.astype(str), both).sum())
+    return [
+        Finding(
+            "serious",
+            f"{len(both)} groups stand in train and in {part}, with {samples} of its {len(other)} samples",
+            f"{part}: {first(both)}",
+            "Split by group: otherwise the score measures how well known individuals are recognised.",
+        )
+    ]

@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import torch
+
+from longtail.data import class_counts, read_data
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.integers(0, 256, (6, 5, 7, 3), dtype=np.uint8)
+LABELS = np.array([0, 1, 1, 0, 2, 0])
+
+
+def test_the_layout_of_medmnist(tmp_path):
+    """(N, 1) labels of uint8, grey or colour images, three parts in one file."""
+    arrays = {f"{part}_images": IMAGES[: 7 - size] for size, part in enumerate(("train", "val", "test"), 1)}
+    arrays |= {
+        f"{part}_labels": LABELS[: 7 - size, None].astype(np.uint8)
+        for size, part in enumerate(("train", "val", "test"), 1)
+    }
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    parts = read_data(tmp_path / "mnist.npz")
+    assert {name: len(part) for name, part in parts.items()} == {"train": 6, "validation": 5, "test": 4}
+    assert parts.train.class_counts.tolist() == [3, 2, 1]
+    assert parts.test.class_counts.tolist() == [2, 2, 0]
+    np.testing.assert_array_equal(parts.validation.images, IMAGES[:5])
+
+
+@pytest.mark.parametrize(
+    "names", [("x", "y"), ("images", "labels"), ("X_train", "y_train"), ("train_data", "train_target")]
+)
+def test_usual_names_of_arrays(tmp_path, names):
+    np.savez(tmp_path / "a.npz", **dict(zip(names, (IMAGES[..., 0], LABELS), strict=True)), extra=np.zeros(3))
+    parts = read_data(tmp_path / "a.npz")
+    np.testing.assert_array_equal(parts.train.images, IMAGES[..., 0])
+    assert parts.notes == (f"{tmp_path}/a.npz: the array 'extra' is not used.",)
+
+
+def test_features_groups_and_names_of_classes(tmp_path):
+    features = RANDOM.normal(size=(6, 3))
+    np.savez(
+        tmp_path / "a.npz",
+        features=features,
+        labels=LABELS,
+        groups=[5, 5, 6, 6, 7, 7],
+        class_names=["c", "b", "a", "d"],
+    )
+    parts = read_data(tmp_path / "a.npz")
+    assert parts.class_names == ("c", "b", "a", "d")  # the file's own order
+    assert parts.train.class_counts.tolist() == [3, 2, 1, 0]
+    assert parts.train.groups.tolist() == ["5", "5", "6", "6", "7", "7"]
+    np.testing.assert_array_equal(parts.train.features, features.astype(np.float32))
+    np.savez(
+        tmp_path / "a.npz",
+        features=features,
+        labels=np.array(["b", "a", "a", "b", "c", "b"]),
+        class_names=["c", "b", "a"],
+    )
+    assert read_data(tmp_path / "a.npz").train.target.tolist() == [1, 2, 2, 1, 0, 1]
+
+
+def test_channels_may_come_first_and_a_single_one_is_grey(tmp_path):
+    parts = read_data((np.moveaxis(IMAGES, 3, 1), LABELS))
+    np.testing.assert_array_equal(parts.train.images, IMAGES)
+    assert "is read as channels" in parts.notes[0]
+    assert read_data((IMAGES[..., :1], LABELS)).train.images.shape == (6, 5, 7)
+
+
+def test_pairs_in_memory():
+    parts = read_data((torch.zeros(6, 2), ["b", "a", "a", "b", "b", "b"]), test=(np.ones((2, 2)), ["a", "b"]))
+    assert parts.class_names == ("a", "b")
+    assert parts.train.target.tolist() == [1, 0, 0, 1, 1, 1]
+    assert parts.test.features.dtype == np.float32
+    ids = read_data((np.zeros((4, 1)), [1_000_000_055, 10, 2280, 10]))
+    assert ids.class_names == ("10", "2280", "1000000055")
+    assert class_counts((np.zeros((4, 1)), [1_000_000_055, 10, 2280, 10])).tolist() == [2, 1, 1]
+
+
+def test_npy_comes_with_a_file_of_labels(tmp_path):
+    np.save(tmp_path / "x.npy", IMAGES)
+    np.save(tmp_path / "y.npy", LABELS)
+    assert read_data(tmp_path / "x.npy", label=str(tmp_path / "y.npy")).train.class_counts.tolist() == [3, 2, 1]
+    with pytest.raises(ValueError, match="must come with labels, in a file of their own: --label labels.npy"):
+        read_data(tmp_path / "x.npy")
+
+
+def test_label_names_an_array(tmp_path):
+    np.savez(tmp_path / "a.npz", x=IMAGES, y=LABELS, species=LABELS[::-1])
+    parts = read_data(tmp_path / "a.npz", label="species")
+    np.testing.assert_array_equal(parts.train.target, LABELS[::-1])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": IMAGES}, "must hold labels of train, an array such as 'labels'. Got images"),
+        ({"labels": LABELS}, "must hold inputs of train, an array such as 'images'"),
+        ({"other": LABELS}, "must hold inputs and labels, such as `images` and `labels`. Got other"),
+        ({"images": IMAGES, "labels": LABELS[:5]}, "one label for each input. Got 6 in 'images' and 5 in 'labels'"),
+        ({"images": IMAGES / 255, "labels": LABELS}, "must hold images as uint8, 0 to 255. Got float64"),
+        ({"images": IMAGES[..., :2], "labels": LABELS}, "must hold images of 1, 3 or 4 channels"),
+        ({"x": np.full((6, 2), np.nan), "y": LABELS}, "must hold finite numbers. Got nan at sample 0, column 0"),
+        ({"x": np.zeros((6, 2)), "y": np.eye(6)}, "one label for each sample"),
+        ({"x": np.zeros((6, 2)), "y": np.arange(6)}, "All 6 labels differ"),
+        ({"x": np.zeros((6, 2)), "images": IMAGES, "y": LABELS}, "must hold one array of inputs for train"),
+        ({"x": np.array([{}] * 6), "y": LABELS}, "must hold plain arrays. It holds Python objects"),
+        ({"x": np.zeros((6, 2)), "y": LABELS, "class_names": ["a", "b"]}, "must hold labels that `class_names` names"),
+    ],
+)
+def test_arrays_that_are_no_data_set(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ValueError, match=message):
+        read_data(tmp_path / "a.npz")
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    np.savez(tmp_path / "a.npz", x=IMAGES, y=LABELS)
+    whole = (tmp_path / "a.npz").read_bytes()
+    for content in (whole[:-100], whole[:200], b"", b"no arrays"):
+        (tmp_path / "a.npz").write_bytes(content)
+        with pytest.raises(ValueError, match=f"{tmp_path}/a.npz must "):
+            read_data(tmp_path / "a.npz")
+
+
+def test_plankton(real_data):
+    train = read_data(real_data / "plankton/ndsb48.npz").train
+    assert train.images.shape == (30_336, 48, 48)
+    assert (train.class_counts.max(), train.class_counts.min()) == (1_979, 9)

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+
+from data.pictures import fill
+from longtail.data import Parts, Samples, check_files, find_bad_files, read_data, require_trainable
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    folder = fill(tmp_path / "set", {"ant": 8, "bee": 4}, ".jpg")
+    whole = (folder / "ant/3.jpg").read_bytes()
+    (folder / "ant/3.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "bee/0.jpg").write_bytes(b"")
+    return folder
+
+
+def test_bad_files_are_refused_before_any_work_with_their_names(damaged):
+    parts = read_data(damaged)
+    with pytest.raises(ValueError, match="2 of 12 files of train can't be decoded: .*ant/3.jpg, .*bee/0.jpg.") as error:
+        check_files(parts)
+    assert "or leave them out with --on-bad-file skip" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_bad_files_can_be_left_out_and_are_told(damaged):
+    parts = check_files(read_data(damaged), on_bad_file="skip")
+    assert parts.train.class_counts.tolist() == [7, 3]
+    assert not {"ant/3.jpg", "bee/0.jpg"} & set(parts.train.files)
+    assert "train: 2 of 12 files are bad and left out" in parts.notes[-1]
+    assert check_files(parts) is not parts
+    assert check_files(parts).fingerprint == parts.fingerprint
+
+
+def test_missing_files_of_a_list_are_one_line(tmp_path):
+    fill(tmp_path, {"a": 2})
+    (tmp_path / "train.txt").write_text("".join(f"a/{i}.png {i % 2}\n" for i in range(10)))
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"8 of 10 files of train are missing: .*a/2.png, .*a/6.png and 3 more. Is --root right \(paths are",
+    ) as error:
+        check_files(read_data(tmp_path / "train.txt"))
+    assert "\n" not in str(error.value)
+
+
+def test_every_part_is_checked_and_progress_is_told(tmp_path):
+    fill(tmp_path / "train", {"a": 3, "b": 3})
+    fill(tmp_path / "test", {"a": 2, "b": 1})
+    (tmp_path / "test/b/0.png").write_bytes(b"x")
+    told = []
+    with pytest.raises(ValueError, match="1 of 3 files of test"):
+        check_files(read_data(tmp_path), progress=lambda step, share: told.append((step, share)))
+    assert told == [("checking files", 1.0), ("checking files", 1.0)]
+    for path in (tmp_path / "test").rglob("*.png"):
+        path.write_bytes(b"x")
+    with pytest.raises(ValueError, match="test must hold at least one file that can be decoded"):
+        check_files(read_data(tmp_path), on_bad_file="skip")
+    with pytest.raises(ValueError, match="`on_bad_file` must be one of 'fail', 'skip'"):
+        check_files(read_data(tmp_path), on_bad_file="ignore")
+
+
+def test_reasons_are_by_index(damaged):
+    paths = read_data(damaged).train.paths
+    found = find_bad_files(paths)
+    assert sorted(found) == [3, 8]
+    assert "it is empty" in found[8]
+
+
+def test_data_that_are_no_files_pass():
+    parts = read_data((np.zeros((4, 2)), [0, 1, 1, 0]))
+    assert check_files(parts).train.features is parts.train.features
+
+
+def samples(target, names, **inputs):
+    target = np.array(target, dtype=np.int64)
+    return Samples(target, names, **(inputs or {"features": np.zeros((len(target), 1), dtype=np.float32)}))
+
+
+def test_what_can_not_be_trained_on_is_refused(tmp_path):
+    require_trainable(Parts(samples([0, 1], ("a", "b"))))
+    for train, message in (
+        (samples([0, 0], ("a",)), "`data` must hold at least two classes. Got one: 'a'"),
+        (samples([0, 0], ("a", "b")), "train must hold a sample of each class. 1 of 2 classes have none: b"),
+        (samples([], ("a", "b")), "train must hold at least one sample. It holds none"),
+        (samples([0, 1], ("a", "b"), groups=np.array(["x", "y"])), "It holds labels alone"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            require_trainable(Parts(train))
+    (tmp_path / "a").mkdir()
+    with pytest.raises(ValueError, match="train must hold at least one sample"):
+        require_trainable(read_data(tmp_path))
+
+
+def test_every_fish_decodes(fish):
+    parts = read_data(fish)
+    assert check_files(parts).notes == ()

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from data.pictures import fill
+from longtail.data import read_data
+
+
+def test_each_file_has_the_group_of_its_path(tmp_path):
+    folder = fill(tmp_path / "photos", {"a": 2, "b": 1})
+    groups = tmp_path / "groups.csv"
+    groups.write_text("path,group\nb/0.png,007\na/0.png,x\na/1.png,x\nc/9.png,y\n")
+    parts = read_data(folder, groups=groups)
+    assert parts.train.groups.tolist() == ["x", "x", "007"]
+    assert "1 paths are not among the files" in parts.notes[-1]
+
+
+def test_paths_may_begin_with_the_folder_of_the_part(tmp_path):
+    fill(tmp_path / "train", {"a": 1, "b": 1})
+    fill(tmp_path / "test", {"a": 1, "b": 1})
+    lines = [f"{part}/{name}/0.png,{part[1]}{name}" for part in ("train", "test") for name in "ab"]
+    (tmp_path / "g.tsv").write_text("\n".join(["file\tanimal", *(line.replace(",", "\t") for line in lines)]))
+    parts = read_data(tmp_path, groups=tmp_path / "g.tsv")
+    assert parts.train.groups.tolist() == ["ra", "rb"]
+    assert parts.test.groups.tolist() == ["ea", "eb"]
+
+
+def test_groups_that_do_not_fit_are_refused(tmp_path):
+    folder = fill(tmp_path / "photos", {"a": 2, "b": 1})
+    groups = tmp_path / "groups.csv"
+    for content, message in (
+        (
+            "path,group\na/0.png,x\n",
+            "must name a group for each file. 2 of 3 files of train have none: a/1.png, b/0.png",
+        ),
+        ("path,group\na/0.png,x\na/0.png,y\n", "must name one group for each path. 'a/0.png' has several"),
+        ("path\na/0.png\n", "must have a column of paths and one of groups. Its columns: path"),
+    ):
+        groups.write_text(content)
+        with pytest.raises(ValueError, match=message):
+            read_data(folder, groups=groups)
+    with pytest.raises(FileNotFoundError, match="`groups` must be a file of paths and groups. Got .*nowhere"):
+        read_data(folder, groups=tmp_path / "nowhere.csv")
+    with pytest.raises(ValueError, match="`groups` must be left out for data that are not files"):
+        read_data((np.zeros((3, 2)), [0, 1, 1]), groups=groups)

@@ -1,0 +1,214 @@
+import gzip
+import importlib
+import json
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from longtail.data import class_counts, read_data
+
+
+def write(path, content, encoding="utf-8"):
+    path.write_bytes(content.encode(encoding))
+    return path
+
+
+PATHS = "path,label\na b.png,cat\nb.png,dog\nc.png,cat\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "encoding"),
+    [
+        ("t.csv", PATHS, "utf-8"),
+        ("t.csv", PATHS, "utf-8-sig"),
+        ("t.csv", PATHS, "utf-16"),
+        ("t.csv", PATHS.replace("\n", "\r\n"), "utf-8"),
+        ("t.csv", PATHS.replace(",", ";"), "utf-8"),
+        ("t.tsv", PATHS.replace(",", "\t"), "utf-8"),
+        ("t.csv", PATHS.replace("path", "File").replace("label", "Label"), "utf-8"),
+        ("t.csv", PATHS.replace("path", "picture"), "utf-8"),
+        ("t.txt", PATHS, "utf-8"),
+        (
+            "t.jsonl",
+            "".join(
+                json.dumps({"path": f, "label": n}) + "\n"
+                for f, n in (("a b.png", "cat"), ("b.png", "dog"), ("c.png", "cat"))
+            ),
+            "utf-8",
+        ),
+    ],
+)
+def test_tables_of_paths(tmp_path, name, content, encoding):
+    parts = read_data(write(tmp_path / name, content, encoding))
+    assert parts.train.files == ("a b.png", "b.png", "c.png")
+    assert parts.train.root == tmp_path
+    assert parts.class_names == ("cat", "dog")
+    assert parts.train.target.tolist() == [0, 1, 0]
+    said = " ".join(parts.notes).lower()
+    assert "labels are read from the column 'label'" in said
+    assert "paths are read from the column" in said
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zip"])
+def test_compressed_tables(tmp_path, suffix):
+    path = tmp_path / f"t.csv{suffix}"
+    pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "label": ["x", "y", "x"]}).to_csv(path, index=False)
+    assert read_data(path).train.class_counts.tolist() == [2, 1]
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match="must be a whole compressed file. It is damaged"):
+        read_data(path)
+
+
+def test_parquet_needs_pyarrow_and_says_so(tmp_path):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    with (
+        mock.patch.object(importlib, "import_module", side_effect=ModuleNotFoundError),
+        pytest.raises(ModuleNotFoundError, match="t.parquet is a Parquet file, which pandas reads with pyarrow"),
+    ):
+        read_data(tmp_path / "t.parquet")
+
+
+def test_parquet(tmp_path):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    frame = pd.DataFrame({"image_path": ["a.png", "b.png", "c.png"], "label": [2280, 10, 10]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    parts = read_data(tmp_path / "t.parquet")
+    assert parts.class_names == ("10", "2280")
+    assert parts.train.files == ("a.png", "b.png", "c.png")
+
+
+def test_labels_stay_what_they_are(tmp_path):
+    names = ["null", "NA", "nan", "007", "True", "1e5", "None"]
+    rows = "".join(f"{i}.png,{name}\n" for i, name in enumerate(names * 2))
+    parts = read_data(write(tmp_path / "t.csv", f"path,label\n{rows}"))
+    assert sorted(parts.class_names) == sorted(names)
+    assert [parts.class_names[c] for c in parts.train.target[:7]] == names
+
+
+def test_whole_numbers_written_as_floats_are_the_same_classes(tmp_path):
+    write(tmp_path / "train.csv", "path,label\na.png,0.0\nb.png,1.0\nc.png,1.0\n")
+    write(tmp_path / "test.csv", "path,label\nd.png,1\n")
+    parts = read_data(tmp_path / "train.csv", test=tmp_path / "test.csv")
+    assert parts.class_names == ("0", "1")
+    assert parts.test.target.tolist() == [1]
+
+
+def test_columns_can_be_chosen(tmp_path):
+    path = write(
+        tmp_path / "t.csv",
+        "thumb,photo,kind,species,animal\nx.png,a.png,u,cat,1\nx.png,b.png,u,dog,1\nx.png,c.png,v,cat,2\n",
+    )
+    with pytest.raises(ValueError, match="must have a column label or .*, or --label must name its column of labels"):
+        read_data(path)
+    parts = read_data(path, path_column="photo", label="species", group="animal")
+    assert parts.train.files == ("a.png", "b.png", "c.png")
+    assert parts.class_names == ("cat", "dog")
+    assert parts.train.groups.tolist() == ["1", "1", "2"]
+    assert parts.notes == ()
+    with pytest.raises(
+        ValueError, match="--label must name a column of .* Got 'specie'; its columns: thumb, photo, kind"
+    ):
+        read_data(path, label="specie")
+    with pytest.raises(ValueError, match="--path-column must name a column of"):
+        read_data(path, label="species", path_column="x")
+
+
+def test_two_columns_that_may_be_the_label_are_refused(tmp_path):
+    path = write(tmp_path / "t.csv", "x0,label,target\n1,0,1\n2,0,1\n3,1,0\n")
+    with pytest.raises(ValueError, match="several columns that may be the label: label, target. Name one with --label"):
+        read_data(path)
+    assert read_data(path, label="target").train.features.shape == (3, 1)  # the other is no feature
+
+
+def test_a_column_names_the_parts(tmp_path):
+    rows = "".join(
+        f"{i}.png,{'ab'[i % 2]},{part},{i // 2}\n" for i, part in enumerate(["train"] * 6 + ["valid", "Test"])
+    )
+    path = write(tmp_path / "t.csv", f"path,label,split,group\n{rows}")
+    parts = read_data(path)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 6, "validation": 1, "test": 1}
+    assert parts.test.files == ("7.png",)
+    assert parts.test.groups.tolist() == ["3"]
+    assert "parts are read from the column 'split'" in " ".join(parts.notes)
+    with pytest.raises(ValueError, match="the column 'label' of .* must hold train, .* Got 'a'"):
+        read_data(path, label="group", split="label")
+
+
+def test_numeric_features(tmp_path):
+    write(tmp_path / "train.csv", "id,x,y,note,label\n1,0.5,7,s,a\n2,1.5,8,t,b\n3,2.5,9,u,a\n")
+    write(tmp_path / "test.csv", "label,y,x\nb,4,3\n")
+    parts = read_data(tmp_path / "train.csv", test=tmp_path / "test.csv")
+    assert parts.train.kind == "features"
+    assert parts.train.features.dtype == np.float32
+    assert parts.train.feature_names == ("x", "y")
+    np.testing.assert_array_equal(parts.train.features, [[0.5, 7], [1.5, 8], [2.5, 9]])
+    np.testing.assert_array_equal(parts.test.features, [[3, 4]])  # by name, not by place
+    said = " ".join(parts.notes)
+    assert "2 columns are not used, as they hold no features: id, note" in said
+    assert "2 features: x, y" in said
+    write(tmp_path / "test.csv", "label,y\nb,4\n")
+    with pytest.raises(ValueError, match="test must have the features of train. It lacks x"):
+        read_data(tmp_path / "train.csv", test=tmp_path / "test.csv")
+
+
+def test_frames_in_memory(tmp_path):
+    frame = pd.DataFrame(
+        {"path": [f"{tmp_path}/a/1.png", f"{tmp_path}/b/2.png"] * 2, "label": [7, 8, 8, 8]}, index=range(5, 9)
+    )
+    parts = read_data(frame)
+    assert parts.train.files == ("a/1.png", "b/2.png", "a/1.png", "b/2.png")
+    assert parts.train.root == tmp_path
+    assert parts.class_names == ("7", "8")
+    assert class_counts(frame).tolist() == [1, 3]
+    frame["label"] = pd.Categorical(["x", "y", "x", "x"])
+    assert read_data(frame).class_names == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "must hold a header and rows. It is empty"),
+        ("path,label\n", "must hold at least one row. Got none"),
+        (
+            "path,label\na.png,\nb.png,x\n",
+            r"must hold a label in each row. Line 2 has none in the column 'label' \(1 of 2",
+        ),
+        ("path,label\na.png\nb.png,x\n", "must hold a label in each row. Line 2 has none"),
+        ("path,label\n,x\nb.png,x\n", "must name a file in each row. Line 2 names none in the column 'path'"),
+        ("path,label\na.png,x,1\n", "must be a table of separated values. It could not be read"),
+        ("path,label\na.png,1\nb.png,2\nc.png,3\n", "All 3 labels differ: is it an identifier or a quantity"),
+        (
+            "x,label\n1,a\n,a\n3,b\n",
+            "must hold a finite number in each row of its features. Line 3 has none in the column 'x'",
+        ),
+        ("x,label\n1,a\ninf,a\n3,b\n", "Line 3 has none in the column 'x'"),
+        ("path,label\n../a.png,x\nb.png,x\n", "must name files below .* 1 of 2 lie outside"),
+    ],
+)
+def test_what_is_no_table_of_labels_is_one_clear_line(tmp_path, content, message):
+    path = write(tmp_path / "t.csv", content)
+    with pytest.raises(ValueError, match=message) as error:
+        read_data(path)
+    assert "\n" not in str(error.value)
+
+
+def test_text_is_no_feature(tmp_path):
+    parts = read_data(write(tmp_path / "t.csv", "text,category\nhello you,a\nbye,b\nhello,a\n"))
+    assert parts.train.kind == "labels"
+    assert parts.train.class_counts.tolist() == [2, 1]
+    assert "neither a column of paths nor numbers: only its labels are read" in " ".join(parts.notes)
+
+
+def test_shuttle(real_data):
+    folder = real_data / "table/shuttle"
+    parts = read_data(folder / "train.csv.gz", test=folder / "test.csv.gz")
+    assert parts.train.features.shape == (43_500, 9)
+    assert (parts.train.class_counts.max(), parts.train.class_counts.min()) == (34_108, 6)
+    assert (len(parts.test), parts.test.class_counts.max(), parts.test.class_counts.min()) == (14_500, 11_478, 2)
+    with gzip.open(folder / "train.csv.gz", "rt") as file:
+        names, row = (next(file).strip().split(",") for _ in range(2))
+    place = names.index("label")
+    np.testing.assert_array_equal(parts.train.features[0], [float(v) for i, v in enumerate(row) if i != place])
+    assert parts.class_names[parts.train.target[0]] == row[place]
