@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as tv
 
 from longtail.data import ResidentImages, long_tailed_counts
-from longtail.models import CifarResNet
+from longtail.models import CifarResNet, make_network
 from longtail.recipes import cifar100_lt
 from longtail.runs import RunFolder
 from longtail.training import TrainingConfig
@@ -32,7 +32,6 @@ from longtail.training.epochs import Epochs, augmentation
 from longtail.training.evaluation import Scorer, score_in_passing
 from longtail.training.loop import TrainingLoop
 from longtail.training.machine import make_fabric, resolve
-from longtail.training.network import make_network
 from longtail.training.state import TrainingState
 
 COUNTS = long_tailed_counts(100, 500, 100)
@@ -47,7 +46,7 @@ def ours(config: TrainingConfig, images: torch.Tensor, target: torch.Tensor) -> 
     fabric = make_fabric(config)
     small = ResidentImages(images, target, config.mean, config.std, torch.channels_last)
     epochs = Epochs(small, augmentation(config.augmentations, 3), config.batch_size, config.seed)
-    model = make_network(config, 100, channels=3).to(memory_format=torch.channels_last)
+    model = make_network(config.model, 100).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, fused=True)
     folder = RunFolder.create(Path(tempfile.mkdtemp()) / "run", config=config, seed=0)
     state = TrainingState(model, nn.CrossEntropyLoss(), optimizer)
@@ -104,7 +103,7 @@ def seconds_of_evaluation(config: TrainingConfig) -> float:
     """Logits of 10,000 test images and their scores, raw and re-balanced, as after every tenth epoch."""
     images, target = torch.randint(0, 256, (10_000, 3, 32, 32), dtype=torch.uint8), torch.arange(10_000) % 100
     test = ResidentImages(images, target, config.mean, config.std, torch.channels_last)
-    model = make_network(config, 100, channels=3).to(memory_format=torch.channels_last)
+    model = make_network(config.model, 100).to(memory_format=torch.channels_last)
     start = time.perf_counter()
     score_in_passing(model, test, Scorer(COUNTS), make_fabric(config).autocast)
     return time.perf_counter() - start

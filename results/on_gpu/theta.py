@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from longtail.losses.catalogue import make_loss, paper_settings
-from longtail.training.network import make_network
+from longtail.models import make_network
 from longtail.training.seeds import derive_seed
 from on_gpu.batches import epochs_of
 from on_gpu.job import Job
@@ -37,7 +37,7 @@ def _trained(job: Job, batches: Batches, counts: Tensor, device: str, keep: Batc
     """The loss after an epoch in which a network learned from it."""
     config = job.config()
     torch.manual_seed(derive_seed(config.seed))
-    model, criterion = make_network(config, len(counts), 3).to(device), _gala(counts, device)
+    model, criterion = make_network(config.model, len(counts)).to(device), _gala(counts, device)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=config.learning_rate / 2, momentum=config.momentum, weight_decay=config.weight_decay
     )

@@ -20,12 +20,15 @@ from longtail.data.digits import long_tailed_digits
 from longtail.data.features import FeatureViews
 from longtail.data.image_folder import pillow
 from longtail.data.labels import class_counts, labels_of
+from longtail.data.own import image_loader
+from longtail.data.own_config import OwnDataConfig
 from longtail.data.plankton import load_plankton
 from longtail.data.read import read_data
 from longtail.data.resident import ResidentImages
 from longtail.data.samples import Parts, Samples
 from longtail.data.sources import SOURCES, Source, load_splits
 from longtail.data.splits import SplitPlan, make_splits, plan_splits
+from longtail.data.streamed import StreamedImages
 from longtail.data.subset import long_tailed_counts, long_tailed_indices
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ __all__ = [
     "DataConfig",
     "DataInfo",
     "FeatureViews",
+    "OwnDataConfig",
     "Parts",
     "ResidentImages",
     "Samples",
@@ -45,10 +49,12 @@ __all__ = [
     "Split",
     "SplitPlan",
     "Splits",
+    "StreamedImages",
     "check_files",
     "class_counts",
     "decode",
     "find_bad_files",
+    "image_loader",
     "labels_of",
     "load_cifar",
     "load_plankton",

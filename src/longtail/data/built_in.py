@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from longtail.data.check import Progress
 from longtail.data.cifar import Cifar, cifar_class_names, load_cifar
 from longtail.data.config import DataConfig
 from longtail.data.contract import DataInfo, Splits
@@ -23,7 +24,7 @@ SIDES = {"cifar10": 32, "cifar100": 32, "digits": 8, "plankton": 48}
 """Of the images as they come, for runs that were kept before run folders told."""
 
 
-def cifar(config: DataConfig, data: Any, device: torch.device, download: bool) -> Splits:
+def cifar(config: DataConfig, data: Any, device: torch.device, download: bool, _progress: Progress | None) -> Splits:
     """CIFAR-10 or CIFAR-100, with a long tail of its own making."""
     if data is None:
         raise ValueError(f"`data` must be the folder of the data set {config.dataset}. Got none.")
@@ -41,7 +42,7 @@ def cifar(config: DataConfig, data: Any, device: torch.device, download: bool) -
     return _resident(config, (train, held_out, (found.test_images, found.test_target)), names, device)
 
 
-def digits(config: DataConfig, _data: Any, device: torch.device, _download: bool) -> Splits:
+def digits(config: DataConfig, _data: Any, device: torch.device, _download: bool, _progress: Progress | None) -> Splits:
     """scikit-learn's digits with a long tail."""
     _check_no_balanced_validation(config)
     if config.profile != "exp":
@@ -55,7 +56,9 @@ def digits(config: DataConfig, _data: Any, device: torch.device, _download: bool
     return _resident(config, (train, held_out, (test_images, found.test_target)), _numbers(found.train_target), device)
 
 
-def plankton(config: DataConfig, data: Any, device: torch.device, _download: bool) -> Splits:
+def plankton(
+    config: DataConfig, data: Any, device: torch.device, _download: bool, _progress: Progress | None
+) -> Splits:
     """The plankton of the National Data Science Bowl, with its own held-out set."""
     _check_no_balanced_validation(config)
     if data is None or isinstance(data, Cifar):

@@ -76,8 +76,10 @@ class DataInfo:
         class_counts: (C,) training samples.
         input_shape: of one sample as the network takes it, without the batch.
         mean, std: per channel, of images in [0, 1]; empty for features.
+        crop_pct: share of the resized image that the centre crop keeps, where images are resized.
         fingerprint: of samples and labels; data of another fingerprint are other data.
         notes: what was left out or made by the source.
+        held_out: which samples were held out of training, where the source divided the data: plain values.
     """
 
     class_names: tuple[str, ...]
@@ -85,8 +87,10 @@ class DataInfo:
     input_shape: tuple[int, ...]
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    crop_pct: float = 1.0
     fingerprint: str = ""
     notes: tuple[str, ...] = ()
+    held_out: Mapping[str, Any] | None = None
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "DataInfo":

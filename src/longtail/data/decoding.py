@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -42,7 +43,36 @@ def decode(path: str | os.PathLike[str], size: int | None = None) -> np.ndarray:
     """
     if size is not None and size < 1:
         raise ValueError(f"`size` must be at least 1 pixel. Got {size}.")
-    image = upright(path, size)
+    return resized(upright(path, size), size)
+
+
+def as_image(source: Any) -> Image.Image:
+    """An image in memory: Pillow's, an array (H, W[, channels]) uint8, or a tensor (channels, H, W).
+
+    Args:
+        source: of bytes, or of floats in [0, 1].
+
+    Raises:
+        TypeError, ValueError: something else.
+    """
+    if isinstance(source, Image.Image):
+        return source
+    values = np.asarray(source)
+    if values.dtype.kind == "f" and values.size and values.min() >= 0 and values.max() <= 1:
+        values = np.round(values * 255).astype(np.uint8)
+    if values.dtype != np.uint8:
+        raise TypeError(f"an image must be uint8, or floats in [0, 1]. Got {values.dtype}.")
+    if values.ndim == 3 and not isinstance(source, np.ndarray):  # a tensor has its channels first
+        values = values.transpose(1, 2, 0)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[:, :, 0]
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
+        raise ValueError(f"an image must have the shape (H, W) or (H, W, 1, 3 or 4). Got {values.shape}.")
+    return Image.fromarray(values)
+
+
+def resized(image: Image.Image, size: int | None) -> np.ndarray:
+    """(H, W, 3) uint8, the shorter side brought to `size` pixels."""
     rgb = as_rgb(image)
     if size is not None and min(rgb.size) != size:
         scale = size / min(rgb.size)

@@ -11,16 +11,27 @@ import torch
 
 from longtail.arguments import check_choice
 from longtail.data.built_in import cifar, digits, plankton
+from longtail.data.check import Progress
 from longtail.data.config import DataConfig
 from longtail.data.contract import Splits
+from longtail.data.own import own_data
 
-Source = Callable[[DataConfig, Any, torch.device, bool], Splits]
-"""From settings, the user's data (a path, an object, or None), the device, and whether to download, to splits."""
+Source = Callable[[DataConfig, Any, torch.device, bool, Progress | None], Splits]
+"""From settings, the user's data (a path, an object, or None), the device, whether to download, and what is told of the
+progress, to splits."""
 
-SOURCES: dict[str, Source] = {"cifar10": cifar, "cifar100": cifar, "digits": digits, "plankton": plankton}
+SOURCES: dict[str, Source] = {
+    "cifar10": cifar,
+    "cifar100": cifar,
+    "digits": digits,
+    "plankton": plankton,
+    "own": own_data,
+}
 
 
-def load_splits(config: DataConfig, data: Any, device: torch.device, *, download: bool = False) -> Splits:
+def load_splits(
+    config: DataConfig, data: Any, device: torch.device, *, download: bool = False, progress: Progress | None = None
+) -> Splits:
     """The splits of a run.
 
     Args:
@@ -28,6 +39,7 @@ def load_splits(config: DataConfig, data: Any, device: torch.device, *, download
         data: the folder of the data set, or what the source takes in its place; digits need none.
         device: where the samples or their batches are to be.
         download: fetch the data set where it is missing and can be had.
+        progress: is told what is done, and the share of it, for work that takes a while.
 
     Raises:
         FileNotFoundError, ValueError: the data are missing or damaged, or do not fit the settings.
@@ -38,7 +50,7 @@ def load_splits(config: DataConfig, data: Any, device: torch.device, *, download
         >>> load_splits(config, None, torch.device("cpu")).info.class_counts
         (138, 89, 57, 37, 24, 15, 10, 6, 4, 2)
     """
-    return find_source(config.dataset)(config, data, device, download)
+    return find_source(config.dataset)(config, data, device, download, progress)
 
 
 def find_source(name: str) -> Source:

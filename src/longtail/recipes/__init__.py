@@ -10,6 +10,7 @@ from collections.abc import Callable
 from longtail.recipes.cifar_lt import cifar10_lt, cifar100_lt
 from longtail.recipes.digits_lt import digits_lt
 from longtail.recipes.methods import METHODS, Method, with_method
+from longtail.recipes.own_data import features, scratch
 from longtail.recipes.plankton import plankton
 from longtail.recipes.second_stages import SECOND_STAGES, second_stage
 from longtail.training.config import TrainingConfig
@@ -19,6 +20,8 @@ RECIPES: dict[str, Callable[..., TrainingConfig]] = {
     "cifar10-lt": cifar10_lt,
     "digits-lt": digits_lt,
     "plankton": plankton,
+    "features": features,
+    "scratch": scratch,
 }
 """The recipes by the names that the command line uses."""
 
@@ -30,7 +33,9 @@ __all__ = [
     "cifar10_lt",
     "cifar100_lt",
     "digits_lt",
+    "features",
     "plankton",
+    "scratch",
     "second_stage",
     "with_method",
 ]

@@ -4,7 +4,9 @@ from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
 from longtail.training.evaluation import score
 from longtail.training.experiment import run_experiment
+from longtail.training.frozen_features import FrozenFeatures
 from longtail.training.network import trained_network
+from longtail.training.own_config import OwnConfig
 from longtail.training.second_stage import SecondStageConfig
 from longtail.training.stages import STAGES, Stage, StageInput
 from longtail.training.stopping import TrainingDivergedError, TrainingStopped
@@ -12,6 +14,8 @@ from longtail.training.stopping import TrainingDivergedError, TrainingStopped
 __all__ = [
     "STAGES",
     "Callback",
+    "FrozenFeatures",
+    "OwnConfig",
     "Plan",
     "SecondStageConfig",
     "Stage",

@@ -32,8 +32,9 @@ class TrainingConfig(DataConfig):
     model: str = "resnet32-cifar"
     """The network without its classifier: resnet8-cifar to resnet56-cifar, a model of timm, or
     package.module:function."""
-    pretrained: bool = False
-    """Start from the weights that timm has for the model."""
+    pretrained: bool | None = None
+    """Start from the weights that timm has for the model; by default where the recipe trains on its features and no
+    other weights are given."""
     weights: str | None = None
     """Start from a file of weights (.safetensors, .pt), of the whole network or of the backbone."""
     loss: str = "gala"
@@ -115,6 +116,10 @@ class TrainingConfig(DataConfig):
         for name in parse_arguments(self.loss_arguments):
             if name in CALLER_S_OWN:
                 raise ValueError(f"`loss_arguments` must leave {', '.join(CALLER_S_OWN)} to the loop. Got {name!r}.")
+
+    def completed(self) -> Self:
+        """The configuration with what it leaves open taken from the network."""
+        return self
 
     @staticmethod
     def model_of(stored: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from longtail.training.machine import make_fabric, resolve
 from longtail.training.network import described
 from longtail.training.resume import adopt, differing_versions
 from longtail.training.seeds import derive_seed, generator_for
-from longtail.training.stages import Stage, StageInput, make_stage
+from longtail.training.stages import Progress, Stage, StageInput, make_stage
 from longtail.training.state import TrainingState
 from longtail.transforms import cutmix, mixup, remix
 
@@ -42,6 +42,7 @@ def run_experiment(
     checkpoint_seconds: float = 60.0,
     callbacks: Sequence[Callback] = (),
     first_stage: RunFolder | None = None,
+    progress: Progress | None = None,
 ) -> RunFolder:
     """Train and score one run.
 
@@ -55,6 +56,7 @@ def run_experiment(
         checkpoint_seconds: time between two checkpoints.
         callbacks: what rides along.
         first_stage: the complete run that a `SecondStageConfig` starts from.
+        progress: is told what is done before training begins, and the share of it.
 
     Raises:
         ValueError: a setting that does not fit the data or the machine, a folder that is not a run, a resumed run
@@ -67,19 +69,19 @@ def run_experiment(
     existing = _existing_run(Path(out), resume=resume)
     if existing is not None:
         config = adopt(config, existing)
-    config = _with_paper_settings(resolve(config))
+    config = _with_paper_settings(resolve(config).completed())
     if existing is not None and existing.result is not None:
         existing.drop_checkpoint()  # left where the process ended between the result and this
         return existing
     fabric = make_fabric(config)
     with fabric.rank_zero_first():
-        splits = load_splits(config, data, fabric.device, download=download)
+        splits = load_splits(config, data, fabric.device, download=download, progress=progress)
     scorer = Scorer(splits.class_counts, config.many_above, config.few_below)
     augment = augmentation(config.augmentations, splits.channels)
     epochs = _epochs(config, splits, augment, fabric)
     torch.manual_seed(derive_seed(config.seed))
     stage = make_stage(
-        StageInput(config, splits, augment, fabric.device, fabric.autocast, fabric.world_size, first_stage)
+        StageInput(config, splits, augment, fabric.device, fabric.autocast, fabric.world_size, first_stage, progress)
     )
     epochs = stage.batches(epochs)
     state = _initial_state(config, stage, splits, fabric, callbacks)
@@ -96,7 +98,7 @@ def run_experiment(
             epochs,
             state,
             folder,
-            evaluate=lambda: _evaluate(state.model, scorer, splits, fabric),
+            evaluate=lambda: _evaluate(state.model, scorer, stage.splits, fabric),
             after_step=stage.after_step,
             mix=_mixing(config, splits),
             callbacks=callbacks,
@@ -233,7 +235,7 @@ def _finish(
 ) -> None:
     """Keep predictions and weights, then the result, whose presence says that the run is complete."""
     network = stage.finished()
-    predictions = _keep_predictions(folder, config, network, splits, augment, fabric)
+    predictions = _keep_predictions(folder, config, stage, augment, fabric)
     folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
     metrics, counts = folder.metrics, splits.class_counts
     fit_on = "validation" if splits.holds_out_every_class else "augmented"
@@ -246,7 +248,7 @@ def _finish(
         "best_on_test": best_on_test(metrics),
         **({"validation": scorer(*predictions["validation"])} if len(splits.validation) else {}),
         "class_counts": counts,
-        "network": described(network, splits.channels),
+        "network": described(network, splits.info),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "training_minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
         "notes": [*state.notes, *provenance.pop("notes", ()), *notes],
@@ -260,13 +262,13 @@ def _finish(
 def _keep_predictions(
     folder: RunFolder,
     config: TrainingConfig,
-    network: nn.Module,
-    splits: Splits,
+    stage: Stage,
     augment: Augment | None,
     fabric: "Fabric",
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Logits and labels of every split, in the run folder and in memory."""
     generator = generator_for(fabric.device, config.seed, config.epochs + 1)
+    splits, network = stage.splits, stage.scored()
     kept = {
         "train": splits.train,
         "augmented": splits.train.augmented(augment, generator),

@@ -6,34 +6,40 @@ from typing import Any
 import torch
 from torch import nn
 
+from longtail.data import DataInfo
 from longtail.losses.catalogue import cosine_scale
 from longtail.models import CosineClassifier, NearestMeans, Network
 from longtail.models import make_network as network_by_name
+from longtail.models.network import make_classifier
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig, parse_arguments
 
 HEADS = {nn.Linear: "linear", CosineClassifier: "cosine", NearestMeans: "nearest-mean"}
 
 
-def make_network(config: TrainingConfig, num_classes: int, channels: int) -> Network:
-    """A new network, with the classifier that the loss needs."""
+def make_network(config: TrainingConfig, num_classes: int, info: DataInfo) -> Network:
+    """A new network, with the classifier that the loss needs; features need no backbone."""
+    scale = cosine_scale(config.loss, parse_arguments(config.loss_arguments))
+    if len(info.input_shape) == 1:
+        return Network(nn.Identity(), make_classifier(info.input_shape[0], num_classes, scale))
     return network_by_name(
         config.model,
         num_classes,
-        cosine_scale=cosine_scale(config.loss, parse_arguments(config.loss_arguments)),
-        in_channels=channels,
-        pretrained=config.pretrained,
+        cosine_scale=scale,
+        in_channels=info.input_shape[0],
+        size=info.input_shape[1],
+        pretrained=bool(config.pretrained),
         weights=config.weights,
     )
 
 
-def described(network: Network, channels: int) -> dict[str, Any]:
+def described(network: Network, info: DataInfo) -> dict[str, Any]:
     """What the result of a run keeps of its network, so that `trained_network` can build it again."""
     head = network.classifier
     return {
         "classifier": HEADS[type(head)],
         "num_classes": len(head.weight),
-        "in_channels": channels,
+        "input_shape": info.input_shape,
         **({"scale": float(head.scale)} if isinstance(head, CosineClassifier) else {}),
     }
 
@@ -62,22 +68,28 @@ def trained_network(folder: RunFolder) -> Network:
         raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
     weights = folder.load_weights()["model"]
     try:
-        config = TrainingConfig.model_of(folder.header["config"])
+        model = TrainingConfig.model_of(folder.header["config"])
         head = folder.result.get("network") or _told_by_weights(weights)
     except (KeyError, TypeError):
         raise ValueError(f"`folder` must be a training run. Got {folder.path}, which is of another kind.") from None
-    network = network_by_name(
-        config, head["num_classes"], cosine_scale=head.get("scale"), in_channels=head["in_channels"]
-    )
+    network = _built(model, head)
     if head["classifier"] == "nearest-mean":
         network.classifier = NearestMeans(weights["classifier.centre"], weights["classifier.weight"])
     try:
         network.load_state_dict(weights)
     except RuntimeError:
         raise ValueError(
-            f"{folder.path / 'weights.pt'} must hold the weights of {config}, as run.json says. It does not."
+            f"{folder.path / 'weights.pt'} must hold the weights of {model}, as run.json says. It does not."
         ) from None
     return network.eval()
+
+
+def _built(model: str, head: Mapping[str, Any]) -> Network:
+    """The network without its weights."""
+    shape, scale = head["input_shape"], head.get("scale")
+    if len(shape) == 1:
+        return Network(nn.Identity(), make_classifier(shape[0], head["num_classes"], scale))
+    return network_by_name(model, head["num_classes"], cosine_scale=scale, in_channels=shape[0], size=shape[1] or None)
 
 
 def _told_by_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
@@ -86,6 +98,6 @@ def _told_by_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     return {
         "classifier": "nearest-mean" if "classifier.centre" in weights else "linear" if scale is None else "cosine",
         "num_classes": len(weights["classifier.weight"]),
-        "in_channels": weights["conv.weight"].shape[1],
+        "input_shape": (weights["conv.weight"].shape[1], 0, 0),
         **({} if scale is None else {"scale": float(scale)}),
     }

@@ -6,7 +6,8 @@ from longtail.runs import RunFolder, current_versions
 from longtail.training.config import TrainingConfig, parse_arguments
 from longtail.training.second_stage import stored_config
 
-OF_THE_MACHINE = ("threads", "processes")
+LEFT_OPEN = ("threads", "processes", "pretrained", "size", "mean", "std", "crop_pct")
+"""Settings that the machine or the network decides where none is asked for."""
 
 
 def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
@@ -27,7 +28,7 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
         if field.name == "loss_arguments":
             named, known = parse_arguments(asked), parse_arguments(had)
             asked = had if named.items() <= known.items() else asked
-        left_open = asked == "auto" or (asked is None and field.name in OF_THE_MACHINE)
+        left_open = asked == "auto" or (asked in (None, ()) and field.name in LEFT_OPEN)
         if asked != had and not left_open:
             differences.append(f"`{field.name}` is {had!r}, not {asked!r}")
     if differences:

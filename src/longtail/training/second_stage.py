@@ -23,6 +23,7 @@ from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
 from longtail.training.network import trained_network
+from longtail.training.own_config import OwnConfig
 from longtail.training.seeds import generator_for
 from longtail.training.stages import STAGES, Autocast, StageInput
 
@@ -90,8 +91,11 @@ def stored_config(folder: RunFolder) -> TrainingConfig:
         ValueError: it is no training run, or of a version that has other settings.
     """
     try:
-        kind = SecondStageConfig if "second_stage" in folder.header["config"] else TrainingConfig
-        return kind.from_json(folder.header["config"])
+        stored = folder.header["config"]
+        kind = (
+            SecondStageConfig if "second_stage" in stored else OwnConfig if "on_bad_file" in stored else TrainingConfig
+        )
+        return kind.from_json(stored)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(
             f"`folder` must be a training run that this version knows. Got {folder.path}, whose run.json says: {error}"
@@ -161,6 +165,7 @@ class SecondStage:
             raise ValueError("`first_stage` must be the run that the second stage starts from. Got none.")
         if given.processes > 1:
             raise ValueError(f"`processes` must be 1 in a second stage. Got {given.processes}.")
+        self.splits = given.splits
         self.given, self.config, self.first, self.notes = given, given.config, given.first_stage, list[str]()
         self.model = RetrainedClassifier(self._network_as_it_begins(), self.config).to(given.device)
         self.longest = self._longest_length()
@@ -190,6 +195,10 @@ class SecondStage:
             weight = self.model.network.classifier.weight
             with torch.no_grad():
                 weight.mul_((self.longest / weight.norm(dim=1, keepdim=True)).clamp(max=1.0))
+
+    def scored(self) -> Network:
+        """The network that is kept."""
+        return self.finished()
 
     def finished(self) -> Network:
         """The network with the scales folded into its classifier."""

@@ -19,6 +19,7 @@ from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
 from longtail.training.network import make_network
 
+Progress = Callable[[str, float], None]
 Autocast = Callable[[], AbstractContextManager[Any]]
 
 
@@ -34,6 +35,7 @@ class StageInput:
         autocast: the precision of forward passes.
         processes: that share each batch.
         first_stage: the complete run that the stage starts from, if one was given.
+        progress: is told what is done before training, and the share of it.
     """
 
     config: TrainingConfig
@@ -43,6 +45,7 @@ class StageInput:
     autocast: Autocast
     processes: int = 1
     first_stage: RunFolder | None = None
+    progress: Progress | None = None
 
 
 class Stage(Protocol):
@@ -51,6 +54,11 @@ class Stage(Protocol):
     @property
     def model(self) -> nn.Module:
         """What is trained, from the inputs of `batches` to logits (N, C); a checkpoint keeps its `state_dict`."""
+        ...
+
+    @property
+    def splits(self) -> Splits:
+        """The samples as `scored` takes them."""
         ...
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -63,6 +71,10 @@ class Stage(Protocol):
 
     def after_step(self) -> None:
         """Called after each step of the optimizer."""
+        ...
+
+    def scored(self) -> nn.Module:
+        """What the kept predictions come from, from the inputs of `splits` to logits (N, C)."""
         ...
 
     def finished(self) -> Network:
@@ -81,7 +93,8 @@ class Scratch:
         config = given.config
         if given.first_stage is not None:
             raise ValueError("`first_stage` must be left out but for a SecondStageConfig.")
-        network = make_network(config, len(given.splits.info.class_names), given.splits.channels).to(given.device)
+        self.splits = given.splits
+        network = make_network(config, len(given.splits.info.class_names), given.splits.info).to(given.device)
         self.model = network.to(memory_format=torch.channels_last) if config.channels_last == "on" else network
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -94,6 +107,10 @@ class Scratch:
 
     def after_step(self) -> None:
         """Nothing."""
+
+    def scored(self) -> Network:
+        """The network itself."""
+        return self.model
 
     def finished(self) -> Network:
         """The network itself."""

@@ -1,0 +1,92 @@
+"""The source of the user's own data: read, checked, divided, and made into splits that a network takes."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from longtail.data.check import Progress, check_files
+from longtail.data.config import DataConfig
+from longtail.data.contract import DataInfo, Split, Splits
+from longtail.data.features import FeatureViews
+from longtail.data.own_config import OwnDataConfig
+from longtail.data.read import read_data
+from longtail.data.samples import Parts, Samples
+from longtail.data.splits import SplitPlan, plan_splits
+from longtail.data.streamed import StreamedImages
+
+
+def own_data(config: DataConfig, data: Any, device: torch.device, _download: bool, progress: Progress | None) -> Splits:
+    """Splits of what `read_data` takes; parts that are not given are made, by class and by group."""
+    assert isinstance(config, OwnDataConfig)
+    if data is None:
+        raise ValueError("`data` must be a folder, list, table, array file or data set. Got none.")
+    parts = read_data(
+        data,
+        root=config.root,
+        val=config.val,
+        test=config.test,
+        groups=config.groups,
+        path_column=config.path_column,
+        label=config.label,
+        split=config.split,
+        group=config.group,
+    )
+    parts = check_files(parts, on_bad_file=config.on_bad_file, progress=progress)
+    plan = plan_splits(parts, validation=config.validation, test=config.test_share, seed=config.subset_seed)
+    return _splits(config, plan.apply(parts), plan, device)
+
+
+def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, device: torch.device) -> Splits:
+    train = parts.train
+    empty = train.take(np.zeros(0, dtype=np.int64))
+    if parts.test is None:
+        raise ValueError("`test` must name test samples where `test_share` is 0. There are none.")
+    side = config.size or 0
+    make = partial(_split, config, device=device)
+    info = DataInfo(
+        class_names=train.class_names,
+        class_counts=tuple(train.class_counts.tolist()),
+        input_shape=(3, side, side) if train.features is None else (train.features.shape[1],),
+        mean=config.mean,
+        std=config.std,
+        fingerprint=parts.fingerprint,
+        notes=parts.notes,
+        crop_pct=config.crop_pct or 1.0,
+        held_out=plan.as_dict(),
+    )
+    return Splits(make(train), make(parts.validation or empty), make(parts.test), info)
+
+
+def _split(config: OwnDataConfig, samples: Samples, *, device: torch.device) -> Split:
+    target = torch.from_numpy(samples.target).to(device)
+    if samples.features is not None:
+        return FeatureViews(torch.from_numpy(samples.features).to(device)[None], target)
+    assert config.size is not None
+    layout = torch.channels_last if config.channels_last == "on" else torch.contiguous_format
+    load = image_loader(samples, config.size, config.crop_pct or 1.0)
+    return StreamedImages(load, target, config.mean, config.std, layout)
+
+
+def image_loader(samples: Samples, size: int, crop_pct: float) -> Callable[[int], np.ndarray]:
+    """A function from an index to the image as the network takes it, (size, size, 3) uint8.
+
+    The shorter side is brought to size / crop_pct, and the centre is cut out.
+    """
+    from longtail.data.decoding import as_image, decode, resized
+
+    shorter = round(size / crop_pct)
+
+    def load(index: int) -> np.ndarray:
+        if samples.files is not None:
+            image = decode((samples.root or Path()) / samples.files[index], shorter)
+        else:
+            source = samples.images[index] if samples.images is not None else samples.items[index][0]
+            image = resized(as_image(source), shorter)
+        top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
+        return image[top : top + size, left : left + size]
+
+    return load

@@ -1,0 +1,70 @@
+"""Which of the user's own data a run takes, and how images are brought to the size of the network."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from longtail.arguments import check_fraction, check_integer
+from longtail.data.config import DataConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnDataConfig(DataConfig):
+    """Folders, lists, tables, arrays and data set objects, as `longtail.data.read_data` takes them.
+
+    Raises:
+        ValueError, TypeError: a setting outside what its line says.
+    """
+
+    dataset: str = "own"
+    """The source: the user's own data."""
+    imbalance: float | None = None
+    """None: the tail is that of the data."""
+    validation: float = 0.15
+    """Share of the training samples that is held out for validation where no validation samples are given."""
+    test_share: float = 0.2
+    """Share of the training samples that is held out for the test where no test samples are given."""
+    root: str | None = None
+    """Folder that the paths of a list or table are relative to; by default that of the file."""
+    val: str | None = None
+    """Validation samples, in one of the forms that training samples have."""
+    test: str | None = None
+    """Test samples, likewise."""
+    groups: str | None = None
+    """A table of paths and groups; samples of one group stay in one part."""
+    path_column: str | None = None
+    """Column of a table that holds the paths."""
+    label: str | None = None
+    """Column of a table, or array of a file, that holds the labels."""
+    split: str | None = None
+    """Column of a table that names the part of each row."""
+    group: str | None = None
+    """Column of a table that names the group of each row."""
+    on_bad_file: Literal["fail", "skip"] = "fail"
+    """What to do about files that can't be decoded: fail before any training, or leave them out and say so."""
+    size: int | None = None
+    """Height and width of the images in pixels; by default those of the network."""
+    crop_pct: float | None = None
+    """Share of the resized image that the centre crop keeps; by default that of the network."""
+    mean: tuple[float, ...] = ()
+    """Subtracted from the channels, which lie in [0, 1]; by default as the network has it."""
+    std: tuple[float, ...] = ()
+    """What the channels are then divided by; by default as the network has it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_fraction("test_share", self.test_share)
+        if self.validation + self.test_share >= 1:
+            raise ValueError(
+                "`validation` and `test_share` must leave samples to train on. "
+                f"Got {self.validation!r} and {self.test_share!r}."
+            )
+        if self.size is not None:
+            check_integer("size", self.size, minimum=8)
+        if self.crop_pct is not None:
+            check_fraction("crop_pct", self.crop_pct)
+            if self.crop_pct == 0:
+                raise ValueError("`crop_pct` must be greater than 0. Got 0.")
+
+    def _check_channels(self) -> None:
+        if self.mean or self.std:
+            super()._check_channels()

@@ -1,0 +1,46 @@
+"""A run on the user's own data."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from longtail.data import OwnDataConfig
+from longtail.models import DEFAULT_BACKBONE, make_backbone
+from longtail.training.config import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnConfig(OwnDataConfig, TrainingConfig):
+    """A run on the user's own data; `longtail.recipes` has `features` and `scratch`.
+
+    Raises:
+        ValueError, TypeError: a setting outside what its line says.
+
+    Example:
+        >>> OwnConfig(stage="features").model
+        'tf_efficientnet_lite0'
+    """
+
+    model: str = DEFAULT_BACKBONE
+    """The network without its classifier: a model of timm, resnet8-cifar to resnet56-cifar, or
+    package.module:function."""
+    views: int = 1
+    """Copies of each training image whose features are kept: the first as it is, the others augmented."""
+
+    def completed(self) -> "OwnConfig":
+        """Size, normalisation and crop of the images as the network has them, where they are left open.
+
+        Raises:
+            ValueError: the network prefers none, and the configuration names none.
+        """
+        found = make_backbone(self.model, size=self.size).input_config
+        asked: dict[str, Any] = {
+            "size": self.size or (found.size[0] if found.size else None),
+            "mean": self.mean or found.mean,
+            "std": self.std or found.std,
+        }
+        for name, value in asked.items():
+            if not value:
+                raise ValueError(f"`{name}` must be given for {self.model}, which prefers none: pass --{name}.")
+        pretrained = self.stage == "features" and self.weights is None if self.pretrained is None else self.pretrained
+        return dataclasses.replace(self, **asked, crop_pct=self.crop_pct or found.crop_pct, pretrained=pretrained)
