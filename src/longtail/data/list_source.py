@@ -10,6 +10,7 @@ from longtail.data.first_of_many import first
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import RawPart
+from longtail.data.table_columns import FILE_COLUMNS, LABEL_COLUMNS
 from longtail.data.text_file import kind_of, read_text
 
 LISTS = (".txt", ".lst", ".list")
@@ -70,11 +71,18 @@ def _lines(path: Path, notes: list[str]) -> list[tuple[int, str]]:
     if comments:
         notes.append(f"{path}: {comments} lines that start with # are left out.")
     lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    if lines and _is_header(lines[0][1]):
+        notes.append(f"{path}: the first line, {lines.pop(0)[1]!r}, is read as a header.")
     if not lines:
         raise ValueError(f"{path} must hold at least one line. Got none.")
     if "\0" in text:
         raise ValueError(f"{path} must be a text file. It holds null bytes.")
     return lines
+
+
+def _is_header(line: str) -> bool:
+    words = line.lower().split()
+    return len(words) == 2 and words[0] in FILE_COLUMNS and words[1] in LABEL_COLUMNS
 
 
 def _columns(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> tuple[list[str], list[str] | None]:

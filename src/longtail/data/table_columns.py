@@ -8,6 +8,7 @@ from typing import Any
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES
+from longtail.data.table_file import refuse_repeated
 
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "category", "y")
 FILE_COLUMNS = (
@@ -59,6 +60,7 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         ValueError: a column that is not there, no column of labels, or several that could be it.
     """
     names = [str(name) for name in frame.columns]
+    refuse_repeated(names, where)
     label = _given(names, options.label, "label", where)
     if label is None:
         label = _label(names, where)
