@@ -87,8 +87,8 @@ def _is_header(line: str) -> bool:
 
 def _columns(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> tuple[list[str], list[str] | None]:
     suffixes = "|".join(re.escape(suffix) for suffix in sorted(image_suffixes()))
-    with_label = re.compile(rf"(.*(?:{suffixes}))[ \t,;]+(.+)", re.IGNORECASE)
-    alone = re.compile(rf".*(?:{suffixes})", re.IGNORECASE)
+    with_label = re.compile(rf"(.*(?:{suffixes})\"?)[ \t,;]+(.+)", re.IGNORECASE)
+    alone = re.compile(rf".*(?:{suffixes})\"?", re.IGNORECASE)
     names, labels, unlabelled = [], [], []
     for number, line in lines:
         name, label = _split(line, with_label, alone)
@@ -98,7 +98,7 @@ def _columns(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> tupl
             unlabelled.append(number)
         elif re.fullmatch(r"-?\d+(?:[ ,;\t]+-?\d+)+", label):
             raise ValueError(f"{path} must hold one label on each line. Line {number} has several: {label[:80]!r}.")
-        names.append(name)
+        names.append(name[1:-1] if name[0] == name[-1] == '"' else name)
         labels.append(label or "")
     if unlabelled and len(unlabelled) < len(lines):
         raise ValueError(f"{path} must hold a label on each line, or on none. Line {unlabelled[0]} has none.")

@@ -92,6 +92,12 @@ def _given(names: Sequence[str], name: str | None, option: str, where: str) -> s
 def _label(names: Sequence[str], where: str) -> str:
     found = _label_columns(names)
     if not found:
+        headless = next((name for name in names if _names_image(name)), None)
+        if headless is not None:
+            raise ValueError(
+                f"{where} must have a header, such as path,label. Its first line holds {headless!r}. Add one, or "
+                "name the file .txt: a list has no header."
+            )
         raise ValueError(
             f"{where} must have a column {' or '.join(LABEL_COLUMNS)}, or --label must name its column of labels. "
             f"Its columns: {_listed(names)}."
