@@ -24,6 +24,7 @@ bench: .venv/dev.installed  ## speed, as ratios measured side by side
 	$(BIN)/python benchmarks/augmentation.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/streams.py
+	$(BIN)/python benchmarks/features.py
 
 clean:
 	rm -rf .venv

@@ -1,9 +1,9 @@
-"""What each loss costs beside cross-entropy: forward and backward, float32, one CPU thread, eager, measured in turns.
+"""What each loss costs beside cross-entropy: forward and backward, float32, eager, measured in turns.
 
-    python benchmarks/peers.py [--seconds 3]
+    python benchmarks/peers.py [--seconds 3] [--device cpu]
 
 All losses alternate call by call, cross-entropy among them; each figure is a median, and a ratio to it. Those that only
-shift or scale logits have a goal. About a minute.
+shift or scale logits have a goal. On one CPU thread or a GPU. About a minute.
 """
 
 import argparse
@@ -13,33 +13,34 @@ import sys
 import torch
 
 from longtail.losses.catalogue import LOSSES, make_loss
-from losses import KEEP_MEMORY, medians_in_turns, training_call
+from losses import KEEP_MEMORY, medians_in_turns, place, training_call
 
 SIZES = ((128, 100), (256, 1000), (256, 8142), (64, 100_000))
 GOAL = 1.25
 ONLY_SHIFT_OR_SCALE = ("balanced-softmax", "logit-adjustment", "vs", "ldam")
 
 
-def ratios(samples: int, classes: int, seconds: float) -> dict[str, float]:
+def ratios(samples: int, classes: int, seconds: float, device: str = "cpu") -> dict[str, float]:
     """Time of each loss over that of cross-entropy, on a tail like iNaturalist's."""
-    logits = torch.randn(samples, classes, requires_grad=True)
-    target = torch.randint(0, classes, (samples,))
+    logits = torch.randn(samples, classes, device=device, requires_grad=True)
+    target = torch.randint(0, classes, (samples,), device=device)
     counts = (1000 / torch.arange(1, classes + 1)).clamp(min=2).long()
-    calls = [training_call(make_loss(name, counts), logits, target) for name in LOSSES]
-    times = dict(zip(LOSSES, medians_in_turns(calls, seconds), strict=True))
+    calls = [training_call(make_loss(name, counts).to(device), logits, target) for name in LOSSES]
+    times = dict(zip(LOSSES, medians_in_turns(calls, seconds, device), strict=True))
     return {name: time / times["ce"] for name, time in times.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=15.0, help="measured for each size (default 15)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
     options = parser.parse_args()
     if not os.environ.keys() >= KEEP_MEMORY.keys():
         os.execve(sys.executable, [sys.executable, *sys.argv], {**KEEP_MEMORY, **os.environ})
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    table = {size: ratios(*size, options.seconds) for size in SIZES}
-    print(f"torch {torch.__version__}, 1 thread, eager; forward + backward, ratio to cross-entropy\n")
+    table = {size: ratios(*size, options.seconds, options.device) for size in SIZES}
+    print(f"torch {torch.__version__}, {place(options.device)}, eager; forward + backward, ratio to cross-entropy\n")
     print(f"| loss | {' | '.join(map(str, SIZES))} | goal |\n|---|{'---:|' * len(SIZES)}---:|")
     for name in LOSSES:
         values = [table[size][name] for size in SIZES]

@@ -23,15 +23,16 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as tv
 
-from longtail.data import long_tailed_counts
+from longtail.data import ResidentImages, long_tailed_counts
 from longtail.models import CifarResNet
 from longtail.recipes import cifar100_lt
 from longtail.runs import RunFolder
 from longtail.training import TrainingConfig
+from longtail.training.epochs import Epochs, augmentation
 from longtail.training.evaluation import Scorer, score_in_passing
-from longtail.training.images import Epochs, SmallImages
 from longtail.training.loop import TrainingLoop
 from longtail.training.machine import make_fabric, resolve
+from longtail.training.network import make_network
 from longtail.training.state import TrainingState
 
 COUNTS = long_tailed_counts(100, 500, 100)
@@ -44,9 +45,9 @@ def data() -> tuple[torch.Tensor, torch.Tensor]:
 
 def ours(config: TrainingConfig, images: torch.Tensor, target: torch.Tensor) -> tuple[TrainingLoop, Epochs]:
     fabric = make_fabric(config)
-    small = SmallImages(images, target, config.mean, config.std, torch.channels_last)
-    epochs = Epochs(small, config.augmentations, config.batch_size, config.seed)
-    model = CifarResNet(config.depth, 100).to(memory_format=torch.channels_last)
+    small = ResidentImages(images, target, config.mean, config.std, torch.channels_last)
+    epochs = Epochs(small, augmentation(config.augmentations, 3), config.batch_size, config.seed)
+    model = make_network(config, 100, channels=3).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, fused=True)
     folder = RunFolder.create(Path(tempfile.mkdtemp()) / "run", config=config, seed=0)
     state = TrainingState(model, nn.CrossEntropyLoss(), optimizer)
@@ -102,8 +103,8 @@ class Cutout:
 def seconds_of_evaluation(config: TrainingConfig) -> float:
     """Logits of 10,000 test images and their scores, raw and re-balanced, as after every tenth epoch."""
     images, target = torch.randint(0, 256, (10_000, 3, 32, 32), dtype=torch.uint8), torch.arange(10_000) % 100
-    test = SmallImages(images, target, config.mean, config.std, torch.channels_last)
-    model = CifarResNet(config.depth, 100).to(memory_format=torch.channels_last)
+    test = ResidentImages(images, target, config.mean, config.std, torch.channels_last)
+    model = make_network(config, 100, channels=3).to(memory_format=torch.channels_last)
     start = time.perf_counter()
     score_in_passing(model, test, Scorer(COUNTS), make_fabric(config).autocast)
     return time.perf_counter() - start

@@ -1,16 +1,16 @@
 """The figures of the GALA paper from real runs, and the numbers behind its claims.
 
     python results/figures.py RUN [RUN …] --out results/figures/NAME [--data DIR]
-    python results/figures.py --out results/figures/NAME                       # the table of what is there
+    python results/write_pages.py figures                                      # results/figures.md
 
-The runs were trained with `--record-gradients`; digits need no DIR. Writes one SVG a figure and `numbers.json`, and
-prints a table: what each claim of the paper is about, run by run.
+The runs were trained with `--record-gradients`; digits need no DIR. Writes one SVG a figure and `numbers.json`, with
+the numbers that each claim of the paper is about, run by run.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,21 +27,9 @@ FIGURES = {
     "(figure 1d)": "1d-similarities.svg",
     "(figure 2 of the paper)": "2-predictions.svg",
 }
-HEADINGS = {
-    "length": "length of the class vectors, many ÷ few (1a)",
-    "ratio_few": "negative ÷ positive gradient, few (1b)",
-    "ratio_first": "the same, few, in the first epoch",
-    "ratio_many": "the same, many, whole training",
-    "from_many": "of the negative gradient on few, caused by many (1c)",
-    "similarity_train": "similarity of few, training images (1d)",
-    "similarity_test": "similarity of few, test images (1d)",
-    "predicted_few": "predictions of few ÷ their true number (2)",
-    "recall_few": "recall of few",
-    "recall_all": "recall of all",
-}
 
 
-def numbers_of(run: ShownRun) -> dict[str, float | str]:
+def numbers_of(run: ShownRun) -> dict[str, Any]:
     """What the claims are about."""
     few, many, kept, geometry = run.groups["few"], run.groups["many"], run.gradients, run.geometry
     assert kept is not None
@@ -51,6 +39,7 @@ def numbers_of(run: ShownRun) -> dict[str, float | str]:
     return {
         "run": run.name,
         "epochs": run.config["epochs"],
+        "versions": run.folder.header["versions"],
         "length": float(geometry.vector_norm[many].mean() / geometry.vector_norm[few].mean()),
         "ratio_few": float(kept.negative[:, few].sum() / kept.positive[:, few].sum()),
         "ratio_first": float(kept.negative[0, few].sum() / kept.positive[0, few].sum()),
@@ -64,31 +53,20 @@ def numbers_of(run: ShownRun) -> dict[str, float | str]:
     }
 
 
-def table(numbers: list[dict[str, float | str]]) -> str:
-    lines = [f"| | {' | '.join(str(row['run']) for row in numbers)} |", "|---|" + "---:|" * len(numbers)]
-    lines += [
-        f"| {heading} | {' | '.join(f'{row[key]:.2f}' for row in numbers)} |" for key, heading in HEADINGS.items()
-    ]
-    return "\n".join(lines)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="*")
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    kept = options.out / "numbers.json"
-    if options.runs:
-        runs = shown_runs([RunFolder.open(run) for run in options.runs], options.data)
-        options.out.mkdir(parents=True, exist_ok=True)
-        for figure in figures_of(runs):
-            name = next((file for mark, file in FIGURES.items() if mark in figure.title), None)
-            if name is not None:
-                figure.chart.properties(width=560).save(options.out / name)
-        with write_whole(kept) as file:
-            file.write((to_json([numbers_of(run) for run in runs], indent=1) + "\n").encode())
-    print(table(json.loads(kept.read_text())))
+    runs = shown_runs([RunFolder.open(run) for run in options.runs], options.data)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for figure in figures_of(runs):
+        name = next((file for mark, file in FIGURES.items() if mark in figure.title), None)
+        if name is not None:
+            figure.chart.properties(width=560).save(options.out / name)
+    with write_whole(options.out / "numbers.json") as file:
+        file.write((to_json([numbers_of(run) for run in runs], indent=1) + "\n").encode())
     return 0
 
 

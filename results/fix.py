@@ -2,7 +2,7 @@
 
     python results/fix.py --text DIR [--seeds 10] [--json results/fix.json]     # texts and tables of features
     python results/fix.py --runs RUN [RUN …] --json results/fix.json            # adds training runs
-    python results/fix.py --json results/fix.json                               # the tables of what is there
+    python results/write_pages.py fix                                           # results/fix.md
 
 DIR holds the training and test files of TREC's fine-grained questions (`trec_train_5500.label`, `trec_test_500.label`)
 and of BANKING77 (`banking77_train.csv`, `banking77_test.csv`). Seed 0 is the official split; every other seed draws one
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import sklearn
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -38,8 +39,7 @@ from longtail.repair.calibration import log_probabilities
 from longtail.repair.findings import Diagnosis
 from longtail.repair.folds import stratified_folds
 from longtail.repair.predictions import load_predictions
-from longtail.reports.cells import spread
-from longtail.runs import RunFolder
+from longtail.runs import RunFolder, current_versions
 from longtail.whole_file import write_whole
 
 FOLDS = 4
@@ -49,12 +49,6 @@ TEXT_MODELS = {
     "naive Bayes": MultinomialNB(alpha=0.1),
 }
 TREES = {"boosted trees": HistGradientBoostingClassifier(max_iter=60, early_stopping=False, random_state=0)}
-CANDIDATES = (
-    "re-balancing",
-    "re-balancing to the fixed point",
-    "logit adjustment",
-    "offsets fitted to the goal",
-)
 
 
 class Case(NamedTuple):
@@ -213,67 +207,6 @@ def best_of(found: Diagnosis) -> Any:
     return max((outcome for outcome in found.outcomes if outcome.failure is None), key=lambda outcome: outcome.gain)
 
 
-def groups_of(results: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
-    for data, model in dict.fromkeys((r["data"], r["model"]) for r in results):
-        yield data, model, [r for r in results if (r["data"], r["model"]) == (data, model)]
-
-
-def promises(results: list[dict[str, Any]]) -> str:
-    """What the diagnosis says, from held-out predictions alone."""
-    lines = [
-        "| data | model | seeds | as it is | one step | fixed point | logit adjustment | fitted to the goal | verdict "
-        "| promised gain | width of its interval |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|",
-    ]
-    for data, model, group in groups_of(results):
-        said = [r["verdict"] for r in group]
-        verdicts = ", ".join(f"{verdict} {said.count(verdict)}" for verdict in sorted(set(said)))
-        scored = [spread([r["cross_fitted"].get(name) for r in group]) for name in CANDIDATES]
-        width = spread([r["interval"][1] - r["interval"][0] for r in group])
-        lines.append(
-            f"| {data} | {model} | {len(group)} | {spread([r['held_out_before'] for r in group])} "
-            f"| {' | '.join(scored)} | {verdicts} | {spread([r['promised'] for r in group])} | {width} |"
-        )
-    return "\n".join(lines)
-
-
-def truths(results: list[dict[str, Any]]) -> str:
-    """What the test set says."""
-    lines = [
-        "| data | model | before | after | gain where used | promised | gained | covered | gain forgone "
-        "| class_weight | and the fix | thresholds | accuracy before | after |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for data, model, group in groups_of(results):
-        used = [r for r in group if r["verdict"] == "use"]
-        kept = [r["anyway"] - r["before"] for r in group if r["verdict"] != "use"]
-        covered = sum(r["interval"][0] <= gain(r) <= r["interval"][1] for r in used)
-        others = [
-            spread([r[key] for r in group]) if key in group[0] else ""
-            for key in ("class_weight", "class_weight_and_fix", "thresholds")
-        ]
-        cells = [
-            data,
-            model,
-            spread([r["before"] for r in group]),
-            spread([r["after"] for r in group]),
-            spread([gain(r) for r in used]) if used else "",
-            spread([r["promised"] for r in used]) if used else "",
-            f"{sum(gain(r) > 0 for r in used)} of {len(used)}" if used else "",
-            f"{covered} of {len(used)}" if used else "",
-            spread(kept) if kept else "",
-            *others,
-            spread([r["accuracy_before"] for r in group]),
-            spread([r["accuracy_after"] for r in group]),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def gain(result: dict[str, Any]) -> float:
-    return float(result["after"] - result["before"])
-
-
 def all_results(options: argparse.Namespace, known: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
     for path in options.runs:
         yield of_run(path)
@@ -300,13 +233,13 @@ def main() -> int:
     parser.add_argument("--json", type=Path, required=True, help="added to; cases that are there are not run again")
     options = parser.parse_args()
     results = json.loads(options.json.read_text()) if options.json.exists() else []
+    versions = current_versions() | {"scikit-learn": sklearn.__version__}
     known = {(r["data"], r["model"], r["seed"]) for r in results}
     for result in all_results(options, known):
         same = [r for r in results if all(r[key] == result[key] for key in ("data", "model", "seed"))]
-        results = [r for r in results if r not in same] + [result]
+        results = [r for r in results if r not in same] + [result | {"versions": versions}]
         save(results, options.json)
         print({key: result[key] for key in ("data", "model", "seed", "verdict", "before", "after")}, file=sys.stderr)
-    print(f"{promises(results)}\n\n{truths(results)}")
     return 0
 
 

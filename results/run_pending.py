@@ -17,12 +17,12 @@ RESULTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(RESULTS.parent / "src"))
 
 import torch  # noqa: E402
+
+from longtail.runs import RunFolder, current_versions  # noqa: E402
 from pending.copies import copy_of, head_of  # noqa: E402
 from pending.entries import Entry, read_entries  # noqa: E402
 from pending.place import Place  # noqa: E402
 from pending.supervisor import Queue  # noqa: E402
-
-from longtail.runs import RunFolder, current_versions  # noqa: E402
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_origin
 
 import pytest
 
@@ -25,7 +26,8 @@ def test_public_names_are_exactly_those_documented(room):
     documented = re.findall(r"^\| `(\w+)", section[1], re.M)
     assert sorted(documented) == sorted(module.__all__)
     for name in module.__all__:
-        assert getattr(module, name).__doc__ or isinstance(getattr(module, name), (int, dict))
+        value = getattr(module, name)
+        assert value.__doc__ or isinstance(value, (int, dict)) or get_origin(value)  # a type alias has no docstring
 
 
 def test_rooms_are_reached_from_the_package():

@@ -80,6 +80,10 @@ def _entries(group: Mapping[str, Any], where: str) -> Iterator[Entry]:
         raise ValueError(f"{where}: `recipe` must be one of {', '.join(RECIPES)}. Got {group['recipe']!r}.")
     if group.get("stage") is not None and group["stage"] not in SECOND_STAGES and "{" not in group["stage"]:
         raise ValueError(f"{where}: `stage` must be one of {', '.join(SECOND_STAGES)}. Got {group['stage']!r}.")
+    if ("after" in group) != ("stage" in group):
+        raise ValueError(
+            f"{where}: `after` and `stage` must be given together: a second stage and what it starts from."
+        )
     each = group.get("each", {})
     for values in itertools.product(*each.values()):
         yield _entry(group, dict(zip(each, values, strict=True)), where)

@@ -13,14 +13,13 @@ from typing import Any
 
 from longtail.plain_json import to_json
 from longtail.runs import RunFolder
-from longtail.training import TrainingConfig
+from longtail.training import SecondStageConfig, TrainingConfig
 from longtail.training.config import parse_arguments
 from longtail.whole_file import write_whole
 from pending.entries import Entry
 from pending.fingerprint import OF_THE_RUN
 
 SCHEMA = 1
-DEFAULTS = json.loads(to_json(vars(TrainingConfig())))  # what a run has that was kept before a setting existed
 
 
 def keep(
@@ -65,7 +64,8 @@ def of_the_same_row(config: Mapping[str, Any], finished: Mapping[str, Mapping[st
     """The commits of the finished runs that differ from `config` in the seed and the machine only."""
 
     def settings(stored: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in (DEFAULTS | stored).items() if name not in OF_THE_RUN}
+        kind = SecondStageConfig if "second_stage" in stored else TrainingConfig
+        return {name: value for name, value in vars(kind.from_json(stored)).items() if name not in OF_THE_RUN}
 
     return {run["commit"] for run in finished.values() if settings(run["config"]) == settings(config)}
 

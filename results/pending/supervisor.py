@@ -246,8 +246,10 @@ class Queue:
         left = [entry.name for entry in self.entries if not self.place.kept_of(entry.name).exists()]
         say(f"{len(self.entries) - len(left)} of {len(self.entries)} runs are done.")
         reasons: dict[str, list[str]] = {}
-        for name, reason in self.put_aside.items():
-            reasons.setdefault(reason, []).append(name)
+        for entry in self.entries:
+            if entry.name in left:
+                reason = "left" if entry.after is None else "left, or waiting for the run that it starts from"
+                reasons.setdefault(self.put_aside.get(entry.name, reason), []).append(entry.name)
         for reason, names in reasons.items():
             say(f"{reason}: {', '.join(names)}")
 

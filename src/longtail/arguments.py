@@ -19,6 +19,12 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Got {value!r}.")
 
 
+def check_among(name: str, value: object, choices: Sequence[object]) -> None:
+    """Raise `ValueError` unless `value` is one of `choices`, where True is no 1."""
+    if value not in choices or isinstance(value, bool):
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Got {value!r}.")
+
+
 def check_strength(name: str, value: float) -> None:
     """Raise unless `value` is a finite real number ≥ 0 (0 switches a method off)."""
     _check_real(name, value)

@@ -28,9 +28,12 @@ def test_training_prints_its_progress_its_result_and_its_folder(tiny, tmp_path, 
     assert main(command) == 0
     said = capsys.readouterr()
     lines = said.err.splitlines()
-    path = "runs/cifar10-lt-imbalance4-ce-depth_20-epochs_3-batch_size_16-evaluate_every_2-device_cpu-threads_1-seed5"
+    path = (
+        "runs/cifar10-lt-imbalance4-ce-model_resnet20-cifar-epochs_3-batch_size_16-evaluate_every_2-device_cpu-"
+        "threads_1-seed5"
+    )
     assert lines[0] == f"run: {path}"
-    assert lines[1].startswith("105 training images, ResNet-20, ce, cpu, ")
+    assert lines[1].startswith("105 training images, resnet20-cifar, ce, cpu, ")
     assert re.fullmatch(r"epoch 2/3  loss \d\.\d{3}  lr 0\.1000  [\d,]+ images/s  \d s left  test \d+\.\d %", lines[3])
     assert lines[5:] == ["scoring the training and test images"]
     assert f"run: {path}" in said.out
@@ -125,7 +128,7 @@ def test_bad_settings_leave_no_folder(tiny, tmp_path, capsys, options, message):
     [
         (["--imbalance", "0.01"], "Did you mean 100?"),
         (["--seed", "-1"], "`seed` must be at least 0"),
-        (["--depth", "33"], "invalid choice '33'"),
+        (["--sampler", "33"], "`sampler` must be one of"),
         (["--loss", "gela"], "`loss` must be one of"),
         (["--sede", "1"], "--seed"),
         (["--loss-arguments", "reduction=sum"], "to the loop. Got 'reduction'."),

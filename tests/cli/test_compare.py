@@ -48,7 +48,7 @@ def test_a_comparison_is_run_once_and_then_read(tiny, tmp_path, capsys):
 
 
 def test_two_stages_share_the_first(tiny, tmp_path, capsys):
-    options = ["--methods", "crt,tau-norm,ce", "--epochs", "1", "--seeds", "1", "--depth", "8"]
+    options = ["--methods", "crt,tau-norm,ce", "--epochs", "1", "--seeds", "1", "--model", "resnet8-cifar"]
     assert main(command(tiny, tmp_path / "out", *options)) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir()) == [
         "ce-seed0",
@@ -84,14 +84,14 @@ def test_settings_that_belong_to_methods_are_refused(tiny, tmp_path, capsys):
 
 
 def test_the_table_says_what_differs_from_the_recipe(tiny, tmp_path):
-    options = ["--methods", "ce-weight-decay", "--epochs", "1", "--depth", "8"]
+    options = ["--methods", "ce-weight-decay", "--epochs", "1", "--model", "resnet8-cifar"]
     assert main(command(tiny, tmp_path / "out", *options)) == 0
     rows = list(csv.DictReader((tmp_path / "out/table.csv").read_text().splitlines()))
     assert rows[0]["settings"] == "learning_rate=0.01 weight_decay=0.005"
 
 
 def test_runs_of_other_settings_are_not_mixed_in(tiny, tmp_path, capsys):
-    options = ["--methods", "ce", "--epochs", "1", "--depth", "8"]
+    options = ["--methods", "ce", "--epochs", "1", "--model", "resnet8-cifar"]
     assert main(command(tiny, tmp_path / "out", *options)) == 0
     table = (tmp_path / "out/table.csv").read_text()
     assert main(command(tiny, tmp_path / "out", *options, "--epochs", "2")) == 2

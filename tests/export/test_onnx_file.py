@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from longtail.cli import main
+from longtail.data import load_splits
 from longtail.export import export_onnx
 from longtail.models import CifarResNet
 from longtail.recipes import digits_lt
 from longtail.repair import Fix
-from longtail.training import load_sets, run_experiment, trained_network
+from longtail.training import run_experiment, trained_network
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_the_file_decides_as_network_and_fix_do(run, tmp_path, capsys):
     command = ["export", str(run.path), "--onnx", str(tmp_path / "net.onnx")]
     assert main([*command, "--fix", str(fix.save(tmp_path / "fix.json"))]) == 0
     assert "uint8 (N, 1, 8, 8)" in capsys.readouterr().out
-    test = load_sets(digits_lt(), None, torch.device("cpu")).test
+    test = load_splits(digits_lt(), None, torch.device("cpu")).test
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     got = session.run(None, {"images": test.images.numpy()})[0]
     with torch.no_grad():

@@ -5,7 +5,7 @@ import pytest
 from longtail.cli import main
 from longtail.runs import RunFolder
 
-OPTIONS = ["--imbalance", "400", "--depth", "20", "--epochs", "1", "--warmup-epochs", "0", "--threads", "1"]
+OPTIONS = ["--imbalance", "400", "--model", "resnet20-cifar", "--epochs", "1", "--warmup-epochs", "0", "--threads", "1"]
 
 
 def test_an_epoch_on_cifar100_lt(cifar100, tmp_path, capsys):
@@ -23,4 +23,4 @@ def test_an_epoch_on_cifar100_lt(cifar100, tmp_path, capsys):
     assert folder.load_predictions("test")[0].shape == (10_000, 100)
     assert result["fit_on"] == "augmented"
     assert result["test"]["raw"]["top1"] == pytest.approx(folder.metrics[-1]["test_top1"])
-    assert "8,445 training images, ResNet-20, gala accumulate=released" in capsys.readouterr().err
+    assert "8,445 training images, resnet20-cifar, gala accumulate=released" in capsys.readouterr().err

@@ -7,14 +7,14 @@ from typing import get_args
 import pytest
 import torch
 
+from longtail.data import DataInfo, ResidentImages, Splits
 from longtail.losses.catalogue import LOSSES, make_loss, paper_settings
 from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training import TrainingConfig
 from longtail.training.config import Augmentation, parse_arguments
+from longtail.training.epochs import AUGMENT
 from longtail.training.experiment import _epochs
-from longtail.training.images import AUGMENT, SmallImages
 from longtail.training.machine import bfloat16_pays, resolve
-from longtail.training.sets import Sets
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,6 @@ from longtail.training.sets import Sets
         ("seed", 2**32, "`seed` must be below 2^32"),
         ("validation", 0.6, "`validation` must be at most 0.5"),
         ("validation", -0.1, "`validation` must lie in [0, 1]"),
-        ("depth", 50, "`depth` must be one of 8, 14, 20, 32, 44, 56. Got 50."),
         ("loss", "focall", "`loss` must be one of 'ce', 'focal', 'class-balanced', "),
         ("loss_arguments", ("lambda_positive",), "`loss_arguments` must have the form name=value"),
         ("loss_arguments", ("eps=1", "eps=2"), "`loss_arguments` must name 'eps' once"),
@@ -79,7 +78,7 @@ def test_the_recipe_is_the_paper_s():
     config = cifar100_lt()
     assert (config.epochs, config.batch_size, config.learning_rate, config.weight_decay) == (200, 64, 0.1, 5e-4)
     assert config.augmentations == ("crop", "flip", "auto_augment", "cutout")
-    assert (config.dataset, config.imbalance, config.depth, config.validation) == ("cifar100", 100, 32, 0)
+    assert (config.dataset, config.imbalance, config.model, config.validation) == ("cifar100", 100, "resnet32-cifar", 0)
     assert cifar10_lt(seed=2) == dataclasses.replace(config, dataset="cifar10", seed=2)
     assert paper_settings("gala") == {"lambda_positive": 1.2, "form": "released", "accumulate": "released"}
 
@@ -139,8 +138,13 @@ def test_every_loss_of_the_catalogue_is_made_with_its_paper_s_settings(name):
     ],
 )
 def test_batches_must_fit_samples_and_processes(processes, batch_size, message):
-    images = SmallImages(torch.zeros(10, 3, 8, 8), torch.arange(10), (0.5,) * 3, (0.5,) * 3, torch.contiguous_format)
-    sets = Sets(images, images, images, torch.ones(10))
+    images = ResidentImages(torch.zeros(10, 3, 8, 8), torch.arange(10), (0.5,) * 3, (0.5,) * 3, torch.contiguous_format)
+    splits = Splits(images, images, images, DataInfo(tuple("abcdefghij"), (1,) * 10, (3, 8, 8)))
     fabric = SimpleNamespace(world_size=processes, global_rank=0)
     with pytest.raises(ValueError, match=re.escape(message)):
-        _epochs(TrainingConfig(batch_size=batch_size), sets, fabric)
+        _epochs(TrainingConfig(batch_size=batch_size), splits, None, fabric)
+
+
+def test_there_is_one_validation_set():
+    with pytest.raises(ValueError, match="`validation` must be 0 with `validation_per_class`.* Got 0.1 and 20"):
+        TrainingConfig(validation=0.1, validation_per_class=20)

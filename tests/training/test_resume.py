@@ -97,7 +97,7 @@ def test_mixed_batches_are_the_same_after_resuming(tiny, tmp_path, mixing):
         def on_step_end(self, step):
             self.targets.append(step.target)
 
-    config = tiny_config(epochs=1, mixing=mixing, mixing_alpha=2.0, depth=8)
+    config = tiny_config(epochs=1, mixing=mixing, mixing_alpha=2.0, model="resnet8-cifar")
     seen = Seen()
     run_experiment(config, data=tiny, out=tmp_path / "whole", callbacks=[seen])
     assert all(target.shape == (16, 10) for target in seen.targets)
@@ -113,10 +113,14 @@ def test_mixed_batches_are_the_same_after_resuming(tiny, tmp_path, mixing):
 
 
 def test_none_asks_for_none(tiny, tmp_path):
-    run_experiment(tiny_config(epochs=1, depth=8), data=tiny, out=tmp_path / "run")
+    run_experiment(tiny_config(epochs=1, model="resnet8-cifar"), data=tiny, out=tmp_path / "run")
     with pytest.raises(ValueError, match=r"`imbalance` is 4\.0, not None"):
-        run_experiment(tiny_config(epochs=1, depth=8, imbalance=None), data=tiny, out=tmp_path / "run", resume=True)
-    run_experiment(tiny_config(epochs=1, depth=8, threads=None), data=tiny, out=tmp_path / "run", resume=True)
+        run_experiment(
+            tiny_config(epochs=1, model="resnet8-cifar", imbalance=None), data=tiny, out=tmp_path / "run", resume=True
+        )
+    run_experiment(
+        tiny_config(epochs=1, model="resnet8-cifar", threads=None), data=tiny, out=tmp_path / "run", resume=True
+    )
 
 
 def test_a_resumed_run_goes_on_from_its_checkpoint_and_from_nothing_else(tiny, whole, tmp_path):
@@ -137,13 +141,13 @@ def test_a_resumed_run_goes_on_from_its_checkpoint_and_from_nothing_else(tiny, w
 def test_a_run_that_another_process_ended_meanwhile_is_left_alone(tiny, whole, tmp_path, monkeypatch):
     shutil.copytree(whole, tmp_path / "run")
     (tmp_path / "run" / "result.json").rename(tmp_path / "result.json")
-    load = experiment.load_sets
+    load = experiment.load_splits
 
     def load_while_another_ends(*arguments, **more):
         (tmp_path / "result.json").rename(tmp_path / "run" / "result.json")
         return load(*arguments, **more)
 
-    monkeypatch.setattr(experiment, "load_sets", load_while_another_ends)
+    monkeypatch.setattr(experiment, "load_splits", load_while_another_ends)
     before = (tmp_path / "run" / "metrics.jsonl").read_text()
     run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == before

@@ -11,16 +11,17 @@ import pytest
 import torch
 
 from longtail.cli import main
+from longtail.data import load_splits
 from longtail.posthoc import NearestClassMean, TauNormalization
 from longtail.recipes.second_stages import SECOND_STAGES, second_stage
 from longtail.runs import RunFolder
 from longtail.samplers import make_sampler
 from longtail.training import TrainingStopped, run_experiment
-from longtail.training.images import Epochs
+from longtail.training.epochs import Epochs, augmentation
 from longtail.training.network import trained_network
 from longtail.training.schedule import learning_rate
-from longtail.training.second_stage import SecondStage, build, features_of, with_features
-from longtail.training.sets import load_sets
+from longtail.training.second_stage import RetrainedClassifier, SecondStage, features_of
+from longtail.training.stages import StageInput
 from reference import second_stages as reference
 from training.test_resume import At, assert_same_end
 from training.tiny import tiny_cifar10, tiny_config
@@ -29,12 +30,19 @@ CPU = torch.device("cpu")
 AUTOCAST = torch.no_grad
 
 
+def stage_and_epochs(config, first, splits, sampler=None):
+    """The second stage, and the batches that it is trained on."""
+    augment = augmentation(config.augmentations, splits.channels)
+    stage = SecondStage(StageInput(config, splits, augment, CPU, AUTOCAST, first_stage=first))
+    return stage, stage.batches(Epochs(splits.train, augment, 16, config.seed, sampler=sampler))
+
+
 @pytest.fixture(scope="module")
 def first(tiny_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("first")
     with tiny_cifar10():
         return run_experiment(
-            tiny_config(depth=8, loss="ce", precision="float32"), data=tiny_data, out=out / "ce-seed0"
+            tiny_config(model="resnet8-cifar", loss="ce", precision="float32"), data=tiny_data, out=out / "ce-seed0"
         )
 
 
@@ -64,7 +72,7 @@ def test_a_second_stage_is_a_run_like_any_other(method, run, first, tiny):
     assert result["first_stage"]["config"]["loss"] == "ce"
     assert {"raw", "inductive", "transductive"} <= result["test"].keys()
     network = trained_network(folder)
-    sets = load_sets(tiny_config(), tiny, CPU)
+    sets = load_splits(tiny_config(), tiny, CPU)
     with torch.no_grad():
         logits = torch.cat([network(images) for images in sets.test.in_order()])
     torch.testing.assert_close(logits.numpy(), folder.load_predictions("test")[0], rtol=1e-4, atol=1e-4)
@@ -86,7 +94,7 @@ def test_lws_learns_one_scale_a_class_and_folds_it_in(run, first):
 
 def test_mislas_moves_the_statistics_of_batch_norm_and_no_weight_below_the_classifier(run, first):
     moved = changed(run("mislas"), first)
-    assert {"bn.running_mean", "bn.running_var", "classifier.weight"} <= moved
+    assert {"backbone.bn.running_mean", "backbone.bn.running_var", "classifier.weight"} <= moved
     assert {name for name in moved if "running" not in name and "num_batches" not in name} == {
         "classifier.weight",
         "classifier.bias",
@@ -102,7 +110,7 @@ def test_weight_balancing_cuts_the_class_vectors(run, first):
 
 
 def test_tau_and_class_means_are_those_of_the_post_hoc_objects(run, first, tiny):
-    sets, network = load_sets(tiny_config(), tiny, CPU), trained_network(first)
+    sets, network = load_splits(tiny_config(), tiny, CPU), trained_network(first)
     test = features_of(network, sets.test, AUTOCAST)
     means = NearestClassMean().fit(features_of(network, sets.train, AUTOCAST), sets.train.target, 10)
     np.testing.assert_array_equal(run("ncm").load_predictions("test")[0].argmax(1), means.predict(test).numpy())
@@ -115,10 +123,10 @@ def test_tau_and_class_means_are_those_of_the_post_hoc_objects(run, first, tiny)
 
 
 def test_tau_is_chosen_on_held_out_images(tiny, tmp_path):
-    config = tiny_config(depth=8, loss="ce", epochs=1, validation=0.2, precision="float32")
+    config = tiny_config(model="resnet8-cifar", loss="ce", epochs=1, validation=0.2, precision="float32")
     first = run_experiment(config, data=tiny, out=tmp_path / "ce")
     folder = run_experiment(second_stage(first, "tau-norm"), data=tiny, out=tmp_path / "tau", first_stage=first)
-    held_out, network = load_sets(config, tiny, CPU).validation, trained_network(first)
+    held_out, network = load_splits(config, tiny, CPU).validation, trained_network(first)
     features = features_of(network, held_out, AUTOCAST)
     tau = TauNormalization().fit(network.classifier, features, held_out.target).tau_
     assert (
@@ -143,9 +151,7 @@ def test_training_agrees_with_the_reference(settings, first, tiny, tmp_path):
     config = second_stage(first, "lws", **(plain | {"sampler": "shuffle", "views": 2} | settings))
     folder = run_experiment(config, data=tiny, out=tmp_path / "run", first_stage=first)
 
-    sets = load_sets(config, tiny, CPU)
-    stage = build(config, first, sets, AUTOCAST)
-    epochs = with_features(Epochs(sets.train, config.augmentations, 16, config.seed), stage, sets, AUTOCAST)
+    _, epochs = stage_and_epochs(config, first, load_splits(config, tiny, CPU))
     old = {name: value.numpy() for name, value in weights(first).items()}
     lengths = np.linalg.norm(old["classifier.weight"], axis=1)
     weight, bias, scales = reference.train(
@@ -166,23 +172,23 @@ def test_training_agrees_with_the_reference(settings, first, tiny, tmp_path):
 
 def test_kept_features_are_those_of_augmented_copies(first, tiny):
     config = second_stage(first, "crt", views=3)
-    sets = load_sets(config, tiny, CPU)
-    stage = build(config, first, sets, AUTOCAST)
+    sets = load_splits(config, tiny, CPU)
     sampler = make_sampler("class-aware", sets.train.target, seed=0, epochs=1)
-    epochs = with_features(Epochs(sets.train, config.augmentations, 16, 0, sampler=sampler), stage, sets, AUTOCAST)
-    assert epochs.features.shape == (3, len(sets.train), 64)
-    assert not torch.equal(epochs.features[0], epochs.features[1])
+    _, epochs = stage_and_epochs(config, first, sets, sampler)
+    kept = epochs.data.features
+    assert kept.shape == (3, len(sets.train), 64)
+    assert not torch.equal(kept[0], kept[1])
     features, target = next(epochs.batches(1))
     assert torch.equal(target, sets.train.target[sampler.indices(0)[:16]])
     for row, index in zip(features, sampler.indices(0)[:16], strict=True):
-        assert (row == epochs.features[:, index]).all(1).any()
+        assert (row == kept[:, index]).all(1).any()
 
 
 def test_gradients_end_at_the_classifier(first):
-    stage = SecondStage(trained_network(first), second_stage(first, "mislas"))
-    stage.train()
-    stage(torch.randn(4, 3, 32, 32)).sum().backward()
-    assert {name for name, parameter in stage.named_parameters() if parameter.grad is not None} == {
+    model = RetrainedClassifier(trained_network(first), second_stage(first, "mislas"))
+    model.train()
+    model(torch.randn(4, 3, 32, 32)).sum().backward()
+    assert {name for name, parameter in model.named_parameters() if parameter.grad is not None} == {
         "scales",
         "network.classifier.weight",
         "network.classifier.bias",
@@ -222,7 +228,7 @@ def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
         ({"max_norm": 1.5}, "`max_norm`"),
         ({"views": 0}, "`views` must be at least 1"),
         ({"classifier": "nearest-mean"}, '`learns` must be "nothing" for class means'),
-        ({"depth": 20}, "`depth` must be as in the first stage, 8. Got 20"),
+        ({"model": "resnet20-cifar"}, "`model` must be as in the first stage, 'resnet8-cifar'. Got 'resnet20-cifar'"),
         ({"validation": 0.5}, "`validation` must be as in the first stage, 0.0. Got 0.5"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
@@ -237,7 +243,7 @@ def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
 
 
 def test_a_cosine_head_can_be_made_anew_but_not_scaled(tiny, tmp_path):
-    ldam = run_experiment(tiny_config(depth=8, loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
+    ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
     assert trained_network(ldam).classifier.scale == 30
     with pytest.raises(ValueError, match="must have a linear classifier for lws. Got .* ends with a CosineClassifier"):
         run_experiment(second_stage(ldam, "lws"), data=tiny, out=tmp_path / "lws", first_stage=ldam)
@@ -248,7 +254,7 @@ def test_a_cosine_head_can_be_made_anew_but_not_scaled(tiny, tmp_path):
 def test_weights_that_are_not_of_the_run_are_refused(first, tmp_path):
     shutil.copytree(first.path, tmp_path / "run")
     header = (tmp_path / "run/run.json").read_text()
-    (tmp_path / "run/run.json").write_text(header.replace('"depth": 8', '"depth": 14'))
+    (tmp_path / "run/run.json").write_text(header.replace("resnet8-cifar", "resnet14-cifar"))
     with pytest.raises(ValueError, match="weights.pt must hold a ResNet-14, as run.json says. It does not"):
         trained_network(RunFolder.open(tmp_path / "run"))
 

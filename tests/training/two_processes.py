@@ -12,10 +12,11 @@ import torch
 
 from longtail import GALALoss
 from longtail.analysis import GradientRecorder
+from longtail.data import ResidentImages
 from longtail.models import MLP
 from longtail.runs import RunFolder
 from longtail.training import Callback, Step, run_experiment
-from longtail.training.images import Epochs, SmallImages
+from longtail.training.epochs import Epochs, augmentation
 from longtail.training.loop import TrainingLoop
 from longtail.training.machine import make_fabric, resolve
 from longtail.training.state import TrainingState
@@ -47,8 +48,8 @@ def train_a_perceptron(out: Path) -> dict:
     fabric = make_fabric(config)
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (SAMPLES, 3, 8, 8), dtype=torch.uint8, generator=generator)
-    data = SmallImages(images, torch.arange(SAMPLES) % CLASSES, config.mean, config.std, torch.contiguous_format)
-    epochs = Epochs(data, config.augmentations, 16, config.seed, fabric.global_rank, fabric.world_size)
+    data = ResidentImages(images, torch.arange(SAMPLES) % CLASSES, config.mean, config.std, torch.contiguous_format)
+    epochs = Epochs(data, augmentation(config.augmentations, 3), 16, config.seed, fabric.global_rank, fabric.world_size)
     torch.manual_seed(0)
     model, criterion, seen = Flat(192, CLASSES, hidden=(16,)), GALALoss(CLASSES), Seen()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from longtail.data import Split, load_splits
 from longtail.runs import RunFolder
-from longtail.training.images import SmallImages
 from longtail.training.network import trained_network
 from longtail.training.second_stage import features_of, stored_config
-from longtail.training.sets import load_sets
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +56,11 @@ def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None
     """
     network = trained_network(folder)
     config = stored_config(folder)
-    sets = load_sets(config, data, torch.device("cpu"))
+    splits = load_splits(config, data, torch.device("cpu"))
     vectors = network.classifier.weight.detach()
     measured = {
         name: _by_class(features_of(network, images, nullcontext), images, vectors)
-        for name, images in (("train", sets.train), ("test", sets.test))
+        for name, images in (("train", splits.train), ("test", splits.test))
     }
     return ClassGeometry(
         vectors.norm(dim=1).double().numpy(),
@@ -70,7 +69,7 @@ def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None
     )
 
 
-def _by_class(features: Tensor, images: SmallImages, vectors: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _by_class(features: Tensor, images: Split, vectors: Tensor) -> tuple[np.ndarray, np.ndarray]:
     target = images.target
     cosine = F.cosine_similarity(features, vectors[target], dim=1)
     counts = torch.bincount(target, minlength=len(vectors)).double()

@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
             },
             prog="longtail",
             description=f"longtail {__version__}: classifiers that treat rare classes fairly. A first run: "
-            "longtail train cifar100-lt --data DIR --download --epochs 2 --depth 20 --imbalance 400",
+            "longtail train cifar100-lt --data DIR --download --epochs 2 --model resnet20-cifar --imbalance 400",
             args=arguments,
             config=STYLE,
         )

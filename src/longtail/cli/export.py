@@ -4,6 +4,8 @@ from pathlib import Path
 
 import tyro
 
+from longtail.data import DataConfig
+from longtail.data.built_in import SIDES
 from longtail.runs import RunFolder
 
 
@@ -19,7 +21,6 @@ def export(run: tyro.conf.Positional[Path], *, onnx: Path, fix: Path | None = No
     from longtail.repair import Fix
     from longtail.training.network import trained_network
     from longtail.training.second_stage import stored_config
-    from longtail.training.sets import IMAGE_SIDES
 
     if onnx.exists():
         raise FileExistsError(f"--onnx must not exist yet. Got {onnx}.")
@@ -27,13 +28,19 @@ def export(run: tyro.conf.Positional[Path], *, onnx: Path, fix: Path | None = No
         raise FileNotFoundError(f"--onnx must be in a folder that exists. Got {onnx}.")
     folder = RunFolder.open(run)
     network, config = trained_network(folder), stored_config(folder)
-    side = IMAGE_SIDES[config.dataset] // config.shrink
+    shape = tuple(folder.data["input_shape"]) if folder.data else _shape_of_an_older_run(config)
     export_onnx(
         network,
         onnx,
-        image_shape=(len(config.mean), side, side),
+        image_shape=shape,
         mean=config.mean,
         std=config.std,
         fix=None if fix is None else Fix.load(fix),
     )
-    print(f"onnx: {onnx}, images uint8 (N, {len(config.mean)}, {side}, {side}) to logits, the same as PyTorch's")
+    print(f"onnx: {onnx}, images uint8 (N, {', '.join(map(str, shape))}) to logits, the same as PyTorch's")
+
+
+def _shape_of_an_older_run(config: DataConfig) -> tuple[int, int, int]:
+    """Of a run that was kept before run folders told."""
+    side = SIDES[config.dataset] // config.shrink
+    return len(config.mean), side, side

@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from longtail.data.check import check_files, find_bad_files, require_trainable
 from longtail.data.cifar import load_cifar
+from longtail.data.config import DataConfig
+from longtail.data.contract import Augment, DataInfo, Split, Splits
 from longtail.data.digits import long_tailed_digits
+from longtail.data.features import FeatureViews
 from longtail.data.image_folder import pillow
 from longtail.data.labels import class_counts, labels_of
 from longtail.data.plankton import load_plankton
-from longtail.data.read import SOURCES, read_data
+from longtail.data.read import read_data
+from longtail.data.resident import ResidentImages
 from longtail.data.samples import Parts, Samples
+from longtail.data.sources import SOURCES, Source, load_splits
 from longtail.data.splits import SplitPlan, make_splits, plan_splits
 from longtail.data.subset import long_tailed_counts, long_tailed_indices
 
@@ -28,10 +33,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SOURCES",
+    "Augment",
     "BadImageError",
+    "DataConfig",
+    "DataInfo",
+    "FeatureViews",
     "Parts",
+    "ResidentImages",
     "Samples",
+    "Source",
+    "Split",
     "SplitPlan",
+    "Splits",
     "check_files",
     "class_counts",
     "decode",
@@ -39,6 +52,7 @@ __all__ = [
     "labels_of",
     "load_cifar",
     "load_plankton",
+    "load_splits",
     "long_tailed_counts",
     "long_tailed_digits",
     "long_tailed_indices",

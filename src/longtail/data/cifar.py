@@ -4,6 +4,7 @@ A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. A 
 coarse and a fine one (CIFAR-100), then 3 × 32 × 32 bytes.
 """
 
+import contextlib
 import hashlib
 import os
 import tarfile
@@ -35,6 +36,7 @@ class Archive:
     records: tuple[int, int]
     label_bytes: int
     file_md5: dict[str, str]
+    class_names: str
 
     @property
     def url(self) -> str:
@@ -52,6 +54,7 @@ ARCHIVES = {
         records=(10_000, 10_000),
         label_bytes=1,
         file_md5={},
+        class_names="batches.meta.txt",
     ),
     "cifar100": Archive(
         file="cifar-100-binary.tar.gz",
@@ -61,6 +64,7 @@ ARCHIVES = {
         test=("test.bin",),
         records=(50_000, 10_000),
         label_bytes=2,
+        class_names="fine_label_names.txt",
         file_md5={"train.bin": "6172c7755cfe09b2fe270c85cebc1b15", "test.bin": "4499cfba6c016c1be1438163640a0898"},
     ),
 }
@@ -104,6 +108,26 @@ def load_cifar(name: str, folder: str | os.PathLike[str], *, download: bool = Fa
     _check_md5(packed.name, _md5_of(packed), archive.md5, "Delete it and fetch it again.")
     with tarfile.open(packed) as tar:
         return _assemble(archive, lambda file: _member(tar, f"{archive.folder}/{file}"), str(packed))
+
+
+def cifar_class_names(name: str, folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The names of the classes, as the archive or its unpacked folder tells them; their numbers where it does not.
+
+    Args:
+        name: "cifar10" or "cifar100".
+        folder: as in `load_cifar`.
+    """
+    archive, folder = ARCHIVES[name], Path(folder)
+    number = 100 if name == "cifar100" else 10
+    text = ""
+    for path in (folder / archive.class_names, folder / archive.folder / archive.class_names):
+        text = path.read_text() if path.is_file() else text
+    packed = folder / archive.file
+    if not text and packed.is_file():
+        with tarfile.open(packed) as tar, contextlib.suppress(KeyError):
+            text = _member(tar, f"{archive.folder}/{archive.class_names}").decode()
+    names = tuple(line.strip() for line in text.splitlines() if line.strip())
+    return names if len(names) == number == len(set(names)) else tuple(map(str, range(number)))
 
 
 def _assemble(archive: Archive, read: Callable[[str], bytes], where: str) -> Cifar:

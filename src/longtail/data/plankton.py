@@ -49,6 +49,21 @@ def load_plankton(folder: str | os.PathLike[str]) -> Plankton:
     return Plankton(*tensors)
 
 
+def plankton_class_names(folder: Path) -> tuple[str, ...]:
+    """The first word of each line of `class_names.txt`, in the order of the labels; numbers without such a file.
+
+    Raises:
+        ValueError: the file does not name each class once.
+    """
+    path = folder / "class_names.txt"
+    if not path.is_file():
+        return tuple(map(str, range(CLASSES)))
+    names = tuple(line.split()[0] for line in path.read_text().splitlines() if line.strip())
+    if len(names) != CLASSES or len(set(names)) != CLASSES:
+        raise ValueError(f"{path} must name each of the {CLASSES} classes once. It has {len(names)} names.")
+    return names
+
+
 def _read(path: Path) -> list[np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"`folder` must hold {' and '.join(ARRAYS)}. Got {path.parent}, without {path.name}.")

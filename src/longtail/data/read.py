@@ -14,22 +14,22 @@ from longtail.data.samples import Parts
 PathLike = str | os.PathLike[str]
 
 
-class Source(NamedTuple):
+class Kind(NamedTuple):
     """A kind of data: how it is recognised, and how it is read."""
 
     fits: Callable[[Any], bool]
     read: Callable[[Any, Options, list[str]], dict[str, RawPart]]
 
 
-SOURCES: dict[str, Source] = {
-    "archive": Source(archive_source.is_archive, archive_source.read_archive),
-    "folder": Source(folder_source.is_folder, folder_source.read_folder),
-    "arrays": Source(array_source.is_array_file, array_source.read_arrays),
-    "table": Source(table_source.is_table_file, table_source.read_table_file),
-    "list": Source(list_source.is_list, list_source.read_list),
-    "frame": Source(table_source.is_frame, table_source.read_frame),
-    "pair": Source(array_source.is_pair, array_source.read_pair),
-    "dataset": Source(object_source.is_dataset, object_source.read_dataset),
+KINDS_OF_DATA: dict[str, Kind] = {
+    "archive": Kind(archive_source.is_archive, archive_source.read_archive),
+    "folder": Kind(folder_source.is_folder, folder_source.read_folder),
+    "arrays": Kind(array_source.is_array_file, array_source.read_arrays),
+    "table": Kind(table_source.is_table_file, table_source.read_table_file),
+    "list": Kind(list_source.is_list, list_source.read_list),
+    "frame": Kind(table_source.is_frame, table_source.read_frame),
+    "pair": Kind(array_source.is_pair, array_source.read_pair),
+    "dataset": Kind(object_source.is_dataset, object_source.read_dataset),
 }
 KINDS = (
     "a folder of class folders, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet; .gz too) or arrays (.npz, .npy)"
@@ -125,7 +125,7 @@ def _read(data: Any, options: Options, name: str, notes: list[str]) -> dict[str,
         data = Path(data)
         if not data.exists():
             raise FileNotFoundError(f"`{name}` must exist. Got {data}.")
-    source = next((source for source in SOURCES.values() if source.fits(data)), None)
+    source = next((source for source in KINDS_OF_DATA.values() if source.fits(data)), None)
     if source is not None:
         return source.read(data, options, notes)
     if isinstance(data, Path):

@@ -1,8 +1,35 @@
-"""Small models and heads; every other model comes from timm."""
+"""Networks for classification: backbones by name, classifiers on top of them, pretrained weights.
 
-from longtail.models.cifar_resnet import CifarResNet
+`make_network("tf_efficientnet_lite0", num_classes=23, pretrained=True)` builds one; docs/models.md says which names
+there are.
+"""
+
+from longtail.models.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone, make_backbone
+from longtail.models.cifar_resnet import CifarBackbone, CifarResNet
 from longtail.models.cosine import CosineClassifier
+from longtail.models.folding import fold_batch_norm
+from longtail.models.input_config import InputConfig
 from longtail.models.mlp import MLP
+from longtail.models.named_network import make_network
 from longtail.models.nearest_mean import NearestMeans
+from longtail.models.network import Network
+from longtail.models.weight_report import WeightReport
+from longtail.models.weights import load_weights
 
-__all__ = ["MLP", "CifarResNet", "CosineClassifier", "NearestMeans"]
+__all__ = [
+    "BACKBONES",
+    "DEFAULT_BACKBONE",
+    "MLP",
+    "Backbone",
+    "CifarBackbone",
+    "CifarResNet",
+    "CosineClassifier",
+    "InputConfig",
+    "NearestMeans",
+    "Network",
+    "WeightReport",
+    "fold_batch_norm",
+    "load_weights",
+    "make_backbone",
+    "make_network",
+]

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from longtail.arguments import check_integer, check_num_classes
 from longtail.models.cosine import CosineClassifier
+from longtail.models.input_config import InputConfig
 from longtail.models.nearest_mean import NearestMeans
 
 DEPTHS = (8, 14, 20, 32, 44, 56)
@@ -38,8 +39,60 @@ class BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(out)).add_(shortcut), inplace=True)
 
 
-class CifarResNet(nn.Module):
-    """A ResNet for small images.
+class CifarBackbone(nn.Module):
+    """A ResNet for small images without its classifier.
+
+    Its convolutions have PyTorch's default weights until `initialise` is called, as `make_backbone`, `make_network` and
+    `CifarResNet` do. The two are apart because `CifarResNet` draws the weights of its classifier between them, and a
+    seed must keep its weights.
+
+    Args:
+        depth: 8, 14, 20, 32, 44 or 56.
+        in_channels: 3 for coloured images, 1 for grey ones.
+
+    Shape:
+        images (N, in_channels, H, W), normally 32 × 32, to features (N, 64), non-negative.
+
+    Example:
+        >>> import torch
+        >>> CifarBackbone(depth=8)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 64])
+    """
+
+    num_features = 64
+
+    def __init__(self, depth: int, in_channels: int = 3) -> None:
+        super().__init__()
+        if depth not in DEPTHS:
+            raise ValueError(f"`depth` must be one of {', '.join(map(str, DEPTHS))}. Got {depth!r}.")
+        check_integer("in_channels", in_channels, minimum=1)
+        self.input_config = InputConfig(channels=in_channels, size=(32, 32))
+        blocks = (depth - 2) // 6
+        self.conv = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(16)
+        channels = [16] * (blocks + 1) + [32] * blocks + [64] * blocks
+        self.blocks = nn.Sequential(*map(BasicBlock, channels[:-1], channels[1:]))
+
+    def initialise(self) -> None:
+        """Draw the weights of all convolutions, Kaiming-normal."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+
+    def features(self, images: Tensor) -> Tensor:
+        """(N, 64), averaged over the pixels in at least float32."""
+        maps: Tensor = self.blocks(F.relu(self.bn(self.conv(images)), inplace=True))
+        return maps.mean((2, 3), dtype=torch.promote_types(maps.dtype, torch.float32))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The features."""
+        return self.features(images)
+
+
+class CifarResNet(CifarBackbone):
+    """A ResNet for small images with its classifier in one module.
+
+    `make_network("resnet32-cifar", num_classes)` gives the same weights and outputs as a `Network`.
 
     Args:
         depth: 8, 14, 20, 32, 44 or 56.
@@ -60,27 +113,12 @@ class CifarResNet(nn.Module):
     """
 
     def __init__(self, depth: int, num_classes: int, cosine_scale: float | None = None, in_channels: int = 3) -> None:
-        super().__init__()
-        if depth not in DEPTHS:
-            raise ValueError(f"`depth` must be one of {', '.join(map(str, DEPTHS))}. Got {depth!r}.")
         check_num_classes(num_classes)
-        check_integer("in_channels", in_channels, minimum=1)
-        blocks = (depth - 2) // 6
-        self.conv = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
-        self.bn = nn.BatchNorm2d(16)
-        channels = [16] * (blocks + 1) + [32] * blocks + [64] * blocks
-        self.blocks = nn.Sequential(*map(BasicBlock, channels[:-1], channels[1:]))
+        super().__init__(depth, in_channels)
         self.classifier: nn.Linear | CosineClassifier | NearestMeans = (
             nn.Linear(64, num_classes) if cosine_scale is None else CosineClassifier(64, num_classes, cosine_scale)
         )
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
-
-    def features(self, images: Tensor) -> Tensor:
-        """What the classifier sees: (N, 64), non-negative."""
-        maps: Tensor = self.blocks(F.relu(self.bn(self.conv(images)), inplace=True))
-        return maps.mean((2, 3), dtype=torch.promote_types(maps.dtype, torch.float32))
+        self.initialise()
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, C); under autocast the classifier stays in float32, for 8 bits of mantissa are few for a score."""

@@ -45,7 +45,7 @@ def _cifar_lt(dataset: str, **settings: Any) -> TrainingConfig:
         "warmup_epochs": 2,
         "momentum": 0.9,
         "weight_decay": 5e-4,
-        "depth": 32,
+        "model": "resnet32-cifar",
         "augmentations": ("crop", "flip", "auto_augment", "cutout"),
     }
-    return TrainingConfig(dataset=dataset, **(recipe | settings))  # type: ignore[arg-type]
+    return TrainingConfig(dataset=dataset, **(recipe | settings))

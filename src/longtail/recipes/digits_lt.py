@@ -18,12 +18,12 @@ def digits_lt(imbalance: float = 50.0, loss: str = "gala", seed: int = 0, **sett
         **settings: any other field of `TrainingConfig`.
 
     Example:
-        >>> digits_lt(epochs=20).depth
-        8
+        >>> digits_lt(epochs=20).model
+        'resnet8-cifar'
     """
     recipe: dict[str, Any] = {
         "dataset": "digits",
-        "depth": 8,
+        "model": "resnet8-cifar",
         "epochs": 60,
         "batch_size": 32,
         "learning_rate": 0.1,

@@ -26,7 +26,7 @@ def plankton(loss: str = "gala", seed: int = 0, **settings: Any) -> TrainingConf
         "dataset": "plankton",
         "imbalance": None,
         "shrink": 2,
-        "depth": 8,
+        "model": "resnet8-cifar",
         "epochs": 15,
         "batch_size": 64,
         "learning_rate": 0.1,

@@ -92,7 +92,7 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     if first.result is None:
         raise ValueError(f"`first` must be a complete run. Got {first.path}, which has no result yet. Resume it.")
     method, config = SECOND_STAGES[name], stored_config(first)
-    kept = {field.name: getattr(config, field.name) for field in dataclasses.fields(TrainingConfig)}
+    kept = {f.name: getattr(config, f.name) for f in dataclasses.fields(TrainingConfig) if f.name != "stage"}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
     machine = {"device": "auto", "threads": None, "processes": None}  # as this process finds it
     changes: dict[str, Any] = {**plain, **machine, "warmup_epochs": 0, "weight_decay": 5e-4, **method.settings}

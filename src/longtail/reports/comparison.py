@@ -159,7 +159,7 @@ def _protocol(recipe: Mapping[str, Any]) -> str:
     """What all rows share."""
     tail = "" if recipe["imbalance"] is None else f", imbalance {recipe['imbalance']:g}"
     return (
-        f"{recipe['dataset']}{tail}, ResNet-{recipe['depth']}, {recipe['epochs']} epochs (before any second stage), "
+        f"{recipe['dataset']}{tail}, {recipe['model']}, {recipe['epochs']} epochs (before any second stage), "
         f"batches of {recipe['batch_size']}, augmented by {', '.join(recipe['augmentations']) or 'nothing'}; "
         f"many: more than {recipe['many_above']} training images, few: fewer than {recipe['few_below']}"
     )

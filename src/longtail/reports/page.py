@@ -50,10 +50,10 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """Images in rows: a caption, and (n, channels, side, side) uint8 each."""
+    """Images in rows: a caption, and images (H, W, channels) uint8, of any size."""
 
     title: str
-    rows: Sequence[tuple[str, np.ndarray]]
+    rows: Sequence[tuple[str, Sequence[np.ndarray]]]
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _drawn(number: int, figure: Figure) -> dict[str, Any]:
 def _as_uri(image: np.ndarray) -> str:
     """A PNG in the page itself."""
     content = io.BytesIO()
-    Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0)).save(content, "png")
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(content, "png")
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 

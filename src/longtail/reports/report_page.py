@@ -1,5 +1,6 @@
 """The page of one run or several: scores, figures, confusions with their images, and how all was made."""
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 
@@ -101,13 +102,19 @@ def _confused(run: ShownRun) -> Gallery | None:
     if not run.has_images or not worst:
         return None
     chosen = [confusion.samples[:EXAMPLES] for confusion in worst]
-    images = np.split(run.test_images(np.concatenate(chosen)), np.cumsum([len(samples) for samples in chosen])[:-1])
-    captions = [
-        f"class {confusion.true} taken for {confusion.predicted}: {confusion.number} of its test images, "
-        f"{percent(confusion.share)} %"
-        for confusion in worst
+    images = run.test_images(np.concatenate(chosen))
+    if images is None:
+        return None
+    rest, names = iter(images), run.class_names
+    rows = [
+        (
+            f"class {names[confusion.true]} taken for {names[confusion.predicted]}: {confusion.number} of its test "
+            f"images, {percent(confusion.share)} %",
+            list(itertools.islice(rest, len(samples))),
+        )
+        for confusion, samples in zip(worst, chosen, strict=True)
     ]
-    return Gallery(f"The worst confusions of {run.name}", list(zip(captions, images, strict=True)))
+    return Gallery(f"The worst confusions of {run.name}", rows)
 
 
 def _facts(runs: Sequence[ShownRun]) -> dict[str, str]:

@@ -10,10 +10,10 @@ from torch import device
 
 from longtail.analysis import ClassGeometry, RecordedGradients, class_geometry, class_groups
 from longtail.analysis.gradient_recorder import is_recorded
+from longtail.data import load_splits
 from longtail.metrics import per_class_recall
 from longtail.runs import RunFolder
 from longtail.training.second_stage import stored_config
-from longtail.training.sets import load_sets
 
 
 class ShownRun:
@@ -71,6 +71,12 @@ class ShownRun:
         return np.asarray(counts)
 
     @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """(C,); numbers for a run that was kept before run folders told names."""
+        data = self.folder.data
+        return tuple(map(str, range(len(self.class_counts)))) if data is None else tuple(data["class_names"])
+
+    @cached_property
     def groups(self) -> dict[str, np.ndarray]:
         """Many, medium, few, without those that have no class."""
         return {name: own for name, own in class_groups(self.folder).items() if own.any()}
@@ -112,10 +118,10 @@ class ShownRun:
             self.tell(f"{self.name}: features of its training and test images")
         return class_geometry(self.folder, self.data)
 
-    def test_images(self, samples: np.ndarray) -> np.ndarray:
-        """Those test images, (n, channels, side, side) uint8."""
-        sets = load_sets(stored_config(self.folder), self.data, device("cpu"))
-        return np.asarray(sets.test.images[samples])
+    def test_images(self, samples: np.ndarray) -> list[np.ndarray] | None:
+        """Those test images, (H, W, channels) uint8 each; None where samples are no images."""
+        splits = load_splits(stored_config(self.folder), self.data, device("cpu"))
+        return splits.test.pictures(samples)
 
 
 def shown_runs(

@@ -1,6 +1,7 @@
 """The run folder: what one training run leaves behind, and what reports, re-balancing and comparisons read.
 
     run.json                configuration, seed, versions, processor; written first
+    data.json               class names and counts, the shape of an input, normalisation, a fingerprint of the data
     metrics.jsonl           one JSON object a line, appended as training goes
     checkpoint.pt           the state of training, while it is not complete; loaded without executing anything
     weights.pt              tensors by name; loaded without executing anything
@@ -123,6 +124,22 @@ class RunFolder:
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r}, {'complete' if self.result is not None else 'not complete'})"
+
+    def save_data(self, info: Any) -> None:
+        """Keep what evaluation, prediction and export need to know of the data: a dataclass or mapping."""
+        content = dataclasses.asdict(info) if dataclasses.is_dataclass(info) and not isinstance(info, type) else info
+        _write(self.path / "data.json", to_json(content, indent=1))
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """What `save_data` kept; `None` for a run that was kept before there was such a file."""
+        path = self.path / "data.json"
+        if not path.exists():
+            return None
+        found = _parsed(path.read_text(errors="replace"))
+        if found is None:
+            raise _damaged(path)
+        return found
 
     def log(self, **metrics: float | int | str) -> None:
         """Append one line of metrics; after a line that was cut off, begin a new one."""

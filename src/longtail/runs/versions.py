@@ -2,17 +2,18 @@
 
 import platform
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 
+import longtail
+
 
 def current_versions() -> dict[str, str]:
     """Versions, threads and processor of this process, and the GPU if there is one."""
     versions = {
-        "longtail": version("longtail"),
+        "longtail": longtail.__version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
@@ -35,7 +36,7 @@ def processor_name() -> str:
         'AMD EPYC, family 25, model 17, AVX512'
     """
     cpuinfo = Path("/proc/cpuinfo")
-    entries = {}
+    entries: dict[str, str] = {}
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():
             name, _, value = line.partition(":")

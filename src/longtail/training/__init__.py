@@ -5,17 +5,21 @@ from longtail.training.config import TrainingConfig
 from longtail.training.evaluation import score
 from longtail.training.experiment import run_experiment
 from longtail.training.network import trained_network
-from longtail.training.sets import load_sets
+from longtail.training.second_stage import SecondStageConfig
+from longtail.training.stages import STAGES, Stage, StageInput
 from longtail.training.stopping import TrainingDivergedError, TrainingStopped
 
 __all__ = [
+    "STAGES",
     "Callback",
     "Plan",
+    "SecondStageConfig",
+    "Stage",
+    "StageInput",
     "Step",
     "TrainingConfig",
     "TrainingDivergedError",
     "TrainingStopped",
-    "load_sets",
     "run_experiment",
     "score",
     "trained_network",

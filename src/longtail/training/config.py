@@ -3,19 +3,19 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
+from longtail.data.config import DataConfig, Switch
 from longtail.losses.catalogue import CALLER_S_OWN, LOSSES
 from longtail.samplers import SAMPLERS
 
 MOST_EPOCHS = 1_000_000
-Switch = Literal["auto", "on", "off"]
 Augmentation = Literal["crop", "flip", "auto_augment", "cutout"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
+class TrainingConfig(DataConfig):
     """One run on small images. The defaults are a plain recipe; `longtail.recipes` has the field's.
 
     Raises:
@@ -27,23 +27,15 @@ class TrainingConfig:
         ValueError: `epochs` must be at least 1. Got 0.
     """
 
-    dataset: Literal["cifar10", "cifar100", "digits", "plankton"] = "cifar100"
-    """Which images."""
-    imbalance: float | None = 100.0
-    """Imbalance factor: samples of the largest class over samples of the smallest, at least 1; None takes all."""
-    profile: Literal["exp", "step"] = "exp"
-    """How the class sizes fall: exponentially, or in one step."""
-    subset_seed: int = 0
-    """Which samples the long-tailed subset keeps; 0 gives the subset that the field compares on."""
-    validation: float = 0.0
-    """Share of each class that is held out of training, rounded up; a class of one sample gives none."""
-    validation_per_class: int = 0
-    """Images per class of a balanced validation set: of those that the long-tailed subset of CIFAR leaves out, and of
-    those that it keeps where too few are left out."""
-    shrink: int = 1
-    """Factor by which the sides of the images are shortened, by averaging."""
-    depth: Literal[8, 14, 20, 32, 44, 56] = 32
-    """Layers of the ResNet."""
+    stage: str = "scratch"
+    """How the network is trained: a name of `longtail.training.STAGES`."""
+    model: str = "resnet32-cifar"
+    """The network without its classifier: resnet8-cifar to resnet56-cifar, a model of timm, or
+    package.module:function."""
+    pretrained: bool = False
+    """Start from the weights that timm has for the model."""
+    weights: str | None = None
+    """Start from a file of weights (.safetensors, .pt), of the whole network or of the backbone."""
     loss: str = "gala"
     """The loss, by a name such as ce, balanced-softmax, ldam, gala; a wrong one is answered with all."""
     loss_arguments: tuple[str, ...] = ()
@@ -72,10 +64,6 @@ class TrainingConfig:
     """How the images of a batch are mixed in pairs, and their labels with them."""
     mixing_alpha: float = 1.0
     """α > 0 of the Beta distribution that the share of an image in its pair is drawn from; 1 is uniform."""
-    mean: tuple[float, ...] = (0.4914, 0.4822, 0.4465)
-    """Subtracted from the channels, which lie in [0, 1]; one value a channel."""
-    std: tuple[float, ...] = (0.2023, 0.1994, 0.2010)
-    """What the channels are then divided by; one value a channel."""
     seed: int = 0
     """Weights, order of samples and augmentation derive from it."""
     evaluate_every: int = 10
@@ -88,8 +76,6 @@ class TrainingConfig:
     """Where to train; auto takes a GPU if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 is autocast over float32 weights; auto takes it where it is faster on this machine."""
-    channels_last: Switch = "auto"
-    """Memory format of images and weights; auto is on."""
     compile: Switch = "auto"
     """torch.compile; auto is off, since it was not seen to pay."""
     threads: int | None = None
@@ -100,75 +86,40 @@ class TrainingConfig:
     LEAST_EPOCHS: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            if get_origin(hint) is Literal:
-                _check_among(name, getattr(self, name), get_args(hint))
+        super().__post_init__()
+        if self.pretrained and self.weights is not None:
+            raise ValueError(f"`weights` must be left out with `pretrained`. Got {self.weights!r}.")
         check_choice("loss", self.loss, list(LOSSES))
         check_choice("sampler", self.sampler, ["shuffle", *SAMPLERS])
-        for name in ("batch_size", "shrink"):
-            check_integer(name, getattr(self, name), minimum=1)
+        check_integer("batch_size", self.batch_size, minimum=1)
         check_integer("epochs", self.epochs, minimum=self.LEAST_EPOCHS)
-        for name in (
-            "warmup_epochs",
-            "evaluate_every",
-            "reweight_from",
-            "many_above",
-            "few_below",
-            "validation_per_class",
-        ):
+        for name in ("warmup_epochs", "evaluate_every", "reweight_from", "many_above", "few_below"):
             check_integer(name, getattr(self, name), minimum=0)
-        for name in ("seed", "subset_seed"):
-            check_integer(name, getattr(self, name), minimum=0)
-            if getattr(self, name) >= 2**32:
-                raise ValueError(f"`{name}` must be below 2^32. Got {getattr(self, name)}.")
+        check_integer("seed", self.seed, minimum=0)
+        if self.seed >= 2**32:
+            raise ValueError(f"`seed` must be below 2^32. Got {self.seed}.")
         for name in ("threads", "processes"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), minimum=1)
         if self.epochs > MOST_EPOCHS:
             raise ValueError(f"`epochs` must be at most {MOST_EPOCHS:,}. Got {self.epochs}.")
-        for name in ("augmentations", "loss_arguments", "mean", "std"):
+        for name in ("augmentations", "loss_arguments"):
             if not isinstance(getattr(self, name), tuple):
                 raise TypeError(f"`{name}` must be a tuple. Got {getattr(self, name)!r}.")
-        self._check_numbers()
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("mixing_alpha", self.mixing_alpha)
+        check_fraction("momentum", self.momentum)
+        check_strength("weight_decay", self.weight_decay)
         for name in self.augmentations:
             check_choice("augmentations", name, get_args(Augmentation))
         for name in parse_arguments(self.loss_arguments):
             if name in CALLER_S_OWN:
                 raise ValueError(f"`loss_arguments` must leave {', '.join(CALLER_S_OWN)} to the loop. Got {name!r}.")
 
-    def _check_numbers(self) -> None:
-        if self.imbalance is not None:
-            self._check_imbalance(self.imbalance)
-        check_positive("learning_rate", self.learning_rate)
-        check_positive("mixing_alpha", self.mixing_alpha)
-        check_fraction("momentum", self.momentum)
-        check_strength("weight_decay", self.weight_decay)
-        check_fraction("validation", self.validation)
-        if self.validation > 0.5:
-            raise ValueError(f"`validation` must be at most 0.5 of each class. Got {self.validation!r}.")
-        if self.validation and self.validation_per_class:
-            raise ValueError(
-                "`validation` must be 0 with `validation_per_class`, which holds out images of its own. "
-                f"Got {self.validation!r} and {self.validation_per_class}."
-            )
-        for name in ("mean", "std"):
-            if len(getattr(self, name)) not in (1, 3):
-                raise ValueError(f"`{name}` must hold 3 values, or 1 for grey images. Got {getattr(self, name)!r}.")
-        if len(self.mean) != len(self.std):
-            raise ValueError(f"`std` must hold as many values as `mean`, {len(self.mean)}. Got {len(self.std)}.")
-        for value in self.mean:
-            check_strength("mean", value)
-        for value in self.std:
-            check_positive("std", value)
-
     @staticmethod
-    def _check_imbalance(imbalance: float) -> None:
-        check_positive("imbalance", imbalance)
-        if imbalance < 1:
-            raise ValueError(
-                f"`imbalance` must be at least 1, largest over smallest class. Got {imbalance!r}. "
-                f"Did you mean {1 / imbalance:g}?"
-            )
+    def model_of(stored: Mapping[str, Any]) -> str:
+        """The model of a configuration that a run folder holds; older ones have the depth of a ResNet instead."""
+        return str(stored["model"]) if "model" in stored else f"resnet{stored['depth']}-cifar"
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -177,6 +128,8 @@ class TrainingConfig:
         Raises:
             ValueError: it holds settings that this version does not know.
         """
+        if "depth" in stored:
+            stored = {"model": cls.model_of(stored), **{k: v for k, v in stored.items() if k != "depth"}}
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(stored) - known):
             raise ValueError(f"`config` must hold known settings. Got {', '.join(unknown)}. From a newer longtail?")
@@ -212,8 +165,3 @@ def _parse_value(text: str) -> float | int | bool | str | None:
         except ValueError:
             continue
     return text
-
-
-def _check_among(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices or isinstance(value, bool):
-        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Got {value!r}.")

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from longtail.data import Split
 from longtail.metrics import long_tail_scores
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
-from longtail.training.images import SmallImages
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 Scores = dict[str, dict[str, float]]
@@ -45,7 +45,7 @@ class Scorer:
         ).scalars()
 
 
-def predict_logits(model: nn.Module, data: SmallImages, autocast: Autocast) -> Tensor:
+def predict_logits(model: nn.Module, data: Split, autocast: Autocast) -> Tensor:
     """Logits (N, C), float32 on the CPU, of all images as they are; the model is left in `eval()`."""
     model.eval()
     with torch.inference_mode(), autocast():
@@ -147,7 +147,7 @@ def treatment_name(transductive: bool, converge: bool) -> str:
     return ("transductive" if transductive else "inductive") + (", fixed point" if converge else "")
 
 
-def score_in_passing(model: nn.Module, test: SmallImages, scorer: Scorer, autocast: Autocast) -> dict[str, float]:
+def score_in_passing(model: nn.Module, test: Split, scorer: Scorer, autocast: Autocast) -> dict[str, float]:
     """Test scores for the log of an epoch: raw, and re-balanced with the test set's own predictions."""
     logits, target = predict_logits(model, test, autocast), test.target.cpu()
     scores = scorer(logits, target)

@@ -6,24 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from longtail.data import Augment, Splits, load_splits
 from longtail.losses import DeferredReweighting
 from longtail.losses.catalogue import make_loss, paper_settings
 from longtail.runs import RunFolder
 from longtail.samplers import make_sampler
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig, parse_arguments
+from longtail.training.epochs import Epochs, augmentation
 from longtail.training.evaluation import Scorer, best_on_test, predict_logits, prior_slope, score_all, score_in_passing
-from longtail.training.images import Epochs
 from longtail.training.loop import Mix, TrainingLoop
 from longtail.training.machine import make_fabric, resolve
-from longtail.training.network import make_network
+from longtail.training.network import described
 from longtail.training.resume import adopt, differing_versions
-from longtail.training.second_stage import SecondStage, SecondStageConfig, build, keep_lengths, with_features
 from longtail.training.seeds import derive_seed, generator_for
-from longtail.training.sets import Sets, load_sets
+from longtail.training.stages import Stage, StageInput, make_stage
 from longtail.training.state import TrainingState
 from longtail.transforms import cutmix, mixup, remix
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def run_experiment(
     config: TrainingConfig,
     *,
-    data: str | os.PathLike[str] | None,
+    data: Any,
     out: str | os.PathLike[str],
     resume: bool = False,
     download: bool = False,
@@ -46,7 +47,7 @@ def run_experiment(
 
     Args:
         config: what the result depends on.
-        data: the folder of the data set; digits need none.
+        data: the folder of the data set, or what its source takes in its place (CIFAR in memory); digits need none.
         out: the run folder, new unless `resume`.
         resume: go on with the run in `out` from its last checkpoint, to the very result that it would have had; a
             complete run is left as it is. Begins a new one where `out` does not exist.
@@ -63,8 +64,6 @@ def run_experiment(
         TrainingStopped, TrainingDivergedError: as in `TrainingLoop.run`.
     """
     _check_callbacks(callbacks)
-    if first_stage is not None and not isinstance(config, SecondStageConfig):
-        raise ValueError("`first_stage` must be left out but for a SecondStageConfig.")
     existing = _existing_run(Path(out), resume=resume)
     if existing is not None:
         config = adopt(config, existing)
@@ -74,33 +73,38 @@ def run_experiment(
         return existing
     fabric = make_fabric(config)
     with fabric.rank_zero_first():
-        sets = load_sets(config, data, fabric.device, download=download)
-    scorer = Scorer(sets.class_counts, config.many_above, config.few_below)
-    epochs = _epochs(config, sets, fabric)
-    model = _model(config, sets, fabric, first_stage)
-    if isinstance(model, SecondStage):
-        epochs = with_features(epochs, model, sets, fabric.autocast)
-    state = _initial_state(config, model, sets, fabric, callbacks)
+        splits = load_splits(config, data, fabric.device, download=download)
+    scorer = Scorer(splits.class_counts, config.many_above, config.few_below)
+    augment = augmentation(config.augmentations, splits.channels)
+    epochs = _epochs(config, splits, augment, fabric)
+    torch.manual_seed(derive_seed(config.seed))
+    stage = make_stage(
+        StageInput(config, splits, augment, fabric.device, fabric.autocast, fabric.world_size, first_stage)
+    )
+    epochs = stage.batches(epochs)
+    state = _initial_state(config, stage, splits, fabric, callbacks)
     folder = existing or _create(config, Path(out), fabric, resume=resume)
     with folder.lock(enabled=fabric.is_global_zero):
         if folder.result is not None:  # another process has ended it while this one was loading
             return folder
         if existing is not None:
             _restore(state, folder, writes=fabric.is_global_zero)
+        _keep_data(folder, splits, writes=fabric.is_global_zero)
         loop = TrainingLoop(
             fabric,
             config,
             epochs,
             state,
             folder,
-            evaluate=lambda: _evaluate(state.model, scorer, sets, fabric),
-            mix=_mixing(config, sets),
+            evaluate=lambda: _evaluate(state.model, scorer, splits, fabric),
+            after_step=stage.after_step,
+            mix=_mixing(config, splits),
             callbacks=callbacks,
             checkpoint_seconds=checkpoint_seconds,
         )
         loop.run()
         if fabric.is_global_zero:
-            _finish(folder, config, state, scorer, sets, fabric, first_stage)
+            _finish(folder, config, state, stage, scorer, splits, augment, fabric)
     fabric.barrier()
     return folder
 
@@ -128,8 +132,8 @@ def _with_paper_settings(config: TrainingConfig) -> TrainingConfig:
     )
 
 
-def _epochs(config: TrainingConfig, sets: Sets, fabric: "Fabric") -> Epochs:
-    processes, samples = fabric.world_size, len(sets.train)
+def _epochs(config: TrainingConfig, splits: Splits, augment: Augment | None, fabric: "Fabric") -> Epochs:
+    processes, samples = fabric.world_size, len(splits.train)
     if processes > samples:
         raise ValueError(f"There must be at least one training image a process. Got {samples} for {processes}.")
     if config.batch_size > samples:
@@ -138,61 +142,38 @@ def _epochs(config: TrainingConfig, sets: Sets, fabric: "Fabric") -> Epochs:
         raise ValueError(
             f"`batch_size` must be a multiple of {processes}, the number of processes. Got {config.batch_size}."
         )
-    return Epochs(
-        sets.train,
-        config.augmentations,
-        config.batch_size,
-        config.seed,
-        fabric.global_rank,
-        processes,
-        None
-        if config.sampler == "shuffle"
-        else make_sampler(config.sampler, sets.train.target, seed=config.seed, epochs=config.epochs),
-    )
+    sampler = None
+    if config.sampler != "shuffle":
+        sampler = make_sampler(config.sampler, splits.train.target, seed=config.seed, epochs=config.epochs)
+    return Epochs(splits.train, augment, config.batch_size, config.seed, fabric.global_rank, processes, sampler)
 
 
-def _mixing(config: TrainingConfig, sets: Sets) -> Mix | None:
-    number, alpha = len(sets.class_counts), config.mixing_alpha
+def _mixing(config: TrainingConfig, splits: Splits) -> Mix | None:
+    counts, alpha = splits.class_counts, config.mixing_alpha
     known: dict[str, Mix | None] = {
         "none": None,
-        "mixup": lambda images, target: mixup(images, target, number, alpha=alpha),
-        "cutmix": lambda images, target: cutmix(images, target, number, alpha=alpha),
-        "remix": lambda images, target: remix(images, target, sets.class_counts, alpha=alpha),
+        "mixup": lambda images, target: mixup(images, target, len(counts), alpha=alpha),
+        "cutmix": lambda images, target: cutmix(images, target, len(counts), alpha=alpha),
+        "remix": lambda images, target: remix(images, target, counts, alpha=alpha),
     }
     return known[config.mixing]
 
 
-def _model(config: TrainingConfig, sets: Sets, fabric: "Fabric", first_stage: RunFolder | None) -> nn.Module:
-    torch.manual_seed(derive_seed(config.seed))
-    if isinstance(config, SecondStageConfig):
-        if first_stage is None:
-            raise ValueError("`first_stage` must be the run that the second stage starts from. Got none.")
-        if fabric.world_size > 1:
-            raise ValueError(f"`processes` must be 1 in a second stage. Got {fabric.world_size}.")
-        return build(config, first_stage, sets, fabric.autocast)
-    model = make_network(config, len(sets.class_counts), sets.channels).to(fabric.device)
-    return model.to(memory_format=torch.channels_last) if config.channels_last == "on" else model
-
-
 def _initial_state(
-    config: TrainingConfig, model: nn.Module, sets: Sets, fabric: "Fabric", callbacks: Sequence[Callback]
+    config: TrainingConfig, stage: Stage, splits: Splits, fabric: "Fabric", callbacks: Sequence[Callback]
 ) -> TrainingState:
-    criterion = make_loss(config.loss, sets.class_counts, **parse_arguments(config.loss_arguments))
+    criterion = make_loss(config.loss, splits.class_counts, **parse_arguments(config.loss_arguments))
     if config.reweight_from:
-        criterion = DeferredReweighting(criterion, sets.class_counts, start_epoch=config.reweight_from)
-    criterion = criterion.to(fabric.device)
+        criterion = DeferredReweighting(criterion, splits.class_counts, start_epoch=config.reweight_from)
     optimizer = torch.optim.SGD(
-        model.parameter_groups() if isinstance(model, SecondStage) else model.parameters(),
+        stage.parameter_groups(),
         lr=config.learning_rate,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         fused=True,
     )
-    if isinstance(model, SecondStage):
-        keep_lengths(model, optimizer)
-    return TrainingState(
-        model, criterion, optimizer, callbacks, total=torch.zeros((), dtype=torch.float64, device=fabric.device)
-    )
+    total = torch.zeros((), dtype=torch.float64, device=fabric.device)
+    return TrainingState(stage.model, criterion.to(fabric.device), optimizer, callbacks, total=total)
 
 
 def _create(config: TrainingConfig, out: Path, fabric: "Fabric", *, resume: bool) -> RunFolder:
@@ -207,6 +188,19 @@ def _create(config: TrainingConfig, out: Path, fabric: "Fabric", *, resume: bool
     return RunFolder.open(out)
 
 
+def _keep_data(folder: RunFolder, splits: Splits, *, writes: bool) -> None:
+    """Write what the folder keeps of the data, or see that a resumed run finds the data that it began with."""
+    known = folder.data
+    if known is None:
+        if writes:
+            folder.save_data(splits.info)
+    elif known["fingerprint"] != splits.info.fingerprint:
+        raise ValueError(
+            f"`data` must be the data that the run {folder.path} was begun with. Its samples or labels differ. "
+            "Start a new run with another --out."
+        )
+
+
 def _restore(state: TrainingState, folder: RunFolder, *, writes: bool) -> None:
     stored = folder.load_checkpoint()
     if stored is not None:
@@ -219,10 +213,10 @@ def _restore(state: TrainingState, folder: RunFolder, *, writes: bool) -> None:
         folder.forget_metrics_from(state.epoch)
 
 
-def _evaluate(model: nn.Module, scorer: Scorer, sets: Sets, fabric: "Fabric") -> dict[str, float]:
-    metrics = score_in_passing(model, sets.test, scorer, fabric.autocast)
-    if len(sets.validation):
-        logits, target = predict_logits(model, sets.validation, fabric.autocast), sets.validation.target.cpu()
+def _evaluate(model: nn.Module, scorer: Scorer, splits: Splits, fabric: "Fabric") -> dict[str, float]:
+    metrics = score_in_passing(model, splits.test, scorer, fabric.autocast)
+    if len(splits.validation):
+        logits, target = predict_logits(model, splits.validation, fabric.autocast), splits.validation.target.cpu()
         metrics["validation_balanced_accuracy"] = scorer(logits, target)["balanced_accuracy"]
     return metrics
 
@@ -231,51 +225,57 @@ def _finish(
     folder: RunFolder,
     config: TrainingConfig,
     state: TrainingState,
+    stage: Stage,
     scorer: Scorer,
-    sets: Sets,
+    splits: Splits,
+    augment: Augment | None,
     fabric: "Fabric",
-    first_stage: RunFolder | None,
 ) -> None:
     """Keep predictions and weights, then the result, whose presence says that the run is complete."""
-    generator = generator_for(fabric.device, config.seed, config.epochs + 1)
-    kept = {"train": sets.train, "augmented": sets.train.augmented(config.augmentations, generator), "test": sets.test}
-    if len(sets.validation):
-        kept["validation"] = sets.validation
-    network = state.model.finished() if isinstance(state.model, SecondStage) else state.model
-    predictions = {}
-    for name, images in kept.items():
-        logits = predict_logits(network, images, fabric.autocast)
-        folder.save_predictions(name, logits, images.target)
-        predictions[name] = logits.numpy(), images.target.cpu().numpy()
+    network = stage.finished()
+    predictions = _keep_predictions(folder, config, network, splits, augment, fabric)
     folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
-    counts = sets.class_counts
-    metrics = folder.metrics
-    fit_on = "validation" if sets.holds_out_every_class else "augmented"
+    metrics, counts = folder.metrics, splits.class_counts
+    fit_on = "validation" if splits.holds_out_every_class else "augmented"
     scores, notes = score_all(scorer, predictions["test"], predictions[fit_on])
+    provenance = stage.provenance()
     result: dict[str, Any] = {
         "epoch": config.epochs,
         "test": scores,
         "fit_on": fit_on,
         "best_on_test": best_on_test(metrics),
-        **({"validation": scorer(*predictions["validation"])} if len(sets.validation) else {}),
+        **({"validation": scorer(*predictions["validation"])} if len(splits.validation) else {}),
         "class_counts": counts,
+        "network": described(network, splits.channels),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "training_minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
-        "notes": [*state.notes, *(state.model.notes if isinstance(state.model, SecondStage) else ()), *notes],
+        "notes": [*state.notes, *provenance.pop("notes", ()), *notes],
         **prior_slope(state.criterion, counts),
-        **(_told_of(first_stage) if first_stage else {}),
+        **provenance,
     }
     folder.finish(result)
     folder.drop_checkpoint()
 
 
-def _told_of(first_stage: RunFolder) -> dict[str, Any]:
-    """What the result of a second stage says of the first."""
-    result = first_stage.result or {}
-    return {
-        "first_stage": {
-            "folder": first_stage.path.name,
-            "config": first_stage.header["config"],
-            "training_minutes": result.get("training_minutes"),
-        }
+def _keep_predictions(
+    folder: RunFolder,
+    config: TrainingConfig,
+    network: nn.Module,
+    splits: Splits,
+    augment: Augment | None,
+    fabric: "Fabric",
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Logits and labels of every split, in the run folder and in memory."""
+    generator = generator_for(fabric.device, config.seed, config.epochs + 1)
+    kept = {
+        "train": splits.train,
+        "augmented": splits.train.augmented(augment, generator),
+        "test": splits.test,
+        **({"validation": splits.validation} if len(splits.validation) else {}),
     }
+    predictions = {}
+    for name, split in kept.items():
+        logits = predict_logits(network, split, fabric.autocast)
+        folder.save_predictions(name, logits, split.target)
+        predictions[name] = logits.numpy(), split.target.cpu().numpy()
+    return predictions

@@ -11,7 +11,7 @@ from longtail.losses import DeferredReweighting
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
-from longtail.training.images import Epochs
+from longtail.training.epochs import Epochs
 from longtail.training.schedule import learning_rate
 from longtail.training.seeds import derive_seed
 from longtail.training.state import TrainingState
@@ -34,6 +34,7 @@ class TrainingLoop:
         state: at its beginning, or as a checkpoint left it.
         folder: where the metrics and checkpoints go; only the first process writes.
         evaluate: gives scores of the model, called every `config.evaluate_every` epochs and after the last.
+        after_step: called after each step of the optimizer.
         mix: makes other images and targets of a batch, by draws from PyTorch's global generators.
         callbacks: what rides along.
         checkpoint_seconds: time between two checkpoints. With several processes they are taken between epochs only,
@@ -48,6 +49,7 @@ class TrainingLoop:
         state: TrainingState,
         folder: RunFolder,
         evaluate: Callable[[], dict[str, float]],
+        after_step: Callable[[], None] = lambda: None,
         mix: Mix | None = None,
         callbacks: Sequence[Callback] = (),
         checkpoint_seconds: float = 60.0,
@@ -58,6 +60,7 @@ class TrainingLoop:
         self.state = state
         self.folder = folder
         self.evaluate = evaluate
+        self.after_step = after_step
         self.mix = mix
         self.callbacks = callbacks
         self.needs_gradients = any(callback.needs_gradients for callback in callbacks)
@@ -131,6 +134,7 @@ class TrainingLoop:
         loss: Tensor = self.state.criterion(logits, target)
         self.fabric.backward(loss)
         self.optimizer.step()
+        self.after_step()
         return logits.detach(), loss.detach(), logits.grad if self.needs_gradients else None
 
     def _look_after(self, request: StopRequest) -> None:

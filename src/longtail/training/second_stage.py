@@ -1,4 +1,4 @@
-"""Second stages: a trained network keeps its features, its classifier is made anew (Kang et al., ICLR 2020).
+"""Second stages: a trained network keeps its features, its classifier is retrained (Kang et al., ICLR 2020).
 
 A second stage is a run like any other: it has a configuration, a folder and a result, is resumed and is compared. What
 it trains on are the features of the first stage's network, taken once of a few augmented copies of the training images;
@@ -6,27 +6,30 @@ where statistics of batch norm go on learning (MiSLAS), the images pass through 
 """
 
 import copy
+import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from longtail.arguments import check_fraction, check_integer, check_positive
+from longtail.data import FeatureViews, Split, Splits
 from longtail.losses.catalogue import LOSSES
-from longtail.models import CifarResNet, NearestMeans
+from longtail.models import NearestMeans, Network
 from longtail.posthoc import NearestClassMean, TauNormalization, tau_normalized
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
-from longtail.training.evaluation import Autocast
-from longtail.training.images import Epochs, SmallImages
+from longtail.training.epochs import Epochs
 from longtail.training.network import trained_network
 from longtail.training.seeds import generator_for
-from longtail.training.sets import Sets
+from longtail.training.stages import STAGES, Autocast, StageInput
 
-OF_THE_FIRST = ("dataset", "imbalance", "profile", "subset_seed", "validation", "shrink", "depth", "mean", "std")
+OF_THE_FIRST = (
+    *("dataset", "imbalance", "profile", "subset_seed", "validation", "validation_per_class", "shrink"),
+    *("model", "mean", "std"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,8 @@ class SecondStageConfig(TrainingConfig):
         4
     """
 
+    stage: str = "second-stage"
+    """How the network is trained."""
     second_stage: str = ""
     """What the method is called."""
     classifier: Literal["new", "kept", "tau-normalised", "nearest-mean"] = "kept"
@@ -98,23 +103,21 @@ def checksum(first: RunFolder) -> str:
     return hashlib.sha256((first.path / "weights.pt").read_bytes()).hexdigest()[:16]
 
 
-class SecondStage(nn.Module):
-    """A frozen network whose classifier is made anew.
+class RetrainedClassifier(nn.Module):
+    """A frozen network whose classifier is retrained, or whose logits are rescaled.
 
     Args:
         network: of the first stage; changed in place.
         config: what is to learn.
-        notes: what the result must say of how it was made.
 
     Shape:
         images (N, C, H, W), or their features (N, D), to logits (N, C).
     """
 
-    def __init__(self, network: CifarResNet, config: SecondStageConfig, notes: Sequence[str] = ()) -> None:
+    def __init__(self, network: Network, config: SecondStageConfig) -> None:
         super().__init__()
         self.network = network
-        self.config = config
-        self.notes = list(notes)
+        self.shift_batch_norm = config.shift_batch_norm
         network.requires_grad_(False)
         number = network.classifier.weight.shape[0]
         self.scales = nn.Parameter(torch.ones(number), requires_grad=config.learns in ("scales", "both"))
@@ -123,10 +126,10 @@ class SecondStage(nn.Module):
         if config.learns in ("classifier", "both"):
             network.classifier.requires_grad_(True)
 
-    def train(self, mode: bool = True) -> "SecondStage":
+    def train(self, mode: bool = True) -> "RetrainedClassifier":
         """Batch norm stays as it is, unless its statistics are to shift."""
         super().train(mode)
-        self.network.train(mode and self.config.shift_batch_norm)
+        self.network.train(mode and self.shift_batch_norm)
         return self
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -141,57 +144,103 @@ class SecondStage(nn.Module):
         with torch.no_grad():
             return self.network.features(images)
 
-    def finished(self) -> CifarResNet:
-        """The network with the scales folded into its classifier."""
-        network = copy.deepcopy(self.network)
-        with torch.no_grad():
-            if isinstance(network.classifier, nn.Linear):
-                network.classifier.weight.mul_(self.scales[:, None])
-                network.classifier.bias.mul_(self.scales)
-        return network
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """What the optimizer gets; the loop multiplies its learning rate by `factor`."""
-        return [
-            {"params": [self.scales], "factor": 1.0},
-            {"params": list(self.network.classifier.parameters()), "factor": self.config.classifier_rate},
-        ]
-
-
-def build(config: SecondStageConfig, first: RunFolder, sets: Sets, autocast: Autocast) -> SecondStage:
-    """The network of the first stage as the second begins.
+class SecondStage:
+    """The stage that retrains the classifier of a finished run.
 
     Args:
-        config: of the second stage.
-        first: the run of the first.
-        sets: of the run.
-        autocast: the precision of forward passes.
+        given: the configuration, the splits and the run of the first stage.
 
     Raises:
-        ValueError: another first stage than that of the configuration, or a classifier that does not suit it.
+        ValueError: no first stage or another one than that of the configuration, or a classifier that does not suit it.
     """
-    if checksum(first) != config.first_stage:
-        raise ValueError(
-            f"`first_stage` must be the run that this second stage began from, of checksum {config.first_stage}. "
-            f"Got {first.path}, of {checksum(first)}."
-        )
-    _check_same_data(config, stored_config(first))
-    network = trained_network(first).to(sets.train.images.device)
-    if not isinstance(network.classifier, nn.Linear) and config.classifier in ("kept", "tau-normalised"):
-        raise ValueError(
-            f"`first_stage` must have a linear classifier for {config.second_stage or 'this'}. Got {first.path}, which "
-            f"ends with a {type(network.classifier).__name__}."
-        )
-    if config.channels_last == "on":
-        network = network.to(memory_format=torch.channels_last)
-    notes = []
-    if config.classifier == "tau-normalised":
-        notes.append(_normalise_lengths(network, sets, autocast))
-    if config.classifier == "nearest-mean":
-        features, target = features_of(network, sets.train, autocast), sets.train.target
-        fitted = NearestClassMean().fit(features, target, len(sets.class_counts))
-        network.classifier = NearestMeans(torch.from_numpy(fitted.centre_), torch.from_numpy(fitted.means_))
-    return SecondStage(network, config, notes).to(sets.train.images.device)
+
+    def __init__(self, given: StageInput) -> None:
+        assert isinstance(given.config, SecondStageConfig)
+        if given.first_stage is None:
+            raise ValueError("`first_stage` must be the run that the second stage starts from. Got none.")
+        if given.processes > 1:
+            raise ValueError(f"`processes` must be 1 in a second stage. Got {given.processes}.")
+        self.given, self.config, self.first, self.notes = given, given.config, given.first_stage, list[str]()
+        self.model = RetrainedClassifier(self._network_as_it_begins(), self.config).to(given.device)
+        self.longest = self._longest_length()
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The scales and the classifier."""
+        return [
+            {"params": [self.model.scales], "factor": 1.0},
+            {"params": list(self.model.network.classifier.parameters()), "factor": self.config.classifier_rate},
+        ]
+
+    def batches(self, default: Epochs) -> Epochs:
+        """Kept features where the network is frozen wholly, else images."""
+        config, train = self.config, self.given.splits.train
+        if config.shift_batch_norm or config.learns == "nothing":
+            return default
+        views = []
+        for view in range(config.views):
+            generator = generator_for(train.target.device, config.seed, 0, view + 1)  # 0 would be that of the weights
+            augmented = train.augmented(self.given.augment, generator)
+            views.append(features_of(self.model.network, augmented, self.given.autocast))
+        return dataclasses.replace(default, data=FeatureViews(torch.stack(views), train.target))
+
+    def after_step(self) -> None:
+        """MaxNorm by projection: class vectors that are longer than allowed are cut (Alshammari et al.)."""
+        if self.longest is not None:
+            weight = self.model.network.classifier.weight
+            with torch.no_grad():
+                weight.mul_((self.longest / weight.norm(dim=1, keepdim=True)).clamp(max=1.0))
+
+    def finished(self) -> Network:
+        """The network with the scales folded into its classifier."""
+        network = copy.deepcopy(self.model.network)
+        with torch.no_grad():
+            if isinstance(network.classifier, nn.Linear):
+                network.classifier.weight.mul_(self.model.scales[:, None])
+                network.classifier.bias.mul_(self.model.scales)
+        return network
+
+    def provenance(self) -> dict[str, Any]:
+        """The run of the first stage."""
+        told = {
+            "folder": self.first.path.name,
+            "config": self.first.header["config"],
+            "training_minutes": (self.first.result or {}).get("training_minutes"),
+        }
+        return {"first_stage": told, "notes": self.notes}
+
+    def _network_as_it_begins(self) -> Network:
+        config, first, splits = self.config, self.first, self.given.splits
+        if checksum(first) != config.first_stage:
+            raise ValueError(
+                f"`first_stage` must be the run that this second stage began from, of checksum {config.first_stage}. "
+                f"Got {first.path}, of {checksum(first)}."
+            )
+        _check_same_data(config, stored_config(first))
+        network = trained_network(first).to(self.given.device)
+        if not isinstance(network.classifier, nn.Linear) and config.classifier in ("kept", "tau-normalised"):
+            raise ValueError(
+                f"`first_stage` must have a linear classifier for {config.second_stage or 'this'}. Got {first.path}, "
+                f"which ends with a {type(network.classifier).__name__}."
+            )
+        if config.channels_last == "on":
+            network = network.to(memory_format=torch.channels_last)
+        if config.classifier == "tau-normalised":
+            self.notes.append(_normalise_lengths(network, splits, self.given.autocast))
+        if config.classifier == "nearest-mean":
+            features, target = features_of(network, splits.train, self.given.autocast), splits.train.target
+            fitted = NearestClassMean().fit(features, target, len(splits.info.class_names))
+            network.classifier = NearestMeans(torch.from_numpy(fitted.centre_), torch.from_numpy(fitted.means_))
+        return network
+
+    def _longest_length(self) -> Tensor | None:
+        """Of a class vector: between the shortest and the longest of the first stage, as in the authors' code."""
+        share = self.config.max_norm
+        if share is None:
+            return None
+        lengths = self.model.network.classifier.weight.detach().norm(dim=1)
+        longest: Tensor = lengths.min() + share * (lengths.max() - lengths.min())
+        return longest
 
 
 def _check_same_data(config: SecondStageConfig, first: TrainingConfig) -> None:
@@ -202,16 +251,16 @@ def _check_same_data(config: SecondStageConfig, first: TrainingConfig) -> None:
             )
 
 
-def _normalise_lengths(network: CifarResNet, sets: Sets, autocast: Autocast) -> str:
+def _normalise_lengths(network: Network, splits: Splits, autocast: Autocast) -> str:
     """Choose τ on held-out images where every class has one, else take 1; says which.
 
     Training images can't choose: where the network has fitted them, every τ is as good as any other.
     """
     linear = network.classifier
     assert isinstance(linear, nn.Linear)
-    if sets.holds_out_every_class:
-        features = features_of(network, sets.validation, autocast)
-        fitted = TauNormalization().fit(linear, features, sets.validation.target)
+    if splits.holds_out_every_class:
+        features = features_of(network, splits.validation, autocast)
+        fitted = TauNormalization().fit(linear, features, splits.validation.target)
         tau, why = fitted.tau_, "chosen on the held-out validation images, whose score is no estimate then"
     else:
         tau, why = 1.0, "as no held-out images of every class are there to choose it on"
@@ -222,65 +271,11 @@ def _normalise_lengths(network: CifarResNet, sets: Sets, autocast: Autocast) -> 
     return f"τ = {tau:g}, {why}"
 
 
-def features_of(network: CifarResNet, data: SmallImages, autocast: Autocast) -> Tensor:
-    """(N, D) float32 on the device, of all images as they are; the network is left in `eval()`."""
+def features_of(network: Network, data: Split, autocast: Autocast) -> Tensor:
+    """(N, D) float32 on the device, of all samples as they are; the network is left in `eval()`."""
     network.eval()
     with torch.no_grad(), autocast():
-        return torch.cat([network.features(images).float() for images in data.in_order()])
+        return torch.cat([network.features(inputs).float() for inputs in data.in_order()])
 
 
-def keep_lengths(stage: SecondStage, optimizer: torch.optim.Optimizer) -> None:
-    """MaxNorm by projection: after each step, class vectors that are longer than allowed are cut (Alshammari et al.).
-
-    The longest length lies between the shortest and the longest that the first stage has, as in the authors' code.
-    """
-    share = stage.config.max_norm
-    if share is None:
-        return
-    weight = stage.network.classifier.weight
-    lengths = weight.detach().norm(dim=1)
-    longest = lengths.min() + share * (lengths.max() - lengths.min())
-
-    def project(*_: Any) -> None:
-        with torch.no_grad():
-            weight.mul_((longest / weight.norm(dim=1, keepdim=True)).clamp(max=1.0))
-
-    optimizer.register_step_post_hook(project)
-
-
-@dataclass(frozen=True)
-class FeatureEpochs(Epochs):
-    """Batches of kept features instead of images: of each draw one of its augmented copies, at random."""
-
-    features: Tensor = field(kw_only=True)
-
-    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features and labels of the steps of one epoch, from `first_step` on."""
-        device = self.features.device
-        generator = generator_for(device, self.seed, epoch)
-        if self.sampler is None:
-            drawn = torch.randperm(len(self.data), generator=generator, device=device)
-        else:
-            drawn = self.sampler.indices(epoch - 1)
-        view = torch.randint(len(self.features), (len(drawn),), generator=generator, device=device)
-        for step in range(first_step, self.steps):
-            part = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            yield self.features[view[part], drawn[part]], self.data.target[drawn[part]]
-
-
-def with_features(epochs: Epochs, stage: SecondStage, sets: Sets, autocast: Autocast) -> Epochs:
-    """Batches of features where the network is frozen wholly, else of images."""
-    config = stage.config
-    if config.shift_batch_norm or config.learns == "nothing":
-        return epochs
-    views = [
-        features_of(stage.network, sets.train.augmented(config.augmentations, _generator(config, sets, view)), autocast)
-        for view in range(config.views)
-    ]
-    return FeatureEpochs(**vars(epochs), features=torch.stack(views))
-
-
-def _generator(config: SecondStageConfig, sets: Sets, view: int) -> torch.Generator:
-    return generator_for(
-        sets.train.images.device, config.seed, 0, view + 1
-    )  # a last 0 would be the seed of the weights
+STAGES["second-stage"] = SecondStage

@@ -1,11 +1,13 @@
+import dataclasses
 import itertools
 
 import pytest
 import torch
 from torchvision.transforms import functional as vision
 
+from longtail.data import ResidentImages
 from longtail.samplers import make_sampler
-from longtail.training.images import Epochs, SmallImages
+from longtail.training.epochs import Epochs, augmentation
 from longtail.training.schedule import learning_rate
 from longtail.training.seeds import derive_seed
 from longtail.transforms import normalise
@@ -16,7 +18,7 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 @pytest.fixture
 def data():
     images = torch.randint(0, 256, (50, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return SmallImages(images, torch.arange(50), MEAN, STD, torch.channels_last)
+    return ResidentImages(images, torch.arange(50), MEAN, STD, torch.channels_last)
 
 
 def test_normalisation_is_torchvision_s(data):
@@ -29,23 +31,28 @@ def test_normalisation_is_torchvision_s(data):
 
 
 def test_an_epoch_shows_each_image_once_and_in_another_order_than_the_next(data):
-    epochs = Epochs(data, ("crop", "flip"), batch_size=10, seed=0)
+    epochs = Epochs(data, augmentation(("crop", "flip"), 3), batch_size=10, seed=0)
     first, again, second = (torch.cat([target for _, target in epochs.batches(epoch)]) for epoch in (1, 1, 2))
     assert first.sort().values.tolist() == list(range(50))
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
-    other = Epochs(data, ("crop", "flip"), batch_size=10, seed=1)
+    other = Epochs(data, augmentation(("crop", "flip"), 3), batch_size=10, seed=1)
     assert not torch.equal(first, torch.cat([target for _, target in other.batches(1)]))
 
 
+def test_grey_images_have_no_colours_to_augment():
+    with pytest.raises(ValueError, match='must leave out "auto_augment", which is for colours'):
+        augmentation(("crop", "auto_augment"), 1)
+
+
 def test_the_last_partial_batch_is_dropped(data):
-    epochs = Epochs(data, (), batch_size=16, seed=0)
+    epochs = Epochs(data, None, batch_size=16, seed=0)
     assert epochs.steps == 3
     assert [len(target) for _, target in epochs.batches(1)] == [16] * 3
 
 
 def test_an_epoch_goes_on_where_it_was_left(data):
-    epochs = Epochs(data, ("crop", "auto_augment", "cutout"), batch_size=10, seed=0)
+    epochs = Epochs(data, augmentation(("crop", "auto_augment", "cutout"), 3), batch_size=10, seed=0)
     whole, rest = list(epochs.batches(3)), list(epochs.batches(3, first_step=2))
     assert len(rest) == 3
     for (images, target), (same_images, same_target) in zip(whole[2:], rest, strict=True):
@@ -54,8 +61,8 @@ def test_an_epoch_goes_on_where_it_was_left(data):
 
 
 def test_processes_share_each_batch_without_overlap(data):
-    whole = Epochs(data, ("crop", "flip"), batch_size=10, seed=0)
-    shares = [Epochs(data, ("crop", "flip"), batch_size=10, seed=0, rank=rank, processes=2) for rank in range(2)]
+    whole = Epochs(data, augmentation(("crop", "flip"), 3), batch_size=10, seed=0)
+    shares = [dataclasses.replace(whole, rank=rank, processes=2) for rank in range(2)]
     for (images, target), *parts in zip(*(epochs.batches(1) for epochs in (whole, *shares)), strict=True):
         assert torch.equal(images, torch.cat([part[0] for part in parts]))
         assert torch.equal(target, torch.cat([part[1] for part in parts]))
@@ -64,23 +71,23 @@ def test_processes_share_each_batch_without_overlap(data):
 
 def test_a_sampler_says_which_images_come_and_each_draw_is_augmented(data):
     labels = (torch.arange(50) >= 48).long()
-    sampled = SmallImages(data.images, labels, MEAN, STD, torch.channels_last)
+    sampled = ResidentImages(data.images, labels, MEAN, STD, torch.channels_last)
     sampler = make_sampler("class-aware", labels, seed=0, epochs=3)
-    whole = Epochs(sampled, ("crop", "flip", "cutout"), batch_size=10, seed=0, sampler=sampler)
+    whole = Epochs(sampled, augmentation(("crop", "flip", "cutout"), 3), batch_size=10, seed=0, sampler=sampler)
     images, target = (torch.cat(parts) for parts in zip(*whole.batches(1), strict=True))
     assert sorted(target.bincount().tolist()) == [24, 26]
     rare = images[target == 1]
     assert len(rare.flatten(1).unique(dim=0)) > 20  # two images, drawn a dozen times each
     again = torch.cat([target for _, target in whole.batches(1, first_step=2)])
     assert torch.equal(again, target[20:])
-    shared = [Epochs(sampled, (), 10, 0, rank, 2, sampler).batches(2) for rank in range(2)]
-    for (_, target), *parts in zip(Epochs(sampled, (), 10, 0, 0, 1, sampler).batches(2), *shared, strict=True):
+    shared = [Epochs(sampled, None, 10, 0, rank, 2, sampler).batches(2) for rank in range(2)]
+    for (_, target), *parts in zip(Epochs(sampled, None, 10, 0, 0, 1, sampler).batches(2), *shared, strict=True):
         assert torch.equal(target, torch.cat([part[1] for part in parts]))
 
 
 def test_augmentation_keeps_labels_and_the_original(data):
     before = data.images.clone()
-    augmented = data.augmented(("cutout",), torch.Generator().manual_seed(0))
+    augmented = data.augmented(augmentation(("cutout",), 3), torch.Generator().manual_seed(0))
     assert torch.equal(data.images, before)
     assert torch.equal(augmented.target, data.target)
     assert ((augmented.images == data.images) | (augmented.images == 0)).all()

@@ -1,0 +1,30 @@
+"""Names of losses and methods in sentences and tables, by the names that the command line uses."""
+
+NAMES = {
+    "ce": "cross-entropy",
+    "ce-drw": "cross-entropy with deferred re-weighting",
+    "class-balanced": "class-balanced weights",
+    "ldam": "LDAM",
+    "ldam-drw": "LDAM-DRW",
+    "eql": "EQL",
+    "eql-v2": "EQL v2",
+    "balanced-softmax": "Balanced Softmax",
+    "logit-adjustment": "logit adjustment",
+    "seesaw": "Seesaw",
+    "lade": "LADE",
+    "label-aware-smoothing": "label-aware smoothing",
+    "vs": "VS",
+    "gcl": "GCL",
+    "gala": "GALA",
+    "cutmix": "CutMix",
+    "remix": "Remix",
+    "crt": "cRT",
+    "lws": "LWS",
+    "mislas": "MiSLAS",
+    "ncm": "NCM",
+    "ce-weight-decay": "cross-entropy with a large weight decay",
+}
+
+
+def name_of(method: str) -> str:
+    return NAMES.get(method, method)

@@ -1,0 +1,52 @@
+"""Features as a split: a table of numbers per sample, in several views where samples were augmented before."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from longtail.data.contract import Augment
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureViews:
+    """A `Split` of features.
+
+    Attributes:
+        features: (V, N, D) float32, V views of each sample; the first is that of the sample as it is, or as good.
+        target: (N,) int64, on the same device.
+    """
+
+    features: Tensor
+    target: Tensor
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def in_order(self, batch_size: int = 65_536) -> Iterator[Tensor]:
+        """The first view of all samples."""
+        yield from torch.split(self.features[0], batch_size)
+
+    def batches(
+        self,
+        order: Tensor,
+        parts: Sequence[slice],
+        *,
+        augment: Augment | None,
+        generator: torch.Generator,
+        each_once: bool,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """As `Split.batches`: of each draw one of its views, at random."""
+        view = torch.randint(len(self.features), (len(order),), generator=generator, device=self.features.device)
+        for part in parts:
+            yield self.features[view[part], order[part]], self.target[order[part]]
+
+    def augmented(self, augment: Augment | None, generator: torch.Generator) -> "FeatureViews":
+        """One view of each sample, at random."""
+        view = torch.randint(len(self.features), (len(self),), generator=generator, device=self.features.device)
+        chosen = self.features[view, torch.arange(len(self), device=view.device)]
+        return FeatureViews(chosen[None], self.target)
+
+    def pictures(self, indices: object) -> None:
+        """There are none."""

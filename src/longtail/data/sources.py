@@ -1,0 +1,54 @@
+"""Sources of splits by name. Your own kind of data is a function and one line: `SOURCES["mine"] = my_source`.
+
+A package registers one under the entry point group `longtail.data`.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any
+
+import torch
+
+from longtail.arguments import check_choice
+from longtail.data.built_in import cifar, digits, plankton
+from longtail.data.config import DataConfig
+from longtail.data.contract import Splits
+
+Source = Callable[[DataConfig, Any, torch.device, bool], Splits]
+"""From settings, the user's data (a path, an object, or None), the device, and whether to download, to splits."""
+
+SOURCES: dict[str, Source] = {"cifar10": cifar, "cifar100": cifar, "digits": digits, "plankton": plankton}
+
+
+def load_splits(config: DataConfig, data: Any, device: torch.device, *, download: bool = False) -> Splits:
+    """The splits of a run.
+
+    Args:
+        config: names the source and has its settings.
+        data: the folder of the data set, or what the source takes in its place; digits need none.
+        device: where the samples or their batches are to be.
+        download: fetch the data set where it is missing and can be had.
+
+    Raises:
+        FileNotFoundError, ValueError: the data are missing or damaged, or do not fit the settings.
+
+    Example:
+        >>> from longtail.data import DataConfig
+        >>> config = DataConfig(dataset="digits", imbalance=50, mean=(0.289,), std=(0.355,))
+        >>> load_splits(config, None, torch.device("cpu")).info.class_counts
+        (138, 89, 57, 37, 24, 15, 10, 6, 4, 2)
+    """
+    return find_source(config.dataset)(config, data, device, download)
+
+
+def find_source(name: str) -> Source:
+    """The source of that name, of this package or of another.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in SOURCES:
+        for found in entry_points(group="longtail.data", name=name):
+            SOURCES[name] = found.load()
+    check_choice("dataset", name, list(SOURCES))
+    return SOURCES[name]

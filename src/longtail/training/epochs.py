@@ -1,0 +1,77 @@
+"""Which samples come in which step: a function of (seed, epoch), so that a resumed run sees the same."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from longtail.data import Augment, Split
+from longtail.samplers import LongTailedSampler
+from longtail.training.seeds import generator_for
+from longtail.transforms import auto_augment, cutout, random_crop, random_flip
+
+AUGMENT: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+    "crop": lambda images, generator: random_crop(images, images.shape[-1] // 8, generator),
+    "flip": random_flip,
+    "auto_augment": auto_augment,
+    "cutout": lambda images, generator: cutout(images, images.shape[-1] // 2, generator),
+}
+
+
+def augmentation(names: Sequence[str], channels: int) -> Augment | None:
+    """The augmentations of these names, in this order; None where there are none.
+
+    Raises:
+        ValueError: one does not suit images of so many channels.
+    """
+    if not names:
+        return None
+    if channels == 1 and "auto_augment" in names:
+        raise ValueError('`augmentations` of grey images must leave out "auto_augment", which is for colours.')
+
+    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+        for name in names:
+            images = AUGMENT[name](images, generator)
+        return images
+
+    return augment
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """The batches of each epoch.
+
+    With several processes each takes its share of every batch; together they see what one process would.
+    """
+
+    data: Split
+    augment: Augment | None
+    batch_size: int
+    seed: int
+    rank: int = 0
+    processes: int = 1
+    sampler: LongTailedSampler | None = None
+
+    @property
+    def steps(self) -> int:
+        """Batches per epoch; a last partial one is dropped."""
+        return len(self.data) // self.batch_size
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Input and labels of the steps of one epoch, from `first_step` on."""
+        device = self.data.target.device
+        generator = generator_for(device, self.seed, epoch)
+        if self.sampler is None:
+            order = torch.randperm(len(self.data), generator=generator, device=device)
+        else:
+            order = self.sampler.indices(epoch - 1)
+        share = self.batch_size // self.processes
+        starts = [step * self.batch_size + self.rank * share for step in range(first_step, self.steps)]
+        return self.data.batches(
+            order,
+            [slice(start, start + share) for start in starts],
+            augment=self.augment,
+            generator=generator,
+            each_once=self.sampler is None,
+        )
