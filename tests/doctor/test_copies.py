@@ -52,6 +52,15 @@ def test_one_image_in_two_classes_is_serious_from_one_percent_on(tmp_path):
     assert found[-1].where == "train 0 (a) = train 200 (b)"
 
 
+def test_an_image_turned_by_its_metadata_is_a_copy_of_the_upright_one(tmp_path):
+    fill(tmp_path, {"a": 12, "b": 12})
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(tmp_path / "a/3.png") as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "a/turned.png", exif=exif)
+    assert "1 of 25 images are exact copies of another" in whats(examine(tmp_path), "warning")
+
+
 def test_rows_of_numbers_may_be_equal(tmp_path):
     features = np.zeros((20, 3), dtype=np.float32)
     features[:, 0] = np.arange(20) // 2
