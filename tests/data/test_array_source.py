@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -72,6 +73,13 @@ def test_pairs_in_memory():
     ids = read_data((np.zeros((4, 1)), [1_000_000_055, 10, 2280, 10]))
     assert ids.class_names == ("10", "2280", "1000000055")
     assert class_counts((np.zeros((4, 1)), [1_000_000_055, 10, 2280, 10])).tolist() == [2, 1, 1]
+
+
+def test_columns_of_a_table_are_matched_by_name():
+    frame = pd.DataFrame({"u": [1.0, 2, 3], "v": [4.0, 5, 6]})
+    parts = read_data((frame, ["a", "b", "a"]), test=(frame[["v", "u"]], ["a", "b", "b"]))
+    np.testing.assert_array_equal(parts.test.features, parts.train.features)
+    assert parts.train.feature_names == ("u", "v")
 
 
 def test_npy_comes_with_a_file_of_labels(tmp_path):

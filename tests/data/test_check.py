@@ -3,6 +3,7 @@ import pytest
 
 from data.pictures import fill
 from longtail.data import Parts, Samples, check_files, find_bad_files, read_data, require_trainable
+from longtail.data.check import available_cores
 
 
 @pytest.fixture
@@ -56,6 +57,13 @@ def test_every_part_is_checked_and_progress_is_told(tmp_path):
         check_files(read_data(tmp_path), on_bad_file="skip")
     with pytest.raises(ValueError, match="`on_bad_file` must be one of 'fail', 'skip'"):
         check_files(read_data(tmp_path), on_bad_file="ignore")
+
+
+def test_cores_are_counted_on_every_system(monkeypatch):
+    assert available_cores() >= 1
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert available_cores() == 1
 
 
 def test_reasons_are_by_index(damaged):

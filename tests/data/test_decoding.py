@@ -110,6 +110,11 @@ def test_the_shorter_side_is_the_wanted_one(tmp_path, size, shape):
     assert decode(keep(tmp_path / "a.png", Image.fromarray(PIXELS)), size).shape == shape
 
 
+def test_a_very_long_image_does_not_fill_the_memory(tmp_path):
+    path = keep(tmp_path / "a.png", Image.new("RGB", (10_000, 1), "red"))
+    assert decode(path, 64).shape == (64, 2_048, 3)
+
+
 def test_a_reduced_jpeg_is_the_reduction_of_the_whole(tmp_path):
     """Draft mode saves time and changes next to nothing."""
     y, x = np.mgrid[0:600, 0:800]

@@ -1,4 +1,5 @@
 import shutil
+import zipfile
 
 import pytest
 from PIL import Image
@@ -131,6 +132,14 @@ def test_what_is_no_folder_of_classes_is_refused(tmp_path):
     shutil.rmtree(tmp_path / "valid")
     with pytest.raises(ValueError, match="`label` must be left out for a folder. Got 'species'"):
         read_data(tmp_path, label="species")
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("a/1.png", b"")
+        archive.writestr("a/2.png", b"")
+    with pytest.raises(ValueError, match=r"must be a folder .* Got .*photos.zip. Unpack it, and give the folder"):
+        read_data(tmp_path / "photos.zip")
 
 
 def test_folders_beside_the_parts_are_told(tmp_path):

@@ -24,6 +24,8 @@ def write(path, content):
         ("a.png sea lion\nb.png ant\n", ("a.png", "b.png"), ("ant", "sea lion")),
         ("a.png 0 \n\n  b.png 1\n", ("a.png", "b.png"), ("0", "1")),
         ("train\\a.png 0\ntrain\\b.png 1\n", ("train/a.png", "train/b.png"), ("0", "1")),
+        ('"a b.png" cat\n"c.png" dog\n', ("a b.png", "c.png"), ("cat", "dog")),
+        ("filename label\na.png 0\nb.png 1\n", ("a.png", "b.png"), ("0", "1")),
         ("# a comment\na.png 0\nb.png 1\n", ("a.png", "b.png"), ("0", "1")),
         ("./a.png 0\nx/../b.png 1\n", ("a.png", "b.png"), ("0", "1")),
         ("scan-0001 0\nscan-0002 1\n", ("scan-0001", "scan-0002"), ("0", "1")),

@@ -153,6 +153,11 @@ def test_numeric_features(tmp_path):
         read_data(tmp_path / "train.csv", test=tmp_path / "test.csv")
 
 
+def test_an_empty_last_column_is_no_feature(tmp_path):
+    parts = read_data(write(tmp_path / "t.csv", "x,label,\n1,a,\n2,b,\n3,a,\n"))
+    assert parts.train.feature_names == ("x",)
+
+
 def test_frames_in_memory(tmp_path):
     frame = pd.DataFrame(
         {"path": [f"{tmp_path}/a/1.png", f"{tmp_path}/b/2.png"] * 2, "label": [7, 8, 8, 8]}, index=range(5, 9)
@@ -177,6 +182,11 @@ def test_frames_in_memory(tmp_path):
         ),
         ("path,label\na.png\nb.png,x\n", "must hold a label in each row. Line 2 has none"),
         ("path,label\n,x\nb.png,x\n", "must name a file in each row. Line 2 names none in the column 'path'"),
+        (
+            "a.png,cat\nb.png,dog\n",
+            "must have a header, such as path,label. Its first line holds 'a.png'. Add one, or name",
+        ),
+        ("x,label,label\n1,a,b\n2,a,b\n", "must name each column once. 'label' stands there twice"),
         ("path,label\na.png,x,1\n", "must be a table of separated values. It could not be read"),
         ("path,label\na.png,1\nb.png,2\nc.png,3\n", "All 3 labels differ: is it an identifier or a quantity"),
         (

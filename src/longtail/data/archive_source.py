@@ -19,8 +19,7 @@ def is_archive(data: Any) -> bool:
 def read_archive(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     """Read its two parts."""
     options.refuse("an archive", "root", "path_column", "label", "split", "group")
-    name = _name(data)
-    assert name is not None
+    name = _name(data) or ""
     cifar = load_cifar(name, data.parent if data.name == ARCHIVES[name].folder else data)
     return {
         "train": _part(cifar.train_images, cifar.train_target),
@@ -29,13 +28,10 @@ def read_archive(data: Path, options: Options, notes: list[str]) -> dict[str, Ra
 
 
 def _name(folder: Path) -> str | None:
-    found = (
-        name
-        for name, archive in ARCHIVES.items()
-        if folder.name == archive.folder
-        or any((where / path).exists() for where in (folder,) for path in (archive.folder, archive.file))
-    )
-    return next(found, None)
+    for name, archive in ARCHIVES.items():
+        if archive.folder == folder.name or (folder / archive.folder).is_dir() or (folder / archive.file).is_file():
+            return name
+    return None
 
 
 def _part(images: Tensor, target: Tensor) -> RawPart:

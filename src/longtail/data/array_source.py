@@ -36,7 +36,10 @@ def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict
     inputs = data[0].detach().cpu().numpy() if isinstance(data[0], Tensor) else np.asarray(data[0])
     codes, names = named_labels(data[1], "`y`", notes)
     refuse_distinct(codes, "`y`")
-    return {"train": RawPart(codes, names, **_inputs(inputs, "`X`", notes))}
+    raw = RawPart(codes, names, **_inputs(inputs, "`X`", notes))
+    if raw.features is not None and hasattr(data[0], "columns"):
+        raw.feature_names = tuple(str(name) for name in data[0].columns)
+    return {"train": raw}
 
 
 def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:

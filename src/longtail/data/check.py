@@ -1,9 +1,9 @@
 """Are the data fit to train on: all files there and whole, every class with a sample."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from os import sched_getaffinity
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +28,18 @@ def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -
         {0: 'nowhere.png must be an image file. It is missing.'}
     """
     bad: dict[int, str] = {}
-    with ThreadPoolExecutor(len(sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         for index, reason in enumerate(pool.map(_reason, paths)):
             if reason:
                 bad[index] = reason
             if progress is not None and (index % 500 == 499 or index + 1 == len(paths)):
                 progress("checking files", (index + 1) / len(paths))
     return bad
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use; all of them where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress | None = None) -> Parts:

@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 ORIENTATION = 0x0112
+LONGEST = 32  # an image of 1 × 10,000 pixels must not become one of 224 × 2,240,000
+REDUCING_GAP = 3.0  # a large image is first reduced by a whole factor, which is fast and hardly to be seen
 OVERSAMPLING = 2  # a JPEG is decoded at twice the wanted size or more, so that what remains is a smooth reduction
 
 
@@ -31,7 +33,7 @@ def decode(path: str | os.PathLike[str], size: int | None = None) -> np.ndarray:
 
     Args:
         path: of the file.
-        size: shorter side of the result in pixels, the aspect ratio kept; `None` leaves the size as it is.
+        size: shorter side of the result in pixels, the aspect ratio kept up to 32 : 1; `None` leaves the size as it is.
 
     Returns:
         (H, W, 3) uint8.
@@ -76,8 +78,8 @@ def resized(image: Image.Image, size: int | None) -> np.ndarray:
     rgb = as_rgb(image)
     if size is not None and min(rgb.size) != size:
         scale = size / min(rgb.size)
-        shape = (max(size, round(rgb.width * scale)), max(size, round(rgb.height * scale)))
-        rgb = rgb.resize(shape, Image.Resampling.BICUBIC)
+        width, height = (min(max(size, round(side * scale)), LONGEST * size) for side in rgb.size)
+        rgb = rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
     return np.array(rgb)
 
 

@@ -10,6 +10,7 @@ from longtail.data.first_of_many import first
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import RawPart
+from longtail.data.table_columns import FILE_COLUMNS, LABEL_COLUMNS
 from longtail.data.text_file import kind_of, read_text
 
 LISTS = (".txt", ".lst", ".list")
@@ -70,6 +71,8 @@ def _lines(path: Path, notes: list[str]) -> list[tuple[int, str]]:
     if comments:
         notes.append(f"{path}: {comments} lines that start with # are left out.")
     lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    if lines and _is_header(lines[0][1]):
+        notes.append(f"{path}: the first line, {lines.pop(0)[1]!r}, is read as a header.")
     if not lines:
         raise ValueError(f"{path} must hold at least one line. Got none.")
     if "\0" in text:
@@ -77,10 +80,15 @@ def _lines(path: Path, notes: list[str]) -> list[tuple[int, str]]:
     return lines
 
 
+def _is_header(line: str) -> bool:
+    words = line.lower().split()
+    return len(words) == 2 and words[0] in FILE_COLUMNS and words[1] in LABEL_COLUMNS
+
+
 def _columns(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> tuple[list[str], list[str] | None]:
     suffixes = "|".join(re.escape(suffix) for suffix in sorted(image_suffixes()))
-    with_label = re.compile(rf"(.*(?:{suffixes}))[ \t,;]+(.+)", re.IGNORECASE)
-    alone = re.compile(rf".*(?:{suffixes})", re.IGNORECASE)
+    with_label = re.compile(rf"(.*(?:{suffixes})\"?)[ \t,;]+(.+)", re.IGNORECASE)
+    alone = re.compile(rf".*(?:{suffixes})\"?", re.IGNORECASE)
     names, labels, unlabelled = [], [], []
     for number, line in lines:
         name, label = _split(line, with_label, alone)
@@ -90,7 +98,7 @@ def _columns(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> tupl
             unlabelled.append(number)
         elif re.fullmatch(r"-?\d+(?:[ ,;\t]+-?\d+)+", label):
             raise ValueError(f"{path} must hold one label on each line. Line {number} has several: {label[:80]!r}.")
-        names.append(name)
+        names.append(name[1:-1] if name[0] == name[-1] == '"' else name)
         labels.append(label or "")
     if unlabelled and len(unlabelled) < len(lines):
         raise ValueError(f"{path} must hold a label on each line, or on none. Line {unlabelled[0]} has none.")

@@ -35,6 +35,8 @@ KINDS = (
     "a folder of class folders, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet; .gz too) or arrays (.npz, .npy)"
 )
 
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
+
 
 def read_data(
     data: Any,
@@ -127,7 +129,8 @@ def _read(data: Any, options: Options, name: str, notes: list[str]) -> dict[str,
     if source is not None:
         return source.read(data, options, notes)
     if isinstance(data, Path):
-        raise ValueError(f"`{name}` must be {KINDS}. Got {data}.")
+        packed = " Unpack it, and give the folder." if data.suffix.lower() in ARCHIVE_SUFFIXES else ""
+        raise ValueError(f"`{name}` must be {KINDS}. Got {data}.{packed}")
     raise TypeError(
         f"`{name}` must be a path, a pandas table, (X, y) or a map-style data set. Got {type(data).__name__}."
     )

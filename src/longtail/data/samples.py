@@ -69,8 +69,9 @@ class Samples:
         return str((self.root or Path()) / self.files[index]) if self.files is not None else f"sample {index}"
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Self:
-        """The samples at these indices, in their order."""
-        chosen = np.asarray(indices, dtype=np.int64)
+        """The samples at these indices, in their order, or where a mask (N,) is true."""
+        chosen = np.asarray(indices)
+        chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
         return replace(
             self,
             target=self.target[chosen],

@@ -8,6 +8,7 @@ from typing import Any
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES
+from longtail.data.table_file import refuse_repeated
 
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "category", "y")
 FILE_COLUMNS = (
@@ -59,6 +60,7 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         ValueError: a column that is not there, no column of labels, or several that could be it.
     """
     names = [str(name) for name in frame.columns]
+    refuse_repeated(names, where)
     label = _given(names, options.label, "label", where)
     if label is None:
         label = _label(names, where)
@@ -90,6 +92,12 @@ def _given(names: Sequence[str], name: str | None, option: str, where: str) -> s
 def _label(names: Sequence[str], where: str) -> str:
     found = _label_columns(names)
     if not found:
+        headless = next((name for name in names if _names_image(name)), None)
+        if headless is not None:
+            raise ValueError(
+                f"{where} must have a header, such as path,label. Its first line holds {headless!r}. Add one, or "
+                "name the file .txt: a list has no header."
+            )
         raise ValueError(
             f"{where} must have a column {' or '.join(LABEL_COLUMNS)}, or --label must name its column of labels. "
             f"Its columns: {_listed(names)}."

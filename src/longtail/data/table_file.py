@@ -3,7 +3,7 @@
 import importlib
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,21 @@ def read_table(path: Path, text_columns: Choose, notes: list[str]) -> Any:
     return frame
 
 
+class RepeatedColumnError(ValueError):
+    """A table names a column twice."""
+
+
+def refuse_repeated(names: Sequence[str], where: str) -> None:
+    """Raise where two columns have one name: a second label would be read as a feature.
+
+    Raises:
+        RepeatedColumnError: two columns of one name.
+    """
+    repeated = next((name for number, name in enumerate(names) if name and name in names[:number]), None)
+    if repeated is not None:
+        raise RepeatedColumnError(f"{where} must name each column once. {repeated!r} stands there twice.")
+
+
 def pandas() -> Any:
     """The package pandas.
 
@@ -65,12 +80,16 @@ def _delimited(path: Path, text_columns: Choose, notes: list[str]) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            header_row = pd.read_csv(io.StringIO(text), nrows=1, header=None, dtype=str, **options)
+            refuse_repeated([str(name).strip() for name in header_row.iloc[0]], str(path))
             names = [str(name) for name in pd.read_csv(io.StringIO(text), nrows=0, **options).columns]
             kept = text_columns(names)
             empty = {name: EMPTY for name in names if name not in kept}
             frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(kept, str), na_values=empty, **options)
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} must hold a header and rows. It is empty.") from None
+    except RepeatedColumnError:
+        raise
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} must be a table of separated values. It could not be read: {reason}.") from None

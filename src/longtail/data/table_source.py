@@ -132,8 +132,9 @@ def _feature_columns(frame: Any, columns: Columns, where: str, notes: list[str])
     for name in map(str, frame.columns):
         if name in taken:
             continue
-        usable = getattr(frame[name].dtype, "kind", "O") in "biuf" and name.strip().lower() not in NUMBERING
-        (names if usable and name.lower() not in NO_FEATURES else left).append(name)
+        other = name.strip().lower() in {*NUMBERING, *NO_FEATURES} or frame[name].isna().all()
+        numbers = getattr(frame[name].dtype, "kind", "O") in "biuf"
+        (names if numbers and not other else left).append(name)
     if left:
         notes.append(f"{where}: {len(left)} columns are not used, as they hold no features: {first(left)}.")
     if not names:

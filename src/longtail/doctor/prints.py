@@ -1,6 +1,5 @@
 """What is kept of each sample to find copies: hashes of an image, its size, or why it can't be read."""
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from longtail.data.check import available_cores
 from longtail.data.decoding import BadImageError, upright
 from longtail.data.samples import Samples
 
@@ -77,7 +77,7 @@ def prints_of_files(files: Sequence[Path], look: Look | None = None) -> list[Pri
     prints: list[Print] = []
     if len(parts) < 2:
         return _prints(files)
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ProcessPoolExecutor(available_cores()) as pool:
         for part in pool.map(_prints, parts):
             prints += part
             if look is not None:
