@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ class Predictor:
 
     Attributes:
         class_names: (C,).
+        config: of the run.
         fix: offsets and temperature that are applied, or None where the run has none.
 
     Raises:
@@ -42,7 +42,7 @@ class Predictor:
         self.network = (
             fold_batch_norm(trained_network(folder)) if len(self.info.input_shape) > 1 else trained_network(folder)
         )
-        self.bfloat16 = stored_config(folder).precision == "bfloat16"
+        self.config = stored_config(folder)
         self.fix = Fix.load(folder.path / FIX) if (folder.path / FIX).is_file() else None
         if self.fix is not None and tuple(self.fix.class_names) != self.class_names:
             raise ValueError(f"{folder.path / FIX} must be of the classes of the run. It is of others.")
@@ -77,7 +77,10 @@ class Predictor:
         """(N, C) float32, of the network alone."""
         split = self._split(samples)
         parts, done = [torch.zeros(0, len(self.class_names))], 0
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16) if self.bfloat16 else nullcontext():
+        with (
+            torch.inference_mode(),
+            torch.autocast("cpu", torch.bfloat16) if self.config.precision == "bfloat16" else nullcontext(),
+        ):
             for inputs in split.in_order():
                 parts.append(self.network(inputs).float())
                 done += len(inputs)

@@ -36,7 +36,7 @@ def features(
         path_column: Column of the paths of a table.
         on_bad_file: fail, or skip to leave out files that can not be decoded.
     """
-    from longtail.auto.extraction import extract_features
+    from longtail.auto import extract_features
     from longtail.cli.passes import Passes
 
     if out.suffix != ".npz":

@@ -66,7 +66,8 @@ def listed(files: Sequence[Path]) -> list[Path]:
     for path in files:
         if path.is_dir():
             whole = path.resolve()
-            found += [whole.parent / file for file in Walk().images(whole.parent, [whole.name])[whole.name]]
+            files_below = Walk().images(whole.parent, [whole.name])[whole.name]
+            found += [path / Path(file).relative_to(whole.name) for file in files_below]
         elif path.suffix.lower() == ".txt" and path.is_file():
             found += [path.parent / line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         elif path.is_file():

@@ -79,6 +79,7 @@ class DataInfo:
         crop_pct: share of the resized image that the centre crop keeps, where images are resized.
         fingerprint: of samples and labels; data of another fingerprint are other data.
         notes: what was left out or made by the source.
+        origin: the path that the data were read from, where reports look for pictures.
         held_out: which samples were held out of training, where the source divided the data: plain values.
     """
 
@@ -90,6 +91,7 @@ class DataInfo:
     crop_pct: float = 1.0
     fingerprint: str = ""
     notes: tuple[str, ...] = ()
+    origin: str | None = None
     held_out: Mapping[str, Any] | None = None
 
     @classmethod

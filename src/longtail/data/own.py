@@ -1,5 +1,6 @@
 """The source of the user's own data: read, checked, divided, and made into splits that a network takes."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -37,10 +38,11 @@ def own_data(config: DataConfig, data: Any, device: torch.device, _download: boo
     )
     parts = check_files(parts, on_bad_file=config.on_bad_file, progress=progress)
     plan = plan_splits(parts, validation=config.validation, test=config.test_share, seed=config.subset_seed)
-    return _splits(config, plan.apply(parts), plan, device)
+    origin = str(Path(data).resolve()) if isinstance(data, (str, os.PathLike)) else None
+    return _splits(config, plan.apply(parts), plan, origin, device)
 
 
-def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, device: torch.device) -> Splits:
+def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | None, device: torch.device) -> Splits:
     train = parts.train
     empty = train.take(np.zeros(0, dtype=np.int64))
     if parts.test is None:
@@ -56,6 +58,7 @@ def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, device: torch.
         fingerprint=parts.fingerprint,
         notes=parts.notes,
         crop_pct=config.crop_pct or 1.0,
+        origin=origin,
         held_out=plan.as_dict(),
     )
     return Splits(make(train), make(parts.validation or empty), make(parts.test), info)
