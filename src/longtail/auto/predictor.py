@@ -77,10 +77,8 @@ class Predictor:
         """(N, C) float32, of the network alone."""
         split = self._split(samples)
         parts, done = [torch.zeros(0, len(self.class_names))], 0
-        with (
-            torch.inference_mode(),
-            torch.autocast("cpu", torch.bfloat16) if self.config.precision == "bfloat16" else nullcontext(),
-        ):
+        autocast = torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16")
+        with torch.inference_mode(), autocast:
             for inputs in split.in_order():
                 parts.append(self.network(inputs).float())
                 done += len(inputs)
