@@ -19,7 +19,7 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
         ['train', 'features', '--data', '.', '--seed', '1']
     """
     words = [word for argument in arguments for word in _switch(argument)]
-    if len(words) < 2 or words[0] not in ("train", "compare") or words[1].startswith("-") or words[1] in RECIPES:
+    if len(words) < 2 or words[0] != "train" or words[1].startswith("-") or words[1] in RECIPES:
         return words
     if not Path(words[1]).exists():
         raise ValueError(
