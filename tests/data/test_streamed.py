@@ -88,7 +88,7 @@ def test_an_image_that_is_drawn_twice_is_augmented_twice(splits):
 
 
 def test_an_augmented_copy_keeps_its_draws(splits):
-    streamed, resident = splits
+    streamed, _ = splits
     copy = streamed.augmented(AUGMENT, seeded(3))
     once, again = (torch.cat(list(copy.in_order())) for _ in range(2))
     assert torch.equal(once, again)
