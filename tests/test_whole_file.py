@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from longtail.whole_file import write_whole
@@ -33,6 +35,19 @@ def test_after_a_failure_the_former_file_is_there_and_nothing_else(tmp_path, fai
     with write_whole(path) as file:
         file.write(b"later")
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_signal_right_after_the_file_took_its_place_is_no_missing_file(tmp_path, monkeypatch):
+    replace = Path.replace
+
+    def then_stop(part, path):
+        replace(part, path)
+        raise SystemExit(143)
+
+    monkeypatch.setattr(Path, "replace", then_stop)
+    with pytest.raises(SystemExit), write_whole(tmp_path / "result.json") as file:
+        file.write(b"content")
+    assert (tmp_path / "result.json").read_bytes() == b"content"
 
 
 def test_a_link_stays_a_link(tmp_path):

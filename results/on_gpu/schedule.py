@@ -35,8 +35,10 @@ STAGES = (  # the sections of a stage run at once; those that measure times run 
 def run_sections(job: Job, record: Record, minutes: float, environment: dict[str, str]) -> None:
     """Run all sections but the runs of the list; what fails or takes too long does not keep the others."""
     for stage in STAGES:
-        started = [(section, _start(section, job, record, minutes, environment)) for section in stage]
-        try:
+        started: list[tuple[Section, Watched]] = []
+        try:  # a signal may come between two starts
+            for section in stage:
+                started.append((section, _start(section, job, record, minutes, environment)))  # noqa: PERF401
             while started:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
                 for section, watched in started:

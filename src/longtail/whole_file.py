@@ -33,7 +33,7 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 part.chmod(path.stat().st_mode & 0o777)
             part.replace(path)
         except BaseException as error:
-            part.unlink()
+            part.unlink(missing_ok=True)  # a signal may come when it has just taken its place
             if isinstance(error, OSError) and error.errno and error.filename is None:
                 raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
             raise

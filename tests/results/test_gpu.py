@@ -88,10 +88,11 @@ def test_asked_to_stop_it_ends_what_it_started_and_keeps_what_was_found(tmp_path
             "findings"
         ):
             break
+        assert script.poll() is None, script.communicate()[0]
         time.sleep(0.1)
     script.send_signal(signal.SIGTERM)
-    script.communicate()
-    assert script.returncode == 143
+    said = script.communicate()[0]
+    assert script.returncode == 143, said
     assert read(tmp_path / "out")["sections"]["environment"]["findings"]["versions"]
     assert list((tmp_path / "work").iterdir()) == []
     assert not [line for line in commands() if str(tmp_path) in line]

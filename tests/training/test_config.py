@@ -20,7 +20,11 @@ from longtail.training.machine import bfloat16_pays, resolve
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("dataset", "mnist", "`dataset` must be one of 'cifar10', 'cifar100', 'digits', 'plankton'. Got 'mnist'."),
+        (
+            "dataset",
+            "mnist",
+            "`dataset` must be one of 'cifar10', 'cifar100', 'digits', 'plankton', 'own'. Got 'mnist'.",
+        ),
         ("imbalance", 0.01, "`imbalance` must be at least 1, largest over smallest class. Got 0.01. Did you mean 100?"),
         ("imbalance", float("nan"), "`imbalance` must be finite"),
         ("profile", "linear", "`profile` must be one of"),

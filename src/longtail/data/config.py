@@ -1,7 +1,7 @@
 """Which data a run takes: the settings that a source of splits reads, checked before any work starts."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Literal, Self, get_args, get_origin, get_type_hints
 
 from longtail.arguments import check_among, check_fraction, check_integer, check_positive, check_strength
 
@@ -49,6 +49,10 @@ class DataConfig:
         check_integer("validation_per_class", self.validation_per_class, minimum=0)
         self._check_subset()
         self._check_channels()
+
+    def completed(self) -> Self:
+        """The configuration with what it leaves open about images taken from the network."""
+        return self
 
     def _check_subset(self) -> None:
         check_integer("subset_seed", self.subset_seed, minimum=0)

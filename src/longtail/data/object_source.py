@@ -11,6 +11,8 @@ from longtail.data.labels import LABEL_COLUMNS, raw_labels
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
 
+IMAGE_COLUMNS = ("image", "img")
+
 
 def is_mapping(data: Any) -> bool:
     """Whether `data` maps names of parts to data sets."""
@@ -46,6 +48,23 @@ def read_dataset(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     elif names:
         notes.append(f"{kind} names {len(names)} classes, but has other labels: the labels are kept as names.")
     return {"train": raw}
+
+
+def input_of(item: Any) -> Any:
+    """The input of an item: the first of a pair, or the column of images of a row.
+
+    Raises:
+        TypeError: neither.
+    """
+    if isinstance(item, Mapping):
+        inputs = [name for name in item if name not in LABEL_COLUMNS]
+        chosen = next((name for name in IMAGE_COLUMNS if name in item), inputs[0] if len(inputs) == 1 else None)
+        if chosen is not None:
+            return item[chosen]
+        raise TypeError(f"a row must have a column {' or '.join(IMAGE_COLUMNS)}. Got {', '.join(map(str, item))}.")
+    if not isinstance(item, (tuple, list)) or not item:
+        raise TypeError(f"an item must be a pair of input and label, or a row. Got {type(item).__name__}.")
+    return item[0]
 
 
 def refuse_stream(data: Any) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from longtail.data.check import Progress, check_files
+from longtail.data.check import Progress, check_files, require_trainable
 from longtail.data.config import DataConfig
 from longtail.data.contract import DataInfo, Split, Splits
 from longtail.data.features import FeatureViews
+from longtail.data.object_source import input_of
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.read import read_data
 from longtail.data.samples import Parts, Samples
@@ -22,7 +23,10 @@ from longtail.data.streamed import StreamedImages
 
 def own_data(config: DataConfig, data: Any, device: torch.device, _download: bool, progress: Progress | None) -> Splits:
     """Splits of what `read_data` takes; parts that are not given are made, by class and by group."""
-    assert isinstance(config, OwnDataConfig)
+    if not isinstance(config, OwnDataConfig):
+        raise ValueError(
+            f'`dataset` "own" needs an `OwnDataConfig` such as `OwnConfig`. Got a {type(config).__name__}.'
+        )
     if data is None:
         raise ValueError("`data` must be a folder, list, table, array file or data set. Got none.")
     parts = read_data(
@@ -36,6 +40,11 @@ def own_data(config: DataConfig, data: Any, device: torch.device, _download: boo
         split=config.split,
         group=config.group,
     )
+    require_trainable(parts)
+    if parts.test is None and config.test_share == 0:
+        raise ValueError("`test` must name test samples where `test_share` is 0. There are none.")
+    if parts.train.features is None:
+        config = config.completed()
     parts = check_files(parts, on_bad_file=config.on_bad_file, progress=progress)
     plan = plan_splits(parts, validation=config.validation, test=config.test_share, seed=config.subset_seed)
     origin = str(Path(data).resolve()) if isinstance(data, (str, os.PathLike)) else None
@@ -44,24 +53,31 @@ def own_data(config: DataConfig, data: Any, device: torch.device, _download: boo
 
 def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | None, device: torch.device) -> Splits:
     train = parts.train
-    empty = train.take(np.zeros(0, dtype=np.int64))
-    if parts.test is None:
-        raise ValueError("`test` must name test samples where `test_share` is 0. There are none.")
-    side = config.size or 0
+    if parts.test is None or not len(parts.test):
+        raise ValueError(
+            f"`test_share` must leave a test sample. {config.test_share!r} of {len(train):,} samples, rounded class by "
+            "class, leaves none: raise it, add samples, or name test samples with --test."
+        )
     make = partial(_split, config, device=device)
+    empty = train.take(np.zeros(0, dtype=np.int64))
     info = DataInfo(
         class_names=train.class_names,
         class_counts=tuple(train.class_counts.tolist()),
-        input_shape=(3, side, side) if train.features is None else (train.features.shape[1],),
-        mean=config.mean,
-        std=config.std,
+        **_description(config, train),
         fingerprint=parts.fingerprint,
         notes=parts.notes,
-        crop_pct=config.crop_pct or 1.0,
         origin=origin,
         held_out=plan.as_dict(),
     )
     return Splits(make(train), make(parts.validation or empty), make(parts.test), info)
+
+
+def _description(config: OwnDataConfig, train: Samples) -> dict[str, Any]:
+    """What an input is, in the words of `DataInfo`."""
+    if train.features is not None:
+        return {"input_shape": (train.features.shape[1],)}
+    shape = (3, config.size, config.size)
+    return {"input_shape": shape, "mean": config.mean, "std": config.std, "crop_pct": config.crop_pct or 1.0}
 
 
 def _split(config: OwnDataConfig, samples: Samples, *, device: torch.device) -> Split:
@@ -71,7 +87,9 @@ def _split(config: OwnDataConfig, samples: Samples, *, device: torch.device) -> 
     assert config.size is not None
     layout = torch.channels_last if config.channels_last == "on" else torch.contiguous_format
     load = image_loader(samples, config.size, config.crop_pct or 1.0)
-    return StreamedImages(load, target, config.mean, config.std, layout)
+    if samples.items is not None and len(samples):
+        load(0)  # what is no image is refused now, not in training
+    return StreamedImages(load, target, config.mean, config.std, layout, content=samples.content)
 
 
 def image_loader(samples: Samples, size: int, crop_pct: float) -> Callable[[int], np.ndarray]:
@@ -83,12 +101,18 @@ def image_loader(samples: Samples, size: int, crop_pct: float) -> Callable[[int]
 
     shorter = round(size / crop_pct)
 
+    def picture(index: int) -> Any:
+        source = samples.images[index] if samples.images is not None else input_of(samples.items[index])
+        try:
+            return as_image(source)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{samples.name(index)}: {error}") from error
+
     def load(index: int) -> np.ndarray:
         if samples.files is not None:
             image = decode((samples.root or Path()) / samples.files[index], shorter)
         else:
-            source = samples.images[index] if samples.images is not None else samples.items[index][0]
-            image = resized(as_image(source), shorter)
+            image = resized(picture(index), shorter)
         top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
         return image[top : top + size, left : left + size]
 

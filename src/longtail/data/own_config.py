@@ -1,7 +1,7 @@
 """Which of the user's own data a run takes, and how images are brought to the size of the network."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from longtail.arguments import check_fraction, check_integer
 from longtail.data.config import DataConfig
@@ -52,6 +52,8 @@ class OwnDataConfig(DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.dataset == "own":
+            self._check_left_out()
         check_fraction("test_share", self.test_share)
         if self.validation + self.test_share >= 1:
             raise ValueError(
@@ -65,6 +67,26 @@ class OwnDataConfig(DataConfig):
             if self.crop_pct == 0:
                 raise ValueError("`crop_pct` must be greater than 0. Got 0.")
 
+    def completed(self) -> Self:
+        """The configuration itself, which must say how images are brought to the network.
+
+        Raises:
+            ValueError: it does not.
+        """
+        for name in ("size", "mean", "std"):
+            if not getattr(self, name):
+                raise ValueError(f"`{name}` must be given for images without a network that prefers one. Got none.")
+        return self
+
+    def _check_left_out(self) -> None:
+        """Settings of data sets with a long tail of their own making say nothing here."""
+        for name, default in (("imbalance", None), ("profile", "exp"), ("validation_per_class", 0), ("shrink", 1)):
+            if (value := getattr(self, name)) != default:
+                hint = " `size` sets the size of the images." if name == "shrink" else ""
+                raise ValueError(f"`{name}` must be left out for your own data. Got {value!r}.{hint}")
+
     def _check_channels(self) -> None:
         if self.mean or self.std:
             super()._check_channels()
+        if self.dataset == "own" and len(self.mean) == 1:
+            raise ValueError(f"`mean` and `std` must hold 3 values: images are read in colour. Got {self.mean!r}.")

@@ -101,6 +101,19 @@ class Samples:
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
+    @cached_property
+    def content(self) -> str | None:
+        """Hash that changes whenever the inputs do, files by their size and time of modification; `None` for items."""
+        if self.items is not None:
+            return None
+        digest = blake2b(self.fingerprint.encode(), digest_size=16)
+        if self.files is not None:
+            digest.update(str((self.root or Path()).resolve()).encode(errors="surrogateescape"))
+        for path in self.paths:
+            status = path.stat()
+            digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
 
 @dataclass(frozen=True, eq=False)
 class Parts:

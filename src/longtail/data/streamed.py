@@ -5,13 +5,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from os import sched_getaffinity
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from longtail.data.check import available_cores
 from longtail.data.contract import Augment
 from longtail.transforms import normalise
 
@@ -23,13 +22,18 @@ BATCHES_AHEAD = 4
 class StreamedImages:
     """A `Split` of images of any origin.
 
+    An image is augmented by the thread that decodes it, by draws of its own: what it becomes depends on its position in
+    the epoch, and not on the batch that it is in.
+
     Attributes:
-        load: the image of an index, (size, size, 3) uint8.
+        load: the image of an index, (size, size, 3) uint8; called from several threads.
         target: (N,) int64, on the device of the network.
         mean, std: per channel, of images in [0, 1].
         memory_format: of the input of the network.
-        augment: of a copy in which each image is augmented once; drawn by `seed` and the position.
+        augment: of a copy in which each image is augmented once; drawn by `seed` and the index.
         seed: of that augmentation.
+        content: hash that changes whenever the images do; `None` where that can't be told, and then nothing that is
+            computed from them is kept between runs.
     """
 
     load: Callable[[int], np.ndarray]
@@ -39,6 +43,7 @@ class StreamedImages:
     memory_format: torch.memory_format
     augment: Augment | None = None
     seed: int = 0
+    content: str | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -46,8 +51,8 @@ class StreamedImages:
     def in_order(self) -> Iterator[Tensor]:
         """All images, for evaluation."""
         parts = [slice(start, start + BATCH) for start in range(0, len(self), BATCH)]
-        for part, images in zip(parts, self._decoded(np.arange(len(self)), parts), strict=True):
-            yield self._as_input(images, self.augment, self.seed + part.start)
+        for images in self._decoded(np.arange(len(self)), parts, None, 0):
+            yield self._as_input(images)
 
     def batches(
         self,
@@ -58,11 +63,10 @@ class StreamedImages:
         generator: torch.Generator,
         each_once: bool,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """As `Split.batches`; the augmentation of a batch is drawn by the epoch and the place of its first sample."""
+        """As `Split.batches`; the augmentation of an image is drawn by the epoch and its position."""
         seed = _drawn_seed(generator)
-        indices = order.cpu().numpy()
-        for part, images in zip(parts, self._decoded(indices, parts), strict=True):
-            yield self._as_input(images, augment, seed + part.start), self.target[order[part]]
+        for part, images in zip(parts, self._decoded(order.cpu().numpy(), parts, augment, seed), strict=True):
+            yield self._as_input(images), self.target[order[part]]
 
     def augmented(self, augment: Augment | None, generator: torch.Generator) -> "StreamedImages":
         """The same images, each augmented once, when they are decoded."""
@@ -72,31 +76,39 @@ class StreamedImages:
         """Those images as the network sees them, (size, size, 3) uint8 each."""
         return [self.load(int(index)) for index in indices]
 
-    def _as_input(self, images: np.ndarray, augment: Augment | None, seed: int) -> Tensor:
-        batch = torch.from_numpy(images).to(self.target.device).permute(0, 3, 1, 2)
-        if augment is not None:
-            batch = augment(batch.contiguous(), torch.Generator(batch.device).manual_seed(seed))
+    def _as_input(self, images: list[Tensor]) -> Tensor:
+        batch = torch.stack(images).to(self.target.device)
         return normalise(batch, self.mean, self.std).contiguous(memory_format=self.memory_format)
 
-    def _decoded(self, indices: np.ndarray, parts: Sequence[slice]) -> Iterator[np.ndarray]:
-        """The images of each part, (n, size, size, 3) uint8, a few parts ahead of the one that is asked for."""
-        with ThreadPoolExecutor(len(sched_getaffinity(0))) as pool:
-            jobs = (partial(self._load_all, indices[part], pool) for part in parts)
-            yield from _ahead(jobs)
+    def _decoded(
+        self, indices: np.ndarray, parts: Sequence[slice], augment: Augment | None, seed: int
+    ) -> Iterator[list[Tensor]]:
+        """The images of each part, (3, size, size) uint8, a few parts ahead of the one that is asked for."""
+        with ThreadPoolExecutor(available_cores()) as pool:
 
-    def _load_all(self, indices: np.ndarray, pool: ThreadPoolExecutor) -> list["Future[np.ndarray]"]:
-        return [pool.submit(self.load, int(index)) for index in indices]
+            def begin(part: slice) -> list["Future[Tensor]"]:
+                positions = range(*part.indices(len(indices)))
+                return [pool.submit(self._image, int(indices[p]), augment, seed + p) for p in positions]
+
+            yield from _ahead(begin(part) for part in parts)
+
+    def _image(self, index: int, augment: Augment | None, seed: int) -> Tensor:
+        image = torch.from_numpy(self.load(index)).permute(2, 0, 1)[None]
+        for change, own_seed in ((self.augment, self.seed + index), (augment, seed)):
+            if change is not None:
+                image = change(image.contiguous(), torch.Generator().manual_seed(own_seed))
+        return image[0]
 
 
-def _ahead(jobs: Iterable[Callable[[], list["Future[np.ndarray]"]]]) -> Iterator[np.ndarray]:
-    waiting: deque[list[Future[np.ndarray]]] = deque()
+def _ahead(jobs: Iterable[list["Future[Tensor]"]]) -> Iterator[list[Tensor]]:
+    waiting: deque[list[Future[Tensor]]] = deque()
     try:
         for job in jobs:
-            waiting.append(job())
+            waiting.append(job)
             if len(waiting) > BATCHES_AHEAD:
-                yield np.stack([future.result() for future in waiting.popleft()])
+                yield [future.result() for future in waiting.popleft()]
         while waiting:
-            yield np.stack([future.result() for future in waiting.popleft()])
+            yield [future.result() for future in waiting.popleft()]
     finally:  # the reader may stop early
         for futures in waiting:
             for future in futures:

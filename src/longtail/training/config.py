@@ -117,10 +117,6 @@ class TrainingConfig(DataConfig):
             if name in CALLER_S_OWN:
                 raise ValueError(f"`loss_arguments` must leave {', '.join(CALLER_S_OWN)} to the loop. Got {name!r}.")
 
-    def completed(self) -> Self:
-        """The configuration with what it leaves open taken from the network."""
-        return self
-
     @staticmethod
     def model_of(stored: Mapping[str, Any]) -> str:
         """The model of a configuration that a run folder holds; older ones have the depth of a ResNet instead."""

@@ -69,16 +69,20 @@ def run_experiment(
     existing = _existing_run(Path(out), resume=resume)
     if existing is not None:
         config = adopt(config, existing)
-    config = _with_paper_settings(resolve(config).completed())
+    config = _with_paper_settings(resolve(config))
     if existing is not None and existing.result is not None:
         existing.drop_checkpoint()  # left where the process ended between the result and this
         return existing
     fabric = make_fabric(config)
     with fabric.rank_zero_first():
         splits = load_splits(config, data, fabric.device, download=download, progress=progress)
+    if existing is not None:
+        _check_same_data(existing, splits)
+    of_images = len(splits.info.input_shape) > 1
+    config = config.completed() if of_images else config
     scorer = Scorer(splits.class_counts, config.many_above, config.few_below)
-    augment = augmentation(config.augmentations, splits.channels)
-    epochs = _epochs(config, splits, augment, fabric)
+    augment = augmentation(config.augmentations, splits.channels) if of_images else None
+    epochs, mix = _epochs(config, splits, augment, fabric), _mixing(config, splits)
     torch.manual_seed(derive_seed(config.seed))
     stage = make_stage(
         StageInput(config, splits, augment, fabric.device, fabric.autocast, fabric.world_size, first_stage, progress)
@@ -89,9 +93,11 @@ def run_experiment(
     with folder.lock(enabled=fabric.is_global_zero):
         if folder.result is not None:  # another process has ended it while this one was loading
             return folder
+        _check_same_data(folder, splits)
         if existing is not None:
             _restore(state, folder, writes=fabric.is_global_zero)
-        _keep_data(folder, splits, writes=fabric.is_global_zero)
+        if folder.data is None and fabric.is_global_zero:
+            folder.save_data(splits.info)
         loop = TrainingLoop(
             fabric,
             config,
@@ -100,7 +106,7 @@ def run_experiment(
             folder,
             evaluate=lambda: _evaluate(state.model, scorer, stage.splits, fabric),
             after_step=stage.after_step,
-            mix=_mixing(config, splits),
+            mix=mix,
             callbacks=callbacks,
             checkpoint_seconds=checkpoint_seconds,
         )
@@ -139,7 +145,10 @@ def _epochs(config: TrainingConfig, splits: Splits, augment: Augment | None, fab
     if processes > samples:
         raise ValueError(f"There must be at least one training image a process. Got {samples} for {processes}.")
     if config.batch_size > samples:
-        raise ValueError(f"`batch_size` must be at most {samples}, the training images. Got {config.batch_size}.")
+        raise ValueError(
+            f"`batch_size` must be at most {samples}, the training images. Got {config.batch_size}. "
+            f"Pass --batch-size {max(processes, samples // 2 // processes * processes)}."
+        )
     if config.batch_size % processes:
         raise ValueError(
             f"`batch_size` must be a multiple of {processes}, the number of processes. Got {config.batch_size}."
@@ -151,6 +160,8 @@ def _epochs(config: TrainingConfig, splits: Splits, augment: Augment | None, fab
 
 
 def _mixing(config: TrainingConfig, splits: Splits) -> Mix | None:
+    if config.mixing == "cutmix" and len(splits.info.input_shape) == 1:
+        raise ValueError('`mixing` must not be "cutmix" for features, which have no pixels. Got "cutmix".')
     counts, alpha = splits.class_counts, config.mixing_alpha
     known: dict[str, Mix | None] = {
         "none": None,
@@ -190,13 +201,10 @@ def _create(config: TrainingConfig, out: Path, fabric: "Fabric", *, resume: bool
     return RunFolder.open(out)
 
 
-def _keep_data(folder: RunFolder, splits: Splits, *, writes: bool) -> None:
-    """Write what the folder keeps of the data, or see that a resumed run finds the data that it began with."""
+def _check_same_data(folder: RunFolder, splits: Splits) -> None:
+    """A resumed run must find the data that it began with; older run folders do not say which."""
     known = folder.data
-    if known is None:
-        if writes:
-            folder.save_data(splits.info)
-    elif known["fingerprint"] != splits.info.fingerprint:
+    if known is not None and known.get("fingerprint") != splits.info.fingerprint:
         raise ValueError(
             f"`data` must be the data that the run {folder.path} was begun with. Its samples or labels differ. "
             "Start a new run with another --out."
@@ -240,6 +248,8 @@ def _finish(
     metrics, counts = folder.metrics, splits.class_counts
     fit_on = "validation" if splits.holds_out_every_class else "augmented"
     scores, notes = score_all(scorer, predictions["test"], predictions[fit_on])
+    if len(splits.validation) and fit_on != "validation":
+        notes.append("re-balancing is fitted on training samples: not every class has a validation sample")
     provenance = stage.provenance()
     result: dict[str, Any] = {
         "epoch": config.epochs,

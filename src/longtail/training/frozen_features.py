@@ -7,22 +7,22 @@ classifier this is folded into its weights at the end, so that the network that 
 import dataclasses
 import hashlib
 import json
-import os
-from pathlib import Path
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from longtail.data import FeatureViews, Split, Splits
 from longtail.models import Network, fold_batch_norm
+from longtail.runs import current_versions
 from longtail.training.epochs import Epochs
+from longtail.training.feature_cache import cached
 from longtail.training.network import make_network
 from longtail.training.own_config import OwnConfig
 from longtail.training.seeds import generator_for
 from longtail.training.stages import STAGES, StageInput
-from longtail.whole_file import write_whole
 
 
 class FrozenFeatures:
@@ -30,18 +30,25 @@ class FrozenFeatures:
 
     Args:
         given: the configuration and the splits: of images, or of features, which then need no backbone.
+
+    Raises:
+        ValueError: a configuration of another kind, or a first stage.
+        OSError: the cache can't be written.
     """
 
     def __init__(self, given: StageInput) -> None:
-        assert isinstance(given.config, OwnConfig)
+        if not isinstance(given.config, OwnConfig):
+            raise ValueError(f'`stage` "features" needs an `OwnConfig`. Got a {type(given.config).__name__}.')
         if given.first_stage is not None:
             raise ValueError("`first_stage` must be left out for the features of a pretrained network.")
         self.given, self.config = given, given.config
         network = make_network(self.config, len(given.splits.info.class_names), given.splits.info)
-        self.network = network.to(given.device).eval().requires_grad_(False)
-        self.model: nn.Module = self.network.classifier.requires_grad_(True)
+        layout = torch.channels_last if self.config.channels_last == "on" else torch.contiguous_format
+        self.network = network.to(given.device).to(memory_format=layout).eval().requires_grad_(False)
+        classifier = self.network.classifier.requires_grad_(True)
+        self.model = Network(nn.Identity(), classifier)  # a network computes logits in float32, whatever autocast says
         raw = self._features()
-        self.moments = _moments(raw.train) if isinstance(self.model, nn.Linear) else None
+        self.moments = _moments(raw.train) if isinstance(classifier, nn.Linear) else None
         train, validation, test = map(self._standardised, (raw.train, raw.validation, raw.test))
         self.splits = Splits(train, validation, test, raw.info)
 
@@ -56,33 +63,29 @@ class FrozenFeatures:
     def after_step(self) -> None:
         """Nothing."""
 
-    def scored(self) -> nn.Module:
+    def scored(self) -> Network:
         """The classifier: its inputs are the features."""
         return self.model
 
     def finished(self) -> Network:
         """The backbone with the classifier on its features as they are."""
         classifier = self.network.classifier
-        if self.moments is not None and isinstance(classifier, nn.Linear):
-            mean, scale = self.moments
-            folded = nn.Linear(classifier.in_features, classifier.out_features).to(self.given.device)
-            with torch.no_grad():
-                folded.weight.copy_(classifier.weight / scale)
-                folded.bias.copy_(classifier.bias - folded.weight @ mean)
-            return Network(self.network.backbone, folded, self.network.input_config)
-        return self.network
+        if self.moments is None or not isinstance(classifier, nn.Linear):
+            return self.network
+        return Network(self.network.backbone, _on_raw_features(classifier, *self.moments), self.network.input_config)
 
     def provenance(self) -> dict[str, Any]:
         """Whether the backbone was trained before, which every table must say."""
         config = self.config
-        trained = (
-            "pretrained" if config.pretrained else f"weights {config.weights}" if config.weights else "not trained"
-        )
-        return {"backbone": trained}
+        if _is_of_features(self.given.splits):
+            return {"backbone": "none, the data are features"}
+        if config.pretrained:
+            return {"backbone": "pretrained"}
+        return {"backbone": f"weights {config.weights}" if config.weights else "not trained"}
 
     def _features(self) -> Splits:
         splits = self.given.splits
-        if isinstance(splits.train, FeatureViews):
+        if _is_of_features(splits):
             return splits
         validation, test = (
             FeatureViews(self._kept(name, split)[None], split.target)
@@ -94,49 +97,46 @@ class FrozenFeatures:
         views = [self._kept("train", train)]
         for view in range(1, self.config.views):
             generator = generator_for(self.given.device, self.config.seed, 0, view)
-            views.append(self._kept(f"train, view {view}", train.augmented(self.given.augment, generator)))
+            augmented = train.augmented(self.given.augment, generator)
+            drawn = [*self.config.augmentations, self.config.seed, view]
+            views.append(self._kept(f"train, view {view}", augmented, drawn))
         return FeatureViews(torch.stack(views), train.target)
 
-    def _kept(self, name: str, split: Split) -> Tensor:
-        """From the cache, or computed and put there."""
-        path = cache_folder() / f"{self._key(name)}.npy"
-        if path.is_file():
-            return torch.from_numpy(np.load(path)).to(self.given.device)
-        features = self._computed(name, split)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with write_whole(path) as file:
-                np.save(file, features.cpu().numpy())
-        except OSError as error:
-            raise OSError(
-                f"The features could not be kept in {path.parent}: {error.strerror}. Make room there, or name another "
-                "folder in the environment variable LONGTAIL_CACHE."
-            ) from error
-        return features
+    def _kept(self, name: str, split: Split, drawn: list[Any] | None = None) -> Tensor:
+        """From the cache, or computed and put there; only computed where the content of the split is not known."""
+        content = getattr(split, "content", None)
+        if content is None or not len(split):
+            return self._computed(name, split)
+        key = hashlib.sha256(json.dumps([content, drawn, self._extractor_hash]).encode()).hexdigest()[:32]
+        return cached(key, len(split), lambda: self._computed(name, split)).to(self.given.device)
 
     def _computed(self, name: str, split: Split) -> Tensor:
         parts, done = [torch.zeros(0, self.network.classifier.weight.shape[1], device=self.given.device)], 0
-        network = fold_batch_norm(self.network)
         with torch.inference_mode(), self.given.autocast():
             for inputs in split.in_order():
-                parts.append(network.features(inputs).float())
+                parts.append(self._extract(inputs).float())
                 done += len(inputs)
                 if self.given.progress is not None:
                     self.given.progress(f"features of {name}", done / len(split))
-        return torch.cat(parts).clone()
+        return torch.cat(parts)
 
-    def _key(self, name: str) -> str:
-        """Of everything that the features depend on."""
-        config, info = self.config, self.given.splits.info
-        weights = b"".join(tensor.cpu().numpy().tobytes() for tensor in self.network.backbone.state_dict().values())
-        settings = {
-            "samples": name,
-            "data": info.fingerprint,
-            "input": [config.size, config.crop_pct, config.mean, config.std, config.precision, config.channels_last],
-            "model": config.model,
-            "augmented": [config.augmentations, config.seed] if "view" in name else [],
-        }
-        return hashlib.sha256(json.dumps(settings).encode() + weights).hexdigest()[:32]
+    @cached_property
+    def _extract(self) -> Callable[[Tensor], Tensor]:
+        return fold_batch_norm(self.network).features
+
+    @cached_property
+    def _extractor_hash(self) -> str:
+        """Of everything but the samples that features depend on: weights, settings, and what a trial gives."""
+        config = self.config
+        settings = [config.model, config.size, config.crop_pct, config.mean, config.std, config.precision]
+        known = {"settings": settings, "channels_last": config.channels_last, "versions": current_versions()}
+        digest = hashlib.sha256(json.dumps(known).encode())
+        for name, tensor in self.network.backbone.state_dict().items():
+            digest.update(name.encode() + tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        trial = torch.rand(2, *self.given.splits.info.input_shape, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode(), self.given.autocast():  # tells other code of a model of the same name
+            digest.update(self.network.features(trial.to(self.given.device)).float().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def _standardised(self, split: Split) -> FeatureViews:
         assert isinstance(split, FeatureViews)
@@ -144,6 +144,10 @@ class FrozenFeatures:
             return split
         mean, scale = self.moments
         return FeatureViews((split.features - mean) / scale, split.target)
+
+
+def _is_of_features(splits: Splits) -> bool:
+    return isinstance(splits.train, FeatureViews)
 
 
 def _moments(train: Split) -> tuple[Tensor, Tensor]:
@@ -154,13 +158,14 @@ def _moments(train: Split) -> tuple[Tensor, Tensor]:
     return features.mean(0), torch.where(scale > 1e-6 * features.abs().amax(0).clamp(min=1e-6), scale, 1.0)
 
 
-def cache_folder() -> Path:
-    """Where features are kept between runs."""
-    base = (
-        os.environ.get("LONGTAIL_CACHE")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "longtail"
-    )
-    return Path(base) / "features"
+def _on_raw_features(classifier: nn.Linear, mean: Tensor, scale: Tensor) -> nn.Linear:
+    """The same logits from features that are not standardised."""
+    folded = nn.Linear(classifier.in_features, classifier.out_features).to(classifier.weight.device)
+    with torch.no_grad():
+        weight = classifier.weight.double() / scale.double()
+        folded.weight.copy_(weight)
+        folded.bias.copy_(classifier.bias.double() - weight @ mean.double())
+    return folded
 
 
 STAGES["features"] = FrozenFeatures

@@ -95,9 +95,10 @@ def _built(model: str, head: Mapping[str, Any]) -> Network:
 def _told_by_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     """The classifier of a run that was kept before results told it."""
     scale = weights.get("classifier.scale")
+    first = "backbone.conv.weight" if "backbone.conv.weight" in weights else "conv.weight"
     return {
         "classifier": "nearest-mean" if "classifier.centre" in weights else "linear" if scale is None else "cosine",
         "num_classes": len(weights["classifier.weight"]),
-        "input_shape": (weights["conv.weight"].shape[1], 0, 0),
+        "input_shape": (weights[first].shape[1], 0, 0),
         **({} if scale is None else {"scale": float(scale)}),
     }

@@ -2,8 +2,9 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from longtail.arguments import check_integer
 from longtail.data import OwnDataConfig
 from longtail.models import DEFAULT_BACKBONE, make_backbone
 from longtail.training.config import TrainingConfig
@@ -27,12 +28,26 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
     views: int = 1
     """Copies of each training image whose features are kept: the first as it is, the others augmented."""
 
-    def completed(self) -> "OwnConfig":
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_integer("views", self.views, minimum=1)
+        if self.views > 1 and not self.augmentations:
+            raise ValueError(f"`views` must be 1 without `augmentations`, by which they differ. Got {self.views}.")
+        if self.stage == "features" and self.mixing == "cutmix":
+            raise ValueError('`mixing` must not be "cutmix" for features, which have no pixels. Got "cutmix".')
+
+    def completed(self) -> Self:
         """Size, normalisation and crop of the images as the network has them, where they are left open.
 
         Raises:
             ValueError: the network prefers none, and the configuration names none.
         """
+        pretrained = self.stage == "features" and self.weights is None if self.pretrained is None else self.pretrained
+        return dataclasses.replace(self, pretrained=pretrained, **self._of_the_network())
+
+    def _of_the_network(self) -> dict[str, Any]:
+        if self.size and self.mean and self.std and self.crop_pct:
+            return {}
         found = make_backbone(self.model, size=self.size).input_config
         asked: dict[str, Any] = {
             "size": self.size or (found.size[0] if found.size else None),
@@ -42,5 +57,4 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
         for name, value in asked.items():
             if not value:
                 raise ValueError(f"`{name}` must be given for {self.model}, which prefers none: pass --{name}.")
-        pretrained = self.stage == "features" and self.weights is None if self.pretrained is None else self.pretrained
-        return dataclasses.replace(self, **asked, crop_pct=self.crop_pct or found.crop_pct, pretrained=pretrained)
+        return {**asked, "crop_pct": self.crop_pct or found.crop_pct}

@@ -160,7 +160,10 @@ class SecondStage:
     """
 
     def __init__(self, given: StageInput) -> None:
-        assert isinstance(given.config, SecondStageConfig)
+        if not isinstance(given.config, SecondStageConfig):
+            raise ValueError(
+                f'`stage` "second-stage" needs a `SecondStageConfig`. Got a {type(given.config).__name__}.'
+            )
         if given.first_stage is None:
             raise ValueError("`first_stage` must be the run that the second stage starts from. Got none.")
         if given.processes > 1:

@@ -1,0 +1,328 @@
+"""Training on the features of a frozen network: what is kept, what is computed again, and what comes out."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from longtail.data import FeatureViews, OwnDataConfig, load_splits
+from longtail.models import BACKBONES, CifarBackbone, Network
+from longtail.runs import RunFolder
+from longtail.training import FrozenFeatures, TrainingConfig, TrainingStopped, run_experiment, trained_network
+from longtail.training.epochs import augmentation
+from longtail.training.feature_cache import cache_folder
+from longtail.training.stages import StageInput
+from training.own import MOMENTS, feature_table, features_config, write_photographs
+from training.test_resume import At, assert_same_end
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    return write_photographs(tmp_path_factory.mktemp("photographs"))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache/features"
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """The number of images that have passed through a backbone; a trial takes two."""
+    seen = []
+    forward = CifarBackbone.forward
+    monkeypatch.setattr(CifarBackbone, "forward", lambda self, x: (seen.append(len(x)), forward(self, x))[1])
+    return seen
+
+
+def stage_of(data, autocast=torch.no_grad, seed=0, **settings):
+    config = features_config(**settings)
+    splits = load_splits(config, data, CPU)
+    augment = augmentation(config.augmentations, 3)
+    torch.manual_seed(seed)  # of the backbone, which is not pretrained
+    return FrozenFeatures(StageInput(config, splits, augment, CPU, autocast))
+
+
+def inputs_of(folder, data, **settings):
+    config = OwnDataConfig(size=16, **(MOMENTS | settings))
+    splits = load_splits(config, data, CPU)
+    return {name: torch.cat(list(getattr(splits, name).in_order())) for name in ("train", "validation", "test")}
+
+
+@pytest.mark.parametrize("loss", ["gala", "ldam"])
+def test_the_network_that_is_kept_gives_the_logits_that_were_kept(photographs, tmp_path, loss):
+    folder = run_experiment(features_config(loss=loss), data=photographs, out=tmp_path / "run")
+    network = trained_network(folder)
+    assert type(network.classifier).__name__ == {"gala": "Linear", "ldam": "CosineClassifier"}[loss]
+    for name, inputs in inputs_of(folder, photographs).items():
+        with torch.no_grad():
+            logits = network(inputs).numpy()
+        kept, target = folder.load_predictions(name)
+        np.testing.assert_allclose(logits, kept, rtol=1e-4, atol=1e-4)
+        assert len(target) == len(inputs)
+    assert folder.result["backbone"] == "not trained"
+    assert folder.result["network"]["input_shape"] == [3, 16, 16]
+    assert folder.result["test"]["raw"]["balanced_accuracy"] > 0.5  # the classes differ in colour
+
+
+def test_the_classifier_learns_from_standardised_features(photographs):
+    stage = stage_of(photographs)
+    features = stage.splits.train.features[0]
+    torch.testing.assert_close(features.mean(0), torch.zeros(64), atol=1e-5, rtol=0)
+    spread = features.std(0, correction=0)
+    assert ((spread - 1).abs() < 1e-3).logical_or(spread == 0).all()
+    assert [p.shape for group in stage.parameter_groups() for p in group["params"]] == [(3, 64), (3,)]
+    assert not any(p.requires_grad for p in stage.network.backbone.parameters())
+
+
+def test_features_are_computed_once(photographs, passes, cache):
+    first = stage_of(photographs)
+    assert sum(passes) > 38
+    assert len(list(cache.iterdir())) == 3
+    passes.clear()
+    second = stage_of(photographs)
+    assert passes == [2]  # the trial that tells the network
+    for name in ("train", "validation", "test"):
+        assert torch.equal(getattr(first.splits, name).features, getattr(second.splits, name).features)
+
+
+def changed_size(folder):
+    return {"size": 24}
+
+
+def other_weights(folder):
+    return {"seed": 1}
+
+
+def other_model(folder):
+    return {"model": "resnet14-cifar"}
+
+
+def other_normalisation(folder):
+    return {"std": (0.3, 0.3, 0.3)}
+
+
+def touched_file(folder):
+    for path in folder.glob("*/*.png"):
+        status = path.stat()
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    return {}
+
+
+def other_precision(folder):
+    return {"precision": "bfloat16"}
+
+
+CHANGES = [changed_size, other_weights, other_model, other_normalisation, touched_file, other_precision]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_features_are_computed_again_when_what_they_depend_on_changes(change, tmp_path, passes, cache):
+    folder = write_photographs(tmp_path / "photographs")
+    stage_of(folder)
+    passes.clear()
+    stage_of(folder, **change(folder))
+    assert sum(passes) > 38
+    assert len(list(cache.iterdir())) == 6
+
+
+def test_features_are_computed_again_when_a_model_of_the_same_name_has_other_code(photographs, passes, monkeypatch):
+    class Doubled(CifarBackbone):
+        def forward(self, images):
+            return 2 * super().forward(images)
+
+    for backbone, computed in ((CifarBackbone, True), (CifarBackbone, False), (Doubled, True)):
+        monkeypatch.setitem(BACKBONES, "mine", lambda backbone=backbone: backbone(8))
+        passes.clear()
+        stage_of(photographs, model="mine")
+        assert (sum(passes) > 38) == computed
+
+
+def test_a_damaged_file_of_the_cache_is_replaced(photographs, cache):
+    first = stage_of(photographs)
+    for path, content in zip(sorted(cache.iterdir()), (b"", b"noise", None), strict=True):
+        path.write_bytes(path.read_bytes()[:-8] if content is None else content)
+    assert torch.equal(stage_of(photographs).splits.train.features, first.splits.train.features)
+    assert all(np.load(path).shape[1] == 64 for path in cache.iterdir())
+
+
+def test_data_whose_content_is_unknown_are_not_cached(cache, passes):
+    class Pictures(torch.utils.data.Dataset):
+        def __init__(self, seed):
+            self.images = np.random.default_rng(seed).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+            self.targets = [0] * 30 + [1] * 10
+
+        def __len__(self):
+            return 40
+
+        def __getitem__(self, index):
+            return torch.from_numpy(self.images[index]).permute(2, 0, 1), self.targets[index]
+
+    one, other = (stage_of(Pictures(seed)).splits.train.features for seed in (0, 1))
+    assert not torch.equal(one, other)
+    assert not cache.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_said_before_anything_is_computed(photographs, tmp_path, monkeypatch, passes):
+    (tmp_path / "file").write_text("a file")
+    monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OSError, match=r"^Features could not be kept in .*file/features: Not a directory\. .*CACHE\.$"):
+        run_experiment(features_config(), data=photographs, out=tmp_path / "run")
+    assert passes == [2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_full_disk_leaves_nothing_half_written(photographs, tmp_path, monkeypatch, cache):
+    def full(file, array):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("longtail.training.feature_cache.np.save", full)
+    with pytest.raises(OSError, match=r"Features could not be kept in .*: No space left on device\. Make room"):
+        run_experiment(features_config(), data=photographs, out=tmp_path / "run")
+    assert list(cache.iterdir()) == []
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_that_vanishes_is_named_and_not_taken_for_the_cache(tmp_path, monkeypatch):
+    folder = write_photographs(tmp_path / "photographs")
+    config = features_config()
+    splits = load_splits(config, folder, CPU)
+    for path in folder.glob("bee/*.png"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"bee/\d+\.png must be an image file. It is missing"):
+        FrozenFeatures(StageInput(config, splits, None, CPU, torch.no_grad))
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
+    assert cache_folder() == tmp_path / "cache/features"
+    monkeypatch.delenv("LONGTAIL_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg/longtail/features"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache/longtail/features"
+
+
+def test_views_are_augmented_copies_of_the_training_images(photographs, passes, cache):
+    settings = {"views": 3, "augmentations": ("crop", "flip")}
+    plain, stage = stage_of(photographs), stage_of(photographs, **settings)
+    features = stage.splits.train.features
+    assert features.shape == (3, 25, 64)
+    assert len(list(cache.iterdir())) == 5  # train, validation and test are shared
+    raw = (features * stage.moments[1] + stage.moments[0])[0]
+    torch.testing.assert_close(raw, plain.splits.train.features[0] * plain.moments[1] + plain.moments[0])
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not torch.allclose(features[one], features[other])
+    assert len(stage.splits.test.features) == 1
+    passes.clear()
+    assert torch.equal(stage_of(photographs, **settings).splits.train.features, features)
+    assert passes == [2]
+
+
+def test_progress_is_told(photographs):
+    told, config = [], features_config()
+    splits = load_splits(config, photographs, CPU)
+    FrozenFeatures(
+        StageInput(config, splits, None, CPU, torch.no_grad, progress=lambda what, share: told.append((what, share)))
+    )
+    assert [line for line in told if line[1] == 1.0] == [
+        (f"features of {name}", 1.0) for name in ("validation", "test", "train")
+    ]
+
+
+def test_a_table_of_features_needs_no_backbone(tmp_path, monkeypatch, cache):
+    for module in ("timm", "torchvision"):
+        monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
+    config = features_config(model="tf_efficientnet_lite0", pretrained=None, size=None, mean=(), std=())
+    folder = run_experiment(config, data=feature_table(), out=tmp_path / "run")
+    assert folder.result["backbone"] == "none, the data are features"
+    assert folder.result["network"]["input_shape"] == [5]
+    assert not cache.exists()
+    network = trained_network(folder)
+    assert isinstance(network.backbone, nn.Identity)
+    splits = load_splits(OwnDataConfig(), feature_table(), CPU)
+    with torch.no_grad():
+        logits = network(next(splits.test.in_order())).numpy()
+    np.testing.assert_allclose(logits, folder.load_predictions("test")[0], rtol=1e-4, atol=1e-4)
+    assert folder.data["mean"] == []
+
+
+def test_a_table_can_be_trained_on_from_scratch_too(tmp_path):
+    config = features_config(stage="scratch", learning_rate=1e-6, augmentations=("auto_augment",))
+    folder = run_experiment(config, data=feature_table(columns=1), out=tmp_path / "run")
+    assert trained_network(folder)(torch.zeros(2, 1)).shape == (2, 3)
+
+
+def test_constant_features_are_left_as_they_are():
+    stage = stage_of(feature_table())
+    _, scale = stage.moments
+    assert scale[-1] == 1
+    assert (stage.splits.train.features[..., -1] == 0).all()
+    assert stage.splits.train.features.isfinite().all()
+    torch.testing.assert_close(stage.splits.train.features[0, :, :-1].std(0, correction=0), torch.ones(4))
+
+
+def test_logits_are_computed_in_float32_under_autocast():
+    def autocast():
+        return torch.autocast("cpu", torch.bfloat16)
+
+    stage = stage_of(feature_table(), autocast)
+    features = stage.splits.test.features[0]
+    with autocast(), torch.no_grad():
+        logits = stage.scored()(features)
+        expected = stage.network.classifier
+    assert logits.dtype == torch.float32
+    with torch.no_grad():
+        assert torch.equal(logits, expected(features))
+
+
+@pytest.mark.parametrize(("mixing", "sampler"), [("none", "class-balanced"), ("mixup", "shuffle")])
+def test_a_run_that_is_stopped_ends_as_one_that_was_not(photographs, tmp_path, mixing, sampler, monkeypatch):
+    config = features_config(mixing=mixing, sampler=sampler, views=2, augmentations=("flip",))
+    run_experiment(config, data=photographs, out=tmp_path / "whole")
+    monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "another"))
+    stop = At(4, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingStopped):
+        run_experiment(config, data=photographs, out=tmp_path / "run", callbacks=[stop])
+    again = At(0, None)
+    run_experiment(config, data=photographs, out=tmp_path / "run", resume=True, callbacks=[again])
+    assert again.began == (2, 1)
+    assert_same_end(tmp_path / "run", tmp_path / "whole")
+
+
+def test_what_does_not_suit_the_stage_is_refused(photographs, tmp_path):
+    splits = load_splits(features_config(), photographs, CPU)
+    plain = TrainingConfig(stage="features")
+    with pytest.raises(ValueError, match='`stage` "features" needs an `OwnConfig`. Got a TrainingConfig'):
+        FrozenFeatures(StageInput(plain, splits, None, CPU, torch.no_grad))
+    folder = run_experiment(features_config(epochs=1), data=photographs, out=tmp_path / "run")
+    with pytest.raises(ValueError, match="`first_stage` must be left out"):
+        FrozenFeatures(StageInput(features_config(), splits, None, CPU, torch.no_grad, first_stage=folder))
+    with pytest.raises(ValueError, match='`mixing` must not be "cutmix" for features'):
+        run_experiment(features_config(stage="scratch", mixing="cutmix"), data=feature_table(), out=tmp_path / "cutmix")
+    with pytest.raises(ValueError, match=r"`batch_size` must be at most 25, the training images. Got 64. Pass --batch"):
+        run_experiment(features_config(batch_size=64), data=photographs, out=tmp_path / "batch")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "run"]
+
+
+def test_classes_without_a_validation_sample_are_noted(photographs, tmp_path):
+    config = features_config(validation=0.05, epochs=1)
+    folder = run_experiment(config, data=photographs, out=tmp_path / "run")
+    assert folder.result["fit_on"] == "augmented"
+    assert (
+        "re-balancing is fitted on training samples: not every class has a validation sample"
+        in (folder.result["notes"])
+    )
+    whole = run_experiment(features_config(validation=0.0, epochs=1), data=photographs, out=tmp_path / "none")
+    assert "validation" not in whole.result
+    assert not any("not every class" in note for note in whole.result["notes"])
+    assert isinstance(trained_network(RunFolder.open(tmp_path / "none")), Network)
+    assert isinstance(load_splits(OwnDataConfig(), feature_table(), CPU).train, FeatureViews)
