@@ -39,7 +39,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
 
     write_photographs(place / "other", {"green frog": 4, "red deer": 4}, seed=3)
     assert main(["evaluate", "runs/LATEST", "--data", "other"]) == 0
-    assert "fix.json" in capsys.readouterr().out
+    assert "raw" in capsys.readouterr().out
     assert main(["train", "animals", *OPTIONS]) == 2
     assert "To go on with it pass --resume" in capsys.readouterr().err
     assert main(["train", "animals", *OPTIONS, "--resume"]) == 0

@@ -21,6 +21,9 @@ def evaluate_on(
         progress: is told what is done, and the share of it.
         **options: of `read_data`.
 
+    Returns:
+        The scores by row, in [0, 1]: "raw", and another row where the fix moves decisions.
+
     Raises:
         ValueError: classes that the run does not have, or data of another kind than it was trained on.
     """
@@ -31,8 +34,8 @@ def evaluate_on(
     config = predictor.config
     scorer = Scorer(np.asarray(predictor.info.class_counts), config.many_above, config.few_below)
     scores = {"raw": scorer(logits, target)}
-    if predictor.fix is not None:
-        scores[f"fix.json, {predictor.fix.method}"] = scorer(np.asarray(predictor.fix.predict(logits)), target)
+    if predictor.fix is not None and np.any(predictor.fix.offset):
+        scores[f"with fix.json ({predictor.fix.method})"] = scorer(np.asarray(predictor.fix.predict(logits)), target)
     return scores
 
 
@@ -50,13 +53,27 @@ def _target_of_the_run(samples: Samples, class_names: tuple[str, ...]) -> np.nda
     return np.asarray(order[samples.target])
 
 
+def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> np.ndarray:
+    """The features, columns matched by name where both have names."""
+    assert samples.features is not None
+    trained, given = predictor.info.feature_names, samples.feature_names
+    if trained is None or given is None or trained == given:
+        return samples.features
+    if missing := [name for name in trained if name not in given]:
+        raise ValueError(
+            f"`data` must have the feature columns that the run was trained on. {len(missing)} are missing: "
+            f"{', '.join(missing[:5])}."
+        )
+    return samples.features[:, [given.index(name) for name in trained]]
+
+
 def _inputs(samples: Samples, predictor: Predictor) -> Any:
     """What the predictor takes of the samples."""
     expects = "features" if len(predictor.info.input_shape) == 1 else "images"
     if (samples.kind == "features") != (expects == "features") or samples.kind == "labels":
         raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind}.")
     if samples.features is not None:
-        return samples.features
+        return _in_the_order_of_training(samples, predictor)
     if samples.files is not None:
         return samples.paths
     return list(samples.images) if samples.images is not None else [item[0] for item in samples.items]

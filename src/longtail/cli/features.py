@@ -22,7 +22,7 @@ def features(
     path_column: str | None = None,
     on_bad_file: str = "fail",
 ) -> None:
-    """Write the features that a pretrained network gives for your images, for any other tool.
+    """Extract features of your images with a pretrained network, for any other tool.
 
     Args:
         data: A folder of class folders, a list or a table of paths, or arrays of images.

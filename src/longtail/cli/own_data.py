@@ -9,7 +9,7 @@ KINDS = "a folder of class folders, a list (.txt), a table (.csv, .tsv, .jsonl, 
 
 
 def with_recipe(arguments: Sequence[str]) -> list[str]:
-    """`train PATH …` as `train features --data PATH …`; everything else as it is.
+    """`train PATH …` as `train features --data PATH …`, and `--no-pretrained` as `--pretrained False`.
 
     Raises:
         ValueError: the first argument of `train` is neither a recipe nor a path.

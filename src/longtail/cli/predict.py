@@ -17,7 +17,7 @@ def predict(
     top: int = 1,
     out: Path | None = None,
 ) -> None:
-    """Name the classes of new images, with calibrated probabilities, by a run that was trained on your own data.
+    """Predict the classes of new images, with calibrated probabilities.
 
     Args:
         run: Folder of the run, such as runs/LATEST.
@@ -31,6 +31,11 @@ def predict(
 
     check_integer("top", top, minimum=1)
     predictor = load(run)
+    if len(predictor.info.input_shape) == 1:
+        raise ValueError(
+            f"`run` must be a run on images. {run} was trained on {predictor.info.input_shape[0]} features: use "
+            "longtail.load(run).batch(X) in Python, or longtail evaluate RUN --data TABLE."
+        )
     paths = listed(files)
     with Passes(counted=False) as passes:
         probability = predictor.probabilities(paths, progress=passes)
@@ -78,9 +83,7 @@ def listed(files: Sequence[Path]) -> list[Path]:
             )
     missing = [path for path in found if not path.is_file()]
     if missing:
-        raise FileNotFoundError(
-            f"`files` must exist. {len(missing):,} that a list names are missing, such as {missing[0]}."
-        )
+        raise FileNotFoundError(f"`files` must exist. {len(missing):,} listed files are missing, such as {missing[0]}.")
     if not found:
         raise ValueError("`files` must name at least one image. Got none.")
     return found

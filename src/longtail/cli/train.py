@@ -37,7 +37,7 @@ def train(
     checkpoint_seconds: float = 60.0,
     record_gradients: bool = False,
 ) -> None:
-    """Train a model on your own data, longtail train photos/, or as a recipe says, and score it.
+    """Train on your own data (longtail train photos/) or with the recipe of a benchmark, then evaluate.
 
     A path is trained on with the recipe features: a folder of class folders (or of train, val and test that hold them),
     a list of paths and labels, a table of paths or of numeric features, arrays. Each recipe lists its settings, and
@@ -47,7 +47,7 @@ def train(
         recipe: The recipes.
         data: Your own data, or the folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
         out: Folder of the run; by default one in runs/, named by loss, seed and what differs from the recipe.
-        resume: Go on with the run in that folder, to the very result that it would have had; begin it if it is new.
+        resume: Resume the run in that folder, bit-identically; start it if the folder does not exist.
         download: Fetch the data set into the data folder if it is missing.
         checkpoint_seconds: Time between two checkpoints; what was done since the last is done again on resuming.
         record_gradients: Keep the gradient that each classifier receives, and from which class, for the report.

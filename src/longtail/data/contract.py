@@ -74,6 +74,7 @@ class DataInfo:
     Attributes:
         class_names: (C,) in the order of the logits.
         class_counts: (C,) training samples.
+        feature_names: (D,) of features whose columns have names.
         input_shape: of one sample as the network takes it, without the batch.
         mean, std: per channel, of images in [0, 1]; empty for features.
         crop_pct: share of the resized image that the centre crop keeps, where images are resized.
@@ -89,6 +90,7 @@ class DataInfo:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     crop_pct: float = 1.0
+    feature_names: tuple[str, ...] | None = None
     fingerprint: str = ""
     notes: tuple[str, ...] = ()
     origin: str | None = None

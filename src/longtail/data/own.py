@@ -75,7 +75,7 @@ def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | 
 def _description(config: OwnDataConfig, train: Samples) -> dict[str, Any]:
     """What an input is, in the words of `DataInfo`."""
     if train.features is not None:
-        return {"input_shape": (train.features.shape[1],)}
+        return {"input_shape": (train.features.shape[1],), "feature_names": train.feature_names}
     shape = (3, config.size, config.size)
     return {"input_shape": shape, "mean": config.mean, "std": config.std, "crop_pct": config.crop_pct or 1.0}
 

@@ -92,6 +92,11 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     if first.result is None:
         raise ValueError(f"`first` must be a complete run. Got {first.path}, which has no result yet. Resume it.")
     method, config = SECOND_STAGES[name], stored_config(first)
+    if config.dataset == "own":
+        raise ValueError(
+            f"`first` must be a run of a built-in data set: second stages on your own data are not there yet. Got "
+            f"{first.path}. Train with another --loss instead."
+        )
     kept = {f.name: getattr(config, f.name) for f in dataclasses.fields(TrainingConfig) if f.name != "stage"}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
     machine = {"device": "auto", "threads": None, "processes": None}  # as this process finds it

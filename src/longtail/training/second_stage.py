@@ -8,6 +8,7 @@ where statistics of batch norm go on learning (MiSLAS), the images pass through 
 import copy
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -100,6 +101,16 @@ def stored_config(folder: RunFolder) -> TrainingConfig:
         raise ValueError(
             f"`folder` must be a training run that this version knows. Got {folder.path}, whose run.json says: {error}"
         ) from None
+
+
+def config_from_json(stored: Mapping[str, Any]) -> TrainingConfig:
+    """The configuration that JSON holds, of the class that its settings belong to.
+
+    Raises:
+        ValueError: settings that this version does not know.
+    """
+    own = OwnConfig if "on_bad_file" in stored else TrainingConfig
+    return (SecondStageConfig if "second_stage" in stored else own).from_json(stored)
 
 
 def checksum(first: RunFolder) -> str:
