@@ -60,9 +60,7 @@ def main() -> None:
         capture_output=True,
     )
     rate = options.files / (time.perf_counter() - start)
-    print(
-        f"longtail predict of {options.files:,} files: {rate:.0f} a second with its start, ratio {rate / extraction:.2f}"
-    )
+    print(f"longtail predict of {options.files:,} files: {rate:.0f} a second with start, ratio {rate / extraction:.2f}")
 
 
 if __name__ == "__main__":
