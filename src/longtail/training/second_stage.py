@@ -8,6 +8,7 @@ where statistics of batch norm go on learning (MiSLAS), the images pass through 
 import copy
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail.arguments import check_fraction, check_integer, check_positive
-from longtail.data import FeatureViews, Split, Splits
+from longtail.data import FeatureViews, OwnDataConfig, Split, Splits
 from longtail.losses.catalogue import LOSSES
 from longtail.models import NearestMeans, Network
 from longtail.posthoc import NearestClassMean, TauNormalization, tau_normalized
@@ -31,6 +32,7 @@ OF_THE_FIRST = (
     *("dataset", "imbalance", "profile", "subset_seed", "validation", "validation_per_class", "shrink"),
     *("model", "mean", "std"),
 )
+OF_OWN_DATA = ("test_share", "size", "crop_pct")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,11 @@ class SecondStageConfig(TrainingConfig):
             raise ValueError(f"`loss` must not need a cosine head in a second stage. Got {self.loss!r}.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnSecondStageConfig(OwnDataConfig, SecondStageConfig):
+    """A second stage on the user's own data."""
+
+
 def stored_config(folder: RunFolder) -> TrainingConfig:
     """The configuration of a run, of the first or a second stage.
 
@@ -92,14 +99,18 @@ def stored_config(folder: RunFolder) -> TrainingConfig:
     """
     try:
         stored = folder.header["config"]
-        kind = (
-            SecondStageConfig if "second_stage" in stored else OwnConfig if "on_bad_file" in stored else TrainingConfig
-        )
-        return kind.from_json(stored)
+        return _kind_of(stored).from_json(stored)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(
             f"`folder` must be a training run that this version knows. Got {folder.path}, whose run.json says: {error}"
         ) from None
+
+
+def _kind_of(stored: Mapping[str, Any]) -> type[TrainingConfig]:
+    own = "on_bad_file" in stored
+    if "second_stage" in stored:
+        return OwnSecondStageConfig if own else SecondStageConfig
+    return OwnConfig if own else TrainingConfig
 
 
 def checksum(first: RunFolder) -> str:
@@ -228,7 +239,7 @@ class SecondStage:
                 f"`first_stage` must be the run that this second stage began from, of checksum {config.first_stage}. "
                 f"Got {first.path}, of {checksum(first)}."
             )
-        _check_same_data(config, stored_config(first))
+        _check_same_data(config, splits, first)
         network = trained_network(first).to(self.given.device)
         if not isinstance(network.classifier, nn.Linear) and config.classifier in ("kept", "tau-normalised"):
             raise ValueError(
@@ -255,12 +266,15 @@ class SecondStage:
         return longest
 
 
-def _check_same_data(config: SecondStageConfig, first: TrainingConfig) -> None:
-    for name in OF_THE_FIRST:
+def _check_same_data(config: SecondStageConfig, splits: Splits, folder: RunFolder) -> None:
+    first = stored_config(folder)
+    for name in OF_THE_FIRST + (OF_OWN_DATA if isinstance(first, OwnDataConfig) else ()):
         if getattr(config, name) != getattr(first, name):
             raise ValueError(
                 f"`{name}` must be as in the first stage, {getattr(first, name)!r}. Got {getattr(config, name)!r}."
             )
+    if folder.data is not None and folder.data.get("fingerprint") != splits.info.fingerprint:
+        raise ValueError(f"`data` must be those of the first stage, {folder.path}. Its samples or labels differ.")
 
 
 def _normalise_lengths(network: Network, splits: Splits, autocast: Autocast) -> str:
