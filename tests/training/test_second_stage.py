@@ -20,9 +20,10 @@ from longtail.training import TrainingStopped, run_experiment
 from longtail.training.epochs import Epochs, augmentation
 from longtail.training.network import trained_network
 from longtail.training.schedule import learning_rate
-from longtail.training.second_stage import RetrainedClassifier, SecondStage, features_of
+from longtail.training.second_stage import RetrainedClassifier, SecondStage, features_of, stored_config
 from longtail.training.stages import StageInput
 from reference import second_stages as reference
+from training.own import features_config, scratch_config, write_photographs
 from training.test_resume import At, assert_same_end
 from training.tiny import tiny_cifar10, tiny_config
 
@@ -76,6 +77,26 @@ def test_a_second_stage_is_a_run_like_any_other(method, run, first, tiny):
     with torch.no_grad():
         logits = torch.cat([network(images) for images in sets.test.in_order()])
     torch.testing.assert_close(logits.numpy(), folder.load_predictions("test")[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("made", [scratch_config, features_config])
+def test_own_data_have_second_stages_too(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "cache"))
+    photographs = write_photographs(tmp_path / "photographs")
+    first = run_experiment(made(loss="ce"), data=photographs, out=tmp_path / "first")
+    config = second_stage(first, "crt", epochs=2, batch_size=8)
+    folder = run_experiment(config, data=photographs, out=tmp_path / "crt", first_stage=first)
+    assert stored_config(folder).size == 16
+    network = trained_network(folder)
+    sets = load_splits(stored_config(first), photographs, CPU)
+    with torch.no_grad():
+        logits = torch.cat([network(images) for images in sets.test.in_order()])
+    torch.testing.assert_close(logits.numpy(), folder.load_predictions("test")[0], rtol=1e-4, atol=1e-4)
+    assert changed(folder, first) == {"classifier.weight", "classifier.bias"}
+    (photographs / "ant/0.png").rename(photographs / "ant/new.png")
+    with pytest.raises(ValueError, match=r"`data` must be those of the first stage, .*first. Its samples or labels"):
+        run_experiment(config, data=photographs, out=tmp_path / "other", first_stage=first)
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("method", ["crt", "lws", "weight-balancing", "tau-norm"])
@@ -255,7 +276,7 @@ def test_weights_that_are_not_of_the_run_are_refused(first, tmp_path):
     shutil.copytree(first.path, tmp_path / "run")
     header = (tmp_path / "run/run.json").read_text()
     (tmp_path / "run/run.json").write_text(header.replace("resnet8-cifar", "resnet14-cifar"))
-    with pytest.raises(ValueError, match="weights.pt must hold a ResNet-14, as run.json says. It does not"):
+    with pytest.raises(ValueError, match="weights.pt must hold the weights of resnet14-cifar, as run.json says"):
         trained_network(RunFolder.open(tmp_path / "run"))
 
 

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from longtail.arguments import check_choice
+from longtail.data import OwnDataConfig
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
-from longtail.training.second_stage import SecondStageConfig, checksum, stored_config
+from longtail.training.second_stage import OwnSecondStageConfig, SecondStageConfig, checksum, stored_config
 
 
 @dataclass(frozen=True)
@@ -92,16 +93,14 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     if first.result is None:
         raise ValueError(f"`first` must be a complete run. Got {first.path}, which has no result yet. Resume it.")
     method, config = SECOND_STAGES[name], stored_config(first)
-    if config.dataset == "own":
-        raise ValueError(
-            f"`first` must be a run of a built-in data set: second stages on your own data are not there yet. Got "
-            f"{first.path}. Train with another --loss instead."
-        )
-    kept = {f.name: getattr(config, f.name) for f in dataclasses.fields(TrainingConfig) if f.name != "stage"}
+    kind = OwnSecondStageConfig if isinstance(config, OwnDataConfig) else SecondStageConfig
+    own = {f.name for f in dataclasses.fields(kind)} - {f.name for f in dataclasses.fields(SecondStageConfig)}
+    shared = {f.name for f in dataclasses.fields(TrainingConfig)} - {"stage"}
+    kept = {name: getattr(config, name) for name in shared | own}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
     machine = {"device": "auto", "threads": None, "processes": None}  # as this process finds it
     changes: dict[str, Any] = {**plain, **machine, "warmup_epochs": 0, "weight_decay": 5e-4, **method.settings}
     if "learning_rate" in method.settings and "learning_rate" not in settings:
         batch_size = settings.get("batch_size", config.batch_size)
         changes["learning_rate"] = method.settings["learning_rate"] * batch_size / method.batch_size
-    return SecondStageConfig(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))
+    return kind(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail.arguments import check_fraction, check_integer, check_positive
-from longtail.data import FeatureViews, Split, Splits
+from longtail.data import FeatureViews, OwnDataConfig, Split, Splits
 from longtail.losses.catalogue import LOSSES
 from longtail.models import NearestMeans, Network
 from longtail.posthoc import NearestClassMean, TauNormalization, tau_normalized
@@ -32,6 +32,7 @@ OF_THE_FIRST = (
     *("dataset", "imbalance", "profile", "subset_seed", "validation", "validation_per_class", "shrink"),
     *("model", "mean", "std"),
 )
+OF_OWN_DATA = ("test_share", "size", "crop_pct")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,11 @@ class SecondStageConfig(TrainingConfig):
             raise ValueError(f"`loss` must not need a cosine head in a second stage. Got {self.loss!r}.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnSecondStageConfig(OwnDataConfig, SecondStageConfig):
+    """A second stage on the user's own data."""
+
+
 def stored_config(folder: RunFolder) -> TrainingConfig:
     """The configuration of a run, of the first or a second stage.
 
@@ -92,11 +98,7 @@ def stored_config(folder: RunFolder) -> TrainingConfig:
         ValueError: it is no training run, or of a version that has other settings.
     """
     try:
-        stored = folder.header["config"]
-        kind = (
-            SecondStageConfig if "second_stage" in stored else OwnConfig if "on_bad_file" in stored else TrainingConfig
-        )
-        return kind.from_json(stored)
+        return config_from_json(folder.header["config"])
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(
             f"`folder` must be a training run that this version knows. Got {folder.path}, whose run.json says: {error}"
@@ -109,8 +111,14 @@ def config_from_json(stored: Mapping[str, Any]) -> TrainingConfig:
     Raises:
         ValueError: settings that this version does not know.
     """
-    own = OwnConfig if "on_bad_file" in stored else TrainingConfig
-    return (SecondStageConfig if "second_stage" in stored else own).from_json(stored)
+    return _kind_of(stored).from_json(stored)
+
+
+def _kind_of(stored: Mapping[str, Any]) -> type[TrainingConfig]:
+    own = "on_bad_file" in stored
+    if "second_stage" in stored:
+        return OwnSecondStageConfig if own else SecondStageConfig
+    return OwnConfig if own else TrainingConfig
 
 
 def checksum(first: RunFolder) -> str:
@@ -239,7 +247,7 @@ class SecondStage:
                 f"`first_stage` must be the run that this second stage began from, of checksum {config.first_stage}. "
                 f"Got {first.path}, of {checksum(first)}."
             )
-        _check_same_data(config, stored_config(first))
+        _check_same_data(config, splits, first)
         network = trained_network(first).to(self.given.device)
         if not isinstance(network.classifier, nn.Linear) and config.classifier in ("kept", "tau-normalised"):
             raise ValueError(
@@ -266,12 +274,15 @@ class SecondStage:
         return longest
 
 
-def _check_same_data(config: SecondStageConfig, first: TrainingConfig) -> None:
-    for name in OF_THE_FIRST:
+def _check_same_data(config: SecondStageConfig, splits: Splits, folder: RunFolder) -> None:
+    first = stored_config(folder)
+    for name in OF_THE_FIRST + (OF_OWN_DATA if isinstance(first, OwnDataConfig) else ()):
         if getattr(config, name) != getattr(first, name):
             raise ValueError(
                 f"`{name}` must be as in the first stage, {getattr(first, name)!r}. Got {getattr(config, name)!r}."
             )
+    if folder.data is not None and folder.data.get("fingerprint") != splits.info.fingerprint:
+        raise ValueError(f"`data` must be those of the first stage, {folder.path}. Its samples or labels differ.")
 
 
 def _normalise_lengths(network: Network, splits: Splits, autocast: Autocast) -> str:
