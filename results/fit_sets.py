@@ -1,6 +1,6 @@
 """Which data the inductive fit should use: runs of CIFAR-LT, re-balanced by fits on several splits.
 
-    python results/fit_splits.py RUN [RUN …] --data DIR [--passes 1 4]
+    python results/fit_sets.py RUN [RUN …] --data DIR [--passes 1 4]
 
 For each run the test accuracy of its raw predictions, and of its predictions re-balanced (one step, τ = 1) by a fit on
 the training images as they are, on as many augmented passes over them, on its held-out images where it has any, and,

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from longtail.plain_json import to_json
-from longtail.training import SecondStageConfig, TrainingConfig
+from longtail.training import config_from_json
 
 
 def current(stored: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a kept run with today's names; one that is newer than the run has its default."""
-    kind = SecondStageConfig if "second_stage" in stored else TrainingConfig
-    settings: dict[str, Any] = json.loads(to_json(vars(kind.from_json(stored))))
+    settings: dict[str, Any] = json.loads(to_json(vars(config_from_json(stored))))
     return settings
 
 

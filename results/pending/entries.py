@@ -15,6 +15,7 @@ A group of runs has
 """
 
 import itertools
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from longtail.recipes import RECIPES, SECOND_STAGES, second_stage
 from longtail.runs import RunFolder
 from longtail.training import TrainingConfig
 
+TYPES = {"priority": int, "settings": dict, "each": dict, "gpu": bool, "gradients": bool}
 KEYS = ("name", "why", "priority", "recipe", "settings", "each", "gpu", "gradients", "after", "stage")
 NEEDED = ("name", "why", "recipe")
 
@@ -76,6 +78,9 @@ def _entries(group: Mapping[str, Any], where: str) -> Iterator[Entry]:
         raise ValueError(f"{where} must have the keys {', '.join(KEYS)}. Got {', '.join(unknown)}.")
     if missing := [key for key in NEEDED if key not in group]:
         raise ValueError(f"{where} must have the keys {', '.join(NEEDED)}. Missing: {', '.join(missing)}.")
+    for key, value in group.items():
+        if not isinstance(value, TYPES.get(key, str)):
+            raise ValueError(f"{where}: `{key}` must be a {TYPES.get(key, str).__name__}. Got {value!r}.")
     if group["recipe"] not in RECIPES:
         raise ValueError(f"{where}: `recipe` must be one of {', '.join(RECIPES)}. Got {group['recipe']!r}.")
     if group.get("stage") is not None and group["stage"] not in SECOND_STAGES and "{" not in group["stage"]:
@@ -85,6 +90,9 @@ def _entries(group: Mapping[str, Any], where: str) -> Iterator[Entry]:
             f"{where}: `after` and `stage` must be given together: a second stage and what it starts from."
         )
     each = group.get("each", {})
+    for key, values in each.items():
+        if not isinstance(values, list) or not values:
+            raise ValueError(f"{where}: `each` must give a list of values for {key}. Got {values!r}.")
     for values in itertools.product(*each.values()):
         yield _entry(group, dict(zip(each, values, strict=True)), where)
 
@@ -93,12 +101,14 @@ def _entry(group: Mapping[str, Any], values: Mapping[str, Any], where: str) -> E
     try:
         filled = {key: _filled(value, values) for key, value in group.items() if key != "each"}
         entry = Entry(**{"settings": {}, **filled})
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", entry.name):
+            raise ValueError(f"A name must consist of letters, digits, '.', '_' and '-'. Got {entry.name!r}.")
         if entry.stage is None:
             entry.config()
     except KeyError as error:
         raise ValueError(f"{where}: `each` must have the value {error}, which a string names.") from None
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{where}: `settings` must be arguments of the recipe {group['recipe']}. {error}") from None
+        raise ValueError(f"{where}: the run {group['name']} can't be computed. {error}") from None
     return entry
 
 

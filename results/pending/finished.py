@@ -13,7 +13,7 @@ from typing import Any
 
 from longtail.plain_json import to_json
 from longtail.runs import RunFolder
-from longtail.training import SecondStageConfig, TrainingConfig
+from longtail.training import config_from_json
 from longtail.training.config import parse_arguments
 from longtail.whole_file import write_whole
 from pending.entries import Entry
@@ -64,8 +64,7 @@ def of_the_same_row(config: Mapping[str, Any], finished: Mapping[str, Mapping[st
     """The commits of the finished runs that differ from `config` in the seed and the machine only."""
 
     def settings(stored: Mapping[str, Any]) -> dict[str, Any]:
-        kind = SecondStageConfig if "second_stage" in stored else TrainingConfig
-        return {name: value for name, value in vars(kind.from_json(stored)).items() if name not in OF_THE_RUN}
+        return {name: value for name, value in vars(config_from_json(stored)).items() if name not in OF_THE_RUN}
 
     return {run["commit"] for run in finished.values() if settings(run["config"]) == settings(config)}
 

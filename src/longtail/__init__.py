@@ -8,10 +8,13 @@ The rooms: `losses`, `posthoc`, `metrics`, `data`, `transforms`, `models`, `runs
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from longtail.losses import BalancedSoftmaxLoss, GALALoss, balanced_softmax_loss, gala_loss
 from longtail.posthoc import PostHocLogitAdjustment, PredictionRebalancer
+
+if TYPE_CHECKING:
+    from longtail.auto import fit, load
 
 __version__ = "0.1.0"
 
@@ -21,11 +24,14 @@ __all__ = [
     "PostHocLogitAdjustment",
     "PredictionRebalancer",
     "balanced_softmax_loss",
+    "fit",
     "gala_loss",
+    "load",
 ]
 
 _ROOMS = (
     "analysis",
+    "auto",
     "cli",
     "data",
     "doctor",
@@ -44,6 +50,8 @@ _ROOMS = (
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("fit", "load"):
+        return getattr(importlib.import_module("longtail.auto"), name)
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return importlib.import_module(f"longtail.{name}")

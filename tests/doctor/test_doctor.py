@@ -95,7 +95,7 @@ def test_broken_images_are_named(healthy):
     (healthy / "train/ant/3.png").write_bytes(whole[: len(whole) // 2])
     (healthy / "train/bee/1.png").write_bytes(b"")
     serious = [finding for finding in examine(healthy) if finding.severity == "serious"]
-    assert [finding.what for finding in serious] == ["2 of 65 files are no whole images"]
+    assert [finding.what for finding in serious] == ["2 of 65 files are corrupt or truncated"]
     assert "3.png" in serious[0].where
     assert "1.png" in serious[0].where
 
@@ -133,12 +133,12 @@ def test_a_list_file_is_compared_with_what_is_there(tmp_path):
     lines = [f"images/{name}/{number}.png {label}" for label, name in enumerate("ab") for number in range(2)]
     path.write_text("\n".join([*lines, "images/b/9.png 1"]) + "\n")
     found = examine(path)
-    assert whats(found, "serious") == ["1 of 5 files that are named are not there"]
+    assert whats(found, "serious") == ["1 of 5 listed files are missing"]
     assert "2 images lie beside those that are named" in whats(found, "fact")
     moved = tmp_path / "lists/train.txt"
     moved.parent.mkdir()
     path.rename(moved)
-    assert whats(examine(moved, root=tmp_path), "serious") == ["1 of 5 files that are named are not there"]
+    assert whats(examine(moved, root=tmp_path), "serious") == ["1 of 5 listed files are missing"]
 
 
 def test_cifar_is_examined_as_it_is_downloaded(tmp_path):

@@ -13,7 +13,10 @@ from longtail.cli.compare import compare, methods
 from longtail.cli.doctor import doctor
 from longtail.cli.evaluate import evaluate
 from longtail.cli.export import export
+from longtail.cli.features import features
 from longtail.cli.fix import fix
+from longtail.cli.own_data import with_recipe
+from longtail.cli.predict import predict
 from longtail.cli.report import report
 from longtail.cli.retrain import retrain
 from longtail.cli.train import train
@@ -40,11 +43,14 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C does; a training loop takes both for itself
     try:
+        arguments = with_recipe(arguments)
         code = tyro.extras.subcommand_cli_from_dict(
             {
                 "train": train,
                 "retrain": retrain,
+                "predict": predict,
                 "evaluate": evaluate,
+                "features": features,
                 "fix": fix,
                 "report": report,
                 "doctor": doctor,
@@ -53,8 +59,9 @@ def run(arguments: Sequence[str]) -> int:
                 "methods": methods,
             },
             prog="longtail",
-            description=f"longtail {__version__}: classifiers that treat rare classes fairly. A first run: "
-            "longtail train cifar100-lt --data DIR --download --epochs 2 --model resnet20-cifar --imbalance 400",
+            description=f"longtail {__version__}: classifiers that treat rare classes fairly. With data of your own: "
+            "longtail train photos/, then longtail report runs/LATEST and longtail predict runs/LATEST new/*.jpg. "
+            "Without any: longtail train digits-lt",
             args=arguments,
             config=STYLE,
         )

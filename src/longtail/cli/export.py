@@ -28,6 +28,8 @@ def export(run: tyro.conf.Positional[Path], *, onnx: Path, fix: Path | None = No
         raise FileNotFoundError(f"--onnx must be in a folder that exists. Got {onnx}.")
     folder = RunFolder.open(run)
     network, config = trained_network(folder), stored_config(folder)
+    if folder.data and len(folder.data["input_shape"]) == 1:
+        raise ValueError(f"`run` must be a run on images to be exported. {run} was trained on features.")
     shape = tuple(folder.data["input_shape"]) if folder.data else _shape_of_an_older_run(config)
     export_onnx(
         network,

@@ -10,18 +10,22 @@ from rich.progress import BarColumn, Progress, TextColumn
 class Passes:
     """Counts passes and shows the one that is under way, on standard error; call it with a step and its share done.
 
+    Args:
+        console: where to; by default standard error.
+        counted: show the number of the pass, else the share that is done.
+
     Attributes:
         finished: passes that are done.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, counted: bool = True) -> None:
         self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.finished = 0
         self._steps: set[str] = set()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
-            TextColumn("pass {task.fields[number]}"),
+            *([TextColumn("pass {task.fields[number]}")] if counted else [TextColumn("{task.percentage:.0f} %")]),
             console=self.console,
             transient=True,
             expand=True,

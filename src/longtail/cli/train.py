@@ -1,5 +1,6 @@
 """`longtail train RECIPE`."""
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -11,9 +12,12 @@ from longtail.arguments import check_strength
 from longtail.recipes import RECIPES
 from longtail.training.config import TrainingConfig
 
+OWN = ("features", "scratch")
 Recipe = tyro.extras.subcommand_type_from_defaults(
-    {name: recipe() for name, recipe in RECIPES.items()},
+    {name: recipe() for name, recipe in sorted(RECIPES.items(), key=lambda item: item[0] not in OWN)},
     descriptions={
+        "features": "Your own data: a classifier on features of a frozen pretrained network, trained in seconds.",
+        "scratch": "Your own images: a small network from its initial weights, 32 x 32 pixels, 60 epochs.",
         "digits-lt": "Digits of 8 x 8 pixels with a long tail, ResNet-8, 60 epochs: seconds, and no data needed.",
         "plankton": "Plankton, 121 classes with a natural long tail, ResNet-8, 15 epochs.",
         "cifar100-lt": "CIFAR-100-LT, ResNet-32, 200 epochs, as the GALA paper trains it.",
@@ -33,48 +37,81 @@ def train(
     checkpoint_seconds: float = 60.0,
     record_gradients: bool = False,
 ) -> None:
-    """Train a model as a recipe says and score it; what the result depends on is kept in the run folder.
+    """Train on your own data (longtail train photos/) or with the recipe of a benchmark, then evaluate.
 
-    Each recipe lists its settings, and what they mean: longtail train cifar100-lt --help
+    A path is trained on with the recipe features: a folder of class folders (or of train, val and test that hold them),
+    a list of paths and labels, a table of paths or of numeric features, arrays. Each recipe lists its settings, and
+    what they mean: longtail train features --help. What the result depends on is kept in the run folder.
 
     Args:
         recipe: The recipes.
-        data: Folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
+        data: Your own data, or the folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
         out: Folder of the run; by default one in runs/, named by loss, seed and what differs from the recipe.
-        resume: Go on with the run in that folder, to the very result that it would have had; begin it if it is new.
+        resume: Resume the run in that folder, bit-identically; start it if the folder does not exist.
         download: Fetch the data set into the data folder if it is missing.
         checkpoint_seconds: Time between two checkpoints; what was done since the last is done again on resuming.
         record_gradients: Keep the gradient that each classifier receives, and from which class, for the report.
     """
     from longtail.analysis.gradient_recorder import GradientRecorder, is_recorded
+    from longtail.auto import train_and_fix
+    from longtail.cli.passes import Passes
     from longtail.cli.table import print_result
-    from longtail.training.callbacks import Callback
+    from longtail.training import Callback
     from longtail.training.experiment import run_experiment
     from longtail.training.progress import ProgressReport
 
     config: TrainingConfig = recipe
     check_strength("checkpoint_seconds", checkpoint_seconds)
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
-    out = out or default_folder(config)
+    out = out or default_folder(config, data)
+    own = config.dataset == "own"
+    if config.dataset == "digits" and data is not None:
+        raise ValueError(
+            f"--data must be left out for digits-lt, which needs none. Got {data}. Did you mean: longtail train {data}?"
+        )
+    if own and first:
+        print(f"{data}: recipe {recipe_of(config)[0]}, {_network_in_words(config)}, loss {config.loss}", flush=True)
     callbacks: list[Callback] = [ProgressReport()] if first else []
     if record_gradients or (resume and is_recorded(out)):
         callbacks.append(GradientRecorder())
-    folder = run_experiment(
-        config,
-        data=data,
-        out=out,
-        resume=resume,
-        download=download,
-        checkpoint_seconds=checkpoint_seconds,
-        callbacks=callbacks,
-    )
+    with Passes(counted=False) as passes:
+        folder = (train_and_fix if own else run_experiment)(
+            config,
+            data=data,
+            out=out,
+            resume=resume,
+            download=download,
+            checkpoint_seconds=checkpoint_seconds,
+            callbacks=callbacks,
+            progress=passes if first else None,
+        )
     if first:
+        _point_to(folder.path)
         print_result(folder)
 
 
-def default_folder(config: TrainingConfig) -> Path:
-    """Where a run goes if nothing is said: named by its loss, its seed and whatever differs from the recipe."""
-    _, recipe = recipe_of(config)
+def _point_to(run: Path) -> None:
+    """`LATEST` beside the run leads to it, where the file system has links."""
+    link = run.parent / "LATEST"
+    if link.is_symlink() or not link.exists():
+        with contextlib.suppress(OSError):
+            link.unlink(missing_ok=True)
+            link.symlink_to(run.name)
+
+
+def _network_in_words(config: TrainingConfig) -> str:
+    if config.weights is not None:
+        return f"network {config.model} with the weights of {config.weights}"
+    trained = "not pretrained" if config.pretrained is False or config.stage == "scratch" else "pretrained"
+    return f"network {config.model}, {trained}"
+
+
+def default_folder(config: TrainingConfig, data: Path | None = None) -> Path:
+    """Where a run goes if nothing is said: named by data, loss, seed and whatever differs from the recipe."""
+    name, recipe = recipe_of(config)
+    if config.dataset == "own":
+        origin = "" if data is None else f"{data.resolve().name.split('.')[0]}-"
+        return Path("runs") / f"{origin}{name}-{config.loss}-seed{config.seed}"
     named = ("dataset", "imbalance", "loss", "seed")
     changes = [
         f"{field}_{_in_a_name(value)}"
@@ -85,8 +122,11 @@ def default_folder(config: TrainingConfig) -> Path:
 
 
 def recipe_of(config: TrainingConfig) -> tuple[str, TrainingConfig]:
-    """The recipe of a data set, by its name and as it is."""
-    return next((name, made()) for name, made in RECIPES.items() if made().dataset == config.dataset)
+    """The recipe of a data set and a stage, by its name and as it is."""
+    made = {name: recipe() for name, recipe in RECIPES.items()}
+    same = {name: recipe for name, recipe in made.items() if recipe.dataset == config.dataset}
+    of_the_stage = [(name, recipe) for name, recipe in same.items() if recipe.stage == config.stage]
+    return (of_the_stage or list(same.items()))[0]
 
 
 def data_name(config: TrainingConfig) -> str:

@@ -74,11 +74,13 @@ class DataInfo:
     Attributes:
         class_names: (C,) in the order of the logits.
         class_counts: (C,) training samples.
+        feature_names: (D,) of features whose columns have names.
         input_shape: of one sample as the network takes it, without the batch.
         mean, std: per channel, of images in [0, 1]; empty for features.
         crop_pct: share of the resized image that the centre crop keeps, where images are resized.
         fingerprint: of samples and labels; data of another fingerprint are other data.
         notes: what was left out or made by the source.
+        origin: the path that the data were read from, where reports look for pictures.
         held_out: which samples were held out of training, where the source divided the data: plain values.
     """
 
@@ -88,8 +90,10 @@ class DataInfo:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     crop_pct: float = 1.0
+    feature_names: tuple[str, ...] | None = None
     fingerprint: str = ""
     notes: tuple[str, ...] = ()
+    origin: str | None = None
     held_out: Mapping[str, Any] | None = None
 
     @classmethod

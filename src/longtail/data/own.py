@@ -1,5 +1,6 @@
 """The source of the user's own data: read, checked, divided, and made into splits that a network takes."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -46,10 +47,11 @@ def own_data(config: DataConfig, data: Any, device: torch.device, _download: boo
         config = config.completed()
     parts = check_files(parts, on_bad_file=config.on_bad_file, progress=progress)
     plan = plan_splits(parts, validation=config.validation, test=config.test_share, seed=config.subset_seed)
-    return _splits(config, plan.apply(parts), plan, device)
+    origin = str(Path(data).resolve()) if isinstance(data, (str, os.PathLike)) else None
+    return _splits(config, plan.apply(parts), plan, origin, device)
 
 
-def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, device: torch.device) -> Splits:
+def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | None, device: torch.device) -> Splits:
     train = parts.train
     if parts.test is None or not len(parts.test):
         raise ValueError(
@@ -64,6 +66,7 @@ def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, device: torch.
         **_description(config, train),
         fingerprint=parts.fingerprint,
         notes=parts.notes,
+        origin=origin,
         held_out=plan.as_dict(),
     )
     return Splits(make(train), make(parts.validation or empty), make(parts.test), info)
@@ -72,7 +75,7 @@ def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, device: torch.
 def _description(config: OwnDataConfig, train: Samples) -> dict[str, Any]:
     """What an input is, in the words of `DataInfo`."""
     if train.features is not None:
-        return {"input_shape": (train.features.shape[1],)}
+        return {"input_shape": (train.features.shape[1],), "feature_names": train.feature_names}
     shape = (3, config.size, config.size)
     return {"input_shape": shape, "mean": config.mean, "std": config.std, "crop_pct": config.crop_pct or 1.0}
 

@@ -21,7 +21,7 @@ def reading_findings(files: Sequence[Path], prints: Sequence[Print], part: str) 
         found.append(
             Finding(
                 "serious",
-                f"{len(missing)} of {len(files)} files that are named are not there",
+                f"{len(missing)} of {len(files)} listed files are missing",
                 f"{part}: {first(missing, SHOWN)}",
                 "Is --root right? Else fetch them, or drop their lines.",
             )
@@ -33,7 +33,7 @@ def reading_findings(files: Sequence[Path], prints: Sequence[Print], part: str) 
         found.append(
             Finding(
                 "serious",
-                f"{len(broken)} of {len(files)} files are no whole images",
+                f"{len(broken)} of {len(files)} files are corrupt or truncated",
                 f"{part}: {first(broken, SHOWN)}",
                 "Fetch them again, or leave them out: training stops at the first.",
             )

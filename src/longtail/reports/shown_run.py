@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,20 +108,26 @@ class ShownRun:
     @property
     def has_images(self) -> bool:
         """Whether its images can be looked at."""
-        return self.complete and (self.data is not None or self.config.get("dataset") == "digits")
+        return self.complete and (self.origin is not None or self.config.get("dataset") == "digits")
+
+    @property
+    def origin(self) -> str | os.PathLike[str] | None:
+        """Where its images are: the folder that was named, or the one that it was trained on if that is still there."""
+        kept = (self.folder.data or {}).get("origin")
+        return self.data if self.data is not None else kept if kept is not None and Path(kept).exists() else None
 
     @cached_property
     def geometry(self) -> ClassGeometry | None:
         """Of class vectors and features, where the images are at hand."""
-        if not self.has_images:
-            return None
+        if not self.has_images or (self.data is None and self.config.get("dataset") != "digits"):
+            return None  # unasked, the features of large images would take too long
         if self.tell is not None:
             self.tell(f"{self.name}: features of its training and test images")
         return class_geometry(self.folder, self.data)
 
     def test_images(self, samples: np.ndarray) -> list[np.ndarray] | None:
         """Those test images, (H, W, channels) uint8 each; None where samples are no images."""
-        splits = load_splits(stored_config(self.folder), self.data, device("cpu"))
+        splits = load_splits(stored_config(self.folder), self.origin, device("cpu"))
         return splits.test.pictures(samples)
 
 

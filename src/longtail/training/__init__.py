@@ -7,7 +7,7 @@ from longtail.training.experiment import run_experiment
 from longtail.training.frozen_features import FrozenFeatures
 from longtail.training.network import trained_network
 from longtail.training.own_config import OwnConfig
-from longtail.training.second_stage import SecondStageConfig
+from longtail.training.second_stage import SecondStageConfig, config_from_json, stored_config
 from longtail.training.stages import STAGES, Stage, StageInput
 from longtail.training.stopping import TrainingDivergedError, TrainingStopped
 
@@ -24,7 +24,9 @@ __all__ = [
     "TrainingConfig",
     "TrainingDivergedError",
     "TrainingStopped",
+    "config_from_json",
     "run_experiment",
     "score",
+    "stored_config",
     "trained_network",
 ]

@@ -1,6 +1,6 @@
 """The stage that trains a classifier on the features of a frozen backbone: they are computed once, and kept in a cache.
 
-Features are standardised by the training set, which makes one learning rate do for every backbone; for a linear
+Features are standardised by the training set, so that one learning rate works for every backbone; for a linear
 classifier this is folded into its weights at the end, so that the network that is kept has no further layer.
 """
 
@@ -75,13 +75,14 @@ class FrozenFeatures:
         return Network(self.network.backbone, _on_raw_features(classifier, *self.moments), self.network.input_config)
 
     def provenance(self) -> dict[str, Any]:
-        """Whether the backbone was trained before, which every table must say."""
-        config = self.config
+        """Whether the backbone was trained before, and what of a file of weights was loaded."""
+        config, report = self.config, self.network.weight_report
         if _is_of_features(self.given.splits):
             return {"backbone": "none, the data are features"}
         if config.pretrained:
             return {"backbone": "pretrained"}
-        return {"backbone": f"weights {config.weights}" if config.weights else "not trained"}
+        weights = f"weights {config.weights}" if config.weights else "not trained"
+        return {"backbone": weights, "notes": [] if report is None else [report.summary()]}
 
     def _features(self) -> Splits:
         splits = self.given.splits

@@ -98,19 +98,23 @@ def stored_config(folder: RunFolder) -> TrainingConfig:
         ValueError: it is no training run, or of a version that has other settings.
     """
     try:
-        stored = folder.header["config"]
-        return _kind_of(stored).from_json(stored)
+        return config_from_json(folder.header["config"])
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(
             f"`folder` must be a training run that this version knows. Got {folder.path}, whose run.json says: {error}"
         ) from None
 
 
-def _kind_of(stored: Mapping[str, Any]) -> type[TrainingConfig]:
+def config_from_json(stored: Mapping[str, Any]) -> TrainingConfig:
+    """The configuration that JSON holds, of the class that its settings belong to.
+
+    Raises:
+        ValueError: settings that this version does not know.
+    """
     own = "on_bad_file" in stored
     if "second_stage" in stored:
-        return OwnSecondStageConfig if own else SecondStageConfig
-    return OwnConfig if own else TrainingConfig
+        return (OwnSecondStageConfig if own else SecondStageConfig).from_json(stored)
+    return (OwnConfig if own else TrainingConfig).from_json(stored)
 
 
 def checksum(first: RunFolder) -> str:

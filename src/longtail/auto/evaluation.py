@@ -1,0 +1,79 @@
+"""Scores of a finished run on labelled data that it has not seen."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from longtail.auto.predictor import Predictor
+from longtail.data import Samples, check_files, read_data
+from longtail.training.evaluation import Scorer
+
+
+def evaluate_on(
+    predictor: Predictor, data: Any, *, progress: Callable[[str, float], None] | None = None, **options: Any
+) -> dict[str, dict[str, float]]:
+    """The scores of `long_tail_scores` on other data of the same classes: raw, and with the fix of the run.
+
+    Args:
+        predictor: of the run.
+        data: as `read_data` takes it; its test part is scored where it has one, else all of it.
+        progress: is told what is done, and the share of it.
+        **options: of `read_data`.
+
+    Returns:
+        The scores by row, in [0, 1]: "raw", and another row where the fix moves decisions.
+
+    Raises:
+        ValueError: classes that the run does not have, or data of another kind than it was trained on.
+    """
+    parts = check_files(read_data(data, **options), progress=progress)
+    samples = parts.train if parts.test is None else parts.test
+    target = _target_of_the_run(samples, predictor.class_names)
+    logits = predictor.logits(_inputs(samples, predictor), progress=progress).numpy()
+    config = predictor.config
+    scorer = Scorer(np.asarray(predictor.info.class_counts), config.many_above, config.few_below)
+    scores = {"raw": scorer(logits, target)}
+    if predictor.fix is not None and np.any(predictor.fix.offset):
+        scores[f"with fix.json ({predictor.fix.method})"] = scorer(np.asarray(predictor.fix.predict(logits)), target)
+    return scores
+
+
+def _target_of_the_run(samples: Samples, class_names: tuple[str, ...]) -> np.ndarray:
+    """Labels as the run counts its classes, matched by name."""
+    place = {name: index for index, name in enumerate(class_names)}
+    found = [samples.class_names[label] for label in np.unique(samples.target)]
+    unknown = [name for name in found if name not in place]
+    if unknown:
+        raise ValueError(
+            f"`data` must hold classes of the run ({', '.join(class_names[:5])}, …). Got {len(unknown)} others: "
+            f"{', '.join(unknown[:5])}."
+        )
+    order = np.array([place.get(name, -1) for name in samples.class_names])
+    return np.asarray(order[samples.target])
+
+
+def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> np.ndarray:
+    """The features, columns matched by name where both have names."""
+    assert samples.features is not None
+    trained, given = predictor.info.feature_names, samples.feature_names
+    if trained is None or given is None or trained == given:
+        return samples.features
+    if missing := [name for name in trained if name not in given]:
+        raise ValueError(
+            f"`data` must have the feature columns that the run was trained on. {len(missing)} are missing: "
+            f"{', '.join(missing[:5])}."
+        )
+    return samples.features[:, [given.index(name) for name in trained]]
+
+
+def _inputs(samples: Samples, predictor: Predictor) -> Any:
+    """What the predictor takes of the samples."""
+    expects = "features" if len(predictor.info.input_shape) == 1 else "images"
+    if (samples.kind == "features") != (expects == "features") or samples.kind == "labels":
+        raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind}.")
+    if samples.features is not None:
+        return _in_the_order_of_training(samples, predictor)
+    if samples.files is not None:
+        return samples.paths
+    return list(samples.images) if samples.images is not None else [item[0] for item in samples.items]

@@ -1,0 +1,81 @@
+"""The features of a network for all samples of a data set."""
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+
+from longtail.data import Samples, StreamedImages, check_files, image_loader, read_data
+from longtail.models import fold_batch_norm, make_network
+from longtail.recipes import features as recipe
+from longtail.training.machine import bfloat16_pays
+
+
+def extract_features(
+    data: Any,
+    *,
+    model: str,
+    weights: str | os.PathLike[str] | None = None,
+    pretrained: bool | None = None,
+    size: int | None = None,
+    on_bad_file: str = "fail",
+    progress: Callable[[str, float], None] | None = None,
+    **options: Any,
+) -> dict[str, np.ndarray]:
+    """Arrays `features` (N, D) float32, `labels` (N,) names, `part` (N,), and `path` (N,) where there are files.
+
+    Args:
+        data: images, as `read_data` takes them.
+        model: the network, as `longtail.models.make_backbone` takes it.
+        weights: a file of weights.
+        pretrained: load timm's weights; by default where no file is given.
+        size: height and width of the images in pixels; by default those of the network.
+        on_bad_file: "fail" or "skip".
+        progress: is told what is done, and the share of it.
+        **options: of `read_data`.
+
+    Raises:
+        ValueError, OSError: data that are no images or can't be read, a network that can't be built.
+    """
+    config = recipe(
+        model=model, weights=None if weights is None else str(weights), pretrained=pretrained, size=size
+    ).completed()
+    parts = check_files(read_data(data, **options), on_bad_file=on_bad_file, progress=progress)
+    if parts.train.kind not in ("files", "images", "items"):
+        raise ValueError(f"`data` must hold images. Got {parts.train.kind}.")
+    built = make_network(config.model, 2, size=config.size, pretrained=bool(config.pretrained), weights=config.weights)
+    network = fold_batch_norm(built).to(memory_format=torch.channels_last)
+    assert config.size is not None
+    found: dict[str, list[np.ndarray]] = {"features": [], "labels": [], "part": [], "path": []}
+    for name, samples in parts.items():
+        load = image_loader(samples, config.size, config.crop_pct or 1.0)
+        split = StreamedImages(load, torch.from_numpy(samples.target), config.mean, config.std, torch.channels_last)
+        found["features"].append(_features(network, split, name, progress))
+        found["labels"].append(np.array(samples.class_names)[samples.target])
+        found["part"].append(np.full(len(samples), name))
+        found["path"].append(_paths(samples))
+    arrays = {name: np.concatenate(values) for name, values in found.items()}
+    if parts.train.files is None:
+        del arrays["path"]
+    return arrays
+
+
+def _features(
+    network: Any, split: StreamedImages, name: str, progress: Callable[[str, float], None] | None
+) -> np.ndarray:
+    parts, done = [], 0
+    fast = bfloat16_pays(torch.device("cpu"))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16) if fast else nullcontext():
+        for inputs in split.in_order():
+            parts.append(network.features(inputs).float().numpy())
+            done += len(inputs)
+            if progress is not None:
+                progress(f"features of {name}", done / len(split))
+    return np.concatenate(parts)
+
+
+def _paths(samples: Samples) -> np.ndarray:
+    return np.array(samples.files if samples.files is not None else [""] * len(samples))

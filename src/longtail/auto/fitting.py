@@ -1,0 +1,83 @@
+"""Training on the user's own data, with offsets and probabilities fitted on the held-out samples."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from longtail.models import DEFAULT_BACKBONE
+from longtail.recipes import features
+from longtail.repair import diagnose
+from longtail.runs import RunFolder
+from longtail.training import Callback, TrainingConfig, run_experiment
+
+FIX = "fix.json"
+
+
+def fit(
+    data: Any, *, model: str = DEFAULT_BACKBONE, loss: str = "gala", out: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> RunFolder:  # fmt: skip
+    """Train a classifier on your own data: the recipe `features`, then offsets fitted on the held-out samples.
+
+    Args:
+        data: a folder of class folders, a list, a table, arrays, a data set object, a DataFrame of paths, or (X, y), as
+            `longtail.data.read_data` takes them.
+        model: the network whose features are used, as `longtail.models.make_backbone` takes it; features need none.
+        loss: a name of `longtail.losses.catalogue`.
+        out: the run folder, which must not exist; by default a new one in `runs`.
+        **settings: any other argument of `longtail.recipes.features`: `weights="file.safetensors"`, `seed=1`, ….
+
+    Returns:
+        The run folder; `longtail.load(run.path)` gives predictions.
+
+    Raises:
+        ValueError, TypeError, OSError: data that can't be read or trained on, settings that do not fit.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> rng = np.random.default_rng(0)
+        >>> y = np.repeat(["otter", "seal", "whale"], [60, 30, 10])
+        >>> X = rng.normal(size=(100, 8)).astype(np.float32) + 3 * (y == "whale")[:, None]
+        >>> run = fit((X, y), out=tempfile.mkdtemp() + "/run", batch_size=16)
+        >>> run.data["class_names"]
+        ['otter', 'seal', 'whale']
+    """
+    config = features(loss=loss, model=model, **settings)
+    return train_and_fix(
+        config, data=data, out=new_folder(f"features-{loss}-seed{config.seed}") if out is None else out
+    )
+
+
+def train_and_fix(
+    config: TrainingConfig,
+    *,
+    data: Any,
+    out: str | os.PathLike[str],
+    resume: bool = False,
+    callbacks: Sequence[Callback] = (),
+    progress: Callable[[str, float], None] | None = None,
+    **more: Any,
+) -> RunFolder:
+    """`run_experiment`, then a `fix.json` in the run folder, fitted on the held-out samples.
+
+    The fix says itself whether its offsets are used; its probabilities are calibrated either way. Without held-out
+    samples of at least two classes there is none.
+    """
+    folder = run_experiment(config, data=data, out=out, resume=resume, callbacks=callbacks, progress=progress, **more)
+    if (folder.path / FIX).exists() or not (folder.path / "predictions-validation.npz").exists():
+        return folder
+    logits, target = folder.load_predictions("validation")
+    if len(set(target.tolist())) > 1:
+        names, counts = (folder.data or {})["class_names"], (folder.result or {})["class_counts"]
+        diagnose(logits, target, class_counts=counts, class_names=names, watch=progress).fix.save(folder.path / FIX)
+    return folder
+
+
+def new_folder(name: str) -> Path:
+    """`runs/NAME`, or with a number behind it where that is taken."""
+    path, number = Path("runs") / name, 1
+    while path.exists():
+        number += 1
+        path = Path("runs") / f"{name}-{number}"
+    return path

@@ -1,0 +1,129 @@
+"""Predictions of a finished run for new samples: class names and calibrated probabilities."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from longtail.auto.fitting import FIX
+from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
+from longtail.models import fold_batch_norm
+from longtail.repair import Fix
+from longtail.runs import RunFolder
+from longtail.training import stored_config, trained_network
+
+Progress = Callable[[str, float], None]
+
+
+class Predictor:
+    """A trained network with what it needs of its data: names, the way to its input, and the fix of its run.
+
+    Args:
+        folder: a complete run that holds `data.json`.
+
+    Attributes:
+        class_names: (C,).
+        config: of the run.
+        fix: offsets and temperature that are applied, or None where the run has none.
+
+    Raises:
+        ValueError: the run is not complete, or was kept before run folders told class names.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        if folder.data is None:
+            raise ValueError(f"{folder.path} must hold data.json, which tells class names. Train the run again.")
+        self.folder, self.info = folder, DataInfo.from_json(folder.data)
+        self.class_names = self.info.class_names
+        self.network = (
+            fold_batch_norm(trained_network(folder)) if len(self.info.input_shape) > 1 else trained_network(folder)
+        )
+        self.config = stored_config(folder)
+        self.fix = Fix.load(folder.path / FIX) if (folder.path / FIX).is_file() else None
+        if self.fix is not None and tuple(self.fix.class_names) != self.class_names:
+            raise ValueError(f"{folder.path / FIX} must be of the classes of the run. It is of others.")
+
+    def __call__(self, sample: Any) -> list[tuple[str, float]]:
+        """Names and probabilities of all classes for one sample, the most probable first.
+
+        Args:
+            sample: the path of an image, an image (Pillow's, an array, a tensor), or (D,) features.
+        """
+        probability = self.probabilities([sample])[0]
+        order = np.argsort(-probability, kind="stable")
+        return [(self.class_names[index], float(probability[index])) for index in order]
+
+    def batch(self, samples: Sequence[Any], *, top: int = 1) -> list[list[tuple[str, float]]]:
+        """The `top` most probable classes of each sample; arguments as in calling it."""
+        probability = self.probabilities(samples)
+        order = np.argsort(-probability, axis=1, kind="stable")[:, :top]
+        return [
+            [(self.class_names[index], float(row[index])) for index in own]
+            for row, own in zip(probability, order, strict=True)
+        ]
+
+    def probabilities(self, samples: Sequence[Any], *, progress: Progress | None = None) -> np.ndarray:
+        """(N, C), calibrated by the fix of the run where it has one; arguments as in calling it."""
+        logits = self.logits(samples, progress=progress).double()
+        if self.fix is not None:
+            return np.asarray(self.fix.predict_proba(logits.numpy()))
+        return torch.softmax(logits, dim=1).numpy()
+
+    def logits(self, samples: Sequence[Any], *, progress: Progress | None = None) -> Tensor:
+        """(N, C) float32, of the network alone."""
+        split = self._split(samples)
+        parts, done = [torch.zeros(0, len(self.class_names))], 0
+        autocast = torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16")
+        with torch.inference_mode(), autocast:
+            for inputs in split.in_order():
+                parts.append(self.network(inputs).float())
+                done += len(inputs)
+                if progress is not None:
+                    progress("predicting", done / len(samples))
+        return torch.cat(parts)
+
+    def _split(self, samples: Sequence[Any]) -> Split:
+        target = torch.zeros(len(samples), dtype=torch.int64)
+        if len(self.info.input_shape) == 1:
+            return FeatureViews(self._features(samples)[None], target)
+        paths = all(isinstance(sample, (str, os.PathLike)) for sample in samples)
+        files = tuple(map(str, samples)) if paths else None
+        of_these = Samples(
+            target.numpy(), self.class_names, files=files, root=Path(), items=None if paths else [(s,) for s in samples]
+        )
+        load = image_loader(of_these, self.info.input_shape[1], self.info.crop_pct)
+        return StreamedImages(load, target, self.info.mean, self.info.std, torch.channels_last)
+
+    def _features(self, samples: Sequence[Any]) -> Tensor:
+        features = torch.as_tensor(np.asarray(samples, dtype=np.float32))
+        if features.ndim != 2 or features.shape[1] != self.info.input_shape[0]:
+            raise ValueError(
+                f"`samples` must hold {self.info.input_shape[0]} features each, as the run {self.folder.path} was "
+                f"trained on. Got the shape {tuple(features.shape)}."
+            )
+        return features
+
+
+def load(run: str | os.PathLike[str]) -> Predictor:
+    """The predictor of a finished run.
+
+    Args:
+        run: its folder.
+
+    Raises:
+        FileNotFoundError, ValueError: no run, not complete, or kept before run folders told class names.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from longtail.auto import fit
+        >>> X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+        >>> run = fit((X, np.repeat(["ant", "bee"], [60, 30])), out=tempfile.mkdtemp() + "/run", batch_size=16)
+        >>> predictor = load(run.path)
+        >>> len(predictor.batch(X[:5], top=2))
+        5
+    """
+    return Predictor(RunFolder.open(run))

@@ -1,0 +1,59 @@
+"""`longtail features DATA`."""
+
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from longtail.models import DEFAULT_BACKBONE
+from longtail.whole_file import write_whole
+
+
+def features(
+    data: tyro.conf.Positional[Path],
+    *,
+    out: Path,
+    model: str = DEFAULT_BACKBONE,
+    weights: Path | None = None,
+    pretrained: bool | None = None,
+    size: int | None = None,
+    root: Path | None = None,
+    label: str | None = None,
+    path_column: str | None = None,
+    on_bad_file: str = "fail",
+) -> None:
+    """Extract features of your images with a pretrained network, for any other tool.
+
+    Args:
+        data: A folder of class folders, a list or a table of paths, or arrays of images.
+        out: The .npz file to write: features (N, D) float32, labels, and paths where there are files.
+        model: The network: a model of timm, resnet8-cifar to resnet56-cifar, or package.module:function.
+        weights: A file of weights (.safetensors, .pt).
+        pretrained: The weights that timm has for the model; by default where no other weights are given.
+        size: Height and width of the images in pixels; by default those of the network.
+        root: Folder that the paths of a list or table are relative to.
+        label: Column of the labels of a table, or name of the array.
+        path_column: Column of the paths of a table.
+        on_bad_file: fail, or skip to leave out files that can not be decoded.
+    """
+    from longtail.auto import extract_features
+    from longtail.cli.passes import Passes
+
+    if out.suffix != ".npz":
+        raise ValueError(f"--out must end in .npz. Got {out}.")
+    with Passes(counted=False) as passes:
+        arrays = extract_features(
+            data,
+            model=model,
+            weights=weights,
+            pretrained=pretrained,
+            size=size,
+            root=root,
+            label=label,
+            path_column=path_column,
+            on_bad_file=on_bad_file,
+            progress=passes,
+        )
+    with write_whole(out) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+    print(f"features {arrays['features'].shape} of {model}: {out}")

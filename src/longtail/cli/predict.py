@@ -1,0 +1,89 @@
+"""`longtail predict RUN FILES`."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import tyro
+
+from longtail.whole_file import write_whole
+
+
+def predict(
+    run: tyro.conf.Positional[Path],
+    files: tyro.conf.Positional[tuple[Path, ...]],
+    *,
+    top: int = 1,
+    out: Path | None = None,
+) -> None:
+    """Predict the classes of new images, with calibrated probabilities.
+
+    Args:
+        run: Folder of the run, such as runs/LATEST.
+        files: Images, folders of images, or lists of paths (.txt).
+        top: How many classes to name for each image, the most probable first.
+        out: A CSV file to write; by default the predictions are printed.
+    """
+    from longtail.arguments import check_integer
+    from longtail.auto import load
+    from longtail.cli.passes import Passes
+
+    check_integer("top", top, minimum=1)
+    predictor = load(run)
+    if len(predictor.info.input_shape) == 1:
+        raise ValueError(
+            f"`run` must be a run on images. {run} was trained on {predictor.info.input_shape[0]} features: use "
+            "longtail.load(run).batch(X) in Python, or longtail evaluate RUN --data TABLE."
+        )
+    paths = listed(files)
+    with Passes(counted=False) as passes:
+        probability = predictor.probabilities(paths, progress=passes)
+    order = (-probability).argsort(axis=1, kind="stable")[:, :top]
+    rows = [
+        [str(path), *(cell for index in own for cell in (predictor.class_names[index], f"{row[index]:.6f}"))]
+        for path, row, own in zip(paths, probability, order, strict=True)
+    ]
+    heading = ["path"]
+    for rank in range(1, order.shape[1] + 1):
+        heading += [f"class_{rank}", f"probability_{rank}"]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([heading, *rows])
+    if out is None:
+        print(text.getvalue(), end="")
+        return
+    with write_whole(out) as file:
+        file.write(text.getvalue().encode())
+    fixed = "calibrated by the run's fix" if predictor.fix is not None else "not calibrated: the run has no fix.json"
+    print(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
+
+
+def listed(files: Sequence[Path]) -> list[Path]:
+    """Images that are named, that lie in folders that are named, or that lists name.
+
+    Raises:
+        FileNotFoundError: a name that is neither file nor folder.
+        ValueError: no image among them.
+    """
+    from longtail.data.image_folder import Walk
+
+    found: list[Path] = []
+    for path in files:
+        if path.is_dir():
+            whole = path.resolve()
+            files_below = Walk().images(whole.parent, [whole.name])[whole.name]
+            found += [path / Path(file).relative_to(whole.name) for file in files_below]
+        elif path.suffix.lower() == ".txt" and path.is_file():
+            found += [path.parent / line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise FileNotFoundError(
+                f"`files` must be images, folders or lists of paths (.txt). Got {path}, which is missing."
+            )
+    missing = [path for path in found if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(f"`files` must exist. {len(missing):,} listed files are missing, such as {missing[0]}.")
+    if not found:
+        raise ValueError("`files` must name at least one image. Got none.")
+    return found

@@ -1,0 +1,88 @@
+"""The way of a new user, on the command line."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from auto.photographs import OPTIONS, write_photographs
+from longtail.cli import main
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "cache"))
+    write_photographs(tmp_path / "animals")
+    return tmp_path
+
+
+def test_doctor_train_report_predict_evaluate(place, capsys):
+    assert main(["doctor", "animals"]) in (0, 1)
+    assert "70 samples in 3 classes" in capsys.readouterr().out
+    assert main(["train", "animals", *OPTIONS]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("animals: recipe features, network resnet8-cifar, not pretrained, loss gala\n")
+    assert "run: runs/animals-features-gala-seed0" in said.out
+    assert (place / "runs/LATEST").resolve() == (place / "runs/animals-features-gala-seed0").resolve()
+
+    assert main(["report", "runs/LATEST", "--out", "report.html"]) == 0
+    page = (place / "report.html").read_text()
+    assert "red deer" in page or "The worst confusions" not in page
+
+    assert main(["predict", "runs/LATEST", "animals/red deer", "--top", "2", "--out", "predictions.csv"]) == 0
+    assert "40 predictions, probabilities calibrated by the run's fix: predictions.csv" in capsys.readouterr().out
+    rows = list(csv.DictReader((place / "predictions.csv").read_text().splitlines()))
+    assert rows[0]["path"] == "animals/red deer/0.jpg"
+    assert {row["class_1"] for row in rows} <= {"red deer", "green frog", "blue, whale"}
+    assert all(float(row["probability_1"]) >= float(row["probability_2"]) for row in rows)
+
+    write_photographs(place / "other", {"green frog": 4, "red deer": 4}, seed=3)
+    assert main(["evaluate", "runs/LATEST", "--data", "other"]) == 0
+    assert "raw" in capsys.readouterr().out
+    assert main(["train", "animals", *OPTIONS]) == 2
+    assert "To go on with it pass --resume" in capsys.readouterr().err
+    assert main(["train", "animals", *OPTIONS, "--resume"]) == 0
+
+
+def test_features_are_written_for_other_tools(place, capsys):
+    options = ["--model", "resnet8-cifar", "--no-pretrained", "--size", "32"]
+    assert main(["features", "animals", *options, "--out", "f.npz"]) == 2  # no mean is known for this network
+    assert "`mean` must be given for resnet8-cifar" in capsys.readouterr().err
+    assert not (place / "f.npz").exists()
+    options = ["--model", "test_efficientnet.r160_in1k", "--no-pretrained", "--size", "64"]
+    assert main(["features", "animals", *options, "--out", "f.npz"]) == 0
+    with np.load(place / "f.npz") as arrays:
+        assert arrays["features"].shape[0] == len(arrays["labels"]) == len(arrays["path"]) == 70
+        assert sorted(set(arrays["labels"])) == ["blue, whale", "green frog", "red deer"]
+
+
+def test_a_table_of_features_is_trained_on(place, capsys):
+    random = np.random.default_rng(0)
+    rows = ["species,length,weight"]
+    for name, number, mean in (("otter", 60, 0), ("seal", 30, 4), ("whale", 10, 8)):
+        rows += [f"{name},{a:.3f},{b:.3f}" for a, b in random.normal(mean, 1, (number, 2))]
+    (place / "table.csv").write_text("\n".join(rows))
+    options = ["--batch-size", "16", "--epochs", "10", "--threads", "1", "--device", "cpu"]
+    assert main(["train", "table.csv", "--label", "species", *options]) == 0
+    assert "table-features-gala-seed0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nothing"], "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, plankton, features, scratch) or a"),
+        (["train", "digits-lt", "--data", "animals"], "--data must be left out for digits-lt, which needs none"),
+        (["train", "animals", "--model", "resnet8-cifr"], "Did you mean resnet8-cifar"),
+        (["train", "animals", "--val", "nothing", *OPTIONS], "nothing"),
+        (["predict", "nothing", "a.jpg"], "`path` must be a run folder"),
+        (["evaluate", "nothing", "--data", "animals"], "`path` must be a run folder"),
+        (["features", "animals", "--out", "f.csv"], "--out must end in .npz"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(place, arguments, message, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+    assert not (place / "runs").exists()
