@@ -111,14 +111,10 @@ def config_from_json(stored: Mapping[str, Any]) -> TrainingConfig:
     Raises:
         ValueError: settings that this version does not know.
     """
-    return _kind_of(stored).from_json(stored)
-
-
-def _kind_of(stored: Mapping[str, Any]) -> type[TrainingConfig]:
     own = "on_bad_file" in stored
     if "second_stage" in stored:
-        return OwnSecondStageConfig if own else SecondStageConfig
-    return OwnConfig if own else TrainingConfig
+        return (OwnSecondStageConfig if own else SecondStageConfig).from_json(stored)
+    return (OwnConfig if own else TrainingConfig).from_json(stored)
 
 
 def checksum(first: RunFolder) -> str:
