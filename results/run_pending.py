@@ -17,6 +17,7 @@ RESULTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(RESULTS.parent / "src"))
 
 import torch  # noqa: E402
+from filelock import FileLock, Timeout  # noqa: E402
 
 from longtail.runs import RunFolder, current_versions  # noqa: E402
 from pending.copies import copy_of, head_of  # noqa: E402
@@ -112,8 +113,17 @@ def _state(entry: Entry, place: Place) -> str:
         return "done"
     path = place.run_of(entry.name)
     if path.exists():
-        return f"cut off after epoch {len(RunFolder.open(path).metrics)}"
+        return f"{'running' if _is_claimed(entry, place) else 'cut off'}, epoch {len(RunFolder.open(path).metrics)}"
     return "waits for a GPU" if entry.gpu else "waits"
+
+
+def _is_claimed(entry: Entry, place: Place) -> bool:
+    """Whether a queue is working on it."""
+    try:
+        with FileLock(place.claim_of(entry.name), timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _cache() -> Path:

@@ -63,6 +63,10 @@ class Place:
         """What the worker of an entry says."""
         return self.work / "logs" / f"{name}.log"
 
+    def claim_of(self, name: str) -> Path:
+        """Locked by the queue that works on an entry."""
+        return self.work / "claims" / f"{name}.lock"
+
     def kept_of(self, name: str) -> Path:
         """The file in the repository that says what became of an entry."""
         return self.results / f"{name}.json"

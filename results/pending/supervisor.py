@@ -34,6 +34,7 @@ class Worker:
     process: "subprocess.Popen[bytes]"
     log: IO[bytes]
     claim: FileLock
+    said_before: int
     begun: float = field(default_factory=time.monotonic)
 
 
@@ -107,7 +108,7 @@ class Queue:
 
     def _claim(self, entry: Entry) -> FileLock | None:
         """The right to work on an entry, unless another queue has it or has just finished it."""
-        claim = FileLock(self.place.work / "claims" / f"{entry.name}.lock", timeout=0)
+        claim = FileLock(self.place.claim_of(entry.name), timeout=0)
         try:
             claim.acquire()
         except Timeout:
@@ -128,8 +129,9 @@ class Queue:
             self.place.note_begin(entry.name)
         commit, _ = self.place.begun_with(entry.name) or (self.place.commit, "")
         log = self.place.log_of(entry.name).open("ab")
+        said_before = log.tell()
         process = self._start(self._task(entry, commit, self.place.run_of(entry.name), self.deadline), commit, log)
-        self.workers.append(Worker(entry, commit, process, log, claim))
+        self.workers.append(Worker(entry, commit, process, log, claim, said_before))
         say(f"{entry.name} {'resumes' if resumed else 'begins'}; log: {log.name}")
         return True
 
@@ -191,7 +193,7 @@ class Queue:
         code, entry = worker.process.returncode, worker.entry
         self.workers.remove(worker)
         worker.log.close()
-        last = _last_line(Path(worker.log.name)) or f"exit code {code}"
+        last = _last_line(Path(worker.log.name), worker.said_before) or f"exit code {code}"
         try:
             if code in (COMPLETE, DIVERGED):
                 self._keep(worker, last if code == DIVERGED else None)
@@ -259,6 +261,7 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def _last_line(log: Path) -> str:
-    lines: list[Any] = log.read_text(errors="replace").strip().splitlines()
+def _last_line(log: Path, start: int) -> str:
+    """The last line of what was said from `start` on."""
+    lines: list[Any] = log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
     return str(lines[-1]) if lines else ""

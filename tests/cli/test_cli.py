@@ -33,7 +33,7 @@ def test_training_prints_its_progress_its_result_and_its_folder(tiny, tmp_path, 
         "threads_1-seed5"
     )
     assert lines[0] == f"run: {path}"
-    assert lines[1].startswith("105 training images, resnet20-cifar, ce, cpu, ")
+    assert lines[1].startswith("105 training samples, resnet20-cifar, ce, cpu, ")
     assert re.fullmatch(r"epoch 2/3  loss \d\.\d{3}  lr 0\.1000  [\d,]+ images/s  \d s left  test \d+\.\d %", lines[3])
     assert lines[5:] == ["scoring the training and test images"]
     assert f"run: {path}" in said.out

@@ -22,7 +22,9 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert "70 samples in 3 classes" in capsys.readouterr().out
     assert main(["train", "animals", *OPTIONS]) == 0
     said = capsys.readouterr()
-    assert said.out.startswith("animals: recipe features, network resnet8-cifar, not pretrained, loss gala\n")
+    assert said.out.startswith(
+        "animals: recipe features, loss gala, for images network resnet8-cifar, not pretrained\n"
+    )
     assert "run: runs/animals-features-gala-seed0" in said.out
     assert (place / "runs/LATEST").resolve() == (place / "runs/animals-features-gala-seed0").resolve()
 
@@ -31,7 +33,10 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert "red deer" in page or "The worst confusions" not in page
 
     assert main(["predict", "runs/LATEST", "animals/red deer", "--top", "2", "--out", "predictions.csv"]) == 0
-    assert "40 predictions, probabilities calibrated by the run's fix: predictions.csv" in capsys.readouterr().out
+    assert (
+        "40 predictions, probabilities calibrated on held-out samples for classes that come equally often: pre"
+        in capsys.readouterr().out
+    )
     rows = list(csv.DictReader((place / "predictions.csv").read_text().splitlines()))
     assert rows[0]["path"] == "animals/red deer/0.jpg"
     assert {row["class_1"] for row in rows} <= {"red deer", "green frog", "blue, whale"}

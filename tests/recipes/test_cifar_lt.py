@@ -23,4 +23,4 @@ def test_an_epoch_on_cifar100_lt(cifar100, tmp_path, capsys):
     assert folder.load_predictions("test")[0].shape == (10_000, 100)
     assert result["fit_on"] == "augmented"
     assert result["test"]["raw"]["top1"] == pytest.approx(folder.metrics[-1]["test_top1"])
-    assert "8,445 training images, resnet20-cifar, gala accumulate=released" in capsys.readouterr().err
+    assert "8,445 training samples, resnet20-cifar, gala accumulate=released" in capsys.readouterr().err

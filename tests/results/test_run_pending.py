@@ -80,7 +80,7 @@ def test_ctrl_c_and_the_end_of_the_time_stop_a_run_that_the_next_queue_resumes(t
     assert "long stopped" in said(queue)
     assert queue.returncode == 130
     before = epochs_of(tmp_path, "long")
-    assert "cut off after epoch" in said(start(tmp_path, LONG, options=("--list",)))
+    assert "cut off, epoch" in said(start(tmp_path, LONG, options=("--list",)))
     queue = start(tmp_path, LONG, options=("--minutes", 0.6))
     words = said(queue)
     assert queue.returncode == 0

@@ -10,7 +10,7 @@ from longtail.training.progress import ProgressReport, _duration
 
 HEADER = [
     "run: runs/x [b]",
-    "105 training images, resnet32-cifar, gala, auto, auto, threads None, processes None",
+    "105 training samples, resnet32-cifar, gala, auto, auto, threads None, processes None",
 ]
 
 

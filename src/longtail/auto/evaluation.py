@@ -35,7 +35,7 @@ def evaluate_on(
     scorer = Scorer(np.asarray(predictor.info.class_counts), config.many_above, config.few_below)
     scores = {"raw": scorer(logits, target)}
     if predictor.fix is not None and np.any(predictor.fix.offset):
-        scores[f"with fix.json ({predictor.fix.method})"] = scorer(np.asarray(predictor.fix.predict(logits)), target)
+        scores["with fix.json"] = scorer(np.asarray(predictor.fix.predict(logits)), target)
     return scores
 
 

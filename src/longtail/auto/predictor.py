@@ -52,7 +52,12 @@ class Predictor:
 
         Args:
             sample: the path of an image, an image (Pillow's, an array, a tensor), or (D,) features.
+
+        Raises:
+            TypeError: several samples; `batch` takes those.
         """
+        if isinstance(sample, (list, tuple)) and sample and not isinstance(sample[0], (int, float)):
+            raise TypeError(f"`sample` must be one sample. Got {len(sample)}: predictor.batch(samples) takes several.")
         probability = self.probabilities([sample])[0]
         order = np.argsort(-probability, kind="stable")
         return [(self.class_names[index], float(probability[index])) for index in order]
@@ -66,11 +71,30 @@ class Predictor:
             for row, own in zip(probability, order, strict=True)
         ]
 
-    def probabilities(self, samples: Sequence[Any], *, progress: Progress | None = None) -> np.ndarray:
-        """(N, C), calibrated by the fix of the run where it has one; arguments as in calling it."""
+    def probabilities(
+        self, samples: Sequence[Any], *, prior: str | None = None, progress: Progress | None = None
+    ) -> np.ndarray:
+        """(N, C), calibrated by the fix of the run where it has one.
+
+        Args:
+            samples: as in calling it, several.
+            prior: how often classes come: "uniform" (the default), or "training", as in the training data.
+            progress: is told what is done, and the share of it.
+
+        Raises:
+            ValueError: another prior, or any for a run without a fix.
+        """
+        if prior not in (None, "uniform", "training"):
+            raise ValueError(f"`prior` must be 'uniform' or 'training'. Got {prior!r}.")
+        if prior is not None and self.fix is None:
+            raise ValueError(
+                f"`prior` must be left out for a run without fix.json. Got {prior!r} for {self.folder.path}."
+            )
         logits = self.logits(samples, progress=progress).double()
         if self.fix is not None:
-            return np.asarray(self.fix.predict_proba(logits.numpy()))
+            counts = np.maximum(np.asarray(self.info.class_counts, dtype=np.float64), 0.5)
+            share = counts / counts.sum() if prior == "training" else prior
+            return np.asarray(self.fix.predict_proba(logits.numpy(), share))
         return torch.softmax(logits, dim=1).numpy()
 
     def logits(self, samples: Sequence[Any], *, progress: Progress | None = None) -> Tensor:

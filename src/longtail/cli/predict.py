@@ -4,10 +4,13 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
 from longtail.whole_file import write_whole
+
+PRIORS = {"uniform": "equally often", "training": "as often as in the training data"}
 
 
 def predict(
@@ -15,6 +18,7 @@ def predict(
     files: tyro.conf.Positional[tuple[Path, ...]],
     *,
     top: int = 1,
+    prior: Literal["uniform", "training"] | None = None,
     out: Path | None = None,
 ) -> None:
     """Predict the classes of new images, with calibrated probabilities.
@@ -23,6 +27,8 @@ def predict(
         run: Folder of the run, such as runs/LATEST.
         files: Images, folders of images, or lists of paths (.txt).
         top: How many classes to name for each image, the most probable first.
+        prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
+            favours frequent classes.
         out: A CSV file to write; by default the predictions are printed.
     """
     from longtail.arguments import check_integer
@@ -38,7 +44,7 @@ def predict(
         )
     paths = listed(files)
     with Passes(counted=False) as passes:
-        probability = predictor.probabilities(paths, progress=passes)
+        probability = predictor.probabilities(paths, prior=prior, progress=passes)
     order = (-probability).argsort(axis=1, kind="stable")[:, :top]
     rows = [
         [str(path), *(cell for index in own for cell in (predictor.class_names[index], f"{row[index]:.6f}"))]
@@ -54,7 +60,9 @@ def predict(
         return
     with write_whole(out) as file:
         file.write(text.getvalue().encode())
-    fixed = "calibrated by the run's fix" if predictor.fix is not None else "not calibrated: the run has no fix.json"
+    fixed = "not calibrated: the run has no fix.json"
+    if predictor.fix is not None:
+        fixed = f"calibrated on held-out samples for classes that come {PRIORS[prior or 'uniform']}"
     print(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
 
 

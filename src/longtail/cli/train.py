@@ -10,6 +10,7 @@ import tyro
 
 from longtail.arguments import check_strength
 from longtail.recipes import RECIPES
+from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 
 OWN = ("features", "scratch")
@@ -70,7 +71,8 @@ def train(
             f"--data must be left out for digits-lt, which needs none. Got {data}. Did you mean: longtail train {data}?"
         )
     if own and first:
-        print(f"{data}: recipe {recipe_of(config)[0]}, {_network_in_words(config)}, loss {config.loss}", flush=True)
+        name, _ = recipe_of(config)
+        print(f"{data}: recipe {name}, loss {config.loss}, for images {_network_in_words(config)}", flush=True)
     callbacks: list[Callback] = [ProgressReport()] if first else []
     if record_gradients or (resume and is_recorded(out)):
         callbacks.append(GradientRecorder())
@@ -88,6 +90,21 @@ def train(
     if first:
         _point_to(folder.path)
         print_result(folder)
+        if own:
+            _say_what_is_served(folder)
+
+
+def _say_what_is_served(folder: RunFolder) -> None:
+    """What was held out, what predictions apply, and what to type next."""
+    from longtail.repair import Fix
+
+    for note in (folder.data or {})["notes"]:
+        print(f"data: {note}")
+    file = folder.path / "fix.json"
+    served = f"offsets and probabilities of {file} ({Fix.load(file).method})" if file.is_file() else "no fix"
+    print(f"longtail predict applies: {served}")
+    images = len((folder.data or {})["input_shape"]) > 1
+    print(f"next: longtail report {folder.path}" + (f"; longtail predict {folder.path} IMAGES" if images else ""))
 
 
 def _point_to(run: Path) -> None:

@@ -111,7 +111,7 @@ def _ways_out(name: str, hub_id: str | None, error: Exception) -> str:
     return (
         f"the pretrained weights of {name} ({hub_id or 'not on the hub'}) could not be loaded: {_first_line(error)} "
         f"Connect to the internet once; or copy them to where timm looks, {HF_HUB_CACHE if hub_id else hub.get_dir()}; "
-        "or give a file of weights, --weights FILE; or train from scratch, --no-pretrained."
+        "or give a file of weights, --weights FILE; or take an untrained network, --no-pretrained (poor features)."
     )
 
 

@@ -120,7 +120,8 @@ def _run(path: Path, part: str) -> dict[str, Any]:
             f"{error} A fix is judged by images that the model was not trained on: train with --validation 0.1, or "
             "take --part test, which then is no test any more."
         ) from None
-    return {"logits": logits, "target": target, "class_counts": (folder.result or {}).get("class_counts")}
+    content = {"logits": logits, "target": target, "class_counts": (folder.result or {}).get("class_counts")}
+    return content if folder.data is None else content | {"class_names": folder.data["class_names"]}
 
 
 def _scores(content: Mapping[str, Any], path: Path, kind: str) -> tuple[Any, str]:

@@ -85,6 +85,8 @@ class TrainingConfig(DataConfig):
     """Processes that share each batch; by default as many as torchrun started."""
 
     LEAST_EPOCHS: ClassVar[int] = 1
+    ONE_BATCH_WILL_DO: ClassVar[bool] = False
+    """Whether fewer samples than a batch are one batch, and not an error."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

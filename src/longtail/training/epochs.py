@@ -55,8 +55,8 @@ class Epochs:
 
     @property
     def steps(self) -> int:
-        """Batches per epoch; a last partial one is dropped."""
-        return len(self.data) // self.batch_size
+        """Batches per epoch; a last partial one is dropped, unless it is the only one."""
+        return max(1, len(self.data) // self.batch_size)
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Input and labels of the steps of one epoch, from `first_step` on."""

@@ -144,7 +144,7 @@ def _epochs(config: TrainingConfig, splits: Splits, augment: Augment | None, fab
     processes, samples = fabric.world_size, len(splits.train)
     if processes > samples:
         raise ValueError(f"There must be at least one training image a process. Got {samples} for {processes}.")
-    if config.batch_size > samples:
+    if config.batch_size > samples and not config.ONE_BATCH_WILL_DO:
         raise ValueError(
             f"`batch_size` must be at most {samples}, the training images. Got {config.batch_size}. "
             f"Pass --batch-size {max(processes, samples // 2 // processes * processes)}."

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from longtail.arguments import check_integer
 from longtail.data import OwnDataConfig
@@ -27,6 +27,8 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
     package.module:function."""
     views: int = 1
     """Copies of each training image whose features are kept: the first as it is, the others augmented."""
+
+    ONE_BATCH_WILL_DO: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
