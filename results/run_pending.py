@@ -48,7 +48,7 @@ def main() -> int:
     options = asked.parse_args()
     if options.here != bool(options.commit) and options.repository is None:
         asked.error("--here and --commit must be given together: results name the commit they were computed with.")
-    if options.minutes <= 0 or options.jobs < 1 or options.threads < 1:
+    if not 0 < options.minutes < 1e6 or options.jobs < 1 or options.threads < 1:
         asked.error("--minutes must be positive, --jobs and --threads at least 1.")
     if options.device == "cuda" and not torch.cuda.is_available():
         asked.error("--device must be cpu where PyTorch finds no GPU. Got cuda.")

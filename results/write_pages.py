@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from pages.readme import with_results_section
-from pages.rendering import TEMPLATES, FalseClaimError, render
+from pages.rendering import TEMPLATES, render
 
 RESULTS = Path(__file__).resolve().parent
 README = "README"
@@ -47,7 +47,7 @@ def main() -> int:
         parser.error(f"PAGE must be one of {', '.join(PAGES)}. Got {', '.join(sorted(unknown))}.")
     try:
         texts = {page: text_of(page) for page in options.pages or PAGES}
-    except (FalseClaimError, OSError) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     changed = [page for page, text in texts.items() if not is_current(page, text)]

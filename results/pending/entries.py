@@ -59,9 +59,12 @@ def read_entries(path: Path) -> list[Entry]:
         ValueError: a group that can't be run; the message names the file, the group and the key.
     """
     try:
-        groups = tomllib.loads(path.read_text()).get("group", [])
-    except tomllib.TOMLDecodeError as error:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} must be TOML. {error}.") from None
+    groups = content.get("group")
+    if set(content) != {"group"} or not isinstance(groups, list) or not all(isinstance(g, dict) for g in groups):
+        raise ValueError(f"{path} must hold [[group]] tables and nothing else. Got {', '.join(content) or 'nothing'}.")
     entries = [entry for number, group in enumerate(groups, 1) for entry in _entries(group, f"{path}, group {number}")]
     names = [entry.name for entry in entries]
     for name in names:

@@ -52,10 +52,13 @@ def read_finished(folder: Path) -> dict[str, dict[str, Any]]:
         try:
             content = json.loads(file.read_text())
             schema = content["schema"]
+            known = {"config", "commit"} <= set(content)
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"{file} must be a run that the queue kept. It is damaged: delete it.") from None
         if schema != SCHEMA:
             raise ValueError(f"{file} must be of version {SCHEMA}. Got {schema}.")
+        if not known:
+            raise ValueError(f"{file} must be a run that the queue kept. It is damaged: delete it.")
         found[file.stem] = content
     return found
 

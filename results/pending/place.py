@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from longtail.whole_file import write_whole
 from pending.copies import copy_of
 
 
@@ -74,15 +75,17 @@ class Place:
     def begun_with(self, name: str) -> tuple[str, str] | None:
         """Commit and processor that a run was begun with."""
         file = self.run_of(f"{name}.begun.json")
-        if not file.exists():
+        try:
+            begun = json.loads(file.read_text())
+            return begun["commit"], begun["processor"]
+        except (OSError, ValueError, KeyError, TypeError):  # missing or damaged
             return None
-        begun = json.loads(file.read_text())
-        return begun["commit"], begun["processor"]
 
     def note_begin(self, name: str) -> None:
         """Keep commit and processor of a run that begins."""
         begun = {"commit": self.commit, "processor": self.processor}
-        self.run_of(f"{name}.begun.json").write_text(json.dumps(begun))
+        with write_whole(self.run_of(f"{name}.begun.json")) as file:
+            file.write(json.dumps(begun).encode())
 
     def make_folders(self) -> None:
         """Everything that is written into."""

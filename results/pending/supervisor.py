@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -140,8 +139,9 @@ class Queue:
         if not path.exists():
             return
         if begun is None or begun[1] != self.place.processor or not self.place.has(begun[0]):
-            say(f"{entry.name} starts again: it was begun on another processor, or its commit is missing.")
-            shutil.rmtree(path)
+            aside = path.with_name(f"{path.name}.aside-{time.time():.0f}")
+            path.rename(aside)
+            say(f"{entry.name} starts again: begun on another processor, or its commit is missing. Kept: {aside}")
 
     def _too_long(self, entry: Entry) -> str | None:
         """Why a new run is not begun, where it is known how long it takes."""

@@ -7,6 +7,7 @@ import pytest
 
 from auto.photographs import OPTIONS, write_photographs
 from longtail.cli import main
+from longtail.cli.own_data import with_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -78,11 +79,13 @@ def test_a_table_of_features_is_trained_on(place, capsys):
     [
         (["train", "nothing"], "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, plankton, features, scratch) or a"),
         (["train", "digits-lt", "--data", "animals"], "--data must be left out for digits-lt, which needs none"),
+        (["train", "animals", "--data", "other"], "must have no --data beside the path"),
         (["train", "animals", "--model", "resnet8-cifr"], "Did you mean resnet8-cifar"),
         (["train", "animals", "--val", "nothing", *OPTIONS], "nothing"),
         (["predict", "nothing", "a.jpg"], "`path` must be a run folder"),
         (["evaluate", "nothing", "--data", "animals"], "`path` must be a run folder"),
         (["features", "animals", "--out", "f.csv"], "--out must end in .npz"),
+        (["features", "animals", "--out", "nowhere/f.npz"], "--out must lie in a folder that exists"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(place, arguments, message, capsys):
@@ -91,3 +94,15 @@ def test_what_cannot_be_done_is_one_line(place, arguments, message, capsys):
     assert message in said
     assert "Traceback" not in said
     assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--no-pretrained"], ["--pretrained", "False"]),
+        (["--pretrained"], ["--pretrained", "True"]),
+        (["--pretrained", "False", "--seed", "1"], ["--pretrained", "False", "--seed", "1"]),
+    ],
+)
+def test_pretrained_is_a_switch_or_takes_a_value(words, expected):
+    assert with_recipe(["train", "features", *words]) == ["train", "features", *expected]

@@ -205,7 +205,8 @@ def test_models_without_pretrained_weights():
 
 WAYS_OUT = (
     r"^the pretrained weights of tf_efficientnet_lite0 \(timm/tf_efficientnet_lite0.in1k\) could not be loaded: [^\n]+"
-    r"where timm looks, [^\n]+; or give a file of weights, --weights FILE; or take an untrained network, --no-pretrained \(poor features\).$"
+    r"where timm looks, [^\n]+; or give a file of weights, --weights FILE; "
+    r"or take an untrained network, --no-pretrained \(poor features\).$"
 )
 
 

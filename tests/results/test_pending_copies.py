@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from pending.copies import copy_of, head_of
+from pending.place import Place
 
 
 @pytest.fixture
@@ -46,3 +47,13 @@ def test_what_is_no_commit_is_refused(repository, tmp_path):
     with pytest.raises(ValueError, match="must hold the commit 12345"):
         copy_of("12345", repository, tmp_path / "copies")
     assert not (tmp_path / "copies").exists()
+
+
+def test_what_was_begun_with_survives_a_damaged_file(tmp_path):
+    place = Place(None, "abc", tmp_path / "work", tmp_path / "runs", None, "cpu", "a processor")
+    place.make_folders()
+    place.note_begin("run")
+    assert place.begun_with("run") == ("abc", "a processor")
+    (tmp_path / "work/runs/run.begun.json").write_text("{")
+    assert place.begun_with("run") is None
+    assert place.begun_with("another") is None

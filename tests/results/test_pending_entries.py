@@ -63,3 +63,9 @@ def test_the_paper_s_headline_comes_first():
     ]
     first = entries[0].config()
     assert (first.imbalance, first.epochs, first.model, first.precision) == (200, 200, "resnet32-cifar", "bfloat16")
+
+
+@pytest.mark.parametrize("text", ["[[groups]]", "group = 5", "", "group = []\nmore = 1"])
+def test_a_file_holds_groups_and_nothing_else(tmp_path, text):
+    with pytest.raises(ValueError, match=r"must hold \[\[group\]\] tables and nothing else"):
+        read(tmp_path, text)

@@ -21,6 +21,8 @@ def extract_features(
     weights: str | os.PathLike[str] | None = None,
     pretrained: bool | None = None,
     size: int | None = None,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
     on_bad_file: str = "fail",
     progress: Callable[[str, float], None] | None = None,
     **options: Any,
@@ -33,6 +35,8 @@ def extract_features(
         weights: a file of weights.
         pretrained: load timm's weights; by default where no file is given.
         size: height and width of the images in pixels; by default those of the network.
+        mean: subtracted from the channels, which lie in [0, 1]; by default as the network has it.
+        std: what the channels are then divided by; by default as the network has it.
         on_bad_file: "fail" or "skip".
         progress: is told what is done, and the share of it.
         **options: of `read_data`.
@@ -40,9 +44,8 @@ def extract_features(
     Raises:
         ValueError, OSError: data that are no images or can't be read, a network that can't be built.
     """
-    config = recipe(
-        model=model, weights=None if weights is None else str(weights), pretrained=pretrained, size=size
-    ).completed()
+    file = None if weights is None else str(weights)
+    config = recipe(model=model, weights=file, pretrained=pretrained, size=size, mean=mean, std=std).completed()
     parts = check_files(read_data(data, **options), on_bad_file=on_bad_file, progress=progress)
     if parts.train.kind not in ("files", "images", "items"):
         raise ValueError(f"`data` must hold images. Got {parts.train.kind}.")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from longtail.arguments import check_integer
 from longtail.auto.fitting import FIX
 from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
 from longtail.models import fold_batch_norm
@@ -63,7 +64,8 @@ class Predictor:
         return [(self.class_names[index], float(probability[index])) for index in order]
 
     def batch(self, samples: Sequence[Any], *, top: int = 1) -> list[list[tuple[str, float]]]:
-        """The `top` most probable classes of each sample; arguments as in calling it."""
+        """The `top` ≥ 1 most probable classes of each sample; arguments as in calling it."""
+        check_integer("top", top, minimum=1)
         probability = self.probabilities(samples)
         order = np.argsort(-probability, axis=1, kind="stable")[:, :top]
         return [

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from longtail.cli.predict import check_out
 from longtail.models import DEFAULT_BACKBONE
 from longtail.whole_file import write_whole
 
@@ -17,6 +18,8 @@ def features(
     weights: Path | None = None,
     pretrained: bool | None = None,
     size: int | None = None,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
     root: Path | None = None,
     label: str | None = None,
     path_column: str | None = None,
@@ -31,6 +34,8 @@ def features(
         weights: A file of weights (.safetensors, .pt).
         pretrained: The weights that timm has for the model; by default where no other weights are given.
         size: Height and width of the images in pixels; by default those of the network.
+        mean: Subtracted from the channels, which lie in [0, 1]; by default as the network has it.
+        std: What the channels are then divided by; by default as the network has it.
         root: Folder that the paths of a list or table are relative to.
         label: Column of the labels of a table, or name of the array.
         path_column: Column of the paths of a table.
@@ -41,6 +46,7 @@ def features(
 
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz. Got {out}.")
+    check_out(out)
     with Passes(counted=False) as passes:
         arrays = extract_features(
             data,
@@ -48,6 +54,8 @@ def features(
             weights=weights,
             pretrained=pretrained,
             size=size,
+            mean=mean,
+            std=std,
             root=root,
             label=label,
             path_column=path_column,

@@ -18,7 +18,7 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
         >>> with_recipe(["train", ".", "--seed", "1"])
         ['train', 'features', '--data', '.', '--seed', '1']
     """
-    words = [word for argument in arguments for word in _switch(argument)]
+    words = _with_values(arguments)
     if len(words) < 2 or words[0] != "train" or words[1].startswith("-") or words[1] in RECIPES:
         return words
     if not Path(words[1]).exists():
@@ -26,11 +26,21 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
             f"`longtail {words[0]}` takes a recipe ({', '.join(RECIPES)}) or a path ({KINDS}). Got {words[1]!r}, which "
             "is neither."
         )
+    if "--data" in words:
+        raise ValueError(
+            f"`longtail {words[0]} {words[1]}` must have no --data beside the path. Leave one of them out."
+        )
     return [words[0], "features", "--data", *words[1:]]
 
 
-def _switch(argument: str) -> list[str]:
-    """`--pretrained` and `--no-pretrained` with the value that they stand for."""
-    return {"--pretrained": ["--pretrained", "True"], "--no-pretrained": ["--pretrained", "False"]}.get(
-        argument, [argument]
-    )
+def _with_values(arguments: Sequence[str]) -> list[str]:
+    """`--pretrained` and `--no-pretrained` with the value that they stand for, where none follows."""
+    words: list[str] = []
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument == "--no-pretrained":
+            words += ["--pretrained", "False"]
+        elif argument == "--pretrained" and following not in ("True", "False", "None"):
+            words += ["--pretrained", "True"]
+        else:
+            words.append(argument)
+    return words

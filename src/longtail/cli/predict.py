@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -36,6 +37,8 @@ def predict(
     from longtail.cli.passes import Passes
 
     check_integer("top", top, minimum=1)
+    if out is not None:
+        check_out(out)
     predictor = load(run)
     if len(predictor.info.input_shape) == 1:
         raise ValueError(
@@ -57,13 +60,27 @@ def predict(
     csv.writer(text, lineterminator="\n").writerows([heading, *rows])
     if out is None:
         print(text.getvalue(), end="")
+        if predictor.fix is None:
+            print("the probabilities are not calibrated: the run has no fix.json", file=sys.stderr)
         return
     with write_whole(out) as file:
-        file.write(text.getvalue().encode())
+        file.write(text.getvalue().encode(errors="surrogateescape"))
     fixed = "not calibrated: the run has no fix.json"
     if predictor.fix is not None:
         fixed = f"calibrated on held-out samples for classes that come {PRIORS[prior or 'uniform']}"
     print(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
+
+
+def check_out(out: Path) -> None:
+    """See that a file can be written, before the work whose result it is to hold.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError: it can't.
+    """
+    if out.is_dir():
+        raise IsADirectoryError(f"--out must name a file. Got the folder {out}.")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"--out must lie in a folder that exists. Got {out}; make {out.parent} first.")
 
 
 def listed(files: Sequence[Path]) -> list[Path]:

@@ -58,6 +58,11 @@ def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | 
             f"`test_share` must leave a test sample. {config.test_share!r} of {len(train):,} samples, rounded class by "
             "class, leaves none: raise it, add samples, or name test samples with --test."
         )
+    for name in train.class_names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"class names must be text in UTF-8. Got {name!r}: rename its folder.") from None
     make = partial(_split, config, device=device)
     empty = train.take(np.zeros(0, dtype=np.int64))
     info = DataInfo(

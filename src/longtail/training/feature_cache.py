@@ -44,8 +44,8 @@ def cached(key: str, number: int, compute: Callable[[], Tensor]) -> Tensor:
         if error.filename is None or not str(error.filename).startswith(str(path.parent)):
             raise  # of a file that was read
         raise OSError(
-            f"Features could not be kept in {path.parent}: {error.strerror}. Make room there, or name another folder "
-            "in the environment variable LONGTAIL_CACHE."
+            f"Features could not be kept in {path.parent}: {error.strerror or error}. Make room there, or name "
+            "another folder in the environment variable LONGTAIL_CACHE."
         ) from error
     return features
 
