@@ -52,7 +52,7 @@ def stage_of(data, autocast=torch.no_grad, seed=0, **settings):
 
 
 def inputs_of(folder, data, **settings):
-    config = OwnDataConfig(size=16, **(MOMENTS | settings))
+    config = OwnDataConfig(size=16, **({"interpolation": folder.data["interpolation"]} | MOMENTS | settings))
     splits = load_splits(config, data, CPU)
     return {name: torch.cat(list(getattr(splits, name).in_order())) for name in ("train", "validation", "test")}
 
@@ -308,9 +308,13 @@ def test_what_does_not_suit_the_stage_is_refused(photographs, tmp_path):
         FrozenFeatures(StageInput(features_config(), splits, None, CPU, torch.no_grad, first_stage=folder))
     with pytest.raises(ValueError, match='`mixing` must not be "cutmix" for features'):
         run_experiment(features_config(stage="scratch", mixing="cutmix"), data=feature_table(), out=tmp_path / "cutmix")
-    with pytest.raises(ValueError, match=r"`batch_size` must be at most 25, the training images. Got 64. Pass --batch"):
-        run_experiment(features_config(batch_size=64), data=photographs, out=tmp_path / "batch")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "run"]
+
+
+def test_fewer_samples_than_a_batch_are_one_batch(photographs, tmp_path):
+    folder = run_experiment(features_config(batch_size=64, epochs=2), data=photographs, out=tmp_path / "run")
+    assert len(folder.metrics) == 2
+    assert len(folder.load_predictions("train")[1]) == 25
 
 
 def test_classes_without_a_validation_sample_are_noted(photographs, tmp_path):

@@ -54,7 +54,7 @@ def extract_features(
     assert config.size is not None
     found: dict[str, list[np.ndarray]] = {"features": [], "labels": [], "part": [], "path": []}
     for name, samples in parts.items():
-        load = image_loader(samples, config.size, config.crop_pct or 1.0)
+        load = image_loader(samples, config.size, config.crop_pct or 1.0, config.interpolation or "bicubic")
         split = StreamedImages(load, torch.from_numpy(samples.target), config.mean, config.std, torch.channels_last)
         found["features"].append(_features(network, split, name, progress))
         found["labels"].append(np.array(samples.class_names)[samples.target])

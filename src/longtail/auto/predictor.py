@@ -121,7 +121,7 @@ class Predictor:
         of_these = Samples(
             target.numpy(), self.class_names, files=files, root=Path(), items=None if paths else [(s,) for s in samples]
         )
-        load = image_loader(of_these, self.info.input_shape[1], self.info.crop_pct)
+        load = image_loader(of_these, self.info.input_shape[1], self.info.crop_pct, self.info.interpolation)
         return StreamedImages(load, target, self.info.mean, self.info.std, torch.channels_last)
 
     def _features(self, samples: Sequence[Any]) -> Tensor:

@@ -98,6 +98,8 @@ def _say_what_is_served(folder: RunFolder) -> None:
     """What was held out, what predictions apply, and what to type next."""
     from longtail.repair import Fix
 
+    if "backbone" in (folder.result or {}):
+        print(f"backbone: {(folder.result or {})['backbone']}")
     for note in (folder.data or {})["notes"]:
         print(f"data: {note}")
     file = folder.path / "fix.json"

@@ -74,6 +74,7 @@ class DataInfo:
     Attributes:
         class_names: (C,) in the order of the logits.
         class_counts: (C,) training samples.
+        interpolation: of resizing.
         feature_names: (D,) of features whose columns have names.
         input_shape: of one sample as the network takes it, without the batch.
         mean, std: per channel, of images in [0, 1]; empty for features.
@@ -90,6 +91,7 @@ class DataInfo:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     crop_pct: float = 1.0
+    interpolation: str = "bicubic"
     feature_names: tuple[str, ...] | None = None
     fingerprint: str = ""
     notes: tuple[str, ...] = ()

@@ -7,6 +7,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
 ORIENTATION = 0x0112
 LONGEST = 32  # an image of 1 × 10,000 pixels must not become one of 224 × 2,240,000
 REDUCING_GAP = 3.0  # a large image is first reduced by a whole factor, which is fast and hardly to be seen
@@ -25,8 +31,8 @@ class BadImageError(ValueError):
         self.reason = reason
 
 
-def decode(path: str | os.PathLike[str], size: int | None = None) -> np.ndarray:
-    """Decode an image file as it is meant to be seen.
+def decode(path: str | os.PathLike[str], size: int | None = None, interpolation: str = "bicubic") -> np.ndarray:
+    """Decode an image file to RGB, as a viewer would show it.
 
     EXIF rotation is applied, transparency is put on white, 16 bits and floats are scaled to 8, and an animation
     gives its first frame. A JPEG that is to be reduced is decoded at a reduced size to begin with.
@@ -34,6 +40,7 @@ def decode(path: str | os.PathLike[str], size: int | None = None) -> np.ndarray:
     Args:
         path: of the file.
         size: shorter side of the result in pixels, the aspect ratio kept up to 32 : 1; `None` leaves the size as it is.
+        interpolation: of resizing: "nearest", "bilinear", "bicubic" or "lanczos".
 
     Returns:
         (H, W, 3) uint8.
@@ -45,7 +52,7 @@ def decode(path: str | os.PathLike[str], size: int | None = None) -> np.ndarray:
     """
     if size is not None and size < 1:
         raise ValueError(f"`size` must be at least 1 pixel. Got {size}.")
-    return resized(upright(path, size), size)
+    return resized(upright(path, size), size, interpolation)
 
 
 def as_image(source: Any) -> Image.Image:
@@ -73,13 +80,13 @@ def as_image(source: Any) -> Image.Image:
     return Image.fromarray(values)
 
 
-def resized(image: Image.Image, size: int | None) -> np.ndarray:
+def resized(image: Image.Image, size: int | None, interpolation: str = "bicubic") -> np.ndarray:
     """(H, W, 3) uint8, the shorter side brought to `size` pixels."""
     rgb = as_rgb(image)
     if size is not None and min(rgb.size) != size:
         scale = size / min(rgb.size)
         width, height = (min(max(size, round(side * scale)), LONGEST * size) for side in rgb.size)
-        rgb = rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+        rgb = rgb.resize((width, height), RESAMPLING[interpolation], reducing_gap=REDUCING_GAP)
     return np.array(rgb)
 
 

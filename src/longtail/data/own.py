@@ -82,7 +82,13 @@ def _description(config: OwnDataConfig, train: Samples) -> dict[str, Any]:
     if train.features is not None:
         return {"input_shape": (train.features.shape[1],), "feature_names": train.feature_names}
     shape = (3, config.size, config.size)
-    return {"input_shape": shape, "mean": config.mean, "std": config.std, "crop_pct": config.crop_pct or 1.0}
+    return {
+        "input_shape": shape,
+        "mean": config.mean,
+        "std": config.std,
+        "crop_pct": config.crop_pct or 1.0,
+        "interpolation": config.interpolation or "bicubic",
+    }
 
 
 def _split(config: OwnDataConfig, samples: Samples, *, device: torch.device) -> Split:
@@ -91,13 +97,15 @@ def _split(config: OwnDataConfig, samples: Samples, *, device: torch.device) -> 
         return FeatureViews(torch.from_numpy(samples.features).to(device)[None], target)
     assert config.size is not None
     layout = torch.channels_last if config.channels_last == "on" else torch.contiguous_format
-    load = image_loader(samples, config.size, config.crop_pct or 1.0)
+    load = image_loader(samples, config.size, config.crop_pct or 1.0, config.interpolation or "bicubic")
     if samples.items is not None and len(samples):
         load(0)  # what is no image is refused now, not in training
     return StreamedImages(load, target, config.mean, config.std, layout, content=samples.content)
 
 
-def image_loader(samples: Samples, size: int, crop_pct: float) -> Callable[[int], np.ndarray]:
+def image_loader(
+    samples: Samples, size: int, crop_pct: float = 1.0, interpolation: str = "bicubic"
+) -> Callable[[int], np.ndarray]:
     """A function from an index to the image as the network takes it, (size, size, 3) uint8.
 
     The shorter side is brought to size / crop_pct, and the centre is cut out.
@@ -115,9 +123,9 @@ def image_loader(samples: Samples, size: int, crop_pct: float) -> Callable[[int]
 
     def load(index: int) -> np.ndarray:
         if samples.files is not None:
-            image = decode((samples.root or Path()) / samples.files[index], shorter)
+            image = decode((samples.root or Path()) / samples.files[index], shorter, interpolation)
         else:
-            image = resized(picture(index), shorter)
+            image = resized(picture(index), shorter, interpolation)
         top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
         return image[top : top + size, left : left + size]
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from longtail.arguments import check_fraction, check_integer
+from longtail.arguments import check_choice, check_fraction, check_integer
 from longtail.data.config import DataConfig
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,8 @@ class OwnDataConfig(DataConfig):
     """Height and width of the images in pixels; by default those of the network."""
     crop_pct: float | None = None
     """Share of the resized image that the centre crop keeps; by default that of the network."""
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
+    """Of resizing; by default that of the network."""
     mean: tuple[float, ...] = ()
     """Subtracted from the channels, which lie in [0, 1]; by default as the network has it."""
     std: tuple[float, ...] = ()
@@ -62,6 +66,8 @@ class OwnDataConfig(DataConfig):
             )
         if self.size is not None:
             check_integer("size", self.size, minimum=8)
+        if self.interpolation is not None:
+            check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         if self.crop_pct is not None:
             check_fraction("crop_pct", self.crop_pct)
             if self.crop_pct == 0:

@@ -53,7 +53,9 @@ def _last(lines: Sequence[dict[str, float]], key: str) -> float | None:
 
 def _training_counts(runs: Runs) -> Figure:
     counts = runs[0].class_counts
-    display = ByRankDisplay({"training images": counts}, counts, "training images of the class", scale="log")
+    display = ByRankDisplay(
+        {"training images": counts}, counts, "training images of the class", runs[0].class_names, "log"
+    )
     sizes = ", ".join(f"{name} {int(own.sum())}" for name, own in runs[0].groups.items())
     words = (
         f"{counts.sum():,} training images in {len(counts)} classes, from {counts.max():,} in the largest to "
@@ -65,7 +67,7 @@ def _training_counts(runs: Runs) -> Figure:
 def _recall(runs: Runs) -> Figure:
     tested = np.bincount(runs[0].test[1], minlength=len(runs[0].class_counts))
     display = PerClassRecallDisplay(
-        {"": {run.name: run.recall for run in runs}}, runs[0].class_counts, test_counts=tested
+        {"": {run.name: run.recall for run in runs}}, runs[0].class_counts, runs[0].class_names, test_counts=tested
     )
     said = [
         f"{run.name} {', '.join(f'{percent(_mean(run.recall, own))} % on {name}' for name, own in run.groups.items())}"
@@ -78,7 +80,9 @@ def _recall(runs: Runs) -> Figure:
 def _predictions(runs: Runs) -> Figure:
     counts, truth = runs[0].class_counts, np.bincount(runs[0].test[1], minlength=len(runs[0].class_counts))
     predicted = {run.name: np.bincount(run.test[0], minlength=len(counts)) for run in runs}
-    display = ByRankDisplay({**predicted, "truth": truth}, counts, "predictions of the class, test", scale="sqrt")
+    display = ByRankDisplay(
+        {**predicted, "truth": truth}, counts, "predictions of the class, test", runs[0].class_names, "sqrt"
+    )
     few = runs[0].groups.get("few")
     said = []
     for name, values in predicted.items():
@@ -126,7 +130,9 @@ def _gradient_ratios(runs: Runs) -> Figure | None:
         f"Over the whole training the {int(few.sum())} rarest classes receive negative gradient beside positive: "
         f"{', '.join(said)}. Below the dashed line a classifier is pushed away more than it is pulled."
     )
-    return _ratio_figure({run.name: kept.ratio for run, kept in recorded}, runs[0].class_counts, words)
+    return _ratio_figure(
+        {run.name: kept.ratio for run, kept in recorded}, runs[0].class_counts, runs[0].class_names, words
+    )
 
 
 def _gradients_so_far(runs: Runs) -> Figure:
@@ -135,11 +141,13 @@ def _gradients_so_far(runs: Runs) -> Figure:
     counts = recorded[0][1].class_counts
     ratios = {run.name: kept.ratio for run, kept in recorded if len(kept.class_counts) == len(counts)}
     words = f"So far: {', '.join(f'{run.name} {kept.epochs} epochs' for run, kept in recorded)}."
-    return _ratio_figure(ratios, counts, words)
+    return _ratio_figure(ratios, counts, list(map(str, range(len(counts)))), words)
 
 
-def _ratio_figure(ratios: dict[str, np.ndarray], class_counts: np.ndarray, words: str) -> Figure:
-    display = ByRankDisplay(ratios, class_counts, "positive ÷ negative gradient", scale="log", reference=1.0)
+def _ratio_figure(
+    ratios: dict[str, np.ndarray], class_counts: np.ndarray, class_names: Sequence[str], words: str
+) -> Figure:
+    display = ByRankDisplay(ratios, class_counts, "positive ÷ negative gradient", class_names, "log", 1.0)
     return Figure("Gradient that each classifier receives (figure 1b)", words, display.plot(), display.frame())
 
 
@@ -170,7 +178,7 @@ def _causes(kept: RecordedGradients, groups: tuple[tuple[str, np.ndarray], ...])
 
 def _vector_norms(runs: Runs) -> Figure:
     norms = {run.name: class_vector_norms(run.folder) for run in runs}
-    display = ByRankDisplay(norms, runs[0].class_counts, "length of the class vector")
+    display = ByRankDisplay(norms, runs[0].class_counts, "length of the class vector", runs[0].class_names)
     words = f"Mean length, {_over_groups(norms, runs[0])}."
     return Figure("Lengths of the class vectors (figure 1a)", words, display.plot(), display.frame())
 
@@ -180,7 +188,9 @@ def _similarities(runs: Runs) -> Figure | None:
     if not known:
         return None
     similarity = {f"{name}, {part}": g.similarity[part] for name, g in known.items() for part in ("train", "test")}
-    display = ByRankDisplay(similarity, runs[0].class_counts, "mean cosine of class vector and features")
+    display = ByRankDisplay(
+        similarity, runs[0].class_counts, "mean cosine of class vector and features", runs[0].class_names
+    )
     words = f"Mean similarity, {_over_groups(similarity, runs[0])}."
     return Figure("Class vectors and the features of their class (figure 1d)", words, display.plot(), display.frame())
 

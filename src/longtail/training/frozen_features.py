@@ -129,7 +129,15 @@ class FrozenFeatures:
     def _extractor_hash(self) -> str:
         """Of everything but the samples that features depend on: weights, settings, and what a trial gives."""
         config = self.config
-        settings = [config.model, config.size, config.crop_pct, config.mean, config.std, config.precision]
+        settings = [
+            config.model,
+            config.size,
+            config.crop_pct,
+            config.interpolation,
+            config.mean,
+            config.std,
+            config.precision,
+        ]
         known = {"settings": settings, "channels_last": config.channels_last, "versions": current_versions()}
         digest = hashlib.sha256(json.dumps(known).encode())
         for name, tensor in self.network.backbone.state_dict().items():

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 from longtail.arguments import check_integer
 from longtail.data import OwnDataConfig
+from longtail.data.own_config import INTERPOLATIONS
 from longtail.models import DEFAULT_BACKBONE, make_backbone
 from longtail.training.config import TrainingConfig
 
@@ -59,4 +60,9 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
         for name, value in asked.items():
             if not value:
                 raise ValueError(f"`{name}` must be given for {self.model}, which prefers none: pass --{name}.")
-        return {**asked, "crop_pct": self.crop_pct or found.crop_pct}
+        known = found.interpolation if found.interpolation in INTERPOLATIONS else None
+        return {
+            **asked,
+            "crop_pct": self.crop_pct or found.crop_pct,
+            "interpolation": self.interpolation or known,
+        }
