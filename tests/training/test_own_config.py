@@ -93,7 +93,7 @@ def test_settings_that_do_not_suit_are_refused(settings, message):
 
 
 def test_recipes_are_complete_but_for_what_the_network_says():
-    assert scratch().completed() == scratch(pretrained=False, crop_pct=1.0)
+    assert scratch().completed() == scratch(pretrained=False, crop_pct=1.0, interpolation="bilinear")
     assert features(seed=3, loss="ce").seed == 3
     with pytest.raises(TypeError):
         features(no_such_setting=1)
