@@ -3,6 +3,7 @@ import pytest
 
 from data.pictures import fill
 from longtail.data import read_data
+from longtail.data.group_file import add_groups
 
 
 def test_each_file_has_the_group_of_its_path(tmp_path):
@@ -42,3 +43,19 @@ def test_groups_that_do_not_fit_are_refused(tmp_path):
         read_data(folder, groups=tmp_path / "nowhere.csv")
     with pytest.raises(ValueError, match="`groups` must be left out for data that are not files"):
         read_data((np.zeros((3, 2)), [0, 1, 1]), groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "path,weight,site\na.jpg,1,x\n",
+            "must have one column beside the paths, or one named .* Its columns: path, we",
+        ),
+        ("path,group\na.jpg,x\nb.jpg,\n", "must name a group for each path. 1 rows have none"),
+    ],
+)
+def test_groups_are_not_guessed(tmp_path, text, message):
+    (tmp_path / "groups.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        add_groups({}, tmp_path / "groups.csv", [])

@@ -41,7 +41,15 @@ def _table(path: Path, notes: list[str]) -> dict[str, str]:
         raise ValueError(f"{path} must have a column of paths and one of groups. Its columns: {', '.join(names)}.")
     file = next((name for name in names if name.lower() in FILE_COLUMNS), names[0])
     rest = [name for name in names if name != file]
-    group = next((name for name in rest if name.lower() in GROUP_COLUMNS), rest[0])
+    known = [name for name in rest if name.lower() in GROUP_COLUMNS]
+    if not known and len(rest) > 1:
+        raise ValueError(
+            f"{path} must have one column beside the paths, or one named {' or '.join(sorted(GROUP_COLUMNS))}. Its "
+            f"columns: {', '.join(names)}. Rename the column of the groups."
+        )
+    group = (known or rest)[0]
+    if (empty := int((frame[group].str.strip() == "").sum())) > 0:
+        raise ValueError(f"{path} must name a group for each path. {empty:,} rows have none.")
     files, groups = frame[file].tolist(), frame[group].tolist()
     found = dict(zip(files, groups, strict=True))
     if len(found) < len(files):
