@@ -21,6 +21,7 @@ from pending.place import Place
 from pending.task import COMPLETE, DIVERGED, STOPPED, TOO_LONG, Task
 
 SECONDS_TO_STOP = 20
+NAMES_SHOWN = 5
 SECONDS_BETWEEN_LOOKS = 0.2
 
 
@@ -253,7 +254,8 @@ class Queue:
                 reason = "left" if entry.after is None else "left, or waiting for the run that it starts from"
                 reasons.setdefault(self.put_aside.get(entry.name, reason), []).append(entry.name)
         for reason, names in reasons.items():
-            say(f"{reason}: {', '.join(names)}")
+            more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+            say(f"{reason}: {', '.join(names[:NAMES_SHOWN])}{more}")
 
 
 def say(text: str) -> None:
