@@ -29,11 +29,8 @@ def current_versions() -> dict[str, str]:
 def processor_name() -> str:
     """The processor, its family and model where Linux tells them, and the instructions that PyTorch uses on it.
 
-    Equal versions on two processors give results that differ in their last digits.
-
-    Example:
-        >>> processor_name()  # doctest: +SKIP
-        'AMD EPYC, family 25, model 17, AVX512'
+    Such as "AMD EPYC, family 25, model 17, AVX512". Equal versions on two processors give results that differ in their
+    last digits.
     """
     cpuinfo = Path("/proc/cpuinfo")
     entries: dict[str, str] = {}
