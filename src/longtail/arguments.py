@@ -13,13 +13,7 @@ import torch
 from torch import Tensor
 
 
-def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Raise `ValueError` unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Got {value!r}.")
-
-
-def check_among(name: str, value: object, choices: Sequence[object]) -> None:
+def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
     """Raise `ValueError` unless `value` is one of `choices`, where True is no 1."""
     if value not in choices or isinstance(value, bool):
         raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Got {value!r}.")

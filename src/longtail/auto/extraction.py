@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 
 from longtail.data import Samples, StreamedImages, check_files, image_loader, read_data
-from longtail.models import fold_batch_norm, make_network
+from longtail.models import Network, fold_batch_norm, make_network
 from longtail.recipes import features as recipe
 from longtail.training.machine import bfloat16_pays
+from longtail.training.outputs import outputs_of
 
 
 def extract_features(
@@ -67,17 +67,11 @@ def extract_features(
 
 
 def _features(
-    network: Any, split: StreamedImages, name: str, progress: Callable[[str, float], None] | None
+    network: Network, split: StreamedImages, name: str, progress: Callable[[str, float], None] | None
 ) -> np.ndarray:
-    parts, done = [], 0
-    fast = bfloat16_pays(torch.device("cpu"))
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16) if fast else nullcontext():
-        for inputs in split.in_order():
-            parts.append(network.features(inputs).float().numpy())
-            done += len(inputs)
-            if progress is not None:
-                progress(f"features of {name}", done / len(split))
-    return np.concatenate(parts)
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_pays(torch.device("cpu")))
+    width = network.classifier.weight.shape[1]
+    return outputs_of(network.features, split, width, autocast, progress, f"features of {name}").numpy()
 
 
 def _paths(samples: Samples) -> np.ndarray:

@@ -16,6 +16,7 @@ from longtail.models import fold_batch_norm
 from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training import stored_config, trained_network
+from longtail.training.outputs import outputs_of
 
 Progress = Callable[[str, float], None]
 
@@ -102,15 +103,8 @@ class Predictor:
     def logits(self, samples: Sequence[Any], *, progress: Progress | None = None) -> Tensor:
         """(N, C) float32, of the network alone."""
         split = self._split(samples)
-        parts, done = [torch.zeros(0, len(self.class_names))], 0
         autocast = torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16")
-        with torch.inference_mode(), autocast:
-            for inputs in split.in_order():
-                parts.append(self.network(inputs).float())
-                done += len(inputs)
-                if progress is not None:
-                    progress("predicting", done / len(samples))
-        return torch.cat(parts)
+        return outputs_of(self.network, split, len(self.class_names), autocast, progress, "predicting")
 
     def _split(self, samples: Sequence[Any]) -> Split:
         target = torch.zeros(len(samples), dtype=torch.int64)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Self, get_args, get_origin, get_type_hints
 
-from longtail.arguments import check_among, check_fraction, check_integer, check_positive, check_strength
+from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
 
 Switch = Literal["auto", "on", "off"]
 
@@ -41,7 +41,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
             if get_origin(hint) is Literal:
-                check_among(name, getattr(self, name), get_args(hint))
+                check_choice(name, getattr(self, name), get_args(hint))
         from longtail.data.sources import find_source  # sources read this module
 
         find_source(self.dataset)

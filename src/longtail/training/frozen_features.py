@@ -20,6 +20,7 @@ from longtail.runs import current_versions
 from longtail.training.epochs import Epochs
 from longtail.training.feature_cache import cached
 from longtail.training.network import make_network
+from longtail.training.outputs import outputs_of
 from longtail.training.own_config import OwnConfig
 from longtail.training.seeds import generator_for
 from longtail.training.stages import STAGES, StageInput
@@ -112,14 +113,8 @@ class FrozenFeatures:
         return cached(key, len(split), lambda: self._computed(name, split)).to(self.given.device)
 
     def _computed(self, name: str, split: Split) -> Tensor:
-        parts, done = [torch.zeros(0, self.network.classifier.weight.shape[1], device=self.given.device)], 0
-        with torch.inference_mode(), self.given.autocast():
-            for inputs in split.in_order():
-                parts.append(self._extract(inputs).float())
-                done += len(inputs)
-                if self.given.progress is not None:
-                    self.given.progress(f"features of {name}", done / len(split))
-        return torch.cat(parts)
+        given, width = self.given, self.network.classifier.weight.shape[1]
+        return outputs_of(self._extract, split, width, given.autocast(), given.progress, f"features of {name}")
 
     @cached_property
     def _extract(self) -> Callable[[Tensor], Tensor]:
