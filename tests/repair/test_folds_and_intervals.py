@@ -3,7 +3,7 @@ import pytest
 
 from longtail.repair import make_metric
 from longtail.repair.folds import stratified_folds
-from longtail.repair.intervals import interval_of_gain
+from longtail.repair.intervals import interval_of_gain, standard_error
 
 
 @pytest.mark.parametrize("counts", [[50, 20, 7, 1], [3, 1, 1, 1, 1, 1]])
@@ -39,13 +39,13 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     """True recalls 0.6 → 0.7, 0.5 → 0.5 and 0.3 → 0.6, so a gain of 2/15 in balanced accuracy."""
     rng = np.random.default_rng(0)
     metric, covered, trials = make_metric("balanced-accuracy", 3), 0, 200
-    for trial in range(trials):
+    for _ in range(trials):
         target = np.repeat(np.arange(3), [200, 100, 40])
         luck = rng.random(len(target))
         other = (target + 1) % 3
         before = np.where(luck < np.array([0.6, 0.5, 0.3])[target], target, other)
         after = np.where(luck < np.array([0.7, 0.5, 0.6])[target], target, other)
-        low, high = interval_of_gain(metric, target, before, after, 3, level=0.9, draws=200, seed=trial)
+        low, high = interval_of_gain(metric, target, before, after, 3, level=0.9)
         covered += low <= 2 / 15 <= high
     assert 0.83 <= covered / trials <= 0.96
 
@@ -61,3 +61,46 @@ def test_samples_of_one_group_make_the_interval_wider():
     alone = np.ptp(interval_of_gain(metric, target, before, after, 2))
     together = np.ptp(interval_of_gain(metric, target, before, after, 2, groups=groups))
     assert together > 1.3 * alone
+
+
+@pytest.mark.parametrize("counts", [[300, 100, 30, 10, 3, 1], [400] + [1] * 20])
+def test_intervals_cover_where_classes_have_one_to_three_samples(counts):
+    """Recalls before and after are drawn for each class, and each class has its true gain."""
+    rng = np.random.default_rng(1)
+    number = len(counts)
+    metric, covered, trials = make_metric("balanced-accuracy", number), 0, 300
+    recall = np.stack([np.linspace(0.9, 0.2, number), np.linspace(0.85, 0.5, number)])
+    target = np.repeat(np.arange(number), counts)
+    other = (target + 1) % number
+    for _ in range(trials):
+        luck = rng.random(len(target))
+        before, after = (np.where(luck < own[target], target, other) for own in recall)
+        low, high = interval_of_gain(metric, target, before, after, number, level=0.95)
+        covered += low <= (recall[1] - recall[0]).mean() <= high
+    assert covered / trials >= 0.95 - 0.015 - 2 * (0.95 * 0.05 / trials) ** 0.5
+
+
+def test_a_group_across_classes_adds_its_covariance():
+    """Groups that change together in both classes: the standard error is that of 20 groups, not of 40 units."""
+    rng = np.random.default_rng(0)
+    groups = np.tile(np.arange(20), 2)
+    target = np.repeat([0, 1], 20)
+    better = rng.random(20) < 0.5
+    before = 1 - target
+    after = np.where(better[groups], target, before)
+    metric = make_metric("balanced-accuracy", 2)
+    alone = standard_error(metric, target, before, after, 2)
+    together = standard_error(metric, target, before, after, 2, groups=groups)
+    assert together == pytest.approx(alone * 2**0.5, rel=0.05)
+
+
+def test_a_sample_of_weight_two_counts_as_the_variance_says():
+    """n is (Σ w)² / Σ w²: of weights 1 and 3 it is 16 / 10 of 2."""
+    rng = np.random.default_rng(0)
+    target = np.repeat([0, 1], 500)
+    before, after = (np.where(rng.random(1000) < share, target, 1 - target) for share in (0.5, 0.6))
+    metric = make_metric("balanced-accuracy", 2)
+    weight = np.tile([1.0, 3.0], 500)
+    plain = standard_error(metric, target, before, after, 2)
+    assert standard_error(metric, target, before, after, 2, weight=np.full(1000, 7.0)) == pytest.approx(plain)
+    assert standard_error(metric, target, before, after, 2, weight=weight) == pytest.approx(plain * 1.25**0.5, rel=0.05)

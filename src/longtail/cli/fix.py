@@ -53,7 +53,7 @@ def fix(
         out: The file to write; it must not exist.
         report: The HTML report to write, which must not exist, or "none". By default it stands beside --out.
         folds: Parts of the data, at least 3; each is judged by fits on the others.
-        seed: Of folds and bootstrap.
+        seed: Of the folds.
     """
     _check_new("--out", out)
     report_path = _report_path(report, out)

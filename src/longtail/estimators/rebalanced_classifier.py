@@ -34,7 +34,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         cost: (C, C) for the metric "cost", in the order of `classes_`: row c, column j is what it costs to take class c
             for class j.
         cv: folds, or what `cross_val_predict` takes.
-        random_state: seed of folds and bootstrap.
+        random_state: seed of the folds.
 
     Attributes:
         classes_: (C,) labels.

@@ -65,7 +65,7 @@ def diagnose(
         sample_weight: (N,) above 0: how much each sample counts, in fits and in scores.
         folds: 3 to 20: one to judge by, one to choose the strength by, the rest to fit on.
         level: of the intervals, in (0, 1).
-        seed: of folds and bootstrap.
+        seed: of the folds.
         progress: is told the step and the share of its pass over the logits that is done, for work that takes a while.
 
     Raises:
@@ -101,7 +101,7 @@ def diagnose(
     rules = candidates(aim, counts)
     raw, fingerprint = decisions_and_fingerprints(samples)
     parts = class_groups(counts, seen)
-    judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), seed, g)
+    judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), g)
     outcomes, fits = _cross_fitted(rules, samples, splits, aim, judge)
     best = max((outcome for outcome in outcomes if outcome.failure is None), key=lambda outcome: outcome.gain)
     verdict = verdict_of(best, judge.resolution(fits.values()), seen)

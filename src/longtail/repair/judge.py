@@ -23,7 +23,6 @@ class Judge:
         raw: (N,) decisions of the model as it is.
         parts: groups of classes by name, (C,) booleans each.
         level: of the intervals.
-        seed: of the bootstrap.
         groups: (N,) samples of one group are not independent; or None.
     """
 
@@ -33,7 +32,6 @@ class Judge:
     raw: np.ndarray
     parts: dict[str, np.ndarray]
     level: float
-    seed: int
     groups: np.ndarray | None
 
     @property
@@ -60,7 +58,6 @@ class Judge:
             predicted,
             self.num_classes,
             level=self.level,
-            seed=self.seed,
             groups=self.groups,
             weight=self.weight,
         )

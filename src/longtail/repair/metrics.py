@@ -34,6 +34,19 @@ class Metric(Protocol):
     def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
         """The score, larger is better, of classes that were predicted that often."""
 
+    def contributions(
+        self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """(N,) what samples contribute to the means of their classes, whose sum the score is, or changes with.
+
+        A class whose mean contribution changes by ε changes the score by ε, up to terms of higher order.
+        """
+
+    def class_units(
+        self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """(C,) how much one sample's contribution can differ between two decisions; 0 for a class without a part."""
+
 
 @dataclass(frozen=True)
 class BalancedAccuracy:
@@ -56,6 +69,21 @@ class BalancedAccuracy:
         """In [0, 1]."""
         recall, present = recalls(target, predicted, count, num_classes)
         return float(recall[present].mean())
+
+    def contributions(
+        self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """As the contract says."""
+        return np.asarray(
+            (target == predicted) * self.class_units(target, (predicted, predicted), count, num_classes)[target]
+        )
+
+    def class_units(
+        self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """One over the number of classes that have a sample."""
+        present = np.bincount(target, count, num_classes) > 0
+        return np.asarray(present / present.sum())
 
 
 @dataclass(frozen=True)
@@ -88,6 +116,22 @@ class AccuracyUnder:
         prior = self.prior(num_classes)[present]
         return float((recall[present] * prior).sum() / prior.sum())
 
+    def contributions(
+        self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """As the contract says."""
+        return np.asarray(
+            (target == predicted) * self.class_units(target, (predicted, predicted), count, num_classes)[target]
+        )
+
+    def class_units(
+        self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """The prior, of the classes that have a sample."""
+        present = np.bincount(target, count, num_classes) > 0
+        prior = self.prior(num_classes) * present
+        return np.asarray(prior / prior.sum())
+
 
 @dataclass(frozen=True)
 class MacroF1:
@@ -113,6 +157,26 @@ class MacroF1:
         both = support + np.bincount(predicted, count, num_classes)
         present = support > 0
         return float((2 * correct[present] / both[present]).mean())
+
+    def contributions(
+        self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """By the derivative: a right decision adds to the F1 of its class, a wrong one takes from that of another."""
+        support = np.bincount(target, count, num_classes)
+        correct = np.bincount(target, count * (target == predicted), num_classes)
+        both = support + np.bincount(predicted, count, num_classes)
+        present = support > 0
+        gained = np.divide(2.0, both, out=np.zeros(num_classes), where=present)
+        lost = np.divide(2 * correct, both**2, out=np.zeros(num_classes), where=present)
+        change = (target == predicted) * gained[target] - lost[predicted]
+        return np.asarray(support[target] * change / present.sum())
+
+    def class_units(
+        self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """One over the number of classes that have a sample."""
+        present = np.bincount(target, count, num_classes) > 0
+        return np.asarray(present / present.sum())
 
 
 @dataclass(frozen=True)
@@ -144,6 +208,29 @@ class WorstRecall:
         recall, present = recalls(target, predicted, count, num_classes)
         worst = np.sort(recall[present])[: max(1, int(np.ceil(self.share * present.sum() - 1e-9)))]
         return float(worst.mean())
+
+    def contributions(
+        self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """By the derivative: those of the classes that are the worst."""
+        return np.asarray((target == predicted) * self._share_of_class(target, predicted, count, num_classes)[target])
+
+    def class_units(
+        self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """Of the classes that are among the worst by one of the decisions."""
+        before, after = (self._share_of_class(target, own, count, num_classes) for own in decisions)
+        return np.asarray(np.maximum(before, after))
+
+    def _share_of_class(
+        self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        recall, present = recalls(target, predicted, count, num_classes)
+        number = max(1, int(np.ceil(self.share * present.sum() - 1e-9)))
+        worst = np.flatnonzero(present)[np.argsort(recall[present], kind="stable")[:number]]
+        share = np.zeros(num_classes)
+        share[worst] = 1 / number
+        return share
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +264,22 @@ class ExpectedCost:
         present = support > 0
         prior = self.prior(num_classes)[present]
         return float(-(paid[present] / support[present] * prior).sum() / prior.sum())
+
+    def contributions(
+        self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """Minus the cost of each decision, times the prior of its class."""
+        return np.asarray(-self.cost[target, predicted] * self._prior_of_present(target, count, num_classes)[target])
+
+    def class_units(
+        self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
+    ) -> np.ndarray:
+        """The range of the costs of a class, times its prior."""
+        return np.asarray(np.ptp(self.cost, axis=1) * self._prior_of_present(target, count, num_classes))
+
+    def _prior_of_present(self, target: np.ndarray, count: np.ndarray, num_classes: int) -> np.ndarray:
+        prior = self.prior(num_classes) * (np.bincount(target, count, num_classes) > 0)
+        return np.asarray(prior / prior.sum())
 
 
 def recalls(

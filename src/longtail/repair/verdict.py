@@ -18,7 +18,7 @@ def verdict_of(best: Outcome, resolution: float, seen: np.ndarray) -> str:
     """
     if best.interval[0] > 0 and best.strength > 0:
         return "use"
-    # Classes of one sample do not vary in a bootstrap: where most are such, its intervals say nothing.
+    # Of a class with one sample the variance is that of other classes: where most are such, intervals say little.
     few = np.median(seen[seen > 0]) < ENOUGH_TO_VARY
     return "too few" if few or resolution > TOO_WIDE else "keep"
 

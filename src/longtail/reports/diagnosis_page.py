@@ -142,7 +142,7 @@ def _facts(found: Diagnosis, source: str) -> dict[str, str]:
         "metric": found.metric,
         "prior of the metric": "uniform" if uniform else "another, in the fix's file",
         "folds": f"{evidence['folds']}; offsets and their strength are fitted without the fold that they are scored on",
-        "intervals": f"{100 * evidence['interval_level']:.2f} %, paired bootstrap within the classes",
+        "intervals": f"{100 * evidence['interval_level']:.2f} %, normal, from the variances of the classes",
         "classes": ", ".join(f"{name} {number}" for name, number in found.groups.items()),
         "transductive": "no: every decision is made from one sample alone",
         "calibrated on": f"{found.calibration.samples:,} samples",
