@@ -54,3 +54,13 @@ def calibration_error(confidence, correct, weight, bins=15):
         inside = [i for i, c in enumerate(confidence) if low <= c < high or c == high == 1]
         total += abs(sum(weight[i] * (confidence[i] - correct[i]) for i in inside))
     return total / sum(weight)
+
+
+def prior_by_em(probability, prior, passes):
+    """Saerens et al., 2002, equations 2.9 and 2.10: posteriors under the prior of now, then their mean."""
+    new = prior.copy()
+    for _ in range(passes):
+        posterior = probability * (new / prior)
+        posterior /= posterior.sum(1, keepdims=True)
+        new = posterior.mean(0)
+    return new

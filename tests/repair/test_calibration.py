@@ -79,6 +79,48 @@ def test_the_prior_of_new_data_is_found_and_its_interval_covers_it():
     np.testing.assert_allclose(steady, found.prior, atol=1e-6)
 
 
+def test_hard_predictions_give_the_frequencies_and_finite_intervals():
+    probability = np.eye(3)[np.repeat([0, 1, 2], [40, 9, 1])]
+    found = estimate_prior(probability, np.full(3, 1 / 3), draws=200)
+    np.testing.assert_allclose(found.prior, [0.8, 0.18, 0.02], atol=1e-9)
+    assert (found.low <= found.prior).all()
+    assert (found.prior <= found.high).all()
+    assert 0.02 < found.high[2] < 0.12
+    assert estimate_prior(np.tile([0.7, 0.3, 0.0], (50, 1)), np.full(3, 1 / 3), draws=9).high[2] == 0
+
+
+def test_the_prior_of_many_classes_is_that_of_plain_em():
+    rng = np.random.default_rng(0)
+    truth = rng.dirichlet(np.full(60, 0.5))
+    target = rng.choice(60, 2000, p=truth)
+    logits = rng.normal(size=(2000, 60)) + 3 * np.eye(60)[target]
+    probability = probabilities(logits, 1 / 3, np.zeros(60))
+    found = estimate_prior(probability, np.full(60, 1 / 60), draws=40)
+    assert found.converged
+    assert found.passes < 400
+    np.testing.assert_allclose(found.prior, reference.prior_by_em(probability, np.full(60, 1 / 60), 5000), atol=2e-5)
+    assert ((found.low <= truth) & (truth <= found.high)).mean() > 0.8
+
+
+def test_a_prior_that_is_not_found_is_said():
+    logits, _ = sample(COUNTS, scale=1.0)
+    with pytest.warns(RuntimeWarning, match="not found in 2 passes: the log-likelihood can still rise by"):
+        found = estimate_prior(probabilities(logits, 1.0, np.zeros(3)), np.full(3, 1 / 3), draws=2, max_passes=2)
+    assert not found.converged
+
+
+def test_intervals_of_a_prior_cover_it():
+    covered = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        truth = np.array([0.6, 0.3, 0.1])
+        target = rng.choice(3, 200, p=truth)
+        logits = 1.5 * (rng.normal(size=(200, 3)) + 1.5 * np.eye(3)[target])
+        found = estimate_prior(probabilities(logits, 1.0, np.zeros(3)), np.full(3, 1 / 3), draws=200, seed=seed)
+        covered.append((found.low <= truth) & (truth <= found.high))
+    assert np.mean(covered) >= 0.95 - 0.015 - 2 * (0.95 * 0.05 / 300) ** 0.5
+
+
 @pytest.mark.parametrize(
     ("probability", "prior", "message"),
     [
