@@ -34,11 +34,10 @@ from sklearn.svm import LinearSVC
 from longtail.data import long_tailed_indices
 from longtail.metrics import balanced_accuracy
 from longtail.plain_json import to_json
-from longtail.repair import diagnose
+from longtail.repair import diagnose, read_predictions
 from longtail.repair.calibration import log_probabilities
 from longtail.repair.findings import Diagnosis
 from longtail.repair.folds import stratified_folds
-from longtail.repair import read_predictions
 from longtail.runs import RunFolder, current_versions
 from longtail.whole_file import write_whole
 

@@ -23,7 +23,7 @@ def rounding(rows: Tensor) -> float:
     for decimals in range(1, MOST_DECIMALS + 1):
         scaled = values * 10**decimals
         if ((scaled - scaled.round()).abs() < 1e-6 * 10**decimals).all():
-            return min(MOST, max(HALF_PRECISION, rows.shape[-1] * 0.5 / 10**decimals))
+            return float(min(MOST, max(HALF_PRECISION, rows.shape[-1] * 0.5 / 10**decimals)))
     return HALF_PRECISION
 
 
