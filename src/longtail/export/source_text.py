@@ -24,7 +24,7 @@ def heading(fix: Fix, source: str, mark: str, *about: str) -> str:
         mark: what starts a comment, such as "#".
         about: lines on how the code is called.
     """
-    evidence = json.dumps(dict(fix.evidence), ensure_ascii=False, default=str)
+    evidence = json.dumps(_rounded(dict(fix.evidence)), ensure_ascii=False, default=str)
     lines = [
         f"Made by longtail {__version__} (longtail export); change the fix, not this file.",
         *about,
@@ -91,6 +91,15 @@ def check_finite(fix: Fix) -> None:
     for name, values in parts.items():
         if not np.isfinite(values).all():
             raise ValueError(f"`fix` must hold finite numbers to be exported. Its {name} has others.")
+
+
+def _rounded(value: Any) -> Any:
+    """Evidence as it is read, not computed with."""
+    if isinstance(value, dict):
+        return {str(key): _rounded(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(entry) for entry in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def _listed(names: tuple[str, ...]) -> str:
