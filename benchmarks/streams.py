@@ -22,7 +22,7 @@ import torch
 from longtail import PredictionRebalancer
 from longtail.posthoc.blocks import row_blocks
 from longtail.repair import diagnose
-from longtail.repair.goals import recalls
+from longtail.repair.metrics import recalls
 
 ROUNDS = 3
 ROWS_AT_ONCE = 64  # the fastest of 16 to 1024 for numpy's softmax here
@@ -99,7 +99,7 @@ def main() -> None:
         measure(logits, target)
         if options.diagnose:
             with Peak() as peak:
-                took = seconds(lambda: print(diagnose(logits, target).words))
+                took = seconds(lambda: print(diagnose(logits, target).summary))
             print(f"diagnose: {took:.0f} s, {peak.most} MiB")
 
 

@@ -191,8 +191,8 @@ def judged(
     return {
         "verdict": found.verdict,
         "method": found.fix.method,
-        "held_out_before": found.before.goal,
-        "cross_fitted": {o.name: o.scores.goal if o.scores else None for o in found.outcomes},
+        "held_out_before": found.before.score,
+        "cross_fitted": {o.name: o.scores.score if o.scores else None for o in found.outcomes},
         "promised": best.gain if found.verdict == "use" else 0.0,
         "interval": list(best.interval),
         "before": float(balanced_accuracy(fresh.argmax(1), truth, number)),

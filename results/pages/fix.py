@@ -13,7 +13,7 @@ CANDIDATES = {
     "re-balancing": "one step",
     "re-balancing to the fixed point": "fixed point",
     "logit adjustment": "logit adjustment",
-    "offsets fitted to the goal": "fitted to the goal",
+    "offsets fitted to the metric": "fitted to the metric",
 }
 OTHER_WAYS = ("class_weight", "class_weight_and_fix", "thresholds")
 DATA = {

@@ -185,3 +185,11 @@ def test_help_explains_every_setting_without_loading_the_engine():
     for option in ("--data", "--imbalance", "--loss", "--seed", "--resume", "--validation", "--precision", "--compile"):
         assert option in done.stdout
     assert done.stdout.rstrip().endswith("[]")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("--goal", "--metric"), ("--goal=macro-f1", "--metric"), ("--page", "--report")]
+)
+def test_renamed_options_are_refused_and_the_new_ones_named(old, new, capsys):
+    assert main(["fix", "predictions.npz", old, "x"]) == 2
+    assert f"is now `{new}`" in capsys.readouterr().err

@@ -65,9 +65,9 @@ def test_where_nothing_helps_the_classifier_is_left_alone():
 def test_pipelines_searches_clones_and_pickles(data):
     X, _, y, _ = data
     model = RebalancedClassifier(make_pipeline(StandardScaler(), LogisticRegression()), cv=3)
-    search = GridSearchCV(model, {"estimator__logisticregression__C": [0.1, 1.0], "goal": ["macro-f1"]}, cv=2)
+    search = GridSearchCV(model, {"estimator__logisticregression__C": [0.1, 1.0], "metric": ["macro-f1"]}, cv=2)
     search.fit(X[:600], y[:600])
-    assert search.best_estimator_.diagnosis_.goal == "macro-F1"
+    assert search.best_estimator_.diagnosis_.metric == "macro-F1"
     restored = pickle.loads(pickle.dumps(search.best_estimator_))
     assert (restored.predict(X) == search.predict(X)).all()
     assert clone(model).get_params()["cv"] == 3
@@ -102,15 +102,15 @@ def test_sample_weights_reach_the_classifier_and_seeds_decide(data):
 def test_boosted_trees_and_a_deployment_prior(data):
     X, test, y, _ = data
     trees = HistGradientBoostingClassifier(max_iter=20, random_state=0)
-    model = RebalancedClassifier(trees, goal="accuracy", prior="train", cv=3).fit(X, y)
+    model = RebalancedClassifier(trees, metric="accuracy", prior="train", cv=3).fit(X, y)
     np.testing.assert_allclose(model.diagnosis_.fix.prior, np.unique(y, return_counts=True)[1] / len(y))
-    rare = RebalancedClassifier(trees, goal="accuracy", prior=[0.05, 0.05, 0.1, 0.8], cv=3).fit(X, y)
+    rare = RebalancedClassifier(trees, metric="accuracy", prior=[0.05, 0.05, 0.1, 0.8], cv=3).fit(X, y)
     assert (rare.predict(test) == "dog").mean() > (model.predict(test) == "dog").mean()
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"goal": "top-1"}, "`goal` must be one of"), ({"goal": "accuracy", "prior": [1.0, 2.0]}, "`prior`")],
+    [({"metric": "top-1"}, "`metric` must be one of"), ({"metric": "accuracy", "prior": [1.0, 2.0]}, "`prior`")],
 )
 def test_settings_are_checked_by_fit(data, settings, message):
     X, _, y, _ = data
@@ -129,7 +129,7 @@ def test_pairwise_scores_are_refused(data):
 def test_a_forest_that_says_zero_keeps_sensible_probabilities(data):
     X, test, y, truth = data
     forest = RandomForestClassifier(50, random_state=0)
-    model = RebalancedClassifier(forest, goal="accuracy", prior="train", cv=3, random_state=0).fit(X, y)
+    model = RebalancedClassifier(forest, metric="accuracy", prior="train", cv=3, random_state=0).fit(X, y)
     confidence = model.predict_proba(test).max(1).mean()
     assert abs(confidence - (model.predict(test) == truth).mean()) < 0.1
 
@@ -138,7 +138,7 @@ def test_costs_are_pursued(data):
     X, test, y, truth = data
     cost = 1 - np.eye(4)
     cost[3, :3] = 30.0  # to miss a dog
-    model = RebalancedClassifier(LogisticRegression(), goal="cost", prior="train", cost=cost, cv=3).fit(X, y)
+    model = RebalancedClassifier(LogisticRegression(), metric="cost", prior="train", cost=cost, cv=3).fit(X, y)
     plain = LogisticRegression().fit(X, y)
     missed = [(predicted != "dog")[truth == "dog"].mean() for predicted in (model.predict(test), plain.predict(test))]
     assert missed[0] < missed[1]
@@ -146,7 +146,7 @@ def test_costs_are_pursued(data):
 
 def test_kept_decisions_are_those_of_the_classifier(data):
     X, test, y, _ = data
-    model = RebalancedClassifier(LogisticRegression(), goal="accuracy", prior="train", cv=3).fit(X, y)
+    model = RebalancedClassifier(LogisticRegression(), metric="accuracy", prior="train", cv=3).fit(X, y)
     if model.diagnosis_.verdict != "use":
         np.testing.assert_array_equal(model.predict(test), model.estimator_.predict(test))
 
@@ -158,8 +158,8 @@ def test_kept_decisions_are_those_of_the_classifier(data):
         ({"estimator": LinearSVC()}, {"y": np.repeat([0, 1, 2], [30, 29, 1])}, "at least two samples of each class"),
         ({}, {"y": np.repeat([0, 1], [59, 1])}, "at least two samples of each class for this estimator. Got one of"),
         ({}, {"sample_weight": np.r_[-1.0, np.ones(59)]}, "`sample_weight` must hold one finite weight of at least 0"),
-        ({"goal": "glory"}, {}, "`goal` must be one of"),
-        ({"goal": "cost"}, {}, "`cost` must be given"),
+        ({"metric": "glory"}, {}, "`metric` must be one of"),
+        ({"metric": "cost"}, {}, "`cost` must be given"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_fitted(monkeypatch, settings, change, message):

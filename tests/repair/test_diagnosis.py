@@ -4,10 +4,10 @@ import torch
 
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.repair import Fix, diagnose
-from longtail.repair.candidates import candidates, fitted_to_goal
+from longtail.repair.candidates import candidates, fitted_to_metric
 from longtail.repair.cross_fitting import cross_fit
 from longtail.repair.folds import Splits, stratified_folds
-from longtail.repair.goals import BalancedAccuracy
+from longtail.repair.metrics import BalancedAccuracy
 from longtail.repair.samples import Samples
 
 COUNTS = [600, 300, 100, 60, 30]
@@ -31,10 +31,10 @@ def test_a_slanted_model_is_repaired_and_the_gain_is_real():
     assert after - before > 0.1
     low, high = best.interval
     assert low - 0.02 <= after - before <= high + 0.02
-    assert found.before.goal == pytest.approx(before, abs=0.05)
+    assert found.before.score == pytest.approx(before, abs=0.05)
     assert found.groups == {"many": 2, "medium": 3, "few": 0}
     assert found.before.groups["few"] is None
-    assert "Use " in found.words
+    assert "Use " in found.summary
     assert found.worst[0][0] == "4"
     assert found.calibration.top_label[1] < found.calibration.top_label[0]
 
@@ -45,7 +45,7 @@ def test_a_balanced_model_is_left_alone():
     assert found.verdict == "keep"
     assert not found.fix.offset.any()
     assert found.fix.method == "the model as it is"
-    assert found.words.startswith("No gain beyond noise: keep your model.")
+    assert found.summary.startswith("No gain beyond noise: keep your model.")
     assert list(found.groups) == ["head third", "middle third", "tail third"]
 
 
@@ -53,15 +53,15 @@ def test_few_samples_say_nothing():
     logits, target = predictions([6, 4, 3, 2, 1], slant=SLANT / 3)
     found = diagnose(logits, target)
     assert found.verdict == "too few"
-    assert "Too few samples to tell" in found.words
-    assert "the rarest class here has 1 sample." in found.words
+    assert "Too few samples to tell" in found.summary
+    assert "the rarest class here has 1 sample." in found.summary
 
 
 def test_one_sample_a_class_is_too_few_however_narrow_the_interval():
     rng = np.random.default_rng(0)
     found = diagnose(rng.normal(size=(40, 40)), np.arange(40))
     assert found.verdict == "too few"
-    assert "Too few samples to tell: the rarest class here has 1 sample." in found.words
+    assert "Too few samples to tell: the rarest class here has 1 sample." in found.summary
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -69,9 +69,9 @@ def test_noise_is_not_mistaken_for_a_gain(seed):
     """Labels that have nothing to do with the logits: any gain would be one of a fit on what it is judged by."""
     rng = np.random.default_rng(seed)
     logits, target = rng.normal(size=(600, 6)), rng.integers(0, 6, 600)
-    goal = BalancedAccuracy()
-    own = goal.score(
-        target, (logits + fitted_to_goal(Samples.of(logits, target), goal, np.zeros(6))).argmax(1), np.ones(600), 6
+    metric = BalancedAccuracy()
+    own = metric.score(
+        target, (logits + fitted_to_metric(Samples.of(logits, target), metric, np.zeros(6))).argmax(1), np.ones(600), 6
     )
     assert own > 1 / 6 + 0.015  # on its own data the fit looks like a gain
     assert diagnose(logits, target).verdict != "use"
@@ -80,25 +80,25 @@ def test_noise_is_not_mistaken_for_a_gain(seed):
 def test_no_decision_has_seen_its_own_label():
     """Change one label: the decisions on that fold's samples stay."""
     logits, target = predictions([80, 40, 30, 20, 20])
-    goal = BalancedAccuracy()
-    rule = candidates(goal)[0]
+    metric = BalancedAccuracy()
+    rule = candidates(metric)[0]
     fold = stratified_folds(target, 5, 0)
     splits = Splits(fold, 5)
-    first = cross_fit(rule, Samples.of(logits, target), splits, goal)
+    first = cross_fit(rule, Samples.of(logits, target), splits, metric)
     for number in range(5):
         own = np.flatnonzero(fold == number)
         swapped = target.copy()
         a, b = next((a, b) for a in own for b in own if target[a] != target[b])
         swapped[a], swapped[b] = target[b], target[a]
-        second = cross_fit(rule, Samples.of(logits, swapped), splits, goal)
+        second = cross_fit(rule, Samples.of(logits, swapped), splits, metric)
         assert (second.predicted[own] == first.predicted[own]).all()
 
 
-@pytest.mark.parametrize("goal", ["macro-f1", "worst-tenth", "balanced-accuracy", "accuracy"])
-def test_every_goal_is_pursued(goal):
+@pytest.mark.parametrize("metric", ["macro-f1", "worst-tenth", "balanced-accuracy", "accuracy"])
+def test_every_metric_is_optimised(metric):
     logits, target = predictions()
-    prior = [0.05, 0.05, 0.1, 0.2, 0.6] if goal == "accuracy" else "uniform"
-    found = diagnose(logits, target, goal=goal, prior=prior)
+    prior = [0.05, 0.05, 0.1, 0.2, 0.6] if metric == "accuracy" else "uniform"
+    found = diagnose(logits, target, metric=metric, prior=prior)
     assert found.verdict == "use"
     assert found.fix.evidence["after"] > found.fix.evidence["before"]
 
@@ -107,7 +107,7 @@ def test_costs_are_decided_by_calibrated_probabilities(tmp_path):
     logits, target = predictions([400, 300, 200, 100, 100], slant=0.0)
     cost = 1 - np.eye(5)
     cost[4, :4] = 20.0  # to miss class 4 is what must not happen
-    found = diagnose(logits, target, goal="cost", cost=cost)
+    found = diagnose(logits, target, metric="cost", cost=cost)
     assert found.verdict == "use"
     fresh, truth = predictions([400] * 5, slant=0.0, seed=1)
     before, after = (cost[truth, decided].mean() for decided in (fresh.argmax(1), found.fix.predict(fresh)))
@@ -167,14 +167,14 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
         ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group a sample"),
         ({"folds": 21}, ValueError, "`folds` must be at most 20"),
         (
-            {"prior": [0.0, 0.0, 1.0], "goal": "accuracy", "target": np.arange(20) % 2},
+            {"prior": [0.0, 0.0, 1.0], "metric": "accuracy", "target": np.arange(20) % 2},
             ValueError,
             "All of its mass is on",
         ),
         ({"class_names": ["a", "b", "\ud800"]}, ValueError, "`class_names` must be texts that UTF-8 can hold"),
         ({"folds": 1}, ValueError, "`folds` must be at least 3"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0"),
-        ({"goal": "accuracy", "prior": [0.5, 0.2, 0.2]}, ValueError, "`prior`"),
+        ({"metric": "accuracy", "prior": [0.5, 0.2, 0.2]}, ValueError, "`prior`"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, error, message):
@@ -187,17 +187,17 @@ def test_what_does_not_fit_is_refused(change, error, message):
 @pytest.mark.parametrize("prior", [[0.5, 0.5, 0.0, 0.0, 0.0], [0.0, 0.25, 0.25, 0.25, 0.25]])
 def test_a_prior_with_zeros_goes_with_class_counts(prior):
     logits, target = predictions([60, 40, 30, 20, 20])
-    found = diagnose(logits, target, goal="accuracy", prior=prior, class_counts=[600, 400, 300, 200, 200])
+    found = diagnose(logits, target, metric="accuracy", prior=prior, class_counts=[600, 400, 300, 200, 200])
     assert all(np.isfinite(outcome.offset).all() for outcome in found.outcomes if outcome.offset is not None)
     adjusted = next(outcome for outcome in found.outcomes if outcome.name == "logit adjustment")
-    assert adjusted.curve[0.0].goal == found.before.goal
+    assert adjusted.curve[0.0].score == found.before.score
 
 
 def test_probabilities_are_diagnosed_as_their_logits_are():
     logits, target = predictions([60, 40, 30, 20, 20])
     probability = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     one, other = diagnose(logits, target), diagnose(probability, target, kind="probabilities")
-    assert one.words == other.words
+    assert one.summary == other.summary
     np.testing.assert_array_equal(one.fix.predict(logits), other.fix.predict(probability))
     with pytest.raises(ValueError, match="`logits` must be logits, but their rows sum to 1"):
         diagnose(probability, target)
@@ -218,7 +218,7 @@ def test_a_calibration_that_would_make_it_worse_is_not_served():
         rng = np.random.default_rng(seed)
         logits = rng.normal(size=(40, 3))
         target = np.array([rng.choice(3, p=np.exp(z) / np.exp(z).sum()) for z in logits])
-        found = diagnose(logits, target, goal="accuracy", prior=np.bincount(target) / 40)
+        found = diagnose(logits, target, metric="accuracy", prior=np.bincount(target) / 40)
         before, after = found.calibration.top_label
         assert found.calibration.helps == (after <= before)
         if not found.calibration.helps and found.verdict != "use":
@@ -231,4 +231,4 @@ def test_a_calibration_that_would_make_it_worse_is_not_served():
 def test_the_verdict_says_what_accuracy_pays():
     logits, target = predictions()
     found = diagnose(logits, target)
-    assert f"accuracy on these data {100 * found.before.accuracy:.1f} →" in found.words
+    assert f"accuracy on these data {100 * found.before.accuracy:.1f} →" in found.summary

@@ -52,7 +52,12 @@ def test_it_comes_back_from_its_file(fix, tmp_path):
     loaded = Fix.load(fix.save(tmp_path / "fix.json"), class_names=NAMES)
     for name in ("offset", "probability_offset", "prior"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(fix, name))
-    assert (loaded.temperature, loaded.class_names, loaded.goal, loaded.method) == (2.0, NAMES, fix.goal, fix.method)
+    assert (loaded.temperature, loaded.class_names, loaded.metric, loaded.method) == (
+        2.0,
+        NAMES,
+        fix.metric,
+        fix.method,
+    )
     assert loaded.evidence == {"samples": 10}
     assert (tmp_path / "fix.json").stat().st_size < 1000
 
@@ -101,7 +106,7 @@ def test_folded_into_a_network(fix):
         ({"classes": [["a"], "b", "c"]}, "must hold the names of at least two classes"),
         ({"classes": ["a", "a", "c"]}, "must hold classes that differ from each other"),
         ({"evidence": None}, "must name a complete fix. Got .* without evidence"),
-        ({"goal": 3}, "must name a complete fix. Got .* without goal"),
+        ({"metric": 3}, "must name a complete fix. Got .* without metric"),
         ({"takes": "scores"}, "must say whether it takes logits or probabilities. Got 'scores'"),
         ({"cost": {}}, "must hold one finite cost a pair of classes"),
         ({"cost": [[0, 1], [1, 0]]}, "must hold one finite cost a pair of classes"),

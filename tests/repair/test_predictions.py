@@ -115,13 +115,13 @@ def test_from_the_command_line(tmp_path, scores, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--goal", "accuracy", "--prior", "train"], "--prior train needs class_counts"),
-        (["--goal", "accuracy", "--prior", "none.txt"], "must be a file of numbers. Got none.txt"),
+        (["--metric", "accuracy", "--prior", "train"], "--prior train needs class_counts"),
+        (["--metric", "accuracy", "--prior", "none.txt"], "must be a file of numbers. Got none.txt"),
         (["--kind", "probabilities"], "must hold probabilities"),
         (["--folds", "1"], "`folds` must be at least 3"),
         (["--labels", "x.npy"], "x.npy"),
-        (["--goal", "cost"], '`cost` must be given for the goal "cost"'),
-        (["--goal", "cost", "--cost", "none.txt"], "--cost must be a file of numbers"),
+        (["--metric", "cost"], '`cost` must be given for the metric "cost"'),
+        (["--metric", "cost", "--cost", "none.txt"], "--cost must be a file of numbers"),
     ],
 )
 def test_bad_options_are_one_line_and_leave_nothing(tmp_path, scores, capsys, options, message):
@@ -164,25 +164,25 @@ def test_a_weight_column_is_no_class(tmp_path):
         load_predictions(path)
 
 
-def test_a_page_stands_beside_the_fix(tmp_path, scores, capsys):
+def test_a_report_stands_beside_the_fix(tmp_path, scores, capsys):
     path, out = write_csv(tmp_path / "predictions.csv", *scores), tmp_path / "fix.json"
     assert main(["fix", str(path), "--out", str(out)]) == 0
-    assert f"page: {tmp_path / 'fix.html'}" in capsys.readouterr().out
+    assert f"report: {tmp_path / 'fix.html'}" in capsys.readouterr().out
     assert (tmp_path / "fix.html").read_text().startswith("<!DOCTYPE html>")
-    assert main(["fix", str(path), "--out", str(tmp_path / "b.json"), "--page", str(tmp_path / "fix.html")]) == 2
-    assert "--page must not exist yet" in capsys.readouterr().err
+    assert main(["fix", str(path), "--out", str(tmp_path / "b.json"), "--report", str(tmp_path / "fix.html")]) == 2
+    assert "--report must not exist yet" in capsys.readouterr().err
     assert not (tmp_path / "b.json").exists()
     assert main(["fix", str(path), "--out", str(tmp_path / "c.html")]) == 2
-    assert "--page must be another file than --out" in capsys.readouterr().err
+    assert "--report must be another file than --out" in capsys.readouterr().err
     assert main(["fix", str(path), "--out", str(tmp_path / "none/d.json")]) == 2
     assert "--out must lie in a folder that exists" in capsys.readouterr().err
 
 
-def test_without_what_draws_there_is_a_fix_and_no_page(tmp_path, scores, capsys, monkeypatch):
+def test_without_what_draws_there_is_a_fix_and_no_report(tmp_path, scores, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "longtail.reports.diagnosis_page", None)
     path, out = write_csv(tmp_path / "predictions.csv", *scores), tmp_path / "fix.json"
     assert main(["fix", str(path), "--out", str(out)]) == 0
-    assert "no page: longtail.reports.fix_page needs" in capsys.readouterr().out
+    assert "no report: longtail.reports.fix_page needs" in capsys.readouterr().out
     assert out.exists()
 
 
@@ -270,18 +270,18 @@ def test_counts_and_priors_from_files_and_from_here(tmp_path, scores, capsys):
     path = write_csv(tmp_path / "predictions.csv", *scores)
     (tmp_path / "counts.txt").write_text("900\n300\n100\n")
     fix = tmp_path / "a.json"
-    options = ["--goal", "accuracy", "--prior", "train", "--counts", str(tmp_path / "counts.txt"), "--out", str(fix)]
+    options = ["--metric", "accuracy", "--prior", "train", "--counts", str(tmp_path / "counts.txt"), "--out", str(fix)]
     assert main(["fix", str(path), *options]) == 0
     np.testing.assert_allclose(Fix.load(fix).prior, [9 / 13, 3 / 13, 1 / 13])
-    assert main(["fix", str(path), "--goal", "accuracy", "--prior", "here", "--out", str(tmp_path / "b.json")]) == 0
+    assert main(["fix", str(path), "--metric", "accuracy", "--prior", "here", "--out", str(tmp_path / "b.json")]) == 0
     np.testing.assert_allclose(Fix.load(tmp_path / "b.json").prior, [60 / 110, 30 / 110, 20 / 110])
 
 
-def test_a_page_may_not_take_the_place_of_the_fix_by_another_name(tmp_path, scores, capsys):
+def test_a_report_may_not_take_the_place_of_the_fix_by_another_name(tmp_path, scores, capsys):
     path, out = write_csv(tmp_path / "predictions.csv", *scores), tmp_path / "fix.json"
     (tmp_path / "sub").mkdir()
-    assert main(["fix", str(path), "--out", str(out), "--page", str(tmp_path / "sub/../fix.json")]) == 2
-    assert "--page must be another file than --out" in capsys.readouterr().err
+    assert main(["fix", str(path), "--out", str(out), "--report", str(tmp_path / "sub/../fix.json")]) == 2
+    assert "--report must be another file than --out" in capsys.readouterr().err
     (tmp_path / "link.json").symlink_to(tmp_path / "nowhere")
     assert main(["fix", str(path), "--out", str(tmp_path / "link.json")]) == 2
     assert "--out must not exist yet" in capsys.readouterr().err

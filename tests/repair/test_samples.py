@@ -26,7 +26,7 @@ def test_a_mapped_file_gives_what_the_array_gives(tmp_path):
     logits = logits.astype(np.float32)
     on_disk = diagnose(mapped(tmp_path / "z.npy", logits), target, seed=1)
     in_memory = diagnose(logits, target, seed=1)
-    assert on_disk.words == in_memory.words
+    assert on_disk.summary == in_memory.summary
     np.testing.assert_array_equal(on_disk.fix.offset, in_memory.fix.offset)
 
 
@@ -41,7 +41,7 @@ def test_a_mapped_file_is_never_held_as_a_whole(tmp_path, monkeypatch):
     tracemalloc.stop()
     assert found.verdict == "use"
     assert peak < 0.8 * logits.nbytes
-    left_out = next(outcome for outcome in found.outcomes if outcome.name == "offsets fitted to the goal")
+    left_out = next(outcome for outcome in found.outcomes if outcome.name == "offsets fitted to the metric")
     assert "left out, for it moves class after class" in left_out.failure
 
 
@@ -72,7 +72,7 @@ def test_what_is_thinned_keeps_the_rare(numbers, expected):
 def test_a_watch_sees_each_pass_to_its_end():
     told = []
     logits, target = long_tailed([200, 100, 50, 25])
-    diagnose(logits, target, watch=lambda step, share: told.append((step, share)))
+    diagnose(logits, target, progress=lambda step, share: told.append((step, share)))
     assert {"re-balancing", "re-balancing to the fixed point", "calibration"} <= {step for step, _ in told}
     assert told[-1][1] == 1
 
@@ -80,19 +80,19 @@ def test_a_watch_sees_each_pass_to_its_end():
 def test_weights_are_repetitions():
     """A weight of 3 on each sample of a set of whole folds is what three copies are: offsets and scores agree."""
     from longtail.repair.candidates import rebalancing_offsets
-    from longtail.repair.goals import make_goal
+    from longtail.repair.metrics import make_metric
 
     logits, target = long_tailed([60, 30, 20])
     weight = np.where(np.arange(len(target)) % 4 == 0, 3.0, 1.0)
     fold = np.arange(len(target)) % 3
     copies = np.repeat(np.arange(len(target)), weight.astype(int))
-    goal = make_goal("balanced-accuracy", 3)
+    metric = make_metric("balanced-accuracy", 3)
     one = Samples(logits, target, weight)
     many = Samples.of(logits[copies], target[copies])
     for converge in (False, True):
         np.testing.assert_allclose(
-            rebalancing_offsets(one, Splits(fold, 3), goal, converge=converge),
-            rebalancing_offsets(many, Splits(fold[copies], 3), goal, converge=converge),
+            rebalancing_offsets(one, Splits(fold, 3), metric, converge=converge),
+            rebalancing_offsets(many, Splits(fold[copies], 3), metric, converge=converge),
             atol=1e-5,
         )
 

@@ -47,7 +47,7 @@ def test_words_and_numbers_are_those_of_the_diagnosis(found, look_at, tmp_path):
     page = look_at(fix_page(found, "scores.npz").save(tmp_path / "fix.html"))
     text = page.locator("main").inner_text()
     assert page.title() == "A fix helps: scores.npz"
-    assert found.words in text
+    assert found.summary in text
     best = next(outcome for outcome in found.outcomes if outcome.name == found.best)
     assert f"{100 * best.gain:+.1f}" in text
     assert (

@@ -70,7 +70,7 @@ def train_and_fix(
     logits, target = folder.load_predictions("validation")
     if len(set(target.tolist())) > 1:
         names, counts = (folder.data or {})["class_names"], (folder.result or {})["class_counts"]
-        diagnose(logits, target, class_counts=counts, class_names=names, watch=progress).fix.save(folder.path / FIX)
+        diagnose(logits, target, class_counts=counts, class_names=names, progress=progress).fix.save(folder.path / FIX)
     return folder
 
 

@@ -17,6 +17,7 @@ from longtail.cli.features import features
 from longtail.cli.fix import fix
 from longtail.cli.own_data import with_recipe
 from longtail.cli.predict import predict
+from longtail.cli.renamed import refuse_renamed
 from longtail.cli.report import report
 from longtail.cli.retrain import retrain
 from longtail.cli.train import train
@@ -43,6 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C does; a training loop takes both for itself
     try:
+        refuse_renamed(arguments)
         arguments = with_recipe(arguments)
         code = tyro.extras.subcommand_cli_from_dict(
             {

@@ -15,23 +15,23 @@ from longtail.arguments import check_integer
 from longtail.repair import diagnose
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
 from longtail.repair.folds import stratified_folds
-from longtail.repair.goals import make_goal
+from longtail.repair.metrics import make_metric
 
 
 class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """Fits a classifier, then finds out by cross-validation whether one offset a class makes its decisions better.
+    """Fits a classifier, then finds out by cross-validation whether one offset per class improves its decisions.
 
     The classifier's scores on data that it has not seen (`cross_val_predict`) go to `longtail.repair.diagnose`; where
     its verdict is "use", the offsets are added, else the decisions stay as they are. Then the classifier is fitted on
-    all data. `predict` pursues the goal; `predict_proba` is calibrated where classes come as the goal takes
-    them to. For balanced accuracy and accuracy its largest value is the decision, for the other goals it need not be.
+    all data. `predict` optimises the metric; `predict_proba` is calibrated under its class prior. For
+    balanced accuracy and accuracy its largest value is the decision; for the other metrics it need not be.
 
     Args:
         estimator: any classifier with `predict_proba` or `decision_function`.
-        goal: "balanced-accuracy", "accuracy" (under `prior`), "macro-f1", "worst-tenth" or "cost".
-        prior: for the goals "accuracy" and "cost": "uniform", "train" (as in y), or (C,) probabilities in the order of
-            `classes_`.
-        cost: (C, C) for the goal "cost", in the order of `classes_`: row c, column j is what it costs to take class c
+        metric: "balanced-accuracy", "accuracy" (under `prior`), "macro-f1", "worst-tenth" or "cost".
+        prior: for the metrics "accuracy" and "cost": "uniform", "train" (as in y), or (C,) probabilities in the
+            order of `classes_`.
+        cost: (C, C) for the metric "cost", in the order of `classes_`: row c, column j is what it costs to take class c
             for class j.
         cv: folds, or what `cross_val_predict` takes.
         random_state: seed of folds and bootstrap.
@@ -60,14 +60,14 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         self,
         estimator: Any,
         *,
-        goal: str = "balanced-accuracy",
+        metric: str = "balanced-accuracy",
         prior: str | np.ndarray | Sequence[float] = "uniform",
         cost: np.ndarray | Sequence[Sequence[float]] | None = None,
         cv: int | Any = 5,
         random_state: int | None = None,
     ) -> None:
         self.estimator = estimator
-        self.goal = goal
+        self.metric = metric
         self.prior = prior
         self.cost = cost
         self.cv = cv
@@ -110,7 +110,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             self._logits(scores)[counted],
             target[counted],
             sample_weight=weight[counted],
-            goal=self.goal,
+            metric=self.metric,
             prior=self._prior(target),
             cost=self._cost,
             class_names=[str(label) for label in self.classes_]
@@ -146,7 +146,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         weight = np.ones(len(target)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         if weight.shape != target.shape or not (np.isfinite(weight) & (weight >= 0)).all():
             raise ValueError("`sample_weight` must hold one finite weight of at least 0 a sample. It does not.")
-        make_goal(self.goal, len(counts), self._prior(target), self._cost)
+        make_metric(self.metric, len(counts), self._prior(target), self._cost)
         state = self.random_state
         seed = check_random_state(state).randint(2**31) if not isinstance(state, int | None) else state or 0
         return int(seed), weight
@@ -168,7 +168,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         return np.asarray(self.classes_[self.diagnosis_.fix.predict(scores)])
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Calibrated probabilities, (N, C), where classes come as the goal takes them to."""
+        """Calibrated probabilities, (N, C), under the class prior of the metric."""
         scores = self._scores(X)
         return self.diagnosis_.fix.predict_proba(scores)
 

@@ -13,16 +13,16 @@ from longtail.repair.calibration import fit_calibration
 from longtail.repair.diagnosis import diagnose
 from longtail.repair.findings import Diagnosis
 from longtail.repair.fix import Fix
-from longtail.repair.goals import GOALS, make_goal
+from longtail.repair.metrics import METRICS, make_metric
 from longtail.repair.prior_shift import PriorEstimate, estimate_prior
 
 __all__ = [
-    "GOALS",
+    "METRICS",
     "Diagnosis",
     "Fix",
     "PriorEstimate",
     "diagnose",
     "estimate_prior",
     "fit_calibration",
-    "make_goal",
+    "make_metric",
 ]

@@ -12,12 +12,12 @@ from longtail.posthoc import PostHocLogitAdjustment
 from longtail.posthoc.fixed_point import fixed_point_offsets, log_mean_predictions
 from longtail.repair.calibration import calibrated, probabilities
 from longtail.repair.folds import Splits
-from longtail.repair.goals import ExpectedCost, Goal
+from longtail.repair.metrics import ExpectedCost, Metric
 from longtail.repair.samples import Samples
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 TOLERANCE = 1e-4  # of a class's mean prediction; its offset is as exact, in nats
-MOST_WORK = 10**10  # N · C² of a fit to the goal: minutes
+MOST_WORK = 10**10  # N · C² of a fit to the metric: minutes
 
 
 class TooMuchWorkError(RuntimeError):
@@ -57,7 +57,7 @@ class LeastCost:
         return np.asarray((probabilities(logits, self.temperature, self.offset) @ self.cost).argmin(1))
 
 
-Rule = Callable[[Samples, Splits, Goal], Sequence[Decision]]
+Rule = Callable[[Samples, Splits, Metric], Sequence[Decision]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Candidate:
 
     Attributes:
         name: as a report says it.
-        fit: from samples and goal to what decides, once for each of the splits' fits.
+        fit: from samples and metric to what decides, once for each of the splits' fits.
         strengths: what τ is chosen from; 0 is the model as it is.
     """
 
@@ -75,20 +75,20 @@ class Candidate:
     strengths: tuple[float, ...] = STRENGTHS
 
 
-def candidates(goal: Goal, class_counts: np.ndarray | None = None) -> list[Candidate]:
+def candidates(metric: Metric, class_counts: np.ndarray | None = None) -> list[Candidate]:
     """All rules; logit adjustment is among them where the training counts are known, least cost for costs."""
     rules = [
         Candidate("re-balancing", _one_step),
         Candidate("re-balancing to the fixed point", _fixed_point),
-        Candidate("offsets fitted to the goal", _fitted_to_goal, (0.0, 0.5, 1.0)),
+        Candidate("offsets fitted to the metric", _fitted_to_metric, (0.0, 0.5, 1.0)),
     ]
-    if isinstance(goal, ExpectedCost):
+    if isinstance(metric, ExpectedCost):
         rules.append(Candidate("least expected cost", _least_cost, (0.0, 1.0)))
     if class_counts is not None:
         counts = np.asarray(class_counts)
 
-        def adjustment(samples: Samples, splits: Splits, goal: Goal) -> list[Offsets]:
-            prior = goal.prior(samples.num_classes)
+        def adjustment(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
+            prior = metric.prior(samples.num_classes)
             expected = prior > 0  # of the others nothing is asked: they keep the mean offset
             offset = np.zeros(len(prior))
             method = PostHocLogitAdjustment(counts[expected], target_prior=prior[expected] / prior[expected].sum())
@@ -99,34 +99,35 @@ def candidates(goal: Goal, class_counts: np.ndarray | None = None) -> list[Candi
     return rules
 
 
-def _one_step(samples: Samples, splits: Splits, goal: Goal) -> list[Offsets]:
-    return [Offsets(offset) for offset in rebalancing_offsets(samples, splits, goal, converge=False)]
+def _one_step(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
+    return [Offsets(offset) for offset in rebalancing_offsets(samples, splits, metric, converge=False)]
 
 
-def _fixed_point(samples: Samples, splits: Splits, goal: Goal) -> list[Offsets]:
-    return [Offsets(offset) for offset in rebalancing_offsets(samples, splits, goal, converge=True)]
+def _fixed_point(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
+    return [Offsets(offset) for offset in rebalancing_offsets(samples, splits, metric, converge=True)]
 
 
-def _fitted_to_goal(samples: Samples, splits: Splits, goal: Goal) -> list[Offsets]:
+def _fitted_to_metric(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
     if len(samples) * samples.num_classes**2 > MOST_WORK:
         raise TooMuchWorkError(
             f"left out, for it moves class after class through all logits: {samples.num_classes:,} times "
             f"{len(samples) * samples.num_classes:,} numbers"
         )
-    starts = rebalancing_offsets(samples, splits, goal, converge=False)
+    starts = rebalancing_offsets(samples, splits, metric, converge=False)
     fits = zip(splits.sees[:, splits.fold], starts, strict=True)
-    return [Offsets(fitted_to_goal(samples.where(seen), goal, start)) for seen, start in fits]
+    return [Offsets(fitted_to_metric(samples.where(seen), metric, start)) for seen, start in fits]
 
 
-def _least_cost(samples: Samples, splits: Splits, goal: Goal) -> list[LeastCost]:
-    assert isinstance(goal, ExpectedCost)
-    prior = goal.prior(samples.num_classes)
+def _least_cost(samples: Samples, splits: Splits, metric: Metric) -> list[LeastCost]:
+    assert isinstance(metric, ExpectedCost)
+    prior = metric.prior(samples.num_classes)
     parts = (samples.where(seen) for seen in splits.sees[:, splits.fold])
-    return [LeastCost(*calibrated(part, prior, step="calibration for costs"), goal.cost) for part in parts]
+    fits = [calibrated(part, prior, step="calibration for costs") for part in parts]
+    return [LeastCost(fitted.temperature, fitted.offset, metric.cost) for fitted in fits]
 
 
-def rebalancing_offsets(samples: Samples, splits: Splits, goal: Goal, *, converge: bool) -> np.ndarray:
-    """The offsets of re-balancing to the goal's prior, (S, C) of mean 0, for all fits in the same passes.
+def rebalancing_offsets(samples: Samples, splits: Splits, metric: Metric, *, converge: bool) -> np.ndarray:
+    """The offsets of re-balancing to the metric's prior, (S, C) of mean 0, for all fits in the same passes.
 
     Each fit re-balances the classes of which it sees a sample; the others get the mean offset: nothing is known of
     them. One pass, or with `converge` as many as the fixed point takes.
@@ -138,13 +139,13 @@ def rebalancing_offsets(samples: Samples, splits: Splits, goal: Goal, *, converg
     cell = samples.target * splits.number + fold
     held = np.bincount(cell, samples.weight, num_classes * splits.number).reshape(num_classes, splits.number)
     seen = splits.sees @ held.T
-    expected = (seen > 0) & (goal.prior(num_classes) > 0)
+    expected = (seen > 0) & (metric.prior(num_classes) > 0)
     offset = np.zeros(expected.shape)
     used = expected.sum(1) >= 2
     if not used.any():
         return offset
     expected, sees = expected[used], splits.sees[used]
-    prior = np.where(expected, goal.prior(num_classes), 0)
+    prior = np.where(expected, metric.prior(num_classes), 0)
     prior /= prior.sum(1, keepdims=True)
     class_weight = np.divide(prior, seen[used], out=np.zeros_like(prior), where=expected)
     step = "re-balancing to the fixed point" if converge else "re-balancing"
@@ -170,17 +171,19 @@ def centred(offset: np.ndarray) -> np.ndarray:
     return np.asarray(offset - offset.mean())
 
 
-def fitted_to_goal(samples: Samples, goal: Goal, start: np.ndarray, *, sweeps: int = 2, steps: int = 16) -> np.ndarray:
-    """Offsets that make the goal's score on these very data large, class after class, from `start` (C,) on.
+def fitted_to_metric(
+    samples: Samples, metric: Metric, start: np.ndarray, *, sweeps: int = 2, steps: int = 16
+) -> np.ndarray:
+    """Offsets that make the metric's score on these very data large, class after class, from `start` (C,) on.
 
     For each class all other offsets stay, and its own moves to the best of `steps` places, quantiles of the margins by
     which it wins or loses samples. It fits noise where a class has few samples: a score on other data tells.
     """
     target, weight, num_classes = samples.target, samples.weight, samples.num_classes
-    step = "offsets fitted to the goal"
+    step = "offsets fitted to the metric"
     scores = np.concatenate([logits + start for _, logits in samples.blocks(step)])
     offset = start.copy()
-    best = goal.score(target, scores.argmax(1), weight, num_classes)
+    best = metric.score(target, scores.argmax(1), weight, num_classes)
     rows = np.arange(len(target))
     for _ in range(sweeps):
         for label in np.unique(target):
@@ -190,7 +193,9 @@ def fitted_to_goal(samples: Samples, goal: Goal, start: np.ndarray, *, sweeps: i
             margin = scores[rows, rival] - own
             # Between two samples' margins, so that a tie decides nothing.
             places = np.quantile(margin, (np.arange(steps) + 0.5) / steps)
-            values = [goal.score(target, np.where(margin < move, label, rival), weight, num_classes) for move in places]
+            values = [
+                metric.score(target, np.where(margin < move, label, rival), weight, num_classes) for move in places
+            ]
             move = 0.0
             if max(values) > best + 1e-12:
                 best, move = max(values), float(places[int(np.argmax(values))])

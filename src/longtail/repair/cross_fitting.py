@@ -7,7 +7,7 @@ import numpy as np
 
 from longtail.repair.candidates import Candidate, Decision, Offsets
 from longtail.repair.folds import Splits
-from longtail.repair.goals import Goal
+from longtail.repair.metrics import Metric
 from longtail.repair.samples import Samples
 
 
@@ -30,14 +30,14 @@ class CrossFitted:
     fold_offsets: np.ndarray
 
 
-def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, goal: Goal) -> CrossFitted:
+def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Metric) -> CrossFitted:
     """Fit a candidate on all folds but one, for each in turn, and on all data.
 
     Raises:
         NoFixedPointError: of a candidate that goes to a fixed point.
         TooMuchWorkError: of a candidate that would take too long on so many numbers.
     """
-    fits = candidate.fit(samples, splits, goal)
+    fits = candidate.fit(samples, splits, metric)
     decisions = _decisions(candidate, fits, samples, splits)
     own = decisions[splits.fold, :, np.arange(len(samples))].T.astype(np.int64)
     curve = dict(zip(candidate.strengths, own, strict=True))
@@ -47,12 +47,12 @@ def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, goal: Goal
         rest, held_out = splits.fold != number, splits.fold == number
         # What other folds were told by fits that saw neither them nor this one.
         seen = dict(zip(candidate.strengths, decisions[number][:, rest], strict=True))
-        strength = best_of(seen, samples.target[rest], samples.weight[rest], goal, samples.num_classes)
+        strength = best_of(seen, samples.target[rest], samples.weight[rest], metric, samples.num_classes)
         predicted[held_out] = curve[strength][held_out]
         fitted = fits[splits.without(number)]
         if isinstance(fitted, Offsets):
             fold_offsets[number] = strength * fitted.direction
-    strength = best_of(curve, samples.target, samples.weight, goal, samples.num_classes)
+    strength = best_of(curve, samples.target, samples.weight, metric, samples.num_classes)
     return CrossFitted(predicted, fits[0], strength, curve, fold_offsets)
 
 
@@ -73,9 +73,9 @@ def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples,
 
 
 def best_of(
-    decisions: dict[float, np.ndarray], target: np.ndarray, weight: np.ndarray, goal: Goal, num_classes: int
+    decisions: dict[float, np.ndarray], target: np.ndarray, weight: np.ndarray, metric: Metric, num_classes: int
 ) -> float:
     """The key of the best decisions, the first of several that are."""
     strengths: Sequence[float] = sorted(decisions)
-    scores = [goal.score(target, decisions[strength], weight, num_classes) for strength in strengths]
+    scores = [metric.score(target, decisions[strength], weight, num_classes) for strength in strengths]
     return strengths[int(np.argmax(np.round(scores, 12)))]

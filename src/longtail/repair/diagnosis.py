@@ -17,11 +17,12 @@ from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.findings import ByClass, Calibration, Diagnosis, Outcome, Scores
 from longtail.repair.fix import TAKES, Fix
 from longtail.repair.folds import Splits
-from longtail.repair.goals import Goal, make_goal, recalls
 from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, as_names, as_samples, as_splits
 from longtail.repair.judge import Judge
-from longtail.repair.samples import Samples, Watch
-from longtail.repair.verdict import in_words, verdict_of
+from longtail.repair.metrics import Metric, make_metric, recalls
+from longtail.repair.samples import Progress, Samples
+from longtail.repair.suspicions import AT_LIMIT, decisions_and_fingerprints, suspicions
+from longtail.repair.verdict import summary_of, verdict_of
 
 KEEP = "the model as it is"
 LEAST_PRIOR = 1e-12
@@ -33,7 +34,7 @@ def diagnose(
     target: np.ndarray | Tensor | Sequence[int],
     *,
     kind: str = "logits",
-    goal: str = "balanced-accuracy",
+    metric: str = "balanced-accuracy",
     prior: str | np.ndarray | Tensor | list[float] = "uniform",
     cost: np.ndarray | None = None,
     class_counts: Tensor | np.ndarray | Sequence[float] | None = None,
@@ -43,7 +44,7 @@ def diagnose(
     folds: int = 5,
     level: float = 0.95,
     seed: int = 0,
-    watch: Watch | None = None,
+    progress: Progress | None = None,
 ) -> Diagnosis:
     """Find out whether re-balancing helps a trained model, how much, and what it costs.
 
@@ -55,9 +56,9 @@ def diagnose(
             mapped into memory (`np.load(..., mmap_mode="r")`) is read in passes and never held as a whole.
         target: (N,) class indices.
         kind: "logits" or "probabilities": what the scores are. The fix takes the same.
-        goal: one of `longtail.repair.GOALS`.
-        prior: for the goals "accuracy" and "cost": how often classes will come.
-        cost: (C, C) for the goal "cost": row c, column j is what it costs to take class c for class j.
+        metric: one of `longtail.repair.METRICS`.
+        prior: for the metrics "accuracy" and "cost": how often classes will come.
+        cost: (C, C) for the metric "cost": row c, column j is what it costs to take class c for class j.
         class_counts: (C,) training samples of each class, if known.
         class_names: (C,); by default 0, 1, ….
         groups: (N,) samples of one group stay together; at least three groups.
@@ -65,7 +66,7 @@ def diagnose(
         folds: 3 to 20: one to judge by, one to choose the strength by, the rest to fit on.
         level: of the intervals, in (0, 1).
         seed: of folds and bootstrap.
-        watch: is told the step and the share of its pass over the logits that is done, for work that takes a while.
+        progress: is told the step and the share of its pass over the logits that is done, for work that takes a while.
 
     Raises:
         ValueError, TypeError, IndexError: inputs that do not fit; fewer than two classes with samples.
@@ -87,18 +88,18 @@ def diagnose(
     floor = SMALLEST
     if kind == "probabilities":
         logits, floor = as_log_probabilities(logits)
-    samples = as_samples(logits, target, sample_weight, watch)
+    samples = as_samples(logits, target, sample_weight, progress)
     y, num_classes = samples.target, samples.num_classes
     names = as_names(class_names, num_classes)
     counts = as_counts(class_counts, num_classes)
-    aim = make_goal(goal, num_classes, prior, cost)
+    aim = make_metric(metric, num_classes, prior, cost)
     g = as_groups(groups, len(samples))
     splits = as_splits(y, folds, seed, g)
     seen = np.bincount(y, minlength=num_classes)
     if not (aim.prior(num_classes)[seen > 0] > 0).any():
         raise ValueError("`prior` must be above 0 for a class that has samples here. All of its mass is on others.")
     rules = candidates(aim, counts)
-    raw = np.concatenate([block.argmax(1) for _, block in samples.blocks("the model as it is")])
+    raw, fingerprint = decisions_and_fingerprints(samples)
     parts = class_groups(counts, seen)
     judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), seed, g)
     outcomes, fits = _cross_fitted(rules, samples, splits, aim, judge)
@@ -110,29 +111,30 @@ def diagnose(
     calibration = _calibration(samples, splits, aim, fits[best.name], used=used is not None)
     fix = _fix(samples, aim, best, used, names, evidence, calibration)
     return Diagnosis(
-        goal=aim.name,
+        metric=aim.name,
         before=before,
         outcomes=tuple(outcomes),
         calibration=calibration,
         verdict=verdict,
-        words=in_words(verdict, best, before, aim.name, seen),
+        summary=summary_of(verdict, best, before, aim.name, seen),
         fix=dataclasses.replace(fix, takes=kind, floor=floor),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,
         worst=_worst(y, judge.raw, names, num_classes),
         by_class=_by_class(y, (judge.raw, fits[best.name].predicted), seen if counts is None else counts),
         samples=len(y),
+        warnings=suspicions(y, raw, fingerprint, names, g) + ((AT_LIMIT,) if calibration.at_limit else ()),
     )
 
 
 def _cross_fitted(
-    rules: Sequence[Candidate], samples: Samples, splits: Splits, goal: Goal, judge: Judge
+    rules: Sequence[Candidate], samples: Samples, splits: Splits, metric: Metric, judge: Judge
 ) -> tuple[list[Outcome], dict[str, CrossFitted]]:
     """What each candidate does; one that fails says why."""
     outcomes, fits = [], {}
     for rule in rules:
         try:
-            fits[rule.name] = cross_fit(rule, samples, splits, goal)
+            fits[rule.name] = cross_fit(rule, samples, splits, metric)
         except (NoFixedPointError, TooMuchWorkError) as error:
             outcomes.append(Outcome(rule.name, failure=str(error)))
         else:
@@ -147,8 +149,8 @@ def _evidence(verdict: str, best: Outcome, before: Scores, judge: Judge, splits:
         "verdict": verdict,
         "samples": len(judge.target),
         "folds": splits.number,
-        "before": before.goal,
-        "after": before.goal if used is None else used.goal,
+        "before": before.score,
+        "after": before.score if used is None else used.score,
         "gain_interval": None if used is None else list(best.interval),
         "interval_level": judge.level,
     }
@@ -156,7 +158,7 @@ def _evidence(verdict: str, best: Outcome, before: Scores, judge: Judge, splits:
 
 def _fix(
     samples: Samples,
-    goal: Goal,
+    metric: Metric,
     best: Outcome,
     used: CrossFitted | None,
     names: tuple[str, ...],
@@ -164,13 +166,13 @@ def _fix(
     calibration: Calibration,
 ) -> Fix:
     """What would be served: the best candidate if it is used, else the model as it is; calibrated where that helps."""
-    prior = goal.prior(samples.num_classes)
+    prior = metric.prior(samples.num_classes)
     served = None if used is None else used.served
     offset = np.zeros(len(prior)) if served is None or best.offset is None else best.offset
-    decision = offset if goal.decides_by_probability else None
+    decision = offset if metric.decides_by_probability else None
     temperature, probability_offset = 1.0, offset if decision is not None else np.zeros(len(prior))
     if calibration.helps:
-        temperature, probability_offset = calibrated(samples, prior, decision)
+        temperature, probability_offset, _ = calibrated(samples, prior, decision)
     positive = np.maximum(prior, LEAST_PRIOR)  # its logarithm is asked for where another prior takes its place
     return Fix(
         offset=offset,
@@ -179,7 +181,7 @@ def _fix(
         probability_offset=probability_offset,
         prior=positive / positive.sum(),
         class_names=names,
-        goal=goal.name,
+        metric=metric.name,
         method=KEEP if used is None else f"{best.name}, strength {best.strength:g}",
         evidence=evidence,
     )
@@ -196,14 +198,14 @@ def class_groups(class_counts: np.ndarray | None, seen: np.ndarray) -> dict[str,
     return {"head third": third == 0, "middle third": third == 1, "tail third": third == 2}
 
 
-def _calibration(samples: Samples, splits: Splits, goal: Goal, fitted: CrossFitted, *, used: bool) -> Calibration:
+def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: CrossFitted, *, used: bool) -> Calibration:
     """Of what is served, but fitted without the fold that it is measured on."""
-    prior = goal.prior(samples.num_classes)
+    prior = metric.prior(samples.num_classes)
     part = samples.thinned(NUMBERS_ENOUGH)
     fold = splits.fold if part.rows is None else splits.fold[part.rows]
     fits = []
     for number in range(splits.number):
-        decision = fitted.fold_offsets[number] * used if goal.decides_by_probability else None
+        decision = fitted.fold_offsets[number] * used if metric.decides_by_probability else None
         fits.append(calibrated(part.where(fold != number), prior, decision))
     counts, weight = np.bincount(part.target, minlength=part.num_classes), prior_weight(part.target, prior, part.weight)
     before, after = CalibrationErrors(counts), CalibrationErrors(counts)
@@ -212,7 +214,9 @@ def _calibration(samples: Samples, splits: Splits, goal: Goal, fitted: CrossFitt
         before.add(probabilities(logits, 1.0, np.zeros(part.num_classes)), target, own)
         for number in np.unique(folds):
             rows = folds == number
-            after.add(probabilities(logits[rows], *fits[number]), target[rows], own[rows])
+            fitted_here = fits[number]
+            confidence = probabilities(logits[rows], fitted_here.temperature, fitted_here.offset)
+            after.add(confidence, target[rows], own[rows])
     return Calibration(
         (before.top_label, after.top_label),
         (before.class_wise, after.class_wise),
@@ -220,6 +224,7 @@ def _calibration(samples: Samples, splits: Splits, goal: Goal, fitted: CrossFitt
         len(part),
         after.top_label <= before.top_label,
         (before.reliability, after.reliability),
+        any(own.at_limit for own in fits),
     )
 
 

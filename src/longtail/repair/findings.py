@@ -9,9 +9,15 @@ from longtail.repair.fix import Fix
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one set of decisions: the goal, and the mean recall of each group of classes (None where a group is empty)."""
+    """Scores of one set of decisions.
 
-    goal: float
+    Attributes:
+        score: by the metric.
+        groups: mean recall of each group of classes; None where a group is empty.
+        accuracy: share of right decisions.
+    """
+
+    score: float
     groups: dict[str, float | None]
     accuracy: float
 
@@ -23,7 +29,7 @@ class Outcome:
     Attributes:
         name: of the candidate.
         scores: cross-fitted.
-        gain: of the goal over the model as it is.
+        gain: of the metric over the model as it is.
         interval: of the gain.
         strength: τ that would be served.
         curve: for each strength its scores: what the head pays for the tail.
@@ -43,7 +49,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Calibration errors under the goal's prior, before and cross-fitted after.
+    """Calibration errors under the metric's prior, before and cross-fitted after.
 
     Attributes:
         top_label: of the most probable class.
@@ -52,6 +58,7 @@ class Calibration:
         samples: on how many it was fitted and measured.
         helps: whether it makes the error of the most probable class no larger; else probabilities stay as they are.
         reliability: (B, 3) each: mean confidence, share that was right, share of the samples.
+        at_limit: whether the temperature is the smallest or the largest that is tried.
     """
 
     top_label: tuple[float, float]
@@ -60,6 +67,7 @@ class Calibration:
     samples: int
     helps: bool
     reliability: tuple[np.ndarray, np.ndarray]
+    at_limit: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,29 +92,31 @@ class Diagnosis:
     """All that was found.
 
     Attributes:
-        goal: its name.
+        metric: its name.
         before: the model as it is.
         outcomes: what each candidate does.
         calibration: of the probabilities.
         verdict: "use", "keep" or "too few".
-        words: the verdict as a sentence or two.
+        summary: the verdict as a sentence or two.
         fix: what would be served; its offset is 0 unless the verdict is "use".
         groups: names of the groups of classes, and how many classes each has.
         best: the name of the outcome of the largest gain.
         worst: the classes of the lowest recall: (class, recall, samples, times that it is predicted).
         by_class: what happens to each class.
         samples: N.
+        warnings: what looks wrong with the predictions, to be read before the verdict.
     """
 
-    goal: str
+    metric: str
     before: Scores
     outcomes: tuple[Outcome, ...]
     calibration: Calibration
     verdict: str
-    words: str
+    summary: str
     fix: Fix
     groups: dict[str, int]
     best: str
     worst: tuple[tuple[str, float, int, int], ...]
     by_class: ByClass
     samples: int
+    warnings: tuple[str, ...] = ()

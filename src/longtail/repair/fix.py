@@ -1,4 +1,4 @@
-"""The small file that is served: offsets, temperature, class names, the goal and the evidence."""
+"""The small file that is served: offsets, temperature, class names, the metric and the evidence."""
 
 import copy
 import os
@@ -29,9 +29,9 @@ TAKES = ("logits", "probabilities")
 class Fix:
     """What is done to a model's logits, one image at a time, never looking at another.
 
-    Decisions are argmax(z + offset). Probabilities are softmax(z / temperature + probability_offset), calibrated where
-    classes come as `prior` says. For the goals balanced accuracy and accuracy the most probable class is the decision;
-    for others it need not be.
+    Decisions are argmax(z + offset). Probabilities are softmax(z / temperature + probability_offset), calibrated under
+    the class prior `prior`. For balanced accuracy and accuracy the most probable class is the decision; for other
+    metrics it need not be.
 
     Attributes:
         offset: (C,) of the decision; zeros where the verdict was to keep the model.
@@ -39,7 +39,7 @@ class Fix:
         probability_offset: (C,).
         prior: (C,) probabilities.
         class_names: (C,).
-        goal: what the decision is good at.
+        metric: what the decision is good at.
         method: how the offset was found.
         evidence: scores, intervals and sizes that speak for it; plain values.
         cost: (C, C) where the decision is the one of the least expected cost, by the probabilities; else None.
@@ -60,7 +60,7 @@ class Fix:
     probability_offset: np.ndarray
     prior: np.ndarray
     class_names: tuple[str, ...]
-    goal: str
+    metric: str
     method: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
     cost: np.ndarray | None = None
@@ -144,7 +144,7 @@ class Fix:
         content = {
             "format": FORMAT,
             "version": VERSION,
-            "goal": self.goal,
+            "metric": self.metric,
             "method": self.method,
             "takes": self.takes,
             **({"floor": self.floor} if self.takes == "probabilities" else {}),
@@ -180,7 +180,7 @@ class Fix:
             raise ValueError(f"{path} must hold a prior above 0 that sums to 1. It sums to {prior.sum():g}.")
         if content.get("takes") not in TAKES:
             raise ValueError(f"{path} must say whether it takes {' or '.join(TAKES)}. Got {content.get('takes')!r}.")
-        missing = [name for name in ("goal", "method") if not isinstance(content.get(name), str)]
+        missing = [name for name in ("metric", "method") if not isinstance(content.get(name), str)]
         if missing or not isinstance(content.get("evidence"), dict):
             raise ValueError(
                 f"`path` must name a complete fix. Got {path}, without {', '.join(missing) or 'evidence'}."
@@ -193,7 +193,7 @@ class Fix:
             probability_offset=numbers(content, "probability_offset", len(names), path),
             prior=prior,
             class_names=names,
-            goal=content["goal"],
+            metric=content["metric"],
             method=content["method"],
             evidence=content["evidence"],
             cost=_cost(content, len(names), path),

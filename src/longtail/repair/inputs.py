@@ -11,7 +11,7 @@ from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.inputs import as_labels, as_logits, look_like_probabilities
 from longtail.repair.calibration import floor_of, log_probabilities
 from longtail.repair.folds import Splits, stratified_folds
-from longtail.repair.samples import Samples, Watch
+from longtail.repair.samples import Progress, Samples
 
 LEAST_WEIGHT = 1e-9
 
@@ -32,7 +32,7 @@ def as_samples(
     logits: np.ndarray | Tensor,
     target: np.ndarray | Tensor | Sequence[int],
     sample_weight: np.ndarray | Sequence[float] | None,
-    watch: Watch | None,
+    progress: Progress | None,
 ) -> Samples:
     """Logits (N, C), labels and weights, checked; the logits share the memory of what was given."""
     tensor = as_logits(logits)
@@ -56,7 +56,7 @@ def as_samples(
             f"Got one of {weight.min():.1e} times the largest."
         )
     precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32))
-    return Samples(precise.numpy(), labels, weight, watch=watch)
+    return Samples(precise.numpy(), labels, weight, progress=progress)
 
 
 def as_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.ndarray | None:

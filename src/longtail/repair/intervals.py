@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from longtail.repair.goals import Goal
+from longtail.repair.metrics import Metric
 
 DRAWS = 1000
 NUMBERS_AT_ONCE = 2**18
 
 
 def interval_of_gain(
-    goal: Goal,
+    metric: Metric,
     target: np.ndarray,
     before: np.ndarray,
     after: np.ndarray,
@@ -27,7 +27,7 @@ def interval_of_gain(
     are counts of (class, before, after), not copies of samples. With groups whole groups are drawn.
 
     Args:
-        goal: whose score it is.
+        metric: whose score it is.
         target: (N,) class indices.
         before: (N,) predictions.
         after: (N,) predictions.
@@ -53,7 +53,7 @@ def interval_of_gain(
         number = min(draws - len(gains), max(1, NUMBERS_AT_ONCE // len(size)))
         drawn = _within_classes(target, size, number, rng) if groups is None else _whole_groups(member, number, rng)
         for count in drawn * value:
-            old, new = (goal.score(target, predicted, count, num_classes) for predicted in (before, after))
+            old, new = (metric.score(target, predicted, count, num_classes) for predicted in (before, after))
             gains.append(new - old)
     low, high = np.quantile(gains, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -8,8 +8,8 @@ import numpy as np
 from longtail.repair.candidates import Offsets
 from longtail.repair.cross_fitting import CrossFitted
 from longtail.repair.findings import Outcome, Scores
-from longtail.repair.goals import Goal, recalls
 from longtail.repair.intervals import interval_of_gain
+from longtail.repair.metrics import Metric, recalls
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Judge:
     """What all candidates are judged by.
 
     Attributes:
-        goal: the score.
+        metric: what decisions are scored by.
         target: (N,) class indices.
         weight: (N,) how much each sample counts.
         raw: (N,) decisions of the model as it is.
@@ -27,7 +27,7 @@ class Judge:
         groups: (N,) samples of one group are not independent; or None.
     """
 
-    goal: Goal
+    metric: Metric
     target: np.ndarray
     weight: np.ndarray
     raw: np.ndarray
@@ -48,13 +48,13 @@ class Judge:
             name: float(recall[members & present].mean()) if (members & present).any() else None
             for name, members in self.parts.items()
         }
-        goal = self.goal.score(self.target, predicted, self.weight, self.num_classes)
-        return Scores(goal, by_part, float(np.average(self.target == predicted, weights=self.weight)))
+        score = self.metric.score(self.target, predicted, self.weight, self.num_classes)
+        return Scores(score, by_part, float(np.average(self.target == predicted, weights=self.weight)))
 
     def interval(self, predicted: np.ndarray) -> tuple[float, float]:
         """Of the gain over the model as it is."""
         return interval_of_gain(
-            self.goal,
+            self.metric,
             self.target,
             self.raw,
             predicted,
@@ -68,7 +68,7 @@ class Judge:
     def outcome(self, name: str, fitted: CrossFitted) -> Outcome:
         """What a candidate does."""
         scores = self.scores(fitted.predicted)
-        gain = scores.goal - self.scores(self.raw).goal
+        gain = scores.score - self.scores(self.raw).score
         curve = {strength: self.scores(decisions) for strength, decisions in fitted.curve.items()}
         offset = fitted.strength * fitted.served.direction if isinstance(fitted.served, Offsets) else None
         return Outcome(name, scores, gain, self.interval(fitted.predicted), fitted.strength, curve, offset)

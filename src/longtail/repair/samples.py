@@ -8,7 +8,7 @@ import numpy as np
 from longtail.posthoc.blocks import row_blocks
 
 LEAST_ROWS = 128  # of a block: products of matrices are slow below
-Watch = Callable[[str, float], None]
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Samples:
         target: (N,) class indices int64.
         weight: (N,) above 0: how much each sample counts.
         rows: (N,) which of the logits' rows these are; None for all.
-        watch: is told the step and the share of its pass that is done, in (0, 1].
+        progress: called with the step and the share of its pass that is done, in (0, 1].
     """
 
     logits: np.ndarray
     target: np.ndarray
     weight: np.ndarray
     rows: np.ndarray | None = None
-    watch: Watch | None = None
+    progress: Progress | None = None
 
     @classmethod
     def of(cls, logits: np.ndarray, target: np.ndarray) -> "Samples":
@@ -47,8 +47,8 @@ class Samples:
         for part in row_blocks(len(self), self.num_classes, LEAST_ROWS):
             rows = part if self.rows is None else self.rows[part]
             yield part, self.logits[rows].astype(np.float64)
-            if self.watch is not None:
-                self.watch(step, part.stop / len(self))
+            if self.progress is not None:
+                self.progress(step, part.stop / len(self))
 
     def where(self, kept: np.ndarray) -> "Samples":
         """Those of a mask (N,)."""

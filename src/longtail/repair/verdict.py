@@ -23,11 +23,11 @@ def verdict_of(best: Outcome, resolution: float, seen: np.ndarray) -> str:
     return "too few" if few or resolution > TOO_WIDE else "keep"
 
 
-def in_words(verdict: str, best: Outcome, before: Scores, goal: str, seen: np.ndarray) -> str:
-    """The verdict as a sentence or two: what to use, what it gains on the tail, what it costs on the head."""
+def summary_of(verdict: str, best: Outcome, before: Scores, metric: str, seen: np.ndarray) -> str:
+    """The verdict as a sentence or two: what to use, its gain on the tail, its cost on the head."""
     low, high = (100 * value for value in best.interval)
     least = int(seen[seen > 0].min())
-    most = f"What would help most, {best.name}, changes {goal} by {low:+.1f} to {high:+.1f} points."
+    most = f"What would help most, {best.name}, changes {metric} by {low:+.1f} to {high:+.1f} points."
     if low == high == 0:
         most = "Nothing that was tried makes the decisions better."
     if verdict == "too few":
@@ -44,6 +44,6 @@ def in_words(verdict: str, best: Outcome, before: Scores, goal: str, seen: np.nd
     ]
     changes.append(f"accuracy on these data {100 * before.accuracy:.1f} → {100 * best.scores.accuracy:.1f}")
     return (
-        f"Use {best.name} (τ = {best.strength:g}): {goal} {100 * before.goal:.1f} → {100 * best.scores.goal:.1f}, a "
-        f"gain of {100 * best.gain:.1f} points ({low:+.1f} to {high:+.1f}). Mean recall: {', '.join(changes)}."
+        f"Use {best.name} (τ = {best.strength:g}): {metric} {100 * before.score:.1f} → {100 * best.scores.score:.1f}, "
+        f"a gain of {100 * best.gain:.1f} points ({low:+.1f} to {high:+.1f}). Mean recall: {', '.join(changes)}."
     )

@@ -35,7 +35,7 @@ def fix_page(found: Diagnosis, source: str = "predictions") -> Page:
     failures = [f"{o.name}: {o.failure}" for o in found.outcomes if o.failure]
     return Page(
         f"{heading}: {source}",
-        [found.words, *failures],
+        [found.summary, *failures],
         [Table(TABLE, *outcome_rows(found))],
         figures,
         facts=_facts(found, source),
@@ -71,7 +71,9 @@ def _trade_off(found: Diagnosis) -> Figure | None:
 
 def _gains(found: Diagnosis) -> Figure:
     level = 100 * float(found.fix.evidence["interval_level"])
-    display = GainsDisplay({o.name: (o.gain, *o.interval) for o in found.outcomes if o.scores is not None}, found.goal)
+    display = GainsDisplay(
+        {o.name: (o.gain, *o.interval) for o in found.outcomes if o.scores is not None}, found.metric
+    )
     above = [o.name for o in found.outcomes if o.scores is not None and o.interval[0] > 0]
     words = (
         f"Intervals that lie above no gain: {', '.join(above) or 'none'}. They hold {level:.2f} % each, by a bootstrap."
@@ -124,7 +126,7 @@ def _reliability(found: Diagnosis) -> Figure:
     top = found.calibration.top_label
     sure = float((before[:, 2] * (before[:, 0] - before[:, 1])).sum())
     words = (
-        f"Where classes come as the goal takes them to, the model's confidence is {100 * abs(sure):.1f} points too "
+        f"Under the class prior of the metric, the model's confidence is {100 * abs(sure):.1f} points too "
         f"{'high' if sure > 0 else 'low'} on average; its calibration error is {percent(top[0])} %, and "
         f"{percent(top[1])} % after the fix's temperature and offsets."
     )
@@ -137,8 +139,8 @@ def _facts(found: Diagnosis, source: str) -> dict[str, str]:
     return {
         "predictions": source,
         "samples": f"{found.samples:,} in {len(found.fix.class_names):,} classes",
-        "goal": found.goal,
-        "prior of the goal": "uniform" if uniform else "another, in the fix's file",
+        "metric": found.metric,
+        "prior of the metric": "uniform" if uniform else "another, in the fix's file",
         "folds": f"{evidence['folds']}; offsets and their strength are fitted without the fold that they are scored on",
         "intervals": f"{100 * evidence['interval_level']:.2f} %, paired bootstrap within the classes",
         "classes": ", ".join(f"{name} {number}" for name, number in found.groups.items()),

@@ -16,7 +16,7 @@ class GainsDisplay:
 
     Args:
         gains: candidate to (gain, lower end, upper end), as shares.
-        goal: what is gained.
+        metric: what is gained.
 
     Raises:
         ValueError: nothing to show (from `frame` and `plot`).
@@ -27,7 +27,7 @@ class GainsDisplay:
     """
 
     gains: Mapping[str, tuple[float, float, float]]
-    goal: str = "balanced accuracy"
+    metric: str = "balanced accuracy"
 
     def frame(self) -> pd.DataFrame:
         """One row a candidate; columns: candidate, gain, low, high."""
@@ -43,7 +43,7 @@ class GainsDisplay:
             tooltip=["candidate:N", *(alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("gain", "low", "high"))],
         )
         ranges = base.mark_rule(size=2).encode(
-            x=alt.X("low:Q", title=f"gain of {self.goal}", axis=PERCENT), x2="high:Q"
+            x=alt.X("low:Q", title=f"gain of {self.metric}", axis=PERCENT), x2="high:Q"
         )
         points = base.mark_point(filled=True, size=80, opacity=1, color="black").encode(x="gain:Q")
         nothing = alt.Chart(pd.DataFrame({"gain": [0.0]})).mark_rule(strokeDash=[4, 4]).encode(x="gain:Q")

@@ -1,4 +1,4 @@
-"""What a fix is to be good at: a score of predictions, larger is better, and the prior that it takes classes to have.
+"""The metric that a fix optimises: a score of predictions, larger is better, under a class prior.
 
 A score is a function of counts of (class, predicted class): the same for samples and for weighted samples.
 """
@@ -12,14 +12,14 @@ from torch import Tensor
 from longtail.arguments import as_prior, check_choice, check_fraction
 
 LARGEST_COST = 1e12
-GOALS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost")
+METRICS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost")
 
 
-class Goal(Protocol):
-    """The contract of a goal.
+class Metric(Protocol):
+    """The contract of a metric.
 
     Attributes:
-        decides_by_probability: whether the best decision is the most probable class under the goal's prior.
+        decides_by_probability: whether the best decision is the most probable class under the metric's prior.
     """
 
     decides_by_probability: ClassVar[bool]
@@ -155,9 +155,9 @@ class ExpectedCost:
         of: (C,) probabilities.
 
     Example:
-        >>> goal = ExpectedCost(np.array([[0.0, 1.0], [5.0, 0.0]]), (0.5, 0.5))
+        >>> metric = ExpectedCost(np.array([[0.0, 1.0], [5.0, 0.0]]), (0.5, 0.5))
         >>> target, predicted = np.array([0, 0, 1]), np.array([0, 1, 0])
-        >>> goal.score(target, predicted, np.ones(3), num_classes=2)
+        >>> metric.score(target, predicted, np.ones(3), num_classes=2)
         -2.75
     """
 
@@ -189,42 +189,42 @@ def recalls(
     return np.divide(correct, support, out=np.zeros(num_classes), where=present), present
 
 
-def make_goal(
+def make_metric(
     name: str,
     num_classes: int,
     prior: str | np.ndarray | Tensor | list[float] = "uniform",
     cost: np.ndarray | None = None,
-) -> Goal:
-    """A goal by name.
+) -> Metric:
+    """A metric by name.
 
     Args:
-        name: one of `GOALS`.
+        name: one of `METRICS`.
         num_classes: C.
         prior: for "accuracy" and "cost": "uniform" or (C,) probabilities; the others take all classes to be alike.
         cost: (C, C) for "cost": row c, column j is what it costs to take class c for class j.
 
     Raises:
-        ValueError: no goal of that name, a prior that does not fit, or one that the goal does not take.
+        ValueError: no metric of that name, a prior that does not fit, or one that the metric does not take.
 
     Example:
-        >>> make_goal("accuracy", 2, [0.9, 0.1]).prior(2).tolist()
+        >>> make_metric("accuracy", 2, [0.9, 0.1]).prior(2).tolist()
         [0.9, 0.1]
     """
-    check_choice("goal", name, GOALS)
+    check_choice("metric", name, METRICS)
     if (cost is not None) != (name == "cost"):
-        raise ValueError(f'`cost` must be given for the goal "cost", and only there. Got the goal {name!r}.')
+        raise ValueError(f'`cost` must be given for the metric "cost", and only there. Got the metric {name!r}.')
     if cost is not None:
         return ExpectedCost(_checked_cost(cost, num_classes), tuple(as_prior("prior", prior, num_classes).tolist()))
     if name == "accuracy":
         return AccuracyUnder(tuple(as_prior("prior", prior, num_classes).tolist()))
     if not (isinstance(prior, str) and prior == "uniform"):
-        raise ValueError(f'`prior` must be "uniform" for the goal {name!r}; "accuracy" and "cost" take another.')
-    goals: dict[str, Goal] = {
+        raise ValueError(f'`prior` must be "uniform" for the metric {name!r}; "accuracy" and "cost" take another.')
+    metrics: dict[str, Metric] = {
         "balanced-accuracy": BalancedAccuracy(),
         "macro-f1": MacroF1(),
         "worst-tenth": WorstRecall(),
     }
-    return goals[name]
+    return metrics[name]
 
 
 def _checked_cost(cost: np.ndarray, num_classes: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from longtail.repair import GOALS, make_goal
+from longtail.repair import METRICS, make_metric
 from reference import repair as reference
 
 NUM_CLASSES = 7
@@ -16,26 +16,26 @@ REFERENCES = {
 }
 
 
-def goal_of(name):
+def metric_of(name):
     named = name in ("accuracy", "cost")
-    return make_goal(name, NUM_CLASSES, PRIOR if named else "uniform", COST if name == "cost" else None)
+    return make_metric(name, NUM_CLASSES, PRIOR if named else "uniform", COST if name == "cost" else None)
 
 
-@pytest.mark.parametrize("name", GOALS)
+@pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("absent", [(), (3,), (0, 6)])
 def test_scores_are_those_of_the_reference_and_of_weighted_samples(name, absent):
     rng = np.random.default_rng(0)
     target = rng.choice([label for label in range(NUM_CLASSES) if label not in absent], 60)
     predicted = np.where(rng.random(60) < 0.5, target, rng.integers(0, NUM_CLASSES, 60))
     repeats = rng.integers(1, 4, 60)
-    score = goal_of(name).score(target, predicted, repeats.astype(float), NUM_CLASSES)
+    score = metric_of(name).score(target, predicted, repeats.astype(float), NUM_CLASSES)
     expected = REFERENCES[name](np.repeat(target, repeats), np.repeat(predicted, repeats), NUM_CLASSES)
     assert score == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", GOALS)
+@pytest.mark.parametrize("name", METRICS)
 def test_a_prior_is_a_distribution(name):
-    prior = goal_of(name).prior(NUM_CLASSES)
+    prior = metric_of(name).prior(NUM_CLASSES)
     assert prior.sum() == pytest.approx(1)
     assert np.allclose(prior, PRIOR if name in ("accuracy", "cost") else 1 / NUM_CLASSES)
 
@@ -43,12 +43,12 @@ def test_a_prior_is_a_distribution(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("top-1", 3), "`goal` must be one of 'balanced-accuracy'"),
-        (("macro-f1", 3, [0.5, 0.3, 0.2]), "`prior` must be \"uniform\" for the goal 'macro-f1'"),
+        (("top-1", 3), "`metric` must be one of 'balanced-accuracy'"),
+        (("macro-f1", 3, [0.5, 0.3, 0.2]), "`prior` must be \"uniform\" for the metric 'macro-f1'"),
         (("accuracy", 3, [0.5, 0.3, 0.3]), "`prior` must"),
         (("accuracy", 3, [0.5, 0.5]), "`prior` must"),
-        (("cost", 3), '`cost` must be given for the goal "cost", and only there'),
-        (("macro-f1", 3, "uniform", np.eye(3)), '`cost` must be given for the goal "cost", and only there'),
+        (("cost", 3), '`cost` must be given for the metric "cost", and only there'),
+        (("macro-f1", 3, "uniform", np.eye(3)), '`cost` must be given for the metric "cost", and only there'),
         (("cost", 3, "uniform", np.eye(2)), r"`cost` must have the shape \(3, 3\): a row for each class"),
         (
             ("cost", 2, "uniform", np.eye(2)),
@@ -56,6 +56,6 @@ def test_a_prior_is_a_distribution(name):
         ),
     ],
 )
-def test_what_is_no_goal_is_refused(arguments, message):
+def test_what_is_no_metric_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        make_goal(*arguments)
+        make_metric(*arguments)
