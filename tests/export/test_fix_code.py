@@ -124,7 +124,7 @@ def test_the_floor_of_probabilities_is_that_of_the_fix(to, tmp_path):
 
 @EVERY
 def test_the_heading_says_where_the_code_comes_from_and_nothing_in_it_is_code(to, tmp_path):
-    fix = fix_of(3, names=AWKWARD[:3], goal="line\n1/0\u2028\u202e")
+    fix = fix_of(3, names=AWKWARD[:3], metric="line\n1/0\u2028\u202e")
     code = fix_code(fix, to, source="coding: utf-16\n.json")
     mark = {"sql": "--", "javascript": "//"}.get(to, "#")
     heading = [line for line in code.splitlines()[:7] if line.startswith(mark)]

@@ -28,7 +28,7 @@ def heading(fix: Fix, source: str, mark: str, *about: str) -> str:
     lines = [
         f"Made by longtail {__version__} (longtail export); change the fix, not this file.",
         *about,
-        f"From {source}: {fix.method}; metric: {fix.goal}; takes {fix.takes}.",
+        f"From {source}: {fix.method}; metric: {fix.metric}; takes {fix.takes}.",
         f"Classes in order: {_listed(fix.class_names)}",
         f"Evidence: {evidence}",
     ]
