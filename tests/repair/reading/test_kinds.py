@@ -118,6 +118,7 @@ def test_a_fix_serves_rounded_probabilities_also_a_single_row(logits):
         assert fix.predict(given[off]) == fix.predict(given[off : off + 1])[0]
         np.testing.assert_allclose(fix.predict_proba(given[off]).sum(), 1, rtol=1e-3)
     tensor = torch.from_numpy(served).bfloat16()
+    assert fix(tensor).dtype == fix.predict_proba(tensor).dtype == torch.bfloat16
     assert (fix.predict(tensor).numpy() == fix.predict(served)).mean() > 0.98
     with pytest.raises(ValueError, match="`logits` must be probabilities"):
         fix.predict(100 * exact)
