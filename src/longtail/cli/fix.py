@@ -17,9 +17,9 @@ MetricName = Literal["balanced-accuracy", "accuracy", "macro-f1", "worst-tenth",
 
 
 def fix(
-    predictions: tyro.conf.Positional[tuple[str, ...]],
+    predictions: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PREDICTIONS")],
     *,
-    labels: str | None = None,
+    labels: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
     kind: Kind = "logits",
     part: str = "validation",
     class_names: Annotated[str | None, tyro.conf.arg(metavar="A,B,C|FILE")] = None,
@@ -31,8 +31,8 @@ def fix(
     id: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
     metric: MetricName = "balanced-accuracy",
     prior: Annotated[str, tyro.conf.arg(metavar="uniform|train|here|FILE")] = "uniform",
-    counts: Path | None = None,
-    cost: Path | None = None,
+    counts: Annotated[Path | None, tyro.conf.arg(metavar="FILE|DATA")] = None,
+    cost: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     out: Path = Path("fix.json"),
     report: str | None = None,
     folds: int = 5,
@@ -69,6 +69,8 @@ def fix(
         folds: Parts of the data, at least 3; each is judged by fits on the others.
         seed: Of folds and bootstrap.
     """
+    if not predictions:
+        raise ValueError("PREDICTIONS must name a file, a pattern of files or a run folder; - is standard input.")
     _check_new("--out", out)
     report_path = _report_path(report, out)
     loaded = read_predictions(

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,19 +117,16 @@ def _pairs(path: Path) -> dict[str, Any] | None:
     columns = [str(name) for name in frame.columns]
     if len(columns) != 2 or columns[0].lower() in FILE_COLUMNS:
         return None
-    rows = [tuple(row) for row in frame.astype(object).to_numpy().tolist()]
+    rows = [(str(name), value) for name, value in frame.astype(object).to_numpy().tolist()]
     if _is_number(columns[1]):
-        rows.insert(0, tuple(columns))
+        rows.insert(0, (columns[0], columns[1]))
     if not all(_is_number(value) for _, value in rows):
         return None
-    repeated = (
-        {str(name) for name, _ in rows if [str(own) for own, _ in rows].count(str(name)) > 1}
-        if len(rows) < 10**4
-        else set()
-    )
+    times = Counter(name for name, _ in rows)
+    repeated = sorted(name for name, number in times.items() if number > 1)
     if repeated:
-        raise ValueError(f"{path} must name each class once. Got {listed(sorted(repeated))} several times.")
-    return {str(name): float(value) for name, value in rows}
+        raise ValueError(f"{path} must name each class once. Got {listed(repeated)} several times.")
+    return {name: float(value) for name, value in rows}
 
 
 def _is_number(value: Any) -> bool:
