@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -169,3 +170,36 @@ def test_a_cell_that_is_no_number_is_named(cell, message):
 
 def test_trailing_commas_are_no_column():
     assert read("label,a,b,\na,2,0,\nb,0,1,\n").class_names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "names"),
+    [
+        ("label,score\nno,-2\nyes,1.5\n", {"class_names": ["no", "yes"]}, ("no", "yes")),
+        ("label,yes\nno,-2\nyes,1.5\n", {}, ("no", "yes")),
+        ("label,1\n0.0,-2\n1.0,1.5\n", {}, ("0", "1")),
+        ("label,yes,fold\nno,-2,1\nyes,1.5,2\n", {"class_names": "no,yes"}, ("no", "yes")),
+    ],
+)
+def test_one_column_of_scores_is_that_of_the_second_class(text, options, names):
+    found = read(text, **options)
+    assert found.class_names == names
+    assert found.target.tolist() == [0, 1]
+    assert found.logits.tolist() == [[0, -2], [0, 1.5]]
+    assert any("is read as the scores of the second of" in note for note in found.notes)
+
+
+def test_one_column_of_probabilities():
+    found = read("label,p\nno,0.25\nyes,0.9\n", class_names=["no", "yes"], kind="probabilities")
+    np.testing.assert_allclose(np.exp(found.logits), [[0.75, 0.25], [0.1, 0.9]])
+    with pytest.raises(
+        ValueError, match="'p' holds numbers, .* --class-names no,yes, which reads it as the scores of the"
+    ):
+        read("label,p\nno,0.25\nyes,0.9\n", kind="probabilities")
+
+
+def test_signs_that_turn_text_are_shown_as_codes():
+    with pytest.raises(ValueError, match="the column") as error:
+        read("label,a,b,\u202ec\na,2,0,1\nb,0,1,1\n")
+    assert "\u202e" not in str(error.value)
+    assert "--ignore \\u202ec" in str(error.value)

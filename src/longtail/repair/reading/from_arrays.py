@@ -35,7 +35,7 @@ def of_content(
     """
     where = rows.where if isinstance(rows, Rows) else rows
     scores, kind = _scores(content, where, reading.kind)
-    values = _two_columns(_numeric(plain(scores, where), where), kind or reading.kind)
+    values = two_columns(_numeric(plain(scores, where), where), kind or reading.kind)
     rows = rows if isinstance(rows, Rows) else Rows(((rows, len(values)),))
     own = _texts(content.get("class_names"), where)
     names = reading.class_names if own is None else own
@@ -125,7 +125,7 @@ def _precise(mapped: np.ndarray) -> np.ndarray:
     return np.asanyarray(whole)
 
 
-def _two_columns(values: np.ndarray, kind: str) -> np.ndarray:
+def two_columns(values: np.ndarray, kind: str) -> np.ndarray:
     """One score a sample is that of the second of two classes: a margin, or its probability."""
     if values.ndim == 2 and values.shape[1] > 1:
         return values

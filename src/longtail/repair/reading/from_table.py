@@ -8,7 +8,7 @@ import numpy as np
 from longtail.data.class_names import as_text
 from longtail.data.table_file import Choose, pandas, refuse_repeated
 from longtail.repair.reading.columns import Table
-from longtail.repair.reading.from_arrays import of_content
+from longtail.repair.reading.from_arrays import of_content, two_columns
 from longtail.repair.reading.labels import match_labels
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.raw import RawPredictions, Rows
@@ -41,10 +41,10 @@ def of_tables(frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[s
     if nested is not None:
         return _of_lists(table, nested, reading, notes)
     roles = find_roles(table, reading, notes)
-    names = tuple(str(as_text(name)) for name in roles.classes.values())
+    names = tuple(str(as_text(name)) for name in roles.classes)
     if reading.class_names is not None:
         names = reading.class_names
-    scores = table.numbers(list(roles.classes))
+    scores = two_columns(table.numbers(roles.scores), reading.kind)
     labels = np.asarray(reading.labels, dtype=object).ravel().tolist() if roles.label is None else None
     if labels is not None and len(labels) != len(table.rows):
         raise ValueError(

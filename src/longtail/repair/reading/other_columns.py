@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from longtail.repair.by_name import listed
+from longtail.repair.by_name import listed, printable
 from longtail.repair.reading.columns import Table
 from longtail.repair.reading.usual_names import GROUPS, IDS, UNNAMED, WEIGHTS
 
@@ -67,8 +67,10 @@ def leave_out(
 def _which_are_these(numbers: Sequence[str], classes: Sequence[str], table: Table) -> str:
     several = len(numbers) > 1
     all_classes = [*classes, *numbers]
-    named = "FILE, with a name a line" if len(all_classes) > SHOWN else ",".join(all_classes)
+    named = "FILE, with a name a line" if len(all_classes) > SHOWN else ",".join(map(printable, all_classes))
     prefix = _prefix(all_classes)
+    if len(all_classes) == 1:
+        named = "no,yes, which reads it as the scores of the second of these two"
     ways = f"--classes '{prefix}*'" if prefix else f"--class-names {named} (or a pattern, such as --classes 'prob_*')"
     index = " An index of pandas? Write the table with index=False." if any(map(UNNAMED.fullmatch, numbers)) else ""
     return (
@@ -84,7 +86,7 @@ def _ignored(names: Sequence[str]) -> str:
     if len(names) > SHOWN and prefix:
         return f"'{prefix}*'"
     quoted = "'" if any(sign in name for name in names for sign in " '\"()&;|*") else ""
-    return f"{quoted}{','.join(names[:SHOWN])}{quoted}"
+    return f"{quoted}{','.join(map(printable, names[:SHOWN]))}{quoted}"
 
 
 def _prefix(names: Sequence[str]) -> str:
@@ -107,9 +109,10 @@ def _usual(names: Sequence[str], usual: Sequence[str], option: str, table: Table
 
 
 def _two_ways(name: str, option: str, what: str, classes: Sequence[str], table: Table) -> str:
+    named = ",".join(map(printable, [*classes, name]))
     return (
         f"{table.rows.where}: the column {name!r} may hold {what}, or the scores of a class of this name. Say "
-        f"--{option} {name} for {what}; for a class name all classes, --class-names {','.join([*classes, name])}."
+        f"--{option} {name} for {what}; for a class name all classes, --class-names {named}."
     )
 
 

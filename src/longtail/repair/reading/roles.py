@@ -1,12 +1,13 @@
 """Roles of the columns of a table: classes, label, weight, group, identifier. No number becomes a class by guess."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from longtail.repair.by_name import listed, nearest
 from longtail.repair.reading.class_columns import certified, is_ignored, matching, of_names
 from longtail.repair.reading.columns import Table
 from longtail.repair.reading.label_column import find_label, known_classes
+from longtail.repair.reading.one_column import of_two_classes
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.other_columns import find_group, find_weight, leave_out
 from longtail.repair.reading.usual_names import GROUPS, IDS, LABELS, UNNAMED, WEIGHTS
@@ -16,9 +17,13 @@ OTHERS = {*LABELS, *WEIGHTS, *GROUPS, *IDS}
 
 @dataclass(frozen=True)
 class Roles:
-    """The class of each column of scores, in order, and the other columns that are used."""
+    """The columns of scores and the classes, in order, and the other columns that are used.
 
-    classes: dict[str, str]
+    One column stands for the second of two classes.
+    """
+
+    scores: tuple[str, ...]
+    classes: tuple[str, ...]
     label: str | None
     weight: str | None
     group: str | None
@@ -40,21 +45,25 @@ def find_roles(table: Table, reading: Reading, notes: list[str]) -> Roles:
     label = find_label([name for name in table.names if not is_ignored(name, reading.ignore)], table, reading)
     taken = {label, reading.weight, reading.group, reading.id}
     free = [name for name in table.names if name not in taken and not is_ignored(name, reading.ignore)]
-    classes = _classes(free, label, table, reading, notes)
+    numeric = [
+        name
+        for name in free
+        if name.lower() not in OTHERS and not UNNAMED.fullmatch(name) and table.kind(name) == "numbers"
+    ]
+    known = known_classes(label, table, reading)
+    one = of_two_classes(numeric, free, reading.class_names, known, where, notes) if reading.classes is None else None
+    classes = {one[0]: one[0]} if one else _classes(free, numeric, known, reading, where, notes)
     rest = [name for name in free if name not in classes]
     weight = reading.weight or find_weight(rest, list(classes), table, notes)
     group = reading.group or find_group(rest, list(classes), table, notes)
     rest = [name for name in rest if name not in (weight, group)]
     named = reading.class_names is not None or reading.classes is not None
     leave_out(rest, list(classes), table, notes, classes_are_named=named)
-    if len(classes) < 2:
-        raise ValueError(
-            f"{where} must have a column of scores for each of at least two classes. Got {listed(classes) or 'none'} "
-            f"among the columns {listed(table.names)}. Name them with --class-names a,b,c or --classes 'prob_*'."
-        )
+    if len(classes) < 2 and one is None:
+        raise ValueError(_too_few(classes, table))
     if label is not None and reading.label is None:
         notes.append(f"{where}: labels are read from the column {label!r} (--label names another).")
-    return Roles(classes, label, weight, group)
+    return Roles(tuple(classes), tuple(classes.values()) if one is None else one[1], label, weight, group)
 
 
 def _check_options(table: Table, reading: Reading) -> None:
@@ -71,19 +80,24 @@ def _check_options(table: Table, reading: Reading) -> None:
             )
 
 
+def _too_few(classes: Iterable[str], table: Table) -> str:
+    return (
+        f"{table.rows.where} must have a column of scores for each of at least two classes. Got "
+        f"{listed(classes) or 'none'} among the columns {listed(table.names)}. Name them with --class-names a,b,c or "
+        "--classes 'prob_*'."
+    )
+
+
 def _classes(
-    free: Sequence[str], label: str | None, table: Table, reading: Reading, notes: list[str]
+    free: Sequence[str],
+    numeric: Sequence[str],
+    known: Sequence[set[str]],
+    reading: Reading,
+    where: str,
+    notes: list[str],
 ) -> dict[str, str]:
     """The class of each column that is one."""
-    where = table.rows.where
     found = {name: name for name in free} if reading.classes is None else matching(free, reading.classes, where)
     if reading.class_names is not None:
         return of_names(reading.class_names, found, where, notes)
-    if reading.classes is not None:
-        return found
-    numeric = [
-        name
-        for name in free
-        if name.lower() not in OTHERS and not UNNAMED.fullmatch(name) and table.kind(name) == "numbers"
-    ]
-    return certified(free, numeric, known_classes(label, table, reading), where, notes)
+    return certified(free, numeric, known, where, notes) if reading.classes is None else found
