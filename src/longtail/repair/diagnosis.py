@@ -15,11 +15,12 @@ from longtail.repair.calibration import NUMBERS_ENOUGH, SMALLEST, calibrated, pr
 from longtail.repair.candidates import Candidate, LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.findings import ByClass, Calibration, Diagnosis, Outcome, Scores
-from longtail.repair.fix import TAKES, Fix
+from longtail.repair.fix import Fix
+from longtail.repair.fix_file import TAKES
 from longtail.repair.folds import Splits
 from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, as_names, as_samples, as_splits
 from longtail.repair.judge import Judge
-from longtail.repair.metrics import Metric, make_metric, recalls
+from longtail.repair.metrics import ExpectedCost, Metric, make_metric, recalls
 from longtail.repair.samples import Progress, Samples
 from longtail.repair.verdict import summary_of, verdict_of
 
@@ -175,6 +176,7 @@ def _fix(
     return Fix(
         offset=offset,
         cost=served.cost if isinstance(served, LeastCost) else None,
+        metric_cost=metric.cost if isinstance(metric, ExpectedCost) else None,
         temperature=temperature,
         probability_offset=probability_offset,
         prior=positive / positive.sum(),
