@@ -35,12 +35,12 @@ def folded_estimator(fix: Fix, estimator: Any) -> Any:
     _check_linear(estimator)
     fix = in_order_of(fix, class_names_of(estimator), "the classifier")
     result = copy.deepcopy(estimator)
-    offset, coefficients = fix.offset, estimator.coef_
-    if coefficients.shape[0] == 1:  # one score for two classes: that of the second over that of the first
-        offset = offset[1:] - offset[:1]
+    offset, coefficients, intercept = fix.offset, estimator.coef_, np.asarray(estimator.intercept_, np.float64)
+    if _rows(estimator) == 1:  # one score for two classes: that of the second over that of the first
+        offset = offset[1] - offset[0]
     dtype = coefficients.dtype
     result.coef_ = (coefficients / fix.temperature).astype(dtype)
-    result.intercept_ = ((np.asarray(estimator.intercept_, np.float64) + offset) / fix.temperature).astype(dtype)
+    result.intercept_ = np.atleast_1d((intercept + offset) / fix.temperature).astype(dtype)
     _check_agrees(fix, estimator, result)
     return result
 
@@ -70,12 +70,17 @@ def _check_linear(estimator: Any) -> None:
         raise TypeError(
             f"`module` must be a fitted linear classifier or a Pipeline that ends with one. Got {kind}. {why}"
         )
-    rows, classes = estimator.coef_.shape[0] if estimator.coef_.ndim == 2 else 0, len(estimator.classes_)
-    if rows != classes and (rows, classes) != (1, 2):
+    if isinstance(getattr(type(estimator), "coef_", None), property):
+        raise TypeError(f"`module` must have a `coef_` that can be set. That of {kind} is computed: use LinearSVC.")
+    if (_rows(estimator), len(estimator.classes_)) != (1, 2) and _rows(estimator) != len(estimator.classes_):
         raise TypeError(
-            f"`module` must have one row of `coef_` for each of its {classes} classes. {kind} has the shape "
-            f"{estimator.coef_.shape}: apply the fix to its scores instead, `fix.predict(scores)`."
+            f"`module` must have one row of `coef_` for each of its {len(estimator.classes_)} classes. {kind} has the "
+            f"shape {estimator.coef_.shape}. Apply the fix to its scores instead: `fix.predict(scores)`."
         )
+
+
+def _rows(estimator: Any) -> int:
+    return 1 if estimator.coef_.ndim == 1 else int(estimator.coef_.shape[0])
 
 
 def _check_agrees(fix: Fix, before: Any, after: Any) -> None:
@@ -104,7 +109,7 @@ def _check_agrees(fix: Fix, before: Any, after: Any) -> None:
 
 def _inputs_for(estimator: Any) -> np.ndarray:
     """(M, D) at random, of such a size that scores are spread as logits usually are."""
-    features = estimator.coef_.shape[1]
+    features = estimator.coef_.shape[-1]
     rows = max(2, min(ROWS, NUMBERS // features))
     inputs = np.random.default_rng(0).normal(size=(rows, features))
     with warnings.catch_warnings():
