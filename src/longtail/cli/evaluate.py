@@ -1,16 +1,22 @@
-"""`longtail evaluate RUN`."""
+"""`longtail evaluate RUN`, and `longtail evaluate FILE --fix fix.json`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from longtail.cli.fix import Kind
 from longtail.runs import RunFolder
 
 
 def evaluate(
-    run: tyro.conf.Positional[Path],
+    source: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="RUN|FILE")]],
     *,
+    fix: Path | None = None,
+    labels: Path | None = None,
+    kind: Kind | None = None,
+    part: str | None = None,
+    json: bool = False,
     rebalance: Annotated[str, tyro.conf.arg(metavar="TAU|off")] = "1",
     converge: bool = False,
     transductive: bool = False,
@@ -19,10 +25,18 @@ def evaluate(
     root: Path | None = None,
     label: str | None = None,
 ) -> None:
-    """Score a complete run from its saved logits, as they are and re-balanced, or on other labelled data.
+    """Score a finished run, or a deployed fix on new labelled predictions.
+
+    Without --fix a finished run is scored from saved logits, as they are and re-balanced, or on other labelled data.
+    With --fix it compares a model with and without the fix: longtail evaluate new.csv --fix fix.json
 
     Args:
-        run: Folder of the run.
+        source: Folder of a run; with --fix also a file of labelled predictions, in any form that longtail fix takes.
+        fix: The fix.json to evaluate.
+        labels: With --fix, a file of labels for scores in an npy file.
+        kind: With --fix, what the scores are; by default what the fix takes.
+        part: With --fix, the set of a run to score; by default test.
+        json: With --fix, print the evaluation as JSON.
         rebalance: Strength of the re-balancing, at least 0; "off" scores the predictions as they are.
         converge: Re-balance to the fixed point.
         transductive: Fit on the unlabelled test set itself instead of labelled data; the result says so.
@@ -32,24 +46,51 @@ def evaluate(
         root: Folder that the paths of such a list or table are relative to.
         label: Column of its labels.
     """
+    of_run = (rebalance, converge, transductive, fit_on) != ("1", False, False, None)
+    if fix is not None:
+        from longtail.cli.evaluate_fix import evaluate_with_fix
+
+        if of_run or (data, root, label) != (None, None, None):
+            raise ValueError(
+                "--rebalance, --converge, --transductive, --fit-on, --data, --root and --label must be left out with "
+                "--fix."
+            )
+        evaluate_with_fix(source, fix, labels=labels, kind=kind, part=part, as_json=json)
+        return
+    if (labels, kind, part, json) != (None, None, None, False):
+        raise ValueError("--labels, --kind, --part and --json must come with --fix. Got none.")
+    if source.is_file():
+        raise ValueError(f"--fix must name the fix to evaluate on a file of predictions. Got {source} without it.")
+    _evaluate_run(source, _strength(rebalance), converge, transductive, fit_on, (data, root, label), of_run=of_run)
+
+
+def _evaluate_run(
+    run: Path,
+    rebalance: float | None,
+    converge: bool,
+    transductive: bool,
+    fit_on: str | None,
+    other: tuple[Path | None, Path | None, str | None],
+    *,
+    of_run: bool,
+) -> None:
     from longtail.cli.table import print_rows
     from longtail.training.evaluation import score
 
     folder = RunFolder.open(run)
+    data, root, label = other
     if data is not None:
         from longtail.auto import evaluate_on, load
         from longtail.cli.passes import Passes
 
-        if (rebalance, converge, transductive, fit_on) != ("1", False, False, None):
+        if of_run:
             raise ValueError("--rebalance, --converge, --transductive and --fit-on must be left out with --data.")
         with Passes(counted=False) as passes:
             scores = evaluate_on(load(run), data, root=root, label=label, progress=passes)
         print_rows(folder, scores)
         return
-    print_rows(
-        folder,
-        score(folder, rebalance=_strength(rebalance), converge=converge, transductive=transductive, fit_on=fit_on),
-    )
+    rows = score(folder, rebalance=rebalance, converge=converge, transductive=transductive, fit_on=fit_on)
+    print_rows(folder, rows)
 
 
 def _strength(text: str) -> float | None:

@@ -26,9 +26,9 @@ def in_order_of(fix: Fix, class_names: Sequence[str], owner: str) -> Fix:
         return fix
     if set(names) != set(fix.class_names) or len(names) != len(fix.class_names):
         raise ValueError(
-            f"`fix.class_names` must be the classes of {owner}. {_difference(fix.class_names, names)} If it is the "
-            "same classes under other names, give them: "
-            "`dataclasses.replace(fix, class_names=...)`, in the order of the fix."
+            f"`fix.class_names` must be the classes of {owner}, in any order. "
+            f"{_difference(fix.class_names, names, owner)} If they are the same classes under other names, pass "
+            "`dataclasses.replace(fix, class_names=...)`."
         )
     place = {name: index for index, name in enumerate(fix.class_names)}
     order = np.array([place[name] for name in names])
@@ -47,13 +47,11 @@ def _in_both(cost: np.ndarray | None, order: np.ndarray) -> np.ndarray | None:
     return None if cost is None else cost[np.ix_(order, order)]
 
 
-def _difference(own: Sequence[str], other: Sequence[str]) -> str:
-    missing = [name for name in own if name not in set(other)]
-    return (
-        f"It has {len(own)} ({_some(own)}), the model has {len(other)} ({_some(other)})."
-        if len(own) != len(other) or not missing
-        else f"The model has no {_some(missing)}; it has {_some([name for name in other if name not in set(own)])}."
-    )
+def _difference(own: Sequence[str], other: Sequence[str], owner: str) -> str:
+    missing, unknown = [[name for name in a if name not in set(b)] for a, b in ((own, other), (other, own))]
+    if len(own) != len(other) or not missing:
+        return f"The fix has {len(own)} ({_some(own)}), {owner} {len(other)} ({_some(other)})."
+    return f"Only the fix has {_some(missing)}, only {owner} {_some(unknown)}."
 
 
 def _some(names: Sequence[str]) -> str:

@@ -14,17 +14,18 @@ from longtail.repair.folds import Splits, stratified_folds
 from longtail.repair.samples import Progress, Samples
 
 LEAST_WEIGHT = 1e-9
+FINEST, LARGEST = 1e-100, 1e100  # of logits: between them temperatures and offsets can be represented
 
 
-def as_log_probabilities(probability: np.ndarray | Tensor) -> tuple[np.ndarray, float]:
-    """Logarithms of probabilities (N, C), and what took the place of 0."""
+def as_log_probabilities(probability: np.ndarray | Tensor, floor: float | None = None) -> tuple[np.ndarray, float]:
+    """Logarithms of probabilities (N, C), and what took the place of 0: `floor`, or one by the smallest of them."""
     tensor = as_logits(probability)
     if tensor.dim() != 2 or not look_like_probabilities(tensor):
         raise ValueError(
             "`logits` must be probabilities, as `kind` says: rows of at least 0 that sum to 1. They are not."
         )
     values = tensor.cpu().double().numpy()
-    floor = floor_of(values)
+    floor = floor_of(values) if floor is None else floor
     return log_probabilities(values, floor), floor
 
 
@@ -40,6 +41,7 @@ def as_samples(
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
     if all(look_like_probabilities(tensor[part]) for part in row_blocks(*tensor.shape)):
         raise ValueError('`logits` must be logits, but their rows sum to 1: say `kind="probabilities"` if that is so.')
+    _check_scale(tensor)
     labels = as_labels(target if isinstance(target, (np.ndarray, Tensor)) else list(target), *tensor.shape).numpy()
     if len(np.unique(labels)) < 2:
         raise ValueError(f"`target` must hold at least two classes. Got class {labels[0]} alone.")
@@ -57,6 +59,26 @@ def as_samples(
         )
     precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32))
     return Samples(precise.numpy(), labels, weight, progress=progress)
+
+
+def _check_scale(logits: Tensor) -> None:
+    """Raise where a temperature or an offset could not be represented. Only float64 reaches so far."""
+    if logits.dtype != torch.float64:
+        return
+    widest = 0.0
+    for part in row_blocks(*logits.shape):
+        low, high = (float(value) for value in logits[part].aminmax())
+        if max(-low, high) > LARGEST:
+            raise ValueError(
+                f"`logits` must lie within ±{LARGEST:g}. Got {high if high > -low else low:g}. "
+                "Divide them by a constant."
+            )
+        widest = max(widest, float((logits[part].amax(1) - logits[part].amin(1)).max()))
+    if 0 < widest < FINEST:
+        raise ValueError(
+            f"`logits` must differ by {FINEST:g} or more within a row. They differ by {widest:g} at most. "
+            "Multiply them by a constant."
+        )
 
 
 def as_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.ndarray | None:

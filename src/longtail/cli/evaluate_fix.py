@@ -1,0 +1,68 @@
+"""A deployed fix on new labelled predictions, as a table on the terminal or as JSON."""
+
+import dataclasses
+from pathlib import Path
+
+from rich.table import Table
+
+from longtail.cli.console import plain_console
+from longtail.cli.passes import Passes
+from longtail.plain_json import to_json
+from longtail.repair import Fix, FixEvaluation
+from longtail.repair.evaluation import evaluate_predictions
+from longtail.repair.metrics import ExpectedCost
+from longtail.repair.predictions import load_predictions
+from longtail.reports.cells import NONE, percent
+
+
+def evaluate_with_fix(
+    source: Path, fix_file: Path, *, labels: Path | None, kind: str | None, part: str | None, as_json: bool
+) -> None:
+    """Print what a fix does on the predictions of a file, or of a part of a run."""
+    fix = Fix.load(fix_file)
+    loaded = load_predictions(source, labels=labels, kind=kind or fix.takes, part=part or "test")
+    with Passes() as passes:
+        found = evaluate_predictions(fix, loaded, progress=passes)
+    if as_json:
+        print(to_json(dataclasses.asdict(found), indent=1))
+    else:
+        print_evaluation(found, loaded.class_names is not None)
+
+
+def print_evaluation(found: FixEvaluation, by_name: bool) -> None:
+    """Print warnings, the table of scores and the verdict."""
+    console = plain_console()
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True)
+
+    for warning in found.warnings:
+        say(f"warning: {warning}")
+    if not by_name:
+        say("The predictions hold no class names: their columns are taken in the order of the fix.")
+    costs = "; the metric in hundredths of the costs' unit" if found.metric == ExpectedCost.name else ""
+    say(f"{found.samples:,} samples; metric: {found.metric}; in %{costs}")
+    console.print(_table(found))
+    say(found.summary)
+
+
+def _table(found: FixEvaluation) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("", overflow="fold")
+    for heading in ("before", "after", "change", f"{100 * found.level:g} % interval"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    low, high = found.interval
+    before, after = found.before, found.after
+    table.add_row(*_row(found.metric, before.score, after.score), f"{100 * low:+.1f} to {100 * high:+.1f}")
+    table.add_row(*_row("accuracy on these samples", before.accuracy, after.accuracy))
+    for name, number in found.groups.items():
+        label = f"recall, {name}" if number == 1 else f"recall, {name} ({number} classes)"
+        table.add_row(*_row(label, before.groups[name], after.groups[name]))
+    table.add_row(*_row("calibration error, top label", *found.calibration_top_label))
+    table.add_row(*_row("calibration error, by class", *found.calibration_by_class))
+    return table
+
+
+def _row(name: str, before: float | None, after: float | None) -> tuple[str, str, str, str]:
+    change = NONE if before is None or after is None else f"{100 * (after - before):+.1f}"
+    return name, percent(before), percent(after), change

@@ -1,0 +1,98 @@
+import json
+
+import numpy as np
+import pytest
+
+from longtail.cli import main
+from longtail.repair import Fix, evaluate_fix
+
+NAMES = ("cat", "dog", "lynx")
+
+
+def predictions(seed, kind="logits"):
+    rng = np.random.default_rng(seed)
+    target = rng.choice(3, 600, p=[0.6, 0.3, 0.1])
+    logits = rng.normal(size=(600, 3)) + 2 * np.eye(3)[target] + np.array([2.0, 1.0, 0.0])
+    if kind == "probabilities":
+        logits = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        logits[:3] = [1, 0, 0]
+    return logits, target
+
+
+def write_table(path, logits, target, order=(0, 1, 2)):
+    rows = [
+        [NAMES[label], *(repr(float(row[place])) for place in order)] for row, label in zip(logits, target, strict=True)
+    ]
+    header = ["label", *(NAMES[place] for place in order)]
+    path.write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
+    return str(path)
+
+
+@pytest.fixture(params=["logits", "probabilities"])
+def fixed(tmp_path, request):
+    old = write_table(tmp_path / "old.csv", *predictions(0, request.param))
+    out = tmp_path / "fix.json"
+    assert main(["fix", old, "--kind", request.param, "--out", str(out), "--report", "none"]) == 0
+    return out, request.param
+
+
+def test_a_fix_is_watched(fixed, tmp_path, capsys, monkeypatch):
+    out, kind = fixed
+    monkeypatch.setenv("COLUMNS", "80")
+    logits, target = predictions(1, kind)
+    new = write_table(tmp_path / "new.csv", logits, target, order=(2, 0, 1))
+    capsys.readouterr()
+    assert main(["evaluate", new, "--fix", str(out)]) == 0
+    printed = capsys.readouterr().out
+    found = evaluate_fix(Fix.load(out), logits, target)
+    before, after = (f"{100 * own.score:.1f}" for own in (found.before, found.after))
+    row = next(line.split() for line in printed.splitlines() if line.startswith("balanced accuracy"))
+    assert row[2:5] == [before, after, f"{100 * found.gain:+.1f}"]
+    assert f"The fix still helps: balanced accuracy {before} → {after}" in printed
+    table = printed[printed.index("600 samples") : printed.index("The fix still")]
+    assert all(len(line.rstrip()) <= 80 for line in table.splitlines())
+    assert [line.split()[1] for line in table.splitlines() if line.startswith("recall")] == ["cat", "dog", "lynx"]
+
+
+def test_json(fixed, tmp_path, capsys):
+    out, kind = fixed
+    logits, target = predictions(1, kind)
+    new = write_table(tmp_path / "new.csv", logits, target)
+    capsys.readouterr()
+    assert main(["evaluate", new, "--fix", str(out), "--json"]) == 0
+    printed, found = json.loads(capsys.readouterr().out), evaluate_fix(Fix.load(out), logits, target)
+    assert printed["verdict"] == "helps"
+    assert printed["interval"] == pytest.approx(list(found.interval))
+    assert printed["after"]["score"] == pytest.approx(found.after.score)
+    assert printed["by_class"]["recall"][1] == pytest.approx(found.by_class.recall[1].tolist())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--fix must name the fix to evaluate on a file of predictions"),
+        (["--json"], "--labels, --kind, --part and --json must come with --fix"),
+        (["--fix", "FIX", "--converge"], "--fit-on, --data, --root and --label must be left out with --fix"),
+        (["--fix", "none.json"], "none.json"),
+        (["--fix", "FIX", "--kind", "probabilities"], "must hold probabilities"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, capsys, arguments, message):
+    table = write_table(tmp_path / "new.csv", *predictions(1))
+    even = np.full(3, 1 / 3)
+    fix = Fix(np.zeros(3), 1.0, np.zeros(3), even, NAMES, "balanced accuracy", "by hand").save(tmp_path / "fix.json")
+    assert main(["evaluate", table, *(str(fix) if text == "FIX" else text for text in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_other_classes_are_refused(tmp_path, capsys):
+    table = write_table(tmp_path / "new.csv", *predictions(1))
+    even = np.full(3, 1 / 3)
+    names = ("apple", "pear", "fig")
+    fix = Fix(np.zeros(3), 1.0, np.zeros(3), even, names, "balanced accuracy", "by hand").save(tmp_path / "fix.json")
+    assert main(["evaluate", table, "--fix", str(fix)]) == 2
+    assert (
+        "Only the fix has 'apple', 'pear', 'fig', only the predictions 'cat', 'dog', 'lynx'" in capsys.readouterr().err
+    )
