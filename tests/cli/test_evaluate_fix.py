@@ -1,10 +1,13 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from longtail.cli import main
+from longtail.recipes import digits_lt
 from longtail.repair import Fix, evaluate_fix
+from longtail.training import run_experiment, trained_network
 
 NAMES = ("cat", "dog", "lynx")
 
@@ -65,6 +68,24 @@ def test_json(fixed, tmp_path, capsys):
     assert printed["interval"] == pytest.approx(list(found.interval))
     assert printed["after"]["score"] == pytest.approx(found.after.score)
     assert printed["by_class"]["recall"][1] == pytest.approx(found.by_class.recall[1].tolist())
+
+
+def test_a_run(tmp_path, capsys):
+    folder = run_experiment(digits_lt(epochs=2, validation=0.2), data=None, out=tmp_path / "run")
+    out = tmp_path / "fix.json"
+    assert main(["fix", str(folder.path), "--out", str(out), "--report", "none"]) == 0
+    fix, (logits, target) = Fix.load(out), folder.load_predictions("test")
+    for part, warned in (("test", False), ("validation", True)):
+        capsys.readouterr()
+        assert main(["evaluate", str(folder.path), "--fix", str(out), "--part", part]) == 0
+        assert ("the very samples that the fix was fitted on" in capsys.readouterr().out) == warned
+    assert main(["evaluate", str(folder.path), "--fix", str(out), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["before"]["accuracy"] == pytest.approx(float((logits.argmax(1) == target).mean()))
+    network = trained_network(folder)
+    assert network.class_names == fix.class_names
+    with pytest.raises(ValueError, match="must be the classes of the model"):
+        dataclasses.replace(fix, class_names=tuple("abcdefghij")).fold_into(network)
 
 
 @pytest.mark.parametrize(

@@ -64,5 +64,5 @@ def _table(found: FixEvaluation) -> Table:
 
 
 def _row(name: str, before: float | None, after: float | None) -> tuple[str, str, str, str]:
-    change = NONE if before is None or after is None else f"{100 * (after - before):+.1f}"
+    change = NONE if before is None or after is None else f"{round(100 * (after - before), 1) + 0.0:+.1f}"  # no −0.0
     return name, percent(before), percent(after), change

@@ -24,8 +24,8 @@ from longtail.repair.suspicions import decisions_and_fingerprints, digest_of, su
 
 BY_NAME = 12  # up to so many classes are shown each, more in groups
 FITTED_HERE = (
-    "These look like the very samples that the fix was fitted on: its gain on them is too good. Use labelled "
-    "predictions that it has not seen."
+    "These look like the very samples that the fix was fitted on, where any gain is too good to be true. Use "
+    "labelled predictions that it has not seen."
 )
 
 
