@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from longtail.arguments import as_prior
 from longtail.plain_json import to_json
 from longtail.posthoc.folding import check_foldable, folded
-from longtail.posthoc.inputs import Array, as_logits, decisions, like, look_like_probabilities
+from longtail.posthoc.inputs import Array, as_logits, decisions, like
+from longtail.posthoc.probability_rows import look_like_probabilities
 from longtail.posthoc.saved import number_within, numbers, read_saved
 from longtail.whole_file import write_whole
 

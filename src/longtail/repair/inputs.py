@@ -8,7 +8,8 @@ from torch import Tensor
 
 from longtail.arguments import as_class_counts
 from longtail.posthoc.blocks import row_blocks
-from longtail.posthoc.inputs import as_labels, as_logits, look_like_probabilities
+from longtail.posthoc.inputs import as_labels, as_logits
+from longtail.posthoc.probability_rows import look_like_probabilities
 from longtail.repair.calibration import floor_of, log_probabilities
 from longtail.repair.folds import Splits, stratified_folds
 from longtail.repair.samples import Progress, Samples

@@ -68,6 +68,8 @@ def as_indices(
             texts without the names of the classes.
     """
     labels = _column(np.asarray(target), num_classes, rows)
+    if labels.dtype.kind == "O" and all(isinstance(label, (int, float)) for label in labels.tolist()):
+        labels = np.asarray(labels.tolist())
     if labels.dtype.kind == "f":
         labels = _whole(labels, rows)
     if labels.dtype.kind in "iu":
