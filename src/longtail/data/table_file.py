@@ -111,7 +111,10 @@ def _delimited(text: str, where: str, usual: str, text_columns: Choose, notes: l
         raise
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{where} must be a table of separated values. It could not be read: {reason}.") from None
+        comment = " Its first line is a comment: take it out." if header.startswith("#") else ""
+        raise ValueError(
+            f"{where} must be a table of separated values. It could not be read: {reason.rstrip('.')}.{comment}"
+        ) from None
     return frame.rename(columns=lambda name: str(name).strip())
 
 

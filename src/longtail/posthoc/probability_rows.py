@@ -1,6 +1,5 @@
 """Rows that are probabilities: exact, or after rounding to decimals or to half precision."""
 
-import torch
 from torch import Tensor
 
 EXACT = 1e-3
@@ -16,6 +15,7 @@ def rounding(rows: Tensor) -> float:
         rows: (N, C) or (C,), in [0, 1].
 
     Example:
+        >>> import torch
         >>> rounding(torch.tensor([0.33, 0.33, 0.33], dtype=torch.float64))
         0.015
     """
@@ -33,8 +33,3 @@ def look_like_probabilities(rows: Tensor) -> bool:
         return False
     off = (rows.double().sum(-1) - 1).abs()
     return bool((off < EXACT).all() or ((off <= MOST).all() and (off <= rounding(rows) + 1e-9).all()))
-
-
-def is_rounded(rows: Tensor) -> bool:
-    """Whether a row's sum is further from 1 than single precision leaves it."""
-    return bool(((rows.double().sum(-1) - 1).abs() >= EXACT).any())

@@ -14,7 +14,7 @@ from longtail.repair.reading.costs import read_costs
 
 def diagnose_predictions(
     predictions: Predictions, *, prior: Any = "uniform", cost: Any = None, **options: Any
-) -> tuple[Diagnosis, tuple[str, ...]]:
+) -> Diagnosis:
     """`diagnose`, with what the predictions know: names, counts, groups, weights, and what they are.
 
     Args:
@@ -25,7 +25,7 @@ def diagnose_predictions(
         options: others of `diagnose`.
 
     Returns:
-        The diagnosis, and all that was assumed.
+        The diagnosis; all that was assumed in reading is `fix.evidence["notes"]`.
     """
     names = predictions.class_names or tuple(map(str, range(predictions.logits.shape[1])))
     notes = list(predictions.notes)
@@ -40,8 +40,9 @@ def diagnose_predictions(
         sample_weight=predictions.sample_weight,
         **options,
     )
-    fix = dataclasses.replace(found.fix, takes=predictions.kind, floor=predictions.floor)
-    return dataclasses.replace(found, fix=fix), tuple(notes)
+    evidence = {**found.fix.evidence, "notes": notes}
+    fix = dataclasses.replace(found.fix, takes=predictions.kind, floor=predictions.floor, evidence=evidence)
+    return dataclasses.replace(found, fix=fix)
 
 
 def _prior(given: Any, predictions: Predictions, names: tuple[str, ...], notes: list[str]) -> str | np.ndarray:

@@ -109,7 +109,7 @@ def read_predictions(
         kind=kind,
         class_names=None if class_names is None else class_list(class_names),
         classes=classes,
-        ignore=[name.strip() for name in ignore.split(",")] if isinstance(ignore, str) else tuple(ignore),
+        ignore=_split(ignore) if isinstance(ignore, str) else tuple(ignore),
         label=label,
         weight=weight,
         group=group,
@@ -132,6 +132,10 @@ def read_predictions(
         floor,
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _split(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _labels(labels: Any, column: str | None, notes: list[str]) -> Any:

@@ -76,7 +76,9 @@ def plain(value: Any, where: str) -> Any:
     if value.layout != torch.strided or value.is_quantized or value.is_meta:
         raise ValueError(f"{where} must hold plain tensors. Got a sparse, quantised or empty one.")
     tensor = value.detach().cpu()
-    return (tensor.to(torch.promote_types(tensor.dtype, torch.float32)) if tensor.is_floating_point() else tensor).numpy()
+    return (
+        tensor.to(torch.promote_types(tensor.dtype, torch.float32)) if tensor.is_floating_point() else tensor
+    ).numpy()
 
 
 def _npz(path: Path) -> dict[str, Any]:
@@ -97,9 +99,7 @@ def _pt(path: Path) -> dict[str, Any]:
     if isinstance(content, torch.Tensor):
         content = {"scores": content}
     if not isinstance(content, dict):
-        raise ValueError(
-            f"{path} must hold tensors by name, or a pair (scores, labels). Got {type(content).__name__}."
-        )
+        raise ValueError(f"{path} must hold tensors by name, or a pair (scores, labels). Got {type(content).__name__}.")
     return {str(name): plain(value, str(path)) for name, value in content.items()}
 
 

@@ -108,7 +108,7 @@ def _prefix(names: Sequence[str], numeric: Sequence[str], known: Sequence[set[st
     ends: dict[str, set[str]] = {}
     for name in names:
         for cut in range(1, len(name)):
-            if name[cut:] in flat:
+            if name[cut:] in flat and not name[cut - 1].isdigit():  # 01 is no 1
                 ends.setdefault(name[:cut], set()).add(name[cut:])
     found = [prefix for prefix, own in ends.items() if len(own) > 1 and all(own & spelled for spelled in known)]
     if not found:

@@ -55,7 +55,9 @@ def read_values(what: str, given: Any, notes: list[str]) -> Values:
     raise ValueError(f"--{what} must be {_FORMS}. Got {path}.")
 
 
-_FORMS = "a JSON mapping of names to numbers, a CSV of two columns (name, number), or numbers in the order of the classes"
+_FORMS = (
+    "a JSON mapping of names to numbers, a CSV of two columns (name, number), or numbers in the order of the classes"
+)
 
 
 def in_order_of(what: str, given: Values, names: Sequence[str], notes: list[str]) -> np.ndarray:
@@ -119,7 +121,11 @@ def _pairs(path: Path) -> dict[str, Any] | None:
         rows.insert(0, tuple(columns))
     if not all(_is_number(value) for _, value in rows):
         return None
-    repeated = {str(name) for name, _ in rows if [str(own) for own, _ in rows].count(str(name)) > 1} if len(rows) < 10**4 else set()
+    repeated = (
+        {str(name) for name, _ in rows if [str(own) for own, _ in rows].count(str(name)) > 1}
+        if len(rows) < 10**4
+        else set()
+    )
     if repeated:
         raise ValueError(f"{path} must name each class once. Got {listed(sorted(repeated))} several times.")
     return {str(name): float(value) for name, value in rows}

@@ -9,6 +9,8 @@ import numpy as np
 from longtail.data.table_file import EMPTY, pandas
 from longtail.repair.reading.raw import Rows
 
+LONGEST = 40
+
 
 @dataclass(frozen=True)
 class Table:
@@ -53,14 +55,14 @@ class Table:
         types = pandas().api.types
         part = self.frame[list(names)]
         if all(types.is_numeric_dtype(dtype) for dtype in part.dtypes):
-            values = part.to_numpy(dtype=np.float64, na_value=np.nan)
+            values: np.ndarray = part.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             values = np.stack([_as_floats(self.cells(name)) for name in names], axis=1)
         finite = np.isfinite(values)
         if not finite.all():
             row, place = np.argwhere(~finite)[0]
             raise ValueError(self._bad_cell(int(row), names[place], values[row, place]))
-        return values
+        return np.asarray(values)
 
     def texts(self, name: str) -> np.ndarray:
         """(N,) texts; errors for empty cells."""
@@ -77,7 +79,8 @@ class Table:
         if np.isinf(value):
             return f"{where}: {value} must be finite. A logarithm of 0? Write a large negative number, such as -100."
         hint = " Write 0.9 for 90%." if str(cell).strip().endswith("%") else ""
-        return f"{where}: {str(cell)!r} is no number.{hint}"
+        text = str(cell) if len(str(cell)) <= LONGEST else f"{str(cell)[:LONGEST]}…"
+        return f"{where}: {text!r} is no number.{hint}"
 
 
 def _as_floats(cells: list[Any]) -> np.ndarray:

@@ -103,7 +103,7 @@ def _scores(content: Mapping[str, Any], where: str, kind: str) -> tuple[Any, str
 
 
 def _numeric(scores: Any, where: str) -> np.ndarray:
-    values = np.asanyarray(scores)
+    values: np.ndarray = np.asanyarray(scores)
     if values.dtype.kind not in "fiu" or values.ndim not in (1, 2) or not values.size:
         flat = " One row a token? Flatten to (tokens, C), and leave out the ignored ones." if values.ndim == 3 else ""
         raise ValueError(
@@ -112,7 +112,9 @@ def _numeric(scores: Any, where: str) -> np.ndarray:
         )
     if values.dtype in (np.float32, np.float64):
         return values
-    return _precise(values) if isinstance(values, np.memmap) and values.ndim == 2 else values.astype(np.float64)
+    if isinstance(values, np.memmap) and values.ndim == 2:
+        return _precise(values)
+    return values.astype(np.float64)
 
 
 def _precise(mapped: np.ndarray) -> np.ndarray:
@@ -153,7 +155,9 @@ def _by_name(content: Mapping[str, Any], name: str | None, usual: Sequence[str],
         return content[name]
     found = [own for own in usual if content.get(own) is not None]
     if len(found) > 1:
-        raise ValueError(f"{where} has several arrays for --{option}: {listed(found)}. Name one: --{option} {found[0]}.")
+        raise ValueError(
+            f"{where} has several arrays for --{option}: {listed(found)}. Name one: --{option} {found[0]}."
+        )
     return content[found[0]] if found else None
 
 

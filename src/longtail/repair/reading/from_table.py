@@ -45,7 +45,9 @@ def of_tables(frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[s
     scores = table.numbers(list(roles.classes))
     labels = np.asarray(reading.labels, dtype=object).ravel().tolist() if roles.label is None else None
     if labels is not None and len(labels) != len(table.rows):
-        raise ValueError(f"`labels` must hold one label a row of {table.rows.where}, {len(table.rows)}. Got {len(labels)}.")
+        raise ValueError(
+            f"`labels` must hold one label a row of {table.rows.where}, {len(table.rows)}. Got {len(labels)}."
+        )
     target = match_labels(table.cells(str(roles.label)) if labels is None else labels, names, table.rows, notes)
     weight = None if roles.weight is None else table.numbers([roles.weight])[:, 0]
     groups = None if roles.group is None else table.texts(roles.group)
@@ -59,7 +61,9 @@ def _joined(frames: Sequence[tuple[str, Any]]) -> Table:
         refuse_repeated(list(frame.columns), where)
         other = set(frame.columns).symmetric_difference(columns)
         if other:
-            raise ValueError(f"{where} must have the columns of {first}. They differ in {', '.join(sorted(other)[:12])}.")
+            raise ValueError(
+                f"{where} must have the columns of {first}. They differ in {', '.join(sorted(other)[:12])}."
+            )
     rows = Rows(tuple((where, len(frame)) for where, frame in named))
     parts = [frame[columns] for _, frame in named]
     return Table(parts[0] if len(parts) == 1 else pandas().concat(parts, ignore_index=True), rows)
@@ -74,7 +78,9 @@ def _of_lists(table: Table, nested: str, reading: Reading, notes: list[str]) -> 
     try:
         scores = np.stack([np.asarray(cell, dtype=np.float64) for cell in table.frame[nested].tolist()])
     except (TypeError, ValueError):
-        raise ValueError(f"{table.rows.where}, column {nested}: every row must hold one number for each class.") from None
+        raise ValueError(
+            f"{table.rows.where}, column {nested}: every row must hold one number for each class."
+        ) from None
     content: dict[str, Any] = {nested: scores}
     for name in table.names:
         if name.lower() in (*LABELS, *WEIGHTS, *GROUPS) or name in (reading.label, reading.weight, reading.group):

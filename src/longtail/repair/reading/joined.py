@@ -44,7 +44,9 @@ def _check_alike(first: RawPredictions, other: RawPredictions) -> None:
         ("sample_weight", first.sample_weight is not None, other.sample_weight is not None),
     ):
         if own != their:
-            raise ValueError(f"{other.rows.where} must agree with {first.rows.where} in its {what}. Got {their}, not {own}.")
+            raise ValueError(
+                f"{other.rows.where} must agree with {first.rows.where} in its {what}. Got {their}, not {own}."
+            )
 
 
 def _plain(values: np.ndarray | None) -> list[float] | None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from longtail.arguments import from_numpy
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
@@ -51,7 +51,7 @@ def as_checked_logits(
         _refuse_no_logits(shape, rows)
         if shape.are_logarithms:
             notes.append(f"{rows.where}: the logits are logarithms of probabilities, which is as good.")
-        elif 0 <= shape.least and shape.most <= 1:
+        elif shape.least >= 0 and shape.most <= 1:
             notes.append(
                 f"{rows.where}: all logits lie in [0, 1]. If they are one-vs-rest sigmoids p, save log(p / (1 - p))."
             )
@@ -62,8 +62,8 @@ def as_checked_logits(
     if np.abs(shape.sums - 1).max() >= EXACT:
         sums = shape.sums
         notes.append(
-            f"{rows.where}: probabilities sum to 1 only after rounding ({sums.min():.4g} to {sums.max():.4g}), and were "
-            "divided by their sums."
+            f"{rows.where}: probabilities sum to 1 only after rounding ({sums.min():.4g} to {sums.max():.4g}): they "
+            "were divided by their sums."
         )
     return _logarithms(scores, sums)
 
@@ -76,10 +76,8 @@ def _shape_of(scores: np.ndarray, rows: Rows, names: Sequence[str] | None) -> Sh
         _check_finite(part, block.start, rows, names)
         sums[block] = part.sum(1)
         least, most = min(least, part.min()), max(most, part.max())
-        are_probabilities = are_probabilities and look_like_probabilities(torch.from_numpy(part))
-        are_logarithms = are_logarithms and bool(
-            most <= EXACT and np.abs(np.exp(part).sum(1) - 1).max() < 10 * EXACT
-        )
+        are_probabilities = are_probabilities and look_like_probabilities(from_numpy("scores", part, shared=True))
+        are_logarithms = are_logarithms and bool(most <= EXACT and np.abs(np.exp(part).sum(1) - 1).max() < 10 * EXACT)
     return Shape(sums, float(least), float(most), are_probabilities, are_logarithms)
 
 
@@ -97,19 +95,29 @@ def _refuse_no_logits(shape: Shape, rows: Rows) -> None:
         raise ValueError(
             f"{rows.where} must hold logits, but its rows sum to 1: say --kind probabilities if that is so."
         )
-    total = _regular_sum(shape)
+    total = _regular(shape.sums, shape.least)
     if total is not None and len(shape.sums) >= ENOUGH_ROWS:
-        raise ValueError(f"{rows.where} must hold logits, but {_of_regular_sum(total)} Then say --kind probabilities.")
+        raise ValueError(f"{rows.where} must hold logits, but {of_regular_sum(total)} Then say --kind probabilities.")
 
 
-def _regular_sum(shape: Shape) -> int | None:
-    """k where no number is negative and every row sums to k, which is not 1."""
-    total = round(float(np.median(shape.sums)))
-    regular = np.abs(shape.sums - total).max() <= NEAR * total
-    return total if regular and 1 < total <= MOST_MODELS and shape.least >= 0 else None
+def regular_sum(scores: np.ndarray) -> int | None:
+    """The k of scores where no number is negative and each of at least 8 rows sums to k, a whole number but 1.
+
+    Example:
+        >>> regular_sum(np.tile([60.0, 40.0], (8, 1)))
+        100
+    """
+    return _regular(scores.sum(1), float(scores.min())) if len(scores) >= ENOUGH_ROWS else None
 
 
-def _of_regular_sum(total: int) -> str:
+def _regular(sums: np.ndarray, least: float) -> int | None:
+    total = round(float(np.median(sums)))
+    regular = least >= 0 and 1 < total <= MOST_MODELS and np.abs(sums - total).max() <= NEAR * total
+    return total if regular else None
+
+
+def of_regular_sum(total: int) -> str:
+    """What rows that sum to a number probably are."""
     if total == PERCENT:
         return "its rows sum to 100. Probabilities in percent? Divide by 100."
     return f"its rows sum to {total}. Sums of the probabilities of {total} models? Divide by {total}."
@@ -119,17 +127,17 @@ def _no_probabilities(shape: Shape, rows: Rows) -> str:
     rule = f"{rows.where} must hold probabilities, at least 0 and of sum 1"
     if shape.are_logarithms:
         return f"{rule}, but holds their logarithms. Those are logits: say --kind logits."
-    total = _regular_sum(shape)
+    total = _regular(shape.sums, shape.least)
     if total is not None:
-        return f"{rule}, but {_of_regular_sum(total)}"
+        return f"{rule}, but {of_regular_sum(total)}"
     row = int(np.argmax(np.abs(shape.sums - 1)))
     found = f"{rule}. {rows.at(row)} has the sum {shape.sums[row]:.4g}"
     if shape.least < 0:
         return f"{rule}. The smallest number is {shape.least:.4g}. Are they logits? Then say --kind logits."
     if shape.most <= 1:
         return (
-            f"{found}. One-vs-rest sigmoids p? Save log(p / (1 - p)) and say --kind logits. Rounded too much? Save more "
-            "decimals."
+            f"{found}. One-vs-rest sigmoids p? Save log(p / (1 - p)) and say --kind logits. Rounded too much? "
+            "Save more decimals."
         )
     return f"{found}. Are they logits? Then say --kind logits."
 

@@ -32,9 +32,7 @@ def find_label(names: Sequence[str], table: Table, reading: Reading) -> str | No
             f"it. Its columns: {listed(table.names)}."
         )
     alone = [
-        name
-        for name in found
-        if set(found) - {name} <= _spelled(table.cells(name)) | _spelled(reading.count_names)
+        name for name in found if set(found) - {name} <= _spelled(table.cells(name)) | _spelled(reading.count_names)
     ]
     if len(found) > 1 and len(alone) != 1:
         raise ValueError(

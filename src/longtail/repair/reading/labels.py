@@ -49,9 +49,7 @@ def _note_changes(texts: list[str], index: ClassIndex, rows: Rows, notes: list[s
         notes.append(f"{rows.where}: labels such as {changed} are read as class {as_class}.")
 
 
-def as_indices(
-    target: Any, names: Sequence[str] | None, num_classes: int, rows: Rows, notes: list[str]
-) -> np.ndarray:
+def as_indices(target: Any, names: Sequence[str] | None, num_classes: int, rows: Rows, notes: list[str]) -> np.ndarray:
     """Indices (N,) of the targets of arrays.
 
     Integers are indices, unless all class names are integers: then they are names. Texts and booleans are names.

@@ -1,6 +1,5 @@
-"""Columns of usual names that are no class, sample weights, groups, identifiers, and what is to be done with the rest."""
+"""Columns that are no class: sample weights, groups and identifiers by their usual names, and the rest."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +8,7 @@ from longtail.repair.by_name import listed
 from longtail.repair.reading.columns import Table
 from longtail.repair.reading.usual_names import GROUPS, IDS, UNNAMED, WEIGHTS
 
-FEW_ROWS = 20
+FEW_VALUES = 5
 SHOWN = 12
 
 
@@ -24,7 +23,7 @@ def find_weight(names: Sequence[str], classes: Sequence[str], table: Table, note
         return None
     values = table.numbers([name])[:, 0]
     distinct = len(np.unique(values))
-    scattered = distinct > max(FEW_ROWS, len(values) / 2) and bool((values != np.round(values)).any())
+    scattered = distinct > max(FEW_VALUES, len(values) / 2) and bool((values != np.round(values)).any())
     if scattered or not (values > 0).all():
         raise ValueError(_two_ways(name, "weight", "sample weights", classes, table))
     notes.append(f"{table.rows.where}: sample weights are read from the column {name!r} (--weight names another).")
@@ -56,8 +55,7 @@ def leave_out(
     """
     unused = [name for name in names if not (UNNAMED.fullmatch(name) and table.kind(name) == "nothing")]
     identifiers = [name for name in unused if _is_identifier(name, table)]
-    for name in identifiers:
-        notes.append(f"{table.rows.where}: the column {name!r} numbers the rows, and is left out.")
+    notes += [f"{table.rows.where}: the column {name!r} numbers the rows, and is left out." for name in identifiers]
     unused = [name for name in unused if name not in identifiers]
     numbers = [name for name in unused if table.kind(name) == "numbers"]
     if numbers and not classes_are_named:
@@ -68,26 +66,34 @@ def leave_out(
 
 def _which_are_these(numbers: Sequence[str], classes: Sequence[str], table: Table) -> str:
     several = len(numbers) > 1
-    prefix = os.path.commonprefix([*classes, *numbers]) if classes else os.path.commonprefix(list(numbers))
-    pattern = prefix if len([*classes, *numbers]) > 1 else ""
-    named = f"--class-names {','.join([*classes, *numbers])}"
-    if len(classes) + len(numbers) > SHOWN:
-        named = "--class-names FILE, with one name a line"
-    ways = f"--classes '{pattern}*'" if pattern else f"{named}, or by a pattern, such as --classes 'prob_*'"
+    all_classes = [*classes, *numbers]
+    named = "FILE, with a name a line" if len(all_classes) > SHOWN else ",".join(all_classes)
+    prefix = _prefix(all_classes)
+    ways = f"--classes '{prefix}*'" if prefix else f"--class-names {named} (or a pattern, such as --classes 'prob_*')"
     index = " An index of pandas? Write the table with index=False." if any(map(UNNAMED.fullmatch, numbers)) else ""
     return (
         f"{table.rows.where}: the column{'s' * several} {listed(numbers)} hold{'' if several else 's'} numbers, and no "
-        f"label or training count has {'these names' if several else 'this name'}. Is it a class? Then name all classes "
-        f"with {ways}. Otherwise leave it out with --ignore {_ignored(numbers)}.{index}"
+        f"label or training count has {'these names' if several else 'this name'}. "
+        f"{'Are they classes' if several else 'Is it a class'}? Then name all classes with {ways}. Otherwise leave "
+        f"{'them' if several else 'it'} out with --ignore {_ignored(numbers)}.{index}"
     )
 
 
 def _ignored(names: Sequence[str]) -> str:
-    prefix = os.path.commonprefix(list(names))
+    prefix = _prefix(names)
     if len(names) > SHOWN and prefix:
         return f"'{prefix}*'"
     quoted = "'" if any(sign in name for name in names for sign in " '\"()&;|*") else ""
     return f"{quoted}{','.join(names[:SHOWN])}{quoted}"
+
+
+def _prefix(names: Sequence[str]) -> str:
+    """What all names begin with, as far as the last sign that is no letter or digit."""
+    first, last = min(names), max(names)
+    same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    while same and first[same - 1].isalnum():
+        same -= 1
+    return first[:same] if len(names) > 1 else ""
 
 
 def _usual(names: Sequence[str], usual: Sequence[str], option: str, table: Table) -> str | None:

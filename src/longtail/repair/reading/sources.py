@@ -42,8 +42,9 @@ def paths_of(source: Any, what: str = "path") -> list[Path]:
     """
     given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     found: list[Path] = []
-    for text in map(os.fspath, given):
-        matches = [text] if text == STANDARD_INPUT or os.path.exists(text) else glob.glob(text, recursive=True)
+    for text in map(str, given):
+        there = text == STANDARD_INPUT or Path(text).exists()
+        matches = [text] if there else glob.glob(text, recursive=True)  # noqa: PTH207, a pattern may be absolute
         if not matches:
             rule = "match files" if glob.has_magic(text) else "exist"
             raise FileNotFoundError(f"`{what}` must {rule}. Got {text}.")
@@ -98,8 +99,8 @@ def of_object(source: Any, reading: Reading, notes: list[str]) -> RawPredictions
             raise ValueError("`labels` must be given beside scores. Pass `labels=`, or a pair (scores, labels).")
         return of_content(_scores(source), "`source`", reading, notes)
     raise TypeError(
-        "`source` must be a path, arrays by name, a pandas table, the output of `trainer.predict`, (scores, labels), or "
-        f"scores with `labels`. Got {type(source).__name__}."
+        "`source` must be a path, arrays by name, a pandas table, the output of `trainer.predict`, (scores, labels), "
+        f"or scores with `labels`. Got {type(source).__name__}."
     )
 
 
@@ -116,9 +117,7 @@ def _of_trainer(output: Any, reading: Reading) -> dict[str, Any]:
     if isinstance(scores, (tuple, list)):
         known = None if reading.class_names is None else len(reading.class_names)
         fitting = [
-            array
-            for array in scores
-            if getattr(array, "ndim", 0) == 2 and (known is None or array.shape[1] == known)
+            array for array in scores if getattr(array, "ndim", 0) == 2 and (known is None or array.shape[1] == known)
         ]
         if len(fitting) != 1:
             shapes = ", ".join(str(tuple(getattr(array, "shape", ()))) for array in scores)
