@@ -120,7 +120,7 @@ def test_classes_may_be_called_like_other_columns(names):
 
 @pytest.mark.parametrize(("name", "option"), [("group", "group"), ("weight", "weight")])
 def test_a_class_without_a_sample_that_is_called_like_another_column_is_asked_about(name, option):
-    rows = "".join(f"{'ab'[i % 2]},{i / 7 + 0.01:.3f},2,0\n" for i in range(30))
+    rows = "".join(f"{'ab'[i % 2]},{i / 7 + 0.01:.3f},2.5,0.2\n" for i in range(30))
     with pytest.raises(ValueError, match=f"'{name}' may hold .* Say --{option} {name} for .* --class-names a,b,{name}"):
         read(f"label,{name},a,b\n{rows}")
     assert read(f"label,{name},a,b\n{rows}", class_names=["a", name, "b"]).class_names == ("a", name, "b")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from longtail.data.class_names import as_text
-from longtail.data.table_file import pandas, refuse_repeated
+from longtail.data.table_file import Choose, pandas, refuse_repeated
 from longtail.repair.reading.columns import Table
 from longtail.repair.reading.from_arrays import of_content
 from longtail.repair.reading.labels import match_labels
@@ -16,10 +16,12 @@ from longtail.repair.reading.roles import find_roles
 from longtail.repair.reading.usual_names import GROUPS, LABELS, SCORES, WEIGHTS
 
 
-def kept_as_text(reading: Reading, label_given: bool) -> Any:
+def kept_as_text(reading: Reading) -> Choose:
     """A function that chooses, from the names of all columns, those that are read as they are written."""
-    chosen = {reading.label, reading.group, *GROUPS, *(() if label_given else LABELS)}
-    return lambda names: [name for name in names if name.strip() in chosen or name.strip().lower() in chosen]
+    usual = {*GROUPS, *(LABELS if reading.labels is None else ())}
+    return lambda names: [
+        name for name in names if name.strip() in (reading.label, reading.group) or name.strip().lower() in usual
+    ]
 
 
 def of_tables(frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[str]) -> RawPredictions:

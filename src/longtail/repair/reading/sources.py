@@ -73,7 +73,7 @@ def of_paths(paths: Sequence[Path], reading: Reading, part: str, notes: list[str
         other = next(path for path in paths if path not in tables)
         raise ValueError(f"`path` must be tables, or files of arrays. Got {tables[0]} and {other}.")
     if tables:
-        return of_tables([(str(path), _table(path, reading, notes)) for path in paths], reading, notes)
+        return of_tables([_table(path, reading, notes) for path in paths], reading, notes)
     return joined(_of_array_files(paths, reading, notes))
 
 
@@ -133,12 +133,13 @@ def _of_trainer(output: Any, reading: Reading) -> dict[str, Any]:
     return {"predictions": scores} if target is None else {"predictions": scores, "label_ids": target}
 
 
-def _table(path: Path, reading: Reading, notes: list[str]) -> Any:
-    text_columns = kept_as_text(reading, reading.labels is not None)
+def _table(path: Path, reading: Reading, notes: list[str]) -> tuple[str, Any]:
+    """What a table is called in messages, and the table."""
+    text_columns = kept_as_text(reading)
     if str(path) == STANDARD_INPUT:
-        return table_of_bytes(sys.stdin.buffer.read(), "standard input", text_columns, notes)
+        return "standard input", table_of_bytes(sys.stdin.buffer.read(), "standard input", text_columns, notes)
     check_fits(path)
-    return read_table(path, text_columns, notes)
+    return str(path), read_table(path, text_columns, notes)
 
 
 def _of_array_files(paths: Sequence[Path], reading: Reading, notes: list[str]) -> list[RawPredictions]:
