@@ -91,9 +91,9 @@ def test_a_run(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--fix must name the fix to evaluate on a file of predictions"),
-        (["--json"], "--labels, --kind, --part and --json must come with --fix"),
-        (["--fix", "FIX", "--converge"], "--fit-on, --data, --root and --label must be left out with --fix"),
+        ([], "--fix must name the fix to evaluate on predictions"),
+        (["--json", "--kind", "logits"], "--kind, --json must come with --fix, which is missing"),
+        (["--fix", "FIX", "--converge"], "--fit-on, --data and --root must be left out with --fix"),
         (["--fix", "none.json"], "none.json"),
         (["--fix", "FIX", "--kind", "probabilities"], "must hold probabilities"),
     ],
@@ -108,12 +108,19 @@ def test_bad_input_is_one_line(tmp_path, capsys, arguments, message):
     assert error.count("\n") == 1
 
 
-def test_other_classes_are_refused(tmp_path, capsys):
-    table = write_table(tmp_path / "new.csv", *predictions(1))
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_other_classes_are_refused(tmp_path, capsys, suffix):
+    logits, target = predictions(1)
+    path = tmp_path / f"new.{suffix}"
+    if suffix == "csv":
+        write_table(path, logits, target)
+    else:
+        np.savez(path, logits=logits, target=target, class_names=np.array(NAMES))
     even = np.full(3, 1 / 3)
     names = ("apple", "pear", "fig")
     fix = Fix(np.zeros(3), 1.0, np.zeros(3), even, names, "balanced accuracy", "by hand").save(tmp_path / "fix.json")
-    assert main(["evaluate", table, "--fix", str(fix)]) == 2
-    assert (
-        "Only the fix has 'apple', 'pear', 'fig', only the predictions 'cat', 'dog', 'lynx'" in capsys.readouterr().err
-    )
+    assert main(["evaluate", str(path), "--fix", str(fix)]) == 2
+    error = capsys.readouterr().err
+    if suffix == "csv":
+        assert f"The classes of {fix} must name columns of" in error
+    assert "'apple', 'pear', 'fig'" in error

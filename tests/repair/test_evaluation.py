@@ -182,7 +182,7 @@ def test_probabilities(fix):
     new = torch.tensor(new).softmax(1)
     found = evaluate_fix(of_probabilities, new, torch.tensor(new_target))
     assert found.after.score == pytest.approx(float(balanced_accuracy(of_probabilities.predict(new), new_target, 3)))
-    with pytest.raises(ValueError, match="must be probabilities"):
+    with pytest.raises(ValueError, match="must hold probabilities"):
         evaluate_fix(of_probabilities, logits, target)
     with pytest.raises(ValueError, match="must be logits, but their rows sum to 1"):
         evaluate_fix(fix, probability, target)

@@ -10,12 +10,19 @@ from longtail.runs import RunFolder
 
 
 def evaluate(
-    source: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="RUN|FILE")]],
+    source: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN|FILE")]],
     *,
     fix: Path | None = None,
-    labels: Path | None = None,
+    labels: str | None = None,
     kind: Kind | None = None,
     part: str | None = None,
+    classes: Annotated[str | None, tyro.conf.arg(metavar="PATTERN")] = None,
+    ignore: Annotated[str | None, tyro.conf.arg(metavar="A,B,C")] = None,
+    label: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
+    weight: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
+    group: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
+    id: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
+    counts: Path | None = None,
     json: bool = False,
     rebalance: Annotated[str, tyro.conf.arg(metavar="TAU|off")] = "1",
     converge: bool = False,
@@ -23,7 +30,6 @@ def evaluate(
     fit_on: str | None = None,
     data: Path | None = None,
     root: Path | None = None,
-    label: str | None = None,
 ) -> None:
     """Score a finished run, or a deployed fix on new labelled predictions.
 
@@ -31,11 +37,19 @@ def evaluate(
     With --fix it compares a model with and without the fix: longtail evaluate new.csv --fix fix.json
 
     Args:
-        source: Folder of a run; with --fix also a file of labelled predictions, in any form that longtail fix takes.
+        source: Folder of a run; with --fix also labelled predictions, in any form that longtail fix takes. Columns are
+            matched with the classes of the fix by name.
         fix: The fix.json to evaluate.
-        labels: With --fix, a file of labels for scores in an npy file.
+        labels: With --fix, the file of the labels, where the predictions hold none.
         kind: With --fix, what the scores are; by default what the fix takes.
         part: With --fix, the set of a run to score; by default test.
+        classes: With --fix, the columns of the classes as a pattern with one *, which stands for the name: 'prob_*'.
+        ignore: With --fix, columns to leave out, with commas between them; patterns are allowed.
+        label: The column of the labels; with --fix or --data.
+        weight: With --fix, the column of the sample weights.
+        group: With --fix, the column of the groups.
+        id: With --fix, the column of identifiers, which is left out.
+        counts: With --fix, training samples of each class, as longtail fix takes them.
         json: With --fix, print the evaluation as JSON.
         rebalance: Strength of the re-balancing, at least 0; "off" scores the predictions as they are.
         converge: Re-balance to the fixed point.
@@ -44,24 +58,39 @@ def evaluate(
         data: Other labelled data of the same classes, in any form that longtail train takes; scored by the network as
             it is, and with the fix of the run.
         root: Folder that the paths of such a list or table are relative to.
-        label: Column of its labels.
     """
     of_run = (rebalance, converge, transductive, fit_on) != ("1", False, False, None)
+    reading = {
+        "labels": labels,
+        "kind": kind,
+        "part": part,
+        "classes": classes,
+        "ignore": ignore,
+        "weight": weight,
+        "group": group,
+        "id": id,
+        "counts": counts,
+    }
+    given = {name: value for name, value in reading.items() if value is not None}
     if fix is not None:
         from longtail.cli.evaluate_fix import evaluate_with_fix
 
-        if of_run or (data, root, label) != (None, None, None):
+        if of_run or (data, root) != (None, None):
             raise ValueError(
-                "--rebalance, --converge, --transductive, --fit-on, --data, --root and --label must be left out with "
-                "--fix."
+                "--rebalance, --converge, --transductive, --fit-on, --data and --root must be left out with --fix."
             )
-        evaluate_with_fix(source, fix, labels=labels, kind=kind, part=part, as_json=json)
+        evaluate_with_fix(source, fix, given if label is None else given | {"label": label}, as_json=json)
         return
-    if (labels, kind, part, json) != (None, None, None, False):
-        raise ValueError("--labels, --kind, --part and --json must come with --fix. Got none.")
-    if source.is_file():
-        raise ValueError(f"--fix must name the fix to evaluate on a file of predictions. Got {source} without it.")
-    _evaluate_run(source, _strength(rebalance), converge, transductive, fit_on, (data, root, label), of_run=of_run)
+    if given or json:
+        raise ValueError(f"{_options([*given, *(['json'] if json else [])])} must come with --fix, which is missing.")
+    if len(source) != 1 or Path(source[0]).is_file():
+        raise ValueError(f"--fix must name the fix to evaluate on predictions. Got {', '.join(source)} without it.")
+    run = Path(source[0])
+    _evaluate_run(run, _strength(rebalance), converge, transductive, fit_on, (data, root, label), of_run=of_run)
+
+
+def _options(names: list[str]) -> str:
+    return ", ".join(f"--{name.replace('_', '-')}" for name in names)
 
 
 def _evaluate_run(

@@ -1,35 +1,53 @@
 """A deployed fix on new labelled predictions, as a table on the terminal or as JSON."""
 
 import dataclasses
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
 from longtail.cli.console import plain_console
 from longtail.cli.passes import Passes
 from longtail.plain_json import to_json
-from longtail.repair import Fix, FixEvaluation
+from longtail.repair import Fix, FixEvaluation, Predictions, read_predictions
 from longtail.repair.evaluation import evaluate_predictions
 from longtail.repair.metrics import ExpectedCost
-from longtail.repair.predictions import load_predictions
 from longtail.reports.cells import NONE, percent
 
 
-def evaluate_with_fix(
-    source: Path, fix_file: Path, *, labels: Path | None, kind: str | None, part: str | None, as_json: bool
-) -> None:
-    """Print what a fix does on the predictions of a file, or of a part of a run."""
+def evaluate_with_fix(source: tuple[str, ...], fix_file: Path, reading: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what a fix does on predictions.
+
+    Args:
+        source: files of predictions, or a run folder.
+        fix_file: of the fix.
+        reading: options of `read_predictions`; by default the scores are what the fix takes, of a run's test set.
+        as_json: print JSON instead of a table.
+    """
     fix = Fix.load(fix_file)
-    loaded = load_predictions(source, labels=labels, kind=kind or fix.takes, part=part or "test")
+    found = _read(source, fix_file, {"kind": fix.takes, "part": "test", "class_names": fix.class_names, **reading})
     with Passes() as passes:
-        found = evaluate_predictions(fix, loaded, progress=passes)
+        evaluation = evaluate_predictions(fix, found, progress=passes)
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr)
     if as_json:
-        print(to_json(dataclasses.asdict(found), indent=1))
+        print(to_json(dataclasses.asdict(evaluation), indent=1))
     else:
-        print_evaluation(found, loaded.class_names is not None)
+        print_evaluation(evaluation)
 
 
-def print_evaluation(found: FixEvaluation, by_name: bool) -> None:
+def _read(source: tuple[str, ...], fix_file: Path, options: Mapping[str, Any]) -> Predictions:
+    try:
+        return read_predictions(source, **options)
+    except ValueError as error:  # the names are the fix's, not those of an option that was given
+        if "--class-names" not in str(error):
+            raise
+        raise ValueError(str(error).replace("--class-names", f"The classes of {fix_file}")) from None
+
+
+def print_evaluation(found: FixEvaluation) -> None:
     """Print warnings, the table of scores and the verdict."""
     console = plain_console()
 
@@ -38,8 +56,6 @@ def print_evaluation(found: FixEvaluation, by_name: bool) -> None:
 
     for warning in found.warnings:
         say(f"warning: {warning}")
-    if not by_name:
-        say("The predictions hold no class names: their columns are taken in the order of the fix.")
     costs = "; the metric in hundredths of the costs' unit" if found.metric == ExpectedCost.name else ""
     say(f"{found.samples:,} samples; metric: {found.metric}; in %{costs}")
     console.print(_table(found))

@@ -1,7 +1,7 @@
 """What is wrong with a trained model, what would help, and a verdict: from saved predictions alone."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from longtail.arguments import check_choice, check_fraction, check_integer
 from longtail.metrics import CalibrationErrors
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.repair.by_class import by_class, class_groups
+from longtail.repair.by_name import costs_in_class_order, in_class_order
 from longtail.repair.calibration import NUMBERS_ENOUGH, SMALLEST, calibrated, prior_weight, probabilities
 from longtail.repair.candidates import Candidate, LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
@@ -36,9 +37,9 @@ def diagnose(
     *,
     kind: str = "logits",
     metric: str = "balanced-accuracy",
-    prior: str | np.ndarray | Tensor | list[float] = "uniform",
-    cost: np.ndarray | None = None,
-    class_counts: Tensor | np.ndarray | Sequence[float] | None = None,
+    prior: str | np.ndarray | Tensor | list[float] | Mapping[str, float] = "uniform",
+    cost: np.ndarray | Mapping[str, Mapping[str, float]] | None = None,
+    class_counts: Tensor | np.ndarray | Sequence[float] | Mapping[str, float] | None = None,
     class_names: Sequence[str] | None = None,
     groups: np.ndarray | Sequence[object] | None = None,
     sample_weight: np.ndarray | Sequence[float] | None = None,
@@ -58,9 +59,10 @@ def diagnose(
         target: (N,) class indices.
         kind: "logits" or "probabilities": what the scores are. The fix takes the same.
         metric: one of `longtail.repair.METRICS`.
-        prior: for the metrics "accuracy" and "cost": how often classes will come.
-        cost: (C, C) for the metric "cost": row c, column j is what it costs to take class c for class j.
-        class_counts: (C,) training samples of each class, if known.
+        prior: for the metrics "accuracy" and "cost": how often classes will come; a mapping goes by name.
+        cost: (C, C) for the metric "cost": row c, column j is what it costs to take class c for class j; or a mapping
+            of names to mappings.
+        class_counts: (C,) training samples of each class, if known; a mapping goes by name.
         class_names: (C,); by default 0, 1, ….
         groups: (N,) samples of one group stay together; at least three groups.
         sample_weight: (N,) above 0: how much each sample counts, in fits and in scores.
@@ -92,6 +94,12 @@ def diagnose(
     samples = as_samples(logits, target, sample_weight, progress)
     y, num_classes = samples.target, samples.num_classes
     names = as_names(class_names, num_classes)
+    if isinstance(class_counts, Mapping):
+        class_counts = in_class_order("class_counts", class_counts, names)
+    if isinstance(prior, Mapping):
+        prior = in_class_order("prior", prior, names)
+    if isinstance(cost, Mapping):
+        cost = costs_in_class_order(cost, names)
     counts = as_counts(class_counts, num_classes)
     aim = make_metric(metric, num_classes, prior, cost)
     g = as_groups(groups, len(samples))

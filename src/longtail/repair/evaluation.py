@@ -113,7 +113,7 @@ def evaluate_fix(
         ('helps', 0.71, 0.86)
     """
     if fix.takes == "probabilities":
-        logits = as_log_probabilities(logits, fix.floor)[0]
+        logits = _at_floor(*as_log_probabilities(logits), fix.floor)
     samples = as_samples(logits, target, sample_weight, progress)
     return _evaluated(fix, samples, class_names, class_counts, groups, level, seed)
 
@@ -127,13 +127,16 @@ def evaluate_predictions(
         ValueError: as `evaluate_fix` does; or scores of another kind than the fix takes.
     """
     if found.kind != fix.takes:
-        raise ValueError(f"`fix` takes {fix.takes}. The predictions are {found.kind}: see --kind.")
-    logits = found.logits
-    if fix.takes == "probabilities":  # 0 is what the fix takes it for, not what reading these took it for
-        zero = logits <= np.log(found.floor)
-        logits = np.maximum(np.where(zero, -np.inf, logits), np.log(fix.floor))
+        raise ValueError(f"`fix` takes {fix.takes}. The predictions are {found.kind}: see `kind`.")
+    logits = found.logits if fix.takes == "logits" else _at_floor(found.logits, found.floor, fix.floor)
     samples = as_samples(logits, found.target, found.sample_weight, progress)
     return _evaluated(fix, samples, found.class_names, found.class_counts, found.groups, level, seed)
+
+
+def _at_floor(log_probability: np.ndarray, floor: float, asked: float) -> np.ndarray:
+    """With `asked` in place of probabilities of 0, as the fix serves them, where reading them took `floor`."""
+    zero = log_probability <= np.log(floor)
+    return np.asarray(np.maximum(np.where(zero, -np.inf, log_probability), np.log(asked)))
 
 
 def _evaluated(

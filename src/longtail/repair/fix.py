@@ -1,5 +1,6 @@
 """The small file that is served: offsets, temperature, class names, the metric and the evidence."""
 
+import inspect
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from longtail.arguments import as_prior
 from longtail.plain_json import to_json
-from longtail.posthoc.inputs import Array, as_logits, decisions, like, look_like_probabilities
+from longtail.posthoc.inputs import Array, as_logits, decisions, like
+from longtail.posthoc.probability_rows import look_like_probabilities
 from longtail.posthoc.saved import read_saved
 from longtail.repair.fix_file import FORMAT, OLDEST, SMALLEST, VERSION, content_of, values_of
 from longtail.whole_file import write_whole
@@ -65,6 +67,35 @@ class Fix:
     takes: str = "logits"
     floor: float = SMALLEST
     metric_cost: np.ndarray | None = None
+
+    @classmethod
+    def from_predictions(cls, source: Any, **options: Any) -> "Fix":
+        """The fix of predictions in any form, such as `Fix.from_predictions(trainer.predict(validation))`.
+
+        Args:
+            source: labelled predictions on data that the model was not trained on, as `read_predictions` takes them.
+            options: those of `read_predictions` (`kind`, `class_names`, `counts`, …) and of `diagnose` (`metric`,
+                `prior`, `cost`, `folds`, …).
+
+        Returns:
+            What `longtail fix` writes. Its offset is 0 unless the verdict, `evidence["verdict"]`, is "use".
+
+        Raises:
+            ValueError, TypeError, FileNotFoundError: as `read_predictions` and `diagnose` do.
+
+        Example:
+            >>> rng = np.random.default_rng(0)
+            >>> target = rng.integers(0, 3, 900)
+            >>> logits = rng.normal(size=(900, 3)) + 2 * np.eye(3)[target] + np.array([2.0, 1.0, 0.0])
+            >>> Fix.from_predictions((logits, target), class_names=["cat", "dog", "lynx"]).evidence["verdict"]
+            'use'
+        """
+        from longtail.repair.diagnose_predictions import diagnose_predictions  # which imports this module
+        from longtail.repair.predictions import read_predictions
+
+        own = [name for name in inspect.signature(read_predictions).parameters if name in options]
+        predictions = read_predictions(source, **{name: options.pop(name) for name in own})
+        return diagnose_predictions(predictions, **options).fix
 
     def __call__(self, logits: Array) -> Array:
         """The corrected logits, z + offset, of the same kind, shape and dtype.
@@ -208,7 +239,10 @@ class Fix:
         if summing != (self.takes == "probabilities"):
             known = "sum to 1" if self.takes == "logits" else "do not sum to 1"
             raise ValueError(f"`logits` must be {self.takes}, which this fix was made from. Their rows {known}.")
-        return checked.clamp(min=self.floor).log() if self.takes == "probabilities" else checked
+        if self.takes == "logits":
+            return checked
+        exact = checked.to(torch.promote_types(checked.dtype, torch.float32))
+        return (exact / exact.sum(-1, keepdim=True)).clamp(min=self.floor).log()  # rows may be rounded
 
     def _named(self, decided: Tensor, given: Array) -> np.ndarray | list[str] | str:
         if decided.dim() == 0:
