@@ -100,7 +100,7 @@ def _last_layer(model: nn.Module, num_classes: int) -> str:
         return of_classes[0]
     last = repr(holders[-1]) if holders else "nothing"
     raise ValueError(
-        f"`module` must end with a linear layer or 1 × 1 convolution of {num_classes} outputs, one a class, and have "
+        f"`module` must end with an nn.Linear of {num_classes} outputs (or a 1 × 1 convolution), one a class, and have "
         f"one alone; else `layer` must name it. {_listed(model, num_classes)} The last with parameters is {last}."
     )
 
