@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from longtail.cli import main
-from longtail.repair import Fix
-from longtail.repair import read_predictions
+from longtail.repair import Fix, read_predictions
 from longtail.runs import RunFolder
 
 NAMES = ("cat", "dog", "lynx")
@@ -56,7 +55,11 @@ def test_every_kind_of_file_gives_the_same(tmp_path, scores):
     ("content", "kind", "message"),
     [
         ({"logits": "probabilities"}, "logits", "its rows sum to 1: say --kind probabilities"),
-        ({"probabilities": "logits"}, "probabilities", "must hold probabilities, at least 0 and of sum 1. The smallest number is -"),
+        (
+            {"probabilities": "logits"},
+            "probabilities",
+            "must hold probabilities, at least 0 and of sum 1. The smallest number is -",
+        ),
         ({"logits": "logits"}, "probabilities", "as was said. It holds logits"),
         ({"scored": "logits"}, "logits", "must hold logits or probabilities. It holds scored, target"),
     ],
@@ -189,7 +192,10 @@ def test_without_what_draws_there_is_a_fix_and_no_report(tmp_path, scores, capsy
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (",label,a,b\n0,a,2,0\n0,b,0,1\n", "the column 'Unnamed: 0' holds numbers, .* Write the table with index=False"),
+        (
+            ",label,a,b\n0,a,2,0\n0,b,0,1\n",
+            "the column 'Unnamed: 0' holds numbers, .* Write the table with index=False",
+        ),
         ("label,a,b,b\na,2,0,1\nb,0,1,1\n", "must name each column once. 'b' stands there twice"),
         ("label,a,b\na," + "1" * 200_000 + ",0\nb,0,1\n", "row 1, column a: '1{40}…' is no number"),
         ("# by me\nlabel,a,b\na,1,0\nb,0,1\n", "must be a table .* Its first line is a comment: take it out"),
@@ -227,7 +233,10 @@ def test_tensors_that_learn_are_read(tmp_path):
         ({"class_counts": np.array(["a", "b", "c"])}, "must hold numbers as class_counts"),
         ({"class_names": np.array(3)}, "must hold a list of class names. Got 3"),
         ({"target": np.array([1e30, 0.0, 1.0])}, "row 1: labels must be class indices or names. Got 1e\\+30"),
-        ({"target": np.array([2**64 - 1, 0, 1], dtype=np.uint64)}, "the label 18446744073709551615 is no index of the 3 classes, 0 to 2"),
+        (
+            {"target": np.array([2**64 - 1, 0, 1], dtype=np.uint64)},
+            "the label 18446744073709551615 is no index of the 3 classes, 0 to 2",
+        ),
     ],
 )
 def test_what_stands_beside_the_scores_is_checked(tmp_path, extra, message):

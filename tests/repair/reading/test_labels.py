@@ -45,7 +45,10 @@ def test_what_was_changed_is_said():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["cat", "dgo"], "the table, row 2: the label 'dgo' is none of the 2 classes 'cat', 'dog'. Nearest: 'dog', 'cat'"),
+        (
+            ["cat", "dgo"],
+            "the table, row 2: the label 'dgo' is none of the 2 classes 'cat', 'dog'. Nearest: 'dog', 'cat'",
+        ),
         (["Cat", "dog"], "row 1: the label 'Cat' is none of the 2 classes .* Nearest: 'cat'"),
         (["0", "1"], "row 1: the label '0' is none of .* never with places"),
         (["cat", None], "row 2: the label is empty"),
@@ -87,7 +90,9 @@ def test_integers_are_names_where_all_names_are_integers():
 def test_strings_need_names():
     assert of_arrays(["dog", "cat", "dog"], 2, class_names=["cat", "dog"]).target.tolist() == [1, 0, 1]
     assert of_arrays(np.array([b"dog", b"cat"]), 2, class_names=[b"cat", b"dog"]).target.tolist() == [1, 0]
-    with pytest.raises(ValueError, match="the label is 'dog', but the scores have no names .* such as `model.classes_`"):
+    with pytest.raises(
+        ValueError, match="the label is 'dog', but the scores have no names .* such as `model.classes_`"
+    ):
         of_arrays(["dog", "cat"], 2)
 
 

@@ -42,7 +42,11 @@ def test_columns_that_count_are_classes_though_one_has_no_sample(names):
         ("label,cat,dog,f_1,f_2\ncat,2,0,1,1\ndog,0,1,2,1\n", {"ignore": ["f_*"]}, ("cat", "dog")),
         ("label,cat,dog,lynx\ncat,2,0,1\ndog,0,1,2\n", {"class_names": ["dog", "lynx", "cat"]}, ("dog", "lynx", "cat")),
         ("label,p_cat,p_dog,fold\ncat,2,0,1\ndog,0,1,2\n", {"class_names": "dog,cat"}, ("dog", "cat")),
-        ("label,cat,dog,lynx\ncat,2,0,1\ndog,0,1,2\n", {"counts": {"lynx": 1, "dog": 2, "cat": 3}}, ("cat", "dog", "lynx")),
+        (
+            "label,cat,dog,lynx\ncat,2,0,1\ndog,0,1,2\n",
+            {"counts": {"lynx": 1, "dog": 2, "cat": 3}},
+            ("cat", "dog", "lynx"),
+        ),
     ],
 )
 def test_classes_are_told_by_prefixes_patterns_lists_and_counts(text, options, expected):
@@ -52,9 +56,10 @@ def test_classes_are_told_by_prefixes_patterns_lists_and_counts(text, options, e
 
 
 def test_a_prefix_that_is_taken_off_is_said():
-    assert "the table: the prefix 'prob_' is taken off the names of the classes." in read(
-        "label,prob_cat,prob_dog\ncat,2,0\ndog,0,1\n"
-    ).notes
+    assert (
+        "the table: the prefix 'prob_' is taken off the names of the classes."
+        in read("label,prob_cat,prob_dog\ncat,2,0\ndog,0,1\n").notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,9 @@ def test_an_index_that_repeats_is_asked_about():
 
 @pytest.mark.parametrize("names", [("person", "group", "animal"), ("height", "weight", "depth"), ("id", "target", "y")])
 def test_classes_may_be_called_like_other_columns(names):
-    rows = "".join(f"{name},{','.join(f'{0.3 * (j == i) + 0.1:.2f}' for j in range(3))}\n" for i, name in enumerate(names))
+    rows = "".join(
+        f"{name},{','.join(f'{0.3 * (j == i) + 0.1:.2f}' for j in range(3))}\n" for i, name in enumerate(names)
+    )
     found = read(f"label,{','.join(names)}\n{rows}")
     assert found.class_names == names
     assert named(found) == list(names)

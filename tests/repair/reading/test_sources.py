@@ -178,9 +178,7 @@ def test_scikit_learn_s_scores(scores):
 
     features, texts = scores[0], np.array(NAMES)[scores[1]]
     model = LogisticRegression().fit(features, texts)
-    found = read_predictions(
-        (model.predict_proba(features), texts), kind="probabilities", class_names=model.classes_
-    )
+    found = read_predictions((model.predict_proba(features), texts), kind="probabilities", class_names=model.classes_)
     np.testing.assert_allclose(np.exp(found.logits), model.predict_proba(features))
     two = LogisticRegression().fit(features, texts == "lynx")
     found = read_predictions((two.decision_function(features), texts == "lynx"), class_names=two.classes_)
@@ -217,7 +215,7 @@ def test_targets_of_a_run_are_indices_whatever_its_classes_are_called(tmp_path, 
     folder.save_data({"class_names": ["1", "2", "0"]})
     check(read_predictions(tmp_path / "run"), scores, ("1", "2", "0"))
     found = read_predictions(tmp_path / "run", class_names=["0", "1", "2"])
-    np.testing.assert_array_equal(found.logits, logits[:, [2, 0, 1]])
+    np.testing.assert_allclose(found.logits, logits[:, [2, 0, 1]], rtol=1e-6)
     np.testing.assert_array_equal(found.target, np.array([1, 2, 0])[target])
 
 

@@ -4,11 +4,14 @@ import os
 import zipfile
 from pathlib import Path
 
-from longtail.data.table_file import PARQUET
+from longtail.data.table_file import DELIMITED, JSON_LINES
 from longtail.data.text_file import COMPRESSED, kind_of
 
-TEXT_TIMES = 8  # measured: bytes of memory that reading a byte of a table of text takes at its peak
+# Measured: bytes of memory at the peak of reading a byte of the file.
+JSON_TIMES = 16
+TEXT_TIMES = 8
 TIMES = 3
+PACKED_TIMES = 3  # how much smaller a compressed table is, at least
 
 
 def check_fits(path: Path) -> None:
@@ -34,9 +37,11 @@ def memory_needed(path: Path) -> int:
                 return TIMES * sum(member.file_size for member in archive.infolist())
         except (OSError, zipfile.BadZipFile):
             return 0  # damaged, which its reader says
-    arrays = path.suffix.lower() in (".pt", ".pth") or kind_of(path) in PARQUET
-    packed = path.suffix.lower() in COMPRESSED
-    return path.stat().st_size * (TIMES if arrays else TEXT_TIMES * (3 if packed else 1))
+    size, kind = path.stat().st_size, kind_of(path)
+    if kind not in (*DELIMITED, *JSON_LINES):
+        return TIMES * size
+    packed = PACKED_TIMES if path.suffix.lower() in COMPRESSED else 1
+    return size * packed * (JSON_TIMES if kind in JSON_LINES else TEXT_TIMES)
 
 
 def free_memory() -> int:
