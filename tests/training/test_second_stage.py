@@ -19,9 +19,12 @@ from longtail.samplers import make_sampler
 from longtail.training import TrainingStopped, run_experiment
 from longtail.training.epochs import Epochs, augmentation
 from longtail.training.network import trained_network
+from longtail.training.outputs import features_of
 from longtail.training.schedule import learning_rate
-from longtail.training.second_stage import RetrainedClassifier, SecondStage, features_of, stored_config
+from longtail.training.retrained_classifier import RetrainedClassifier
+from longtail.training.second_stage import SecondStage
 from longtail.training.stages import StageInput
+from longtail.training.stored_config import stored_config
 from reference import second_stages as reference
 from training.own import features_config, scratch_config, write_photographs
 from training.test_resume import At, assert_same_end
@@ -206,7 +209,7 @@ def test_kept_features_are_those_of_augmented_copies(first, tiny):
 
 
 def test_gradients_end_at_the_classifier(first):
-    model = RetrainedClassifier(trained_network(first), second_stage(first, "mislas"))
+    model = RetrainedClassifier(trained_network(first), 10, second_stage(first, "mislas"), on_features=False)
     model.train()
     model(torch.randn(4, 3, 32, 32)).sum().backward()
     assert {name for name, parameter in model.named_parameters() if parameter.grad is not None} == {
@@ -266,7 +269,9 @@ def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
 def test_a_cosine_head_can_be_made_anew_but_not_scaled(tiny, tmp_path):
     ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
     assert trained_network(ldam).classifier.scale == 30
-    with pytest.raises(ValueError, match="must have a linear classifier for lws. Got .* ends with a CosineClassifier"):
+    with pytest.raises(
+        ValueError, match="`method` must be crt or ncm for a network without a linear classifier. Got lws, .* a cosine"
+    ):
         run_experiment(second_stage(ldam, "lws"), data=tiny, out=tmp_path / "lws", first_stage=ldam)
     folder = run_experiment(second_stage(ldam, "crt"), data=tiny, out=tmp_path / "crt", first_stage=ldam)
     assert isinstance(trained_network(folder).classifier, torch.nn.Linear)

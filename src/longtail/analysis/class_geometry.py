@@ -10,9 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.data import Split, load_splits
+from longtail.models import Network
 from longtail.runs import RunFolder
 from longtail.training.network import trained_network
-from longtail.training.second_stage import features_of, stored_config
+from longtail.training.outputs import features_of
+from longtail.training.stored_config import stored_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +40,19 @@ def class_vector_norms(folder: RunFolder) -> np.ndarray:
 
     Source: figure 1(a) of Zhang et al., ICASSP 2024; Kang et al., ICLR 2020.
     """
-    weight = trained_network(folder).classifier.weight
-    return np.asarray(weight.detach().norm(dim=1).double())
+    return np.asarray(class_vectors(trained_network(folder)).norm(dim=1).double())
+
+
+def class_vectors(network: Network) -> Tensor:
+    """(C, D) the weights of the classifier.
+
+    Raises:
+        ValueError: its classifier has no vector for each class.
+    """
+    weight = getattr(network.classifier, "weight", None)
+    if not isinstance(weight, Tensor) or weight.dim() != 2:
+        raise ValueError(f"The classifier must have a vector for each class. {type(network.classifier)} has none.")
+    return weight.detach()
 
 
 def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None) -> ClassGeometry:
@@ -57,7 +70,7 @@ def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None
     network = trained_network(folder)
     config = stored_config(folder)
     splits = load_splits(config, data, torch.device("cpu"))
-    vectors = network.classifier.weight.detach()
+    vectors = class_vectors(network)
     measured = {
         name: _by_class(features_of(network, images, nullcontext), images, vectors)
         for name, images in (("train", splits.train), ("test", splits.test))

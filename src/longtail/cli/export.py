@@ -20,7 +20,7 @@ def export(run: tyro.conf.Positional[Path], *, onnx: Path, fix: Path | None = No
     from longtail.export import export_onnx
     from longtail.repair import Fix
     from longtail.training.network import trained_network
-    from longtail.training.second_stage import stored_config
+    from longtail.training.stored_config import stored_config
 
     if onnx.exists():
         raise FileExistsError(f"--onnx must not exist yet. Got {onnx}.")

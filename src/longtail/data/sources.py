@@ -15,6 +15,7 @@ from longtail.data.check import Progress
 from longtail.data.config import DataConfig
 from longtail.data.contract import Splits
 from longtail.data.own import own_data
+from longtail.data.own_config import OwnDataConfig
 
 Source = Callable[[DataConfig, Any, torch.device, bool, Progress | None], Splits]
 """From settings, the user's data (a path, an object, or None), the device, whether to download, and what is told of the
@@ -27,6 +28,9 @@ SOURCES: dict[str, Source] = {
     "plankton": plankton,
     "own": own_data,
 }
+
+DATA_CONFIGS: dict[str, type[DataConfig]] = {"own": OwnDataConfig}
+"""The settings that a source reads, where they are not those of `DataConfig`."""
 
 
 def load_splits(
@@ -51,6 +55,11 @@ def load_splits(
         (138, 89, 57, 37, 24, 15, 10, 6, 4, 2)
     """
     return find_source(config.dataset)(config, data, device, download, progress)
+
+
+def data_config(dataset: str) -> type[DataConfig]:
+    """The class of the settings that a source reads."""
+    return DATA_CONFIGS.get(dataset, DataConfig)
 
 
 def find_source(name: str) -> Source:

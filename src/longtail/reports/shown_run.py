@@ -14,7 +14,7 @@ from longtail.analysis.gradient_recorder import is_recorded
 from longtail.data import load_splits
 from longtail.metrics import per_class_recall
 from longtail.runs import RunFolder
-from longtail.training.second_stage import stored_config
+from longtail.training.stored_config import stored_config
 
 
 class ShownRun:

@@ -10,8 +10,8 @@ from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
 from longtail.training.experiment import run_experiment
 from longtail.training.resume import adopt
-from longtail.training.second_stage import SecondStageConfig, stored_config
 from longtail.training.stopping import TrainingDivergedError
+from longtail.training.stored_config import stored_config
 
 EXPECTED = (ValueError, OSError, RunInUseError, TrainingDivergedError)
 
@@ -30,7 +30,7 @@ class Job:
     method: str
     config: TrainingConfig
     first_stage: str | None = None
-    second_stage: Callable[[RunFolder], SecondStageConfig] | None = None
+    second_stage: Callable[[RunFolder], TrainingConfig] | None = None
 
 
 @dataclass(frozen=True)

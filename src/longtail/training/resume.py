@@ -4,7 +4,7 @@ import dataclasses
 
 from longtail.runs import RunFolder, current_versions
 from longtail.training.config import TrainingConfig, parse_arguments
-from longtail.training.second_stage import stored_config
+from longtail.training.stored_config import stored_config
 
 LEFT_OPEN = ("threads", "processes", "pretrained", "size", "mean", "std", "crop_pct", "interpolation")
 """Settings that the machine or the network decides where none is asked for."""
