@@ -302,7 +302,7 @@ def test_what_does_not_suit_the_stage_is_refused(photographs, tmp_path):
     splits = load_splits(features_config(), photographs, CPU)
     plain = TrainingConfig(stage="features")
     with pytest.raises(ValueError, match='`stage` "features" needs an `OwnConfig`. Got a TrainingConfig'):
-        FrozenFeatures(StageInput(plain, splits, None, CPU, torch.no_grad))
+        run_experiment(plain, data=photographs, out=tmp_path / "plain")
     folder = run_experiment(features_config(epochs=1), data=photographs, out=tmp_path / "run")
     with pytest.raises(ValueError, match="`first_stage` must be left out"):
         FrozenFeatures(StageInput(features_config(), splits, None, CPU, torch.no_grad, first_stage=folder))

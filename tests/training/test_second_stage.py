@@ -20,8 +20,8 @@ from longtail.training import TrainingStopped, run_experiment
 from longtail.training.epochs import Epochs, augmentation
 from longtail.training.network import trained_network
 from longtail.training.outputs import features_of
-from longtail.training.schedule import learning_rate
 from longtail.training.retrained_classifier import RetrainedClassifier
+from longtail.training.schedule import learning_rate
 from longtail.training.second_stage import SecondStage
 from longtail.training.stages import StageInput
 from longtail.training.stored_config import stored_config

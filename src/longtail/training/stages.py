@@ -134,15 +134,21 @@ def config_class(stage: str, dataset: str) -> type[TrainingConfig]:
     raise ValueError(f'`stage` must be one for data of the source "{dataset}". Got "{stage}".')
 
 
+def check_class(config: TrainingConfig) -> None:
+    """See that a configuration is of the class that its stage has for its data, as which a run folder is read again.
+
+    Raises:
+        ValueError: it is of another, or there is no such stage.
+    """
+    wanted = config_class(config.stage, config.dataset)
+    if type(config) is not wanted:
+        raise ValueError(f'`stage` "{config.stage}" needs an `{wanted.__name__}`. Got a {type(config).__name__}.')
+
+
 def make_stage(given: StageInput) -> Stage:
     """The stage that the configuration names.
 
     Raises:
-        ValueError: there is none of that name, its configuration is of another class, or it can't be made from what is
-            given.
+        ValueError: there is none of that name, or it can't be made from what is given.
     """
-    config = given.config
-    wanted = config_class(config.stage, config.dataset)
-    if type(config) is not wanted:  # the run folder could not be read again
-        raise ValueError(f'`stage` "{config.stage}" needs an `{wanted.__name__}`. Got a {type(config).__name__}.')
-    return find_stage(config.stage).make(given)
+    return find_stage(given.config.stage).make(given)
