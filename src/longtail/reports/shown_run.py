@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,8 +112,7 @@ class ShownRun:
     @property
     def origin(self) -> str | os.PathLike[str] | None:
         """Where its images are: the folder that was named, or the one that it was trained on if that is still there."""
-        kept = (self.folder.data or {}).get("origin")
-        return self.data if self.data is not None else kept if kept is not None and Path(kept).exists() else None
+        return self.data if self.data is not None else self.folder.origin
 
     @cached_property
     def geometry(self) -> ClassGeometry | None:

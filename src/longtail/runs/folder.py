@@ -6,6 +6,7 @@
     checkpoint.pt           the state of training, while it is not complete; loaded without executing anything
     weights.pt              tensors by name; loaded without executing anything
     predictions-NAME.npz    logits (N, C) float32 and labels (N,) int64 of one set
+    fix.json                offsets and calibrated probabilities, of the user's own data
     result.json             the scores; written last, so its presence says that the run is complete
     .lock                   held by the process that works on the run; released by its end, however it ends
 
@@ -129,6 +130,12 @@ class RunFolder:
         """What `save_data` kept; `None` for a run that was kept before there was such a file."""
         return load_json(self.path / "data.json")
 
+    @property
+    def origin(self) -> Path | None:
+        """The path that the data were read from, if it is still there."""
+        kept = (self.data or {}).get("origin")
+        return Path(kept) if kept is not None and Path(kept).exists() else None
+
     def log(self, **metrics: float | int | str) -> None:
         """Append one line of metrics; after a line that was cut off, begin a new one."""
         append_line(self.path / "metrics.jsonl", metrics)
@@ -215,6 +222,11 @@ class RunFolder:
         if not path.is_file():
             raise FileNotFoundError(f"{self.path} must hold weights.pt, as a complete run does. It does not.")
         return path
+
+    @property
+    def fix_path(self) -> Path:
+        """The offsets and probabilities that are served, where some were fitted."""
+        return self.path / "fix.json"
 
     def save_weights(self, weights: Mapping[str, Any]) -> None:
         """Keep tensors by name, nested as `state_dict` gives them."""
