@@ -10,11 +10,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.data import Split, load_splits
-from longtail.models import Network
+from longtail.models import CLASSIFIERS, Network
 from longtail.runs import RunFolder
-from longtail.training.network import trained_network
+from longtail.training.network import head_of, trained_network
 from longtail.training.outputs import features_of
 from longtail.training.stored_config import stored_config
+
+
+class NoClassVectorsError(ValueError):
+    """The classifier of a network has no weight vector for each class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +40,16 @@ def class_vector_norms(folder: RunFolder) -> np.ndarray:
     """Length of each class vector, (C,), from the stored weights alone.
 
     Raises:
-        ValueError: the run is not complete, or has no classifier.
+        ValueError: the run is not complete.
+        NoClassVectorsError: its classifier is not made of class vectors.
 
     Source: figure 1(a) of Zhang et al., ICASSP 2024; Kang et al., ICLR 2020.
     """
+    kind = head_of(folder)["classifier"]
+    if kind not in CLASSIFIERS:
+        raise NoClassVectorsError(
+            f"`folder` must have a classifier of class vectors. {folder.path} ends with a {kind}."
+        )
     return np.asarray(class_vectors(trained_network(folder)).norm(dim=1).double())
 
 
@@ -47,11 +57,13 @@ def class_vectors(network: Network) -> Tensor:
     """(C, D) the weights of the classifier.
 
     Raises:
-        ValueError: its classifier has no vector for each class.
+        NoClassVectorsError: its classifier is not made of class vectors.
     """
     weight = getattr(network.classifier, "weight", None)
     if not isinstance(weight, Tensor) or weight.dim() != 2:
-        raise ValueError(f"The classifier must have a vector for each class. {type(network.classifier)} has none.")
+        raise NoClassVectorsError(
+            f"A classifier must have class vectors. A {type(network.classifier).__name__} has none."
+        )
     return weight.detach()
 
 
