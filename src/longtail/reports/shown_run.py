@@ -193,7 +193,7 @@ def _method(folder: RunFolder) -> str:
     """The loss; of a second stage its name and what it comes after."""
     config = folder.header["config"]
     loss = str(config.get("loss", folder.path.name))
-    if "second_stage" not in config:
+    if not config.get("second_stage"):
         return loss
     first = (folder.result or {}).get("first_stage", {}).get("config", {}).get("loss", "another run")
     return f"{config['second_stage']} after {first}"

@@ -44,17 +44,17 @@ def run_experiment(
         config: what the result depends on.
         data: the folder of the data set, or what its source takes in its place (CIFAR in memory); digits need none.
         out: the run folder, new unless `resume`.
-        resume: go on with the run in `out` from its last checkpoint, to the very result that it would have had; a
-            complete run is left as it is. Begins a new one where `out` does not exist.
+        resume: resume the run in `out` from its last checkpoint, bit-identically; a finished run is left as it is. Start
+            a new one where `out` does not exist.
         download: fetch the data set where it is missing.
         checkpoint_seconds: time between two checkpoints.
-        callbacks: what rides along.
-        first_stage: the complete run that a `SecondStageConfig` starts from.
+        callbacks: training callbacks.
+        first_stage: the finished run that a second stage starts from.
         progress: is told what is done before training begins, and the share of it.
 
     Raises:
-        ValueError: a setting that does not fit the data or the machine, a folder that is not a run, a resumed run
-            whose configuration differs.
+        ValueError: a setting that does not fit the data or the machine, a configuration of another class than its stage
+            has, a folder that is not a run, a resumed run whose configuration or data differ.
         FileExistsError: `out` is there and `resume` is not set.
         FileNotFoundError: the data set is missing.
         TrainingStopped, TrainingDivergedError: as in `TrainingLoop.run`.
