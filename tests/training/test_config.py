@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from longtail.data import DataInfo, ResidentImages, Splits
-from longtail.losses.catalogue import LOSSES, make_loss, paper_settings
+from longtail.losses.catalogue import LOSSES, make_loss, paper_settings, parse_arguments
 from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training import TrainingConfig
-from longtail.training.config import Augmentation, parse_arguments
+from longtail.training.config import Augmentation
 from longtail.training.epochs import AUGMENT, epochs_of
 from longtail.training.machine import bfloat16_pays, resolve
 

@@ -92,7 +92,7 @@ def test_another_package_registers_a_stage_by_an_entry_point(monkeypatch):
     module = mock.Mock(kind=StageKind(Scratch, (MineConfig,)))
     monkeypatch.setitem(__import__("sys").modules, "their_package", module)
     found = (EntryPoint("theirs", "their_package:kind", "longtail.stages"),)
-    monkeypatch.setattr("longtail.training.stages.entry_points", lambda **_: found)
+    monkeypatch.setattr("longtail.registry.entry_points", lambda **_: found)
     monkeypatch.setattr("longtail.training.stages.STAGES", dict(STAGES))
     assert find_stage("theirs").configs == (MineConfig,)
 

@@ -4,18 +4,17 @@ A package registers one under the entry point group `longtail.data`.
 """
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Any
 
 import torch
 
-from longtail.arguments import check_choice
 from longtail.data.built_in import cifar, digits, plankton
 from longtail.data.check import Progress
 from longtail.data.config import DataConfig
 from longtail.data.contract import Splits
 from longtail.data.own import own_data
 from longtail.data.own_config import OwnDataConfig
+from longtail.registry import find_registered
 
 Source = Callable[[DataConfig, Any, torch.device, bool, Progress | None], Splits]
 """From settings, the user's data (a path, an object, or None), the device, whether to download, and what is told of the
@@ -68,8 +67,4 @@ def find_source(name: str) -> Source:
     Raises:
         ValueError: there is none.
     """
-    if name not in SOURCES:
-        for found in entry_points(group="longtail.data", name=name):
-            SOURCES[name] = found.load()
-    check_choice("dataset", name, list(SOURCES))
-    return SOURCES[name]
+    return find_registered(SOURCES, name, argument="dataset", group="longtail.data")

@@ -143,3 +143,33 @@ def loss_of_paper(name: str, class_counts: Tensor, arguments: Mapping[str, Any])
     """
     named = {**LOSSES[name].settings, **arguments}
     return make_loss(name, class_counts, **named), named
+
+
+def parse_arguments(pairs: tuple[str, ...]) -> dict[str, float | int | bool | str | None]:
+    """Turn ("lambda_positive=1.0", "form=paper") into keyword arguments.
+
+    Example:
+        >>> parse_arguments(("lambda_positive=1.0", "form=paper", "lambda_negative=None"))
+        {'lambda_positive': 1.0, 'form': 'paper', 'lambda_negative': None}
+    """
+    arguments: dict[str, float | int | bool | str | None] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name.isidentifier() and equals and value):
+            raise ValueError(f"`loss_arguments` must have the form name=value. Got {pair!r}.")
+        if name in arguments:
+            raise ValueError(f"`loss_arguments` must name {name!r} once. Got {pair!r} after another.")
+        arguments[name] = _parse_value(value)
+    return arguments
+
+
+def _parse_value(text: str) -> float | int | bool | str | None:
+    words: dict[str, bool | None] = {"True": True, "False": False, "None": None}
+    if text in words:
+        return words[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 
 from longtail.losses import DeferredReweighting
-from longtail.losses.catalogue import loss_of_paper
-from longtail.training.config import TrainingConfig, parse_arguments
+from longtail.losses.catalogue import loss_of_paper, parse_arguments
+from longtail.training.config import TrainingConfig
 
 
 def make_criterion(config: TrainingConfig, class_counts: Tensor) -> tuple[nn.Module, tuple[str, ...]]:
@@ -17,7 +17,8 @@ def make_criterion(config: TrainingConfig, class_counts: Tensor) -> tuple[nn.Mod
     Raises:
         ValueError: arguments that the loss does not take.
     """
-    criterion, arguments = loss_of_paper(config.loss, class_counts, parse_arguments(config.loss_arguments))
+    named = parse_arguments(config.loss_arguments)
+    criterion, arguments = loss_of_paper(config.loss, class_counts, named)
     if config.reweight_from:
         criterion = DeferredReweighting(criterion, class_counts, start_epoch=config.reweight_from)
     return criterion, tuple(f"{name}={value}" for name, value in sorted(arguments.items()))

@@ -44,8 +44,8 @@ def run_experiment(
         config: what the result depends on.
         data: the folder of the data set, or what its source takes in its place (CIFAR in memory); digits need none.
         out: the run folder, new unless `resume`.
-        resume: resume the run in `out` from its last checkpoint, bit-identically; a finished run is left as it is. Start
-            a new one where `out` does not exist.
+        resume: resume the run in `out` from its last checkpoint, bit-identically; start one where `out` does not exist.
+            A finished run is left as it is.
         download: fetch the data set where it is missing.
         checkpoint_seconds: time between two checkpoints.
         callbacks: training callbacks.

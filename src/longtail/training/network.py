@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from longtail.data import DataInfo
-from longtail.losses.catalogue import cosine_scale
+from longtail.losses.catalogue import cosine_scale, parse_arguments
 from longtail.models import Network, build_classifier, describe_classifier
 from longtail.models import make_network as network_by_name
 from longtail.models.network import make_classifier
 from longtail.runs import RunFolder
-from longtail.training.config import TrainingConfig, parse_arguments
+from longtail.training.config import TrainingConfig
 
 
 def make_network(config: TrainingConfig, num_classes: int, info: DataInfo) -> Network:

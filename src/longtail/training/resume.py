@@ -3,8 +3,9 @@
 import dataclasses
 
 from longtail.data import Splits
+from longtail.losses.catalogue import parse_arguments
 from longtail.runs import RunFolder, current_versions
-from longtail.training.config import TrainingConfig, parse_arguments
+from longtail.training.config import TrainingConfig
 from longtail.training.state import TrainingState
 from longtail.training.stored_config import stored_config
 

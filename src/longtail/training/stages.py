@@ -8,15 +8,14 @@ registers a `StageKind` under the entry point group `longtail.stages`.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from longtail.arguments import check_choice
 from longtail.data import Augment, Splits, data_config
 from longtail.models import Network
+from longtail.registry import find_registered
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
@@ -114,11 +113,7 @@ def find_stage(name: str) -> StageKind:
     Raises:
         ValueError: there is none.
     """
-    if name not in STAGES:
-        for found in entry_points(group="longtail.stages", name=name):
-            STAGES[name] = found.load()
-    check_choice("stage", name, list(STAGES))
-    return STAGES[name]
+    return find_registered(STAGES, name, argument="stage", group="longtail.stages")
 
 
 def config_class(stage: str, dataset: str) -> type[TrainingConfig]:
