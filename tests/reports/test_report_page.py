@@ -9,7 +9,7 @@ from longtail.cli import main
 from longtail.recipes import digits_lt, second_stage
 from longtail.reports import run_page
 from longtail.reports.run_figures import figures_of
-from longtail.reports.shown_run import shown_runs
+from longtail.reports.run_view import run_views
 from longtail.runs import RunFolder
 from longtail.training import Callback, TrainingStopped, run_experiment
 
@@ -43,7 +43,7 @@ def test_every_chart_is_drawn_and_nothing_is_fetched(page, look_at, tmp_path, wi
 
 def test_words_are_about_these_very_runs(page, runs):
     words = {figure.title: figure.words for figure in page.figures}
-    for run in shown_runs([RunFolder.open(runs / name) for name in ("ce", "gala")]):
+    for run in run_views([RunFolder.open(runs / name) for name in ("ce", "gala")]):
         few = run.groups["few"]
         kept = run.gradients
         factor = kept.negative[:, few].sum() / kept.positive[:, few].sum()
@@ -59,7 +59,7 @@ def test_the_numbers_of_the_figures_are_those_of_the_runs(page, runs):
     assert set(predicted["series"]) == {"ce", "gala", "truth"}
     assert predicted.groupby("series")["value"].sum().unique().tolist() == [400]
     causes = frames["Who pushes the tail away (figure 1c)"]
-    kept = shown_runs([RunFolder.open(runs / "ce")])[0]
+    kept = run_views([RunFolder.open(runs / "ce")])[0]
     own = causes[(causes["run"] == "ce") & (causes["on the classifiers of"] == "few")]["value"].sum()
     few = kept.groups["few"]
     np.testing.assert_allclose(own * few.sum(), kept.gradients.negative[:, few].sum(), rtol=1e-5)
@@ -93,15 +93,15 @@ def test_a_run_in_progress_has_a_page(tmp_path, runs):
 def test_without_a_recording_its_figures_are_left_out(tmp_path, runs):
     shutil.copytree(runs / "ce", tmp_path / "ce")
     (tmp_path / "ce/gradients.npz").unlink()
-    titles = [figure.title for figure in figures_of(shown_runs([RunFolder.open(tmp_path / "ce")]))]
+    titles = [figure.title for figure in figures_of(run_views([RunFolder.open(tmp_path / "ce")]))]
     assert not any("1b" in title or "1c" in title for title in titles)
 
 
 def test_runs_are_named_by_what_tells_them_apart(runs, tmp_path):
     shutil.copytree(runs / "ce", tmp_path / "other")
     one, two = RunFolder.open(runs / "ce"), RunFolder.open(tmp_path / "other")
-    assert [run.name for run in shown_runs([one, RunFolder.open(runs / "gala")])] == ["ce", "gala"]
-    assert [run.name for run in shown_runs([one, two])] == ["ce", "other"]
+    assert [run.name for run in run_views([one, RunFolder.open(runs / "gala")])] == ["ce", "gala"]
+    assert [run.name for run in run_views([one, two])] == ["ce", "other"]
 
 
 def test_what_does_not_fit_together_is_refused(runs, tmp_path, capsys):

@@ -5,7 +5,7 @@ from rich.table import Table
 from longtail.cli.console import plain_console
 from longtail.repair import Diagnosis
 from longtail.repair.metrics import ExpectedCost
-from longtail.reports.cells import percent
+from longtail.reports.formatting import percent
 from longtail.reports.outcomes import outcome_rows
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from longtail.arguments import as_class_counts, check_choice
 from longtail.reports.by_rank import binned, ranked
-from longtail.reports.look import RANK, of_series, wide
+from longtail.reports.theme import RANK, of_series, wide
 
 SCALES = ("linear", "sqrt", "log", "symlog")
 NAMED = 30

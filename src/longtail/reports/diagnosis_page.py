@@ -3,8 +3,8 @@
 import numpy as np
 
 from longtail.repair import Diagnosis
-from longtail.reports.cells import percent
 from longtail.reports.class_values import ByRankDisplay
+from longtail.reports.formatting import percent
 from longtail.reports.gains import GainsDisplay
 from longtail.reports.outcomes import AS_IT_IS, outcome_rows
 from longtail.reports.page import Figure, Page, Table

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from longtail.reports.look import PERCENT, wide
+from longtail.reports.theme import PERCENT, wide
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The rows of a diagnosis: the model as it is, and what each candidate does."""
 
 from longtail.repair import Diagnosis
-from longtail.reports.cells import NONE, percent
+from longtail.reports.formatting import NONE, percent
 
 AS_IT_IS = "as it is"
 

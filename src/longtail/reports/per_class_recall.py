@@ -12,7 +12,7 @@ from torch import Tensor
 
 from longtail.arguments import as_class_counts
 from longtail.reports.by_rank import binned, ranked
-from longtail.reports.look import HEIGHT, PERCENT, RANK, of_series, shape_of_series, wide
+from longtail.reports.theme import HEIGHT, PERCENT, RANK, of_series, shape_of_series, wide
 
 MOST_NAMED_CLASSES = 30
 Z = 1.96  # two-sided 95 %

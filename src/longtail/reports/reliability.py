@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from longtail.reports.look import PERCENT, of_series, shape_of_series, wide
+from longtail.reports.theme import PERCENT, of_series, shape_of_series, wide
 
 
 @dataclass

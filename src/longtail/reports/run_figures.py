@@ -6,16 +6,16 @@ import numpy as np
 
 from longtail.analysis import RecordedGradients, calibration_by_group, class_vector_norms, confusion_flow, trade_off
 from longtail.reports.between_groups import BetweenGroupsDisplay
-from longtail.reports.cells import percent
 from longtail.reports.class_values import ByRankDisplay
+from longtail.reports.formatting import percent
 from longtail.reports.learning_curves import LearningCurvesDisplay
 from longtail.reports.page import Figure
 from longtail.reports.per_class_recall import PerClassRecallDisplay
 from longtail.reports.reliability import ReliabilityDisplay
-from longtail.reports.shown_run import ShownRun
+from longtail.reports.run_view import RunView
 from longtail.reports.trade_off import TradeOffDisplay
 
-Runs = Sequence[ShownRun]
+Runs = Sequence[RunView]
 ENDS = ("many", "few")
 
 
@@ -226,11 +226,11 @@ def _reliability(runs: Runs) -> Figure:
     return Figure("Confidence, and how often it is right", words, display.plot(), display.frame())
 
 
-def _recorded(runs: Runs) -> list[tuple[ShownRun, RecordedGradients]]:
+def _recorded(runs: Runs) -> list[tuple[RunView, RecordedGradients]]:
     return [(run, run.gradients) for run in runs if run.gradients is not None]
 
 
-def _over_groups(values: dict[str, np.ndarray], run: ShownRun) -> str:
+def _over_groups(values: dict[str, np.ndarray], run: RunView) -> str:
     return "; ".join(
         f"{name}: {', '.join(f'{_mean(own, members):.2f} on {group}' for group, members in run.groups.items())}"
         for name, own in values.items()

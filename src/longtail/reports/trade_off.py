@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from longtail.reports.look import PERCENT, of_series, shape_of_series, wide
+from longtail.reports.theme import PERCENT, of_series, shape_of_series, wide
 
 Point = tuple[float, float]
 

@@ -1,4 +1,4 @@
-"""What stands in a cell of a table of results: the scores by their headings, percentages, spreads over seeds."""
+"""Text of table cells: the headings of the scores, percentages, spreads over seeds."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How all charts look: series told apart by colour, dash and shape, so that they read in black and white too."""
+"""Theme of all charts: series are told apart by colour, dash and shape, so that they read in black and white too."""
 
 from collections.abc import Sequence
 from typing import Any
