@@ -4,6 +4,7 @@ from pathlib import Path
 
 import tyro
 
+from longtail.cli.console import say
 from longtail.data import DataConfig
 from longtail.data.built_in import SIDES
 from longtail.runs import RunFolder
@@ -39,7 +40,7 @@ def export(run: tyro.conf.Positional[Path], *, onnx: Path, fix: Path | None = No
         std=config.std,
         fix=None if fix is None else Fix.load(fix),
     )
-    print(f"onnx: {onnx}, images uint8 (N, {', '.join(map(str, shape))}) to logits, the same as PyTorch's")
+    say(f"onnx: {onnx}, images uint8 (N, {', '.join(map(str, shape))}) to logits, the same as PyTorch's")
 
 
 def _shape_of_an_older_run(config: DataConfig) -> tuple[int, int, int]:

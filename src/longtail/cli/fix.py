@@ -1,5 +1,6 @@
 """`longtail fix PREDICTIONS`."""
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
-from longtail.cli.diagnosis_text import print_diagnosis
+from longtail.cli.fix_output import FixOutput
 from longtail.cli.passes import Passes
-from longtail.repair import Diagnosis, diagnose
+from longtail.repair import diagnose
 from longtail.repair.predictions import Predictions, load_predictions
 
 Kind = Literal["logits", "probabilities"]
@@ -29,6 +30,8 @@ def fix(
     cost: Path | None = None,
     out: Path = Path("fix.json"),
     report: str | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    quiet: bool = False,
     folds: int = 5,
     seed: int = 0,
 ) -> None:
@@ -52,15 +55,17 @@ def fix(
             for what it is taken for, both in the order of the classes (of a table that of its columns).
         out: The file to write; it must not exist.
         report: The HTML report to write, which must not exist, or "none". By default it stands beside --out.
+        as_json: Print the whole finding as JSON on standard output, and nothing else there.
+        quiet: Print the verdict and the paths of the files alone.
         folds: Parts of the data, at least 3; each is judged by fits on the others.
         seed: Of folds and bootstrap.
     """
     _check_new("--out", out)
-    report_path = _report_path(report, out)
+    output = FixOutput(out, _report_path(report, out), as_json, quiet)
     loaded = load_predictions(predictions, labels=labels, kind=kind, part=part)
     if counts is not None:
         loaded = dataclasses.replace(loaded, class_counts=_numbers("--counts", counts).ravel())
-    with Passes() as passes:
+    with contextlib.nullcontext() if quiet else Passes() as passes:
         diagnosis = diagnose(
             loaded.logits,
             loaded.target,
@@ -77,12 +82,10 @@ def fix(
         )
     fix_of_kind = dataclasses.replace(diagnosis.fix, takes=loaded.kind, floor=loaded.floor)
     diagnosis = dataclasses.replace(diagnosis, fix=fix_of_kind)
-    print_diagnosis(diagnosis)
+    warnings = list(getattr(diagnosis, "warnings", ()))
     if predictions.is_dir() and part == "test":
-        print("warning: fitted and evaluated on the test set; it is no longer held out")
-    print(f"fix: {diagnosis.fix.save(out)}")  # before the report: a full disk loses only the figures
-    if report_path is not None:
-        _write_report(diagnosis, predictions, report_path)
+        warnings.append("fitted and evaluated on the test set; it is no longer held out")
+    output.write(diagnosis, predictions.name, warnings)
 
 
 def _report_path(report: str | None, out: Path) -> Path | None:
@@ -101,15 +104,6 @@ def _check_new(option: str, path: Path) -> None:
         raise FileExistsError(f"{option} must not exist yet. Got {path}.")
     if not path.absolute().parent.is_dir() or not os.access(path.absolute().parent, os.W_OK):
         raise FileNotFoundError(f"{option} must lie in a folder that exists and can be written to. Got {path}.")
-
-
-def _write_report(found: Diagnosis, predictions: Path, path: Path) -> None:
-    try:
-        from longtail.reports import fix_page
-    except ModuleNotFoundError as error:
-        print(f"no report: {error}")
-        return
-    print(f"report: {fix_page(found, predictions.name).save(path)}")
 
 
 def _prior(text: str, loaded: Predictions) -> str | np.ndarray:

@@ -115,12 +115,12 @@ def diagnose(
         outcomes=tuple(outcomes),
         calibration=calibration,
         verdict=verdict,
-        summary=summary_of(verdict, best, before, aim.name, seen),
+        summary=summary_of(verdict, best, before, aim.name, seen, names),
         fix=dataclasses.replace(fix, takes=kind, floor=floor),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,
         worst=_worst(y, judge.raw, names, num_classes),
-        by_class=_by_class(y, (judge.raw, fits[best.name].predicted), seen if counts is None else counts),
+        by_class=_by_class(y, (judge.raw, fits[best.name].predicted), counts, num_classes),
         samples=len(y),
     )
 
@@ -223,8 +223,10 @@ def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: Cross
     )
 
 
-def _by_class(target: np.ndarray, both: tuple[np.ndarray, np.ndarray], training: np.ndarray) -> ByClass:
-    number, ones = len(training), np.ones(len(target))
+def _by_class(
+    target: np.ndarray, both: tuple[np.ndarray, np.ndarray], counts: np.ndarray | None, number: int
+) -> ByClass:
+    ones = np.ones(len(target))
     samples = np.bincount(target, minlength=number)
     before, after = (
         (
@@ -233,7 +235,8 @@ def _by_class(target: np.ndarray, both: tuple[np.ndarray, np.ndarray], training:
         )
         for predicted in both
     )
-    return ByClass(training, samples, (before[0], after[0]), (before[1], after[1]))
+    training = samples if counts is None else counts
+    return ByClass(training, samples, (before[0], after[0]), (before[1], after[1]), counts is not None)
 
 
 def _worst(

@@ -1,4 +1,4 @@
-"""The page of one run or several: scores, figures, confusions with their images, and how all was made."""
+"""The HTML report of one run or several: scores, figures, confusions with their images, settings."""
 
 import itertools
 import os
@@ -33,7 +33,7 @@ def run_page(
     data: str | os.PathLike[str] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Page:
-    """What one run or several say, laid over each other.
+    """The HTML report of one run or several.
 
     Args:
         runs: run folders, complete or not, on the same training images.
@@ -108,13 +108,13 @@ def _confused(run: RunView) -> Gallery | None:
     rest, names = iter(images), run.class_names
     rows = [
         (
-            f"class {names[confusion.true]} taken for {names[confusion.predicted]}: {confusion.number} of its test "
+            f"class {names[confusion.true]} predicted as {names[confusion.predicted]}: {confusion.number} of its test "
             f"images, {percent(confusion.share)} %",
             list(itertools.islice(rest, len(samples))),
         )
         for confusion, samples in zip(worst, chosen, strict=True)
     ]
-    return Gallery(f"The worst confusions of {run.name}", rows)
+    return Gallery(f"Most frequent confusions of {run.name}", rows)
 
 
 def _facts(runs: Sequence[RunView]) -> dict[str, str]:
@@ -133,11 +133,11 @@ def _facts(runs: Sequence[RunView]) -> dict[str, str]:
         return facts
     transductive = any(name.startswith("transductive") for run in runs if run.complete for name in run.result["test"])
     facts["transductive"] = (
-        "rows that say so were fitted on the unlabelled test set as a whole; all else was not"
+        "rows marked so were fitted on the unlabelled test set as a whole; nothing else was"
         if transductive
         else "nothing was fitted on the test set"
     )
-    facts["epoch"] = "the last one; nothing was chosen by looking at the test set"
+    facts["epoch"] = "the last one; nothing was selected on the test set"
     return facts
 
 
