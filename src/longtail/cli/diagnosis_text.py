@@ -26,8 +26,8 @@ def print_diagnosis(found: Diagnosis, warnings: Sequence[str]) -> None:
         say("\nrecall of each class in %")
         _print_table(class_columns(found))
     else:
-        worst = "; ".join(
-            f"{name} {percent(recall)} % of {samples}, predicted {times} times"
+        worst = ", ".join(
+            f"{name} ({percent(recall)} % of {samples:,}, predicted {times:,} times)"
             for name, recall, samples, times in found.worst
         )
         say(f"\nlowest recall: {worst}")

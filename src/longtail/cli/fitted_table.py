@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.table import Table
 
 from longtail.printable import printable
-from longtail.reports.outcomes import Column
+from longtail.reports.outcomes import AS_IT_IS, Column
 
 GAP = 2
 ENOUGH = 20  # cells for the names in the first column, before another column is left out for them
@@ -48,8 +48,8 @@ def _width(column: Column) -> int:
 
 
 def _heading(column: Column) -> list[str]:
-    """In lines no wider than its longest word or cell."""
-    longest = max(map(len, [*column.heading.split(), *column.cells]))
+    """In short lines."""
+    longest = max(map(len, [*column.heading.split(), *column.cells, AS_IT_IS]))
     return textwrap.wrap(column.heading, longest, break_long_words=False, break_on_hyphens=False)
 
 

@@ -59,7 +59,7 @@ class Calibration:
         pooled_classes: how many classes were taken as one, for each has too few samples.
         samples: on how many it was fitted and measured.
         helps: whether it makes the error of the most probable class no larger; else probabilities stay as they are.
-        reliability: (B, 3) each: mean confidence, share that was right, share of the samples.
+        reliability: (B, 3) each: mean confidence, accuracy, share of the samples.
     """
 
     top_label: tuple[float, float]

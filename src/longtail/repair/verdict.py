@@ -63,4 +63,4 @@ def _recalls(before: Scores, after: Scores, class_names: Sequence[str]) -> str:
 
 
 def _change(name: str, old: float, new: float) -> str:
-    return f"{name} {100 * old:.1f} → {100 * new:.1f}"
+    return f"{name} ({100 * old:.1f} → {100 * new:.1f})"

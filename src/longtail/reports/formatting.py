@@ -31,6 +31,16 @@ def percent(value: float | None) -> str:
     return spread([value])
 
 
+def points(difference: float) -> str:
+    """A difference of two shares in percentage points, with its sign.
+
+    Example:
+        >>> points(0.1234), points(-0.0001)
+        ('+12.3', '+0.0')
+    """
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"
+
+
 def spread(values: Sequence[float | None]) -> str:
     """Mean ± standard deviation (n − 1) of shares, as percentages; "none" if one of them is missing.
 

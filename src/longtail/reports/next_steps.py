@@ -51,7 +51,7 @@ def _nothing_to_serve(found: Diagnosis, path: Path) -> list[Step]:
 
 def _more_samples(found: Diagnosis) -> list[Step]:
     samples = found.by_class.samples
-    rarest = [label for label in np.argsort(samples, kind="stable")][:MOST_CLASSES]
+    rarest = np.argsort(samples, kind="stable")[:MOST_CLASSES]
     names = ", ".join(f"{found.fix.class_names[label]} ({samples[label]:,})" for label in rarest)
     if found.verdict == "too few":
         return [

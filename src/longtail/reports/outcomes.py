@@ -7,7 +7,7 @@ import numpy as np
 
 from longtail.repair import Diagnosis
 from longtail.repair.verdict import MOST_NAMED_CLASSES
-from longtail.reports.formatting import NONE, percent
+from longtail.reports.formatting import NONE, percent, points
 
 AS_IT_IS = "as it is"
 
@@ -36,8 +36,8 @@ def candidate_columns(found: Diagnosis) -> list[Column]:
     """A row for the model as it is and one for each candidate; scores in %."""
     outcomes = found.outcomes
     scores = [found.before, *(outcome.scores for outcome in outcomes)]
-    names = [o.name if o.scores is None else f"{o.name}, τ = {o.strength:g}" for o in outcomes]
-    gains = ["" if o.scores is None else f"{100 * o.gain:+.1f}" for o in outcomes]
+    names = [o.name if o.scores is None else f"{o.name}, τ\u00a0=\u00a0{o.strength:g}" for o in outcomes]
+    gains = ["" if o.scores is None else points(o.gain) for o in outcomes]
     intervals = ["" if o.scores is None else _interval(o.interval) for o in outcomes]
     shown = [] if shows_classes(found) else list(found.groups)
     tail = next((group for group in reversed(shown) if found.before.groups[group] is not None), None)
@@ -83,4 +83,4 @@ def as_rows(columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
 
 
 def _interval(ends: tuple[float, float]) -> str:
-    return f"{100 * ends[0]:+.1f} to {100 * ends[1]:+.1f}"
+    return f"{points(ends[0])} to {points(ends[1])}"

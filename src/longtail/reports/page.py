@@ -139,7 +139,7 @@ def _drawn(number: int, figure: Figure) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> Any:
-    """What the template writes, with control and bidirectional characters as escapes; scripts and charts as they are."""
+    """What the template writes: control and bidirectional characters as escapes, scripts as they are."""
     return printable(value) if type(value) is str else value
 
 

@@ -83,15 +83,14 @@ def _predictions(runs: Runs) -> Figure:
     said = []
     for name, values in predicted.items():
         never = int(((values == 0) & (truth > 0)).sum())
-        tail = (
-            ""
-            if few is None
-            else f"{values[few].sum() / max(truth[few].sum(), 1):.2f} times as often as the tail occurs, "
-        )
-        said.append(f"{name} predicts {tail}{never} classes never")
+        own = f"{name} never predicts {never} of {len(counts)} classes"
+        if few is not None:
+            ratio = values[few].sum() / max(truth[few].sum(), 1)
+            own += f" and predicts few classes {ratio:.2f} times as often as they occur"
+        said.append(own)
     return Figure(
         "Number of predictions per class (figure 2 of the GALA paper)",
-        "; ".join(said) + ".",
+        f"{'; '.join(said)}.",
         display.plot(),
         display.frame(),
     )
