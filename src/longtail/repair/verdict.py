@@ -43,9 +43,10 @@ def summary_of(
         )
     if verdict == "keep" or best.scores is None:
         return f"No gain beyond noise: keep your model. {most}"
+    recalls = _recalls(before, best.scores, class_names)
     return (
         f"Use {best.name} (τ = {best.strength:g}): {metric} {100 * before.score:.1f} → {100 * best.scores.score:.1f}, "
-        f"a gain of {100 * best.gain:.1f} points ({low:+.1f} to {high:+.1f}). {_recalls(before, best.scores, class_names)}; "
+        f"a gain of {100 * best.gain:.1f} points ({low:+.1f} to {high:+.1f}). {recalls}; "
         f"accuracy on these data {100 * before.accuracy:.1f} → {100 * best.scores.accuracy:.1f}."
     )
 

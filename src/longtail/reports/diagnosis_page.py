@@ -18,6 +18,7 @@ from longtail.reports.reliability import ReliabilityDisplay
 from longtail.reports.trade_off import TradeOffDisplay
 
 CANDIDATES = "Scores of each candidate in %, cross-fitted"
+MANY_CLASSES = "Lines are means over neighbouring ranks, points are classes; the data hold Wilson intervals of 95 %."
 CLASSES = "Recall of each class in %, cross-fitted"
 
 
@@ -105,8 +106,7 @@ def _recall(found: Diagnosis) -> Figure:
     rose, fell = int((after > before).sum()), int((after < before).sum())
     words = (
         f"With {found.best}, recall rises for {rose} of {len(before)} classes and falls for {fell}. "
-        f"{'Lines are means over neighbouring ranks, points are classes. ' if len(before) > MOST_NAMED_CLASSES else ''}"
-        "Bars are Wilson intervals of 95 %."
+        f"{MANY_CLASSES if len(before) > MOST_NAMED_CLASSES else 'Bars are Wilson intervals of 95 %.'}"
     )
     frame = display.frame().drop(columns="panel")
     return Figure("Per-class recall, head to tail", words, display.plot(), frame)

@@ -43,7 +43,8 @@ def head_and_tail(found: Diagnosis) -> tuple[End, End] | None:
 
 
 def _group(name: str) -> End:
-    return End(f"the group {name}", [name], lambda scores: float(scores.groups[name] or 0))
+    called = f"the {name}" if " " in name else f"the {name}-shot classes"
+    return End(called, [called.removeprefix("the ")], lambda scores: float(scores.groups[name] or 0))
 
 
 def _classes(labels: np.ndarray, class_names: Sequence[str], which: str) -> End:

@@ -36,11 +36,10 @@ def candidate_columns(found: Diagnosis) -> list[Column]:
     """A row for the model as it is and one for each candidate; scores in %."""
     outcomes = found.outcomes
     scores = [found.before, *(outcome.scores for outcome in outcomes)]
-    names = [o.name if o.scores is None else f"{o.name}, τ\u00a0=\u00a0{o.strength:g}" for o in outcomes]
+    names = [o.name if o.scores is None else f"{o.name}, τ={o.strength:g}" for o in outcomes]
     gains = ["" if o.scores is None else points(o.gain) for o in outcomes]
     intervals = ["" if o.scores is None else _interval(o.interval) for o in outcomes]
-    shown = [] if shows_classes(found) else list(found.groups)
-    tail = next((group for group in reversed(shown) if found.before.groups[group] is not None), None)
+    shown = [] if shows_classes(found) else [name for name, recall in found.before.groups.items() if recall is not None]
     return [
         Column("candidate", [AS_IT_IS, *names]),
         Column("metric", [NONE if own is None else percent(own.score) for own in scores]),
@@ -50,7 +49,7 @@ def candidate_columns(found: Diagnosis) -> list[Column]:
             Column(
                 group,
                 ["" if own is None else percent(own.groups[group]) for own in scores],
-                0 if group == tail else 2 if group == shown[0] else 3,
+                0 if group == shown[-1] else 2 if group == shown[0] else 3,
             )
             for group in shown
         ),
