@@ -47,20 +47,20 @@ def test_words_are_about_these_very_runs(page, runs):
         few = run.groups["few"]
         kept = run.gradients
         factor = kept.negative[:, few].sum() / kept.positive[:, few].sum()
-        ratio = words["Gradient that each classifier receives (figure 1b)"]
+        ratio = words["Ratio of positive to negative gradient per class (figure 1b of the GALA paper)"]
         assert f"{factor:.2f} times as much under {run.name}" in ratio
-        assert f"{100 * np.nanmean(run.recall[few]):.1f} % on few" in words["Recall of each class"]
+        assert f"{100 * np.nanmean(run.recall[few]):.1f} % on few" in words["Per-class recall"]
     assert all(len(text) > 40 for text in words.values())
 
 
 def test_the_numbers_of_the_figures_are_those_of_the_runs(page, runs):
     frames = {figure.title: figure.frame for figure in page.figures}
-    predicted = frames["How often each class is predicted (figure 2 of the paper)"]
-    assert set(predicted["series"]) == {"ce", "gala", "truth"}
+    predicted = frames["Number of predictions per class (figure 2 of the GALA paper)"]
+    assert set(predicted["series"]) == {"ce", "gala", "labels"}
     assert predicted.groupby("series")["value"].sum().unique().tolist() == [400]
-    causes = frames["Who pushes the tail away (figure 1c)"]
+    causes = frames["Sources of negative gradient on tail classes (figure 1c of the GALA paper)"]
     kept = run_views([RunFolder.open(runs / "ce")])[0]
-    own = causes[(causes["run"] == "ce") & (causes["on the classifiers of"] == "few")]["value"].sum()
+    own = causes[(causes["run"] == "ce") & (causes["on classes of"] == "few")]["value"].sum()
     few = kept.groups["few"]
     np.testing.assert_allclose(own * few.sum(), kept.gradients.negative[:, few].sum(), rtol=1e-5)
 
@@ -85,9 +85,9 @@ def test_a_run_in_progress_has_a_page(tmp_path, runs):
         )
     page = run_page([tmp_path / "focal", runs / "ce"])
     assert "focal is still in progress: epoch 3 of 5." in page.lead
-    assert page.figures[0].title == "How the tail is learnt"
+    assert page.figures[0].title == "Test recall during training"
     alone = run_page([tmp_path / "focal"])
-    assert [figure.title for figure in alone.figures] == ["How the tail is learnt"]
+    assert [figure.title for figure in alone.figures] == ["Test recall during training"]
 
 
 def test_without_a_recording_its_figures_are_left_out(tmp_path, runs):
@@ -124,7 +124,7 @@ def test_what_does_not_fit_together_is_refused(runs, tmp_path, capsys):
 def test_the_command_line_writes_it(runs, tmp_path, capsys):
     out = tmp_path / "report.html"
     assert main(["report", str(runs / "ce"), str(runs / "gala"), "--out", str(out)]) == 0
-    assert f"page: {out}" in capsys.readouterr().out
+    assert f"report: {out}" in capsys.readouterr().out
     assert out.read_text().startswith("<!DOCTYPE html>")
     assert main(["report", str(runs / "ce"), "--out", str(out)]) == 2
     assert "--out must not exist yet, or --force be given" in capsys.readouterr().err
@@ -171,7 +171,9 @@ def test_gradients_of_a_run_in_progress_are_shown(runs, tmp_path):
     shutil.copytree(runs / "ce", tmp_path / "run")
     (tmp_path / "run/result.json").unlink()
     page = run_page([tmp_path / "run"])
-    assert "Gradient that each classifier receives (figure 1b)" in [figure.title for figure in page.figures]
+    assert "Ratio of positive to negative gradient per class (figure 1b of the GALA paper)" in [
+        figure.title for figure in page.figures
+    ]
     assert set(page.facts) == {"ce"}
 
 
