@@ -75,6 +75,9 @@ def test_fix_does_not_write_them_either(tmp_path, capfd, options):
     assert main(["fix", str(tmp_path / "p.npz"), "--out", str(tmp_path / "fix.json"), *options]) == 0
     captured = capfd.readouterr()
     assert not UNSAFE.search(captured.out + captured.err)
+    for language in ("python", "numpy", "sql", "javascript", "sklearn"):
+        assert main(["export", str(tmp_path / "fix.json"), "--to", language]) == 0
+        assert not UNSAFE.search(capfd.readouterr().out)
     assert "\x1b" not in (tmp_path / "fix.html").read_text()
     assert "\u202e" not in (tmp_path / "fix.html").read_text()
     if options == ["--json"]:

@@ -45,13 +45,6 @@ def test_commands_are_quoted_and_hold_no_class_name(tmp_path):
     assert not any("dog" in code for _, code in next_steps(own, file))
 
 
-def test_a_linear_layer_is_not_offered_for_costs_and_probabilities(tmp_path):
-    own, _ = found(1.0)
-    for change in ({"cost": 1 - np.eye(3)}, {"takes": "probabilities"}):
-        other = dataclasses.replace(own, fix=dataclasses.replace(own.fix, **change))
-        assert not any("onnx" in code for _, code in next_steps(other, tmp_path / "fix.json"))
-
-
 def test_where_there_is_nothing_to_serve_it_says_what_helps(tmp_path):
     own, _ = found(0.0, number=3000)
     assert own.verdict == "keep"

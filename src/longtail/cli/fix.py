@@ -82,7 +82,7 @@ def fix(
         )
     fix_of_kind = dataclasses.replace(diagnosis.fix, takes=loaded.kind, floor=loaded.floor)
     diagnosis = dataclasses.replace(diagnosis, fix=fix_of_kind)
-    warnings = list(getattr(diagnosis, "warnings", ()))
+    warnings = list(diagnosis.warnings)
     if predictions.is_dir() and part == "test":
         warnings.append("fitted and evaluated on the test set; it is no longer held out")
     output.write(diagnosis, predictions.name, warnings)

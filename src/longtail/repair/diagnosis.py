@@ -21,6 +21,7 @@ from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, a
 from longtail.repair.judge import Judge
 from longtail.repair.metrics import Metric, make_metric, recalls
 from longtail.repair.samples import Progress, Samples
+from longtail.repair.suspicions import AT_LIMIT, decisions_and_fingerprints, suspicions
 from longtail.repair.verdict import summary_of, verdict_of
 
 KEEP = "the model as it is"
@@ -98,7 +99,7 @@ def diagnose(
     if not (aim.prior(num_classes)[seen > 0] > 0).any():
         raise ValueError("`prior` must be above 0 for a class that has samples here. All of its mass is on others.")
     rules = candidates(aim, counts)
-    raw = np.concatenate([block.argmax(1) for _, block in samples.blocks("the model as it is")])
+    raw, fingerprint = decisions_and_fingerprints(samples)
     parts = class_groups(counts, seen)
     judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), seed, g)
     outcomes, fits = _cross_fitted(rules, samples, splits, aim, judge)
@@ -122,6 +123,7 @@ def diagnose(
         worst=_worst(y, judge.raw, names, num_classes),
         by_class=_by_class(y, (judge.raw, fits[best.name].predicted), counts, num_classes),
         samples=len(y),
+        warnings=suspicions(y, raw, fingerprint, names, g) + ((AT_LIMIT,) if calibration.at_limit else ()),
     )
 
 
@@ -170,7 +172,7 @@ def _fix(
     decision = offset if metric.decides_by_probability else None
     temperature, probability_offset = 1.0, offset if decision is not None else np.zeros(len(prior))
     if calibration.helps:
-        temperature, probability_offset = calibrated(samples, prior, decision)
+        temperature, probability_offset, _ = calibrated(samples, prior, decision)
     positive = np.maximum(prior, LEAST_PRIOR)  # its logarithm is asked for where another prior takes its place
     return Fix(
         offset=offset,
@@ -212,7 +214,9 @@ def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: Cross
         before.add(probabilities(logits, 1.0, np.zeros(part.num_classes)), target, own)
         for number in np.unique(folds):
             rows = folds == number
-            after.add(probabilities(logits[rows], *fits[number]), target[rows], own[rows])
+            fitted_here = fits[number]
+            confidence = probabilities(logits[rows], fitted_here.temperature, fitted_here.offset)
+            after.add(confidence, target[rows], own[rows])
     return Calibration(
         (before.top_label, after.top_label),
         (before.class_wise, after.class_wise),
@@ -220,6 +224,7 @@ def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: Cross
         len(part),
         after.top_label <= before.top_label,
         (before.reliability, after.reliability),
+        any(own.at_limit for own in fits),
     )
 
 

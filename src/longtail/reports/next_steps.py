@@ -29,17 +29,12 @@ def next_steps(found: Diagnosis, file: Path) -> list[Step]:
 
 def _serve(found: Diagnosis, path: Path) -> list[Step]:
     quoted = shlex.quote(str(path))
-    steps = [
+    return [
         (f"Serve the fix in Python; it takes {found.fix.takes}:", _python(found, path, "predict")),
-        ("Other languages, such as SQL:", f"longtail export {quoted} --to sql"),
-        (
-            "Check it later, on new labelled predictions of the same model:",
-            f"longtail evaluate {WATCHED} --fix {quoted}",
-        ),
+        ("Put it behind a classifier in ONNX:", f"longtail export model.onnx --fix {quoted} --onnx fixed.onnx"),
+        ("Print it as code in SQL; --to takes other languages too:", f"longtail export {quoted} --to sql"),
+        ("Measure it later, on new labelled predictions:", f"longtail evaluate {WATCHED} --fix {quoted}"),
     ]
-    if found.fix.cost is None and found.fix.takes == "logits":
-        steps.insert(1, ("A model in ONNX:", f"longtail export model.onnx --fix {quoted} --onnx fixed.onnx"))
-    return steps
 
 
 def _nothing_to_serve(found: Diagnosis, path: Path) -> list[Step]:
