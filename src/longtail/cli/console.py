@@ -17,8 +17,8 @@ def say(text: str, *, error: bool = False) -> None:
 class PlainConsole(Console):
     """Prints text as it is: brackets are no markup, numbers no colours, colons no pictures; controls are escaped."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, highlight=False, markup=False, emoji=False)
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print strings and tables, their controls escaped."""
