@@ -17,6 +17,7 @@ GREYS = ["#222222", "#8a8a8a", "#d9d9d9"]  # groups of classes, the head dark
 # The width of the container does not change while the chart is laid out; images without a browser have none.
 WIDTH = "(containerSize()[0] || width)"
 NARROW = 500  # pixels, as on a telephone
+LEAST_STEP = 32  # pixels from one slanted class name to the next
 LEGEND = alt.Legend(
     orient="top",
     columns=alt.ExprRef(f"{WIDTH} < {NARROW} ? 1 : 4"),
@@ -29,7 +30,7 @@ LEGEND = alt.Legend(
 def class_axis(number: int) -> alt.Axis:
     """An axis of so many class names: slanted, and upright and small where they are close; long names are cut."""
     return alt.Axis(
-        labelAngle=alt.ExprRef(f"{WIDTH} / {number} < 32 ? -90 : -40"),
+        labelAngle=alt.ExprRef(f"{WIDTH} < max({NARROW}, {LEAST_STEP * number}) ? -90 : -40"),
         labelFontSize=alt.ExprRef(f"clamp(0.75 * {WIDTH} / {number} - 1, 7, 10)"),
         labelLimit=130,
         labelOverlap=False,
