@@ -9,7 +9,7 @@ import tyro
 from rich.table import Table
 
 from longtail.arguments import check_choice, check_integer, check_strength
-from longtail.cli.console import plain_console
+from longtail.cli.console import plain_console, say
 from longtail.cli.train import Recipe, data_name, recipe_of
 from longtail.losses.catalogue import paper_settings, settable_arguments
 from longtail.recipes.methods import METHODS, job_of, names_of
@@ -77,7 +77,7 @@ def compare(
     recipe_settings = dataclasses.asdict(config)
     table = _table(names, outcomes, recipe_settings | ({"dataset": origin} if config.dataset == "own" else {}))
     _write(table, out)
-    print(f"{table.text()}\nruns and tables (txt, md, csv, tex): {out}")
+    say(f"{table.text()}\nruns and tables (txt, md, csv, tex): {out}")
     return 2 if any(outcome.failure for outcome in outcomes) else 0
 
 

@@ -18,7 +18,7 @@ from longtail.runs import RunFolder
 from longtail.training.stored_config import stored_config
 
 
-class ShownRun:
+class RunView:
     """One run, complete or not.
 
     Args:
@@ -149,11 +149,11 @@ class ShownRun:
         return splits.test.pictures(samples)
 
 
-def shown_runs(
+def run_views(
     folders: Sequence[RunFolder],
     data: str | os.PathLike[str] | None = None,
     tell: Callable[[str], None] | None = None,
-) -> list[ShownRun]:
+) -> list[RunView]:
     """Runs named by what tells them apart: the loss alone if that does, else with the seed, else the folder.
 
     Raises:
@@ -175,12 +175,12 @@ def shown_runs(
         (names for names in (losses, seeded, [p.name for p in paths]) if len(set(names)) == len(names)),
         list(map(str, paths)),
     )
-    runs = [ShownRun(folder, name, data, tell) for folder, name in zip(folders, names, strict=True)]
+    runs = [RunView(folder, name, data, tell) for folder, name in zip(folders, names, strict=True)]
     _check_same_classes([run for run in runs if run.complete])
     return runs
 
 
-def _check_same_classes(runs: Sequence[ShownRun]) -> None:
+def _check_same_classes(runs: Sequence[RunView]) -> None:
     for run in runs:
         own, first = run.class_counts, runs[0].class_counts
         if len(own) != len(first) or (own != first).any():
