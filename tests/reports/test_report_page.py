@@ -216,7 +216,7 @@ def test_own_photographs_have_names_pictures_and_gradients(made, tmp_path, monke
     assert set(gradients["series"]) == {"ce", "crt after ce"}
     assert "Sources of negative gradient on tail classes (figure 1c of the GALA paper)" in frames
     words, pictures = page.galleries[0].rows[0]
-    assert re.match("class (ant|bee|cow) taken for (ant|bee|cow)", words)
+    assert re.match("class (ant|bee|cow) predicted as (ant|bee|cow)", words)
     assert pictures[0].shape == (16, 16, 3)
 
 
