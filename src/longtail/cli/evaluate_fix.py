@@ -1,20 +1,19 @@
 """A deployed fix on new labelled predictions, as a table on the terminal or as JSON."""
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from longtail.cli.console import plain_console
+from longtail.cli.console import plain_console, say
 from longtail.cli.passes import Passes
 from longtail.plain_json import to_json
 from longtail.repair import Fix, FixEvaluation, Predictions, read_predictions
 from longtail.repair.evaluation import evaluate_predictions
 from longtail.repair.metrics import ExpectedCost
-from longtail.reports.cells import NONE, percent
+from longtail.reports.formatting import NONE, percent, points
 
 
 def evaluate_with_fix(source: tuple[str, ...], fix_file: Path, reading: Mapping[str, Any], *, as_json: bool) -> None:
@@ -31,9 +30,9 @@ def evaluate_with_fix(source: tuple[str, ...], fix_file: Path, reading: Mapping[
     with Passes() as passes:
         evaluation = evaluate_predictions(fix, found, progress=passes)
     for note in found.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}", error=True)
     if as_json:
-        print(to_json(dataclasses.asdict(evaluation), indent=1))
+        say(to_json(dataclasses.asdict(evaluation), indent=1))
     else:
         print_evaluation(evaluation)
 
@@ -49,16 +48,11 @@ def _read(source: tuple[str, ...], fix_file: Path, options: Mapping[str, Any]) -
 
 def print_evaluation(found: FixEvaluation) -> None:
     """Print warnings, the table of scores and the verdict."""
-    console = plain_console()
-
-    def say(text: str) -> None:
-        console.print(text, soft_wrap=True)
-
     for warning in found.warnings:
         say(f"warning: {warning}")
     costs = "; the metric in hundredths of the costs' unit" if found.metric == ExpectedCost.name else ""
     say(f"{found.samples:,} samples; metric: {found.metric}; in %{costs}")
-    console.print(_table(found))
+    plain_console().print(_table(found))
     say(found.summary)
 
 
@@ -80,5 +74,5 @@ def _table(found: FixEvaluation) -> Table:
 
 
 def _row(name: str, before: float | None, after: float | None) -> tuple[str, str, str, str]:
-    change = NONE if before is None or after is None else f"{round(100 * (after - before), 1) + 0.0:+.1f}"  # no −0.0
+    change = NONE if before is None or after is None else points(after - before)
     return name, percent(before), percent(after), change

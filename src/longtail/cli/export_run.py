@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from longtail.cli.console import say
+
 
 def export_run(
     source: Path,
@@ -27,7 +29,7 @@ def export_run(
     asked = "run" if fix is None else None if str(fix) == "none" else fix
     model = RunModel.open(source, asked, assume_order=assume_order)
     for note in model.notes:
-        print(note)
+        say(note)
     if onnx is not None:
         inputs = model.onnx_input
         export_onnx(
@@ -38,10 +40,10 @@ def export_run(
             probabilities=probabilities,
             class_names=model.class_names,
         )
-        print(f"onnx: {onnx}, {_described(model.input_shape)} to {_outputs(probabilities, model.fix is not None)}")
+        say(f"onnx: {onnx}, {_described(model.input_shape)} to {_outputs(probabilities, model.fix is not None)}")
     if safetensors is not None:
         export_safetensors(model, safetensors)
-        print(f"safetensors: {safetensors}, to logits, the same as PyTorch's; {safetensors / 'README.md'} says how")
+        say(f"safetensors: {safetensors}, to logits, the same as PyTorch's; {safetensors / 'README.md'} says how")
 
 
 def _described(shape: tuple[int, ...]) -> str:

@@ -14,6 +14,7 @@ from longtail.models import Network
 from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training import TrainingConfig, stored_config, trained_network
+from longtail.training.network import head_of
 
 FIX = "fix.json"
 
@@ -75,7 +76,7 @@ class RunModel:
     @property
     def num_classes(self) -> int:
         """C."""
-        return len((self.folder.result or {})["class_counts"])
+        return int(head_of(self.folder)["num_classes"])
 
     @property
     def class_names(self) -> tuple[str, ...] | None:

@@ -18,15 +18,18 @@ def class_groups(class_counts: np.ndarray | None, seen: np.ndarray) -> dict[str,
     return {"head third": third == 0, "middle third": third == 1, "tail third": third == 2}
 
 
-def by_class(target: np.ndarray, both: tuple[np.ndarray, np.ndarray], training: np.ndarray) -> ByClass:
+def by_class(
+    target: np.ndarray, both: tuple[np.ndarray, np.ndarray], class_counts: np.ndarray | None, number: int
+) -> ByClass:
     """Recall and predictions of each class, before and after.
 
     Args:
         target: (N,) class indices.
         both: (N,) decisions before and after.
-        training: (C,) samples in training, or here.
+        class_counts: (C,) samples in training, if known.
+        number: C.
     """
-    number, ones = len(training), np.ones(len(target))
+    ones = np.ones(len(target))
     samples = np.bincount(target, minlength=number)
     before, after = (
         (
@@ -35,4 +38,5 @@ def by_class(target: np.ndarray, both: tuple[np.ndarray, np.ndarray], training: 
         )
         for predicted in both
     )
-    return ByClass(training, samples, (before[0], after[0]), (before[1], after[1]))
+    training = samples if class_counts is None else class_counts
+    return ByClass(training, samples, (before[0], after[0]), (before[1], after[1]), class_counts is not None)

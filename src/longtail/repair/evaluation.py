@@ -21,8 +21,8 @@ from longtail.repair.metrics import ExpectedCost, Metric, metric_named
 from longtail.repair.predictions import Predictions
 from longtail.repair.samples import Progress, Samples
 from longtail.repair.suspicions import decisions_and_fingerprints, digest_of, suspicions
+from longtail.repair.verdict import MOST_NAMED_CLASSES
 
-BY_NAME = 12  # up to so many classes are shown each, more in groups
 FITTED_HERE = (
     "These look like the very samples that the fix was fitted on, where any gain is too good to be true. Use "
     "labelled predictions that it has not seen."
@@ -179,7 +179,7 @@ def _evaluated(
         calibration_top_label=(before.top_label, after.top_label),
         calibration_by_class=(before.class_wise, after.class_wise),
         groups={name: int(members.sum()) for name, members in parts.items()},
-        by_class=by_class(y, (raw, fixed), seen if counts is None else counts),
+        by_class=by_class(y, (raw, fixed), counts, number),
         class_names=fix.class_names,
         samples=len(y),
         warnings=((FITTED_HERE,) if fitted_here else ()) + suspicions(y, raw, fingerprint, fix.class_names, g),
@@ -196,7 +196,7 @@ def _metric_of(fix: Fix) -> Metric:
 
 
 def _parts(names: Sequence[str], counts: np.ndarray | None, seen: np.ndarray) -> dict[str, np.ndarray]:
-    if len(names) > BY_NAME:
+    if len(names) > MOST_NAMED_CLASSES:
         return class_groups(counts, seen)
     return {names[label]: np.arange(len(names)) == label for label in np.argsort(-seen, kind="stable")}
 
