@@ -73,6 +73,15 @@ def test_the_readme_has_the_scores_counts_and_settings_of_the_run(runs, tmp_path
         assert f"| {name} | {count} |" in text
 
 
+def test_the_readme_says_where_a_fix_changes_nothing(runs, tmp_path):
+    nothing = {"offset": np.zeros(3), "probability_offset": np.zeros(3), "temperature": 1.0}
+    fix = fix_of(3, names=("ant", "bee", "cow"), **nothing)
+    folder = export_safetensors(RunModel.open(runs["features"].path, fix), tmp_path / "model")
+    text = (folder / "README.md").read_text()
+    assert "verdict: use) changes nothing" in text
+    assert "calibrated" not in text
+
+
 def test_what_can_not_be_exported_leaves_nothing(runs, tmp_path):
     fix = fix_of(3, names=("ant", "bee", "cow"))
     with pytest.raises(ValueError, match="must be linear to hold the fix. It is a CosineClassifier"):

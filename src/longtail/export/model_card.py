@@ -96,16 +96,19 @@ def _about_the_fix(model: RunModel) -> str:
     fix = model.fix
     if fix is None:
         return "The outputs are the logits of the network as it was trained. No fix is applied."
+    found = f"metric: {visible(fix.metric)}; {visible(fix.method)}"
+    verdict = fix.evidence.get("verdict")
+    found += "" if verdict is None else f"; verdict: {visible(str(verdict))}"
+    if fix.temperature == 1 and not np.any(fix.offset) and not np.any(fix.probability_offset):
+        return f"The fix ({found}) changes nothing: the outputs are the logits of the network as it was trained."
     probabilities = (
         "Their softmax is calibrated under the class prior of the fix."
         if _softmax_is_calibrated(fix)
         else "Their softmax is not calibrated: the probabilities of the fix have an offset of their own; an ONNX file "
         "written with `--probabilities` gives them."
     )
-    verdict = fix.evidence.get("verdict")
     return (
-        f"The classifier holds a fix (metric: {visible(fix.metric)}; {visible(fix.method)}"
-        f"{'' if verdict is None else f'; verdict: {visible(str(verdict))}'}): the outputs are "
+        f"The classifier holds a fix ({found}): the outputs are "
         f"(logits + offset) / {fix.temperature:.6g}, and the largest is the decision. {probabilities} "
         "Don't apply the fix a second time. The offsets are in the table of classes."
     )
