@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -141,7 +140,8 @@ def _split(text: str) -> list[str]:
 def _labels(labels: Any, column: str | None, notes: list[str]) -> Any:
     if labels is None:
         return None
-    if not is_paths(labels) or (isinstance(labels, (list, tuple)) and not Path(labels[0]).is_file()):
+    first = labels[0] if is_paths(labels) and isinstance(labels, (list, tuple)) else None
+    if not is_paths(labels) or (first is not None and not os.path.isfile(first)):  # noqa: PTH113, of any length
         return np.asarray(labels)
     parts = [read_labels(path, column, notes) for path in paths_of(labels, "labels")]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
