@@ -140,5 +140,5 @@ def _parquet(path: Path) -> Any:
         ) from None
     try:
         return pd.read_parquet(path, engine="pyarrow")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise ValueError(f"{path} must be a Parquet file. It could not be read: {error}") from None

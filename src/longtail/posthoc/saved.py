@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from longtail.free_memory import free_memory
+
 LARGEST = 1e300
+MEMORY_OF_JSON = 16  # bytes of memory at the peak of reading a byte of the file
 
 
 def read_saved(path: Path, kind: str, version: int, oldest: int | None = None) -> dict[str, Any]:
@@ -22,6 +25,8 @@ def read_saved(path: Path, kind: str, version: int, oldest: int | None = None) -
         FileNotFoundError: no such file.
         ValueError: not such a file, of another version, or damaged.
     """
+    if path.stat().st_size > free_memory() // MEMORY_OF_JSON:
+        raise ValueError(f"`path` must fit into memory. Got {path}, which does not.")
     try:
         content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

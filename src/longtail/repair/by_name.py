@@ -80,6 +80,29 @@ class ClassIndex:
         return place
 
 
+def by_label(given: Any) -> Any:
+    """Of a pandas Series or table, whose labels name the classes, a mapping; anything else as it is.
+
+    `y.value_counts()` has its classes in the order of their numbers, which is no order of classes.
+
+    Raises:
+        ValueError: a label that stands there twice.
+
+    Example:
+        >>> import pandas as pd
+        >>> by_label(pd.Series(["lynx", "cat", "lynx"]).value_counts())
+        {'lynx': 2, 'cat': 1}
+    """
+    if not (hasattr(given, "index") and hasattr(given, "to_dict")):
+        return given
+    axes = [list(axis) for axis in given.axes]
+    if all(labels == list(range(len(labels))) for labels in axes):
+        return given.to_numpy()
+    if any(len(set(labels)) < len(labels) for labels in axes):
+        raise ValueError(f"The labels of a pandas object must name each class once. Got {listed(axes[0])}.")
+    return (given.T if len(axes) == 2 else given).to_dict()
+
+
 def in_class_order(what: str, given: Mapping[Any, Any], names: Sequence[str]) -> np.ndarray:
     """Numbers that a mapping gives by name, (C,) in the order of the classes.
 

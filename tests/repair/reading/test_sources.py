@@ -222,7 +222,7 @@ def test_targets_of_a_run_are_indices_whatever_its_classes_are_called(tmp_path, 
 def test_several_files_are_one(tmp_path, frame, scores):
     frame[:50].to_csv(tmp_path / "part-0.csv", index=False)
     frame[50:][["label", "lynx", "dog", "cat"]].to_csv(tmp_path / "part-1.csv", index=False)
-    for source in (str(tmp_path / "part-*.csv"), [tmp_path / "part-1.csv", tmp_path / "part-0.csv"]):
+    for source in (str(tmp_path / "part-*.csv"), [tmp_path / "part-0.csv", tmp_path / "part-1.csv"]):
         check(read_predictions(source), scores)
     for place, part in enumerate((slice(0, 50), slice(50, None))):
         np.savez(tmp_path / f"{place}.npz", logits=scores[0][part], target=scores[1][part], class_names=np.array(NAMES))
@@ -316,3 +316,56 @@ def test_standard_input(tmp_path, frame, scores, monkeypatch, capsys, kind):
     monkeypatch.setattr("sys.stdin", Piped(b""))
     with pytest.raises(ValueError, match="standard input must hold a header and rows. It is empty"):
         read_predictions("-")
+
+
+def test_files_keep_the_order_that_is_given_which_is_that_of_the_labels(tmp_path, scores):
+    np.save(tmp_path / "val.npy", scores[0][:70])
+    np.save(tmp_path / "test.npy", scores[0][70:])
+    np.savetxt(tmp_path / "1.txt", scores[1][:70], "%d")
+    np.savetxt(tmp_path / "2.txt", scores[1][70:], "%d")
+    paths = [str(tmp_path / name) for name in ("val.npy", "test.npy")]
+    found = read_predictions(paths, labels=scores[1])
+    check(found, scores, None)
+    assert any("labels are taken in the order of the files: '" in note for note in found.notes)
+    check(read_predictions(paths, labels=[tmp_path / "1.txt", tmp_path / "2.txt"]), scores, None)
+    swapped = read_predictions(paths[::-1], labels=[tmp_path / "2.txt", tmp_path / "1.txt"])
+    np.testing.assert_allclose(swapped.logits, np.concatenate([scores[0][70:], scores[0][:70]]))
+    np.testing.assert_array_equal(swapped.target, np.concatenate([scores[1][70:], scores[1][:70]]))
+
+
+def test_a_file_is_taken_once_whatever_it_is_called(tmp_path, frame, monkeypatch):
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="`path` must name each file once. Got a.csv twice"):
+        read_predictions([str(tmp_path / "a.csv"), "a.csv"])
+
+
+def test_names_on_the_command_line_may_be_longer_than_a_path(tmp_path):
+    names = [f"class number {place}" for place in range(200)]
+    logits, target = np.eye(200) * 9, np.arange(200)
+    assert read_predictions((logits - 1, target), class_names=",".join(names)).class_names == tuple(names)
+    assert (
+        read_predictions((logits - 1, [names[0] * 30] * 200), class_names=[name * 30 for name in names]).target[0] == 0
+    )
+
+
+def test_masked_scores_and_columns_of_several_levels_are_refused(scores):
+    with pytest.raises(ValueError, match="must have no masked scores"):
+        read_predictions((np.ma.masked_greater(scores[0], 3), scores[1]))
+    levels = pd.MultiIndex.from_product([["logit"], NAMES])
+    with pytest.raises(ValueError, match="must have one name for each column"):
+        read_predictions(pd.DataFrame(scores[0], columns=levels), labels=np.array(NAMES)[scores[1]])
+
+
+@pytest.mark.parametrize("name", ["p.pt", "p.npz", "p.npy"])
+def test_a_damaged_file_is_no_reason_to_load_pickles(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x80\x02" + bytes(range(256)) * 4)
+    with pytest.raises(ValueError, match="it is damaged, or holds .*objects.*, which are never loaded. Save") as caught:
+        read_predictions(tmp_path / name, labels=[0, 1])
+    assert "weights_only" not in str(caught.value)
+    assert "allow_pickle" not in str(caught.value)
+
+
+def test_probabilities_of_the_second_class_lie_between_0_and_1(scores):
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\]. Got 10 to 90. Percent"):
+        read_predictions((np.array([90.0, 10.0, 20.0]), [1, 0, 0]), kind="probabilities")

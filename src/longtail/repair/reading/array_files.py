@@ -24,10 +24,10 @@ UNREADABLE = (
     MemoryError,
     zlib.error,
     struct.error,
-    pickle.UnpicklingError,
     zipfile.BadZipFile,
 )
 SAVE_INSTEAD = "Save arrays: np.savez('predictions.npz', logits=logits, target=target, class_names=class_names)."
+NAMES = "Names are arrays of dtype str."
 
 
 def read_arrays(path: Path) -> Mapping[str, Any]:
@@ -56,13 +56,20 @@ def read_safely(reader: Callable[[Path], Any], path: Path) -> Any:
     """
     try:
         return reader(path)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{path} could not be read: it is damaged, or holds objects other than tensors, which are never loaded. "
+            "Save tensors: torch.save({'logits': logits, 'target': target}, 'predictions.pt')."
+        ) from error
     except UNREADABLE as error:
         raise ValueError(f"{path} could not be read: {' '.join(str(error).split()) or type(error).__name__}") from error
     except ValueError as error:
         if str(path) in str(error):
             raise
-        pickled = f" {SAVE_INSTEAD} Names are arrays of dtype str." if "allow_pickle" in str(error) else ""
-        raise ValueError(f"{path} could not be read: {error}.{pickled}") from error
+        reason = f"{error}."
+        if "allow_pickle" in str(error):
+            reason = f"it is damaged, or holds pickled objects, which are never loaded. {SAVE_INSTEAD} {NAMES}"
+        raise ValueError(f"{path} could not be read: {reason}") from error
 
 
 def plain(value: Any, where: str) -> Any:

@@ -1,6 +1,5 @@
 """Numbers of classes from files and objects: training counts and priors, by name or, if there are none, by place."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,8 +12,10 @@ from torch import Tensor
 from longtail.data.read import read_data
 from longtail.data.table_columns import FILE_COLUMNS
 from longtail.data.table_file import TABLES, read_table
-from longtail.data.text_file import kind_of, read_text
-from longtail.repair.by_name import in_class_order, listed
+from longtail.data.text_file import kind_of, read_json, read_text
+from longtail.repair.by_name import by_label, in_class_order, listed
+from longtail.repair.reading.array_files import read_arrays
+from longtail.repair.reading.memory import check_fits
 
 Values = Mapping[Any, Any] | np.ndarray
 
@@ -36,6 +37,7 @@ def read_values(what: str, given: Any, notes: list[str]) -> Values:
         >>> read_values("counts", [90, 10], [])
         array([90., 10.])
     """
+    given = by_label(given)
     if isinstance(given, Mapping):
         return given
     if not isinstance(given, (str, os.PathLike)):
@@ -43,12 +45,15 @@ def read_values(what: str, given: Any, notes: list[str]) -> Values:
     path = Path(given)
     if not path.exists():
         raise FileNotFoundError(f"--{what} must be a file that exists. Got {path}.")
-    numbers = None if path.is_dir() else _bare(path)
+    numbers = None if path.is_dir() else _bare(what, path)
     if numbers is not None:
         return numbers
     if path.suffix.lower() == ".json":
         return _json(what, path)
-    pairs = _pairs(path) if path.is_file() and kind_of(path) in TABLES else None
+    pairs = None
+    if path.is_file() and kind_of(path) in TABLES:
+        check_fits(path)
+        pairs = _pairs(path)
     if pairs is not None:
         return pairs
     if what == "counts":
@@ -79,15 +84,19 @@ def in_order_of(what: str, given: Values, names: Sequence[str], notes: list[str]
 
 def _numbers(what: str, given: Any) -> np.ndarray:
     try:
-        return np.asarray(given.cpu() if isinstance(given, Tensor) else given, dtype=np.float64).ravel()
+        values = np.asarray(given.cpu() if isinstance(given, Tensor) else given)
+        if values.dtype.kind == "c":
+            raise TypeError
+        return values.astype(np.float64).ravel()
     except (TypeError, ValueError):
         raise ValueError(f"`{what}` must be {_FORMS}. Got {given!r}.") from None
 
 
-def _bare(path: Path) -> Values | None:
+def _bare(what: str, path: Path) -> Values | None:
     """Numbers without names, or pairs whose names are numbers."""
     if path.suffix.lower() == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64).ravel()
+        check_fits(path)
+        return _numbers(what, read_arrays(path)["scores"])
     if path.suffix.lower() in (".npz", ".json", ".parquet", ".pt"):
         return None
     try:
@@ -100,10 +109,7 @@ def _bare(path: Path) -> Values | None:
 
 
 def _json(what: str, path: Path) -> Values:
-    try:
-        content = json.loads(read_text(path))
-    except ValueError as error:
-        raise ValueError(f"{path} could not be read: {error}") from None
+    content = read_json(path)
     if isinstance(content, dict):
         return content
     if isinstance(content, list):

@@ -1,6 +1,5 @@
 """Costs of decisions from files and objects: by the names of the classes or, if there are none, by place."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from longtail.data.table_file import TABLES, read_table
-from longtail.data.text_file import kind_of, read_text
-from longtail.repair.by_name import costs_in_class_order, listed
+from longtail.data.text_file import kind_of, read_json, read_text
+from longtail.repair.by_name import by_label, costs_in_class_order, listed
+from longtail.repair.reading.array_files import read_arrays
+from longtail.repair.reading.memory import check_fits
 
 FORMS = (
     "a CSV with names of classes in the first row and the first column, a JSON mapping of names to mappings, or a "
@@ -40,20 +41,22 @@ def read_costs(given: Any, names: Sequence[str], notes: list[str]) -> np.ndarray
         if not path.is_file():
             raise FileNotFoundError(f"--cost must be a file that exists. Got {path}.")
         given = _of_file(path)
+    given = by_label(given)
     if isinstance(given, Mapping):
         return costs_in_class_order(given, names)
     notes.append(f"cost: rows and columns are taken in the order of the classes: {listed(names)}.")
-    return np.asarray(given, dtype=np.float64)
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`cost` must be {FORMS}. Got {given!r}.") from None
 
 
 def _of_file(path: Path) -> Any:
     if path.suffix.lower() == ".json":
-        try:
-            return json.loads(read_text(path))
-        except ValueError as error:
-            raise ValueError(f"{path} could not be read: {error}") from None
+        return read_json(path)
     if path.suffix.lower() == ".npy":
-        return np.load(path, allow_pickle=False)
+        check_fits(path)
+        return read_arrays(path)["scores"]
     try:
         return np.loadtxt(read_text(path).replace(",", " ").splitlines(), ndmin=2)
     except ValueError:

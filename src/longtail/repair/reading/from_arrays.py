@@ -7,7 +7,7 @@ import numpy as np
 
 from longtail.data.class_names import as_text
 from longtail.posthoc.blocks import row_blocks
-from longtail.repair.by_name import ClassIndex, listed, nearest
+from longtail.repair.by_name import ClassIndex, by_label, in_class_order, listed, nearest
 from longtail.repair.reading.array_files import plain
 from longtail.repair.reading.labels import as_indices
 from longtail.repair.reading.options import Reading
@@ -49,7 +49,7 @@ def of_content(
         rows,
         kind,
         names,
-        _vector("class_counts", content.get("class_counts"), where, values.shape[1]),
+        _counts(content.get("class_counts"), names, where, values.shape[1]),
         _groups(_by_name(content, reading.group, GROUPS, "group", where), rows),
         _vector("sample_weight", _by_name(content, reading.weight, WEIGHTS, "weight", where), where, len(values)),
     )
@@ -104,6 +104,8 @@ def _scores(content: Mapping[str, Any], where: str, kind: str) -> tuple[Any, str
 
 def _numeric(scores: Any, where: str) -> np.ndarray:
     values: np.ndarray = np.asanyarray(scores)
+    if np.ma.is_masked(values):
+        raise ValueError(f"{where} must have no masked scores. Leave their samples out.")
     if values.dtype.kind not in "fiu" or values.ndim not in (1, 2) or not values.size:
         flat = " One row a token? Flatten to (tokens, C), and leave out the ignored ones." if values.ndim == 3 else ""
         raise ValueError(
@@ -130,6 +132,11 @@ def two_columns(values: np.ndarray, kind: str) -> np.ndarray:
     if values.ndim == 2 and values.shape[1] > 1:
         return values
     second = np.asarray(values).ravel()
+    if kind == "probabilities" and ((second < 0) | (second > 1)).any():
+        raise ValueError(
+            f"Probabilities of the second of two classes must lie in [0, 1]. Got {second.min():g} to "
+            f"{second.max():g}. Percent? Divide by 100. Logits? Then say --kind logits."
+        )
     return np.stack([1 - second if kind == "probabilities" else np.zeros_like(second), second], axis=1)
 
 
@@ -175,6 +182,13 @@ def _texts(names: Any, where: str) -> tuple[str, ...] | None:
     if None in texts:
         raise ValueError(f"{where} must hold a list of class names. Got {values!r}.")
     return tuple(map(str, texts))
+
+
+def _counts(given: Any, names: Sequence[str] | None, where: str, num_classes: int) -> np.ndarray | None:
+    given = by_label(given)
+    if isinstance(given, Mapping):
+        return in_class_order("class_counts", given, names or tuple(map(str, range(num_classes))))
+    return _vector("class_counts", given, where, num_classes)
 
 
 def _vector(name: str, values: Any, where: str, length: int) -> np.ndarray | None:

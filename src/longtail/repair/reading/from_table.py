@@ -57,6 +57,9 @@ def of_tables(frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[s
 
 
 def _joined(frames: Sequence[tuple[str, Any]]) -> Table:
+    nested = next((where for where, frame in frames if frame.columns.nlevels > 1), None)
+    if nested is not None:
+        raise ValueError(f"{nested} must have one name for each column. Its columns have several levels: join them.")
     named = [(where, frame.rename(columns=lambda name: str(name).strip())) for where, frame in frames]
     first, columns = named[0][0], list(named[0][1].columns)
     for where, frame in named:

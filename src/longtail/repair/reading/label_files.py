@@ -1,14 +1,13 @@
 """Labels that lie apart from the scores: a file of their own, or an array."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from longtail.data.table_file import DELIMITED, TABLES, read_table
-from longtail.data.text_file import kind_of, read_text
+from longtail.data.text_file import kind_of, read_json, read_text
 from longtail.repair.reading.array_files import plain, read_arrays
+from longtail.repair.reading.memory import check_fits
 from longtail.repair.reading.usual_names import LABELS
 
 TEXT = (".txt", ".lst", ".list")
@@ -34,8 +33,10 @@ def read_labels(path: Path, column: str | None, notes: list[str]) -> np.ndarray:
     if kind in TEXT or (kind in DELIMITED and _is_one_column(path)):
         return _lines(path, column)
     if kind in TABLES:
+        check_fits(path)
         frame = read_table(path, list, notes)
         return np.asarray(frame[_one_of(list(map(str, frame.columns)), column, path)], dtype=object)
+    check_fits(path)
     content = read_arrays(path)
     if list(content) == ["scores"]:
         return np.asarray(plain(content["scores"], str(path)))
@@ -69,10 +70,7 @@ def _lines(path: Path, column: str | None) -> np.ndarray:
 
 
 def _json(path: Path) -> np.ndarray:
-    try:
-        content: Any = json.loads(read_text(path))
-    except ValueError as error:
-        raise ValueError(f"{path} could not be read: {error}") from None
+    content = read_json(path)
     if not isinstance(content, list) or not content:
         raise ValueError(f"`labels` must hold a list of labels. Got {path} with {type(content).__name__}.")
     return np.array(content, dtype=object)

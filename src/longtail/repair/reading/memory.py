@@ -1,15 +1,15 @@
 """Files that do not fit into memory are refused before they are read."""
 
-import os
+import importlib
 import zipfile
 from pathlib import Path
 
-from longtail.data.table_file import DELIMITED, JSON_LINES
-from longtail.data.text_file import COMPRESSED, kind_of
+from longtail.data.table_file import DELIMITED, JSON_LINES, PARQUET
+from longtail.data.text_file import COMPRESSED, MEMORY_OF_TEXT, kind_of
+from longtail.free_memory import free_memory
 
 # Measured: bytes of memory at the peak of reading a byte of the file.
 JSON_TIMES = 16
-TEXT_TIMES = 8
 TIMES = 3
 PACKED_TIMES = 3  # how much smaller a compressed table is, at least
 
@@ -38,19 +38,21 @@ def memory_needed(path: Path) -> int:
         except (OSError, zipfile.BadZipFile):
             return 0  # damaged, which its reader says
     size, kind = path.stat().st_size, kind_of(path)
+    if kind in PARQUET:
+        return TIMES * max(size, _unpacked_parquet(path))
     if kind not in (*DELIMITED, *JSON_LINES):
         return TIMES * size
     packed = PACKED_TIMES if path.suffix.lower() in COMPRESSED else 1
-    return size * packed * (JSON_TIMES if kind in JSON_LINES else TEXT_TIMES)
+    return size * packed * (JSON_TIMES if kind in JSON_LINES else MEMORY_OF_TEXT)
 
 
-def free_memory() -> int:
-    """Bytes that a process can take without swapping."""
+def _unpacked_parquet(path: Path) -> int:
+    """Bytes of all cells as float64: a column of equal numbers takes next to nothing in the file."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        content = importlib.import_module("pyarrow.parquet").read_metadata(path)
+    except (ModuleNotFoundError, OSError, ValueError):
+        return 0  # which its reader says
+    return int(8 * content.num_rows * content.num_columns)
 
 
 def _size(number: int) -> str:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from longtail.data.table_file import TABLES, read_table, table_of_bytes
 from longtail.data.table_source import is_frame
-from longtail.data.text_file import kind_of
+from longtail.data.text_file import kind_of, read_stream
+from longtail.repair.by_name import listed
 from longtail.repair.reading.array_files import READERS, read_arrays
 from longtail.repair.reading.from_arrays import in_order, of_content
 from longtail.repair.reading.from_table import kept_as_text, of_tables
@@ -34,7 +35,9 @@ def is_paths(source: Any) -> bool:
 
 
 def paths_of(source: Any, what: str = "path") -> list[Path]:
-    """The files of a path, a pattern or several, sorted where they are several.
+    """The files of a path, a pattern or several: in the order that was given, those of one pattern sorted.
+
+    The order matters where labels are given apart: they are those of the first file, then of the second.
 
     Raises:
         FileNotFoundError: a path that does not exist, a pattern that matches nothing.
@@ -43,14 +46,14 @@ def paths_of(source: Any, what: str = "path") -> list[Path]:
     given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     found: list[Path] = []
     for text in map(str, given):
-        there = text == STANDARD_INPUT or Path(text).exists()
-        matches = [text] if there else glob.glob(text, recursive=True)  # noqa: PTH207, a pattern may be absolute
+        there = text == STANDARD_INPUT or os.path.exists(text)  # noqa: PTH110, a text may be too long for Path.exists
+        matches = [text] if there else sorted(glob.glob(text, recursive=True))  # noqa: PTH207, it may be absolute
         if not matches:
             rule = "match files" if glob.has_magic(text) else "exist"
             raise FileNotFoundError(f"`{what}` must {rule}. Got {text}.")
         found += map(Path, matches)
-    found.sort()
-    twice = next((path for place, path in enumerate(found) if path in found[:place]), None)
+    real = [os.path.realpath(path) for path in found]
+    twice = next((path for place, path in enumerate(found) if real[place] in real[:place]), None)
     if twice is not None:
         raise ValueError(f"`{what}` must name each file once. Got {twice} twice.")
     if len(found) > 1 and Path(STANDARD_INPUT) in found:
@@ -72,6 +75,8 @@ def of_paths(paths: Sequence[Path], reading: Reading, part: str, notes: list[str
     if tables and len(tables) < len(paths):
         other = next(path for path in paths if path not in tables)
         raise ValueError(f"`path` must be tables, or files of arrays. Got {tables[0]} and {other}.")
+    if reading.labels is not None and len(paths) > 1:
+        notes.append(f"labels are taken in the order of the files: {listed(paths)}.")
     if tables:
         return of_tables([_table(path, reading, notes) for path in paths], reading, notes)
     return joined(_of_array_files(paths, reading, notes))
@@ -137,7 +142,9 @@ def _table(path: Path, reading: Reading, notes: list[str]) -> tuple[str, Any]:
     """What a table is called in messages, and the table."""
     text_columns = kept_as_text(reading)
     if str(path) == STANDARD_INPUT:
-        return "standard input", table_of_bytes(sys.stdin.buffer.read(), "standard input", text_columns, notes)
+        return "standard input", table_of_bytes(
+            read_stream(sys.stdin.buffer, "standard input"), "standard input", text_columns, notes
+        )
     check_fits(path)
     return str(path), read_table(path, text_columns, notes)
 

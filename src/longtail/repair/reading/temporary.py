@@ -1,5 +1,6 @@
 """Arrays in a file that goes with the process."""
 
+import os
 import tempfile
 from typing import Any
 
@@ -7,6 +8,26 @@ import numpy as np
 
 
 def temporary_array(shape: tuple[int, int], dtype: Any) -> np.memmap[Any, Any]:
-    """An array of zeros that is mapped to a file without a name."""
+    """An array of zeros that is mapped to a file without a name.
+
+    Raises:
+        OSError: the temporary folder has no room for it.
+    """
     with tempfile.TemporaryFile() as file:
+        _reserve(file.fileno(), int(np.dtype(dtype).itemsize) * shape[0] * shape[1])
         return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def _reserve(file: int, size: int) -> None:
+    """Take the room on the disk now: where it ends while a mapped file is written, the process is killed."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        folder = tempfile.gettempdir()
+        raise OSError(
+            error.errno,
+            f"{os.strerror(error.errno or 0)}: {size / 2**30:.1f} GiB are needed for a while (TMPDIR names a folder)",
+            folder,
+        ) from error
