@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from longtail.repair.by_name import ClassIndex, costs_in_class_order, in_class_order, listed, nearest
+from longtail.repair.by_name import ClassIndex, by_label, costs_in_class_order, in_class_order, listed, nearest
 
 NAMES = ("cat", "dog", "lynx")
 
@@ -48,3 +49,16 @@ def test_what_an_index_finds():
 def test_long_lists_are_cut_and_signs_that_turn_text_are_shown_as_codes():
     assert listed(map(str, range(20))).endswith("'11', … (20)")
     assert nearest("x", ["a\u202eb"]) == "'a\\u202eb'"
+
+
+def test_pandas_objects_go_by_their_labels():
+    counts = pd.Series(["dog"] * 90 + ["cat"] * 9 + ["lynx"]).value_counts()
+    assert list(counts.index) == ["dog", "cat", "lynx"]
+    np.testing.assert_array_equal(in_class_order("counts", by_label(counts), NAMES), [9, 90, 1])
+    cost = pd.DataFrame([[0, 1], [5, 0]], index=["lynx", "cat"], columns=["lynx", "cat"])
+    np.testing.assert_array_equal(costs_in_class_order(by_label(cost), ["cat", "lynx"]), [[0, 5], [1, 0]])
+    assert by_label(pd.Series([3, 1])).tolist() == [3, 1]
+    assert by_label(pd.DataFrame([[0, 1], [5, 0]])).tolist() == [[0, 1], [5, 0]]
+    assert by_label([3, 1]) == [3, 1]
+    with pytest.raises(ValueError, match="must name each class once. Got 'a', 'a'"):
+        by_label(pd.Series([1, 2], index=["a", "a"]))

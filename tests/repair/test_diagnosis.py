@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -162,7 +163,18 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
         ({"logits": np.zeros((0, 3)), "target": np.zeros(0, dtype=int)}, ValueError, "N at least 1"),
         ({"class_counts": [1, 2]}, ValueError, "`class_counts` must hold 3 counts, one a class. Got 2"),
         ({"class_names": ["a", "b"]}, ValueError, "`class_names` must hold 3 names"),
-        ({"class_names": ["a", "b", "a"]}, ValueError, "`class_names` must differ from each other. Got 'a' twice"),
+        (
+            {"class_names": ["a", "b", "a"]},
+            ValueError,
+            "`class_names` must differ from each other and not be empty. Got 'a', 'b', 'a'",
+        ),
+        ({"class_names": ["a", " a", "b"]}, ValueError, "`class_names` must differ from each other"),
+        ({"class_names": ["a", "", "b"]}, ValueError, "and not be empty"),
+        ({"class_names": "abc"}, TypeError, "`class_names` must be a sequence of names. Got the text 'abc'"),
+        ({"groups": [None, "a"] * 10}, ValueError, "`groups` must hold a group for each sample. Sample 0 has none"),
+        ({"groups": np.where(np.arange(20) == 7, np.nan, np.arange(20))}, ValueError, "Sample 7 has none"),
+        ({"sample_weight": ["a"] * 20}, ValueError, "`sample_weight` must hold numbers. Got"),
+        ({"logits": np.ma.masked_less(np.eye(3)[np.arange(20) % 3], 0.5)}, TypeError, "must have no masked values"),
         ({"groups": np.zeros(20)}, ValueError, "`groups` must hold at least three groups"),
         ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group a sample"),
         ({"folds": 21}, ValueError, "`folds` must be at most 20"),
@@ -234,3 +246,14 @@ def test_the_verdict_says_what_accuracy_pays():
     logits, target = predictions()
     found = diagnose(logits, target)
     assert f"accuracy on these data {100 * found.before.accuracy:.1f} →" in found.summary
+
+
+def test_counts_and_priors_of_pandas_go_by_name():
+    logits, target = predictions()
+    names = [f"class {label}" for label in range(5)]
+    train = pd.Series(np.repeat(names, [100, 900, 20, 50, 400]))
+    found = diagnose(logits, target, class_names=names, class_counts=train.value_counts())
+    assert found.by_class.training.tolist() == [100, 900, 20, 50, 400]
+    prior = train.value_counts(normalize=True)
+    found = diagnose(logits, target, class_names=names, metric="accuracy", prior=prior)
+    np.testing.assert_allclose(found.fix.prior, np.array([100, 900, 20, 50, 400]) / 1470)

@@ -11,7 +11,7 @@ from longtail.arguments import check_choice, check_fraction, check_integer
 from longtail.metrics import CalibrationErrors
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.repair.by_class import by_class, class_groups
-from longtail.repair.by_name import costs_in_class_order, in_class_order
+from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import NUMBERS_ENOUGH, SMALLEST, calibrated, prior_weight, probabilities
 from longtail.repair.candidates import Candidate, LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
@@ -94,6 +94,7 @@ def diagnose(
     samples = as_samples(logits, target, sample_weight, progress)
     y, num_classes = samples.target, samples.num_classes
     names = as_names(class_names, num_classes)
+    class_counts, prior, cost = by_label(class_counts), by_label(prior), by_label(cost)
     if isinstance(class_counts, Mapping):
         class_counts = in_class_order("class_counts", class_counts, names)
     if isinstance(prior, Mapping):

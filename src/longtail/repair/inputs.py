@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_class_counts
+from longtail.data.class_names import as_text
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.inputs import as_labels, as_logits
 from longtail.posthoc.probability_rows import look_like_probabilities
+from longtail.repair.by_name import ClassIndex
 from longtail.repair.folds import Splits, stratified_folds
 from longtail.repair.reading.kinds import as_checked_logits, of_regular_sum, regular_sum
 from longtail.repair.reading.raw import Rows
@@ -54,7 +56,7 @@ def as_samples(
     labels = as_labels(target if isinstance(target, (np.ndarray, Tensor)) else list(target), *tensor.shape).numpy()
     if len(np.unique(labels)) < 2:
         raise ValueError(f"`target` must hold at least two classes. Got class {labels[0]} alone.")
-    weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    weight = np.ones(len(labels)) if sample_weight is None else _numbers("sample_weight", sample_weight)
     if weight.shape != labels.shape:
         raise ValueError(f"`sample_weight` must hold one weight a sample, ({len(labels)},). Got {weight.shape}.")
     if not (np.isfinite(weight) & (weight > 0)).all():
@@ -68,6 +70,13 @@ def as_samples(
         )
     precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32))
     return Samples(precise.numpy(), labels, weight, progress=progress)
+
+
+def _numbers(name: str, values: object) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must hold numbers. Got {np.asarray(values, dtype=object).ravel()[:1]}.") from None
 
 
 def _check_scale(logits: Tensor) -> None:
@@ -97,6 +106,11 @@ def as_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.n
     checked = np.asarray(groups)
     if checked.shape != (number,):
         raise ValueError(f"`groups` must hold one group a sample, ({number},). Got {checked.shape}.")
+    if checked.dtype.kind in "fO":
+        texts = [as_text(group) for group in checked.tolist()]
+        if None in texts:
+            raise ValueError(f"`groups` must hold a group for each sample. Sample {texts.index(None)} has none.")
+        checked = np.array(texts)
     return checked
 
 
@@ -116,16 +130,15 @@ def as_splits(target: np.ndarray, folds: int, seed: int, groups: np.ndarray | No
 
 def as_names(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
     """(C,) names that differ from each other, by default 0, 1, …."""
+    if isinstance(class_names, str):
+        raise TypeError(f"`class_names` must be a sequence of names. Got the text {class_names!r}.")
     names = tuple(map(str, range(num_classes) if class_names is None else class_names))
     if len(names) != num_classes:
         raise ValueError(f"`class_names` must hold {num_classes} names, one a class. Got {len(names)}.")
     broken = next((name for name in names if any("\ud800" <= sign <= "\udfff" for sign in name)), None)
     if broken is not None:
         raise ValueError(f"`class_names` must be texts that UTF-8 can hold. Got {broken!r}.")
-    if len(set(names)) < num_classes:
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"`class_names` must differ from each other. Got {twice!r} twice.")
-    return names
+    return ClassIndex(names if class_names is None else class_names).names
 
 
 def as_counts(class_counts: Tensor | np.ndarray | Sequence[float] | None, num_classes: int) -> np.ndarray | None:

@@ -133,3 +133,22 @@ def test_lists_of_names(tmp_path):
         class_list(["cat"])
     with pytest.raises(ValueError, match="must differ from each other"):
         class_list("cat,cat")
+
+
+def test_value_counts_go_by_name_whatever_their_order():
+    counts = pd.Series(np.repeat(["lynx", "cat", "dog"], [10, 900, 90])).value_counts()
+    assert counts_of(counts)[0] == [900, 90, 10]
+    cost = pd.DataFrame(COST, index=NAMES, columns=NAMES)
+    np.testing.assert_array_equal(read_costs(cost.iloc[::-1, [1, 2, 0]], NAMES, []), COST)
+    with pytest.raises(ValueError, match="`counts` must be a JSON mapping"):
+        counts_of(np.array([1j, 2, 3]))
+    with pytest.raises(ValueError, match="`cost` must be a CSV"):
+        read_costs([[0, 1], [1]], ("a", "b"), [])
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", b"\x93NUMPY"])
+def test_a_damaged_array_file_is_told_with_its_name(tmp_path, content):
+    (tmp_path / "c.npy").write_bytes(content)
+    for read in (lambda path: read_values("counts", path, []), lambda path: read_costs(path, NAMES, [])):
+        with pytest.raises(ValueError, match="c.npy could not be read"):
+            read(tmp_path / "c.npy")
