@@ -276,3 +276,27 @@ def test_what_can_not_be_exported_is_refused():
         fix_code(fix_of(2), "cobol")
     with pytest.raises(ValueError, match="Its offset has others"):
         fix_code(dataclasses.replace(fix_of(2), offset=np.array([0.0, -np.inf])), "python")
+
+
+def test_javascript_takes_numbers_alone_and_can_stand_in_a_page(tmp_path):
+    node = shutil.which("node")
+    fix = fix_of(3, names=("</script><script>alert(1)</script>", "<!-- b", "c"))
+    code = fix_code(fix, "javascript", source="</script>")
+    assert "</script" not in code
+    assert "<!--" not in code
+    if node is None:
+        pytest.skip("node is not installed")
+    (tmp_path / "fix.mjs").write_text(code)
+    tried = "[[null, 1, 2], ['1', '1', '2'], [true, 1, 2], [[5], 1, 2], [0, 1, 2]]"
+    (tmp_path / "run.mjs").write_text(
+        f"import {{ predict }} from './fix.mjs';\n"
+        f"const all = {tried}.map((s) => {{ try {{ return predict(s) }} catch (e) {{ return e.name }} }});\n"
+        "console.log(JSON.stringify(all));"
+    )
+    found = json.loads(subprocess.run([node, tmp_path / "run.mjs"], capture_output=True, check=True).stdout)
+    assert found == ["RangeError"] * 4 + [fix.predict(np.array([0.0, 1.0, 2.0]), names=True)]
+
+
+def test_sql_refuses_classes_whose_columns_would_be_one():
+    with pytest.raises(ValueError, match="must differ in more than case in SQL.* Got 'Cat' and 'cat'"):
+        fix_code(fix_of(3, names=("Cat", "dog", "cat")), "sql")

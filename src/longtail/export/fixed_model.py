@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OLDEST_OPSET = 9
+LARGEST_FILE = 2**31
 INITIALIZERS_ARE_NO_INPUTS = 4  # since this version of the IR they need not be both
 PREFIX = "longtail_fix/"
 TOLERANCE = {np.float16: 2e-3, np.float32: 1e-6, np.float64: 1e-12}
@@ -126,6 +127,8 @@ def _loaded(path: Path) -> "ModelProto":
     onnx = of_the_extra("onnx")
     if not path.is_file():
         raise FileNotFoundError(f"`model` must be an ONNX file. Got {path}, which is missing or a folder.")
+    if path.stat().st_size >= LARGEST_FILE:
+        raise ValueError(f"`model` must be an ONNX file, which is below 2 GiB. Got {path}; larger weights stand apart.")
     try:
         model: ModelProto = onnx.load(path, load_external_data=False)
     except Exception as error:  # of protobuf, whose class differs between its versions

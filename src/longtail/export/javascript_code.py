@@ -9,7 +9,7 @@ from longtail.repair import Fix
 LOGITS = {
     "logits": """
 function logitsOf(scores) {
-  const logits = Array.from(scores, Number);
+  const logits = Array.from(scores);
   if (logits.length !== CLASSES.length || !logits.every(Number.isFinite)) {
     throw new RangeError(`scores must be ${CLASSES.length} finite logits`);
   }
@@ -18,8 +18,8 @@ function logitsOf(scores) {
 """,
     "probabilities": """
 function logitsOf(scores) {
-  const probabilities = Array.from(scores, Number);
-  if (probabilities.length !== CLASSES.length || !probabilities.every((p) => p >= 0)) {
+  const probabilities = Array.from(scores);
+  if (probabilities.length !== CLASSES.length || !probabilities.every((p) => Number.isFinite(p) && p >= 0)) {
     throw new RangeError(`scores must be ${CLASSES.length} probabilities`);
   }
   const total = probabilities.reduce((sum, p) => sum + p, 0);
@@ -80,7 +80,9 @@ def javascript_code(fix: Fix, source: str) -> str:
         "Both take the scores of one sample, in the order of CLASSES.",
     )
     decision = DECISION["offset" if fix.cost is None else "cost"]
-    return heading(fix, source, "//", *about) + _constants(fix) + decision + PROBABILITIES + LOGITS[fix.takes]
+    head = heading(fix, source, "//", *about) + _constants(fix)
+    # Where the module stands in a page, names such as "</script>" must not end it.
+    return head.replace("<", "\\u003c") + decision + PROBABILITIES + LOGITS[fix.takes]
 
 
 def _constants(fix: Fix) -> str:

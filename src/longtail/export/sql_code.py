@@ -1,6 +1,7 @@
 """A fix as one SQL query, for SQLite (3.35 or newer, with its mathematical functions), DuckDB and PostgreSQL."""
 
 import unicodedata
+from collections.abc import Sequence
 
 from longtail.export.rounding_constants import tolerances_of_decimals
 from longtail.export.source_text import heading, number, visible
@@ -77,12 +78,14 @@ def sql_code(fix: Fix, source: str, table: str = "predictions", id_column: str =
         id_column: the column that tells the samples apart.
 
     Raises:
-        ValueError: a name that SQL can't write, or an id column called as a class or another column of the result.
+        ValueError: a name that SQL can't write, names that differ in case alone, or an id column called as a class or
+            another column of the result.
     """
     for name in (*fix.class_names, table, id_column):
         _check_name(name)
     if id_column.lower() in {name.lower() for name in (*fix.class_names, "class", "probability")}:
         raise ValueError(f"`id_column` must differ from the classes, class and probability. Got {id_column!r}.")
+    _refuse_same_columns(fix.class_names)
     about = (
         f"For the table {table} with the column {id_column}, unique, and one column of {fix.takes} for each class.",
         "Gives id, class and its probability; NULL where a score is NULL or the id is not unique"
@@ -96,6 +99,18 @@ def sql_code(fix: Fix, source: str, table: str = "predictions", id_column: str =
     ]
     result = RESULT.format(id=_identifier(id_column), classes=len(fix.class_names))
     return heading(fix, source, "--", *about) + "WITH " + ",\n".join(steps) + result
+
+
+def _refuse_same_columns(names: Sequence[str]) -> None:
+    """SQLite and DuckDB would read one column for two classes."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise ValueError(
+                f"Class names must differ in more than case in SQL, whose columns do. Got {other!r} and {name!r}. "
+                "Rename one, or serve the fix in another language."
+            )
 
 
 def _scores(fix: Fix, table: str, id_column: str) -> list[str]:
