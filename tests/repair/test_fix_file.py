@@ -116,3 +116,13 @@ def test_what_could_not_be_read_is_not_written(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         fix.save(tmp_path / "fix.json")
     assert not (tmp_path / "fix.json").exists()
+
+
+def test_a_floor_of_0_is_refused_for_it_has_no_logarithm(tmp_path):
+    content = {**json.loads(VERSION_1), "takes": "probabilities", "floor": 0.0}
+    (tmp_path / "fix.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="must hold a floor between 1e-30 and 1. Got 0.0"):
+        Fix.load(tmp_path / "fix.json")
+    (tmp_path / "fix.json").write_text(json.dumps(content | {"floor": 1e-30}))
+    probability = np.array([0.0, 0.0, 1.0])
+    assert np.isfinite(Fix.load(tmp_path / "fix.json")(probability)).all()

@@ -69,7 +69,7 @@ def values_of(content: dict[str, Any], path: Path) -> dict[str, Any]:
         "evidence": content["evidence"],
         "cost": cost,
         "takes": takes,
-        "floor": number_within(content, "floor", 0.0, 1.0, path) if "floor" in content else SMALLEST,
+        "floor": number_within(content, "floor", SMALLEST, 1.0, path) if "floor" in content else SMALLEST,
         "metric_cost": cost if metric_cost is None else metric_cost,
     }
 

@@ -203,3 +203,17 @@ def test_signs_that_turn_text_are_shown_as_codes():
         read("label,a,b,\u202ec\na,2,0,1\nb,0,1,1\n")
     assert "\u202e" not in str(error.value)
     assert "--ignore \\u202ec" in str(error.value)
+
+
+def test_one_column_never_stands_for_two_classes_that_both_have_one():
+    text = "label,cat,dog\ncat,2,0\ndog,0,1\n"
+    for options in ({"weight": "cat"}, {"ignore": "cat"}, {"ignore": "cat", "class_names": "cat,dog"}):
+        with pytest.raises(ValueError, match="must have a column of scores for each|There is none for 'cat'"):
+            read(text, **options)
+    assert named(read("label,dog\ncat,-2\ndog,1\n")) == ["cat", "dog"]
+
+
+def test_text_with_bytes_of_0_is_no_table(tmp_path):
+    (tmp_path / "p.csv").write_bytes("label,cat,dog\ncat,2,0\ndog,0,1\n".encode("utf-16-le"))
+    with pytest.raises(ValueError, match="UTF-16 without a byte order mark"):
+        read_predictions(tmp_path / "p.csv")

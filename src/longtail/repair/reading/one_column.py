@@ -9,6 +9,7 @@ from longtail.repair.by_name import listed
 def of_two_classes(
     numeric: Sequence[str],
     columns: Sequence[str],
+    every: Sequence[str],
     wanted: Sequence[str] | None,
     known: Sequence[set[str]],
     where: str,
@@ -19,6 +20,7 @@ def of_two_classes(
     Args:
         numeric: columns of numbers that have no usual name of another role.
         columns: all columns that may be classes.
+        every: all columns of the table: where both classes have one, none of them stands for both.
         wanted: the classes in their order, where they are given: the only column of numbers, or the one that is called
             like the second class, is meant.
         known: the spellings of each class that labels or counts name: where these are two classes and a column is
@@ -27,16 +29,16 @@ def of_two_classes(
         notes: how it was read is added here.
 
     Example:
-        >>> of_two_classes(["score"], ["score"], ("no", "yes"), [{"no"}, {"yes"}], "the table", [])
+        >>> of_two_classes(["score"], ["score"], ["score", "label"], ("no", "yes"), [{"no"}, {"yes"}], "the table", [])
         ('score', ('no', 'yes'))
     """
     found = None
-    if wanted is not None and len(wanted) == 2 and as_text(wanted[0]) not in map(as_text, columns):
+    if wanted is not None and len(wanted) == 2 and as_text(wanted[0]) not in map(as_text, every):
         named = [name for name in columns if as_text(name) == as_text(wanted[1])] or list(numeric)
         found = (named[0], (wanted[0], wanted[1])) if len(named) == 1 else None
     elif wanted is None and len(known) == 2:
-        called = [[name for name in columns if as_text(name) in spelled] for spelled in known]
-        if sorted(map(len, called)) == [0, 1]:
+        called = [[name for name in every if as_text(name) in spelled] for spelled in known]
+        if sorted(map(len, called)) == [0, 1] and [*called[0], *called[1]][0] in columns:
             second = 0 if called[0] else 1
             found = (called[second][0], (min(known[1 - second], key=len), called[second][0]))
     if found is not None:

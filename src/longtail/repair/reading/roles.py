@@ -51,7 +51,11 @@ def find_roles(table: Table, reading: Reading, notes: list[str]) -> Roles:
         if name.lower() not in OTHERS and not UNNAMED.fullmatch(name) and table.kind(name) == "numbers"
     ]
     known = known_classes(label, table, reading)
-    one = of_two_classes(numeric, free, reading.class_names, known, where, notes) if reading.classes is None else None
+    one = (
+        of_two_classes(numeric, free, table.names, reading.class_names, known, where, notes)
+        if reading.classes is None
+        else None
+    )
     classes = {one[0]: one[0]} if one else _classes(free, numeric, known, reading, where, notes)
     rest = [name for name in free if name not in classes]
     weight = reading.weight or find_weight(rest, list(classes), table, notes)
