@@ -93,3 +93,14 @@ def test_after_a_failure_there_is_no_folder(tmp_path, failure):
     with pytest.raises(type(failure)):
         interrupt_folder(tmp_path / "model", failure)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch):
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda _path, _mode: opened(Path("/dev/full"), "wb"))
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*result.json'"),
+        write_whole(tmp_path / "result.json") as file,
+    ):
+        file.write(b"a few bytes, which stay in the buffer")

@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +35,8 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             part.replace(path)
         except BaseException as error:
             part.unlink(missing_ok=True)  # a signal may come when it has just taken its place
+            with suppress(OSError):  # what is still buffered does not fit on a full disk either
+                file.close()
             if isinstance(error, OSError) and error.errno and error.filename is None:
                 raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
             raise

@@ -1,5 +1,6 @@
 import builtins
 import errno
+import io
 import json
 import math
 from pathlib import Path
@@ -107,3 +108,13 @@ def test_without_the_extra_for_reports_the_fix_is_written(predictions, capsys, m
     assert fix(predictions) == 0
     assert "no report: longtail.reports.fix_page needs altair" in capsys.readouterr().err
     assert predictions.with_name("fix.json").exists()
+
+
+def test_the_fix_is_there_though_nobody_reads_the_table(predictions, monkeypatch):
+    class Closed(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("sys.stdout", Closed())
+    assert fix(predictions) == 2
+    assert Fix.load(predictions.with_name("fix.json")).class_names == ("cat", "dog", "lynx", "yeti")

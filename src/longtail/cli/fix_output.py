@@ -37,13 +37,10 @@ class FixOutput:
         Raises:
             OSError: a file can't be written. The fix stays if it is the report.
         """
-        if self.quiet and not self.as_json:
-            for warning in warnings:
-                say(f"warning: {warning}", error=True)
-            say(found.summary)
-        elif not self.as_json:
-            print_diagnosis(found, warnings)
-        found.fix.save(self.fix)  # before the report: a full disk loses only the figures
+        try:
+            self._print_finding(found, warnings)
+        finally:  # also where nobody reads on (`| head`), and before the report: a full disk loses only that
+            found.fix.save(self.fix)
         self._say_path("fix", self.fix)
         report, failure = None, None
         try:
@@ -56,6 +53,16 @@ class FixOutput:
             print_next_steps(found, self.fix)
         if failure is not None:
             raise OSError(f"The report could not be written; {self.fix} is complete. {failure}") from failure
+
+    def _print_finding(self, found: Diagnosis, warnings: Sequence[str]) -> None:
+        if self.as_json:
+            return
+        if not self.quiet:
+            print_diagnosis(found, warnings)
+            return
+        for warning in warnings:
+            say(f"warning: {warning}", error=True)
+        say(found.summary)
 
     def _write_report(self, found: Diagnosis, source: str, warnings: Sequence[str]) -> Path | None:
         if self.report is None:
