@@ -283,3 +283,14 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModuleNotFoundError, match="install longtail with its extra `export`"):
         export_fixed_onnx(model, fix_of(4, names=NAMES), tmp_path / "f.onnx")
+
+
+@pytest.mark.parametrize("text", ["[", "5", '"cat"', "[1, 2, 3, 4]", "[" * 100_000])
+def test_class_names_in_the_metadata_that_are_no_list_of_names_are_refused(tmp_path, text):
+    path = classifier(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    model.metadata_props.add(key="longtail.class_names", value=text)
+    onnx.save(model, path)
+    with pytest.raises(ValueError, match="The metadata longtail.class_names must be a list of names, as JSON. Got"):
+        export_fixed_onnx(path, fix_of(4, names=NAMES), tmp_path / "fixed.onnx")
+    assert not (tmp_path / "fixed.onnx").exists()

@@ -104,7 +104,7 @@ def decoded(content: bytes, where: str) -> str:
             "`iconv -f latin1 -t utf8`."
         ) from None
     if "\0" in text:
-        raise ValueError(f"{where} must be text in UTF-8. It holds bytes of 0: UTF-16 without a byte order mark?")
+        raise ValueError(f"{where} must be a text file. It holds null bytes: UTF-16 without a byte order mark?")
     return text
 
 

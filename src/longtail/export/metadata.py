@@ -56,7 +56,15 @@ def read_metadata(model: "ModelProto") -> dict[str, str]:
 def own_class_names(model: "ModelProto") -> tuple[str, ...] | None:
     """The class names under longtail's own key."""
     text = read_metadata(model).get(CLASS_NAMES)
-    return None if text is None else tuple(json.loads(text))
+    if text is None:
+        return None
+    try:
+        names = json.loads(text)
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"The metadata {CLASS_NAMES} must be a list of names, as JSON. Got {text[:100]!r}.")
+    return tuple(names)
 
 
 def fix_text(fix: Fix) -> str:

@@ -217,3 +217,12 @@ def test_text_with_bytes_of_0_is_no_table(tmp_path):
     (tmp_path / "p.csv").write_bytes("label,cat,dog\ncat,2,0\ndog,0,1\n".encode("utf-16-le"))
     with pytest.raises(ValueError, match="UTF-16 without a byte order mark"):
         read_predictions(tmp_path / "p.csv")
+
+
+def test_a_parquet_file_with_damaged_notes_of_pandas_is_refused(tmp_path):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = arrow.Table.from_pandas(pd.DataFrame({"label": ["cat", "dog"], "cat": [2.0, 0], "dog": [0, 1.0]}))
+    notes = table.schema.metadata[b"pandas"].replace(b'"pandas_type": "unicode"', b'"pandas_type": "unicodc"')
+    parquet.write_table(table.replace_schema_metadata({b"pandas": notes}), tmp_path / "p.parquet")
+    with pytest.raises(ValueError, match="p.parquet must be a Parquet file. It could not be read"):
+        read_predictions(tmp_path / "p.parquet")
