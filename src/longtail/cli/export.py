@@ -158,8 +158,8 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _export_run(source: Path, onnx: Path, fix: Fix | None, assume_order: bool) -> None:
     from longtail.export import export_onnx, match_classes
-    from longtail.training.network import trained_network
-    from longtail.training.second_stage import stored_config
+    from longtail.training.network import head_of, trained_network
+    from longtail.training.stored_config import stored_config
 
     folder = RunFolder.open(source)
     network, config = trained_network(folder), stored_config(folder)
@@ -168,7 +168,7 @@ def _export_run(source: Path, onnx: Path, fix: Fix | None, assume_order: bool) -
     shape = tuple(folder.data["input_shape"]) if folder.data else _shape_of_an_older_run(config)
     names = folder.data["class_names"] if folder.data else None
     if fix is not None:
-        fix, how = match_classes(fix, len(network.classifier.weight), names, str(source), assume_order=assume_order)
+        fix, how = match_classes(fix, head_of(folder)["num_classes"], names, str(source), assume_order=assume_order)
         say(how)
     export_onnx(
         network,
