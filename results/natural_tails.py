@@ -13,6 +13,7 @@ number as its seed. What is done is kept in the working folder, so that the same
 
 import argparse
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
@@ -33,7 +34,6 @@ from longtail.recipes import features
 from longtail.recipes.methods import with_method
 from longtail.recipes.second_stages import second_stage
 from longtail.runs import RunFolder, current_versions
-from longtail.training import run_experiment
 from longtail.whole_file import write_whole
 
 MODEL, SIZE = "tf_efficientnet_lite0", 128
@@ -100,13 +100,12 @@ def trained(trial: Trial, split: int, data: Path, work: Path) -> RunFolder:
         validation=VALIDATION, test_share=TEST, subset_seed=split, seed=split, model=MODEL, device="cpu", threads=1
     )
     out = work / "runs" / f"split{split}-{trial.name}"
-    if trial.method not in SECOND:
-        config = with_method(base, trial.method, seed=split)
-        config = type(config)(**{**vars(config), "loss_arguments": trial.arguments})
-        return train_and_fix(config, data=data, out=out, resume=True)
-    first = trained(Trial("ce"), split, data, work)
-    config = second_stage(first, trial.method, threads=1, device="cpu")
-    return run_experiment(config, data=data, out=out, resume=True, first_stage=first)
+    if trial.method in SECOND:
+        first = trained(Trial("ce"), split, data, work)
+        config = second_stage(first, trial.method, threads=1, device="cpu")
+        return train_and_fix(config, data=data, out=out, resume=True, first_stage=first)
+    config = with_method(base, trial.method, seed=split)
+    return train_and_fix(dataclasses.replace(config, loss_arguments=trial.arguments), data=data, out=out, resume=True)
 
 
 def scores(logits: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, float | None]:
@@ -168,6 +167,8 @@ def main() -> None:
         "data": options.name,
         "commit": head.stdout.strip() or None,
         "versions": current_versions(),
+        "samples": len(np.load(data)["labels"]),
+        "config": {"epochs": features().epochs, "batch_size": features().batch_size},
         "class_names": (run.data or {})["class_names"],
         "class_counts": class_counts,
         "rows": rows,
