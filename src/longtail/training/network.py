@@ -63,14 +63,29 @@ def trained_network(folder: RunFolder) -> Network:
     head = head_of(folder)
     weights = folder.load_weights()["model"]
     model = TrainingConfig.model_of(folder.header["config"])
-    network = _built(model, head)
     try:
-        network.load_state_dict(weights)
+        network = rebuilt_network(model, head, weights)
     except RuntimeError:
         raise ValueError(
             f"{folder.path / 'weights.pt'} must hold the weights of {model}, as run.json says. It does not."
         ) from None
     network.class_names = None if folder.data is None else tuple(folder.data["class_names"])
+    return network
+
+
+def rebuilt_network(model: str, head: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> Network:
+    """A network that was trained before, in `eval()`.
+
+    Args:
+        model: the name of the backbone.
+        head: as `described` gives it.
+        weights: the tensors of the network.
+
+    Raises:
+        RuntimeError: weights of another network.
+    """
+    network = _built(model, head)
+    network.load_state_dict(weights)
     return network.eval()
 
 
