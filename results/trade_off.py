@@ -12,6 +12,7 @@ from longtail.reports import TradeOffDisplay
 from pages.natural_tails import CURVES, Point, Tail
 
 RESULTS = Path(__file__).resolve().parent
+DRAWN = 0.15  # points of accuracy below cross-entropy that are drawn
 
 
 def mean_curve(tail: Tail, method: str) -> dict[float, Point]:
@@ -21,12 +22,16 @@ def mean_curve(tail: Tail, method: str) -> dict[float, Point]:
     return dict(zip([0.0, *tail.strengths(method)], means, strict=True))
 
 
+def drawn(curve: dict[float, Point]) -> dict[float, Point]:
+    return {strength: point for strength, point in curve.items() if point[0] >= curve[0.0][0] - DRAWN}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="fish or plankton")
     name = parser.parse_args().name
     tail = Tail(json.loads((RESULTS / f"{name}.json").read_text()))
-    curves = {label: mean_curve(tail, method) for method, label in CURVES.items()}
+    curves = {label: drawn(mean_curve(tail, method)) for method, label in CURVES.items()}
     figure = RESULTS / "figures" / name / "trade-off.svg"
     figure.parent.mkdir(parents=True, exist_ok=True)
     TradeOffDisplay(curves, "accuracy", "balanced accuracy", score="").plot().properties(width=560).save(figure)

@@ -85,6 +85,14 @@ class Tail:
                     rows.append((name_of(method), treatment, *cells))
         return table(("method", "predictions", *HEADINGS), rows, left=2)
 
+    def front_table(self, rows: Sequence[tuple[str, str, tuple[str, ...]]]) -> str:
+        """A few rows: how each is called, its method and its arguments."""
+        shown = []
+        for label, method, arguments in rows:
+            own = self.of(method, arguments)
+            shown.append((label, *(spread([row["raw"][column] for row in own]) for column in COLUMNS)))
+        return table(("method", *HEADINGS), shown, left=1)
+
     def curve_table(self) -> str:
         """Each strength of each curve."""
         rows = []
@@ -132,12 +140,20 @@ def wins(differences: Sequence[float]) -> str:
 
 
 def verdict(differences: Sequence[float]) -> str:
-    """Whether the mean is higher or lower than 0 by two standard errors of the paired differences, or neither."""
+    """Whether the mean differs from 0 by two standard errors of the paired differences."""
     mean = statistics.mean(differences)
     error = statistics.stdev(differences) / len(differences) ** 0.5
     if abs(mean) < 2 * error:
-        return "not distinguishable"
-    return "higher" if mean > 0 else "lower"
+        return "not distinguishable from"
+    return "higher than" if mean > 0 else "lower than"
+
+
+def compared(tail: Tail, rival: str) -> list[tuple[str, list[str]]]:
+    """What is found of GALA against a rival, and at which prices."""
+    found: dict[str, list[str]] = {}
+    for price in PRICES:
+        found.setdefault(verdict(tail.difference(GALA, rival, price)), []).append(f"{100 * price:g}")
+    return list(found.items())
 
 
 def values_of(results: Path, name: str) -> dict[str, Any]:
@@ -153,6 +169,8 @@ def values_of(results: Path, name: str) -> dict[str, Any]:
         "environment": environment_of(tail.versions),
         "slopes": [decimal(slope, 2) for slope in tail.slopes()],
         "slope": decimal(statistics.mean(tail.slopes()), 2),
-        "prices": {f"{100 * price:g}": verdict(tail.difference(GALA, LA, price)) for price in PRICES},
+        "comparisons": [
+            (CURVES[rival], found, prices) for rival in (LA, POST_HOC) for found, prices in compared(tail, rival)
+        ],
         "name_of": name_of,
     }

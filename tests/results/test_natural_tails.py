@@ -50,9 +50,9 @@ def test_curves_are_sorted_by_strength_and_averaged_over_splits(tail):
 
 
 def test_verdicts_take_two_standard_errors():
-    assert verdict([0.01, 0.02, 0.03]) == "higher"
-    assert verdict([-0.01, -0.02, -0.03]) == "lower"
-    assert verdict([0.01, -0.02, 0.03]) == "not distinguishable"
+    assert verdict([0.01, 0.02, 0.03]) == "higher than"
+    assert verdict([-0.01, -0.02, -0.03]) == "lower than"
+    assert verdict([0.01, -0.02, 0.03]) == "not distinguishable from"
 
 
 def test_each_trial_has_a_folder_of_its_own():
