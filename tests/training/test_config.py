@@ -11,9 +11,9 @@ from longtail.data import DataInfo, ResidentImages, Splits
 from longtail.losses.catalogue import LOSSES, make_loss, paper_settings
 from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training import TrainingConfig
+from longtail.training.assembly import make_epochs
 from longtail.training.config import Augmentation, parse_arguments
 from longtail.training.epochs import AUGMENT
-from longtail.training.experiment import _epochs
 from longtail.training.machine import bfloat16_pays, resolve
 
 
@@ -146,7 +146,7 @@ def test_batches_must_fit_samples_and_processes(processes, batch_size, message):
     splits = Splits(images, images, images, DataInfo(tuple("abcdefghij"), (1,) * 10, (3, 8, 8)))
     fabric = SimpleNamespace(world_size=processes, global_rank=0)
     with pytest.raises(ValueError, match=re.escape(message)):
-        _epochs(TrainingConfig(batch_size=batch_size), splits, None, fabric)
+        make_epochs(TrainingConfig(batch_size=batch_size), splits, None, fabric)
 
 
 def test_there_is_one_validation_set():

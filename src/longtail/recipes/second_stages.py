@@ -15,6 +15,9 @@ from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.second_stage import OwnSecondStageConfig, SecondStageConfig, checksum, stored_config
 
+OF_THE_OPTIMIZER = ("optimizer", "schedule", "layer_decay", "tune", "ema", "accumulate", "clip_norm")
+"""Settings of a first stage that its second stage does not take over: the papers have SGD and a cosine."""
+
 
 @dataclass(frozen=True)
 class SecondStageMethod:
@@ -95,7 +98,7 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     method, config = SECOND_STAGES[name], stored_config(first)
     kind = OwnSecondStageConfig if isinstance(config, OwnDataConfig) else SecondStageConfig
     own = {f.name for f in dataclasses.fields(kind)} - {f.name for f in dataclasses.fields(SecondStageConfig)}
-    shared = {f.name for f in dataclasses.fields(TrainingConfig)} - {"stage"}
+    shared = {f.name for f in dataclasses.fields(TrainingConfig)} - {"stage", *OF_THE_OPTIMIZER}
     kept = {name: getattr(config, name) for name in shared | own}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
     machine = {"device": "auto", "threads": None, "processes": None}  # as this process finds it

@@ -6,27 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from torch import nn
 
-from longtail.data import Augment, Splits, load_splits
-from longtail.losses import DeferredReweighting
-from longtail.losses.catalogue import make_loss, paper_settings
+from longtail.data import Splits, load_splits
+from longtail.losses.catalogue import paper_settings
 from longtail.runs import RunFolder
-from longtail.samplers import make_sampler
+from longtail.training.assembly import RunParts, assemble
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig, parse_arguments
-from longtail.training.epochs import Epochs, augmentation
-from longtail.training.evaluation import Scorer, best_on_test, predict_logits, prior_slope, score_all, score_in_passing
-from longtail.training.loop import Mix, TrainingLoop
+from longtail.training.evaluation import Scorer, predict_logits, score_in_passing
+from longtail.training.finishing import finish
+from longtail.training.loop import TrainingLoop
 from longtail.training.machine import make_fabric, resolve
-from longtail.training.network import described
 from longtail.training.resume import adopt, differing_versions
-from longtail.training.seeds import derive_seed, generator_for
-from longtail.training.stages import Progress, Stage, StageInput, make_stage
+from longtail.training.stages import Progress
 from longtail.training.state import TrainingState
-from longtail.transforms import cutmix, mixup, remix
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -78,43 +72,36 @@ def run_experiment(
         splits = load_splits(config, data, fabric.device, download=download, progress=progress)
     if existing is not None:
         _check_same_data(existing, splits)
-    of_images = len(splits.info.input_shape) > 1
-    config = config.completed() if of_images else config
-    scorer = Scorer(splits.class_counts, config.many_above, config.few_below)
-    augment = augmentation(config.augmentations, splits.channels) if of_images else None
-    epochs, mix = _epochs(config, splits, augment, fabric), _mixing(config, splits)
-    torch.manual_seed(derive_seed(config.seed))
-    stage = make_stage(
-        StageInput(config, splits, augment, fabric.device, fabric.autocast, fabric.world_size, first_stage, progress)
-    )
-    epochs = stage.batches(epochs)
-    state = _initial_state(config, stage, splits, fabric, callbacks)
-    folder = existing or _create(config, Path(out), fabric, resume=resume)
+    run = assemble(config, splits, fabric, callbacks, first_stage, progress)
+    folder = existing or _create(run.config, Path(out), fabric, resume=resume)
     with folder.lock(enabled=fabric.is_global_zero):
         if folder.result is not None:  # another process has ended it while this one was loading
             return folder
         _check_same_data(folder, splits)
         if existing is not None:
-            _restore(state, folder, writes=fabric.is_global_zero)
+            _restore(run.state, folder, writes=fabric.is_global_zero)
         if folder.data is None and fabric.is_global_zero:
             folder.save_data(splits.info)
-        loop = TrainingLoop(
-            fabric,
-            config,
-            epochs,
-            state,
-            folder,
-            evaluate=lambda: _evaluate(state.model, scorer, stage.splits, fabric),
-            after_step=stage.after_step,
-            mix=mix,
-            callbacks=callbacks,
-            checkpoint_seconds=checkpoint_seconds,
-        )
-        loop.run()
+        _train(run, folder, callbacks, checkpoint_seconds)
         if fabric.is_global_zero:
-            _finish(folder, config, state, stage, scorer, splits, augment, fabric)
+            finish(folder, run)
     fabric.barrier()
     return folder
+
+
+def _train(run: RunParts, folder: RunFolder, callbacks: Sequence[Callback], checkpoint_seconds: float) -> None:
+    TrainingLoop(
+        run.fabric,
+        run.config,
+        run.epochs,
+        run.state,
+        folder,
+        evaluate=lambda: _evaluate(run.state.evaluated, run.scorer, run.stage.splits, run.fabric),
+        after_step=run.stage.after_step,
+        mix=run.mix,
+        callbacks=callbacks,
+        checkpoint_seconds=checkpoint_seconds,
+    ).run()
 
 
 def _existing_run(out: Path, *, resume: bool) -> RunFolder | None:
@@ -138,55 +125,6 @@ def _with_paper_settings(config: TrainingConfig) -> TrainingConfig:
     return dataclasses.replace(
         config, loss_arguments=tuple(f"{name}={value}" for name, value in sorted(arguments.items()))
     )
-
-
-def _epochs(config: TrainingConfig, splits: Splits, augment: Augment | None, fabric: "Fabric") -> Epochs:
-    processes, samples = fabric.world_size, len(splits.train)
-    if processes > samples:
-        raise ValueError(f"There must be at least one training image a process. Got {samples} for {processes}.")
-    if config.batch_size > samples and not config.ONE_BATCH_WILL_DO:
-        raise ValueError(
-            f"`batch_size` must be at most {samples}, the training images. Got {config.batch_size}. "
-            f"Pass --batch-size {max(processes, samples // 2 // processes * processes)}."
-        )
-    if config.batch_size % processes:
-        raise ValueError(
-            f"`batch_size` must be a multiple of {processes}, the number of processes. Got {config.batch_size}."
-        )
-    sampler = None
-    if config.sampler != "shuffle":
-        sampler = make_sampler(config.sampler, splits.train.target, seed=config.seed, epochs=config.epochs)
-    return Epochs(splits.train, augment, config.batch_size, config.seed, fabric.global_rank, processes, sampler)
-
-
-def _mixing(config: TrainingConfig, splits: Splits) -> Mix | None:
-    if config.mixing == "cutmix" and len(splits.info.input_shape) == 1:
-        raise ValueError('`mixing` must not be "cutmix" for features, which have no pixels. Got "cutmix".')
-    counts, alpha = splits.class_counts, config.mixing_alpha
-    known: dict[str, Mix | None] = {
-        "none": None,
-        "mixup": lambda images, target: mixup(images, target, len(counts), alpha=alpha),
-        "cutmix": lambda images, target: cutmix(images, target, len(counts), alpha=alpha),
-        "remix": lambda images, target: remix(images, target, counts, alpha=alpha),
-    }
-    return known[config.mixing]
-
-
-def _initial_state(
-    config: TrainingConfig, stage: Stage, splits: Splits, fabric: "Fabric", callbacks: Sequence[Callback]
-) -> TrainingState:
-    criterion = make_loss(config.loss, splits.class_counts, **parse_arguments(config.loss_arguments))
-    if config.reweight_from:
-        criterion = DeferredReweighting(criterion, splits.class_counts, start_epoch=config.reweight_from)
-    optimizer = torch.optim.SGD(
-        stage.parameter_groups(),
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-    total = torch.zeros((), dtype=torch.float64, device=fabric.device)
-    return TrainingState(stage.model, criterion.to(fabric.device), optimizer, callbacks, total=total)
 
 
 def _create(config: TrainingConfig, out: Path, fabric: "Fabric", *, resume: bool) -> RunFolder:
@@ -229,65 +167,3 @@ def _evaluate(model: nn.Module, scorer: Scorer, splits: Splits, fabric: "Fabric"
         logits, target = predict_logits(model, splits.validation, fabric.autocast), splits.validation.target.cpu()
         metrics["validation_balanced_accuracy"] = scorer(logits, target)["balanced_accuracy"]
     return metrics
-
-
-def _finish(
-    folder: RunFolder,
-    config: TrainingConfig,
-    state: TrainingState,
-    stage: Stage,
-    scorer: Scorer,
-    splits: Splits,
-    augment: Augment | None,
-    fabric: "Fabric",
-) -> None:
-    """Keep predictions and weights, then the result, whose presence says that the run is complete."""
-    network = stage.finished()
-    predictions = _keep_predictions(folder, config, stage, augment, fabric)
-    folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
-    metrics, counts = folder.metrics, splits.class_counts
-    fit_on = "validation" if splits.holds_out_every_class else "augmented"
-    scores, notes = score_all(scorer, predictions["test"], predictions[fit_on])
-    if len(splits.validation) and fit_on != "validation":
-        notes.append("re-balancing is fitted on training samples: not every class has a validation sample")
-    provenance = stage.provenance()
-    result: dict[str, Any] = {
-        "epoch": config.epochs,
-        "test": scores,
-        "fit_on": fit_on,
-        "best_on_test": best_on_test(metrics),
-        **({"validation": scorer(*predictions["validation"])} if len(splits.validation) else {}),
-        "class_counts": counts,
-        "network": described(network, splits.info),
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "training_minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
-        "notes": [*state.notes, *provenance.pop("notes", ()), *notes],
-        **prior_slope(state.criterion, counts),
-        **provenance,
-    }
-    folder.finish(result)
-    folder.drop_checkpoint()
-
-
-def _keep_predictions(
-    folder: RunFolder,
-    config: TrainingConfig,
-    stage: Stage,
-    augment: Augment | None,
-    fabric: "Fabric",
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Logits and labels of every split, in the run folder and in memory."""
-    generator = generator_for(fabric.device, config.seed, config.epochs + 1)
-    splits, network = stage.splits, stage.scored()
-    kept = {
-        "train": splits.train,
-        "augmented": splits.train.augmented(augment, generator),
-        "test": splits.test,
-        **({"validation": splits.validation} if len(splits.validation) else {}),
-    }
-    predictions = {}
-    for name, split in kept.items():
-        logits = predict_logits(network, split, fabric.autocast)
-        folder.save_predictions(name, logits, split.target)
-        predictions[name] = logits.numpy(), split.target.cpu().numpy()
-    return predictions

@@ -100,7 +100,8 @@ class FrozenFeatures:
         for view in range(1, self.config.views):
             generator = generator_for(self.given.device, self.config.seed, 0, view)
             augmented = train.augmented(self.given.augment, generator)
-            drawn = [*self.config.augmentations, self.config.seed, view]
+            of_files = [self.config.augment] if self.config.augment != "none" else []
+            drawn = [*of_files, *self.config.augmentations, self.config.seed, view]
             views.append(self._kept(f"train, view {view}", augmented, drawn))
         return FeatureViews(torch.stack(views), train.target)
 

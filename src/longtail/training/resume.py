@@ -8,6 +8,8 @@ from longtail.training.second_stage import stored_config
 
 LEFT_OPEN = ("threads", "processes", "pretrained", "size", "mean", "std", "crop_pct", "interpolation")
 """Settings that the machine or the network decides where none is asked for."""
+OF_THE_PROCESS = ("workers",)
+"""Settings that no result depends on."""
 
 
 def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
@@ -23,7 +25,10 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
     if type(stored) is not type(config):
         raise ValueError(f"`out` must be a run of the same stage. Got {folder.path}, which is of another.")
     differences = []
+    free = {name: getattr(config, name) for name in OF_THE_PROCESS if hasattr(config, name)}
     for field in dataclasses.fields(config):
+        if field.name in free:
+            continue
         asked, had = getattr(config, field.name), getattr(stored, field.name)
         if field.name == "loss_arguments":
             named, known = parse_arguments(asked), parse_arguments(had)
@@ -36,7 +41,7 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
             f"--resume must not change what the result depends on. In {folder.path} {'; '.join(differences)}. "
             "Start a new run with another --out."
         )
-    return stored
+    return dataclasses.replace(stored, **free)
 
 
 def differing_versions(folder: RunFolder) -> list[str]:
