@@ -24,7 +24,8 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert main(["train", "animals", *OPTIONS]) == 0
     said = capsys.readouterr()
     assert said.out.startswith(
-        "animals: recipe features, loss gala, for images network resnet8-cifar, not pretrained\n"
+        "animals: recipe features (the default without a GPU; the whole network instead: finetune), loss gala, for "
+        "images network resnet8-cifar, not pretrained\n"
     )
     assert "run: runs/animals-features-gala-seed0" in said.out
     assert (place / "runs/LATEST").resolve() == (place / "runs/animals-features-gala-seed0").resolve()
@@ -77,7 +78,10 @@ def test_a_table_of_features_is_trained_on(place, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "nothing"], "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, plankton, features, scratch) or a"),
+        (
+            ["train", "nothing"],
+            "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, plankton, features, finetune, scratch) or",
+        ),
         (["train", "digits-lt", "--data", "animals"], "--data must be left out for digits-lt, which needs none"),
         (["train", "animals", "--data", "other"], "must have no --data beside the path"),
         (["train", "animals", "--model", "resnet8-cifr"], "Did you mean resnet8-cifar"),

@@ -51,6 +51,12 @@ class TrainingImage:
     shorter: int
     interpolation: str = "bicubic"
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What it imports, so that workers can be forked from a process that has it."""
+        of_timm = ("timm.data.auto_augment",) if self.augment == "randaugment" else ()
+        return ("torchvision.transforms.v2", *of_timm)
+
     def __call__(self, source: Any, seed: int) -> np.ndarray:
         """(size, size, 3) uint8; errors as those of `decode`."""
         if self.augment == "none":

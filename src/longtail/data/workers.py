@@ -28,7 +28,6 @@ Job = Sequence[tuple[Any, int]]
 """Source and seed of each image of a batch."""
 BATCHES_AHEAD = 4
 IMAGES_AT_ONCE = 8
-PRELOADED = ["longtail.data.workers", "torchvision.transforms.v2", "timm.data.auto_augment"]
 
 
 class Drawn(NamedTuple):
@@ -63,7 +62,7 @@ def draw_batches(draw: Draw, jobs: Iterable[Job], workers: int) -> Iterator[Draw
                 drawn = _draw_all(draw, job)
             yield _batch([drawn])
         return
-    with _pool(workers) as pool:
+    with _pool(workers, (__name__, *getattr(draw, "modules", ()))) as pool:
 
         def begin(job: Job) -> list["Future[list[np.ndarray | Exception]]"]:
             return [
@@ -112,9 +111,9 @@ def _draw_all(draw: Draw, job: Job) -> list[np.ndarray | Exception]:
     return drawn
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+def _pool(workers: int, modules: tuple[str, ...]) -> ProcessPoolExecutor:
     try:
-        return ProcessPoolExecutor(workers, mp_context=_context(), initializer=_begin)
+        return ProcessPoolExecutor(workers, mp_context=_context(modules), initializer=_begin)
     except OSError as error:
         raise OSError(
             f"`workers`: processes could not be started ({error.strerror or error}). Enlarge /dev/shm (docker run "
@@ -123,11 +122,12 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 @cache
-def _context() -> BaseContext:
+def _context(modules: tuple[str, ...]) -> BaseContext:
+    """Processes that are forked from a server, which imports the modules once, when it starts."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    context.set_forkserver_preload(list(modules))
     return context
 
 
