@@ -163,42 +163,47 @@ def test_who_stops_early_leaves_no_worker_behind(folder):
     assert not multiprocessing.active_children()
 
 
-def run_apart(code, *arguments, prefix=()):
-    return subprocess.run(
-        [*prefix, sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120
-    )
-
-
 STREAM = """
-import sys, time
+import multiprocessing, os, signal, sys
 from pathlib import Path
 from longtail.data.file_augmentation import TrainingImage
 from longtail.data.workers import draw_batches
 if __name__ == "__main__":
     jobs = ([(sys.argv[1], seed) for seed in range(8)] for _ in range(20))
     try:
-        stream = draw_batches(TrainingImage("light", 224, 224), jobs, 2)
-        drawn = next(stream)
-        import multiprocessing
-        print(*[child.pid for child in multiprocessing.active_children()], flush=True)
-        print("sum", drawn.images.sum(), "/dev/shm/torch_" in Path("/proc/self/maps").read_text(), flush=True)
-        if sys.argv[2] == "killed":
-            import os, signal
-            os.kill(os.getpid(), signal.SIGKILL)
+        drawn = next(draw_batches(TrainingImage("light", 224, 224), jobs, 2))
     except OSError as error:
-        print("error", error)
+        sys.exit(str(error))
+    print(*[child.pid for child in multiprocessing.active_children()])
+    print(drawn.images.shape, "/dev/shm/torch_" in Path("/proc/self/maps").read_text(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_workers_end_with_the_process_that_is_killed(folder):
-    done = run_apart(STREAM, str(folder / "a/0.jpg"), "killed")
-    assert done.returncode == -signal.SIGKILL
-    workers = list(map(int, done.stdout.splitlines()[0].split()))
-    assert workers
+def in_a_process(prefix, file):
+    command = [*prefix, sys.executable, "-c", STREAM, str(file)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def with_shared_memory(size):
+    """What begins a command that sees a /dev/shm of this size; nothing where the system does not let us."""
+    mount = f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"'
+    prefix = ["unshare", "--mount", "--map-root-user", "sh", "-c", mount, "sh"]
+    if not shutil.which("unshare") or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        return []
+    return prefix
+
+
+def test_workers_need_no_shared_memory_and_end_with_the_process_that_is_killed(folder):
+    done = in_a_process(with_shared_memory("64k"), folder / "a/0.jpg")  # a batch has 1.2 MB
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    workers, drawn = done.stdout.splitlines()
+    assert drawn == "(8, 224, 224, 3) False"
     until = time.monotonic() + 20
-    while any(map(is_running, workers)) and time.monotonic() < until:
+    while any(map(is_running, workers.split())) and time.monotonic() < until:
         time.sleep(0.05)
-    assert not any(map(is_running, workers))
+    assert workers
+    assert not any(map(is_running, workers.split()))
 
 
 def is_running(process):
@@ -208,23 +213,10 @@ def is_running(process):
         return False
 
 
-def with_shared_memory(size):
-    """What begins a command that sees a /dev/shm of this size; skips where the system does not let us."""
-    own = ["unshare", "--mount", "--map-root-user"]
-    mount = f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"'
-    prefix = [*own, "sh", "-c", mount, "sh"]
-    if not shutil.which("unshare") or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+def test_a_shared_memory_that_is_full_is_said(folder):
+    prefix = with_shared_memory("4k")
+    if not prefix:
         pytest.skip("this system lets us mount no /dev/shm of our own")
-    return prefix
-
-
-def test_a_small_shared_memory_is_enough(folder):
-    done = run_apart(STREAM, str(folder / "a/0.jpg"), "", prefix=with_shared_memory("64k"))  # a batch has 1.2 MB
-    assert "sum" in done.stdout, done.stderr
-    assert "False" in done.stdout
-
-
-def test_no_shared_memory_at_all_is_said(folder):
-    done = run_apart(STREAM, str(folder / "a/0.jpg"), "", prefix=with_shared_memory("4k"))
-    assert "`workers`: processes could not be started (No space left on device). Enlarge /dev/shm" in done.stdout
-    assert "--workers 0" in done.stdout
+    said = in_a_process(prefix, folder / "a/0.jpg").stderr
+    assert "`workers`: processes could not be started (No space left on device). Enlarge /dev/shm" in said
+    assert "--workers 0" in said

@@ -41,7 +41,8 @@ class OptimiserConfig(DataConfig):
     """Decay of an exponential moving average of the weights, such as 0.999; the averaged weights are evaluated and
     kept. 0 keeps no average."""
     accumulate: int = 1
-    """Parts into which each batch is divided to save memory; their gradients are summed before the step."""
+    """Parts into which each batch is divided to save memory; their gradients are summed before the step. A loss that
+    learns sees each sample once, part by part."""
     clip_norm: float | None = None
     """Largest norm of the gradient of all parameters together; None does not clip."""
 

@@ -1,0 +1,28 @@
+"""Fine-tunes with workers and kills itself: `finetuning_killed.py DATA OUT WORKERS STEPS`; 0 steps come to the end."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from longtail.training import run_experiment
+from training.killed_runs import KillAfter
+from training.own import finetune_config
+
+
+def config(**settings):
+    """Everything that has a state of its own."""
+    return finetune_config(
+        **{"epochs": 3, "augment": "trivial", "ema": 0.9, "accumulate": 2, "clip_norm": 1.0, "mixing": "mixup"}
+        | settings
+    )
+
+
+def train(data, out, workers=0, steps=0):
+    callbacks = [KillAfter(steps)] if steps else []
+    settings = {"checkpoint_seconds": 0, "callbacks": callbacks, "resume": True}
+    return run_experiment(config(workers=workers), data=data, out=out, **settings)
+
+
+if __name__ == "__main__":
+    train(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
