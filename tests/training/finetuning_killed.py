@@ -1,4 +1,4 @@
-"""Fine-tunes with workers and kills itself: `finetuning_killed.py DATA OUT WORKERS STEPS`; 0 steps come to the end."""
+"""Fine-tunes: `finetuning_killed.py DATA OUT WORKERS STEPS …`; it kills itself after STEPS, where these are not 0."""
 
 import sys
 from pathlib import Path
@@ -25,4 +25,6 @@ def train(data, out, workers=0, steps=0):
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    data, *runs = sys.argv[1:]
+    for out, workers, steps in zip(runs[::3], runs[1::3], runs[2::3], strict=True):
+        train(Path(data), Path(out), int(workers), int(steps))

@@ -51,13 +51,16 @@ def test_killed_with_two_workers_it_ends_as_if_it_had_not_been(photographs, whol
 def test_two_processes_with_a_worker_each_end_as_if_they_had_not_been_killed(photographs, tmp_path):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", SCRIPT]
 
-    def run(name, workers, steps):
-        command = [*launch, str(photographs), str(tmp_path / name), str(workers), str(steps)]
+    def run(*runs):
+        command = [*launch, str(photographs), *map(str, runs)]
         return subprocess.run(command, env=ALONE, capture_output=True, text=True, check=False)
 
-    whole, killed, resumed = run("whole", 0, 0), run("run", 1, 4), run("run", 1, 0)
-    assert whole.returncode == resumed.returncode == 0, whole.stderr + resumed.stderr
+    killed = run(tmp_path / "whole", 0, 0, tmp_path / "run", 1, 4)
     assert killed.returncode != 0
+    assert RunFolder.open(tmp_path / "whole").result is not None, killed.stderr
+    assert RunFolder.open(tmp_path / "run").result is None
+    resumed = run(tmp_path / "run", 1, 0)
+    assert resumed.returncode == 0, resumed.stderr
     assert RunFolder.open(tmp_path / "run").header["config"]["processes"] == 2
     assert_same_end(tmp_path / "run", tmp_path / "whole")
 

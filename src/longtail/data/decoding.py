@@ -194,7 +194,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
             image = image.convert("LA")
         colours = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
 
 
 def _from_numbers(values: np.ndarray) -> Image.Image:
