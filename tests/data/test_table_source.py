@@ -204,6 +204,21 @@ def test_what_is_no_table_of_labels_is_one_clear_line(tmp_path, content, message
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "expected", "said"),
+    [
+        ("x;z;label\n1,5;-2;a\n3;,5;a\n4;0;b\n", [[1.5, -2], [3, 0.5], [4, 0]], True),
+        ("x\tz\tlabel\n1,5\t1e3\ta\n3\t2,5e-1\ta\n4\t0\tb\n", [[1.5, 1000], [3, 0.25], [4, 0]], True),
+        ("x;z;label\n1.5;-2;a\n3;.5;a\n4;0;b\n", [[1.5, -2], [3, 0.5], [4, 0]], False),
+        ('x;z;"a, b, c";label\n1;2;3;a\n3;1;2;a\n4;0;0;b\n', [[1, 2, 3], [3, 1, 2], [4, 0, 0]], False),
+    ],
+)
+def test_a_decimal_comma_is_read_where_the_separator_is_another(tmp_path, content, expected, said):
+    parts = read_data(write(tmp_path / "t.csv", content))
+    np.testing.assert_array_equal(parts.train.features, expected)
+    assert any("numbers have a decimal comma" in note for note in parts.notes) == said
+
+
 def test_text_is_no_feature(tmp_path):
     parts = read_data(write(tmp_path / "t.csv", "text,category\nhello you,a\nbye,b\nhello,a\n"))
     assert parts.train.kind == "labels"

@@ -1,6 +1,9 @@
+import dataclasses
+import json
 import sys
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -31,7 +34,17 @@ def test_the_file_decides_as_network_and_fix_do(run, tmp_path, capsys):
     fix = fix_of(10)
     command = ["export", str(run.path), "--onnx", str(tmp_path / "net.onnx")]
     assert main([*command, "--fix", str(fix.save(tmp_path / "fix.json"))]) == 0
-    assert "uint8 (N, 1, 8, 8)" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "uint8 (N, 1, 8, 8)" in shown
+    assert "classes matched by name: 0, 1, 2" in shown
+    metadata = {entry.key: json.loads(entry.value) for entry in onnx.load(tmp_path / "net.onnx").metadata_props}
+    assert metadata["longtail.class_names"] == list(fix.class_names)
+    assert metadata["longtail.fix"] == json.loads((tmp_path / "fix.json").read_text())
+    assert metadata["longtail.preprocessing"] == {
+        "input_shape": [1, 8, 8],
+        "mean": list(digits_lt().mean),
+        "std": list(digits_lt().std),
+    }
     test = load_splits(digits_lt(), None, torch.device("cpu")).test
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     got = session.run(None, {"images": test.images.numpy()})[0]
@@ -41,6 +54,24 @@ def test_the_file_decides_as_network_and_fix_do(run, tmp_path, capsys):
     assert (got.argmax(1) == fix.predict(logits).numpy()).all()
     assert main(command) == 2
     assert "--onnx must not exist yet" in capsys.readouterr().err
+
+
+def test_the_fix_is_matched_to_the_run_by_name(run, tmp_path, capsys):
+    names = tuple("9876543210")
+    fix = dataclasses.replace(fix_of(10), class_names=names)
+    fix.save(tmp_path / "fix.json")
+    assert main(["export", str(run.path), "--onnx", str(tmp_path / "n.onnx"), "--fix", str(tmp_path / "fix.json")]) == 0
+    test = load_splits(digits_lt(), None, torch.device("cpu")).test
+    got = onnxruntime.InferenceSession(tmp_path / "n.onnx").run(None, {"images": test.images.numpy()})[0]
+    with torch.no_grad():
+        logits = trained_network(run)(test.as_input(test.images)).numpy()
+    assert [names[place] for place in fix.predict(logits[:, ::-1].copy())] == [str(digit) for digit in got.argmax(1)]
+    fruit = dataclasses.replace(fix, class_names=("apple", *names[1:]))
+    fruit.save(tmp_path / "fruit.json")
+    command = ["export", str(run.path), "--onnx", str(tmp_path / "no.onnx"), "--fix", str(tmp_path / "fruit.json")]
+    assert main(command) == 2
+    assert "names no classes" in capsys.readouterr().err
+    assert not (tmp_path / "no.onnx").exists()
 
 
 def test_without_a_fix_and_for_coloured_images(tmp_path):
@@ -73,7 +104,7 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("fix", "message"),
     [
-        (fix_of(4), "must end with an nn.Linear of 4 outputs"),
+        (fix_of(4), "10. It has 4: 0, 1, 2, 3"),
         (fix_of(10, cost=1 - np.eye(10)), "decides by costs, which no linear layer does"),
     ],
 )

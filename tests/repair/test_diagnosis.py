@@ -201,7 +201,9 @@ def test_probabilities_are_diagnosed_as_their_logits_are():
     np.testing.assert_array_equal(one.fix.predict(logits), other.fix.predict(probability))
     with pytest.raises(ValueError, match="`logits` must be logits, but their rows sum to 1"):
         diagnose(probability, target)
-    with pytest.raises(ValueError, match="`logits` must be probabilities, as `kind` says"):
+    with pytest.raises(
+        ValueError, match="`logits` must hold probabilities, at least 0 and of sum 1. The smallest number is -"
+    ):
         diagnose(logits, target, kind="probabilities")
 
 

@@ -1,32 +1,38 @@
 """`longtail fix PREDICTIONS`."""
 
-import dataclasses
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import tyro
 
 from longtail.cli.diagnosis_text import print_diagnosis
 from longtail.cli.passes import Passes
-from longtail.repair import Diagnosis, diagnose
-from longtail.repair.predictions import Predictions, load_predictions
+from longtail.repair import Diagnosis, read_predictions
+from longtail.repair.diagnose_predictions import diagnose_predictions
 
 Kind = Literal["logits", "probabilities"]
 MetricName = Literal["balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost"]
 
 
 def fix(
-    predictions: tyro.conf.Positional[Path],
+    predictions: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PREDICTIONS")],
     *,
-    labels: Path | None = None,
+    labels: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
     kind: Kind = "logits",
     part: str = "validation",
+    class_names: Annotated[str | None, tyro.conf.arg(metavar="A,B,C|FILE")] = None,
+    classes: Annotated[str | None, tyro.conf.arg(metavar="PATTERN")] = None,
+    ignore: Annotated[str, tyro.conf.arg(metavar="A,B,C")] = "",
+    label: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
+    weight: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
+    group: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
+    id: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
     metric: MetricName = "balanced-accuracy",
     prior: Annotated[str, tyro.conf.arg(metavar="uniform|train|here|FILE")] = "uniform",
-    counts: Path | None = None,
-    cost: Path | None = None,
+    counts: Annotated[Path | None, tyro.conf.arg(metavar="FILE|DATA")] = None,
+    cost: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     out: Path = Path("fix.json"),
     report: str | None = None,
     folds: int = 5,
@@ -38,47 +44,57 @@ def fix(
     data that the fit has not seen.
 
     Args:
-        predictions: An npz or pt file with logits (or probabilities) and target, a csv or parquet file with a column
-            label and one a class, an npy file of scores (with --labels), or a run folder.
-        labels: An npy file of labels, for scores in an npy file.
+        predictions: Tables (csv, tsv, jsonl, parquet; gz too) with a column of labels and one of scores a class; npz or
+            pt files with logits (or probabilities) and target; npy files of scores (with --labels); patterns of files;
+            - for a table on standard input; or a run folder.
+        labels: File of the labels, where the predictions hold none: npy, one label a line, JSON, or a table.
         kind: What the scores are; it is not guessed.
         part: Of a run folder, the set to judge by.
+        class_names: The names of the classes in the order that is wanted: a,b,c, or a file with a name a line.
+        classes: The columns of the classes as a pattern with one *, which stands for the name: 'prob_*'.
+        ignore: Columns to leave out, with commas between them; patterns are allowed.
+        label: The column of the labels.
+        weight: The column of the sample weights.
+        group: The column of the groups.
+        id: The column of identifiers, which is left out.
         metric: The metric to optimise.
         prior: For the metrics accuracy and cost, how often classes will come: all alike, as in training (needs counts),
-            as in these predictions, or a file of one number a line, in the order of the classes.
-        counts: A file of training samples, one number a line, in the order of the classes, where the predictions do not
-            hold them.
-        cost: For the metric cost, a file of numbers with blanks or commas between them: a row for each class, a column
-            for what it is taken for, both in the order of the classes (of a table that of its columns).
+            as in these predictions, or a file as for --counts.
+        counts: Training samples of each class, by name: JSON, or a CSV of two columns (name, count); numbers alone are
+            taken in the order of the classes. Or the training data themselves: a folder of class folders, a table.
+        cost: For the metric cost, what it costs to take a class (row) for another (column): a CSV with the names in the
+            first row and the first column, or nested JSON; numbers alone are taken in the order of the classes.
         out: The file to write; it must not exist.
         report: The HTML report to write, which must not exist, or "none". By default it stands beside --out.
         folds: Parts of the data, at least 3; each is judged by fits on the others.
         seed: Of folds and bootstrap.
     """
+    if not predictions:
+        raise ValueError("PREDICTIONS must name a file, a pattern of files or a run folder; - is standard input.")
     _check_new("--out", out)
     report_path = _report_path(report, out)
-    loaded = load_predictions(predictions, labels=labels, kind=kind, part=part)
-    if counts is not None:
-        loaded = dataclasses.replace(loaded, class_counts=_numbers("--counts", counts).ravel())
+    loaded = read_predictions(
+        predictions,
+        labels=labels,
+        kind=kind,
+        part=part,
+        class_names=class_names,
+        classes=classes,
+        ignore=ignore,
+        label=label,
+        weight=weight,
+        group=group,
+        id=id,
+        counts=counts,
+    )
     with Passes() as passes:
-        diagnosis = diagnose(
-            loaded.logits,
-            loaded.target,
-            metric=metric,
-            prior=_prior(prior, loaded),
-            cost=None if cost is None else _numbers("--cost", cost),
-            class_counts=loaded.class_counts,
-            class_names=loaded.class_names,
-            groups=loaded.groups,
-            sample_weight=loaded.sample_weight,
-            folds=folds,
-            seed=seed,
-            progress=passes,
+        diagnosis = diagnose_predictions(
+            loaded, metric=metric, prior=prior, cost=cost, folds=folds, seed=seed, progress=passes
         )
-    fix_of_kind = dataclasses.replace(diagnosis.fix, takes=loaded.kind, floor=loaded.floor)
-    diagnosis = dataclasses.replace(diagnosis, fix=fix_of_kind)
+    for note in diagnosis.fix.evidence["notes"]:
+        print(f"note: {note}", file=sys.stderr)
     print_diagnosis(diagnosis)
-    if predictions.is_dir() and part == "test":
+    if Path(predictions[0]).is_dir() and part == "test":
         print("warning: fitted and evaluated on the test set; it is no longer held out")
     print(f"fix: {diagnosis.fix.save(out)}")  # before the report: a full disk loses only the figures
     if report_path is not None:
@@ -103,31 +119,12 @@ def _check_new(option: str, path: Path) -> None:
         raise FileNotFoundError(f"{option} must lie in a folder that exists and can be written to. Got {path}.")
 
 
-def _write_report(found: Diagnosis, predictions: Path, path: Path) -> None:
+def _write_report(found: Diagnosis, predictions: tuple[str, ...], path: Path) -> None:
     try:
         from longtail.reports import fix_page
     except ModuleNotFoundError as error:
         print(f"no report: {error}")
         return
-    print(f"report: {fix_page(found, predictions.name).save(path)}")
-
-
-def _prior(text: str, loaded: Predictions) -> str | np.ndarray:
-    if text == "uniform":
-        return text
-    if text == "here":
-        here = np.bincount(loaded.target, minlength=loaded.logits.shape[1])
-        return np.asarray(here / here.sum())
-    if text == "train":
-        if loaded.class_counts is None:
-            raise ValueError("--prior train needs class_counts in the predictions, or --counts. There are none.")
-        counts = np.asarray(loaded.class_counts, dtype=np.float64)
-        return np.asarray(counts / counts.sum())
-    return _numbers("--prior, where not uniform, train or here,", Path(text)).ravel()
-
-
-def _numbers(option: str, path: Path) -> np.ndarray:
-    try:
-        return np.loadtxt(path.read_text().replace(",", " ").splitlines(), ndmin=2)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{option} must be a file of numbers. Got {path}: {error}") from None
+    name = Path(predictions[0]).name
+    title = name if len(predictions) == 1 else f"{name} and {len(predictions) - 1} more"
+    print(f"report: {fix_page(found, title).save(path)}")

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from longtail.export.class_matching import match_classes
+from longtail.export.extra import of_the_extra
+from longtail.export.metadata import write_metadata
 from longtail.repair import Fix
 from longtail.transforms import normalise
 from longtail.whole_file import write_whole
@@ -45,12 +48,16 @@ def export_onnx(
     mean: Sequence[float],
     std: Sequence[float],
     fix: Fix | None = None,
+    class_names: Sequence[str] | None = None,
+    assume_order: bool = False,
     tolerance: float = 1e-3,
 ) -> Path:
     """Write a network as ONNX.
 
     The file takes `images`, uint8 (N, C, H, W) with N free, and gives `logits`, float32 (N, classes). With a fix its
-    temperature and offsets are in the last layer's numbers: the largest logit is the decision, at no cost.
+    temperature and offsets are in the last layer's numbers: the largest logit is the decision, at no cost. The file's
+    metadata hold the class names, the fix and the preprocessing, each as JSON (`longtail.class_names`, `longtail.fix`,
+    `longtail.preprocessing`).
 
     Args:
         network: from normalised images to logits; `longtail.training.trained_network` has one.
@@ -59,11 +66,14 @@ def export_onnx(
         mean: C values that were subtracted from channels in [0, 1].
         std: C values that these were divided by.
         fix: what `longtail fix` found; it must be foldable.
+        class_names: in the order of the logits; the fix is matched to them by name.
+        assume_order: take the classes of the fix to be in the order of the logits where either has no names.
         tolerance: how far onnxruntime's logits may lie from PyTorch's, on random images.
 
     Raises:
         ModuleNotFoundError: onnx, onnxscript or onnxruntime is missing.
-        ValueError: a fix that does not suit the network, or a file that computes something else; nothing is left then.
+        ValueError: a fix of other classes or that does not suit the network, or a file that computes something else;
+            nothing is left then.
 
     Example:
         >>> from longtail.models import CifarResNet
@@ -71,13 +81,11 @@ def export_onnx(
         >>> export_onnx(network, folder / "net.onnx", image_shape=(1, 8, 8), mean=[0.3], std=[0.3]).name
         'net.onnx'
     """
-    try:
-        import onnxruntime
-        import onnxscript  # noqa: F401 - the exporter asks for it when it is too late for a clear message
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"The export needs {error.name}: install longtail with its extra `export`", name=error.name
-        ) from error
+    onnx, onnxruntime, _ = map(of_the_extra, ("onnx", "onnxruntime", "onnxscript"))  # the exporter needs the third
+    if fix is not None:
+        classes = len(fix.class_names) if class_names is None else len(class_names)
+        fix, _ = match_classes(fix, classes, class_names, "the network", assume_order=assume_order)
+        class_names = fix.class_names
     model = _FromBytes(network if fix is None else fix.fold_into(network), mean, std).eval()
     images = torch.randint(0, 256, (TRIED, *image_shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     program = torch.onnx.export(
@@ -93,7 +101,9 @@ def export_onnx(
         written = Path(folder) / "model.onnx"
         assert program is not None
         program.save(str(written))
-        content = written.read_bytes()
+        described = onnx.load(written)
+    write_metadata(described, class_names, fix, {"input_shape": image_shape, "mean": mean, "std": std})
+    content = described.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = model(images).numpy()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from longtail.arguments import check_labels, from_numpy
 from longtail.posthoc.blocks import row_blocks
+from longtail.posthoc.probability_rows import look_like_probabilities
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
@@ -57,11 +58,6 @@ def _not_finite(tensor: Tensor) -> list[int] | None:
             row, column = (~part.isfinite()).nonzero()[0].tolist()
             return [block.start + row, column][-tensor.dim() :]
     return None
-
-
-def look_like_probabilities(rows: Tensor) -> bool:
-    """Whether no value is negative and each row, (N, C) or (C,), sums to 1."""
-    return bool((rows >= 0).all() and ((rows.double().sum(-1) - 1).abs() < 1e-3).all())
 
 
 def as_features(features: np.ndarray | Tensor, size: int | None = None) -> Tensor:

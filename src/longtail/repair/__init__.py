@@ -14,15 +14,18 @@ from longtail.repair.diagnosis import diagnose
 from longtail.repair.findings import Diagnosis
 from longtail.repair.fix import Fix
 from longtail.repair.metrics import METRICS, make_metric
+from longtail.repair.predictions import Predictions, read_predictions
 from longtail.repair.prior_shift import PriorEstimate, estimate_prior
 
 __all__ = [
     "METRICS",
     "Diagnosis",
     "Fix",
+    "Predictions",
     "PriorEstimate",
     "diagnose",
     "estimate_prior",
     "fit_calibration",
     "make_metric",
+    "read_predictions",
 ]

@@ -1,5 +1,7 @@
 """Probabilities that mean something: calibrated under a prior that is named."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -10,6 +12,20 @@ SMALLEST = 1e-30
 WIDEST = 6.0  # of the logarithm of the scale
 FIRST = 2.0  # the same where the search begins: T = 1, unless logits are so far apart that nothing has a slope there
 NUMBERS_ENOUGH = 2**26  # logits that a calibration looks at: many passes, and more of them would not change it
+
+
+class FittedCalibration(NamedTuple):
+    """Probabilities softmax(z / temperature + offset).
+
+    Attributes:
+        temperature: T > 0.
+        offset: (C,).
+        at_limit: whether T is the smallest or the largest that is tried, so that the best may lie beyond.
+    """
+
+    temperature: float
+    offset: np.ndarray
+    at_limit: bool
 
 
 def fit_calibration(
@@ -33,12 +49,13 @@ def fit_calibration(
     Source: bias-corrected temperature scaling, Alexandari et al., "Maximum Likelihood with Bias-Corrected Calibration
     is Hard-To-Beat at Label Shift Adaptation", ICML 2020; the weights are ours.
     """
-    return calibrated(Samples.of(logits, target), prior, decision)
+    fitted = calibrated(Samples.of(logits, target), prior, decision)
+    return fitted.temperature, fitted.offset
 
 
 def calibrated(
     samples: Samples, prior: np.ndarray, decision: np.ndarray | None = None, step: str = "calibration"
-) -> tuple[float, np.ndarray]:
+) -> FittedCalibration:
     """`fit_calibration`, as a stream; of more than `NUMBERS_ENOUGH` logits on a part, drawn alike from all classes."""
     samples = samples.thinned(NUMBERS_ENOUGH)
     counts = np.bincount(samples.target, minlength=samples.num_classes)
@@ -71,11 +88,12 @@ def calibrated(
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     temperature = spread * float((-log_scale.detach().clamp(-WIDEST, WIDEST)).exp())
+    at_limit = bool(log_scale.detach().abs() >= WIDEST)
     if decision is not None:
-        return temperature, decision / temperature
+        return FittedCalibration(temperature, decision / temperature, at_limit)
     learnt = offset.detach().numpy().copy()
     learnt[counts == 0] = learnt[counts > 0].mean()
-    return temperature, learnt - learnt.mean()
+    return FittedCalibration(temperature, learnt - learnt.mean(), at_limit)
 
 
 def prior_weight(target: np.ndarray, prior: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:

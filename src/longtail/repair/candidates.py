@@ -122,7 +122,8 @@ def _least_cost(samples: Samples, splits: Splits, metric: Metric) -> list[LeastC
     assert isinstance(metric, ExpectedCost)
     prior = metric.prior(samples.num_classes)
     parts = (samples.where(seen) for seen in splits.sees[:, splits.fold])
-    return [LeastCost(*calibrated(part, prior, step="calibration for costs"), metric.cost) for part in parts]
+    fits = [calibrated(part, prior, step="calibration for costs") for part in parts]
+    return [LeastCost(fitted.temperature, fitted.offset, metric.cost) for fitted in fits]
 
 
 def rebalancing_offsets(samples: Samples, splits: Splits, metric: Metric, *, converge: bool) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What is wrong with a trained model, what would help, and a verdict: from saved predictions alone."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from longtail.arguments import check_choice, check_fraction, check_integer
 from longtail.metrics import CalibrationErrors
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc.fixed_point import NoFixedPointError
+from longtail.repair.by_name import costs_in_class_order, in_class_order
 from longtail.repair.calibration import NUMBERS_ENOUGH, SMALLEST, calibrated, prior_weight, probabilities
 from longtail.repair.candidates import Candidate, LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
@@ -21,6 +22,7 @@ from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, a
 from longtail.repair.judge import Judge
 from longtail.repair.metrics import Metric, make_metric, recalls
 from longtail.repair.samples import Progress, Samples
+from longtail.repair.suspicions import AT_LIMIT, decisions_and_fingerprints, suspicions
 from longtail.repair.verdict import summary_of, verdict_of
 
 KEEP = "the model as it is"
@@ -34,9 +36,9 @@ def diagnose(
     *,
     kind: str = "logits",
     metric: str = "balanced-accuracy",
-    prior: str | np.ndarray | Tensor | list[float] = "uniform",
-    cost: np.ndarray | None = None,
-    class_counts: Tensor | np.ndarray | Sequence[float] | None = None,
+    prior: str | np.ndarray | Tensor | list[float] | Mapping[str, float] = "uniform",
+    cost: np.ndarray | Mapping[str, Mapping[str, float]] | None = None,
+    class_counts: Tensor | np.ndarray | Sequence[float] | Mapping[str, float] | None = None,
     class_names: Sequence[str] | None = None,
     groups: np.ndarray | Sequence[object] | None = None,
     sample_weight: np.ndarray | Sequence[float] | None = None,
@@ -56,9 +58,10 @@ def diagnose(
         target: (N,) class indices.
         kind: "logits" or "probabilities": what the scores are. The fix takes the same.
         metric: one of `longtail.repair.METRICS`.
-        prior: for the metrics "accuracy" and "cost": how often classes will come.
-        cost: (C, C) for the metric "cost": row c, column j is what it costs to take class c for class j.
-        class_counts: (C,) training samples of each class, if known.
+        prior: for the metrics "accuracy" and "cost": how often classes will come; a mapping goes by name.
+        cost: (C, C) for the metric "cost": row c, column j is what it costs to take class c for class j; or a mapping
+            of names to mappings.
+        class_counts: (C,) training samples of each class, if known; a mapping goes by name.
         class_names: (C,); by default 0, 1, ….
         groups: (N,) samples of one group stay together; at least three groups.
         sample_weight: (N,) above 0: how much each sample counts, in fits and in scores.
@@ -90,6 +93,12 @@ def diagnose(
     samples = as_samples(logits, target, sample_weight, progress)
     y, num_classes = samples.target, samples.num_classes
     names = as_names(class_names, num_classes)
+    if isinstance(class_counts, Mapping):
+        class_counts = in_class_order("class_counts", class_counts, names)
+    if isinstance(prior, Mapping):
+        prior = in_class_order("prior", prior, names)
+    if isinstance(cost, Mapping):
+        cost = costs_in_class_order(cost, names)
     counts = as_counts(class_counts, num_classes)
     aim = make_metric(metric, num_classes, prior, cost)
     g = as_groups(groups, len(samples))
@@ -98,7 +107,7 @@ def diagnose(
     if not (aim.prior(num_classes)[seen > 0] > 0).any():
         raise ValueError("`prior` must be above 0 for a class that has samples here. All of its mass is on others.")
     rules = candidates(aim, counts)
-    raw = np.concatenate([block.argmax(1) for _, block in samples.blocks("the model as it is")])
+    raw, fingerprint = decisions_and_fingerprints(samples)
     parts = class_groups(counts, seen)
     judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), seed, g)
     outcomes, fits = _cross_fitted(rules, samples, splits, aim, judge)
@@ -122,6 +131,7 @@ def diagnose(
         worst=_worst(y, judge.raw, names, num_classes),
         by_class=_by_class(y, (judge.raw, fits[best.name].predicted), seen if counts is None else counts),
         samples=len(y),
+        warnings=suspicions(y, raw, fingerprint, names, g) + ((AT_LIMIT,) if calibration.at_limit else ()),
     )
 
 
@@ -170,7 +180,7 @@ def _fix(
     decision = offset if metric.decides_by_probability else None
     temperature, probability_offset = 1.0, offset if decision is not None else np.zeros(len(prior))
     if calibration.helps:
-        temperature, probability_offset = calibrated(samples, prior, decision)
+        temperature, probability_offset, _ = calibrated(samples, prior, decision)
     positive = np.maximum(prior, LEAST_PRIOR)  # its logarithm is asked for where another prior takes its place
     return Fix(
         offset=offset,
@@ -212,7 +222,9 @@ def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: Cross
         before.add(probabilities(logits, 1.0, np.zeros(part.num_classes)), target, own)
         for number in np.unique(folds):
             rows = folds == number
-            after.add(probabilities(logits[rows], *fits[number]), target[rows], own[rows])
+            fitted_here = fits[number]
+            confidence = probabilities(logits[rows], fitted_here.temperature, fitted_here.offset)
+            after.add(confidence, target[rows], own[rows])
     return Calibration(
         (before.top_label, after.top_label),
         (before.class_wise, after.class_wise),
@@ -220,6 +232,7 @@ def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: Cross
         len(part),
         after.top_label <= before.top_label,
         (before.reliability, after.reliability),
+        any(own.at_limit for own in fits),
     )
 
 

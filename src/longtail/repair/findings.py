@@ -58,6 +58,7 @@ class Calibration:
         samples: on how many it was fitted and measured.
         helps: whether it makes the error of the most probable class no larger; else probabilities stay as they are.
         reliability: (B, 3) each: mean confidence, share that was right, share of the samples.
+        at_limit: whether the temperature is the smallest or the largest that is tried.
     """
 
     top_label: tuple[float, float]
@@ -66,6 +67,7 @@ class Calibration:
     samples: int
     helps: bool
     reliability: tuple[np.ndarray, np.ndarray]
+    at_limit: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,7 @@ class Diagnosis:
         worst: the classes of the lowest recall: (class, recall, samples, times that it is predicted).
         by_class: what happens to each class.
         samples: N.
+        warnings: what looks wrong with the predictions, to be read before the verdict.
     """
 
     metric: str
@@ -116,3 +119,4 @@ class Diagnosis:
     worst: tuple[tuple[str, float, int, int], ...]
     by_class: ByClass
     samples: int
+    warnings: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """The small file that is served: offsets, temperature, class names, the metric and the evidence."""
 
 import copy
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 from longtail.arguments import as_prior
 from longtail.plain_json import to_json
 from longtail.posthoc.folding import check_foldable, folded
-from longtail.posthoc.inputs import Array, as_logits, decisions, like, look_like_probabilities
+from longtail.posthoc.inputs import Array, as_logits, decisions, like
+from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
 from longtail.posthoc.saved import number_within, numbers, read_saved
 from longtail.whole_file import write_whole
 
@@ -67,6 +69,35 @@ class Fix:
     takes: str = "logits"
     floor: float = 1e-30
 
+    @classmethod
+    def from_predictions(cls, source: Any, **options: Any) -> "Fix":
+        """The fix of predictions in any form, such as `Fix.from_predictions(trainer.predict(validation))`.
+
+        Args:
+            source: labelled predictions on data that the model was not trained on, as `read_predictions` takes them.
+            options: those of `read_predictions` (`kind`, `class_names`, `counts`, …) and of `diagnose` (`metric`,
+                `prior`, `cost`, `folds`, …).
+
+        Returns:
+            What `longtail fix` writes. Its offset is 0 unless the verdict, `evidence["verdict"]`, is "use".
+
+        Raises:
+            ValueError, TypeError, FileNotFoundError: as `read_predictions` and `diagnose` do.
+
+        Example:
+            >>> rng = np.random.default_rng(0)
+            >>> target = rng.integers(0, 3, 900)
+            >>> logits = rng.normal(size=(900, 3)) + 2 * np.eye(3)[target] + np.array([2.0, 1.0, 0.0])
+            >>> Fix.from_predictions((logits, target), class_names=["cat", "dog", "lynx"]).evidence["verdict"]
+            'use'
+        """
+        from longtail.repair.diagnose_predictions import diagnose_predictions  # which imports this module
+        from longtail.repair.predictions import read_predictions
+
+        own = [name for name in inspect.signature(read_predictions).parameters if name in options]
+        predictions = read_predictions(source, **{name: options.pop(name) for name in own})
+        return diagnose_predictions(predictions, **options).fix
+
     def __call__(self, logits: Array) -> Array:
         """The corrected logits, z + offset, of the same kind, shape and dtype.
 
@@ -76,12 +107,12 @@ class Fix:
         Raises:
             ValueError: logits that are not finite, of another number of classes, or not what the fix takes.
         """
-        checked = self._scores(logits)
-        return like(logits, (checked.double() + self._tensor(self.offset, checked)).to(checked.dtype))
+        checked, dtype = self._scores(logits)
+        return like(logits, (checked.double() + self._tensor(self.offset, checked)).to(dtype))
 
     def predict(self, logits: Array) -> Array:
         """The decision, class indices (N,) int64; errors as in calling it."""
-        checked = self._scores(logits)
+        checked, _ = self._scores(logits)
         if self.cost is not None:
             probability = self._probabilities(checked, self.probability_offset)
             return like(logits, (probability @ self._tensor(self.cost, checked)).argmin(-1))
@@ -97,14 +128,14 @@ class Fix:
         Raises:
             ValueError: as in calling it; a prior that is not one.
         """
-        checked = self._scores(logits)
+        checked, dtype = self._scores(logits)
         offset = self.probability_offset
         if prior is not None:
             asked = as_prior("prior", prior, len(offset)).numpy()
             if not (asked > 0).all():
                 raise ValueError(f"`prior` must be above 0 everywhere. Got {asked.min():g}.")
             offset = offset + np.log(asked) - np.log(self.prior)
-        return like(logits, self._probabilities(checked, offset).to(checked.dtype))
+        return like(logits, self._probabilities(checked, offset).to(dtype))
 
     def fold_into(self, module: nn.Module, layer: str | None = None) -> nn.Module:
         """A copy of a model whose last linear layer holds temperature and offset: W / T and (b + offset) / T.
@@ -201,17 +232,23 @@ class Fix:
             floor=number_within(content, "floor", 0.0, 1.0, path) if "floor" in content else 1e-30,
         )
 
-    def _scores(self, given: Array) -> Tensor:
+    def _scores(self, given: Array) -> tuple[Tensor, torch.dtype]:
+        """Logits, of probabilities their logarithms, and the dtype of what was given."""
         checked = as_logits(given, num_classes=len(self.offset))
         if not checked.numel():
-            return checked
+            return checked, checked.dtype
         summing = look_like_probabilities(checked)
         if self.takes == "logits":
             summing = summing and checked.dim() == 2 and len(checked) >= NO_CHANCE  # one image's logits may sum to 1
         if summing != (self.takes == "probabilities"):
             known = "sum to 1" if self.takes == "logits" else "do not sum to 1"
             raise ValueError(f"`logits` must be {self.takes}, which this fix was made from. Their rows {known}.")
-        return checked.clamp(min=self.floor).log() if self.takes == "probabilities" else checked
+        if self.takes == "logits":
+            return checked, checked.dtype
+        exact = checked.to(torch.promote_types(checked.dtype, torch.float32))
+        total = exact.sum(-1, keepdim=True)
+        rounded = (total - 1).abs() >= EXACT
+        return torch.where(rounded, exact / total, exact).clamp(min=self.floor).log(), checked.dtype
 
     def _probabilities(self, logits: Tensor, offset: np.ndarray) -> Tensor:
         centred = logits.double() - logits.double().amax(-1, keepdim=True)  # or a small T would make them overflow

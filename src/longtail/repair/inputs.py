@@ -1,5 +1,6 @@
 """What a diagnosis asks of its inputs."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,9 +9,11 @@ from torch import Tensor
 
 from longtail.arguments import as_class_counts
 from longtail.posthoc.blocks import row_blocks
-from longtail.posthoc.inputs import as_labels, as_logits, look_like_probabilities
-from longtail.repair.calibration import floor_of, log_probabilities
+from longtail.posthoc.inputs import as_labels, as_logits
+from longtail.posthoc.probability_rows import look_like_probabilities
 from longtail.repair.folds import Splits, stratified_folds
+from longtail.repair.reading.kinds import as_checked_logits, of_regular_sum, regular_sum
+from longtail.repair.reading.raw import Rows
 from longtail.repair.samples import Progress, Samples
 
 LEAST_WEIGHT = 1e-9
@@ -19,13 +22,14 @@ LEAST_WEIGHT = 1e-9
 def as_log_probabilities(probability: np.ndarray | Tensor) -> tuple[np.ndarray, float]:
     """Logarithms of probabilities (N, C), and what took the place of 0."""
     tensor = as_logits(probability)
-    if tensor.dim() != 2 or not look_like_probabilities(tensor):
-        raise ValueError(
-            "`logits` must be probabilities, as `kind` says: rows of at least 0 that sum to 1. They are not."
-        )
-    values = tensor.cpu().double().numpy()
-    floor = floor_of(values)
-    return log_probabilities(values, floor), floor
+    if tensor.dim() != 2 or not len(tensor):
+        raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
+    notes: list[str] = []
+    rows = Rows((("`logits`", len(tensor)),))
+    logits, floor = as_checked_logits(tensor.cpu().double().numpy(), "probabilities", rows, None, notes)
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
+    return logits, floor
 
 
 def as_samples(
@@ -40,6 +44,11 @@ def as_samples(
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
     if all(look_like_probabilities(tensor[part]) for part in row_blocks(*tensor.shape)):
         raise ValueError('`logits` must be logits, but their rows sum to 1: say `kind="probabilities"` if that is so.')
+    totals = {regular_sum(tensor[part].cpu().double().numpy()) for part in row_blocks(*tensor.shape)}
+    if len(totals) == 1 and None not in totals:
+        raise ValueError(
+            f"`logits` must be logits, but {of_regular_sum(totals.pop() or 0)} Then they are probabilities."
+        )
     labels = as_labels(target if isinstance(target, (np.ndarray, Tensor)) else list(target), *tensor.shape).numpy()
     if len(np.unique(labels)) < 2:
         raise ValueError(f"`target` must hold at least two classes. Got class {labels[0]} alone.")

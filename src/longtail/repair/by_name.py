@@ -1,0 +1,142 @@
+"""Classes found by name, and numbers of classes given by name: training counts, priors, costs."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from longtail.data.class_names import INTEGER, WHOLE, as_text
+
+SHOWN = 12
+BOOLEANS = {"True": "1", "False": "0"}
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names quoted, cut after twelve.
+
+    Example:
+        >>> listed(["cat", "lynx"])
+        "'cat', 'lynx'"
+    """
+    texts = [repr(str(name)) for name in names]
+    return ", ".join(texts[:SHOWN]) + (f", … ({len(texts)})" if len(texts) > SHOWN else "")
+
+
+def printable(name: str) -> str:
+    """A name as it is, or with codes in place of signs that would change what a terminal shows."""
+    return name if name.isprintable() else repr(name)[1:-1]
+
+
+def nearest(text: str, names: Iterable[str]) -> str:
+    """The three names that are spelled most like a text, quoted.
+
+    Example:
+        >>> nearest("Lynx", ["cat", "lynx"])
+        "'lynx', 'cat'"
+    """
+    spelled = {name.casefold(): name for name in names}
+    return listed(spelled[name] for name in difflib.get_close_matches(text.casefold(), list(spelled), 3, 0.0))
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """A label as it is written and, where it is a whole number such as 1.0, without its decimals."""
+    whole = WHOLE.fullmatch(text)
+    return (text,) if whole is None or whole[1] == text else (text, whole[1])
+
+
+class ClassIndex:
+    """Finds classes by name: spaces around a name and its Unicode form do not matter; all else does.
+
+    1.0 is found as 1 where all names are integers, and True as 1 where the names are 0 and 1.
+
+    Raises:
+        ValueError: two names that are the same but for spaces or their Unicode form, or an empty one.
+
+    Example:
+        >>> index = ClassIndex(["1", "2", "10"])
+        >>> index.find("2.0"), index.find("3")
+        (1, None)
+    """
+
+    def __init__(self, names: Sequence[object]) -> None:
+        self.names = tuple(map(str, names))
+        self.places: dict[str, int] = {}
+        for place, name in enumerate(names):
+            key = as_text(name)
+            if key is None or key in self.places:
+                raise ValueError(f"`class_names` must differ from each other and not be empty. Got {listed(names)}.")
+            self.places[key] = place
+        self.integers = all(INTEGER.fullmatch(key) for key in self.places)
+        self.binary = set(self.places) == {"0", "1"}
+
+    def find(self, text: str) -> int | None:
+        """The place of a class, or None."""
+        place = self.places.get(text)
+        if place is None and self.integers:
+            place = self.places.get(spellings(text)[-1])
+        if place is None and self.binary:
+            place = self.places.get(BOOLEANS.get(text, text))
+        return place
+
+
+def in_class_order(what: str, given: Mapping[Any, Any], names: Sequence[str]) -> np.ndarray:
+    """Numbers that a mapping gives by name, (C,) in the order of the classes.
+
+    Args:
+        what: the argument, for messages.
+        given: one number for each name.
+        names: (C,).
+
+    Raises:
+        ValueError: a class without a number, a name that is no class, or twice the same; no number.
+
+    Example:
+        >>> in_class_order("class_counts", {"lynx": 10, "cat": 90}, ["cat", "lynx"])
+        array([90., 10.])
+    """
+    found = _entries(what, given, names)
+    values = [_number(what, name, found[place]) for place, name in enumerate(names)]
+    return np.array(values, dtype=np.float64)
+
+
+def costs_in_class_order(given: Mapping[Any, Any], names: Sequence[str]) -> np.ndarray:
+    """Costs that a mapping of mappings gives by name, (C, C); errors as for `in_class_order`.
+
+    Example:
+        >>> costs_in_class_order({"lynx": {"cat": 5, "lynx": 0}, "cat": {"cat": 0, "lynx": 1}}, ["cat", "lynx"])
+        array([[0., 1.],
+               [5., 0.]])
+    """
+    rows = _entries("cost", given, names)
+    wrong = next((name for place, name in enumerate(names) if not isinstance(rows[place], Mapping)), None)
+    if wrong is not None:
+        raise ValueError(f"`cost` must map each class to a mapping of costs. Got no mapping for {wrong!r}.")
+    return np.stack([in_class_order(f"cost[{name!r}]", rows[place], names) for place, name in enumerate(names)])
+
+
+def _entries(what: str, given: Mapping[Any, Any], names: Sequence[str]) -> dict[int, Any]:
+    index = ClassIndex(names)
+    found: dict[int, Any] = {}
+    for name, value in given.items():
+        text = as_text(name) or ""
+        place = index.find(text)
+        if place is None:
+            raise ValueError(
+                f"`{what}` must name classes. {text!r} is none; nearest: {nearest(text, names)}. "
+                "Classes are matched by name: spell them as the predictions do."
+            )
+        if place in found:
+            raise ValueError(f"`{what}` must name each class once. {names[place]!r} stands there twice.")
+        found[place] = value
+    missing = [name for place, name in enumerate(names) if place not in found]
+    if missing:
+        raise ValueError(f"`{what}` must name every class. It lacks {listed(missing)}: add them, with 0 where so.")
+    return found
+
+
+def _number(what: str, name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{what}` must hold a number for each class. Got {value!r} for {name!r}.") from None

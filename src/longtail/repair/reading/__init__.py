@@ -1,0 +1,1 @@
+"""How predictions are read: files and objects, roles of columns, labels by name, kinds of scores."""

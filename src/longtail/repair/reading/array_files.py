@@ -1,0 +1,106 @@
+"""Files of arrays: npz, npy, pt. Nothing in them is executed."""
+
+import pickle
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from longtail.data.table_file import TABLES
+from longtail.repair.reading.memory import check_fits
+
+PICKLES = (".pkl", ".pickle", ".joblib", ".p")
+UNREADABLE = (
+    OSError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    TypeError,
+    MemoryError,
+    zlib.error,
+    struct.error,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
+SAVE_INSTEAD = "Save arrays: np.savez('predictions.npz', logits=logits, target=target, class_names=class_names)."
+
+
+def read_arrays(path: Path) -> Mapping[str, Any]:
+    """What a file of arrays holds, by name; an `.npy` file, mapped into memory, as `scores`.
+
+    Raises:
+        ValueError: a file of another kind, damaged, with pickled objects, or larger than the memory.
+    """
+    suffix = path.suffix.lower()
+    if suffix in PICKLES:
+        raise ValueError(f"{path} is a pickle, which can run any code when it is read. {SAVE_INSTEAD}")
+    if suffix not in READERS:
+        kinds = ", ".join((*READERS, *TABLES))
+        raise ValueError(f"`path` must be a run folder or end in {kinds} (tables may be compressed). Got {path}.")
+    if suffix != ".npy":
+        check_fits(path)
+    content: Mapping[str, Any] = read_safely(READERS[suffix], path)
+    return content
+
+
+def read_safely(reader: Callable[[Path], Any], path: Path) -> Any:
+    """What `reader` makes of a file.
+
+    Raises:
+        ValueError: whatever it raises of a damaged file, with its name.
+    """
+    try:
+        return reader(path)
+    except UNREADABLE as error:
+        raise ValueError(f"{path} could not be read: {' '.join(str(error).split()) or type(error).__name__}") from error
+    except ValueError as error:
+        if str(path) in str(error):
+            raise
+        pickled = f" {SAVE_INSTEAD} Names are arrays of dtype str." if "allow_pickle" in str(error) else ""
+        raise ValueError(f"{path} could not be read: {error}.{pickled}") from error
+
+
+def plain(value: Any, where: str) -> Any:
+    """A tensor as an array, at least float32; anything else as it is.
+
+    Raises:
+        ValueError: a sparse, quantised or empty tensor.
+    """
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.layout != torch.strided or value.is_quantized or value.is_meta:
+        raise ValueError(f"{where} must hold plain tensors. Got a sparse, quantised or empty one.")
+    tensor = value.detach().cpu()
+    return (
+        tensor.to(torch.promote_types(tensor.dtype, torch.float32)) if tensor.is_floating_point() else tensor
+    ).numpy()
+
+
+def _npz(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        if not hasattr(arrays, "files"):
+            raise ValueError(f"{path} must hold several arrays by name. It is an .npy file with another suffix.")
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _npy(path: Path) -> dict[str, Any]:
+    return {"scores": np.load(path, mmap_mode="r", allow_pickle=False)}
+
+
+def _pt(path: Path) -> dict[str, Any]:
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(content, (tuple, list)) and len(content) == 2:
+        content = dict(zip(("scores", "target"), content, strict=True))
+    if isinstance(content, torch.Tensor):
+        content = {"scores": content}
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold tensors by name, or a pair (scores, labels). Got {type(content).__name__}.")
+    return {str(name): plain(value, str(path)) for name, value in content.items()}
+
+
+READERS = {".npz": _npz, ".npy": _npy, ".pt": _pt, ".pth": _pt}

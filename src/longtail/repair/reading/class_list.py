@@ -1,0 +1,48 @@
+"""Names of classes as the user lists them."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from longtail.data.text_file import read_text
+from longtail.repair.by_name import ClassIndex
+
+
+def class_list(given: Sequence[object] | str | os.PathLike[str]) -> tuple[str, ...]:
+    """Names (C,) from a sequence, a text with commas, or a file: a name a line, or a JSON list.
+
+    Raises:
+        FileNotFoundError: a path that does not exist.
+        ValueError: fewer than two names, an empty one, or the same twice.
+
+    Example:
+        >>> class_list("cat, lynx"), class_list([1, 2])
+        (('cat', 'lynx'), ('1', '2'))
+    """
+    if isinstance(given, (str, os.PathLike)):
+        path = Path(given)
+        if path.is_file():
+            names: Sequence[object] = _of_file(path)
+        elif isinstance(given, str) and "," in given:
+            names = [name.strip() for name in given.split(",")]
+        else:
+            raise FileNotFoundError(f"`class_names` must be names with commas, or a file that exists. Got {given}.")
+    else:
+        names = [name.decode() if isinstance(name, bytes) else name for name in given]
+    if len(names) < 2:
+        raise ValueError(f"`class_names` must hold at least two names. Got {len(names)}.")
+    return ClassIndex(names).names
+
+
+def _of_file(path: Path) -> Sequence[object]:
+    text = read_text(path)
+    if path.suffix.lower() != ".json":
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path} could not be read: {error}") from None
+    if not isinstance(content, list):
+        raise ValueError(f"`class_names` must be a list of names. Got {path} with {type(content).__name__}.")
+    return content

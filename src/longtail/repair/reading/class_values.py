@@ -1,0 +1,142 @@
+"""Numbers of classes from files and objects: training counts and priors, by name or, if there are none, by place."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from longtail.data.read import read_data
+from longtail.data.table_columns import FILE_COLUMNS
+from longtail.data.table_file import TABLES, read_table
+from longtail.data.text_file import kind_of, read_text
+from longtail.repair.by_name import in_class_order, listed
+
+Values = Mapping[Any, Any] | np.ndarray
+
+
+def read_values(what: str, given: Any, notes: list[str]) -> Values:
+    """Numbers by name as a mapping, or by place as an array (C,).
+
+    Args:
+        what: the argument, for messages; "counts" may also be training data.
+        given: a mapping, numbers, or a file of either: JSON, a table of two columns (name, number), numbers as text,
+            `.npy`.
+        notes: what was assumed is added here.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file of another kind.
+
+    Example:
+        >>> read_values("counts", [90, 10], [])
+        array([90., 10.])
+    """
+    if isinstance(given, Mapping):
+        return given
+    if not isinstance(given, (str, os.PathLike)):
+        return _numbers(what, given)
+    path = Path(given)
+    if not path.exists():
+        raise FileNotFoundError(f"--{what} must be a file that exists. Got {path}.")
+    numbers = None if path.is_dir() else _bare(path)
+    if numbers is not None:
+        return numbers
+    if path.suffix.lower() == ".json":
+        return _json(what, path)
+    pairs = _pairs(path) if path.is_file() and kind_of(path) in TABLES else None
+    if pairs is not None:
+        return pairs
+    if what == "counts":
+        return _of_training_data(path, notes)
+    raise ValueError(f"--{what} must be {_FORMS}. Got {path}.")
+
+
+_FORMS = (
+    "a JSON mapping of names to numbers, a CSV of two columns (name, number), or numbers in the order of the classes"
+)
+
+
+def in_order_of(what: str, given: Values, names: Sequence[str], notes: list[str]) -> np.ndarray:
+    """(C,) numbers in the order of the classes; of bare ones it is said which number went to which class.
+
+    Raises:
+        ValueError: another number of values, or names that do not match.
+    """
+    if isinstance(given, Mapping):
+        return in_class_order(what, given, names)
+    if given.shape != (len(names),):
+        raise ValueError(f"`{what}` must hold one number for each of the {len(names)} classes. Got {given.shape}.")
+    pairs = [f"{name!r} {number:g}" for name, number in zip(names, given.tolist(), strict=True)]
+    more = f", … ({len(pairs)} classes)" if len(pairs) > 12 else ""
+    notes.append(f"{what} in the order of the classes: {', '.join(pairs[:12])}{more}. A mapping of names is safer.")
+    return given
+
+
+def _numbers(what: str, given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given.cpu() if isinstance(given, Tensor) else given, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        raise ValueError(f"`{what}` must be {_FORMS}. Got {given!r}.") from None
+
+
+def _bare(path: Path) -> Values | None:
+    """Numbers without names, or pairs whose names are numbers."""
+    if path.suffix.lower() == ".npy":
+        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64).ravel()
+    if path.suffix.lower() in (".npz", ".json", ".parquet", ".pt"):
+        return None
+    try:
+        numbers = np.loadtxt(read_text(path).replace(",", " ").splitlines(), ndmin=2)
+    except ValueError:
+        return None
+    if 1 in numbers.shape:
+        return numbers.ravel()
+    return dict(zip(numbers[:, 0].tolist(), numbers[:, 1].tolist(), strict=True)) if numbers.shape[1] == 2 else None
+
+
+def _json(what: str, path: Path) -> Values:
+    try:
+        content = json.loads(read_text(path))
+    except ValueError as error:
+        raise ValueError(f"{path} could not be read: {error}") from None
+    if isinstance(content, dict):
+        return content
+    if isinstance(content, list):
+        return _numbers(what, content)
+    raise ValueError(f"--{what} must be {_FORMS}. Got {path}.")
+
+
+def _pairs(path: Path) -> dict[str, Any] | None:
+    """A table of two columns, names and numbers, with a header or without."""
+    frame = read_table(path, list, [])
+    columns = [str(name) for name in frame.columns]
+    if len(columns) != 2 or columns[0].lower() in FILE_COLUMNS:
+        return None
+    rows = [(str(name), value) for name, value in frame.astype(object).to_numpy().tolist()]
+    if _is_number(columns[1]):
+        rows.insert(0, (columns[0], columns[1]))
+    if not all(_is_number(value) for _, value in rows):
+        return None
+    times = Counter(name for name, _ in rows)
+    repeated = sorted(name for name, number in times.items() if number > 1)
+    if repeated:
+        raise ValueError(f"{path} must name each class once. Got {listed(repeated)} several times.")
+    return {name: float(value) for name, value in rows}
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))
+    except (TypeError, ValueError):
+        return False
+
+
+def _of_training_data(path: Path, notes: list[str]) -> dict[str, float]:
+    train = read_data(path).train
+    notes.append(f"training counts are those of {path}: {len(train.target):,} samples.")
+    return dict(zip(train.class_names, train.class_counts.tolist(), strict=True))

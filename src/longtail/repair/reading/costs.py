@@ -1,0 +1,67 @@
+"""Costs of decisions from files and objects: by the names of the classes or, if there are none, by place."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longtail.data.table_file import TABLES, read_table
+from longtail.data.text_file import kind_of, read_text
+from longtail.repair.by_name import costs_in_class_order, listed
+
+FORMS = (
+    "a CSV with names of classes in the first row and the first column, a JSON mapping of names to mappings, or a "
+    "matrix of numbers in the order of the classes"
+)
+
+
+def read_costs(given: Any, names: Sequence[str], notes: list[str]) -> np.ndarray:
+    """(C, C) costs in the order of the classes: row c, column j is what it costs to take class c for class j.
+
+    Args:
+        given: a mapping of names to mappings, a matrix, or a file of either.
+        names: (C,).
+        notes: which class is where in a bare matrix is added here.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file of another kind, names that do not match.
+
+    Example:
+        >>> read_costs({"a": {"a": 0, "b": 2}, "b": {"b": 0, "a": 1}}, ["b", "a"], [])
+        array([[0., 1.],
+               [2., 0.]])
+    """
+    if isinstance(given, (str, os.PathLike)):
+        path = Path(given)
+        if not path.is_file():
+            raise FileNotFoundError(f"--cost must be a file that exists. Got {path}.")
+        given = _of_file(path)
+    if isinstance(given, Mapping):
+        return costs_in_class_order(given, names)
+    notes.append(f"cost: rows and columns are taken in the order of the classes: {listed(names)}.")
+    return np.asarray(given, dtype=np.float64)
+
+
+def _of_file(path: Path) -> Any:
+    if path.suffix.lower() == ".json":
+        try:
+            return json.loads(read_text(path))
+        except ValueError as error:
+            raise ValueError(f"{path} could not be read: {error}") from None
+    if path.suffix.lower() == ".npy":
+        return np.load(path, allow_pickle=False)
+    try:
+        return np.loadtxt(read_text(path).replace(",", " ").splitlines(), ndmin=2)
+    except ValueError:
+        if kind_of(path) not in TABLES:
+            raise ValueError(f"--cost must be {FORMS}. Got {path}.") from None
+    frame = read_table(path, lambda columns: columns[:1], [])
+    first, *columns = frame.columns
+    return {
+        str(name): dict(zip(columns, row, strict=True))
+        for name, row in zip(frame[first].tolist(), frame[columns].to_numpy().tolist(), strict=True)
+    }

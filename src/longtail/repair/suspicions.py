@@ -1,0 +1,134 @@
+"""What looks wrong with predictions before anything is fitted: each a sentence that says what to check."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from longtail.repair.samples import Samples
+
+NEARLY_PERFECT = 0.99
+FEW = 3  # samples: below, a recall is hardly known
+COPIES = 0.01  # share of rows with the scores of another row
+NAMED = 5
+AT_LIMIT = (
+    "The temperature of the probabilities is at its limit: either the scores separate the samples almost perfectly, or "
+    "they say nothing about the labels. Do not rely on the probabilities."
+)
+
+
+def decisions_and_fingerprints(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """The model's decisions (N,) and a number for each row of scores (N,), equal for equal rows. One pass."""
+    factors = np.random.default_rng(0).integers(0, 2**63, samples.num_classes, dtype=np.uint64) | np.uint64(1)
+    decisions, fingerprints = [], []
+    for _, block in samples.blocks("the model as it is"):
+        decisions.append(block.argmax(1))
+        bits = (block + 0.0).view(np.uint64)  # −0 becomes 0
+        bits ^= bits >> np.uint64(32)  # the low bits of round numbers are 0, and a product keeps those of its factor
+        fingerprints.append((bits * factors).sum(1, dtype=np.uint64))
+    return np.concatenate(decisions), np.concatenate(fingerprints)
+
+
+def suspicions(
+    target: np.ndarray,
+    predicted: np.ndarray,
+    fingerprint: np.ndarray,
+    class_names: Sequence[str],
+    groups: np.ndarray | None = None,
+) -> tuple[str, ...]:
+    """Warnings about predictions, in the order of their weight.
+
+    Args:
+        target: (N,) class indices.
+        predicted: (N,) decisions of the model.
+        fingerprint: (N,) equal where scores are equal.
+        class_names: (C,).
+        groups: (N,) samples of one group are not independent of each other; or None.
+
+    Example:
+        >>> target = np.array([0, 1, 2] * 20)
+        >>> suspicions(target, (target + 1) % 3, np.arange(60), ["cat", "dog", "lynx"])
+        ('The accuracy, 0.0 %, is no better than chance (33.3 %): do scores and labels belong to the same samples, and \
+are the classes in the same order?',)
+    """
+    found = [
+        _accuracy(target, predicted, len(class_names)),
+        _rare(target, class_names),
+        _absent(target, class_names),
+        *([_copies(fingerprint)] if groups is None else _groups(groups, target, fingerprint, class_names)),
+    ]
+    return tuple(sentence for sentence in found if sentence is not None)
+
+
+def _accuracy(target: np.ndarray, predicted: np.ndarray, num_classes: int) -> str | None:
+    """Chance is the agreement of independent labels and decisions of the same frequencies, as in Cohen's kappa."""
+    accuracy = float((target == predicted).mean())
+    shares = [np.bincount(labels, minlength=num_classes) / len(target) for labels in (target, predicted)]
+    chance = float(shares[0] @ shares[1])
+    if accuracy <= chance + 2 * np.sqrt(chance * (1 - chance) / len(target)):
+        if (predicted == predicted[0]).all():
+            return f"The model predicts one class alone, whatever it sees: its accuracy is {100 * accuracy:.1f} %."
+        return (
+            f"The accuracy, {100 * accuracy:.1f} %, is no better than chance ({100 * chance:.1f} %): do scores and "
+            "labels belong to the same samples, and are the classes in the same order?"
+        )
+    if accuracy > NEARLY_PERFECT:
+        return (
+            f"The accuracy is {100 * accuracy:.1f} %: was the model trained on these samples? A fix needs samples that "
+            "it was not trained on."
+        )
+    return None
+
+
+def _absent(target: np.ndarray, class_names: Sequence[str]) -> str | None:
+    absent = np.flatnonzero(np.bincount(target, minlength=len(class_names)) == 0)
+    if not len(absent):
+        return None
+    return f"This says nothing about {_classes(absent, class_names)}: no samples here."
+
+
+def _rare(target: np.ndarray, class_names: Sequence[str]) -> str | None:
+    counts = np.bincount(target, minlength=len(class_names))
+    rare = np.flatnonzero((counts > 0) & (counts < FEW))
+    if not len(rare):
+        return None
+    return f"Fewer than {FEW} samples of {_classes(rare, class_names)}: their recall is hardly known."
+
+
+def _copies(fingerprint: np.ndarray) -> str | None:
+    copies = len(fingerprint) - len(np.unique(fingerprint))
+    if copies < max(2, COPIES * len(fingerprint)):
+        return None
+    return (
+        f"{copies:,} of {len(fingerprint):,} rows have exactly the scores of another row. If they are copies of one "
+        "sample, name what they have in common as groups, or drop them: intervals take all rows to be independent."
+    )
+
+
+def _groups(
+    groups: np.ndarray, target: np.ndarray, fingerprint: np.ndarray, class_names: Sequence[str]
+) -> list[str | None]:
+    _, member = np.unique(groups, return_inverse=True)
+    number = int(member.max()) + 1
+    if number == len(member):
+        return ["Each group holds one sample, so groups change nothing: is this the column of an identifier?"]
+    several = np.bincount(member) > 1
+    distinct = np.bincount(np.unique(np.stack([member, fingerprint.astype(np.int64)]), axis=1)[0], minlength=number)
+    copied = int((several & (distinct == 1)).sum())
+    copies = None
+    if copied > several.sum() / 2:
+        copies = (
+            f"In {copied:,} of {int(several.sum()):,} groups of several samples all scores are equal: the samples look "
+            "like copies. Intervals count groups, not samples."
+        )
+    held = np.bincount(np.unique(np.stack([target, member]), axis=1)[0], minlength=len(class_names))
+    alone = np.flatnonzero(held == 1)
+    single = None
+    if len(alone):
+        single = f"All samples of {_classes(alone, class_names)} belong to one group: their recall is hardly known."
+    return [copies, single]
+
+
+def _classes(labels: np.ndarray, class_names: Sequence[str]) -> str:
+    """How many classes these are, and the names of some."""
+    names = ", ".join(class_names[label] for label in labels[:NAMED]) + (", …" if len(labels) > NAMED else "")
+    return f"{len(labels):,} of {len(class_names):,} classes ({names})"
