@@ -5,7 +5,8 @@
 Writes photographs of 500 x 375 pixels (smooth noise, JPEG quality 90). Everything takes turns in one process with one
 thread, and each side decodes in that process. Times are those of the processor. A ratio is timm's time over ours, the
 median over pairs that were measured one after the other, and their range; of timm's two loaders (with and without its
-prefetcher) the faster counts. Transforms are the same: random resized crop (0.35 to 1 of the area), flip, normalisation.
+prefetcher) the faster counts. Transforms are the same: random resized crop (0.35 to 1 of the area), flip,
+normalisation.
 """
 
 import argparse

@@ -15,6 +15,7 @@ from longtail.training.epochs import Epochs
 from longtail.training.schedule import rate_of_step
 from longtail.training.seeds import derive_seed
 from longtail.training.state import TrainingState
+from longtail.training.step import TrainingStep
 from longtail.training.stopping import StopRequest, TrainingDivergedError, TrainingStopped, stop_on_signals
 
 if TYPE_CHECKING:
@@ -60,13 +61,15 @@ class TrainingLoop:
         self.state = state
         self.folder = folder
         self.evaluate = evaluate
-        self.after_step = after_step
         self.mix = mix
         self.callbacks = callbacks
-        self.needs_gradients = any(callback.needs_gradients for callback in callbacks)
         self.checkpoint_seconds = checkpoint_seconds
         self.kept_at = time.monotonic()
         self.model, self.optimizer = _wrap(fabric, state, compiled=config.compile == "on")
+        needs_gradients = any(callback.needs_gradients for callback in callbacks)
+        self.step = TrainingStep(
+            fabric, config, state, self.model, self.optimizer, after_step, needs_gradients=needs_gradients
+        )
 
     def run(self) -> None:
         """Train what is left.
@@ -111,7 +114,7 @@ class TrainingLoop:
             torch.manual_seed(derive_seed(self.config.seed, state.epoch, state.step + 1, self.fabric.global_rank))
             if self.mix is not None:
                 images, target = self.mix(images, target)
-            logits, loss, gradient = self._step(images, target)
+            logits, loss, gradient = self.step(images, target)
             state.total += loss
             state.step += 1
             if state.average is not None:
@@ -131,54 +134,22 @@ class TrainingLoop:
             self._stop()
 
     def _set_rate(self) -> float:
+        rate = self._rate(self.state.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group.get("factor", 1.0)
+        return rate
+
+    def _rate(self, step: int) -> float:
         config = self.config
-        rate = rate_of_step(
+        return rate_of_step(
             config.schedule,
             self.state.epoch,
-            self.state.step,
+            step,
             base=config.learning_rate,
             epochs=config.epochs,
             warmup_epochs=config.warmup_epochs,
             steps=self.epochs.steps,
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group.get("factor", 1.0)
-        return rate
-
-    def _step(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Logits, loss and, where a callback needs it, the gradient of the logits, of the batch in its parts."""
-        self.optimizer.zero_grad()
-        parts = min(self.config.accumulate, len(images))
-        logits, losses = [], []
-        for index, (own, labels) in enumerate(zip(images.tensor_split(parts), target.tensor_split(parts), strict=True)):
-            with self.fabric.no_backward_sync(self.model, enabled=index + 1 < parts):  # type: ignore[arg-type]
-                given = self.model(own)
-                if self.needs_gradients:
-                    given.retain_grad()
-                loss: Tensor = self.state.criterion(given, labels)
-                if parts > 1:  # the mean over the whole batch
-                    loss = loss * (len(own) / len(images))
-                self.fabric.backward(loss)
-            logits.append(given)
-            losses.append(loss.detach())
-        gradient = self._gradient(logits) if self.needs_gradients else None
-        self._update()
-        return torch.cat(logits).detach(), torch.stack(losses).sum() if parts > 1 else losses[0], gradient
-
-    def _gradient(self, logits: list[Tensor]) -> Tensor:
-        gradient = torch.cat([own.grad for own in logits if own.grad is not None])
-        return gradient if self.state.scaler is None else gradient / self.state.scaler.get_scale()
-
-    def _update(self) -> None:
-        """One step of the optimizer, skipped where a scaled gradient overflowed."""
-        scaler, clip_norm = self.state.scaler, self.config.clip_norm
-        if clip_norm is not None:
-            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=clip_norm, error_if_nonfinite=False)
-        before = scaler.get_scale() if scaler is not None else 0.0
-        self.optimizer.step()
-        if scaler is not None and scaler.get_scale() < before:
-            self.state.skipped += 1
-        self.after_step()
 
     def _look_after(self, request: StopRequest) -> None:
         state = self.state
@@ -204,12 +175,11 @@ class TrainingLoop:
         metrics: dict[str, float | int | str] = {
             "epoch": state.epoch,
             "loss": float(total) / self.epochs.steps,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": self._rate(state.step - 1),
             "seconds": round(state.seconds, 3),
-            **(
-                {} if state.scaler is None else {"skipped_steps": state.skipped, "loss_scale": state.scaler.get_scale()}
-            ),
         }
+        if state.scaler is not None:
+            metrics |= {"skipped_steps": state.skipped, "loss_scale": state.scaler.get_scale()}
         state.note_left_out("train", self.epochs.data)
         due = config.evaluate_every and state.epoch % config.evaluate_every == 0
         if self.fabric.is_global_zero:
