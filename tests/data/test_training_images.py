@@ -168,20 +168,22 @@ import multiprocessing, os, signal, sys
 from pathlib import Path
 from longtail.data.file_augmentation import TrainingImage
 from longtail.data.workers import draw_batches
-if __name__ == "__main__":
-    jobs = ([(sys.argv[1], seed) for seed in range(8)] for _ in range(20))
-    try:
-        drawn = next(draw_batches(TrainingImage("light", 224, 224), jobs, 2))
-    except OSError as error:
-        sys.exit(str(error))
-    print(*[child.pid for child in multiprocessing.active_children()])
-    print(drawn.images.shape, "/dev/shm/torch_" in Path("/proc/self/maps").read_text(), flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+print("begun", flush=True)  # without a guard: workers must not run this script again
+jobs = ([(sys.argv[1], seed) for seed in range(8)] for _ in range(20))
+try:
+    stream = draw_batches(TrainingImage("light", 224, 224), jobs, 2)
+    drawn = next(stream)
+except OSError as error:
+    sys.exit(str(error))
+print(*[child.pid for child in multiprocessing.active_children()])
+print(drawn.images.shape, "/dev/shm/torch_" in Path("/proc/self/maps").read_text(), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def in_a_process(prefix, file):
-    command = [*prefix, sys.executable, "-c", STREAM, str(file)]
+def in_a_process(prefix, file, folder):
+    (folder / "stream.py").write_text(STREAM)
+    command = [*prefix, sys.executable, str(folder / "stream.py"), str(file)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -194,10 +196,11 @@ def with_shared_memory(size):
     return prefix
 
 
-def test_workers_need_no_shared_memory_and_end_with_the_process_that_is_killed(folder):
-    done = in_a_process(with_shared_memory("64k"), folder / "a/0.jpg")  # a batch has 1.2 MB
+def test_workers_need_no_shared_memory_and_end_with_the_process_that_is_killed(folder, tmp_path):
+    done = in_a_process(with_shared_memory("64k"), folder / "a/0.jpg", tmp_path)  # a batch has 1.2 MB
     assert done.returncode == -signal.SIGKILL, done.stderr
-    workers, drawn = done.stdout.splitlines()
+    begun, workers, drawn = done.stdout.splitlines()
+    assert begun == "begun"
     assert drawn == "(8, 224, 224, 3) False"
     until = time.monotonic() + 20
     while any(map(is_running, workers.split())) and time.monotonic() < until:
@@ -213,10 +216,10 @@ def is_running(process):
         return False
 
 
-def test_a_shared_memory_that_is_full_is_said(folder):
+def test_a_shared_memory_that_is_full_is_said(folder, tmp_path):
     prefix = with_shared_memory("4k")
     if not prefix:
         pytest.skip("this system lets us mount no /dev/shm of our own")
-    said = in_a_process(prefix, folder / "a/0.jpg").stderr
+    said = in_a_process(prefix, folder / "a/0.jpg", tmp_path).stderr
     assert "`workers`: processes could not be started (No space left on device). Enlarge /dev/shm" in said
     assert "--workers 0" in said

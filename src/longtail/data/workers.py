@@ -7,6 +7,7 @@ Workers are forked from a small server process, not from the one that trains, wh
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +15,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from multiprocessing.connection import wait
-from multiprocessing.context import BaseContext
+from multiprocessing.context import BaseContext, ForkServerContext, ForkServerProcess
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,8 +76,7 @@ def draw_batches(draw: Draw, jobs: Iterable[Job], workers: int) -> Iterator[Draw
         except BrokenProcessPool as error:
             raise ChildProcessError(
                 "`workers`: a process that decodes images ended before its time; it was killed, or memory ran out. Go "
-                "on with --resume and fewer workers; --workers 0 decodes without them. (A script that starts training "
-                'must do so below `if __name__ == "__main__":`.)'
+                "on with --resume and fewer workers; --workers 0 decodes without them."
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -126,9 +127,29 @@ def _context(modules: tuple[str, ...]) -> BaseContext:
     """Processes that are forked from a server, which imports the modules once, when it starts."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
+    context = _Context()
     context.set_forkserver_preload(list(modules))
     return context
+
+
+class _Worker(ForkServerProcess):
+    """A worker that does not import the main module of the program again, of which it needs nothing.
+
+    Otherwise each would spend seconds on the imports of a user's script, and run all of one without a guard.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            return ForkServerProcess._Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Context(ForkServerContext):
+    Process = _Worker
 
 
 def _begin() -> None:
