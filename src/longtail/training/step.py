@@ -45,24 +45,17 @@ class TrainingStep:
         """Logits (N, C), loss and, where a callback needs it, the gradient of the logits; all detached."""
         self.optimizer.zero_grad()
         parts = min(self.config.accumulate, len(images))
-        if parts == 1:
-            logits, loss = self._backward(images, target, share=1.0, last=True)
-            gradient = self._unscaled(logits.grad)
-            self._update()
-            return logits.detach(), loss, gradient
         divided = zip(images.tensor_split(parts), target.tensor_split(parts), strict=True)
         done = [
             self._backward(own, labels, share=len(own) / len(images), last=index == parts - 1)
             for index, (own, labels) in enumerate(divided)
         ]
-        gradients = [logits.grad for logits, _ in done if logits.grad is not None]
-        gradient = self._unscaled(torch.cat(gradients) if gradients else None)
+        logits, losses = [logits for logits, _ in done], [loss for _, loss in done]
+        gradient = self._gradient(logits) if self.needs_gradients else None
         self._update()
-        return (
-            torch.cat([logits for logits, _ in done]).detach(),
-            torch.stack([loss for _, loss in done]).sum(),
-            gradient,
-        )
+        if parts == 1:
+            return logits[0].detach(), losses[0], gradient
+        return torch.cat(logits).detach(), torch.stack(losses).sum(), gradient
 
     def _backward(self, images: Tensor, target: Tensor, *, share: float, last: bool) -> tuple[Tensor, Tensor]:
         """Logits of a part and its share of the loss, whose gradients are added to those of the parts before."""
@@ -76,10 +69,9 @@ class TrainingStep:
             self.fabric.backward(loss)
         return logits, loss.detach()
 
-    def _unscaled(self, gradient: Tensor | None) -> Tensor | None:
-        if gradient is None or self.state.scaler is None:
-            return gradient
-        return gradient / self.state.scaler.get_scale()
+    def _gradient(self, logits: list[Tensor]) -> Tensor:
+        gradient = torch.cat([part.grad for part in logits if part.grad is not None])
+        return gradient if self.state.scaler is None else gradient / self.state.scaler.get_scale()
 
     def _update(self) -> None:
         scaler, clip_norm = self.state.scaler, self.config.clip_norm
