@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import timm
 import torch
 from PIL import Image
 from streams import own_memory
@@ -31,7 +32,11 @@ from longtail.data.training_images import TrainingImages
 from longtail.losses.catalogue import make_loss
 from longtail.models import make_network
 from longtail.recipes import finetune
+from longtail.training.fine_tuning import layer_numbers, parameter_groups
+from longtail.training.machine import make_fabric, resolve
 from longtail.training.optimizer import make_optimizer
+from longtail.training.state import TrainingState
+from longtail.training.step import TrainingStep
 
 CLASSES, BATCH = 8, 32
 MEAN = STD = (0.5, 0.5, 0.5)
@@ -122,30 +127,36 @@ def files_to_input(samples: Samples, size: int, rounds: int) -> None:
 
 
 def step(rounds: int, size: int = 128) -> None:
-    """Both in float32 with AdamW: the recipe's network in channels-last, and timm's model as its script has it."""
-    import timm
-
-    from longtail.training.fine_tuning import layer_numbers, parameter_groups
+    """A step of our loop with GALA, and of timm's training script with cross-entropy, in both memory formats."""
+    config = resolve(finetune(clip_norm=None, device="cpu", precision="float32", threads=1))
+    fabric = make_fabric(config)
+    network = make_network(config.model, CLASSES, size=size).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(config, parameter_groups(network, layer_numbers(network), config), scaled=False)
+    state = TrainingState(network, make_loss("gala", torch.ones(CLASSES)), optimizer)
+    model, wrapped = fabric.setup(network.train(), optimizer)
+    own = TrainingStep(fabric, config, state, model, wrapped, lambda: None, needs_gradients=False)
 
     images, target = torch.randn(BATCH, 3, size, size), torch.arange(BATCH) % CLASSES
-    config = finetune(clip_norm=None)
-    network = make_network(config.model, CLASSES, size=size).to(memory_format=torch.channels_last)
-    criterion = make_loss("gala", torch.ones(CLASSES))
-    optimizer = make_optimizer(config, parameter_groups(network, layer_numbers(network), config), scaled=False)
-    theirs = timm.create_model(config.model, num_classes=CLASSES)
-    their_optimizer = timm.optim.create_optimizer_v2(theirs, opt="adamw", lr=5e-4, weight_decay=0.05)
-
-    def one(model: torch.nn.Module, loss: Callable, update: torch.optim.Optimizer, inputs: torch.Tensor) -> None:
-        update.zero_grad()
-        loss(model(inputs), target).backward()
-        update.step()
-
-    ours_images = images.contiguous(memory_format=torch.channels_last)
+    last = images.contiguous(memory_format=torch.channels_last)
     sides: dict[str, Callable[[], object]] = {
-        "ours": lambda: one(network.train(), criterion, optimizer, ours_images),
-        "timm": lambda: one(theirs.train(), F.cross_entropy, their_optimizer, images),
+        "ours": lambda: own(last, target),
+        "timm": _their_step(config.model, images, target),
+        "timm, channels-last": _their_step(config.model, last, target),
     }
     say(f"a step, {size} px, batch {BATCH}", taken_in_turns(sides, rounds), BATCH)
+
+
+def _their_step(name: str, images: torch.Tensor, target: torch.Tensor) -> Callable[[], object]:
+    layout = torch.contiguous_format if images.is_contiguous() else torch.channels_last
+    model = timm.create_model(name, num_classes=CLASSES).to(memory_format=layout).train()
+    optimizer = timm.optim.create_optimizer_v2(model, opt="adamw", lr=5e-4, weight_decay=0.05)
+
+    def take() -> None:
+        F.cross_entropy(model(images), target).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return take
 
 
 def memory(samples: Samples, number: int = 115_846) -> None:
