@@ -288,8 +288,8 @@ def test_a_layer_that_does_not_fit_is_refused(method):
     fitted = clone(method).fit(*long_tailed())
     with pytest.raises(ValueError, match="must have 4 outputs, one a class. Got 3"):
         fitted.fold_into(torch.nn.Linear(2, 3))
-    with pytest.raises(TypeError, match="must be an nn.Linear, whose output is Wx . b. Got Conv2d"):
-        fitted.fold_into(torch.nn.Conv2d(2, 4, 1))
+    with pytest.raises(TypeError, match="must be an nn.Linear or a 1 × 1 convolution.* Got Bilinear"):
+        fitted.fold_into(torch.nn.Bilinear(2, 2, 4))
     normed = [torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 4)), torch.nn.Linear(2, 4)]
     normed[1].register_forward_hook(lambda *_: None)
     for layer in normed:

@@ -8,7 +8,7 @@ import tyro
 from rich.table import Table
 
 from longtail.arguments import check_choice, check_integer, check_strength
-from longtail.cli.console import plain_console
+from longtail.cli.console import plain_console, say
 from longtail.cli.train import Recipe, data_name, recipe_of
 from longtail.losses.catalogue import paper_settings, settable_arguments
 from longtail.recipes.methods import METHODS, job_of, names_of
@@ -83,7 +83,7 @@ def compare(
     }.items():
         with write_whole(out / f"table.{ending}") as file:
             file.write(f"{content}\n".encode())
-    print(f"{table.text()}\nruns and tables (txt, md, csv, tex): {out}")
+    say(f"{table.text()}\nruns and tables (txt, md, csv, tex): {out}")
     return 2 if any(outcome.failure for outcome in outcomes) else 0
 
 

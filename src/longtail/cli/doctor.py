@@ -6,8 +6,9 @@ from typing import Annotated
 
 import tyro
 
-from longtail.cli.console import plain_console
+from longtail.cli.console import plain_console, say
 from longtail.cli.passes import Passes
+from longtail.printable import printable_json
 
 MARKS = {"serious": "!!", "warning": " !", "fact": "  "}
 
@@ -61,7 +62,7 @@ def doctor(
             look=passes,
         )
     if as_json:
-        print(json.dumps([finding.as_dict() for finding in found], ensure_ascii=False, indent=1))
+        say(printable_json(json.dumps([f.as_dict() for f in found], ensure_ascii=False, indent=1)))
     else:
         console = plain_console()
         for finding in found:

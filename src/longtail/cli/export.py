@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
+from longtail.cli.console import say
 from longtail.data import DataConfig
 from longtail.data.built_in import SIDES
 from longtail.repair import Fix
@@ -121,17 +122,17 @@ def _export_fix(source: Path, to: Target, out: Path | None, names: dict[str, str
     if to == "onnx":
         if out is None:
             raise ValueError("--to onnx needs --out FILE, the file to write.")
-        print(f"onnx: {export_fix_onnx(fix, out)}, scores float32 (N, {len(fix.class_names)}) to class, probabilities")
+        say(f"onnx: {export_fix_onnx(fix, out)}, scores float32 (N, {len(fix.class_names)}) to class, probabilities")
         return
     code = fix_code(fix, to, source=source.name, **names)
     if out is None:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(encoding="utf-8")  # code is UTF-8 in any locale: no class name may become "?"
-        print(code, end="")
+        sys.stdout.write(code)  # its names are escaped by the rules of the language
         return
     with write_whole(out) as file:
         file.write(code.encode())
-    print(f"{to}: {out}")
+    say(f"{to}: {out}")
 
 
 def _export_model(
@@ -142,9 +143,9 @@ def _export_model(
     arrays = None if inputs is None else _arrays(inputs)
     written = export_fixed_onnx(source, fix, onnx, output=output, assume_order=assume_order, inputs=arrays)
     for note in written.notes:
-        print(note)
-    print(f"{written.decision}, {written.class_name}: the decision; {written.probabilities}: calibrated probabilities")
-    print(f"onnx: {onnx}, the same as the model and then the fix")
+        say(note)
+    say(f"{written.decision}, {written.class_name}: the decision; {written.probabilities}: calibrated probabilities")
+    say(f"onnx: {onnx}, the same as the model and then the fix")
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -168,7 +169,7 @@ def _export_run(source: Path, onnx: Path, fix: Fix | None, assume_order: bool) -
     names = folder.data["class_names"] if folder.data else None
     if fix is not None:
         fix, how = match_classes(fix, len(network.classifier.weight), names, str(source), assume_order=assume_order)
-        print(how)
+        say(how)
     export_onnx(
         network,
         onnx,
@@ -178,7 +179,7 @@ def _export_run(source: Path, onnx: Path, fix: Fix | None, assume_order: bool) -
         fix=fix,
         class_names=names if fix is None else fix.class_names,
     )
-    print(f"onnx: {onnx}, images uint8 (N, {', '.join(map(str, shape))}) to logits, the same as PyTorch's")
+    say(f"onnx: {onnx}, images uint8 (N, {', '.join(map(str, shape))}) to logits, the same as PyTorch's")
 
 
 def _shape_of_an_older_run(config: DataConfig) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from longtail.cli.console import say
 from longtail.cli.predict import check_out
 from longtail.models import DEFAULT_BACKBONE
 from longtail.whole_file import write_whole
@@ -64,4 +65,4 @@ def features(
         )
     with write_whole(out) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-    print(f"features {arrays['features'].shape} of {model}: {out}")
+    say(f"features {arrays['features'].shape} of {model}: {out}")

@@ -1,15 +1,16 @@
 """`longtail fix PREDICTIONS`."""
 
+import contextlib
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from longtail.cli.diagnosis_text import print_diagnosis
+from longtail.cli.console import say
+from longtail.cli.fix_output import FixOutput
 from longtail.cli.passes import Passes
-from longtail.repair import Diagnosis, read_predictions
+from longtail.repair import read_predictions
 from longtail.repair.diagnose_predictions import diagnose_predictions
 
 Kind = Literal["logits", "probabilities"]
@@ -35,6 +36,8 @@ def fix(
     cost: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     out: Path = Path("fix.json"),
     report: str | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    quiet: bool = False,
     folds: int = 5,
     seed: int = 0,
 ) -> None:
@@ -66,13 +69,15 @@ def fix(
             first row and the first column, or nested JSON; numbers alone are taken in the order of the classes.
         out: The file to write; it must not exist.
         report: The HTML report to write, which must not exist, or "none". By default it stands beside --out.
+        as_json: Print the whole finding as JSON on standard output, and nothing else there.
+        quiet: Print the verdict and the paths of the files alone.
         folds: Parts of the data, at least 3; each is judged by fits on the others.
         seed: Of folds and bootstrap.
     """
     if not predictions:
         raise ValueError("PREDICTIONS must name a file, a pattern of files or a run folder; - is standard input.")
     _check_new("--out", out)
-    report_path = _report_path(report, out)
+    output = FixOutput(out, _report_path(report, out), as_json, quiet)
     loaded = read_predictions(
         predictions,
         labels=labels,
@@ -87,18 +92,16 @@ def fix(
         id=id,
         counts=counts,
     )
-    with Passes() as passes:
+    with contextlib.nullcontext() if quiet else Passes() as passes:
         diagnosis = diagnose_predictions(
             loaded, metric=metric, prior=prior, cost=cost, folds=folds, seed=seed, progress=passes
         )
     for note in diagnosis.fix.evidence["notes"]:
-        print(f"note: {note}", file=sys.stderr)
-    print_diagnosis(diagnosis)
+        say(f"note: {note}", error=True)
+    warnings = list(diagnosis.warnings)
     if Path(predictions[0]).is_dir() and part == "test":
-        print("warning: fitted and evaluated on the test set; it is no longer held out")
-    print(f"fix: {diagnosis.fix.save(out)}")  # before the report: a full disk loses only the figures
-    if report_path is not None:
-        _write_report(diagnosis, predictions, report_path)
+        warnings.append("fitted and evaluated on the test set; it is no longer held out")
+    output.write(diagnosis, _source(predictions), warnings)
 
 
 def _report_path(report: str | None, out: Path) -> Path | None:
@@ -119,12 +122,6 @@ def _check_new(option: str, path: Path) -> None:
         raise FileNotFoundError(f"{option} must lie in a folder that exists and can be written to. Got {path}.")
 
 
-def _write_report(found: Diagnosis, predictions: tuple[str, ...], path: Path) -> None:
-    try:
-        from longtail.reports import fix_page
-    except ModuleNotFoundError as error:
-        print(f"no report: {error}")
-        return
+def _source(predictions: tuple[str, ...]) -> str:
     name = Path(predictions[0]).name
-    title = name if len(predictions) == 1 else f"{name} and {len(predictions) - 1} more"
-    print(f"report: {fix_page(found, title).save(path)}")
+    return name if len(predictions) == 1 else f"{name} and {len(predictions) - 1} more"

@@ -6,6 +6,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from longtail.cli.console import PlainConsole
+from longtail.printable import printable
+
 
 class Passes:
     """Counts passes and shows the one that is under way, on standard error; call it with a step and its share done.
@@ -19,11 +22,11 @@ class Passes:
     """
 
     def __init__(self, console: Console | None = None, *, counted: bool = True) -> None:
-        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.console = console or PlainConsole(stderr=True)
         self.finished = 0
         self._steps: set[str] = set()
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             *([TextColumn("pass {task.fields[number]}")] if counted else [TextColumn("{task.percentage:.0f} %")]),
             console=self.console,
@@ -39,7 +42,7 @@ class Passes:
             self.console.print(step, soft_wrap=True)
         self._steps.add(step)
         if self.console.is_terminal:
-            self._bar.update(self._task, completed=share, description=step, number=self.finished + 1)
+            self._bar.update(self._task, completed=share, description=printable(step), number=self.finished + 1)
         if share == 1:
             self.finished += 1
 

@@ -2,13 +2,13 @@
 
 import csv
 import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import tyro
 
+from longtail.cli.console import say
 from longtail.whole_file import write_whole
 
 PRIORS = {"uniform": "equally often", "training": "as often as in the training data"}
@@ -30,7 +30,8 @@ def predict(
         top: How many classes to name for each image, the most probable first.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
-        out: A CSV file to write; by default the predictions are printed.
+        out: A CSV file to write; by default the predictions are printed, control characters in
+            class names as escapes.
     """
     from longtail.arguments import check_integer
     from longtail.auto import load
@@ -59,16 +60,16 @@ def predict(
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([heading, *rows])
     if out is None:
-        print(text.getvalue(), end="")
+        say(text.getvalue().rstrip("\n"))
         if predictor.fix is None:
-            print("the probabilities are not calibrated: the run has no fix.json", file=sys.stderr)
+            say("the probabilities are not calibrated: the run has no fix.json", error=True)
         return
     with write_whole(out) as file:
         file.write(text.getvalue().encode(errors="surrogateescape"))
     fixed = "not calibrated: the run has no fix.json"
     if predictor.fix is not None:
         fixed = f"calibrated on held-out samples for classes that come {PRIORS[prior or 'uniform']}"
-    print(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
+    say(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
 
 
 def check_out(out: Path) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from longtail.cli.console import plain_console
 from longtail.cli.train import data_name
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
-from longtail.reports.cells import columns_of, percent
+from longtail.reports.formatting import columns_of, percent
 from longtail.runs import RunFolder
 from longtail.training.evaluation import FIT_SETS
 from longtail.training.second_stage import SecondStageConfig, stored_config

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from longtail.arguments import check_strength
+from longtail.cli.console import say
 from longtail.cli.own_data import default_recipe
 from longtail.recipes import RECIPES
 from longtail.runs import RunFolder
@@ -74,7 +75,7 @@ def train(
             f"--data must be left out for digits-lt, which needs none. Got {data}. Did you mean: longtail train {data}?"
         )
     if own and first:
-        print(f"{data}: {_recipe_in_words(config, data)}, for images {_network_in_words(config)}", flush=True)
+        say(f"{data}: {_recipe_in_words(config, data)}, for images {_network_in_words(config)}")
     callbacks: list[Callback] = [ProgressReport()] if first else []
     if record_gradients or (resume and is_recorded(out)):
         callbacks.append(GradientRecorder())
@@ -101,14 +102,14 @@ def _say_what_is_served(folder: RunFolder) -> None:
     from longtail.repair import Fix
 
     if "backbone" in (folder.result or {}):
-        print(f"backbone: {(folder.result or {})['backbone']}")
+        say(f"backbone: {(folder.result or {})['backbone']}")
     for note in (folder.data or {})["notes"]:
-        print(f"data: {note}")
+        say(f"data: {note}")
     file = folder.path / "fix.json"
     served = f"offsets and probabilities of {file} ({Fix.load(file).method})" if file.is_file() else "no fix"
-    print(f"longtail predict applies: {served}")
+    say(f"longtail predict applies: {served}")
     images = len((folder.data or {})["input_shape"]) > 1
-    print(f"next: longtail report {folder.path}" + (f"; longtail predict {folder.path} IMAGES" if images else ""))
+    say(f"next: longtail report {folder.path}" + (f"; longtail predict {folder.path} IMAGES" if images else ""))
 
 
 def _point_to(run: Path) -> None:

@@ -22,6 +22,7 @@ class Network(nn.Module):
 
     Attributes:
         weight_report: what was loaded from a file of weights, if `make_network` was given one.
+        class_names: (C,) of the logits where they are known, as of the network of a run; else `None`.
 
     Shape:
         inputs, as the backbone takes them, to logits (N, C); `features` gives (N, num_features).
@@ -40,6 +41,7 @@ class Network(nn.Module):
         self.classifier = classifier
         self.input_config = input_config or InputConfig()
         self.weight_report: WeightReport | None = None
+        self.class_names: tuple[str, ...] | None = None
         self.register_load_state_dict_pre_hook(_name_the_backbone)  # type: ignore[no-untyped-call]
 
     def features(self, inputs: Tensor) -> Tensor:

@@ -9,8 +9,14 @@ import numpy as np
 LARGEST = 1e300
 
 
-def read_saved(path: Path, kind: str, version: int) -> dict[str, Any]:
+def read_saved(path: Path, kind: str, version: int, oldest: int | None = None) -> dict[str, Any]:
     """The content of a JSON file that says it is of this kind and version. Nothing in it is executed.
+
+    Args:
+        path: of the file.
+        kind: its format.
+        version: the newest that is understood.
+        oldest: the oldest that is; by default the same.
 
     Raises:
         FileNotFoundError: no such file.
@@ -23,7 +29,7 @@ def read_saved(path: Path, kind: str, version: int) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != kind:
         raise ValueError(f"`path` must name a file written by `save`. Got {path}, which is not one or is damaged.")
     found = content.get("version")
-    if type(found) is not int or found != version:
+    if type(found) is not int or not (version if oldest is None else oldest) <= found <= version:
         raise ValueError(
             f"`path` must hold version {version} of the format. Got version {found} in {path}. "
             "Was it written by a newer longtail?"

@@ -11,6 +11,7 @@
 
 from longtail.repair.calibration import fit_calibration
 from longtail.repair.diagnosis import diagnose
+from longtail.repair.evaluation import FixEvaluation, evaluate_fix
 from longtail.repair.findings import Diagnosis
 from longtail.repair.fix import Fix
 from longtail.repair.metrics import METRICS, make_metric
@@ -21,10 +22,12 @@ __all__ = [
     "METRICS",
     "Diagnosis",
     "Fix",
+    "FixEvaluation",
     "Predictions",
     "PriorEstimate",
     "diagnose",
     "estimate_prior",
+    "evaluate_fix",
     "fit_calibration",
     "make_metric",
     "read_predictions",

@@ -9,6 +9,7 @@ from longtail.repair.samples import Samples
 
 RIDGE = 1e-4
 SMALLEST = 1e-30
+NARROWEST = 1e-140  # mean standard deviation of rows that are not constant
 WIDEST = 6.0  # of the logarithm of the scale
 FIRST = 2.0  # the same where the search begins: T = 1, unless logits are so far apart that nothing has a slope there
 NUMBERS_ENOUGH = 2**26  # logits that a calibration looks at: many passes, and more of them would not change it
@@ -61,7 +62,8 @@ def calibrated(
     counts = np.bincount(samples.target, minlength=samples.num_classes)
     weight = prior_weight(samples.target, prior, samples.weight)
     samples, weight = samples.where(weight > 0), weight[weight > 0]
-    spread = max(sum(logits.std(1).sum() for _, logits in samples.blocks(step)) / len(samples), SMALLEST)
+    spread = sum(logits.std(1).sum() for _, logits in samples.blocks(step)) / len(samples)
+    spread = spread if spread > NARROWEST else 1.0  # rows that are constant: no scale is better than another
     shift = torch.zeros(1, dtype=torch.float64) if decision is None else torch.from_numpy(decision)
     # The scale is that of logits whose standard deviation is 1, so that it does not matter how large they are.
     log_scale = torch.tensor(np.clip(np.log(spread), -FIRST, FIRST), dtype=torch.float64, requires_grad=True)

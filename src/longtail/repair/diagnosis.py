@@ -9,20 +9,21 @@ from torch import Tensor
 
 from longtail.arguments import check_choice, check_fraction, check_integer
 from longtail.metrics import CalibrationErrors
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc.fixed_point import NoFixedPointError
+from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.by_name import costs_in_class_order, in_class_order
 from longtail.repair.calibration import NUMBERS_ENOUGH, SMALLEST, calibrated, prior_weight, probabilities
 from longtail.repair.candidates import Candidate, LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
-from longtail.repair.findings import ByClass, Calibration, Diagnosis, Outcome, Scores
-from longtail.repair.fix import TAKES, Fix
+from longtail.repair.findings import Calibration, Diagnosis, Outcome, Scores
+from longtail.repair.fix import Fix
+from longtail.repair.fix_file import TAKES
 from longtail.repair.folds import Splits
 from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, as_names, as_samples, as_splits
 from longtail.repair.judge import Judge
-from longtail.repair.metrics import Metric, make_metric, recalls
+from longtail.repair.metrics import ExpectedCost, Metric, make_metric, recalls
 from longtail.repair.samples import Progress, Samples
-from longtail.repair.suspicions import AT_LIMIT, decisions_and_fingerprints, suspicions
+from longtail.repair.suspicions import AT_LIMIT, decisions_and_fingerprints, digest_of, suspicions
 from longtail.repair.verdict import summary_of, verdict_of
 
 KEEP = "the model as it is"
@@ -115,7 +116,7 @@ def diagnose(
     verdict = verdict_of(best, judge.resolution(fits.values()), seen)
     before = judge.scores(judge.raw)
     used = fits[best.name] if verdict == "use" else None
-    evidence = _evidence(verdict, best, before, judge, splits)
+    evidence = _evidence(verdict, best, before, judge, splits) | {"fitted_on": digest_of(fingerprint)}
     calibration = _calibration(samples, splits, aim, fits[best.name], used=used is not None)
     fix = _fix(samples, aim, best, used, names, evidence, calibration)
     return Diagnosis(
@@ -124,12 +125,12 @@ def diagnose(
         outcomes=tuple(outcomes),
         calibration=calibration,
         verdict=verdict,
-        summary=summary_of(verdict, best, before, aim.name, seen),
+        summary=summary_of(verdict, best, before, aim.name, seen, names),
         fix=dataclasses.replace(fix, takes=kind, floor=floor),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,
         worst=_worst(y, judge.raw, names, num_classes),
-        by_class=_by_class(y, (judge.raw, fits[best.name].predicted), seen if counts is None else counts),
+        by_class=by_class(y, (judge.raw, fits[best.name].predicted), counts, num_classes),
         samples=len(y),
         warnings=suspicions(y, raw, fingerprint, names, g) + ((AT_LIMIT,) if calibration.at_limit else ()),
     )
@@ -185,6 +186,7 @@ def _fix(
     return Fix(
         offset=offset,
         cost=served.cost if isinstance(served, LeastCost) else None,
+        metric_cost=metric.cost if isinstance(metric, ExpectedCost) else None,
         temperature=temperature,
         probability_offset=probability_offset,
         prior=positive / positive.sum(),
@@ -193,17 +195,6 @@ def _fix(
         method=KEEP if used is None else f"{best.name}, strength {best.strength:g}",
         evidence=evidence,
     )
-
-
-def class_groups(class_counts: np.ndarray | None, seen: np.ndarray) -> dict[str, np.ndarray]:
-    """Many / medium / few by training counts; without them, thirds of the classes by their samples here."""
-    if class_counts is not None:
-        many, few = class_counts > MANY_ABOVE, class_counts < FEW_BELOW
-        return {"many": many, "medium": ~many & ~few, "few": few}
-    rank = np.empty(len(seen), dtype=np.int64)
-    rank[np.argsort(-seen, kind="stable")] = np.arange(len(seen))
-    third = rank * 3 // len(seen)
-    return {"head third": third == 0, "middle third": third == 1, "tail third": third == 2}
 
 
 def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: CrossFitted, *, used: bool) -> Calibration:
@@ -234,19 +225,6 @@ def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: Cross
         (before.reliability, after.reliability),
         any(own.at_limit for own in fits),
     )
-
-
-def _by_class(target: np.ndarray, both: tuple[np.ndarray, np.ndarray], training: np.ndarray) -> ByClass:
-    number, ones = len(training), np.ones(len(target))
-    samples = np.bincount(target, minlength=number)
-    before, after = (
-        (
-            np.where(samples > 0, recalls(target, predicted, ones, number)[0], np.nan),
-            np.bincount(predicted, None, number),
-        )
-        for predicted in both
-    )
-    return ByClass(training, samples, (before[0], after[0]), (before[1], after[1]))
 
 
 def _worst(

@@ -7,7 +7,7 @@ import numpy as np
 from longtail.repair.fix import Fix
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
     """Scores of one set of decisions.
 
@@ -15,11 +15,13 @@ class Scores:
         score: by the metric.
         groups: mean recall of each group of classes; None where a group is empty.
         accuracy: share of right decisions.
+        recall: (C,) of each class; NaN for a class without samples.
     """
 
     score: float
     groups: dict[str, float | None]
     accuracy: float
+    recall: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class Outcome:
         gain: of the metric over the model as it is.
         interval: of the gain.
         strength: τ that would be served.
-        curve: for each strength its scores: what the head pays for the tail.
+        curve: for each strength its scores: the trade-off of head and tail.
         offset: (C,) that would be served, whatever the verdict; None where the rule has none.
         failure: why there is nothing but this.
     """
@@ -57,7 +59,7 @@ class Calibration:
         pooled_classes: how many classes were taken as one, for each has too few samples.
         samples: on how many it was fitted and measured.
         helps: whether it makes the error of the most probable class no larger; else probabilities stay as they are.
-        reliability: (B, 3) each: mean confidence, share that was right, share of the samples.
+        reliability: (B, 3) each: mean confidence, accuracy, share of the samples.
         at_limit: whether the temperature is the smallest or the largest that is tried.
     """
 
@@ -79,12 +81,14 @@ class ByClass:
         samples: here.
         recall: NaN for a class without samples.
         predicted: how often it is predicted.
+        training_known: whether `training` holds samples in training.
     """
 
     training: np.ndarray
     samples: np.ndarray
     recall: tuple[np.ndarray, np.ndarray]
     predicted: tuple[np.ndarray, np.ndarray]
+    training_known: bool
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from longtail.repair.reading.raw import Rows
 from longtail.repair.samples import Progress, Samples
 
 LEAST_WEIGHT = 1e-9
+FINEST, LARGEST = 1e-100, 1e100  # of logits: between them temperatures and offsets can be represented
 
 
 def as_log_probabilities(probability: np.ndarray | Tensor) -> tuple[np.ndarray, float]:
@@ -44,6 +45,7 @@ def as_samples(
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
     if all(look_like_probabilities(tensor[part]) for part in row_blocks(*tensor.shape)):
         raise ValueError('`logits` must be logits, but their rows sum to 1: say `kind="probabilities"` if that is so.')
+    _check_scale(tensor)
     totals = {regular_sum(tensor[part].cpu().double().numpy()) for part in row_blocks(*tensor.shape)}
     if len(totals) == 1 and None not in totals:
         raise ValueError(
@@ -66,6 +68,26 @@ def as_samples(
         )
     precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32))
     return Samples(precise.numpy(), labels, weight, progress=progress)
+
+
+def _check_scale(logits: Tensor) -> None:
+    """Raise where a temperature or an offset could not be represented. Only float64 reaches so far."""
+    if logits.dtype != torch.float64:
+        return
+    widest = 0.0
+    for part in row_blocks(*logits.shape):
+        low, high = (float(value) for value in logits[part].aminmax())
+        if max(-low, high) > LARGEST:
+            raise ValueError(
+                f"`logits` must lie within ±{LARGEST:g}. Got {high if high > -low else low:g}. "
+                "Divide them by a constant."
+            )
+        widest = max(widest, float((logits[part].amax(1) - logits[part].amin(1)).max()))
+    if 0 < widest < FINEST:
+        raise ValueError(
+            f"`logits` must differ by {FINEST:g} or more within a row. They differ by {widest:g} at most. "
+            "Multiply them by a constant."
+        )
 
 
 def as_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.ndarray | None:

@@ -49,7 +49,8 @@ class Judge:
             for name, members in self.parts.items()
         }
         score = self.metric.score(self.target, predicted, self.weight, self.num_classes)
-        return Scores(score, by_part, float(np.average(self.target == predicted, weights=self.weight)))
+        accuracy = float(np.average(self.target == predicted, weights=self.weight))
+        return Scores(score, by_part, accuracy, np.where(present, recall, np.nan))
 
     def interval(self, predicted: np.ndarray) -> tuple[float, float]:
         """Of the gain over the model as it is."""

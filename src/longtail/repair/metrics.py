@@ -227,6 +227,30 @@ def make_metric(
     return metrics[name]
 
 
+def metric_named(name: str, prior: np.ndarray, cost: np.ndarray | None = None) -> Metric:
+    """The metric whose `name` that is, as fixes and diagnoses give it.
+
+    Args:
+        name: such as "balanced accuracy".
+        prior: (C,) for the accuracy and the expected cost.
+        cost: (C, C) for the expected cost.
+
+    Raises:
+        ValueError: no metric of that name, or costs that are missing.
+
+    Example:
+        >>> metric_named("macro-F1", np.array([0.5, 0.5])).name
+        'macro-F1'
+    """
+    if name == ExpectedCost.name:
+        if cost is None:
+            raise ValueError("`cost` must be given for the expected cost. Got none.")
+        return ExpectedCost(cost, tuple(prior.tolist()))
+    known: tuple[Metric, ...] = (BalancedAccuracy(), AccuracyUnder(tuple(prior.tolist())), MacroF1(), WorstRecall())
+    check_choice("metric", name, [metric.name for metric in known])
+    return next(metric for metric in known if metric.name == name)
+
+
 def _checked_cost(cost: np.ndarray, num_classes: int) -> np.ndarray:
     values = np.asarray(cost, dtype=np.float64)
     if values.shape != (num_classes, num_classes):

@@ -28,6 +28,11 @@ def decisions_and_fingerprints(samples: Samples) -> tuple[np.ndarray, np.ndarray
     return np.concatenate(decisions), np.concatenate(fingerprints)
 
 
+def digest_of(fingerprint: np.ndarray) -> str:
+    """A short text, the same for the same rows in any order: tells whether scores are those that a fix was made on."""
+    return f"{len(fingerprint)}-{int(fingerprint.sum(dtype=np.uint64)):016x}"
+
+
 def suspicions(
     target: np.ndarray,
     predicted: np.ndarray,

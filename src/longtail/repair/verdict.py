@@ -1,11 +1,15 @@
 """The verdict: use what helps most, keep the model, or too few samples to tell."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from longtail.repair.findings import Outcome, Scores
 
 TOO_WIDE = 0.05
 ENOUGH_TO_VARY = 3
+MOST_NAMED_CLASSES = 12  # with so many, results are shown by class, with more by groups of classes
+MOST_CHANGES = 3
 
 
 def verdict_of(best: Outcome, resolution: float, seen: np.ndarray) -> str:
@@ -23,7 +27,9 @@ def verdict_of(best: Outcome, resolution: float, seen: np.ndarray) -> str:
     return "too few" if few or resolution > TOO_WIDE else "keep"
 
 
-def summary_of(verdict: str, best: Outcome, before: Scores, metric: str, seen: np.ndarray) -> str:
+def summary_of(
+    verdict: str, best: Outcome, before: Scores, metric: str, seen: np.ndarray, class_names: Sequence[str]
+) -> str:
     """The verdict as a sentence or two: what to use, its gain on the tail, its cost on the head."""
     low, high = (100 * value for value in best.interval)
     least = int(seen[seen > 0].min())
@@ -37,13 +43,25 @@ def summary_of(verdict: str, best: Outcome, before: Scores, metric: str, seen: n
         )
     if verdict == "keep" or best.scores is None:
         return f"No gain beyond noise: keep your model. {most}"
-    changes = [
-        f"{name} {100 * (old or 0):.1f} → {100 * new:.1f}"
-        for (name, old), new in zip(before.groups.items(), best.scores.groups.values(), strict=True)
-        if new is not None
-    ]
-    changes.append(f"accuracy on these data {100 * before.accuracy:.1f} → {100 * best.scores.accuracy:.1f}")
+    recalls = _recalls(before, best.scores, class_names)
     return (
         f"Use {best.name} (τ = {best.strength:g}): {metric} {100 * before.score:.1f} → {100 * best.scores.score:.1f}, "
-        f"a gain of {100 * best.gain:.1f} points ({low:+.1f} to {high:+.1f}). Mean recall: {', '.join(changes)}."
+        f"a gain of {100 * best.gain:.1f} points ({low:+.1f} to {high:+.1f}). {recalls}; "
+        f"accuracy on these data {100 * before.accuracy:.1f} → {100 * best.scores.accuracy:.1f}."
     )
+
+
+def _recalls(before: Scores, after: Scores, class_names: Sequence[str]) -> str:
+    """The classes that change most; with many classes the mean of each group."""
+    if len(class_names) > MOST_NAMED_CLASSES:
+        both = zip(before.groups.items(), after.groups.values(), strict=True)
+        changes = [_change(name, old, new) for (name, old), new in both if old is not None and new is not None]
+        return f"Mean recall: {', '.join(changes)}"
+    change = np.nan_to_num(np.abs(after.recall - before.recall))
+    most = [label for label in np.argsort(-change, kind="stable") if change[label] > 0][:MOST_CHANGES]
+    changes = [_change(class_names[label], before.recall[label], after.recall[label]) for label in most]
+    return f"Largest changes of recall: {', '.join(changes) or 'none'}"
+
+
+def _change(name: str, old: float, new: float) -> str:
+    return f"{name} ({100 * old:.1f} → {100 * new:.1f})"

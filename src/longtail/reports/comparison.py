@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from longtail.reports.cells import columns_of, spread
+from longtail.reports.formatting import columns_of, spread
 from longtail.runs import RunFolder
 
 TREATMENTS = ("raw", "inductive", "transductive")

@@ -1,4 +1,4 @@
-"""What each candidate gains over the model as it is, and how far that may be chance."""
+"""Gain of each candidate over the model as it is, with bootstrap intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from longtail.reports.look import PERCENT, wide
+from longtail.reports.theme import PERCENT, wide
 
 
 @dataclass

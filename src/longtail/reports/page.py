@@ -1,4 +1,4 @@
-"""One self-contained HTML page of figures: nothing is fetched, it opens from disk."""
+"""One self-contained HTML report of figures: it fetches nothing and opens from disk."""
 
 import base64
 import io
@@ -16,6 +16,7 @@ import vl_convert
 from PIL import Image
 
 from longtail import __version__
+from longtail.printable import printable
 from longtail.whole_file import write_whole
 
 MOST_ROWS = 300  # of the table below a figure
@@ -67,6 +68,7 @@ class Page:
         figures: pictures.
         galleries: images.
         facts: how it was made: settings, seeds, versions.
+        steps: what to do next: sentences, each with the code below it or an empty string.
 
     Example:
         >>> import altair as alt
@@ -83,6 +85,7 @@ class Page:
     figures: Sequence[Figure] = ()
     galleries: Sequence[Gallery] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    steps: Sequence[tuple[str, str]] = ()
 
     def html(self) -> str:
         """The page."""
@@ -90,6 +93,7 @@ class Page:
             loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=_shown,
         )
         return environment.get_template("page.html").render(
             page=self,
@@ -118,10 +122,10 @@ def _script() -> str:
 
 
 def _drawn(number: int, figure: Figure) -> dict[str, Any]:
-    specification = figure.chart.to_dict()
+    specification = _printable(figure.chart.to_dict())
     marks = sum(len(rows) for rows in specification.get("datasets", {}).values())
     # A "<" might end the script element that it stands in, or begin one that never ends.
-    encoded = json.dumps({**specification, "description": figure.words}).replace("<", "\\u003c")
+    encoded = json.dumps({**specification, "description": printable(figure.words)}).replace("<", "\\u003c")
     return {
         "id": f"figure-{number}",
         "title": figure.title,
@@ -132,6 +136,20 @@ def _drawn(number: int, figure: Figure) -> dict[str, Any]:
         "rows": [[_cell(value) for value in row] for row in figure.frame.head(MOST_ROWS).itertuples(index=False)],
         "more": max(0, len(figure.frame) - MOST_ROWS),
     }
+
+
+def _shown(value: Any) -> Any:
+    """What the template writes: control and bidirectional characters as escapes, scripts as they are."""
+    return printable(value) if type(value) is str else value
+
+
+def _printable(value: Any) -> Any:
+    """A chart's specification without such characters."""
+    if isinstance(value, dict):
+        return {_shown(key): _printable(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_printable(entry) for entry in value]
+    return _shown(value)
 
 
 def _as_uri(image: np.ndarray) -> str:

@@ -1,13 +1,13 @@
-"""What the head pays for the tail: mean recalls of both as the strength of a correction grows."""
+"""Head–tail recall trade-off: mean recalls of both as the strength τ of a correction grows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
-from longtail.reports.look import PERCENT, of_series, shape_of_series, wide
+from longtail.reports.theme import PERCENT, of_series, shape_of_series, wide
 
 Point = tuple[float, float]
 
@@ -18,8 +18,8 @@ class TradeOffDisplay:
 
     Args:
         curves: method, then strength τ, to (head, tail): mean recalls in [0, 1].
-        head: what the head is called.
-        tail: what the tail is called.
+        head: name of the head, or lines of it.
+        tail: name of the tail, or lines of it.
         chosen: the method and strength that are recommended, to be marked.
 
     Raises:
@@ -32,8 +32,8 @@ class TradeOffDisplay:
     """
 
     curves: Mapping[str, Mapping[float, Point]]
-    head: str = "many"
-    tail: str = "few"
+    head: str | Sequence[str] = "many"
+    tail: str | Sequence[str] = "few"
     chosen: tuple[str, float] | None = None
 
     def frame(self) -> pd.DataFrame:
@@ -52,8 +52,8 @@ class TradeOffDisplay:
         frame = self.frame()
         order = list(self.curves)
         base = alt.Chart(frame).encode(
-            x=alt.X("head:Q", title=f"mean recall, {self.head}", scale=alt.Scale(zero=False, padding=12), axis=PERCENT),
-            y=alt.Y("tail:Q", title=f"mean recall, {self.tail}", scale=alt.Scale(zero=False, padding=12), axis=PERCENT),
+            x=alt.X("head:Q", title=_title(self.head), scale=alt.Scale(zero=False, padding=12), axis=PERCENT),
+            y=alt.Y("tail:Q", title=_title(self.tail), scale=alt.Scale(zero=False, padding=12), axis=PERCENT),
             order="strength:Q",
             tooltip=[
                 "method:N",
@@ -72,3 +72,8 @@ class TradeOffDisplay:
             marked = own.transform_filter(alt.datum.strength == strength)
             layers.append(marked.mark_point(size=320, strokeWidth=2, color="black"))
         return wide(alt.layer(*layers))
+
+
+def _title(name: str | Sequence[str]) -> list[str]:
+    first, *rest = [name] if isinstance(name, str) else name
+    return [f"mean recall, {first}", *rest]

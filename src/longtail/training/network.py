@@ -81,6 +81,7 @@ def trained_network(folder: RunFolder) -> Network:
         raise ValueError(
             f"{folder.path / 'weights.pt'} must hold the weights of {model}, as run.json says. It does not."
         ) from None
+    network.class_names = None if folder.data is None else tuple(folder.data["class_names"])
     return network.eval()
 
 

@@ -17,7 +17,7 @@ from longtail.runs import RunFolder
 from longtail.training.second_stage import stored_config
 
 
-class ShownRun:
+class RunView:
     """One run, complete or not.
 
     Args:
@@ -131,11 +131,11 @@ class ShownRun:
         return splits.test.pictures(samples)
 
 
-def shown_runs(
+def run_views(
     folders: Sequence[RunFolder],
     data: str | os.PathLike[str] | None = None,
     tell: Callable[[str], None] | None = None,
-) -> list[ShownRun]:
+) -> list[RunView]:
     """Runs named by what tells them apart: the loss alone if that does, else with the seed, else the folder.
 
     Raises:
@@ -157,7 +157,7 @@ def shown_runs(
         (names for names in (losses, seeded, [p.name for p in paths]) if len(set(names)) == len(names)),
         list(map(str, paths)),
     )
-    runs = [ShownRun(folder, name, data, tell) for folder, name in zip(folders, names, strict=True)]
+    runs = [RunView(folder, name, data, tell) for folder, name in zip(folders, names, strict=True)]
     counts = [run.class_counts for run in runs if run.complete]
     for run, own in zip([run for run in runs if run.complete], counts, strict=True):
         if len(own) != len(counts[0]) or (own != counts[0]).any():

@@ -1,0 +1,78 @@
+"""A deployed fix on new labelled predictions, as a table on the terminal or as JSON."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from longtail.cli.console import plain_console, say
+from longtail.cli.passes import Passes
+from longtail.plain_json import to_json
+from longtail.repair import Fix, FixEvaluation, Predictions, read_predictions
+from longtail.repair.evaluation import evaluate_predictions
+from longtail.repair.metrics import ExpectedCost
+from longtail.reports.formatting import NONE, percent, points
+
+
+def evaluate_with_fix(source: tuple[str, ...], fix_file: Path, reading: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what a fix does on predictions.
+
+    Args:
+        source: files of predictions, or a run folder.
+        fix_file: of the fix.
+        reading: options of `read_predictions`; by default the scores are what the fix takes, of a run's test set.
+        as_json: print JSON instead of a table.
+    """
+    fix = Fix.load(fix_file)
+    found = _read(source, fix_file, {"kind": fix.takes, "part": "test", "class_names": fix.class_names, **reading})
+    with Passes() as passes:
+        evaluation = evaluate_predictions(fix, found, progress=passes)
+    for note in found.notes:
+        say(f"note: {note}", error=True)
+    if as_json:
+        say(to_json(dataclasses.asdict(evaluation), indent=1))
+    else:
+        print_evaluation(evaluation)
+
+
+def _read(source: tuple[str, ...], fix_file: Path, options: Mapping[str, Any]) -> Predictions:
+    try:
+        return read_predictions(source, **options)
+    except ValueError as error:  # the names are the fix's, not those of an option that was given
+        if "--class-names" not in str(error):
+            raise
+        raise ValueError(str(error).replace("--class-names", f"The classes of {fix_file}")) from None
+
+
+def print_evaluation(found: FixEvaluation) -> None:
+    """Print warnings, the table of scores and the verdict."""
+    for warning in found.warnings:
+        say(f"warning: {warning}")
+    costs = "; the metric in hundredths of the costs' unit" if found.metric == ExpectedCost.name else ""
+    say(f"{found.samples:,} samples; metric: {found.metric}; in %{costs}")
+    plain_console().print(_table(found))
+    say(found.summary)
+
+
+def _table(found: FixEvaluation) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("", overflow="fold")
+    for heading in ("before", "after", "change", f"{100 * found.level:g} % interval"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    low, high = found.interval
+    before, after = found.before, found.after
+    table.add_row(*_row(found.metric, before.score, after.score), f"{100 * low:+.1f} to {100 * high:+.1f}")
+    table.add_row(*_row("accuracy on these samples", before.accuracy, after.accuracy))
+    for name, number in found.groups.items():
+        label = f"recall, {name}" if number == 1 else f"recall, {name} ({number} classes)"
+        table.add_row(*_row(label, before.groups[name], after.groups[name]))
+    table.add_row(*_row("calibration error, top label", *found.calibration_top_label))
+    table.add_row(*_row("calibration error, by class", *found.calibration_by_class))
+    return table
+
+
+def _row(name: str, before: float | None, after: float | None) -> tuple[str, str, str, str]:
+    change = NONE if before is None or after is None else points(after - before)
+    return name, percent(before), percent(after), change

@@ -1,0 +1,74 @@
+"""What `longtail fix` writes and prints, in the form that was asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from longtail.cli.console import say
+from longtail.cli.diagnosis_json import diagnosis_json
+from longtail.cli.diagnosis_text import print_diagnosis, print_next_steps
+from longtail.repair import Diagnosis
+
+
+@dataclass(frozen=True)
+class FixOutput:
+    """Files and form.
+
+    Attributes:
+        fix: the file of the fix.
+        report: the HTML report, or None.
+        as_json: print the finding as JSON, and nothing else on standard output.
+        quiet: print the verdict and the paths alone.
+    """
+
+    fix: Path
+    report: Path | None
+    as_json: bool = False
+    quiet: bool = False
+
+    def write(self, found: Diagnosis, source: str, warnings: Sequence[str]) -> None:
+        """Write the fix, then the report, and print.
+
+        Args:
+            found: the diagnosis.
+            source: where the predictions come from, for the report.
+            warnings: what to be wary of.
+
+        Raises:
+            OSError: a file can't be written. The fix stays if it is the report.
+        """
+        if self.quiet and not self.as_json:
+            for warning in warnings:
+                say(f"warning: {warning}", error=True)
+            say(found.summary)
+        elif not self.as_json:
+            print_diagnosis(found, warnings)
+        found.fix.save(self.fix)  # before the report: a full disk loses only the figures
+        self._say_path("fix", self.fix)
+        report, failure = None, None
+        try:
+            report = self._write_report(found, source, warnings)
+        except OSError as error:
+            failure = error
+        if self.as_json:
+            say(diagnosis_json(found, warnings, {"fix": self.fix, "report": report}))
+        elif not self.quiet:
+            print_next_steps(found, self.fix)
+        if failure is not None:
+            raise OSError(f"The report could not be written; {self.fix} is complete. {failure}") from failure
+
+    def _write_report(self, found: Diagnosis, source: str, warnings: Sequence[str]) -> Path | None:
+        if self.report is None:
+            return None
+        try:
+            from longtail.reports import fix_page
+        except ModuleNotFoundError as error:
+            say(f"no report: {error}", error=True)
+            return None
+        fix_page(found, source, file=self.fix, warnings=warnings).save(self.report)
+        self._say_path("report", self.report)
+        return self.report
+
+    def _say_path(self, name: str, path: Path) -> None:
+        if not self.as_json:
+            say(f"{name}: {path}")

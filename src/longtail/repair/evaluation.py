@@ -1,0 +1,218 @@
+"""A deployed fix on new labelled predictions: does it still help, and as much as was promised?"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from longtail.arguments import check_fraction, check_integer
+from longtail.metrics import CalibrationErrors
+from longtail.repair.by_class import by_class, class_groups
+from longtail.repair.calibration import prior_weight, probabilities
+from longtail.repair.class_order import in_order_of
+from longtail.repair.evaluation_summary import promised_by, summary_of_gain
+from longtail.repair.findings import ByClass, Scores
+from longtail.repair.fix import Fix
+from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, as_samples
+from longtail.repair.judge import Judge
+from longtail.repair.metrics import ExpectedCost, Metric, metric_named
+from longtail.repair.predictions import Predictions
+from longtail.repair.samples import Progress, Samples
+from longtail.repair.suspicions import decisions_and_fingerprints, digest_of, suspicions
+from longtail.repair.verdict import MOST_NAMED_CLASSES
+
+FITTED_HERE = (
+    "These look like the very samples that the fix was fitted on, where any gain is too good to be true. Use "
+    "labelled predictions that it has not seen."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class FixEvaluation:
+    """What a fix does on new labelled predictions.
+
+    Attributes:
+        metric: its name.
+        before: scores of the model as it is.
+        after: scores with the fix.
+        gain: of the metric.
+        interval: of the gain.
+        level: of the interval.
+        verdict: "helps" where the interval lies above 0, "hurts" where it lies below, else "no gain seen".
+        summary: the verdict in a sentence or two, and how it compares with what was promised.
+        promised: the interval of the gain when the fix was made, or None if that is not known.
+        calibration_top_label: calibration error of the most probable class under the fix's prior, before and after.
+        calibration_by_class: the mean of all classes' calibration errors, before and after.
+        groups: names of the groups of classes, and how many classes each has; where there are few classes each alone,
+            the most frequent first.
+        by_class: recall and predictions of each class, before and after.
+        class_names: (C,) in the order of `by_class`.
+        samples: N.
+        warnings: what looks wrong with the predictions, each a sentence that says what to check.
+    """
+
+    metric: str
+    before: Scores
+    after: Scores
+    gain: float
+    interval: tuple[float, float]
+    level: float
+    verdict: str
+    summary: str
+    promised: tuple[float, float] | None
+    calibration_top_label: tuple[float, float]
+    calibration_by_class: tuple[float, float]
+    groups: dict[str, int]
+    by_class: ByClass
+    class_names: tuple[str, ...]
+    samples: int
+    warnings: tuple[str, ...]
+
+
+def evaluate_fix(
+    fix: Fix,
+    logits: np.ndarray | Tensor,
+    target: np.ndarray | Tensor | Sequence[int],
+    *,
+    class_names: Sequence[str] | None = None,
+    class_counts: Tensor | np.ndarray | Sequence[float] | None = None,
+    groups: np.ndarray | Sequence[object] | None = None,
+    sample_weight: np.ndarray | Sequence[float] | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> FixEvaluation:
+    """Score a model with and without a fix on labelled predictions that the fix was not made from.
+
+    Args:
+        fix: as it is deployed.
+        logits: (N, C), what the fix takes: logits, or probabilities where it was made from those.
+        target: (N,) class indices, places in `class_names`.
+        class_names: (C,) of the columns, matched with the fix's by name; by default they are the fix's own.
+        class_counts: (C,) training samples of each class, if known, for the groups many, medium and few.
+        groups: (N,) samples of one group are not independent of each other.
+        sample_weight: (N,) above 0: how much each sample counts.
+        level: of the gain's interval, in (0, 1).
+        seed: of the bootstrap.
+        progress: is told the step and the share of it that is done.
+
+    Raises:
+        ValueError, TypeError, IndexError: inputs that do not fit, other classes, a metric whose costs the fix does not
+            hold (`dataclasses.replace(fix, metric_cost=...)`).
+
+    Example:
+        >>> from longtail.repair import diagnose
+        >>> rng = np.random.default_rng(0)
+        >>> target = rng.integers(0, 3, 1800)
+        >>> logits = rng.normal(size=(1800, 3)) + 2 * np.eye(3)[target] + np.array([2.0, 1.0, 0.0])
+        >>> fix = diagnose(logits[:900], target[:900]).fix
+        >>> found = evaluate_fix(fix, logits[900:], target[900:])
+        >>> found.verdict, round(found.before.score, 2), round(found.after.score, 2)
+        ('helps', 0.71, 0.86)
+    """
+    if fix.takes == "probabilities":
+        logits = _at_floor(*as_log_probabilities(logits), fix.floor)
+    samples = as_samples(logits, target, sample_weight, progress)
+    return _evaluated(fix, samples, class_names, class_counts, groups, level, seed)
+
+
+def evaluate_predictions(
+    fix: Fix, found: Predictions, *, level: float = 0.95, seed: int = 0, progress: Progress | None = None
+) -> FixEvaluation:
+    """`evaluate_fix` of what a file holds.
+
+    Raises:
+        ValueError: as `evaluate_fix` does; or scores of another kind than the fix takes.
+    """
+    if found.kind != fix.takes:
+        raise ValueError(f"`fix` takes {fix.takes}. The predictions are {found.kind}: see `kind`.")
+    logits = found.logits if fix.takes == "logits" else _at_floor(found.logits, found.floor, fix.floor)
+    samples = as_samples(logits, found.target, found.sample_weight, progress)
+    return _evaluated(fix, samples, found.class_names, found.class_counts, found.groups, level, seed)
+
+
+def _at_floor(log_probability: np.ndarray, floor: float, asked: float) -> np.ndarray:
+    """With `asked` in place of probabilities of 0, as the fix serves them, where reading them took `floor`."""
+    zero = log_probability <= np.log(floor)
+    return np.asarray(np.maximum(np.where(zero, -np.inf, log_probability), np.log(asked)))
+
+
+def _evaluated(
+    fix: Fix,
+    samples: Samples,
+    class_names: Sequence[str] | None,
+    class_counts: Tensor | np.ndarray | Sequence[float] | None,
+    groups: np.ndarray | Sequence[object] | None,
+    level: float,
+    seed: int,
+) -> FixEvaluation:
+    check_fraction("level", level)
+    check_integer("seed", seed, minimum=0)
+    y, number = samples.target, samples.num_classes
+    if class_names is None and number != len(fix.class_names):
+        raise ValueError(f"`logits` must have the fix's {len(fix.class_names)} classes. Got {number}.")
+    fix = in_order_of(fix, fix.class_names if class_names is None else class_names, "the predictions")
+    counts, g, metric = as_counts(class_counts, number), as_groups(groups, len(samples)), _metric_of(fix)
+    seen = np.bincount(y, minlength=number)
+    parts = _parts(fix.class_names, counts, seen)
+    raw, fingerprint = decisions_and_fingerprints(samples)
+    fixed, before, after = _with_fix(samples, fix)
+    judge = Judge(metric, y, samples.weight, raw, parts, level, seed, g)
+    scores, interval = (judge.scores(raw), judge.scores(fixed)), judge.interval(fixed)
+    gain, promised = scores[1].score - scores[0].score, promised_by(fix)
+    fitted_here = fix.evidence.get("fitted_on") == digest_of(fingerprint)
+    verdict = "helps" if interval[0] > 0 else "hurts" if interval[1] < 0 else "no gain seen"
+    return FixEvaluation(
+        metric=metric.name,
+        before=scores[0],
+        after=scores[1],
+        gain=gain,
+        interval=interval,
+        level=level,
+        verdict=verdict,
+        summary=summary_of_gain(
+            metric.name, scores, gain, interval, level, promised, changed=int((raw != fixed).sum())
+        ),
+        promised=promised,
+        calibration_top_label=(before.top_label, after.top_label),
+        calibration_by_class=(before.class_wise, after.class_wise),
+        groups={name: int(members.sum()) for name, members in parts.items()},
+        by_class=by_class(y, (raw, fixed), counts, number),
+        class_names=fix.class_names,
+        samples=len(y),
+        warnings=((FITTED_HERE,) if fitted_here else ()) + suspicions(y, raw, fingerprint, fix.class_names, g),
+    )
+
+
+def _metric_of(fix: Fix) -> Metric:
+    if fix.metric == ExpectedCost.name and fix.metric_cost is None:
+        raise ValueError(
+            "`fix` must hold the costs of its metric. This one does not, as it was made by an older version: pass "
+            "`dataclasses.replace(fix, metric_cost=...)`, or make it again."
+        )
+    return metric_named(fix.metric, fix.prior, fix.metric_cost)
+
+
+def _parts(names: Sequence[str], counts: np.ndarray | None, seen: np.ndarray) -> dict[str, np.ndarray]:
+    if len(names) > MOST_NAMED_CLASSES:
+        return class_groups(counts, seen)
+    return {names[label]: np.arange(len(names)) == label for label in np.argsort(-seen, kind="stable")}
+
+
+def _with_fix(samples: Samples, fix: Fix) -> tuple[np.ndarray, CalibrationErrors, CalibrationErrors]:
+    """Decisions (N,), and the calibration without and with the fix, in one pass."""
+    on_logits = dataclasses.replace(fix, takes="logits")
+    weight = prior_weight(samples.target, fix.prior, samples.weight)
+    seen = np.bincount(samples.target, minlength=samples.num_classes)
+    before, after = CalibrationErrors(seen), CalibrationErrors(seen)
+
+    def decided() -> Iterator[np.ndarray]:
+        for part, logits in samples.blocks("the model with the fix"):
+            target, own = samples.target[part], weight[part]
+            before.add(probabilities(logits, 1.0, np.zeros(samples.num_classes)), target, own)
+            after.add(on_logits.predict_proba(logits), target, own)
+            yield on_logits.predict(logits)
+
+    return np.concatenate(list(decided())), before, after
