@@ -51,6 +51,11 @@ class TrainingImages:
         return self.plain.content
 
     @property
+    def augmentation(self) -> str | None:
+        """Tells one augmentation from another; `None` where images are not augmented."""
+        return None if getattr(self.draw, "augment", "") == "none" else repr(self.draw)
+
+    @property
     def left_out(self) -> dict[str, str]:
         """Files that could not be decoded since training began, and why."""
         return self.plain.left_out

@@ -11,7 +11,7 @@ from longtail.models import Network
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
 from longtail.training.network import make_network
-from longtail.training.stages import STAGES, StageInput
+from longtail.training.stages import STAGES, StageInput, StageKind
 
 
 class PartlyTrained(nn.Module):
@@ -156,4 +156,4 @@ def parameter_groups(network: Network, layers: dict[str, int], config: TrainingC
     ]
 
 
-STAGES["finetune"] = FineTuning
+STAGES["finetune"] = StageKind(FineTuning)
