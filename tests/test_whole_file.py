@@ -60,7 +60,7 @@ def test_a_link_stays_a_link(tmp_path):
 
 
 def test_a_missing_folder_and_a_folder_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="must lie in a folder that exists"), write_whole(tmp_path / "a/b"):
+    with pytest.raises(FileNotFoundError, match="must be in a folder that exists"), write_whole(tmp_path / "a/b"):
         pass
     with pytest.raises(IsADirectoryError, match="must name a file"), write_whole(tmp_path):
         pass

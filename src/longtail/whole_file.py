@@ -22,7 +22,7 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise IsADirectoryError(f"`path` must name a file. Got the folder {path}.")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"`path` must lie in a folder that exists. Got {path}; {path.parent} is missing.")
+        raise FileNotFoundError(f"`path` must be in a folder that exists. Got {path}; {path.parent} is missing.")
     part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
     with part.open("xb") as file:
         try:

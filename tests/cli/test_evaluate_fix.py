@@ -91,9 +91,9 @@ def test_a_run(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--fix must name the fix to evaluate on predictions"),
-        (["--json", "--kind", "logits"], "--kind, --json must come with --fix, which is missing"),
-        (["--fix", "FIX", "--converge"], "--fit-on, --data and --root must be left out with --fix"),
+        ([], "--fix must be given to evaluate predictions"),
+        (["--json", "--kind", "logits"], "--kind, --json can only be used with --fix"),
+        (["--fix", "FIX", "--converge"], "--fit-on, --data and --root cannot be used with --fix"),
         (["--fix", "none.json"], "none.json"),
         (["--fix", "FIX", "--kind", "probabilities"], "must hold probabilities"),
     ],

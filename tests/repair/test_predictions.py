@@ -178,7 +178,7 @@ def test_a_report_stands_beside_the_fix(tmp_path, scores, capsys):
     assert main(["fix", str(path), "--out", str(tmp_path / "c.html")]) == 2
     assert "--report must be another file than --out" in capsys.readouterr().err
     assert main(["fix", str(path), "--out", str(tmp_path / "none/d.json")]) == 2
-    assert "--out must lie in a folder that exists" in capsys.readouterr().err
+    assert "--out must be in a folder that exists" in capsys.readouterr().err
 
 
 def test_without_what_draws_there_is_a_fix_and_no_report(tmp_path, scores, capsys, monkeypatch):

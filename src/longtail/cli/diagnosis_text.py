@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from longtail.cli.console import plain_console, say
+from longtail.cli.console import PlainConsole, say
 from longtail.cli.fitted_table import fitted
 from longtail.repair import Diagnosis
 from longtail.repair.metrics import ExpectedCost
@@ -64,7 +64,7 @@ def _calibration(found: Diagnosis) -> str:
 
 
 def _print_table(columns: Sequence[Column]) -> None:
-    console = plain_console()
+    console = PlainConsole()
     table, left_out = fitted(columns, console.width)
     console.print(table)
     if left_out:

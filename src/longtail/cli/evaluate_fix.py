@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from longtail.cli.console import plain_console, say
+from longtail.cli.console import PlainConsole, say
 from longtail.cli.passes import Passes
 from longtail.plain_json import to_json
 from longtail.repair import Fix, FixEvaluation, Predictions, read_predictions
@@ -52,7 +52,7 @@ def print_evaluation(found: FixEvaluation) -> None:
         say(f"warning: {warning}")
     costs = "; the metric in hundredths of the costs' unit" if found.metric == ExpectedCost.name else ""
     say(f"{found.samples:,} samples; metric: {found.metric}; in %{costs}")
-    plain_console().print(_table(found))
+    PlainConsole().print(_table(found))
     say(found.summary)
 
 

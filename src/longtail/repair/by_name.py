@@ -23,11 +23,6 @@ def listed(names: Iterable[object]) -> str:
     return ", ".join(texts[:SHOWN]) + (f", … ({len(texts)})" if len(texts) > SHOWN else "")
 
 
-def printable(name: str) -> str:
-    """A name as it is, or with codes in place of signs that would change what a terminal shows."""
-    return name if name.isprintable() else repr(name)[1:-1]
-
-
 def nearest(text: str, names: Iterable[str]) -> str:
     """The three names that are spelled most like a text, quoted.
 

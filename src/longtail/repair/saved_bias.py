@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-INSTEAD = "Serve the model with `fix.predict(logits)` instead."
+from longtail.repair.output_layer import INSTEAD
 
 
 def allow_bias(model: nn.Module, layer: str) -> None:

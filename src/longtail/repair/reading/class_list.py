@@ -1,12 +1,12 @@
 """Names of classes as the user lists them."""
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from longtail.data.text_file import read_text
 from longtail.repair.by_name import ClassIndex
+from longtail.repair.reading.json_file import read_json
 
 
 def class_list(given: Sequence[object] | str | os.PathLike[str]) -> tuple[str, ...]:
@@ -36,13 +36,9 @@ def class_list(given: Sequence[object] | str | os.PathLike[str]) -> tuple[str, .
 
 
 def _of_file(path: Path) -> Sequence[object]:
-    text = read_text(path)
     if path.suffix.lower() != ".json":
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{path} could not be read: {error}") from None
+        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    content = read_json(path)
     if not isinstance(content, list):
         raise ValueError(f"`class_names` must be a list of names. Got {path} with {type(content).__name__}.")
     return content

@@ -1,6 +1,5 @@
 """Numbers of classes from files and objects: training counts and priors, by name or, if there are none, by place."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from longtail.data.table_columns import FILE_COLUMNS
 from longtail.data.table_file import TABLES, read_table
 from longtail.data.text_file import kind_of, read_text
 from longtail.repair.by_name import in_class_order, listed
+from longtail.repair.reading.json_file import read_json
 
 Values = Mapping[Any, Any] | np.ndarray
 
@@ -100,10 +100,7 @@ def _bare(path: Path) -> Values | None:
 
 
 def _json(what: str, path: Path) -> Values:
-    try:
-        content = json.loads(read_text(path))
-    except ValueError as error:
-        raise ValueError(f"{path} could not be read: {error}") from None
+    content = read_json(path)
     if isinstance(content, dict):
         return content
     if isinstance(content, list):

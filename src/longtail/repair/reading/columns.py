@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from longtail.data.table_file import EMPTY, pandas
-from longtail.repair.by_name import printable
+from longtail.printable import printable
 from longtail.repair.reading.raw import Rows
 
 LONGEST = 40
@@ -69,12 +69,12 @@ class Table:
         """(N,) texts; errors for empty cells."""
         cells = self.cells(name)
         if None in cells:
-            raise ValueError(f"{self.rows.at(cells.index(None))}, column {printable(name)}: empty")
+            raise ValueError(f"{self.rows.at(cells.index(None))}, column {printable(name, lines=False)}: empty")
         return np.array([str(cell).strip() for cell in cells])
 
     def _bad_cell(self, row: int, name: str, value: float) -> str:
         cell = self.cells(name)[row]
-        where = f"{self.rows.at(row)}, column {printable(name)}"
+        where = f"{self.rows.at(row)}, column {printable(name, lines=False)}"
         if cell is None:
             return f"{where}: empty"
         if np.isinf(value):

@@ -1,6 +1,5 @@
 """Costs of decisions from files and objects: by the names of the classes or, if there are none, by place."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from longtail.data.table_file import TABLES, read_table
 from longtail.data.text_file import kind_of, read_text
 from longtail.repair.by_name import costs_in_class_order, listed
+from longtail.repair.reading.json_file import read_json
 
 FORMS = (
     "a CSV with names of classes in the first row and the first column, a JSON mapping of names to mappings, or a "
@@ -48,10 +48,7 @@ def read_costs(given: Any, names: Sequence[str], notes: list[str]) -> np.ndarray
 
 def _of_file(path: Path) -> Any:
     if path.suffix.lower() == ".json":
-        try:
-            return json.loads(read_text(path))
-        except ValueError as error:
-            raise ValueError(f"{path} could not be read: {error}") from None
+        return read_json(path)
     if path.suffix.lower() == ".npy":
         return np.load(path, allow_pickle=False)
     try:

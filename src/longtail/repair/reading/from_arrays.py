@@ -12,7 +12,7 @@ from longtail.repair.reading.array_files import plain
 from longtail.repair.reading.labels import as_indices
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.raw import RawPredictions, Rows
-from longtail.repair.reading.temporary import temporary_array
+from longtail.repair.reading.temporary_array import temporary_array
 from longtail.repair.reading.usual_names import GROUPS, LABELS, SCORES, WEIGHTS
 
 KINDS = SCORES[:2]

@@ -7,7 +7,7 @@ import numpy as np
 
 from longtail.posthoc.blocks import row_blocks
 from longtail.repair.reading.raw import RawPredictions, Rows
-from longtail.repair.reading.temporary import temporary_array
+from longtail.repair.reading.temporary_array import temporary_array
 
 
 def joined(parts: Sequence[RawPredictions]) -> RawPredictions:

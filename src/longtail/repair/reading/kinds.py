@@ -8,10 +8,10 @@ import numpy as np
 from longtail.arguments import from_numpy
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
-from longtail.repair.by_name import printable
+from longtail.printable import printable
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
 from longtail.repair.reading.raw import Rows
-from longtail.repair.reading.temporary import temporary_array
+from longtail.repair.reading.temporary_array import temporary_array
 
 ENOUGH_ROWS = 8  # so that a regular sum is no chance
 PERCENT = 100
@@ -86,7 +86,7 @@ def _check_finite(part: np.ndarray, start: int, rows: Rows, names: Sequence[str]
     finite = np.isfinite(part)
     if not finite.all():
         row, column = (int(place) for place in np.argwhere(~finite)[0])
-        called = f"column {column}" if names is None else f"class {printable(names[column])}"
+        called = f"column {column}" if names is None else f"class {printable(names[column], lines=False)}"
         log = " A logarithm of 0? Clip it first." if part[row, column] == -np.inf else ""
         raise ValueError(f"{rows.at(start + row)}, {called}: {part[row, column]} must be finite.{log}")
 

@@ -1,14 +1,13 @@
 """Labels that lie apart from the scores: a file of their own, or an array."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from longtail.data.table_file import DELIMITED, TABLES, read_table
 from longtail.data.text_file import kind_of, read_text
 from longtail.repair.reading.array_files import plain, read_arrays
+from longtail.repair.reading.json_file import read_json
 from longtail.repair.reading.usual_names import LABELS
 
 TEXT = (".txt", ".lst", ".list")
@@ -69,10 +68,7 @@ def _lines(path: Path, column: str | None) -> np.ndarray:
 
 
 def _json(path: Path) -> np.ndarray:
-    try:
-        content: Any = json.loads(read_text(path))
-    except ValueError as error:
-        raise ValueError(f"{path} could not be read: {error}") from None
+    content = read_json(path)
     if not isinstance(content, list) or not content:
         raise ValueError(f"`labels` must hold a list of labels. Got {path} with {type(content).__name__}.")
     return np.array(content, dtype=object)

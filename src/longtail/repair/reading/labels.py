@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from longtail.data.class_names import INTEGER, as_text
-from longtail.repair.by_name import BOOLEANS, ClassIndex, listed, nearest, printable
+from longtail.printable import printable
+from longtail.repair.by_name import BOOLEANS, ClassIndex, listed, nearest
 from longtail.repair.reading.raw import Rows
 
 
@@ -46,7 +47,7 @@ def _note_changes(texts: list[str], index: ClassIndex, rows: Rows, notes: list[s
     changed = next((text for text in texts if text not in index.places), None)
     if changed is not None:
         as_class = BOOLEANS.get(changed, changed.partition(".")[0])
-        notes.append(f"{rows.where}: labels such as {printable(changed)} are read as class {as_class}.")
+        notes.append(f"{rows.where}: labels such as {printable(changed, lines=False)} are read as class {as_class}.")
 
 
 def as_indices(target: Any, names: Sequence[str] | None, num_classes: int, rows: Rows, notes: list[str]) -> np.ndarray:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from longtail.repair.by_name import listed, printable
+from longtail.printable import printable
+from longtail.repair.by_name import listed
 from longtail.repair.reading.columns import Table
 from longtail.repair.reading.usual_names import GROUPS, IDS, UNNAMED, WEIGHTS
 
@@ -67,7 +68,7 @@ def leave_out(
 def _which_are_these(numbers: Sequence[str], classes: Sequence[str], table: Table) -> str:
     several = len(numbers) > 1
     all_classes = [*classes, *numbers]
-    named = "FILE, with a name a line" if len(all_classes) > SHOWN else ",".join(map(printable, all_classes))
+    named = "FILE, with a name a line" if len(all_classes) > SHOWN else _separated(all_classes)
     prefix = _prefix(all_classes)
     if len(all_classes) == 1:
         named = "no,yes, which reads it as the scores of the second of these two"
@@ -86,7 +87,7 @@ def _ignored(names: Sequence[str]) -> str:
     if len(names) > SHOWN and prefix:
         return f"'{prefix}*'"
     quoted = "'" if any(sign in name for name in names for sign in " '\"()&;|*") else ""
-    return f"{quoted}{','.join(map(printable, names[:SHOWN]))}{quoted}"
+    return f"{quoted}{_separated(names[:SHOWN])}{quoted}"
 
 
 def _prefix(names: Sequence[str]) -> str:
@@ -109,7 +110,7 @@ def _usual(names: Sequence[str], usual: Sequence[str], option: str, table: Table
 
 
 def _two_ways(name: str, option: str, what: str, classes: Sequence[str], table: Table) -> str:
-    named = ",".join(map(printable, [*classes, name]))
+    named = _separated([*classes, name])
     return (
         f"{table.rows.where}: the column {name!r} may hold {what}, or the scores of a class of this name. Say "
         f"--{option} {name} for {what}; for a class name all classes, --class-names {named}."
@@ -128,3 +129,7 @@ def _is_identifier(name: str, table: Table) -> bool:
         return False
     cells = table.cells(name)
     return None not in cells and len(set(map(str, cells))) == len(cells) and not _has_fractions(name, table)
+
+
+def _separated(names: Sequence[str]) -> str:
+    return ",".join(printable(name, lines=False) for name in names)
