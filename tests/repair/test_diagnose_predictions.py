@@ -55,12 +55,7 @@ def test_a_fix_from_predictions_is_what_the_command_writes(table, tmp_path, caps
     options = [
         "--counts",
         str(tmp_path / "counts.json"),
-        "--metric",
-        "accuracy",
-        "--prior",
-        "train",
-        "--report",
-        "none",
+        *["--metric", "accuracy", "--prior", "train", "--report", "none"],
     ]
     assert main(["fix", str(table), "--out", str(tmp_path / "fix.json"), *options]) == 0
     written = Fix.load(tmp_path / "fix.json", class_names=["lynx", "cat", "dog"])
@@ -111,17 +106,8 @@ def test_an_index_column_does_not_become_a_class(table, tmp_path, capsys):
     assert "the column 'idx' holds numbers, and no label or training count has this name" in said
     assert "leave it out with --ignore idx" in said
     assert not (tmp_path / "fix.json").exists()
-    command = [
-        "fix",
-        str(tmp_path / "idx.csv"),
-        "--ignore",
-        "idx",
-        "--out",
-        str(tmp_path / "fix.json"),
-        "--report",
-        "none",
-    ]
-    assert main(command) == 0
+    files = [str(tmp_path / "idx.csv"), "--out", str(tmp_path / "fix.json")]
+    assert main(["fix", *files, "--ignore", "idx", "--report", "none"]) == 0
     np.testing.assert_array_equal(Fix.load(tmp_path / "fix.json").offset, Fix.from_predictions(table).offset)
 
 
@@ -144,8 +130,10 @@ def test_every_reading_option_of_the_command(tmp_path, scores):
         "fold",
         "--classes",
         "p.*",
+        "--class-names",
+        "lynx,cat,dog",
     ]
-    options += ["--class-names", "lynx,cat,dog", "--report", "none"]
+    options += ["--report", "none"]
     files = [str(tmp_path / "p0.csv"), str(tmp_path / "p1.csv")]
     assert main(["fix", *files, *options, "--out", str(tmp_path / "a.json")]) == 0
     assert main(["fix", str(tmp_path / "p*.csv"), *options, "--out", str(tmp_path / "b.json")]) == 0

@@ -300,7 +300,7 @@ class Piped:
 
 
 @pytest.mark.parametrize("kind", ["csv", "semicolon", "jsonl", "gz"])
-def test_standard_input(tmp_path, frame, scores, monkeypatch, capsys, kind):
+def test_standard_input(frame, scores, monkeypatch, kind):
     content = {
         "csv": frame.to_csv(index=False).encode(),
         "semicolon": german(frame).encode(),
@@ -309,7 +309,10 @@ def test_standard_input(tmp_path, frame, scores, monkeypatch, capsys, kind):
     }[kind]
     monkeypatch.setattr("sys.stdin", Piped(content))
     check(read_predictions("-"), scores)
-    monkeypatch.setattr("sys.stdin", Piped(content))
+
+
+def test_standard_input_on_the_command_line(tmp_path, frame, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", Piped(frame.to_csv(index=False).encode()))
     assert main(["fix", "-", "--out", str(tmp_path / "fix.json"), "--report", "none"]) == 0
     assert "note: standard input: labels are read from the column 'label'" in capsys.readouterr().err
     assert Fix.load(tmp_path / "fix.json").class_names == NAMES
