@@ -91,10 +91,10 @@ def test_bare_numbers_are_taken_by_place_and_printed(table, tmp_path, capsys):
     options = ["--metric", "accuracy", "--counts", str(tmp_path / "counts.txt"), "--prior", str(tmp_path / "prior.txt")]
     assert main(["fix", str(table), "--out", str(tmp_path / "fix.json"), "--report", "none", *options]) == 0
     said = capsys.readouterr().err
-    assert "note: counts in the order of the classes: 'lynx' 10, 'cat' 900, 'dog' 90." in said
-    assert "note: prior in the order of the classes: 'lynx' 0.2, 'cat' 0.5, 'dog' 0.3." in said
+    assert "note: counts: taken in the order of the classes: 'lynx' 10, 'cat' 900, 'dog' 90." in said
+    assert "note: prior: taken in the order of the classes: 'lynx' 0.2, 'cat' 0.5, 'dog' 0.3." in said
     notes = json.loads((tmp_path / "fix.json").read_text())["evidence"]["notes"]
-    assert any("counts in the order of the classes" in note for note in notes)
+    assert any("counts: taken in the order of the classes" in note for note in notes)
 
 
 def test_an_index_column_does_not_become_a_class(table, tmp_path, capsys):
@@ -104,7 +104,7 @@ def test_an_index_column_does_not_become_a_class(table, tmp_path, capsys):
     assert main(["fix", str(tmp_path / "idx.csv"), "--out", str(tmp_path / "fix.json")]) == 2
     said = capsys.readouterr().err
     assert "the column 'idx' holds numbers, and no label or training count has this name" in said
-    assert "leave it out with --ignore idx" in said
+    assert "ignore it with --ignore idx" in said
     assert not (tmp_path / "fix.json").exists()
     files = [str(tmp_path / "idx.csv"), "--out", str(tmp_path / "fix.json")]
     assert main(["fix", *files, "--ignore", "idx", "--report", "none"]) == 0

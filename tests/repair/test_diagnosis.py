@@ -45,7 +45,7 @@ def test_a_balanced_model_is_left_alone():
     assert found.verdict == "keep"
     assert not found.fix.offset.any()
     assert found.fix.method == "the model as it is"
-    assert found.summary.startswith("No gain beyond noise: keep your model.")
+    assert found.summary.startswith("No significant gain: keep your model.")
     assert list(found.groups) == ["head third", "middle third", "tail third"]
 
 
@@ -157,14 +157,14 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
     [
         ({"target": np.zeros(20, dtype=int)}, ValueError, "must hold at least two classes. Got class 0 alone"),
         ({"target": np.full(20, 9)}, (ValueError, IndexError), "`target`"),
-        ({"target": np.zeros(3, dtype=int)}, ValueError, "`target` must hold one label a sample"),
+        ({"target": np.zeros(3, dtype=int)}, ValueError, "`target` must hold one label per sample"),
         ({"logits": np.full((20, 3), np.nan)}, ValueError, "`logits` must be finite"),
         ({"logits": np.zeros((0, 3)), "target": np.zeros(0, dtype=int)}, ValueError, "N at least 1"),
-        ({"class_counts": [1, 2]}, ValueError, "`class_counts` must hold 3 counts, one a class. Got 2"),
+        ({"class_counts": [1, 2]}, ValueError, "`class_counts` must hold 3 counts, one per class. Got 2"),
         ({"class_names": ["a", "b"]}, ValueError, "`class_names` must hold 3 names"),
         ({"class_names": ["a", "b", "a"]}, ValueError, "`class_names` must differ from each other. Got 'a' twice"),
         ({"groups": np.zeros(20)}, ValueError, "`groups` must hold at least three groups"),
-        ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group a sample"),
+        ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group per sample"),
         ({"folds": 21}, ValueError, "`folds` must be at most 20"),
         (
             {"prior": [0.0, 0.0, 1.0], "metric": "accuracy", "target": np.arange(20) % 2},
@@ -233,4 +233,4 @@ def test_a_calibration_that_would_make_it_worse_is_not_served():
 def test_the_verdict_says_what_accuracy_pays():
     logits, target = predictions()
     found = diagnose(logits, target)
-    assert f"accuracy on these data {100 * found.before.accuracy:.1f} →" in found.summary
+    assert f"accuracy on these samples {100 * found.before.accuracy:.1f} →" in found.summary

@@ -30,7 +30,7 @@ def write_csv(path, scores, target, names=NAMES, label="label"):
 @pytest.mark.parametrize(
     ("content", "kind", "message"),
     [
-        ({"logits": "logits"}, "probabilities", "as was said. It holds logits"),
+        ({"logits": "logits"}, "probabilities", "as `kind` \\(--kind\\) says. It holds logits"),
         ({"scored": "logits"}, "logits", "must hold logits or probabilities. It holds scored, target"),
     ],
 )
@@ -44,7 +44,7 @@ def test_a_wrong_claim_is_noticed(tmp_path, scores, content, kind, message):
 def test_files_that_are_none_are_refused(tmp_path, scores):
     logits, target = scores
     np.savez(tmp_path / "a.npz", logits=logits)
-    with pytest.raises(ValueError, match="must hold labels, as label or target"):
+    with pytest.raises(ValueError, match="must hold labels, called label or target"):
         read_predictions(tmp_path / "a.npz")
     np.savez(tmp_path / "n.npz", logits=np.where(logits > 3, np.nan, logits), target=target)
     with pytest.raises(ValueError, match=r"n.npz, row \d+, column \d: nan must be finite"):
@@ -64,10 +64,12 @@ def test_files_that_are_none_are_refused(tmp_path, scores):
     with pytest.raises(ValueError, match="must have a column of labels, called label, target"):
         read_predictions(tmp_path / "l.csv")
     (tmp_path / "r.csv").write_text("label,a,b\na,1,2\nb,1\n")
-    with pytest.raises(ValueError, match="r.csv, row 2, column b: empty"):
+    with pytest.raises(ValueError, match="r.csv, row 2, column b: the cell is empty"):
         read_predictions(tmp_path / "r.csv")
     (tmp_path / "u.csv").write_text("label,a,b\na,1,2\nb,0,1\nc,1,2\n")
-    with pytest.raises(ValueError, match="u.csv, row 3: the label 'c' is none of the 2 classes 'a', 'b'. Nearest"):
+    with pytest.raises(
+        ValueError, match="u.csv, row 3: the label 'c' is not one of the 2 classes 'a', 'b'. Most similar"
+    ):
         read_predictions(tmp_path / "u.csv")
 
 
@@ -87,7 +89,7 @@ def test_from_the_command_line(tmp_path, scores, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--metric", "accuracy", "--prior", "train"], "--prior train needs class_counts"),
+        (["--metric", "accuracy", "--prior", "train"], "--prior train needs training counts"),
         (["--metric", "accuracy", "--prior", "none.txt"], "--prior must be a file that exists. Got none.txt"),
         (["--kind", "probabilities"], "must hold probabilities"),
         (["--folds", "1"], "`folds` must be at least 3"),
@@ -109,9 +111,9 @@ def test_a_run_without_held_out_images_says_what_to_do(tmp_path, capsys):
     folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
     folder.save_predictions("test", torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64))
     assert main(["fix", str(folder.path)]) == 2
-    assert "train with --validation 0.1, or take --part test" in capsys.readouterr().err
+    assert "train with --validation 0.1, or pass --part test" in capsys.readouterr().err
     assert main(["fix", str(folder.path), "--part", "augmented"]) == 2
-    assert "`part` must be images that the model was not trained on. Got 'augmented'" in capsys.readouterr().err
+    assert "`part` must be a set that the model was not trained on. Got 'augmented'" in capsys.readouterr().err
 
 
 def test_probabilities_in_a_mapped_file_become_logarithms_in_another(tmp_path, scores):
@@ -146,9 +148,9 @@ def test_a_report_stands_beside_the_fix(tmp_path, scores, capsys):
             ",label,a,b\n0,a,2,0\n0,b,0,1\n",
             "the column 'Unnamed: 0' holds numbers, .* Write the table with index=False",
         ),
-        ("label,a,b,b\na,2,0,1\nb,0,1,1\n", "must name each column once. 'b' stands there twice"),
-        ("label,a,b\na," + "1" * 200_000 + ",0\nb,0,1\n", "row 1, column a: '1{40}…' is no number"),
-        ("# by me\nlabel,a,b\na,1,0\nb,0,1\n", "must be a table .* Its first line is a comment: take it out"),
+        ("label,a,b,b\na,2,0,1\nb,0,1,1\n", "must name each column once. Got 'b' twice"),
+        ("label,a,b\na," + "1" * 200_000 + ",0\nb,0,1\n", "row 1, column a: '1{40}…' is not a number"),
+        ("# by me\nlabel,a,b\na,1,0\nb,0,1\n", "must be a table .* Its first line is a comment: remove it"),
     ],
 )
 def test_tables_that_would_be_misread_are_refused(tmp_path, text, message):
@@ -185,7 +187,7 @@ def test_tensors_that_learn_are_read(tmp_path):
         ({"target": np.array([1e30, 0.0, 1.0])}, "row 1: labels must be class indices or names. Got 1e\\+30"),
         (
             {"target": np.array([2**64 - 1, 0, 1], dtype=np.uint64)},
-            "the label 18446744073709551615 is no index of the 3 classes, 0 to 2",
+            "the label 18446744073709551615 is not an index of the 3 classes, 0 to 2",
         ),
     ],
 )
@@ -197,7 +199,7 @@ def test_what_stands_beside_the_scores_is_checked(tmp_path, extra, message):
 
 def test_labels_of_an_npy_file_are_asked_for_by_their_option(tmp_path):
     np.save(tmp_path / "z.npy", np.eye(3))
-    with pytest.raises(ValueError, match="`labels` \\(--labels\\) must give them. It holds scores"):
+    with pytest.raises(ValueError, match="or pass `labels` \\(--labels\\). It holds scores"):
         read_predictions(tmp_path / "z.npy")
     with pytest.raises(FileNotFoundError, match="`labels` must exist. Got .*none.npy"):
         read_predictions(tmp_path / "z.npy", labels=tmp_path / "none.npy")
@@ -217,7 +219,7 @@ def test_a_fix_of_probabilities_takes_probabilities(scores):
     assert fix.takes == "probabilities"
     np.testing.assert_array_equal(fix.predict(softmax(logits)), (logits + fix.offset).argmax(1))
     np.testing.assert_allclose(fix.predict_proba(softmax(logits)).sum(1), 1)
-    with pytest.raises(ValueError, match="`logits` must be probabilities, which this fix was made from"):
+    with pytest.raises(ValueError, match="`logits` must be probabilities, which this fix takes"):
         fix.predict(logits)
 
 

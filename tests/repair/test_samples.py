@@ -108,7 +108,7 @@ def test_weights_change_scores_and_intervals():
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        (np.ones(3), r"`sample_weight` must hold one weight a sample, \(30,\). Got \(3,\)"),
+        (np.ones(3), r"`sample_weight` must hold one weight per sample, \(30,\). Got \(3,\)"),
         (np.zeros(30), "`sample_weight` must be finite and above 0: leave out what is not to count. Got 0.0"),
         (np.full(30, np.nan), "`sample_weight` must be finite and above 0"),
     ],

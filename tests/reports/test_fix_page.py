@@ -128,7 +128,7 @@ def test_other_verdicts_have_a_page_too(tmp_path):
     target = np.arange(900) % 3
     page = fix_page(diagnose(rng.normal(size=(900, 3)) + 2 * np.eye(3)[target], target))
     assert page.title == "Keep the model: predictions"
-    assert "No gain beyond noise" in page.html()
+    assert "No significant gain" in page.html()
     few = fix_page(diagnose(rng.normal(size=(40, 40)), np.arange(40)))
     assert few.title == "Too few samples to tell: predictions"
     assert few.html().count('class="chart"') == len(few.figures)

@@ -62,7 +62,9 @@ def evaluate(
     if foreign:
         raise ValueError(f"{_options(foreign)} can only be used with --fix. Got no --fix.")
     if len(source) != 1 or Path(source[0]).is_file():
-        raise ValueError(f"--fix must be given to evaluate predictions. Got only {', '.join(source)}. Add --fix fix.json.")
+        raise ValueError(
+            f"--fix must be given to evaluate predictions. Got only {', '.join(source)}. Add --fix fix.json."
+        )
     run = Path(source[0])
     _evaluate_run(run, _tau(rebalance), converge, transductive, fit_on, (data, root, reading.label), of_run=of_run)
 

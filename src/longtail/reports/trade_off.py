@@ -1,4 +1,4 @@
-"""Head–tail recall trade-off: mean recalls of both as the strength τ of a correction grows."""
+"""Head–tail recall trade-off: mean recalls of head and tail for increasing τ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ Point = tuple[float, float]
 
 @dataclass
 class TradeOffDisplay:
-    """A table and a figure: recall of the head against recall of the tail, one line a method, a point a strength.
+    """A table and a figure: recall of the tail against recall of the head, one line per method, one point per τ.
 
     Args:
-        curves: method, then strength τ, to (head, tail): mean recalls in [0, 1].
+        curves: for each method and τ, (head, tail): mean recalls in [0, 1].
         head: name of the head, or lines of it.
         tail: name of the tail, or lines of it.
-        chosen: the method and strength that are recommended, to be marked.
+        chosen: the recommended method and τ, which are marked.
 
     Raises:
         ValueError: nothing to show (from `frame` and `plot`).
@@ -37,7 +37,7 @@ class TradeOffDisplay:
     chosen: tuple[str, float] | None = None
 
     def frame(self) -> pd.DataFrame:
-        """One row for each method and strength; columns: method, strength, head, tail."""
+        """One row per method and τ; columns: method, strength (τ), head, tail."""
         rows = [
             {"method": method, "strength": strength, "head": head, "tail": tail}
             for method, curve in self.curves.items()
@@ -48,7 +48,7 @@ class TradeOffDisplay:
         return pd.DataFrame(rows)
 
     def plot(self) -> Any:
-        """An Altair chart; each line begins at the model as it is."""
+        """An Altair chart; each line starts at the uncorrected model."""
         frame = self.frame()
         order = list(self.curves)
         base = alt.Chart(frame).encode(
