@@ -3,12 +3,15 @@
 import dataclasses
 
 import numpy as np
+import torch
 
+from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
 from longtail.repair import Fix
 
 AWKWARD = ('say "a"', "b\\n' OR 1=1; --", "Löwe\n# x", "*/ ${c} `d` {e} </script>", "猫", "__proto__", "%s", "true")
 INVISIBLE = "\u202eflow\x1b[31m\u2028\x00"
 NUM_CLASSES = (2, 3, 200)
+KINDS_OF_RUNS = ("timm", "own network", "cosine", "features", "second stage", "cifar")
 KINDS = ("offset", "probabilities", "cost")
 
 
@@ -32,3 +35,15 @@ def scores_for(fix, samples=100):
         scores = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
         scores[0] = np.eye(len(fix.class_names))[0]
     return scores
+
+
+def rounded_rows(how, num_classes):
+    """Probabilities that were rounded, each row accepted by a fix on its own; some sums are off by 1e-3 or more."""
+    rows = np.random.default_rng(1).dirichlet(np.full(num_classes, 0.5), size=60)
+    rows = np.round(rows, how) if isinstance(how, int) else torch.from_numpy(rows).to(how).double().numpy()
+    rows = np.array([row for row in rows if look_like_probabilities(torch.from_numpy(row))])
+    off = np.abs(rows.sum(1) - 1)
+    assert len(rows) > 30
+    assert (off >= EXACT).any()
+    assert (off < EXACT).any()
+    return rows

@@ -6,13 +6,14 @@ import subprocess
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import is_classifier
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from export.cases import AWKWARD, INVISIBLE, KINDS, NUM_CLASSES, fix_of, scores_for
+from export.cases import AWKWARD, INVISIBLE, KINDS, NUM_CLASSES, fix_of, rounded_rows, scores_for
 from longtail.export import fix_code
 from longtail.export.fix_code import LANGUAGES
 
@@ -123,6 +124,27 @@ def test_the_floor_of_probabilities_is_that_of_the_fix(to, tmp_path):
 
 
 @EVERY
+@pytest.mark.parametrize("how", [1, 2, 3, torch.bfloat16], ids=str)
+def test_rounded_rows_are_divided_by_their_sum_as_the_fix_does(to, how, tmp_path):
+    fix = fix_of(8, "probabilities", floor=1e-3)
+    scores = rounded_rows(how, 8)
+    decided, probabilities = SERVED[to](fix, scores, tmp_path)
+    expected = [fix.predict_proba(row) for row in scores]
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-12)
+    assert list(decided) == [fix.predict(row, names=True) for row in scores]
+
+
+@pytest.mark.parametrize("row", [[0.33, 0.33, 0.31], [0.3333, 0.3333, 0.3233], [0.9, 0.2, -0.1], [2.0, 1.0, -2.0]])
+def test_sql_decides_nothing_where_the_fix_refuses_a_row(row):
+    fix = fix_of(3, "probabilities")
+    with pytest.raises(ValueError, match="do not sum to 1"):
+        fix.predict(np.array(row))
+    database = database_of(fix, np.array([row, [0.5, 0.25, 0.25]]))
+    decided = [name for _, name, _ in database.execute(fix_code(fix, "sql"))]
+    assert decided == [None, fix.predict(np.array([0.5, 0.25, 0.25]), names=True)]
+
+
+@EVERY
 def test_the_heading_says_where_the_code_comes_from_and_nothing_in_it_is_code(to, tmp_path):
     fix = fix_of(3, names=AWKWARD[:3], metric="line\n1/0\u2028\u202e")
     code = fix_code(fix, to, source="coding: utf-16\n.json")
@@ -199,6 +221,8 @@ def test_sql_is_short_for_many_classes():
         ("offset", [0.0, float("nan"), 1.0], "finite logits"),
         ("probabilities", [0.5, -0.5, 1.0], "must be .*probabilities"),
         ("probabilities", [0.5, 0.5, 1.0], "sum to 1"),
+        ("probabilities", [0.33, 0.33, 0.31], "sum to 1"),
+        ("probabilities", [0.3333, 0.3333, 0.3233], "sum to 1"),
     ],
 )
 def test_the_code_refuses_what_the_fix_refuses(to, kind, scores, message, tmp_path):

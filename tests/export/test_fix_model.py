@@ -4,8 +4,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
-from export.cases import INVISIBLE, KINDS, NUM_CLASSES, fix_of, scores_for
+from export.cases import INVISIBLE, KINDS, NUM_CLASSES, fix_of, rounded_rows, scores_for
 from longtail.export import export_fix_onnx
 from longtail.repair import Fix
 
@@ -24,6 +25,18 @@ def test_the_file_decides_as_the_fix_does(kind, num_classes, tmp_path):
         assert index.tolist() == fix.predict(exact).tolist()
         assert names.tolist() == [fix.class_names[place] for place in index]
         np.testing.assert_allclose(probabilities, fix.predict_proba(exact), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("how", [2, 3, torch.bfloat16], ids=str)
+def test_rounded_rows_are_divided_by_their_sum_as_the_fix_does(how, tmp_path):
+    fix = fix_of(8, "probabilities", floor=1e-3)
+    session = onnxruntime.InferenceSession(export_fix_onnx(fix, tmp_path / "fix.onnx"))
+    scores = rounded_rows(how, 8).astype(np.float32)
+    index, probabilities = session.run(["class", "probabilities"], {"scores": scores})
+    exact = scores.astype(np.float64)
+    assert index.tolist() == [int(fix.predict(row)) for row in exact]
+    expected = [fix.predict_proba(row) for row in exact]
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=TOLERANCE)
 
 
 def test_ties_and_large_logits(tmp_path):

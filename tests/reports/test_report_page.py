@@ -1,8 +1,10 @@
 import dataclasses
+import re
 import shutil
 
 import numpy as np
 import pytest
+from torch import nn
 
 from longtail.analysis import GradientRecorder, RecordedGradients
 from longtail.cli import main
@@ -11,7 +13,8 @@ from longtail.reports import run_page
 from longtail.reports.run_figures import figures_of
 from longtail.reports.run_view import run_views
 from longtail.runs import RunFolder
-from longtail.training import Callback, TrainingStopped, run_experiment
+from longtail.training import STAGES, Callback, Scratch, StageKind, TrainingStopped, run_experiment
+from training.own import feature_table, features_config, scratch_config, write_photographs
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +196,55 @@ def test_causes_are_drawn_of_recordings_by_groups_too(runs, tmp_path):
         for path in (runs / "ce", tmp_path / "ce")
     )
     np.testing.assert_allclose(one["value"], other["value"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("made", [scratch_config, features_config])
+def test_own_photographs_have_names_pictures_and_gradients(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "cache"))
+    photographs = write_photographs(tmp_path / "photographs")
+    config = made(loss="ce", epochs=1, many_above=10, few_below=5, learning_rate=1e-6)  # it confuses classes
+    first = run_experiment(config, data=photographs, out=tmp_path / "ce", callbacks=[GradientRecorder()])
+    crt = second_stage(first, "crt", epochs=1)
+    second = run_experiment(
+        crt, data=photographs, out=tmp_path / "crt", first_stage=first, callbacks=[GradientRecorder()]
+    )
+    page = run_page([first.path, second.path])
+    assert page.title == "ce, crt after ce on photographs"
+    frames = {figure.title: figure.frame for figure in page.figures}
+    assert set(frames["Per-class recall"]["name"]) == {"ant", "bee", "cow"}
+    gradients = frames["Ratio of positive to negative gradient per class (figure 1b of the GALA paper)"]
+    assert set(gradients["series"]) == {"ce", "crt after ce"}
+    assert "Sources of negative gradient on tail classes (figure 1c of the GALA paper)" in frames
+    words, pictures = page.galleries[0].rows[0]
+    assert re.match("class (ant|bee|cow) predicted as (ant|bee|cow)", words)
+    assert pictures[0].shape == (16, 16, 3)
+
+
+def test_features_have_no_pictures_and_gradients_all_the_same(tmp_path):
+    inputs, labels = feature_table()
+    np.savez(tmp_path / "table.npz", features=inputs, labels=labels)
+    run = run_experiment(
+        features_config(epochs=1), data=tmp_path / "table.npz", out=tmp_path / "run", callbacks=[GradientRecorder()]
+    )
+    page = run_page([run.path], tmp_path / "table.npz")
+    assert page.title == "gala on table.npz"
+    assert page.galleries == []
+    assert any("figure 1b" in figure.title for figure in page.figures)
+    (tmp_path / "other").mkdir()
+    np.savez(tmp_path / "other.npz", features=inputs, labels=np.char.replace(labels, "cow", "dog"))
+    dogs = run_experiment(features_config(epochs=1), data=tmp_path / "other.npz", out=tmp_path / "other/run")
+    with pytest.raises(ValueError, match=r"`runs` must have the same classes. Got others in .*other/run"):
+        run_page([run.path, dogs.path])
+
+
+def test_a_classifier_without_class_vectors_has_a_report(tmp_path, monkeypatch):
+    class Deep(Scratch):
+        def __init__(self, given):
+            super().__init__(given)
+            self.model.classifier = nn.Sequential(nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))
+
+    monkeypatch.setitem(STAGES, "deep", StageKind(Deep))
+    run = run_experiment(digits_lt(loss="ce", epochs=1, stage="deep"), data=None, out=tmp_path / "run")
+    titles = [figure.title for figure in run_page([run.path]).figures]
+    assert "Per-class recall" in titles
+    assert not any("figure 1a" in title or "figure 1d" in title for title in titles)

@@ -15,7 +15,7 @@ from longtail.recipes.second_stages import second_stage
 from longtail.reports.run_view import RunView
 from longtail.runs import RunFolder
 from longtail.training import SecondStageConfig, TrainingConfig, run_experiment, score, trained_network
-from longtail.training.second_stage import stored_config
+from longtail.training.stored_config import stored_config
 from training.tiny import tiny_config
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ from longtail.models import BACKBONES, InputConfig
 from longtail.recipes.own_data import features, scratch
 from longtail.runs import RunFolder
 from longtail.training import OwnConfig
-from longtail.training.second_stage import stored_config
+from longtail.training.stored_config import stored_config
 
 
 class Particular(nn.Module):

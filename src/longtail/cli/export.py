@@ -9,15 +9,13 @@ import numpy as np
 import tyro
 
 from longtail.cli.console import say
-from longtail.data import DataConfig
-from longtail.data.built_in import SIDES
+from longtail.cli.export_run import export_run
 from longtail.repair import Fix
-from longtail.runs import RunFolder
 from longtail.whole_file import write_whole
 
 Target = Literal["python", "numpy", "sql", "javascript", "sklearn", "onnx"]
-OPTIONS = {  # of each kind of source; the first is required
-    "a run": ("onnx", "fix", "assume-order"),
+OPTIONS = {  # of each kind of source; the first is required, of a run the first or the second
+    "a run": ("onnx", "safetensors", "fix", "probabilities", "assume-order"),
     "an ONNX model": ("onnx", "fix", "output", "assume-order", "inputs"),
     "a fix": ("to", "out", "table", "id"),
 }
@@ -27,7 +25,9 @@ def export(
     source: tyro.conf.Positional[Path],
     *,
     onnx: Path | None = None,
+    safetensors: Path | None = None,
     fix: Path | None = None,
+    probabilities: bool = False,
     output: str | None = None,
     assume_order: bool = False,
     inputs: Path | None = None,
@@ -36,16 +36,21 @@ def export(
     table: str | None = None,
     id_column: Annotated[str | None, tyro.conf.arg(name="id")] = None,
 ) -> None:
-    """Put a fix into production: in an ONNX model, or as a few lines of code.
+    """Export a trained network (ONNX, safetensors), or a fix (in an ONNX model, as a few lines of code).
 
-    longtail export RUN --onnx FILE writes the network of a finished run, which takes images as bytes; longtail export
-    model.onnx --fix fix.json --onnx FILE puts a fix behind any ONNX classifier. Both are tried before they are kept.
+    longtail export RUN --onnx FILE writes the network of a finished run, which takes images as bytes, or features;
+    --safetensors DIR writes weights, the configuration by which timm loads them, and a README. longtail export
+    model.onnx --fix fix.json --onnx FILE puts a fix behind any ONNX classifier. All are tried before they are kept.
     longtail export fix.json --to python prints code that serves the fix without longtail.
 
     Args:
         source: A run folder, an ONNX model or a fix.json.
         onnx: The ONNX file to write; it must not exist.
-        fix: A fix.json of longtail fix. In a run its offsets and temperature go into the last layer.
+        safetensors: Of a run, the folder to write; it must not exist.
+        fix: A fix.json of longtail fix. For a run by default its own, which longtail predict applies; none exports the
+            network alone. Offsets and temperature go into the last layer.
+        probabilities: Of a run, let the ONNX file give the decision of the fix (class, class_name) and calibrated
+            probabilities in place of logits.
         output: Of an ONNX model, the output of logits or probabilities, where several could be it.
         assume_order: Take the classes of model and fix to be in the same order where either does not name them.
         inputs: Of an ONNX model, an npz file with an array for each input, at least 8 samples, to try it on; by default
@@ -57,7 +62,9 @@ def export(
     """
     given = {
         "onnx": onnx,
+        "safetensors": safetensors,
         "fix": fix,
+        "probabilities": probabilities or None,
         "output": output,
         "assume-order": assume_order or None,
         "inputs": inputs,
@@ -68,12 +75,11 @@ def export(
     }
     kind = _kind(source)
     _check_options(kind, {name for name, value in given.items() if value is not None}, source)
-    for option, path in (("--onnx", onnx), ("--out", out)):
+    for option, path in (("--onnx", onnx), ("--safetensors", safetensors), ("--out", out)):
         if path is not None:
             _check_new(option, path)
     if kind == "a run":
-        assert onnx is not None
-        _export_run(source, onnx, None if fix is None else Fix.load(fix), assume_order)
+        export_run(source, onnx, safetensors, fix, probabilities=probabilities, assume_order=assume_order)
     elif kind == "an ONNX model":
         assert onnx is not None
         if fix is None:
@@ -101,7 +107,12 @@ def _check_options(kind: str, given: set[str], source: Path) -> None:
             f"--{foreign[0]} does not belong to {kind}, which {source} is. "
             f"It takes {', '.join(f'--{name}' for name in allowed)}."
         )
-    if allowed[0] not in given:
+    if kind == "a run":
+        if not given & {"onnx", "safetensors"}:
+            raise ValueError(f"--onnx FILE or --safetensors DIR is missing: {source} is a run.")
+        if "probabilities" in given and "onnx" not in given:
+            raise ValueError("--probabilities belongs to --onnx. Weights in safetensors give logits.")
+    elif allowed[0] not in given:
         choices = "" if kind != "a fix" else " python, numpy, sql, javascript, sklearn or onnx"
         raise ValueError(f"--{allowed[0]}{choices} is missing: {source} is {kind}.")
 
@@ -154,35 +165,3 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, AttributeError) as error:
         raise ValueError(f"--inputs must be an npz file with an array for each input. Got {path}: {error}") from None
-
-
-def _export_run(source: Path, onnx: Path, fix: Fix | None, assume_order: bool) -> None:
-    from longtail.export import export_onnx, match_classes
-    from longtail.training.network import trained_network
-    from longtail.training.second_stage import stored_config
-
-    folder = RunFolder.open(source)
-    network, config = trained_network(folder), stored_config(folder)
-    if folder.data and len(folder.data["input_shape"]) == 1:
-        raise ValueError(f"`source` must be a run on images to be exported. {source} was trained on features.")
-    shape = tuple(folder.data["input_shape"]) if folder.data else _shape_of_an_older_run(config)
-    names = folder.data["class_names"] if folder.data else None
-    if fix is not None:
-        fix, how = match_classes(fix, len(network.classifier.weight), names, str(source), assume_order=assume_order)
-        say(how)
-    export_onnx(
-        network,
-        onnx,
-        image_shape=shape,
-        mean=config.mean,
-        std=config.std,
-        fix=fix,
-        class_names=names if fix is None else fix.class_names,
-    )
-    say(f"onnx: {onnx}, images uint8 (N, {', '.join(map(str, shape))}) to logits, the same as PyTorch's")
-
-
-def _shape_of_an_older_run(config: DataConfig) -> tuple[int, int, int]:
-    """Of a run that was kept before run folders told."""
-    side = SIDES[config.dataset] // config.shrink
-    return len(config.mean), side, side

@@ -11,15 +11,17 @@ KINDS = "a folder of class folders, a list (.txt), a table (.csv, .tsv, .jsonl, 
 def with_recipe(arguments: Sequence[str]) -> list[str]:
     """`train PATH …` as `train features --data PATH …`, and `--no-pretrained` as `--pretrained False`.
 
+    So too `compare PATH …`.
+
     Raises:
-        ValueError: the first argument of `train` is neither a recipe nor a path.
+        ValueError: the first argument is neither a recipe nor a path.
 
     Example:
         >>> with_recipe(["train", ".", "--seed", "1"])
         ['train', 'features', '--data', '.', '--seed', '1']
     """
     words = _with_values(arguments)
-    if len(words) < 2 or words[0] != "train" or words[1].startswith("-") or words[1] in RECIPES:
+    if len(words) < 2 or words[0] not in ("train", "compare") or words[1].startswith("-") or words[1] in RECIPES:
         return words
     if not Path(words[1]).exists():
         raise ValueError(

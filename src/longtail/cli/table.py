@@ -11,8 +11,8 @@ from longtail.cli.train import data_name
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.reports.formatting import columns_of, percent
 from longtail.runs import RunFolder
+from longtail.training import stored_config
 from longtail.training.evaluation import FIT_SETS
-from longtail.training.second_stage import SecondStageConfig, stored_config
 
 NOTE = "transductive: fitted on the unlabelled test set as a whole, taken to be balanced; not for single images"
 
@@ -69,11 +69,10 @@ def _described(folder: RunFolder) -> str:
         config = stored_config(folder)
     except ValueError:
         return ""
-    if isinstance(config, SecondStageConfig):
+    trained = _loss_and_mixing(folder.header["config"])
+    if "first_stage" in (folder.result or {}):
         first = (folder.result or {})["first_stage"]["config"]
-        trained = f"{config.second_stage} after {_loss_and_mixing(first)}"
-    else:
-        trained = _loss_and_mixing(folder.header["config"])
+        trained = f"{folder.header['config']['second_stage']} after {_loss_and_mixing(first)}"
     last = f"epoch {config.epochs} (the last), " if config.epochs else ""
     return f"{data_name(config)}, {trained}, seed {config.seed}, {last}"
 

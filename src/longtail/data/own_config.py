@@ -1,7 +1,7 @@
 """Which of the user's own data a run takes, and how images are brought to the size of the network."""
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from longtail.arguments import check_choice, check_fraction, check_integer
 from longtail.data.config import DataConfig
@@ -53,6 +53,8 @@ class OwnDataConfig(DataConfig):
     """Subtracted from the channels, which lie in [0, 1]; by default as the network has it."""
     std: tuple[float, ...] = ()
     """What the channels are then divided by; by default as the network has it."""
+
+    PATHS: ClassVar[tuple[str, ...]] = ("root", "val", "test", "groups")
 
     def __post_init__(self) -> None:
         super().__post_init__()

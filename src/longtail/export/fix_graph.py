@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from longtail.posthoc.probability_rows import EXACT
 from longtail.repair import Fix
 
 if TYPE_CHECKING:
     from onnx import GraphProto
 
-AXES_ARE_INPUTS = 18  # since this opset, of ReduceMax
+AXES_ARE_INPUTS = {"ReduceMax": 18, "ReduceSum": 13}  # since these opsets
 
 
 class Fixed(NamedTuple):
@@ -71,8 +72,8 @@ def add_fix(writer: GraphWriter, fix: Fix, scores: str, opset: int) -> Fixed:
     add, constant = writer.add, writer.constant
     logits = add("Cast", scores, to=TensorProto.DOUBLE)
     if fix.takes == "probabilities":
-        logits = add("Log", add("Max", logits, constant(np.array([fix.floor]))))
-    centred = add("Sub", logits, _row_maximum(writer, logits, opset))
+        logits = add("Log", add("Max", _summing_to_one(writer, logits, opset), constant(np.array([fix.floor]))))
+    centred = add("Sub", logits, _reduced(writer, "ReduceMax", logits, opset))
     scaled = add("Div", centred, constant(np.array([fix.temperature], np.float64)))
     probabilities = add("Softmax", add("Add", scaled, constant(_vector(fix.probability_offset))), axis=1)
     if fix.cost is not None:
@@ -99,10 +100,19 @@ def names_as_labels(fix: Fix) -> np.ndarray:
         raise ValueError(f"Class names must be valid Unicode. Got {error.object!r}.") from None
 
 
-def _row_maximum(writer: GraphWriter, logits: str, opset: int) -> str:
-    if opset >= AXES_ARE_INPUTS:
-        return writer.add("ReduceMax", logits, writer.constant(np.array([1])), keepdims=1)
-    return writer.add("ReduceMax", logits, axes=[1], keepdims=1)
+def _summing_to_one(writer: GraphWriter, probabilities: str, opset: int) -> str:
+    """Rows that were rounded, divided by their sum; others as they are. A graph can't refuse what `Fix` refuses."""
+    add, constant = writer.add, writer.constant
+    total, one = _reduced(writer, "ReduceSum", probabilities, opset), constant(np.array([1.0]))
+    exact = add("Less", add("Abs", add("Sub", total, one)), constant(np.array([EXACT])))
+    return add("Div", probabilities, add("Where", exact, one, total))
+
+
+def _reduced(writer: GraphWriter, operation: str, values: str, opset: int) -> str:
+    """The maximum or sum of each row, (N, 1)."""
+    if opset >= AXES_ARE_INPUTS[operation]:
+        return writer.add(operation, values, writer.constant(np.array([1])), keepdims=1)
+    return writer.add(operation, values, axes=[1], keepdims=1)
 
 
 def _vector(values: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from longtail.export.rounding_constants import rounding_constants
 from longtail.export.source_text import heading, number, numbers, quoted, wrapped
 from longtail.repair import Fix
 
@@ -21,10 +22,23 @@ function logitsOf(scores) {
   if (probabilities.length !== CLASSES.length || !probabilities.every((p) => p >= 0)) {
     throw new RangeError(`scores must be ${CLASSES.length} probabilities`);
   }
-  if (!(Math.abs(probabilities.reduce((sum, p) => sum + p, 0) - 1) < 1e-3)) {
+  const total = probabilities.reduce((sum, p) => sum + p, 0);
+  const exact = Math.abs(total - 1) < EXACT;
+  if (!exact && !(Math.abs(total - 1) <= toleranceOf(probabilities))) {
     throw new RangeError("scores must be probabilities that sum to 1");
   }
-  return probabilities.map((p) => Math.log(Math.max(p, FLOOR)));
+  return probabilities.map((p) => Math.log(Math.max(exact ? p : p / total, FLOOR)));
+}
+
+// How far from 1 the sum may be because the numbers were rounded.
+function toleranceOf(probabilities) {
+  for (let decimals = 1; decimals <= ROUNDED.length; decimals += 1) {
+    const scaled = probabilities.map((p) => p * 10 ** decimals);
+    if (scaled.every((s) => Math.abs(s - Math.round(s)) < NEAR * 10 ** decimals)) {
+      return ROUNDED[decimals - 1];
+    }
+  }
+  return HALF_PRECISION;
 }
 """,
 }
@@ -80,6 +94,8 @@ def _constants(fix: Fix) -> str:
     lines.append(f"const PROBABILITY_OFFSET = {_array(numbers(fix.probability_offset))};")
     if fix.takes == "probabilities":
         lines.append(f"const FLOOR = {number(fix.floor)}; // in place of smaller probabilities")
+        rounded = rounding_constants(len(fix.offset))
+        lines += [f"const {name} = {value}; // {comment}" for name, value, comment in rounded]
     return "\n".join(lines) + "\n"
 
 

@@ -17,20 +17,28 @@ if TYPE_CHECKING:
 
 CLASS_NAMES = "longtail.class_names"  # a list, in the order of the scores
 FIX = "longtail.fix"  # what `Fix.save` writes, with its classes in that order
-PREPROCESSING = "longtail.preprocessing"  # "input_shape" (C, H, W); "mean" and "std" of each channel, for [0, 1]
+PREPROCESSING = "longtail.preprocessing"  # "input_shape"; of images "mean", "std", "crop_pct" and "interpolation" too
+FEATURE_NAMES = "longtail.feature_names"  # a list, in the order of the features
 
 
 def write_metadata(
     model: "ModelProto",
     class_names: Sequence[str] | None,
     fix: Fix | None = None,
-    preprocessing: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add what is known to a model; its other metadata stay."""
+    """Add what is known to a model; its other metadata stay.
+
+    Args:
+        model: the model.
+        class_names: (C,) in the order of the scores.
+        fix: with its classes in that order.
+        inputs: what is said of the input, by key.
+    """
     entries = {
         CLASS_NAMES: None if class_names is None else to_json(list(class_names)),
         FIX: None if fix is None else fix_text(fix),
-        PREPROCESSING: None if preprocessing is None else to_json(preprocessing),
+        **{key: None if value is None else to_json(value) for key, value in (inputs or {}).items()},
     }
     kept = [entry for entry in model.metadata_props if entries.get(entry.key) is None]
     added = [(key, value) for key, value in entries.items() if value is not None]

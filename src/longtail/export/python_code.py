@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from longtail.export.rounding_constants import rounding_constants
 from longtail.export.source_text import heading, number, numbers, wrapped
 from longtail.repair import Fix
 
@@ -20,9 +21,21 @@ def _logits(scores):
     probabilities = [float(score) for score in scores]
     if len(probabilities) != len(CLASSES) or not all(p >= 0 for p in probabilities):
         raise ValueError(f"scores must be {len(CLASSES)} probabilities")
-    if not abs(sum(probabilities) - 1) < 1e-3:
-        raise ValueError("scores must be probabilities that sum to 1")
+    total = sum(probabilities)
+    if not abs(total - 1) < EXACT:
+        if not abs(total - 1) <= _tolerance(probabilities):
+            raise ValueError("scores must be probabilities that sum to 1")
+        probabilities = [p / total for p in probabilities]
     return [math.log(max(p, FLOOR)) for p in probabilities]
+
+
+def _tolerance(probabilities):
+    # how far from 1 the sum may be because the numbers were rounded
+    for decimals, tolerance in enumerate(ROUNDED, start=1):
+        scaled = [p * 10**decimals for p in probabilities]
+        if all(abs(s - round(s)) < NEAR * 10**decimals for s in scaled):
+            return tolerance
+    return HALF_PRECISION
 """,
 }
 PURE_DECISION = {
@@ -70,9 +83,21 @@ def _logits(scores):
     probabilities = np.asarray(scores, dtype=np.float64)
     if probabilities.shape[-1] != len(CLASSES) or not (probabilities >= 0).all():
         raise ValueError(f"scores must be probabilities (N, {len(CLASSES)})")
-    if not (abs(probabilities.sum(-1) - 1) < 1e-3).all():
+    total = probabilities.sum(-1, keepdims=True)
+    off = abs(total - 1)
+    if not ((off < EXACT) | (off <= _tolerance(probabilities))).all():
         raise ValueError("scores must be probabilities whose rows sum to 1")
-    return np.log(np.maximum(probabilities, FLOOR))
+    return np.log(np.maximum(np.where(off < EXACT, probabilities, probabilities / total), FLOOR))
+
+
+def _tolerance(probabilities):
+    # (N, 1), how far from 1 the sum of each row may be because its numbers were rounded
+    tolerance = np.full_like(probabilities[..., :1], HALF_PRECISION)
+    for decimals in range(len(ROUNDED), 0, -1):
+        scaled = probabilities * 10**decimals
+        rounded = (abs(scaled - scaled.round()) < NEAR * 10**decimals).all(-1, keepdims=True)
+        tolerance = np.where(rounded, ROUNDED[decimals - 1], tolerance)
+    return tolerance
 """,
 }
 NUMPY_DECISION = {
@@ -197,6 +222,7 @@ def _constants(fix: Fix, array: str, names: str = "{}") -> str:
     lines.append(f"PROBABILITY_OFFSET = {array.format(_list(numbers(fix.probability_offset)))}")
     if fix.takes == "probabilities":
         lines.append(f"FLOOR = {number(fix.floor)}  # in place of smaller probabilities")
+        lines += [f"{name} = {value}  # {comment}" for name, value, comment in rounding_constants(len(fix.offset))]
     return "\n".join(lines) + "\n"
 
 

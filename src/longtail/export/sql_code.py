@@ -2,13 +2,16 @@
 
 import unicodedata
 
+from longtail.export.rounding_constants import tolerances_of_decimals
 from longtail.export.source_text import heading, number, visible
+from longtail.posthoc.probability_rows import EXACT, HALF_PRECISION, NEAR, SLACK
 from longtail.repair import Fix
 
 PART = 400  # SQLite takes at most 500 SELECTs in one UNION
 REFUSED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control, format (bidirectional too), half characters, separators of lines
 LINE_BREAKS = "\n\r\t"
 ONE = "PARTITION BY sample_id"
+DOUBLE = "CAST(score AS DOUBLE PRECISION)"
 
 # PostgreSQL refuses exp(-1000), which underflows.
 PROBABILITIES = f"""centred AS (
@@ -21,7 +24,24 @@ weights AS (
   SELECT *, CASE WHEN below < -600 THEN 0 ELSE EXP(below) END AS weight FROM shifted
 ),
 probabilities AS (
-  SELECT *, weight / SUM(weight) OVER ({ONE}) AS probability, COUNT(score) OVER ({ONE}) AS scores_given FROM weights
+  SELECT *, weight / SUM(weight) OVER ({ONE}) AS probability, COUNT({{given}}) OVER ({ONE}) AS scores_given FROM weights
+)"""
+# Probabilities that were rounded are divided by their sum; rows that do not sum to 1 otherwise give NULL.
+ROUNDED = f"""sums AS (
+  SELECT *, SUM(score) OVER ({ONE}) AS total, MIN(score) OVER ({ONE}) AS lowest,
+    CASE
+{{cases}}
+      ELSE {{half_precision}}
+    END AS tolerance
+  FROM doubles
+),
+checked AS (
+  SELECT *, CASE WHEN lowest >= 0 AND (ABS(total - 1) < {{exact}} OR ABS(total - 1) <= tolerance) THEN 1 END AS accepted
+  FROM sums
+),
+divided AS (
+  SELECT *, CASE WHEN accepted = 1 AND ABS(total - 1) >= {{exact}} THEN score / total ELSE score END AS share
+  FROM checked
 )"""
 BY_OFFSET = f"""decided AS (
   SELECT *, ROW_NUMBER() OVER ({ONE} ORDER BY logit + decision_offset DESC, place) AS position FROM probabilities
@@ -65,12 +85,13 @@ def sql_code(fix: Fix, source: str, table: str = "predictions", id_column: str =
         raise ValueError(f"`id_column` must differ from the classes, class and probability. Got {id_column!r}.")
     about = (
         f"For the table {table} with the column {id_column}, unique, and one column of {fix.takes} for each class.",
-        "Gives id, class and its probability; NULL where a score is NULL or the id is not unique.",
+        "Gives id, class and its probability; NULL where a score is NULL or the id is not unique"
+        + ("." if fix.takes == "logits" else ", or the scores are no probabilities."),
     )
     steps = [
         *_scores(fix, table, id_column),
-        f"logits AS (\n  SELECT *, {_logit(fix)} AS logit FROM scores\n)",
-        PROBABILITIES.format(temperature=_number(fix.temperature)),
+        *_logits(fix),
+        PROBABILITIES.format(temperature=_number(fix.temperature), given=_given(fix)),
         *([BY_OFFSET] if fix.cost is None else [_costs(fix), BY_COST]),
     ]
     result = RESULT.format(id=_identifier(id_column), classes=len(fix.class_names))
@@ -99,12 +120,37 @@ def _scores(fix: Fix, table: str, id_column: str) -> list[str]:
     return steps
 
 
-def _logit(fix: Fix) -> str:
-    score = "CAST(score AS DOUBLE PRECISION)"
+def _logits(fix: Fix) -> list[str]:
     if fix.takes == "logits":
-        return score
+        return [f"logits AS (\n  SELECT *, {DOUBLE} AS logit FROM scores\n)"]
+    columns = "sample_id, place, class_name, decision_offset, probability_offset"
     floor = _number(fix.floor)
-    return f"LN(CASE WHEN score < {floor} THEN {floor} ELSE {score} END)"
+    return [
+        f"doubles AS (\n  SELECT {columns}, {DOUBLE} AS score FROM scores\n)",
+        ROUNDED.format(
+            cases="\n".join(
+                _case(decimals, tolerance)
+                for decimals, tolerance in enumerate(tolerances_of_decimals(len(fix.offset)), start=1)
+            ),
+            half_precision=_number(HALF_PRECISION + SLACK),
+            exact=_number(EXACT),
+        ),
+        f"logits AS (\n  SELECT *, LN(CASE WHEN share < {floor} THEN {floor} ELSE share END) AS logit FROM divided\n)",
+    ]
+
+
+def _case(decimals: int, tolerance: float) -> str:
+    """The tolerance of a row whose numbers have so many decimals."""
+    scaled = f"score * {10**decimals}"
+    return (
+        f"      WHEN MAX(ABS({scaled} - ROUND({scaled}))) OVER ({ONE}) < {_number(NEAR * 10**decimals)} "
+        f"THEN {_number(tolerance + SLACK)} -- {decimals} decimal{'s' * (decimals > 1)}"
+    )
+
+
+def _given(fix: Fix) -> str:
+    """What must not be NULL for a decision."""
+    return "score" if fix.takes == "logits" else "CASE WHEN accepted = 1 THEN score END"
 
 
 def _costs(fix: Fix) -> str:

@@ -67,7 +67,7 @@ def _title(runs: Sequence[RunView]) -> str:
     config = runs[0].config
     imbalance = config.get("imbalance")
     tail = "" if imbalance is None else f", imbalance {imbalance:g}"
-    return f"{', '.join(run.name for run in runs)} on {config.get('dataset', 'its data')}{tail}"
+    return f"{', '.join(run.name for run in runs)} on {runs[0].data_name}{tail}"
 
 
 def _lead(run: RunView) -> str:

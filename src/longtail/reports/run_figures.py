@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from longtail.analysis import RecordedGradients, calibration_by_group, class_vector_norms, confusion_flow, trade_off
+from longtail.analysis import RecordedGradients, calibration_by_group, confusion_flow, trade_off
 from longtail.reports.between_groups import BetweenGroupsDisplay
 from longtail.reports.class_values import ByRankDisplay
 from longtail.reports.formatting import percent
@@ -183,8 +183,10 @@ def _causes(kept: RecordedGradients, groups: tuple[tuple[str, np.ndarray], ...])
     return np.asarray(shares @ total @ shares.T / np.array([[own.sum()] for _, own in groups]))
 
 
-def _vector_norms(runs: Runs) -> Figure:
-    norms = {run.name: class_vector_norms(run.folder) for run in runs}
+def _vector_norms(runs: Runs) -> Figure | None:
+    norms = {run.name: run.vector_norms for run in runs if run.vector_norms is not None}
+    if not norms:
+        return None
     display = ByRankDisplay(norms, runs[0].class_counts, "norm of the classifier weights", runs[0].class_names)
     words = f"Mean norm, {_over_groups(norms, runs[0])}."
     return Figure(

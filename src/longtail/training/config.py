@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
 from longtail.data.config import DataConfig, Switch
-from longtail.losses.catalogue import CALLER_S_OWN, LOSSES
+from longtail.losses.catalogue import CALLER_S_OWN, LOSSES, parse_arguments
 from longtail.samplers import SAMPLERS
 
 MOST_EPOCHS = 1_000_000
@@ -138,33 +138,3 @@ class TrainingConfig(DataConfig):
             raise ValueError(f"`config` must hold known settings. Got {', '.join(unknown)}. From a newer longtail?")
         settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
         return cls(**settings)
-
-
-def parse_arguments(pairs: tuple[str, ...]) -> dict[str, float | int | bool | str | None]:
-    """Turn ("lambda_positive=1.0", "form=paper") into keyword arguments.
-
-    Example:
-        >>> parse_arguments(("lambda_positive=1.0", "form=paper", "lambda_negative=None"))
-        {'lambda_positive': 1.0, 'form': 'paper', 'lambda_negative': None}
-    """
-    arguments: dict[str, float | int | bool | str | None] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not (name.isidentifier() and equals and value):
-            raise ValueError(f"`loss_arguments` must have the form name=value. Got {pair!r}.")
-        if name in arguments:
-            raise ValueError(f"`loss_arguments` must name {name!r} once. Got {pair!r} after another.")
-        arguments[name] = _parse_value(value)
-    return arguments
-
-
-def _parse_value(text: str) -> float | int | bool | str | None:
-    words: dict[str, bool | None] = {"True": True, "False": False, "None": None}
-    if text in words:
-        return words[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -12,6 +12,7 @@ from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
+from longtail.training.mixing import Mix
 from longtail.training.schedule import learning_rate
 from longtail.training.seeds import derive_seed
 from longtail.training.state import TrainingState
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 STEPS_BETWEEN_CHECKS = 50
-Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class TrainingLoop:
