@@ -91,7 +91,7 @@ def test_strings_need_names():
     assert of_arrays(["dog", "cat", "dog"], 2, class_names=["cat", "dog"]).target.tolist() == [1, 0, 1]
     assert of_arrays(np.array([b"dog", b"cat"]), 2, class_names=[b"cat", b"dog"]).target.tolist() == [1, 0]
     with pytest.raises(
-        ValueError, match="the label is 'dog', but the scores have no class names .* such as `model.classes_`"
+        ValueError, match="the label is 'dog', but the scores have no class names.* such as `model.classes_`"
     ):
         of_arrays(["dog", "cat"], 2)
 
