@@ -76,7 +76,7 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
     with pytest.raises(FileExistsError, match="`path` must not exist yet"), write_whole_folder(path):
         pass
     with (
-        pytest.raises(FileNotFoundError, match="must lie in a folder that exists"),
+        pytest.raises(FileNotFoundError, match="must be in a folder that exists"),
         write_whole_folder(path / "b" / "c"),
     ):
         pass

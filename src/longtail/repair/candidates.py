@@ -110,8 +110,8 @@ def _fixed_point(samples: Samples, splits: Splits, metric: Metric) -> list[Offse
 def _fitted_to_metric(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
     if len(samples) * samples.num_classes**2 > MOST_WORK:
         raise TooMuchWorkError(
-            f"skipped, because it would take too long: {samples.num_classes:,} times "
-            f"{len(samples) * samples.num_classes:,} numbers"
+            "skipped, because it would take too long: samples × classes² must be at most "
+            f"{MOST_WORK:.0e}. Got {len(samples):,} × {samples.num_classes:,}²"
         )
     starts = rebalancing_offsets(samples, splits, metric, converge=False)
     fits = zip(splits.sees[:, splits.fold], starts, strict=True)
