@@ -117,7 +117,7 @@ def test_a_table_of_features_is_trained_on(place, capsys):
         (["predict", "nothing", "a.jpg"], "`path` must be a run folder"),
         (["evaluate", "nothing", "--data", "animals"], "`path` must be a run folder"),
         (["features", "animals", "--out", "f.csv"], "--out must end in .npz"),
-        (["features", "animals", "--out", "nowhere/f.npz"], "--out must lie in a folder that exists"),
+        (["features", "animals", "--out", "nowhere/f.npz"], "--out must be in a folder that exists"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(place, arguments, message, capsys):

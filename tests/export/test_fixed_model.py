@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, parser
 
 from export.cases import fix_of
 from export.onnx_models import FEATURES, classifier
-from longtail.export import export_fixed_onnx, fixed_model
+from longtail.export import export_fixed_onnx, fixed_model, match_classes
 from longtail.export.fix_graph import add_fix
 from longtail.export.fixed_model import TOLERANCE
 from longtail.repair import Fix
@@ -98,6 +98,12 @@ CONVENTIONS = {
 def test_classes_are_matched_by_name(convention, tmp_path):
     model = classifier(tmp_path / "m.onnx", 4, **CONVENTIONS[convention])
     _check_matched_by_name(model, tmp_path)
+
+
+def test_costs_of_the_metric_are_reordered_with_the_classes():
+    fix = fix_of(4, names=NAMES, metric_cost=np.arange(16.0).reshape(4, 4))
+    matched, _ = match_classes(fix, 4, NAMES[::-1], "m.onnx")
+    np.testing.assert_array_equal(matched.metric_cost, fix.metric_cost[::-1, ::-1])
 
 
 def test_names_in_a_configuration_beside_the_model(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from longtail.export.model_class_names import are_places
 from longtail.export.source_text import visible
 from longtail.repair import Fix
+from longtail.repair.class_order import in_order_of
 
 SHOWN = 10
 
@@ -41,7 +42,7 @@ def match_classes(
     unnamed = are_places(fix.class_names)
     if names is not None and set(names) == set(fix.class_names):
         order = "" if tuple(names) == fix.class_names else f", in the order of {model}"
-        return _in_order(fix, names), f"classes matched by name{order}: {_listed(names)}"
+        return in_order_of(fix, names, model), f"classes matched by name{order}: {_listed(names)}"
     if names is not None and are_places(names):
         names = None
     if names is not None and not unnamed:
@@ -57,18 +58,6 @@ def match_classes(
     return dataclasses.replace(
         fix, class_names=known
     ), f"{nameless} names no classes: matched by place, {_listed(known)}"
-
-
-def _in_order(fix: Fix, names: Sequence[str]) -> Fix:
-    order = [fix.class_names.index(name) for name in names]
-    return dataclasses.replace(
-        fix,
-        offset=fix.offset[order],
-        probability_offset=fix.probability_offset[order],
-        prior=fix.prior[order],
-        class_names=tuple(names),
-        cost=None if fix.cost is None else fix.cost[order][:, order],
-    )
 
 
 def _difference(stored: Sequence[str], asked: Sequence[str]) -> str:

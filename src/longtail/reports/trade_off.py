@@ -40,7 +40,7 @@ class TradeOffDisplay:
     score: str = "mean recall"
 
     def frame(self) -> pd.DataFrame:
-        """One row for each method and strength; columns: method, strength, head, tail."""
+        """One row per method and τ; columns: method, strength (τ), head, tail."""
         rows = [
             {"method": method, "strength": strength, "head": head, "tail": tail}
             for method, curve in self.curves.items()
@@ -51,7 +51,7 @@ class TradeOffDisplay:
         return pd.DataFrame(rows)
 
     def plot(self) -> Any:
-        """An Altair chart; each line begins at the model as it is."""
+        """An Altair chart; each line starts at the uncorrected model."""
         frame = self.frame()
         order = list(self.curves)
         base = alt.Chart(frame).encode(

@@ -1,6 +1,5 @@
-"""Costs of decisions from files and objects: by the names of the classes or, if there are none, by place."""
+"""Cost matrices from files and objects: by class names or, without names, by position."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,24 +10,25 @@ import numpy as np
 from longtail.data.table_file import TABLES, read_table
 from longtail.data.text_file import kind_of, read_text
 from longtail.repair.by_name import costs_in_class_order, listed
+from longtail.repair.reading.json_file import read_json
 
 FORMS = (
-    "a CSV with names of classes in the first row and the first column, a JSON mapping of names to mappings, or a "
+    "a CSV with class names in the first row and the first column, a JSON mapping of names to mappings, or a "
     "matrix of numbers in the order of the classes"
 )
 
 
 def read_costs(given: Any, names: Sequence[str], notes: list[str]) -> np.ndarray:
-    """(C, C) costs in the order of the classes: row c, column j is what it costs to take class c for class j.
+    """Read costs (C, C) in the order of the classes: row c, column j is the cost of predicting j for class c.
 
     Args:
         given: a mapping of names to mappings, a matrix, or a file of either.
         names: (C,).
-        notes: which class is where in a bare matrix is added here.
+        notes: a note is appended if a matrix without names is taken in the order of the classes.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: a file of another kind, names that do not match.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file has none of these forms, or the names do not match.
 
     Example:
         >>> read_costs({"a": {"a": 0, "b": 2}, "b": {"b": 0, "a": 1}}, ["b", "a"], [])
@@ -48,10 +48,7 @@ def read_costs(given: Any, names: Sequence[str], notes: list[str]) -> np.ndarray
 
 def _of_file(path: Path) -> Any:
     if path.suffix.lower() == ".json":
-        try:
-            return json.loads(read_text(path))
-        except ValueError as error:
-            raise ValueError(f"{path} could not be read: {error}") from None
+        return read_json(path)
     if path.suffix.lower() == ".npy":
         return np.load(path, allow_pickle=False)
     try:

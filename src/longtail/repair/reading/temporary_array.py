@@ -1,4 +1,4 @@
-"""Arrays in a file that goes with the process."""
+"""Arrays in temporary files."""
 
 import tempfile
 from typing import Any
@@ -7,6 +7,6 @@ import numpy as np
 
 
 def temporary_array(shape: tuple[int, int], dtype: Any) -> np.memmap[Any, Any]:
-    """An array of zeros that is mapped to a file without a name."""
+    """A memory-mapped array of zeros in an unnamed file, which is deleted when the process ends."""
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype, "w+", shape=shape)
