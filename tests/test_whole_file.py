@@ -60,7 +60,7 @@ def test_a_link_stays_a_link(tmp_path):
 
 
 def test_a_missing_folder_and_a_folder_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="must lie in a folder that exists"), write_whole(tmp_path / "a/b"):
+    with pytest.raises(FileNotFoundError, match="must be in a folder that exists"), write_whole(tmp_path / "a/b"):
         pass
     with pytest.raises(IsADirectoryError, match="must name a file"), write_whole(tmp_path):
         pass
@@ -76,7 +76,7 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
     with pytest.raises(FileExistsError, match="`path` must not exist yet"), write_whole_folder(path):
         pass
     with (
-        pytest.raises(FileNotFoundError, match="must lie in a folder that exists"),
+        pytest.raises(FileNotFoundError, match="must be in a folder that exists"),
         write_whole_folder(path / "b" / "c"),
     ):
         pass

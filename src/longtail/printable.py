@@ -1,7 +1,7 @@
 """Text that is safe to print: control, bidirectional and zero-width characters are shown as escapes.
 
-Class names come from folders and files. Written to a terminal as they are, such characters change its colours, its
-title or the order of what is read.
+Class names come from folders and files. Printed unescaped, such characters can change a terminal's colours, its title
+or the order of text.
 """
 
 import json
@@ -15,8 +15,8 @@ def printable(text: str, *, lines: bool = True) -> str:
     r"""Show unsafe characters as escapes.
 
     Args:
-        text: any.
-        lines: keep line breaks and tabs; else they are escaped too, as in a cell of a table.
+        text: the text.
+        lines: keep line breaks and tabs; else they are escaped, too, as in a table cell.
 
     Example:
         >>> print(printable("a\x1b[31mb\u202e"))
@@ -26,7 +26,7 @@ def printable(text: str, *, lines: bool = True) -> str:
 
 
 def printable_json(text: str) -> str:
-    r"""The same JSON, with unsafe characters of its strings as JSON's own escapes.
+    r"""The same JSON, with unsafe characters in its strings as JSON escapes.
 
     Example:
         >>> print(printable_json('["a\u202e"]'))

@@ -23,7 +23,7 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise IsADirectoryError(f"`path` must name a file. Got the folder {path}.")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"`path` must lie in a folder that exists. Got {path}; {path.parent} is missing.")
+        raise FileNotFoundError(f"`path` must be in a folder that exists. Got {path}; {path.parent} is missing.")
     part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
     with part.open("xb") as file:
         try:
@@ -54,7 +54,7 @@ def write_whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     if os.path.lexists(path):
         raise FileExistsError(f"`path` must not exist yet. Got {path}.")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"`path` must lie in a folder that exists. Got {path}; {path.parent} is missing.")
+        raise FileNotFoundError(f"`path` must be in a folder that exists. Got {path}; {path.parent} is missing.")
     part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
     part.mkdir()
     try:

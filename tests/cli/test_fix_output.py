@@ -68,7 +68,7 @@ def test_quiet_prints_the_verdict_and_the_paths(predictions, capsys):
     verdict, *paths = captured.out.splitlines()
     assert verdict.startswith("Use ")
     assert paths == [f"fix: {predictions.with_name('fix.json')}", f"report: {predictions.with_name('fix.html')}"]
-    assert captured.err == "warning: This says nothing about 1 of 4 classes (yeti): no samples here.\n"
+    assert captured.err == "warning: There are no samples of 1 of 4 classes (yeti): the results do not cover them.\n"
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])

@@ -186,7 +186,7 @@ def test_frames_in_memory(tmp_path):
             "a.png,cat\nb.png,dog\n",
             "must have a header, such as path,label. Its first line holds 'a.png'. Add one, or name",
         ),
-        ("x,label,label\n1,a,b\n2,a,b\n", "must name each column once. 'label' stands there twice"),
+        ("x,label,label\n1,a,b\n2,a,b\n", "must name each column once. Got 'label' twice"),
         ("path,label\na.png,x,1\n", "must be a table of separated values. It could not be read"),
         ("path,label\na.png,1\nb.png,2\nc.png,3\n", "All 3 labels differ: is it an identifier or a quantity"),
         (

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, parser
 
 from export.cases import fix_of
 from export.onnx_models import FEATURES, classifier
-from longtail.export import export_fixed_onnx, fixed_model
+from longtail.export import export_fixed_onnx, fixed_model, match_classes
 from longtail.export.fix_graph import add_fix
 from longtail.export.fixed_model import TOLERANCE
 from longtail.repair import Fix
@@ -98,6 +98,12 @@ CONVENTIONS = {
 def test_classes_are_matched_by_name(convention, tmp_path):
     model = classifier(tmp_path / "m.onnx", 4, **CONVENTIONS[convention])
     _check_matched_by_name(model, tmp_path)
+
+
+def test_costs_of_the_metric_are_reordered_with_the_classes():
+    fix = fix_of(4, names=NAMES, metric_cost=np.arange(16.0).reshape(4, 4))
+    matched, _ = match_classes(fix, 4, NAMES[::-1], "m.onnx")
+    np.testing.assert_array_equal(matched.metric_cost, fix.metric_cost[::-1, ::-1])
 
 
 def test_names_in_a_configuration_beside_the_model(tmp_path):
@@ -287,7 +293,7 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["[", "5", '"cat"', "[1, 2, 3, 4]", "[" * 100_000])
 def test_class_names_in_the_metadata_that_are_no_list_of_names_are_refused(tmp_path, text):
-    path = classifier(tmp_path / "net.onnx")
+    path = classifier(tmp_path / "net.onnx", 4)
     model = onnx.load(path)
     model.metadata_props.add(key="longtail.class_names", value=text)
     onnx.save(model, path)

@@ -81,7 +81,7 @@ REFUSED = {
     "a replaced forward": (replaced, "must hold plain parameters"),
     "weight norm": (lambda: parametrizations.weight_norm(nn.Linear(4, 3)), "must hold plain parameters"),
     "a lazy layer": (lambda: nn.LazyLinear(3), "Got a lazy layer: call the model once first"),
-    "the device meta": (lambda: nn.Linear(4, 3, device="meta"), "on the device meta: load the weights first"),
+    "the device meta": (lambda: nn.Linear(4, 3, device="meta"), "on the meta device: load them first"),
     "integers": (quantised, "must not be quantised. Got a weight of torch.int8"),
     "a 3 × 3 convolution": (lambda: nn.Conv2d(4, 3, 3), "must be a 1 × 1 convolution"),
     "a stride": (lambda: nn.Conv2d(4, 3, 1, stride=2), "must be a 1 × 1 convolution"),

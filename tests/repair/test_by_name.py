@@ -16,8 +16,8 @@ def test_numbers_go_by_name_whatever_their_order():
     ("given", "message"),
     [
         ({"cat": 1, "dog": 2}, "`counts` must name every class. It lacks 'lynx'"),
-        ({"cat": 1, "dog": 2, "lynx": 3, "Linx": 4}, "'Linx' is none; nearest: 'lynx'"),
-        ({"cat": 1, "cat ": 2, "dog": 1, "lynx": 1}, "must name each class once. 'cat' stands there twice"),
+        ({"cat": 1, "dog": 2, "lynx": 3, "Linx": 4}, "Got 'Linx'; most similar: 'lynx'"),
+        ({"cat": 1, "cat ": 2, "dog": 1, "lynx": 1}, "must name each class once. Got 'cat' twice"),
         ({"cat": 1, "dog": "many", "lynx": 3}, "must hold a number for each class. Got 'many' for 'dog'"),
     ],
 )

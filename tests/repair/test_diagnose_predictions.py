@@ -55,12 +55,7 @@ def test_a_fix_from_predictions_is_what_the_command_writes(table, tmp_path, caps
     options = [
         "--counts",
         str(tmp_path / "counts.json"),
-        "--metric",
-        "accuracy",
-        "--prior",
-        "train",
-        "--report",
-        "none",
+        *["--metric", "accuracy", "--prior", "train", "--report", "none"],
     ]
     assert main(["fix", str(table), "--out", str(tmp_path / "fix.json"), *options]) == 0
     written = Fix.load(tmp_path / "fix.json", class_names=["lynx", "cat", "dog"])
@@ -96,10 +91,10 @@ def test_bare_numbers_are_taken_by_place_and_printed(table, tmp_path, capsys):
     options = ["--metric", "accuracy", "--counts", str(tmp_path / "counts.txt"), "--prior", str(tmp_path / "prior.txt")]
     assert main(["fix", str(table), "--out", str(tmp_path / "fix.json"), "--report", "none", *options]) == 0
     said = capsys.readouterr().err
-    assert "note: counts in the order of the classes: 'lynx' 10, 'cat' 900, 'dog' 90." in said
-    assert "note: prior in the order of the classes: 'lynx' 0.2, 'cat' 0.5, 'dog' 0.3." in said
+    assert "note: counts: taken in the order of the classes: 'lynx' 10, 'cat' 900, 'dog' 90." in said
+    assert "note: prior: taken in the order of the classes: 'lynx' 0.2, 'cat' 0.5, 'dog' 0.3." in said
     notes = json.loads((tmp_path / "fix.json").read_text())["evidence"]["notes"]
-    assert any("counts in the order of the classes" in note for note in notes)
+    assert any("counts: taken in the order of the classes" in note for note in notes)
 
 
 def test_an_index_column_does_not_become_a_class(table, tmp_path, capsys):
@@ -109,19 +104,10 @@ def test_an_index_column_does_not_become_a_class(table, tmp_path, capsys):
     assert main(["fix", str(tmp_path / "idx.csv"), "--out", str(tmp_path / "fix.json")]) == 2
     said = capsys.readouterr().err
     assert "the column 'idx' holds numbers, and no label or training count has this name" in said
-    assert "leave it out with --ignore idx" in said
+    assert "ignore it with --ignore idx" in said
     assert not (tmp_path / "fix.json").exists()
-    command = [
-        "fix",
-        str(tmp_path / "idx.csv"),
-        "--ignore",
-        "idx",
-        "--out",
-        str(tmp_path / "fix.json"),
-        "--report",
-        "none",
-    ]
-    assert main(command) == 0
+    files = [str(tmp_path / "idx.csv"), "--out", str(tmp_path / "fix.json")]
+    assert main(["fix", *files, "--ignore", "idx", "--report", "none"]) == 0
     np.testing.assert_array_equal(Fix.load(tmp_path / "fix.json").offset, Fix.from_predictions(table).offset)
 
 
@@ -144,8 +130,10 @@ def test_every_reading_option_of_the_command(tmp_path, scores):
         "fold",
         "--classes",
         "p.*",
+        "--class-names",
+        "lynx,cat,dog",
     ]
-    options += ["--class-names", "lynx,cat,dog", "--report", "none"]
+    options += ["--report", "none"]
     files = [str(tmp_path / "p0.csv"), str(tmp_path / "p1.csv")]
     assert main(["fix", *files, *options, "--out", str(tmp_path / "a.json")]) == 0
     assert main(["fix", str(tmp_path / "p*.csv"), *options, "--out", str(tmp_path / "b.json")]) == 0

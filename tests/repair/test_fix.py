@@ -67,13 +67,13 @@ def test_it_comes_back_from_its_file(fix, tmp_path):
         ({"format": "other"}, "must name a file written by `save`"),
         ({"version": True}, "Got version True"),
         ({"version": 3}, "Was it written by a newer longtail"),
-        ({"offset": None}, "must hold one finite number a class as offset"),
-        ({"offset": [0.0, 1.0]}, "must hold one finite number a class as offset"),
-        ({"prior": [0.5, None, 0.5]}, "must hold one finite number a class as prior"),
-        ({"offset": [0.0, True, 1.0]}, "must hold one finite number a class as offset"),
-        ({"offset": [[0.0], 1.0, 2.0]}, "must hold one finite number a class as offset"),
-        ({"offset": {"a": 1}}, "must hold one finite number a class as offset"),
-        ({"offset": [10**400, 0, 0]}, "must hold one finite number a class as offset"),
+        ({"offset": None}, "must hold one finite number per class as offset"),
+        ({"offset": [0.0, 1.0]}, "must hold one finite number per class as offset"),
+        ({"prior": [0.5, None, 0.5]}, "must hold one finite number per class as prior"),
+        ({"offset": [0.0, True, 1.0]}, "must hold one finite number per class as offset"),
+        ({"offset": [[0.0], 1.0, 2.0]}, "must hold one finite number per class as offset"),
+        ({"offset": {"a": 1}}, "must hold one finite number per class as offset"),
+        ({"offset": [10**400, 0, 0]}, "must hold one finite number per class as offset"),
         ({"prior": [0, 0, 0]}, "must hold a prior above 0 that sums to 1"),
         ({"prior": [5, 5, 5]}, "must hold a prior above 0 that sums to 1"),
         ({"temperature": 0}, "must hold a temperature between 1e-150 and 1e\\+150. Got 0"),
@@ -87,8 +87,8 @@ def test_it_comes_back_from_its_file(fix, tmp_path):
         ({"evidence": None}, "must name a complete fix. Got .* without evidence"),
         ({"metric": 3}, "must name a complete fix. Got .* without metric"),
         ({"takes": "scores"}, "must say whether it takes logits or probabilities. Got 'scores'"),
-        ({"cost": {}}, "must hold one finite cost a pair of classes"),
-        ({"cost": [[0, 1], [1, 0]]}, "must hold one finite cost a pair of classes"),
+        ({"cost": {}}, "must hold one finite cost per pair of classes"),
+        ({"cost": [[0, 1], [1, 0]]}, "must hold one finite cost per pair of classes"),
     ],
 )
 def test_a_damaged_file_is_refused(fix, tmp_path, change, message):
@@ -121,9 +121,7 @@ def test_logits_are_not_taken_for_probabilities_nor_the_reverse(fix):
     even = np.full((8, 3), 1 / 3)
     assert fix.predict(even[0]) == fix.offset.argmax()  # one image's logits may sum to 1
     for apply in (fix, fix.predict, fix.predict_proba):
-        with pytest.raises(
-            ValueError, match="`logits` must be logits, which this fix was made from. Their rows sum to 1"
-        ):
+        with pytest.raises(ValueError, match="`logits` must be logits, which this fix takes. Their rows sum to 1"):
             apply(even)
 
 

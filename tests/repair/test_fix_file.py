@@ -102,7 +102,7 @@ def test_what_cannot_be_represented_is_refused_before_any_work():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"offset": np.array([np.nan, 0, 0])}, "one finite number a class as offset"),
+        ({"offset": np.array([np.nan, 0, 0])}, "one finite number per class as offset"),
         ({"temperature": 0.0}, "a temperature between"),
         ({"temperature": float("inf")}, "a temperature between"),
         ({"prior": np.array([1.0, 0.0, 0.0])}, "a prior above 0 that sums to 1"),

@@ -37,7 +37,7 @@ def test_folded_into_a_network(fix):
     network = CifarResNet(8, 3, in_channels=1).eval()
     images = torch.randn(4, 1, 8, 8)
     torch.testing.assert_close(fix.fold_into(network)(images), fix(network(images).detach()) / 2)
-    with pytest.raises(ValueError, match="`module` must have 3 outputs, one a class. Got 4"):
+    with pytest.raises(ValueError, match="`module` must have 3 outputs, one per class. Got 4"):
         fix.fold_into(torch.nn.Linear(2, 4))
     with pytest.raises(ValueError, match="Layers with 3 outputs: none. The last with parameters is nothing"):
         fix.fold_into(torch.nn.ReLU())
@@ -177,13 +177,13 @@ def scaled():
 
 @pytest.mark.parametrize("last", [nn.ReLU(), nn.Tanh(), nn.Sigmoid(), scaled(), nn.LayerNorm(3), Squared()])
 def test_what_changes_logits_may_not_follow(fix, last):
-    with pytest.raises(ValueError, match=f"What follows changes them: {type(last).__name__}. Serve the model with"):
+    with pytest.raises(ValueError, match=f"They are changed by {type(last).__name__}. Use"):
         fix.fold_into(nn.Sequential(nn.Sequential(nn.Linear(4, 3)), last), layer="0.0")
 
 
 def test_squeezenet_puts_a_relu_behind_its_head(fix):
     models = pytest.importorskip("torchvision.models")
-    with pytest.raises(ValueError, match="What follows changes them: ReLU, AdaptiveAvgPool2d"):
+    with pytest.raises(ValueError, match="They are changed by ReLU, AdaptiveAvgPool2d"):
         fix.fold_into(models.squeezenet1_1(num_classes=3))
 
 

@@ -98,7 +98,7 @@ def test_other_classes_are_refused():
         fix.fold_into(model)
     with pytest.raises(ValueError, match="The fix has 2 .'d', 'a'., the classifier 4"):
         fix_of(2).fold_into(model)
-    with pytest.raises(ValueError, match="`layer` must be left out for a scikit-learn estimator"):
+    with pytest.raises(ValueError, match="`layer` must not be given for a scikit-learn estimator"):
         fix_of(4).fold_into(model, layer="logisticregression")
 
 

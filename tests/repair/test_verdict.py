@@ -19,7 +19,7 @@ def summary(before, after):
 def test_the_classes_that_change_most_are_named():
     assert (
         "Largest changes of recall: n4 (10.0 → 90.0), n0 (90.0 → 50.0), n1 (80.0 → 60.0); "
-        "accuracy on these data 50.0 → 40.0." in summary([0.9, 0.8, 0.5, np.nan, 0.1], [0.5, 0.6, 0.5, np.nan, 0.9])
+        "accuracy on these samples 50.0 → 40.0." in summary([0.9, 0.8, 0.5, np.nan, 0.1], [0.5, 0.6, 0.5, np.nan, 0.9])
     )
 
 

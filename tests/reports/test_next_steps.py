@@ -54,10 +54,10 @@ def test_where_there_is_nothing_to_serve_it_says_what_helps(tmp_path):
     assert "lowest recall" in steps[-1][0]
     helps_not = dataclasses.replace(own.calibration, helps=False)
     steps = next_steps(dataclasses.replace(own, calibration=helps_not), tmp_path / "fix.json")
-    assert steps[0][0].startswith("There is nothing to serve")
+    assert steps[0][0].startswith("There is no correction to apply")
 
 
 def test_with_too_few_samples_it_names_the_classes(tmp_path):
     own, _ = found(0.1, number=20)
     assert own.verdict == "too few"
-    assert "fewest here: lynx (6), cat (7), $(dog) (7)." in next_steps(own, tmp_path / "fix.json")[-1][0]
+    assert "fewest samples: lynx (6), cat (7), $(dog) (7)." in next_steps(own, tmp_path / "fix.json")[-1][0]

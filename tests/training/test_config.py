@@ -50,7 +50,7 @@ from longtail.training.machine import bfloat16_pays, resolve
         ("reweight_from", -1, "`reweight_from` must be at least 0"),
         ("evaluate_every", -1, "`evaluate_every` must be at least 0"),
         ("device", "tpu", "`device` must be one of"),
-        ("precision", "float16", "`precision` must be one of"),
+        ("precision", "float8", "`precision` must be one of"),
         ("channels_last", True, "`channels_last` must be one of"),
         ("compile", "yes", "`compile` must be one of"),
         ("threads", 0, "`threads` must be at least 1"),

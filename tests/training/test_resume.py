@@ -257,7 +257,7 @@ def test_resuming_a_complete_run_changes_nothing(tiny, whole):
     ("change", "message"),
     [
         ({"seed": 1}, "`seed` is 0, not 1"),
-        ({"epochs": 4, "learning_rate": 0.2}, "`epochs` is 3, not 4; `learning_rate` is 0.1, not 0.2"),
+        ({"epochs": 4, "learning_rate": 0.2}, "`learning_rate` is 0.1, not 0.2; `epochs` is 3, not 4"),
         ({"loss": "ce"}, "`loss` is 'gala', not 'ce'"),
         ({"loss_arguments": ("lambda_positive=1.0",)}, "`loss_arguments` is"),
         ({"threads": 2}, "`threads` is 1, not 2"),

@@ -9,7 +9,7 @@ import tyro
 from rich.table import Table
 
 from longtail.arguments import check_choice, check_integer, check_strength
-from longtail.cli.console import plain_console, say
+from longtail.cli.console import PlainConsole, say
 from longtail.cli.train import Recipe, data_name, recipe_of
 from longtail.losses.catalogue import paper_settings, settable_arguments
 from longtail.recipes.methods import METHODS, job_of, names_of
@@ -134,7 +134,7 @@ def methods(name: tyro.conf.Positional[str | None] = None) -> None:
             if method.first_stage is not None:
                 changes = {"second stage of": method.first_stage, **SECOND_STAGES[known].settings}
             table.add_row(known, ", ".join(f"{key} {value}" for key, value in changes.items()), method.source)
-    console = plain_console()
+    console = PlainConsole()
     console.print(table)
     if name is not None:
         second = SECOND_STAGES[name].settings if name in SECOND_STAGES else {}

@@ -1,4 +1,4 @@
-"""Where commands print to; nothing reaches a terminal that would change how it shows other text."""
+"""Printing to a terminal; control characters are escaped."""
 
 import sys
 from typing import Any
@@ -15,19 +15,14 @@ def say(text: str, *, error: bool = False) -> None:
 
 
 class PlainConsole(Console):
-    """Prints text as it is: brackets are no markup, numbers no colours, colons no pictures; controls are escaped."""
+    """A console without markup, highlighting and emoji codes; control characters are escaped."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, highlight=False, markup=False, emoji=False)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print strings and tables, their controls escaped."""
+        """Print strings and tables; control characters are escaped."""
         super().print(*map(_escaped, objects), **options)
-
-
-def plain_console() -> Console:
-    """Standard output."""
-    return PlainConsole()
 
 
 def _escaped(value: Any) -> Any:

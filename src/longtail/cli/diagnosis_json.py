@@ -1,4 +1,4 @@
-"""A diagnosis as JSON, for other programs."""
+"""A diagnosis as JSON."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from longtail.repair.findings import Outcome, Scores
 
 
 def diagnosis_json(found: Diagnosis, warnings: Sequence[str], files: Mapping[str, Path | None]) -> str:
-    """All that was found, and the files that were written; scores and recalls in [0, 1], null where there is none."""
+    """All results, and the written files; scores and recalls are in [0, 1], null if undefined."""
     by_class, calibration = found.by_class, found.calibration
     content = {
         "verdict": found.verdict,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from longtail.cli.console import plain_console, say
+from longtail.cli.console import PlainConsole, say
 from longtail.cli.fitted_table import fitted
 from longtail.repair import Diagnosis
 from longtail.repair.metrics import ExpectedCost
@@ -13,8 +13,8 @@ from longtail.reports.outcomes import Column, candidate_columns, class_columns, 
 
 
 def print_diagnosis(found: Diagnosis, warnings: Sequence[str]) -> None:
-    """Print the tables, the calibration error, what to be wary of and the verdict."""
-    unit = "metric in hundredths of the costs' unit, recalls in %" if found.metric == ExpectedCost.name else "in %"
+    """Print the tables, the calibration errors, warnings and the verdict."""
+    unit = "metric multiplied by 100, recalls in %" if found.metric == ExpectedCost.name else "in %"
     level = 100 * float(found.fix.evidence["interval_level"])
     say(f"{found.samples:,} samples; {_classes(found)}; metric: {found.metric}")
     say(f"\nscores of each candidate, {unit}, cross-fitted; intervals of {level:.2f} %")
@@ -38,7 +38,7 @@ def print_diagnosis(found: Diagnosis, warnings: Sequence[str]) -> None:
 
 
 def print_next_steps(found: Diagnosis, file: Path) -> None:
-    """Print what to do with the fix."""
+    """Print the next steps."""
     say("\nWhat to do next")
     for sentence, code in next_steps(found, file):
         say(sentence)
@@ -60,12 +60,12 @@ def _calibration(found: Diagnosis) -> str:
     known = f"calibration error under the class prior of the metric: top label {top}, by class {by_class}{pooled}"
     if error.helps:
         return f"{known}, with temperature {found.fix.temperature:.2f}"
-    return f"{known}; it would not get better, so probabilities keep their temperature"
+    return f"{known}; calibration does not reduce it and is not used"
 
 
 def _print_table(columns: Sequence[Column]) -> None:
-    console = plain_console()
+    console = PlainConsole()
     table, left_out = fitted(columns, console.width)
     console.print(table)
     if left_out:
-        say(f"(a wider terminal also shows: {', '.join(left_out)})")
+        say(f"(on a wider terminal also: {', '.join(left_out)})")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from longtail.cli.console import plain_console, say
+from longtail.cli.console import PlainConsole, say
 from longtail.cli.passes import Passes
 from longtail.printable import printable_json
 
@@ -64,7 +64,7 @@ def doctor(
     if as_json:
         say(printable_json(json.dumps([f.as_dict() for f in found], ensure_ascii=False, indent=1)))
     else:
-        console = plain_console()
+        console = PlainConsole()
         for finding in found:
             console.print(f"{MARKS[finding.severity]} {finding.what} ({finding.where})", soft_wrap=True)
             if finding.advice:

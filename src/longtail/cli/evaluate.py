@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from longtail.cli.fix import Kind
+from longtail.cli.reading_options import Kind, ReadingOptions
 from longtail.runs import RunFolder
 
 
@@ -13,16 +13,9 @@ def evaluate(
     source: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN|FILE")]],
     *,
     fix: Path | None = None,
-    labels: str | None = None,
+    reading: Annotated[ReadingOptions, tyro.conf.arg(name="")],
     kind: Kind | None = None,
     part: str | None = None,
-    classes: Annotated[str | None, tyro.conf.arg(metavar="PATTERN")] = None,
-    ignore: Annotated[str | None, tyro.conf.arg(metavar="A,B,C")] = None,
-    label: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
-    weight: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
-    group: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
-    id: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
-    counts: Path | None = None,
     json: bool = False,
     rebalance: Annotated[str, tyro.conf.arg(metavar="TAU|off")] = "1",
     converge: bool = False,
@@ -33,60 +26,47 @@ def evaluate(
 ) -> None:
     """Score a finished run, or a deployed fix on new labelled predictions.
 
-    Without --fix a finished run is scored from saved logits, as they are and re-balanced, or on other labelled data.
-    With --fix it compares a model with and without the fix: longtail evaluate new.csv --fix fix.json
+    Without --fix, a run is scored on its saved logits, with and without re-balancing, or on other labelled data
+    (--data). With --fix, a model is compared with and without the fix: longtail evaluate new.csv --fix fix.json
+    --labels and the options below it say how these predictions are read; --label can be used with --data, too.
 
     Args:
-        source: Folder of a run; with --fix also labelled predictions, in any form that longtail fix takes. Columns are
-            matched with the classes of the fix by name.
+        source: Run folder; with --fix also labelled predictions in any form that longtail fix reads. Columns are
+            matched to the classes of the fix by name.
         fix: The fix.json to evaluate.
-        labels: With --fix, the file of the labels, where the predictions hold none.
-        kind: With --fix, what the scores are; by default what the fix takes.
+        reading: With --fix, how predictions are read.
+        kind: With --fix, whether the scores are logits or probabilities; by default what the fix takes.
         part: With --fix, the set of a run to score; by default test.
-        classes: With --fix, the columns of the classes as a pattern with one *, which stands for the name: 'prob_*'.
-        ignore: With --fix, columns to leave out, with commas between them; patterns are allowed.
-        label: The column of the labels; with --fix or --data.
-        weight: With --fix, the column of the sample weights.
-        group: With --fix, the column of the groups.
-        id: With --fix, the column of identifiers, which is left out.
-        counts: With --fix, training samples of each class, as longtail fix takes them.
-        json: With --fix, print the evaluation as JSON.
-        rebalance: Strength of the re-balancing, at least 0; "off" scores the predictions as they are.
+        json: With --fix, print the results as JSON.
+        rebalance: The scaling factor tau of re-balancing, at least 0; "off" for no re-balancing.
         converge: Re-balance to the fixed point.
-        transductive: Fit on the unlabelled test set itself instead of labelled data; the result says so.
-        fit_on: Labelled set of the run that the re-balancing is fitted on; by default the one of its result.
-        data: Other labelled data of the same classes, in any form that longtail train takes; scored by the network as
-            it is, and with the fix of the run.
-        root: Folder that the paths of such a list or table are relative to.
+        transductive: Fit re-balancing on the unlabelled test set instead of on labelled data.
+        fit_on: Labelled set of the run to fit re-balancing on; by default the one of its result.
+        data: Other labelled data of the same classes, in any form that longtail train reads. They are scored by the
+            network with and without the fix of the run.
+        root: Folder that the paths in a list or table are relative to.
     """
     of_run = (rebalance, converge, transductive, fit_on) != ("1", False, False, None)
-    reading = {
-        "labels": labels,
-        "kind": kind,
-        "part": part,
-        "classes": classes,
-        "ignore": ignore,
-        "weight": weight,
-        "group": group,
-        "id": id,
-        "counts": counts,
-    }
-    given = {name: value for name, value in reading.items() if value is not None}
+    given = reading.given() | {name: value for name, value in (("kind", kind), ("part", part)) if value is not None}
     if fix is not None:
         from longtail.cli.evaluate_fix import evaluate_with_fix
 
         if of_run or (data, root) != (None, None):
             raise ValueError(
-                "--rebalance, --converge, --transductive, --fit-on, --data and --root must be left out with --fix."
+                "--rebalance, --converge, --transductive, --fit-on, --data and --root cannot be used with --fix. Leave "
+                "them out."
             )
-        evaluate_with_fix(source, fix, given if label is None else given | {"label": label}, as_json=json)
+        evaluate_with_fix(source, fix, given, as_json=json)
         return
-    if given or json:
-        raise ValueError(f"{_options([*given, *(['json'] if json else [])])} must come with --fix, which is missing.")
+    foreign = [name for name in (*given, *(["json"] if json else [])) if name != "label"]
+    if foreign:
+        raise ValueError(f"{_options(foreign)} can only be used with --fix. Got no --fix.")
     if len(source) != 1 or Path(source[0]).is_file():
-        raise ValueError(f"--fix must name the fix to evaluate on predictions. Got {', '.join(source)} without it.")
+        raise ValueError(
+            f"--fix must be given to evaluate predictions. Got only {', '.join(source)}. Add --fix fix.json."
+        )
     run = Path(source[0])
-    _evaluate_run(run, _strength(rebalance), converge, transductive, fit_on, (data, root, label), of_run=of_run)
+    _evaluate_run(run, _tau(rebalance), converge, transductive, fit_on, (data, root, reading.label), of_run=of_run)
 
 
 def _options(names: list[str]) -> str:
@@ -113,7 +93,9 @@ def _evaluate_run(
         from longtail.cli.passes import Passes
 
         if of_run:
-            raise ValueError("--rebalance, --converge, --transductive and --fit-on must be left out with --data.")
+            raise ValueError(
+                "--rebalance, --converge, --transductive and --fit-on cannot be used with --data. Leave them out."
+            )
         with Passes(counted=False) as passes:
             scores = evaluate_on(load(run), data, root=root, label=label, progress=passes)
         print_rows(folder, scores)
@@ -122,7 +104,7 @@ def _evaluate_run(
     print_rows(folder, rows)
 
 
-def _strength(text: str) -> float | None:
+def _tau(text: str) -> float | None:
     if text == "off":
         return None
     try:

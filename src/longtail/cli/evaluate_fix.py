@@ -1,4 +1,4 @@
-"""A deployed fix on new labelled predictions, as a table on the terminal or as JSON."""
+"""`longtail evaluate FILE --fix fix.json`."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from longtail.cli.console import plain_console, say
+from longtail.cli.console import PlainConsole, say
 from longtail.cli.passes import Passes
 from longtail.plain_json import to_json
 from longtail.repair import Fix, FixEvaluation, Predictions, read_predictions
@@ -17,12 +17,12 @@ from longtail.reports.formatting import NONE, percent, points
 
 
 def evaluate_with_fix(source: tuple[str, ...], fix_file: Path, reading: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print what a fix does on predictions.
+    """Evaluate a fix on predictions and print the results.
 
     Args:
         source: files of predictions, or a run folder.
-        fix_file: of the fix.
-        reading: options of `read_predictions`; by default the scores are what the fix takes, of a run's test set.
+        fix_file: path of the fix.
+        reading: options of `read_predictions`; the default kind is what the fix takes, the default part is "test".
         as_json: print JSON instead of a table.
     """
     fix = Fix.load(fix_file)
@@ -40,7 +40,7 @@ def evaluate_with_fix(source: tuple[str, ...], fix_file: Path, reading: Mapping[
 def _read(source: tuple[str, ...], fix_file: Path, options: Mapping[str, Any]) -> Predictions:
     try:
         return read_predictions(source, **options)
-    except ValueError as error:  # the names are the fix's, not those of an option that was given
+    except ValueError as error:  # the class names are those of the fix, not of an option
         if "--class-names" not in str(error):
             raise
         raise ValueError(str(error).replace("--class-names", f"The classes of {fix_file}")) from None
@@ -50,9 +50,9 @@ def print_evaluation(found: FixEvaluation) -> None:
     """Print warnings, the table of scores and the verdict."""
     for warning in found.warnings:
         say(f"warning: {warning}")
-    costs = "; the metric in hundredths of the costs' unit" if found.metric == ExpectedCost.name else ""
+    costs = "; the metric is multiplied by 100" if found.metric == ExpectedCost.name else ""
     say(f"{found.samples:,} samples; metric: {found.metric}; in %{costs}")
-    plain_console().print(_table(found))
+    PlainConsole().print(_table(found))
     say(found.summary)
 
 

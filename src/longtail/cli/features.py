@@ -6,7 +6,7 @@ import numpy as np
 import tyro
 
 from longtail.cli.console import say
-from longtail.cli.predict import check_out
+from longtail.cli.output_file import check_writable
 from longtail.models import DEFAULT_BACKBONE
 from longtail.whole_file import write_whole
 
@@ -47,7 +47,7 @@ def features(
 
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz. Got {out}.")
-    check_out(out)
+    check_writable("--out", out)
     with Passes(counted=False) as passes:
         arrays = extract_features(
             data,

@@ -1,4 +1,4 @@
-"""A table that fits the terminal: the least important columns are left out, and no number is ever cut."""
+"""Tables that fit the width of the terminal: the least important columns are omitted, and numbers are not cut."""
 
 import textwrap
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from longtail.printable import printable
 from longtail.reports.outcomes import AS_IT_IS, Column
 
 GAP = 2
-ENOUGH = 20  # cells for the names in the first column, before another column is left out for them
+ENOUGH = 20  # least width of the names in the first column, unless no column can be omitted
 LEAST = 8
 
 
 def fitted(columns: Sequence[Column], width: int) -> tuple[Table, list[str]]:
-    """The table, and the headings that were left out.
+    """The table, and the headings of the omitted columns.
 
     Args:
         columns: the first holds names, which are wrapped; the others numbers.
-        width: in cells of the terminal.
+        width: width of the terminal in cells.
     """
     kept = list(columns)
     while _least_width(kept) > width and any(column.importance for column in kept):
@@ -48,7 +48,7 @@ def _width(column: Column) -> int:
 
 
 def _heading(column: Column) -> list[str]:
-    """In short lines."""
+    """The heading in lines."""
     longest = max(map(len, [*column.heading.split(), *column.cells, AS_IT_IS]))
     return textwrap.wrap(column.heading, longest, break_long_words=False, break_on_hyphens=False)
 

@@ -1,4 +1,4 @@
-"""What `longtail fix` writes and prints, in the form that was asked for."""
+"""The output of `longtail fix`: files and text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from longtail.repair import Diagnosis
 
 @dataclass(frozen=True)
 class FixOutput:
-    """Files and form.
+    """Output options.
 
     Attributes:
-        fix: the file of the fix.
-        report: the HTML report, or None.
-        as_json: print the finding as JSON, and nothing else on standard output.
-        quiet: print the verdict and the paths alone.
+        fix: path of the fix.
+        report: path of the HTML report, or None.
+        as_json: print all results as JSON, and nothing else on standard output.
+        quiet: print only the verdict and the paths.
     """
 
     fix: Path
@@ -27,15 +27,15 @@ class FixOutput:
     quiet: bool = False
 
     def write(self, found: Diagnosis, source: str, warnings: Sequence[str]) -> None:
-        """Write the fix, then the report, and print.
+        """Write the fix, then the report, and print the results.
 
         Args:
             found: the diagnosis.
-            source: where the predictions come from, for the report.
-            warnings: what to be wary of.
+            source: name of the predictions, for the report.
+            warnings: warnings about the predictions.
 
         Raises:
-            OSError: a file can't be written. The fix stays if it is the report.
+            OSError: a file cannot be written. If it is the report, the fix is kept.
         """
         try:
             self._print_finding(found, warnings)

@@ -1,4 +1,4 @@
-"""How far a work is that reads the data many times: a bar on a terminal, a line a step elsewhere."""
+"""Progress of work that reads the data many times: a bar on a terminal, else one line per step."""
 
 from types import TracebackType
 from typing import Self
@@ -11,14 +11,14 @@ from longtail.printable import printable
 
 
 class Passes:
-    """Counts passes and shows the one that is under way, on standard error; call it with a step and its share done.
+    """Counts passes and shows the current one on standard error; call it with a step and its completed share.
 
     Args:
-        console: where to; by default standard error.
-        counted: show the number of the pass, else the share that is done.
+        console: the console; by default standard error.
+        counted: show the number of the pass, else the completed share.
 
     Attributes:
-        finished: passes that are done.
+        finished: number of finished passes.
     """
 
     def __init__(self, console: Console | None = None, *, counted: bool = True) -> None:
@@ -37,7 +37,7 @@ class Passes:
         self._task = self._bar.add_task("", total=1.0, number=1)
 
     def __call__(self, step: str, share: float) -> None:
-        """Show it."""
+        """Show the progress of a step."""
         if step not in self._steps and not self.console.is_terminal:
             self.console.print(step, soft_wrap=True)
         self._steps.add(step)

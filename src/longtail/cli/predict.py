@@ -9,6 +9,7 @@ from typing import Literal
 import tyro
 
 from longtail.cli.console import say
+from longtail.cli.output_file import check_writable
 from longtail.whole_file import write_whole
 
 PRIORS = {"uniform": "equally often", "training": "as often as in the training data"}
@@ -39,7 +40,7 @@ def predict(
 
     check_integer("top", top, minimum=1)
     if out is not None:
-        check_out(out)
+        check_writable("--out", out)
     predictor = load(run)
     if len(predictor.info.input_shape) == 1:
         raise ValueError(
@@ -70,18 +71,6 @@ def predict(
     if predictor.fix is not None:
         fixed = f"calibrated on held-out samples for classes that come {PRIORS[prior or 'uniform']}"
     say(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
-
-
-def check_out(out: Path) -> None:
-    """See that a file can be written, before the work whose result it is to hold.
-
-    Raises:
-        FileNotFoundError, IsADirectoryError: it can't.
-    """
-    if out.is_dir():
-        raise IsADirectoryError(f"--out must name a file. Got the folder {out}.")
-    if not out.parent.is_dir():
-        raise FileNotFoundError(f"--out must lie in a folder that exists. Got {out}; make {out.parent} first.")
 
 
 def listed(files: Sequence[Path]) -> list[Path]:

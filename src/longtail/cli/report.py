@@ -5,6 +5,7 @@ from pathlib import Path
 import tyro
 
 from longtail.cli.console import say
+from longtail.cli.output_file import check_writable
 
 
 def report(
@@ -23,9 +24,8 @@ def report(
         force: Replace a report that exists.
     """
     if out.exists() and not force:
-        raise FileExistsError(f"--out must not exist yet, or --force be given. Got {out}.")
-    if not out.absolute().parent.is_dir():
-        raise FileNotFoundError(f"--out must lie in a folder that exists. Got {out}.")
+        raise FileExistsError(f"--out must not exist yet. Got {out}. Add --force to replace it.")
+    check_writable("--out", out)
     from longtail.reports import run_page
 
     page = run_page(runs, data, tell=lambda what: say(what, error=True))

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from longtail.cli.console import plain_console
+from longtail.cli.console import PlainConsole
 from longtail.cli.train import data_name
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.reports.formatting import columns_of, percent
@@ -21,7 +21,7 @@ def print_result(folder: RunFolder) -> None:
     """The result of a complete run and where its files are."""
     result = folder.result or {}
     print_rows(folder, result["test"])
-    console = plain_console()
+    console = PlainConsole()
     if "validation" in result:
         console.print(f"validation, balanced accuracy: {percent(result['validation']['balanced_accuracy'])}")
     evaluated = sum("test_top1" in line for line in folder.metrics)
@@ -39,7 +39,7 @@ def print_result(folder: RunFolder) -> None:
 
 def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None]]) -> None:
     """One row a treatment, in percent."""
-    console = plain_console()
+    console = PlainConsole()
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("predictions", no_wrap=True)
     columns = columns_of(scores.values())

@@ -40,6 +40,8 @@ class DataConfig:
     channels_last: Switch = "auto"
     """Memory format of images and weights; auto is on."""
 
+    OF_THE_PROCESS: ClassVar[tuple[str, ...]] = ()
+    """Settings that no result depends on."""
     PATHS: ClassVar[tuple[str, ...]] = ()
     """Settings that name files of the data: they may move, as the data may."""
 

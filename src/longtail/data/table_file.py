@@ -22,16 +22,16 @@ EMPTY = ["", "NA", "N/A", "nan", "NaN", "null", "NULL", "None"]
 
 
 def read_table(path: Path, text_columns: Choose, notes: list[str]) -> Any:
-    """Read a table; strings such as "null", "NA" and "007" stay strings in columns of text.
+    """Read a table; strings such as "null", "NA" and "007" are kept in text columns.
 
     Args:
-        path: of the table.
-        text_columns: from the names of all columns, those that are kept as they are written.
-        notes: what was guessed is added here.
+        path: path of the table.
+        text_columns: function that returns, from the names of all columns, those to read as text.
+        notes: assumptions are appended here.
 
     Raises:
         ModuleNotFoundError: pandas, or for Parquet pyarrow, is missing.
-        ValueError: no table, no row.
+        ValueError: not a table, or no rows.
     """
     kind = kind_of(path)
     if kind in PARQUET:
@@ -45,7 +45,7 @@ def read_table(path: Path, text_columns: Choose, notes: list[str]) -> Any:
 
 
 def table_of_bytes(content: bytes, where: str, text_columns: Choose, notes: list[str]) -> Any:
-    """`read_table` of what standard input holds: JSON lines, else separated values; compressed too."""
+    """`read_table` for bytes from standard input: JSON lines, else separated values; also compressed."""
     text = decoded(content, where)
     if text.lstrip().startswith("{"):
         return _with_rows(_json_lines(text, where), where)
@@ -63,14 +63,14 @@ class RepeatedColumnError(ValueError):
 
 
 def refuse_repeated(names: Sequence[str], where: str) -> None:
-    """Raise where two columns have one name: a second label would be read as a feature.
+    """Raise if two columns have the same name: a second label would be read as a feature.
 
     Raises:
-        RepeatedColumnError: two columns of one name.
+        RepeatedColumnError: two columns have the same name.
     """
     repeated = next((name for number, name in enumerate(names) if name and name in names[:number]), None)
     if repeated is not None:
-        raise RepeatedColumnError(f"{where} must name each column once. {repeated!r} stands there twice.")
+        raise RepeatedColumnError(f"{where} must name each column once. Got {repeated!r} twice.")
 
 
 def pandas() -> Any:
@@ -111,7 +111,7 @@ def _delimited(text: str, where: str, usual: str, text_columns: Choose, notes: l
         raise
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         reason = " ".join(str(error).split())
-        comment = " Its first line is a comment: take it out." if header.startswith("#") else ""
+        comment = " Its first line is a comment: remove it." if header.startswith("#") else ""
         raise ValueError(
             f"{where} must be a table of separated values. It could not be read: {reason.rstrip('.')}.{comment}"
         ) from None

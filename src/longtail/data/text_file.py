@@ -3,11 +3,9 @@
 import bz2
 import gzip
 import io
-import json
 import lzma
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,26 +52,6 @@ def read_text(path: Path) -> str:
     """
     with path.open("rb") as file:
         return decoded(read_stream(file, str(path)), str(path))
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        ValueError: no JSON, or an object that has a name twice.
-    """
-    try:
-        return json.loads(read_text(path), object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} could not be read: {error}") from None
-
-
-def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"it has {next(name for name in names if names.count(name) > 1)!r} twice")
-    return content
 
 
 def read_stream(file: IO[bytes], where: str) -> bytes:

@@ -70,7 +70,7 @@ class OffsetMethod:
         return like(logits, (checked.double() + self._offset_for(checked)).softmax(-1).to(checked.dtype))
 
     def fold_into(self, linear: Layer) -> Layer:
-        """A copy of a classifier's last layer with the offset in its bias (made if missing): no cost at inference.
+        """A copy of a classifier's last layer with the offset folded into its bias, which is added if missing.
 
         Raises:
             TypeError: neither an `nn.Linear` nor a 1 × 1 convolution, nor a subclass that computes the same.
@@ -172,5 +172,5 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"`path` must hold an offset for at least one class. Got none in {path}.")
     declared = content.get("num_classes")
     if declared != len(offset) or len(offset) < 2:
-        raise ValueError(f"`path` must hold one offset a class. Got {len(offset)} for {declared} classes in {path}.")
+        raise ValueError(f"`path` must hold one offset per class. Got {len(offset)} for {declared} classes in {path}.")
     return content

@@ -1,4 +1,4 @@
-"""Offsets and a temperature in the layer that makes the logits: no cost at inference."""
+"""Folding offsets and a temperature into the layer that computes the logits."""
 
 import copy
 from typing import TypeVar
@@ -12,24 +12,24 @@ from torch.nn.utils.parametrize import is_parametrized
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-SCALES = (0.0, 1.0, 30.0)  # of the inputs that show what a layer computes
+SCALES = (0.0, 1.0, 30.0)  # of the random inputs in the check of a layer
 INSTEAD = "Apply it to the logits instead."
-ROUNDINGS = 64  # by which two ways to compute the same logits may differ
+ROUNDINGS = 64  # tolerance, in rounding errors
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def folded(layer: Layer, offset: np.ndarray, temperature: float = 1.0, name: str = "linear") -> Layer:
-    """A copy of a layer that gives (Wx + b + o) / T; its bias is made if missing.
+    """A copy of a layer that computes (Wx + b + o) / T; a bias is added if it has none.
 
     Args:
         layer: an `nn.Linear` or a 1 × 1 convolution, or a subclass that computes the same.
         offset: (C,).
         temperature: T > 0.
-        name: of the layer, for errors.
+        name: name of the layer in messages.
 
     Raises:
-        TypeError: a layer that computes something else.
-        ValueError: another number of classes, or a result that its dtype cannot hold.
+        TypeError: the layer computes something else.
+        ValueError: another number of classes, or the result overflows its dtype.
     """
     check_foldable(layer, len(offset), name)
     weight, bias = _parameters(layer)
@@ -44,14 +44,14 @@ def folded(layer: Layer, offset: np.ndarray, temperature: float = 1.0, name: str
     if not all(bool(parameter.isfinite().all()) for parameter in result.parameters()):
         raise ValueError(f"`{name}` must hold W / T and (b + o) / T. Its dtype {weight.dtype} overflows: use float32.")
     if bias is None and not _computes_its_parameters(result):
-        raise TypeError(f"`{name}` must use a bias once it has one. {type(layer).__name__} ignores it. {INSTEAD}")
+        raise TypeError(f"`{name}` must use its bias. {type(layer).__name__} ignores it. {INSTEAD}")
     return result
 
 
 def check_foldable(layer: nn.Module, num_classes: int, name: str = "linear") -> None:
-    """Raise unless a layer has one output a class and computes Wx + b of its own two parameters, at every place.
+    """Raise unless a layer has one output per class and computes Wx + b with its own weight and bias.
 
-    What it computes is tried on random inputs, so that subclasses of other libraries count by what they do.
+    This is checked on random inputs, so that subclasses from other libraries can be used.
     """
     if not isinstance(layer, LAYERS):
         raise TypeError(
@@ -62,7 +62,7 @@ def check_foldable(layer: nn.Module, num_classes: int, name: str = "linear") -> 
     _check_parameters(layer, name)
     outputs = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
     if outputs != num_classes:
-        raise ValueError(f"`{name}` must have {num_classes} outputs, one a class. Got {outputs}.")
+        raise ValueError(f"`{name}` must have {num_classes} outputs, one per class. Got {outputs}.")
     if not isinstance(layer, nn.Linear) and not _one_by_one(layer):
         raise TypeError(f"`{name}` must be a 1 × 1 convolution of stride 1 and one group, not padded. Got {layer}.")
     if not _computes_its_parameters(layer):
@@ -73,7 +73,7 @@ def check_foldable(layer: nn.Module, num_classes: int, name: str = "linear") -> 
 
 def _check_plain(layer: nn.Module, name: str) -> None:
     if isinstance(layer.weight, UninitializedParameter):
-        raise TypeError(f"`{name}` must have its parameters. Got a lazy layer: call the model once first.")
+        raise TypeError(f"`{name}` must be initialised. Got a lazy layer: call the model once first.")
     hooks = layer._forward_pre_hooks or layer._forward_hooks or "forward" in vars(layer)
     if is_parametrized(layer) or hooks:
         raise TypeError(
@@ -88,13 +88,13 @@ def _one_by_one(layer: nn.Conv1d | nn.Conv2d) -> bool:
 
 
 def _check_parameters(layer: nn.Module, name: str) -> None:
-    """One that holds more (LoRA) may compute Wx + b today and something else after the next step of training."""
+    """A layer with more parameters (LoRA) may compute Wx + b now and something else after further training."""
     known = dict(layer.named_parameters())
     if "weight" not in known or not set(known) <= {"weight", "bias"}:
         found = ", ".join(known) or "none"
         raise TypeError(f"`{name}` must have no parameters but weight and bias. Got {found}. {INSTEAD}")
     if known["weight"].is_meta:
-        raise TypeError(f"`{name}` must have its parameters. They are on the device meta: load the weights first.")
+        raise TypeError(f"`{name}` must hold weights. They are on the meta device: load them first.")
     if known["weight"].dtype not in DTYPES:
         raise TypeError(f"`{name}` must not be quantised. Got a weight of {known['weight'].dtype}. {INSTEAD}")
 
@@ -119,7 +119,7 @@ def _computes_its_parameters(layer: nn.Module) -> bool:
 
 
 def _affine(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Wx + b at every place."""
+    """Wx + b at every position."""
     if weight.dim() == 2:
         return F.linear(inputs, weight, bias)
     return F.conv1d(inputs, weight, bias) if weight.dim() == 3 else F.conv2d(inputs, weight, bias)

@@ -95,7 +95,7 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
             "Pass `target.argmax(1)`."
         )
     if labels.shape != (num_samples,):
-        raise ValueError(f"`target` must hold one label a sample, ({num_samples},). Got {tuple(labels.shape)}.")
+        raise ValueError(f"`target` must hold one label per sample, ({num_samples},). Got {tuple(labels.shape)}.")
     check_labels("target", labels, num_classes, "Do the logits and the labels belong to the same classes?")
     return labels.long()
 

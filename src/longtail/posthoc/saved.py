@@ -1,4 +1,4 @@
-"""What saved files of numbers have in common: a format, a version, and lists that hold numbers and nothing else."""
+"""Reading of JSON files with a format, a version and lists of numbers."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,13 @@ MEMORY_OF_JSON = 16  # bytes of memory at the peak of reading a byte of the file
 
 
 def read_saved(path: Path, kind: str, version: int, oldest: int | None = None) -> dict[str, Any]:
-    """The content of a JSON file that says it is of this kind and version. Nothing in it is executed.
+    """The content of a JSON file of a given format and version. No code in it is executed.
 
     Args:
-        path: of the file.
+        path: path of the file.
         kind: its format.
-        version: the newest that is understood.
-        oldest: the oldest that is; by default the same.
+        version: the newest supported version.
+        oldest: the oldest supported version; by default `version`.
 
     Raises:
         FileNotFoundError: no such file.
@@ -60,14 +60,14 @@ def number_within(content: dict[str, Any], name: str, low: float, high: float, p
 
 
 def numbers(content: dict[str, Any], name: str, length: int, path: Path) -> np.ndarray:
-    """A list of finite numbers, one a class, (C,) float64.
+    """A list of finite numbers, one per class, (C,) float64.
 
     Raises:
         ValueError: anything else.
     """
     values = content.get(name)
     if not isinstance(values, list) or len(values) != length or not all(map(is_number, values)):
-        raise ValueError(f"{path} must hold one finite number a class as {name}, {length} in all. It does not.")
+        raise ValueError(f"{path} must hold one finite number per class as {name}, {length} in all. It does not.")
     return np.array(values, dtype=np.float64)
 
 

@@ -40,6 +40,9 @@ def _settings(**settings: Any) -> MappingProxyType[str, Any]:
     return MappingProxyType(settings)
 
 
+OF_THE_OPTIMIZER = ("optimizer", "schedule", "layer_decay", "tune", "ema", "accumulate", "clip_norm")
+"""Settings of a first stage that its second stage does not take over: the papers have SGD and a cosine."""
+
 SECOND_STAGES = {
     "crt": SecondStageMethod(
         "Kang et al., ICLR 2020",
@@ -100,7 +103,7 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     method, config = SECOND_STAGES[name], stored_config(first)
     kind = cast(type[SecondStageConfig], config_class("second-stage", config.dataset))
     shared = {field.name for owner in (TrainingConfig, data_config(config.dataset)) for field in fields(owner)}
-    kept = {name: getattr(config, name) for name in shared - {"stage"}}
+    kept = {name: getattr(config, name) for name in shared - {"stage", *OF_THE_OPTIMIZER}}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
     machine = {"device": "auto", "threads": None, "processes": None}  # as this process finds it
     changes: dict[str, Any] = {**plain, **machine, "warmup_epochs": 0, "weight_decay": 5e-4, **method.settings}

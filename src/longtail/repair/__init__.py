@@ -1,4 +1,4 @@
-"""Repair of a trained model from its saved predictions: what is wrong, what would help, a verdict, a file to serve.
+"""Correcting a trained model from its saved predictions: candidates, cross-fitted scores, a verdict, the fix.
 
 >>> import numpy as np
 >>> from longtail.repair import diagnose

@@ -1,4 +1,4 @@
-"""What happens to each class, and to groups of classes."""
+"""Results per class and per group of classes."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from longtail.repair.metrics import recalls
 
 
 def class_groups(class_counts: np.ndarray | None, seen: np.ndarray) -> dict[str, np.ndarray]:
-    """Many / medium / few by training counts; without them, thirds of the classes by their samples here."""
+    """Many, medium and few by training counts; without counts, thirds of the classes by their number of samples."""
     if class_counts is not None:
         many, few = class_counts > MANY_ABOVE, class_counts < FEW_BELOW
         return {"many": many, "medium": ~many & ~few, "few": few}
@@ -25,8 +25,8 @@ def by_class(
 
     Args:
         target: (N,) class indices.
-        both: (N,) decisions before and after.
-        class_counts: (C,) samples in training, if known.
+        both: (N,) predictions before and after.
+        class_counts: (C,) training samples, if known.
         number: C.
     """
     ones = np.ones(len(target))

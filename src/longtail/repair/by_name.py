@@ -1,4 +1,4 @@
-"""Classes found by name, and numbers of classes given by name: training counts, priors, costs."""
+"""Matching of classes by name, and of values per class (training counts, priors, costs) by class name."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ BOOLEANS = {"True": "1", "False": "0"}
 
 
 def listed(names: Iterable[object]) -> str:
-    """Names quoted, cut after twelve.
+    """Quoted names, at most twelve.
 
     Example:
         >>> listed(["cat", "lynx"])
@@ -23,13 +23,8 @@ def listed(names: Iterable[object]) -> str:
     return ", ".join(texts[:SHOWN]) + (f", … ({len(texts)})" if len(texts) > SHOWN else "")
 
 
-def printable(name: str) -> str:
-    """A name as it is, or with codes in place of signs that would change what a terminal shows."""
-    return name if name.isprintable() else repr(name)[1:-1]
-
-
 def nearest(text: str, names: Iterable[str]) -> str:
-    """The three names that are spelled most like a text, quoted.
+    """The three most similar names, quoted.
 
     Example:
         >>> nearest("Lynx", ["cat", "lynx"])
@@ -40,18 +35,18 @@ def nearest(text: str, names: Iterable[str]) -> str:
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """A label as it is written and, where it is a whole number such as 1.0, without its decimals."""
+    """A label, and the same without decimals if it is a whole number such as 1.0."""
     whole = WHOLE.fullmatch(text)
     return (text,) if whole is None or whole[1] == text else (text, whole[1])
 
 
 class ClassIndex:
-    """Finds classes by name: spaces around a name and its Unicode form do not matter; all else does.
+    """Finds classes by name; surrounding spaces and the Unicode normal form are ignored.
 
-    1.0 is found as 1 where all names are integers, and True as 1 where the names are 0 and 1.
+    1.0 matches 1 if all names are integers, and True matches 1 if the names are 0 and 1.
 
     Raises:
-        ValueError: two names that are the same but for spaces or their Unicode form, or an empty one.
+        ValueError: a name is empty, or two names are equal.
 
     Example:
         >>> index = ClassIndex(["1", "2", "10"])
@@ -71,7 +66,7 @@ class ClassIndex:
         self.binary = set(self.places) == {"0", "1"}
 
     def find(self, text: str) -> int | None:
-        """The place of a class, or None."""
+        """The index of a class, or None."""
         place = self.places.get(text)
         if place is None and self.integers:
             place = self.places.get(spellings(text)[-1])
@@ -104,15 +99,15 @@ def by_label(given: Any) -> Any:
 
 
 def in_class_order(what: str, given: Mapping[Any, Any], names: Sequence[str]) -> np.ndarray:
-    """Numbers that a mapping gives by name, (C,) in the order of the classes.
+    """The values of a mapping from class names, (C,) in the order of the classes.
 
     Args:
-        what: the argument, for messages.
-        given: one number for each name.
+        what: name of the argument in messages.
+        given: one number per class name.
         names: (C,).
 
     Raises:
-        ValueError: a class without a number, a name that is no class, or twice the same; no number.
+        ValueError: a class is missing or repeated, a name is not a class, or a value is not a number.
 
     Example:
         >>> in_class_order("class_counts", {"lynx": 10, "cat": 90}, ["cat", "lynx"])
@@ -124,7 +119,7 @@ def in_class_order(what: str, given: Mapping[Any, Any], names: Sequence[str]) ->
 
 
 def costs_in_class_order(given: Mapping[Any, Any], names: Sequence[str]) -> np.ndarray:
-    """Costs that a mapping of mappings gives by name, (C, C); errors as for `in_class_order`.
+    """The costs of a mapping of mappings by class name, (C, C); errors as for `in_class_order`.
 
     Example:
         >>> costs_in_class_order({"lynx": {"cat": 5, "lynx": 0}, "cat": {"cat": 0, "lynx": 1}}, ["cat", "lynx"])
@@ -146,15 +141,17 @@ def _entries(what: str, given: Mapping[Any, Any], names: Sequence[str]) -> dict[
         place = index.find(text)
         if place is None:
             raise ValueError(
-                f"`{what}` must name classes. {text!r} is none; nearest: {nearest(text, names)}. "
-                "Classes are matched by name: spell them as the predictions do."
+                f"`{what}` must name classes. Got {text!r}; most similar: {nearest(text, names)}. "
+                "Use the class names of the predictions."
             )
         if place in found:
-            raise ValueError(f"`{what}` must name each class once. {names[place]!r} stands there twice.")
+            raise ValueError(f"`{what}` must name each class once. Got {names[place]!r} twice.")
         found[place] = value
     missing = [name for place, name in enumerate(names) if place not in found]
     if missing:
-        raise ValueError(f"`{what}` must name every class. It lacks {listed(missing)}: add them, with 0 where so.")
+        raise ValueError(
+            f"`{what}` must name every class. It lacks {listed(missing)}: add them, with 0 if they have no samples."
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Class names that a PyTorch model carries itself."""
+"""Class names stored in a PyTorch model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,11 @@ from torch import nn
 
 
 def carried_names(model: nn.Module, layer: str, num_classes: int) -> tuple[str, ...] | None:
-    """The names of a layer's outputs, where the model or a part of it that holds the layer carries them.
+    """The class names of a layer's outputs, if the model or a submodule that contains the layer stores them.
 
     They are looked for in `class_names` (networks of this package's runs), `config.id2label` (Hugging Face, unless they
-    are its LABEL_0, LABEL_1, …) and `pretrained_cfg["label_names"]` (timm). Names of another number of classes belong
-    to a head that the model no longer has.
+    are its LABEL_0, LABEL_1, …) and `pretrained_cfg["label_names"]` (timm). A different number of names
+    is ignored: it belongs to a head that was replaced.
     """
     parts = layer.split(".") if layer else []
     for depth in range(len(parts) + 1):

@@ -1,4 +1,4 @@
-"""A fix in the order of another model's classes, matched by name."""
+"""Reordering the classes of a fix by name."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ SHOWN = 5
 
 
 def in_order_of(fix: Fix, class_names: Sequence[str], owner: str) -> Fix:
-    """The same fix for a model that has the same classes, by name, in another order.
+    """The same fix with its classes in another order.
 
     Args:
-        fix: any.
+        fix: the fix.
         class_names: (C,) in the order of the model's outputs.
-        owner: whose names they are, for errors.
+        owner: what has these class names, for messages.
 
     Raises:
-        ValueError: other classes.
+        ValueError: the classes differ.
     """
     names = tuple(class_names)
     if names == fix.class_names:

@@ -1,4 +1,4 @@
-"""The diagnosis of predictions that were read: one way for the command line and for Python."""
+"""The diagnosis of `Predictions`."""
 
 import dataclasses
 from typing import Any
@@ -15,17 +15,17 @@ from longtail.repair.reading.costs import read_costs
 def diagnose_predictions(
     predictions: Predictions, *, prior: Any = "uniform", cost: Any = None, **options: Any
 ) -> Diagnosis:
-    """`diagnose`, with what the predictions know: names, counts, groups, weights, and what they are.
+    """`diagnose`, with the class names, counts, groups, weights and kind of the predictions.
 
     Args:
-        predictions: what `read_predictions` returns.
-        prior: "uniform"; "train", as in training; "here", as in these predictions; or numbers by name, or a file of
-            them.
-        cost: (C, C), a mapping of names to mappings, or a file of either.
-        options: others of `diagnose`.
+        predictions: from `read_predictions`.
+        prior: "uniform"; "train", the class frequencies in training; "here", those in these predictions; values by
+            class name, or a file of them.
+        cost: (C, C), a mapping of class names to mappings, or a file of either.
+        options: other arguments of `diagnose`.
 
     Returns:
-        The diagnosis; all that was assumed in reading is `fix.evidence["notes"]`.
+        The diagnosis; `fix.evidence["notes"]` holds all assumptions made in reading.
     """
     names = predictions.class_names or tuple(map(str, range(predictions.logits.shape[1])))
     notes = list(predictions.notes)
@@ -53,7 +53,9 @@ def _prior(given: Any, predictions: Predictions, names: tuple[str, ...], notes: 
         return np.asarray(here / here.sum())
     if isinstance(given, str) and given == "train":
         if predictions.class_counts is None:
-            raise ValueError("--prior train needs class_counts in the predictions, or --counts. There are none.")
+            raise ValueError(
+                "--prior train needs training counts. Got none: add --counts, or class_counts in the predictions."
+            )
         counts = np.asarray(predictions.class_counts, dtype=np.float64)
         return np.asarray(counts / counts.sum())
     return in_order_of("prior", read_values("prior", given, notes), names, notes)

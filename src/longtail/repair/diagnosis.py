@@ -1,4 +1,4 @@
-"""What is wrong with a trained model, what would help, and a verdict: from saved predictions alone."""
+"""Compare corrections of a trained model, from saved predictions."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -48,31 +48,32 @@ def diagnose(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Diagnosis:
-    """Find out whether re-balancing helps a trained model, how much, and what it costs.
+    """Find out whether re-balancing improves a trained model, by how much, and at which cost for the head.
 
-    Each number is of data that the fit has not seen: offsets are fitted, and their strength is chosen, on other folds.
-    The verdict is "use" only if the gain's interval, widened for the number of candidates, lies above 0.
+    All scores are cross-fitted: the offsets and τ of a fold are fitted and chosen on the other folds. The verdict is
+    "use" only if the interval of the gain, corrected for the number of candidates, lies above 0.
 
     Args:
-        logits: (N, C), finite, of data that the model was not trained on; or probabilities. A file of logits that is
-            mapped into memory (`np.load(..., mmap_mode="r")`) is read in passes and never held as a whole.
+        logits: (N, C), finite, on data that the model was not trained on; or probabilities. A memory-mapped file
+            (`np.load(..., mmap_mode="r")`) is read in blocks.
         target: (N,) class indices.
-        kind: "logits" or "probabilities": what the scores are. The fix takes the same.
+        kind: "logits" or "probabilities". The fix takes the same.
         metric: one of `longtail.repair.METRICS`.
-        prior: for the metrics "accuracy" and "cost": how often classes will come; a mapping goes by name.
-        cost: (C, C) for the metric "cost": row c, column j is what it costs to take class c for class j; or a mapping
-            of names to mappings.
-        class_counts: (C,) training samples of each class, if known; a mapping goes by name.
+        prior: for the metrics "accuracy" and "cost": (C,) the class prior, or a mapping from
+            class names.
+        cost: (C, C) for the metric "cost": row c, column j is the cost of predicting j for class c; or a mapping of
+            class names to mappings.
+        class_counts: (C,) training samples per class, if known; or a mapping from class names.
         class_names: (C,); by default 0, 1, ….
-        groups: (N,) samples of one group stay together; at least three groups.
-        sample_weight: (N,) above 0: how much each sample counts, in fits and in scores.
-        folds: 3 to 20: one to judge by, one to choose the strength by, the rest to fit on.
+        groups: (N,) samples of one group are in the same fold; at least three groups.
+        sample_weight: (N,) positive sample weights, in fits and in scores.
+        folds: 3 to 20: one to score on, one to choose τ on, the rest to fit on.
         level: of the intervals, in (0, 1).
         seed: of folds and bootstrap.
-        progress: is told the step and the share of its pass over the logits that is done, for work that takes a while.
+        progress: called with the step and the completed share of its pass over the logits.
 
     Raises:
-        ValueError, TypeError, IndexError: inputs that do not fit; fewer than two classes with samples.
+        ValueError, TypeError, IndexError: invalid inputs; fewer than two classes with samples.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -84,7 +85,9 @@ def diagnose(
     """
     check_integer("folds", folds, minimum=3)
     if folds > MOST_FOLDS:
-        raise ValueError(f"`folds` must be at most {MOST_FOLDS}: the fits grow with their square. Got {folds}.")
+        raise ValueError(
+            f"`folds` must be at most {MOST_FOLDS}, because the number of fits grows quadratically. Got {folds}."
+        )
     check_integer("seed", seed, minimum=0)
     check_fraction("level", level)
     check_choice("kind", kind, TAKES)
@@ -107,7 +110,7 @@ def diagnose(
     splits = as_splits(y, folds, seed, g)
     seen = np.bincount(y, minlength=num_classes)
     if not (aim.prior(num_classes)[seen > 0] > 0).any():
-        raise ValueError("`prior` must be above 0 for a class that has samples here. All of its mass is on others.")
+        raise ValueError("`prior` must be above 0 for a class with samples. It is 0 for all of them.")
     rules = candidates(aim, counts)
     raw, fingerprint = decisions_and_fingerprints(samples)
     parts = class_groups(counts, seen)
@@ -140,7 +143,7 @@ def diagnose(
 def _cross_fitted(
     rules: Sequence[Candidate], samples: Samples, splits: Splits, metric: Metric, judge: Judge
 ) -> tuple[list[Outcome], dict[str, CrossFitted]]:
-    """What each candidate does; one that fails says why."""
+    """Outcomes and fits of all candidates; a candidate that fails has the reason."""
     outcomes, fits = [], {}
     for rule in rules:
         try:
@@ -153,7 +156,7 @@ def _cross_fitted(
 
 
 def _evidence(verdict: str, best: Outcome, before: Scores, judge: Judge, splits: Splits) -> dict[str, Any]:
-    """What speaks for the verdict, in plain values."""
+    """The numbers behind the verdict, as plain values."""
     used = best.scores if verdict == "use" else None
     return {
         "verdict": verdict,
@@ -175,7 +178,7 @@ def _fix(
     evidence: dict[str, Any],
     calibration: Calibration,
 ) -> Fix:
-    """What would be served: the best candidate if it is used, else the model as it is; calibrated where that helps."""
+    """The best candidate if it is used, else the uncorrected model; calibrated if that helps."""
     prior = metric.prior(samples.num_classes)
     served = None if used is None else used.served
     offset = np.zeros(len(prior)) if served is None or best.offset is None else best.offset
@@ -183,7 +186,7 @@ def _fix(
     temperature, probability_offset = 1.0, offset if decision is not None else np.zeros(len(prior))
     if calibration.helps:
         temperature, probability_offset, _ = calibrated(samples, prior, decision)
-    positive = np.maximum(prior, LEAST_PRIOR)  # its logarithm is asked for where another prior takes its place
+    positive = np.maximum(prior, LEAST_PRIOR)  # `Fix.predict_proba` takes its logarithm for another prior
     return Fix(
         offset=offset,
         cost=served.cost if isinstance(served, LeastCost) else None,
@@ -193,13 +196,13 @@ def _fix(
         prior=positive / positive.sum(),
         class_names=names,
         metric=metric.name,
-        method=KEEP if used is None else f"{best.name}, strength {best.strength:g}",
+        method=KEEP if used is None else f"{best.name}, τ = {best.strength:g}",
         evidence=evidence,
     )
 
 
 def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: CrossFitted, *, used: bool) -> Calibration:
-    """Of what is served, but fitted without the fold that it is measured on."""
+    """Cross-fitted calibration errors."""
     prior = metric.prior(samples.num_classes)
     part = samples.thinned(NUMBERS_ENOUGH)
     fold = splits.fold if part.rows is None else splits.fold[part.rows]

@@ -1,4 +1,4 @@
-"""A deployed fix on new labelled predictions: does it still help, and as much as was promised?"""
+"""Evaluation of a fix on new labelled predictions."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -24,33 +24,33 @@ from longtail.repair.suspicions import decisions_and_fingerprints, digest_of, su
 from longtail.repair.verdict import MOST_NAMED_CLASSES
 
 FITTED_HERE = (
-    "These look like the very samples that the fix was fitted on, where any gain is too good to be true. Use "
-    "labelled predictions that it has not seen."
+    "These are probably the samples that the fix was fitted on, so the gain is too optimistic. Use labelled "
+    "predictions that it was not fitted on."
 )
 
 
 @dataclass(frozen=True, eq=False)
 class FixEvaluation:
-    """What a fix does on new labelled predictions.
+    """Scores of a fix on new labelled predictions.
 
     Attributes:
         metric: its name.
-        before: scores of the model as it is.
+        before: scores without the fix.
         after: scores with the fix.
-        gain: of the metric.
-        interval: of the gain.
-        level: of the interval.
+        gain: gain in the metric.
+        interval: bootstrap interval of the gain.
+        level: confidence level of the interval.
         verdict: "helps" where the interval lies above 0, "hurts" where it lies below, else "no gain seen".
-        summary: the verdict in a sentence or two, and how it compares with what was promised.
-        promised: the interval of the gain when the fix was made, or None if that is not known.
+        summary: the verdict in one or two sentences, with a comparison of the gain with `promised`.
+        promised: the interval of the gain that was reported when the fix was fitted, or None if it is not known.
         calibration_top_label: calibration error of the most probable class under the fix's prior, before and after.
         calibration_by_class: the mean of all classes' calibration errors, before and after.
-        groups: names of the groups of classes, and how many classes each has; where there are few classes each alone,
-            the most frequent first.
+        groups: number of classes in each group of classes; with few classes, each class is a group, the most frequent
+            first.
         by_class: recall and predictions of each class, before and after.
         class_names: (C,) in the order of `by_class`.
         samples: N.
-        warnings: what looks wrong with the predictions, each a sentence that says what to check.
+        warnings: possible problems of the predictions.
     """
 
     metric: str
@@ -84,23 +84,23 @@ def evaluate_fix(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> FixEvaluation:
-    """Score a model with and without a fix on labelled predictions that the fix was not made from.
+    """Score a model with and without a fix on labelled predictions that the fix was not fitted on.
 
     Args:
-        fix: as it is deployed.
-        logits: (N, C), what the fix takes: logits, or probabilities where it was made from those.
-        target: (N,) class indices, places in `class_names`.
-        class_names: (C,) of the columns, matched with the fix's by name; by default they are the fix's own.
+        fix: the fix.
+        logits: (N, C) logits, or probabilities if the fix takes those.
+        target: (N,) indices into `class_names`.
+        class_names: (C,) of the columns, matched to those of the fix by name; by default those of the fix.
         class_counts: (C,) training samples of each class, if known, for the groups many, medium and few.
         groups: (N,) samples of one group are not independent of each other.
-        sample_weight: (N,) above 0: how much each sample counts.
-        level: of the gain's interval, in (0, 1).
+        sample_weight: (N,) positive sample weights.
+        level: confidence level of the interval, in (0, 1).
         seed: of the bootstrap.
-        progress: is told the step and the share of it that is done.
+        progress: called with the step and its completed share.
 
     Raises:
-        ValueError, TypeError, IndexError: inputs that do not fit, other classes, a metric whose costs the fix does not
-            hold (`dataclasses.replace(fix, metric_cost=...)`).
+        ValueError, TypeError, IndexError: invalid inputs, other classes, or a metric whose costs are not in the fix
+             (`dataclasses.replace(fix, metric_cost=...)`).
 
     Example:
         >>> from longtail.repair import diagnose
@@ -121,20 +121,20 @@ def evaluate_fix(
 def evaluate_predictions(
     fix: Fix, found: Predictions, *, level: float = 0.95, seed: int = 0, progress: Progress | None = None
 ) -> FixEvaluation:
-    """`evaluate_fix` of what a file holds.
+    """`evaluate_fix` on `Predictions`.
 
     Raises:
-        ValueError: as `evaluate_fix` does; or scores of another kind than the fix takes.
+        ValueError: as `evaluate_fix`; or the scores are not of the kind that the fix takes.
     """
     if found.kind != fix.takes:
-        raise ValueError(f"`fix` takes {fix.takes}. The predictions are {found.kind}: see `kind`.")
+        raise ValueError(f"The predictions must be {fix.takes}, which the fix takes. Got {found.kind}: see `kind`.")
     logits = found.logits if fix.takes == "logits" else _at_floor(found.logits, found.floor, fix.floor)
     samples = as_samples(logits, found.target, found.sample_weight, progress)
     return _evaluated(fix, samples, found.class_names, found.class_counts, found.groups, level, seed)
 
 
 def _at_floor(log_probability: np.ndarray, floor: float, asked: float) -> np.ndarray:
-    """With `asked` in place of probabilities of 0, as the fix serves them, where reading them took `floor`."""
+    """Log-probabilities with `asked` (the floor of the fix) instead of `floor` for probabilities of 0."""
     zero = log_probability <= np.log(floor)
     return np.asarray(np.maximum(np.where(zero, -np.inf, log_probability), np.log(asked)))
 
@@ -189,8 +189,8 @@ def _evaluated(
 def _metric_of(fix: Fix) -> Metric:
     if fix.metric == ExpectedCost.name and fix.metric_cost is None:
         raise ValueError(
-            "`fix` must hold the costs of its metric. This one does not, as it was made by an older version: pass "
-            "`dataclasses.replace(fix, metric_cost=...)`, or make it again."
+            "`fix` must hold the costs of its metric. This one was made by an older version and does not: pass "
+            "`dataclasses.replace(fix, metric_cost=...)`, or run `longtail fix` again."
         )
     return metric_named(fix.metric, fix.prior, fix.metric_cost)
 
@@ -202,7 +202,7 @@ def _parts(names: Sequence[str], counts: np.ndarray | None, seen: np.ndarray) ->
 
 
 def _with_fix(samples: Samples, fix: Fix) -> tuple[np.ndarray, CalibrationErrors, CalibrationErrors]:
-    """Decisions (N,), and the calibration without and with the fix, in one pass."""
+    """Predictions (N,) with the fix, and calibration errors without and with it, in one pass."""
     on_logits = dataclasses.replace(fix, takes="logits")
     weight = prior_weight(samples.target, fix.prior, samples.weight)
     seen = np.bincount(samples.target, minlength=samples.num_classes)

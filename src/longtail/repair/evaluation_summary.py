@@ -1,11 +1,11 @@
-"""What a fix does on new data, in words that claim no more than the interval of its gain does."""
+"""A summary of the evaluation of a fix."""
 
 from longtail.repair.findings import Scores
 from longtail.repair.fix import Fix
 
 
 def promised_by(fix: Fix) -> tuple[float, float] | None:
-    """The interval of the gain when the fix was made, where it tells."""
+    """The interval of the gain when the fix was fitted, if it is known."""
     interval = fix.evidence.get("gain_interval")
     if not isinstance(interval, (list, tuple)) or len(interval) != 2 or None in interval:
         return None
@@ -22,7 +22,7 @@ def summary_of_gain(
     *,
     changed: int,
 ) -> str:
-    """What the interval says, and no more."""
+    """One or two sentences on the gain and its interval."""
     if not changed:
         return "The fix changes no decision on these samples."
     low, high = (100 * value for value in interval)
@@ -34,9 +34,7 @@ def summary_of_gain(
     if low > 0:
         sentence = f"The fix {'still ' if promised else ''}helps: {measured}."
     elif high < 0:
-        sentence = (
-            f"The fix {'now ' if promised else ''}hurts: {measured}. Make a new one, or serve the model without it."
-        )
+        sentence = f"The fix {'now ' if promised else ''}hurts: {measured}. Fit a new one, or use the model without it."
     else:
         sentence = (
             f"No gain seen: {measured}. The interval includes 0: these samples do not tell whether the fix helps."
@@ -46,7 +44,7 @@ def summary_of_gain(
 
 def _kept(gain: float, interval: tuple[float, float], promised: tuple[float, float]) -> str:
     low, high = (100 * value for value in promised)
-    was = f"When it was made, the interval of its gain was {low:+.1f} to {high:+.1f}: the gain here"
+    was = f"When it was fitted, the interval of its gain was {low:+.1f} to {high:+.1f}: the gain here"
     if low <= gain <= high:
         return f"{was} lies within it."
     apart = interval[1] < low or interval[0] > high

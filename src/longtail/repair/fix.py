@@ -1,4 +1,4 @@
-"""The small file that is served: offsets, temperature, class names, the metric and the evidence."""
+"""The correction of a model: offsets, temperature, class names, metric and evidence."""
 
 import inspect
 import json
@@ -20,31 +20,31 @@ from longtail.posthoc.saved import read_saved
 from longtail.repair.fix_file import FORMAT, OLDEST, SMALLEST, VERSION, content_of, values_of
 from longtail.whole_file import write_whole
 
-NO_CHANCE = 8  # rows
+NO_CHANCE = 8  # rows: with fewer, sums of 1 may be a coincidence
 Model = TypeVar("Model")
 
 
 @dataclass(frozen=True, eq=False)
 class Fix:
-    """What is done to a model's logits, one image at a time, never looking at another.
+    """A correction of a model's logits z, for each sample independently.
 
-    Decisions are argmax(z + offset). Probabilities are softmax(z / temperature + probability_offset), calibrated under
-    the class prior `prior`. For balanced accuracy and accuracy the most probable class is the decision; for other
-    metrics it need not be.
+    Predictions are argmax(z + offset). Probabilities are softmax(z / temperature + probability_offset), calibrated
+    under the class prior `prior`. For balanced accuracy and accuracy, the most probable class is the prediction; for
+    other metrics it need not be.
 
     Attributes:
-        offset: (C,) of the decision; zeros where the verdict was to keep the model.
+        offset: (C,) offsets of the predictions; zeros if the verdict was to keep the model.
         temperature: T > 0.
         probability_offset: (C,).
         prior: (C,) probabilities.
         class_names: (C,).
-        metric: what the decision is good at.
-        method: how the offset was found.
-        evidence: scores, intervals and sizes that speak for it; plain values.
-        cost: (C, C) where the decision is the one of the least expected cost, by the probabilities; else None.
-        takes: "logits", or "probabilities" where it was made from those: it is then applied to their logarithms.
-        floor: what takes the place of probabilities of 0.
-        metric_cost: (C, C) costs where the metric is the expected cost, however it decides; else None.
+        metric: the metric that predictions optimise.
+        method: how the offset was fitted.
+        evidence: scores, intervals and sizes, as plain values.
+        cost: (C, C) if the prediction is the class of the least expected cost under the probabilities; else None.
+        takes: "logits", or "probabilities"; the fix is then applied to their logarithms.
+        floor: the value that replaces probabilities of 0.
+        metric_cost: (C, C) costs if the metric is the expected cost; else None.
 
     Example:
         >>> even = np.array([0.5, 0.5])
@@ -70,15 +70,15 @@ class Fix:
 
     @classmethod
     def from_predictions(cls, source: Any, **options: Any) -> "Fix":
-        """The fix of predictions in any form, such as `Fix.from_predictions(trainer.predict(validation))`.
+        """Fit a fix on predictions in any form, such as `Fix.from_predictions(trainer.predict(validation))`.
 
         Args:
-            source: labelled predictions on data that the model was not trained on, as `read_predictions` takes them.
-            options: those of `read_predictions` (`kind`, `class_names`, `counts`, …) and of `diagnose` (`metric`,
+            source: labelled predictions on data that the model was not trained on, see `read_predictions`.
+            options: arguments of `read_predictions` (`kind`, `class_names`, `counts`, …) and of `diagnose` (`metric`,
                 `prior`, `cost`, `folds`, …).
 
         Returns:
-            What `longtail fix` writes. Its offset is 0 unless the verdict, `evidence["verdict"]`, is "use".
+            The fix that `longtail fix` writes. Its offset is 0 unless the verdict, `evidence["verdict"]`, is "use".
 
         Raises:
             ValueError, TypeError, FileNotFoundError: as `read_predictions` and `diagnose` do.
@@ -101,7 +101,7 @@ class Fix:
         """The corrected logits, z + offset, of the same kind, shape and dtype.
 
         Args:
-            logits: (N, C) or (C,), finite; probabilities where the fix takes those.
+            logits: (N, C) or (C,), finite; or probabilities if the fix takes those.
 
         Raises:
             ValueError: logits that are not finite, of another number of classes, or not what the fix takes.
@@ -116,15 +116,15 @@ class Fix:
     def predict(self, logits: Array, *, names: Literal[True]) -> np.ndarray | list[str] | str: ...
 
     def predict(self, logits: Array, *, names: bool = False) -> Array | np.ndarray | list[str] | str:
-        """The decision.
+        """The predicted classes.
 
         Args:
-            logits: (N, C) or (C,); errors as in calling it.
-            names: give class names instead of indices.
+            logits: (N, C) or (C,); errors as for `__call__`.
+            names: return class names instead of indices.
 
         Returns:
-            Class indices (N,) int64. With `names` an array of texts (N,); a list of them for a tensor, which cannot
-            hold texts; one text for one sample (C,).
+            Class indices (N,) int64. With `names` an array of strings (N,); a list of strings for a tensor; one
+            string for one sample (C,).
 
         Example:
             >>> even = np.array([0.5, 0.5])
@@ -145,10 +145,10 @@ class Fix:
 
         Args:
             logits: (N, C) or (C,), finite.
-            prior: "uniform", or (C,) how often classes come; by default `self.prior`.
+            prior: "uniform", or a class prior (C,); by default `self.prior`.
 
         Raises:
-            ValueError: as in calling it; a prior that is not one.
+            ValueError: as for `__call__`; an invalid prior.
         """
         checked, dtype = self._scores(logits)
         offset = self.probability_offset
@@ -160,30 +160,30 @@ class Fix:
         return like(logits, self._probabilities(checked, offset).to(dtype))
 
     def fold_into(self, module: Model, layer: str | None = None) -> Model:
-        """A copy of a model that holds temperature and offset in its last layer: W / T and (b + offset) / T.
+        """A copy of a model with temperature and offset folded into its last layer: W / T and (b + offset) / T.
 
-        Its largest output is the decision; it costs nothing at inference. The softmax of its outputs is
-        `predict_proba` where `probability_offset` is offset / T, as for balanced accuracy and accuracy.
+        The argmax of its outputs is the prediction, without extra computation at inference. The softmax of its outputs
+        is `predict_proba` if `probability_offset` is offset / T, as for balanced accuracy and accuracy.
 
-        Of PyTorch models the layer may be an `nn.Linear` or a 1 × 1 convolution, also of a subclass that computes the
-        same. Of scikit-learn it is a fitted linear classifier, alone or at the end of a Pipeline; the one score z of
-        two classes is taken for the logits (0, z).
+        In PyTorch models the layer may be an `nn.Linear` or a 1 × 1 convolution, or a subclass that computes the same.
+        In scikit-learn it is a fitted linear classifier, also at the end of a Pipeline; its single score z for two
+        classes is treated as the logits (0, z).
 
-        Classes are matched by name where the model has names: `classes_` of scikit-learn, `config.id2label` of
-        Hugging Face, `pretrained_cfg["label_names"]` of timm, `class_names` of this package's networks. Where it has
-        none, output c is taken for the fix's class c, and nobody can check that.
+        Classes are matched by name if the model has names: `classes_` of scikit-learn, `config.id2label` of
+        Hugging Face, `pretrained_cfg["label_names"]` of timm, `class_names` of this package's networks. If it has
+        none, output c is assumed to be class c of the fix, which cannot be checked.
 
         Args:
-            module: a PyTorch module, a linear classifier of scikit-learn or a Pipeline; it is left as it is.
-            layer: of a PyTorch module the name of the layer, as `named_modules` has it, where several layers have one
-                output a class or something with parameters follows it.
+            module: a PyTorch module, a linear classifier of scikit-learn or a Pipeline; it is not changed.
+            layer: for a PyTorch module, the name of the layer in `named_modules`; needed if several layers have one
+                output per class, or if a module with parameters follows it.
 
         Raises:
             ValueError: it is not clear which layer makes the output; it has another number of outputs or other
-                classes, shares its parameters, or is followed by something that changes logits, such as a ReLU; a
-                decision by costs, which no linear layer makes; a bias that `save_pretrained` would lose.
-            TypeError: another kind of model; a layer that does not compute Wx + b of its own two parameters (weight
-                norm, LoRA, quantised); a classifier whose probabilities the fix takes and that are not a softmax.
+                classes, shares its parameters, or is followed by a module that changes logits, such as a ReLU; the fix
+                decides by costs; `save_pretrained` would lose the bias.
+            TypeError: another kind of model; a layer that does not compute Wx + b (weight norm, LoRA, quantised); a
+                classifier whose probabilities are not a softmax, if the fix takes probabilities.
 
         Example:
             >>> even = np.array([0.5, 0.5])
@@ -198,11 +198,11 @@ class Fix:
         return folded_model(self, module, layer)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write it as JSON, a few bytes a class; the file is there whole or not at all.
+        """Write the fix as JSON, atomically.
 
         Raises:
-            OSError: it can't be written.
-            ValueError: values that `load` would refuse, such as an offset that is not finite.
+            OSError: the file cannot be written.
+            ValueError: invalid values, such as an offset that is not finite.
         """
         text = to_json(content_of(self), indent=1)
         values_of(json.loads(text), Path(path))
@@ -212,15 +212,15 @@ class Fix:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], class_names: Sequence[str] | None = None) -> Self:
-        """Read what `save` wrote, also in older versions. Nothing in the file is executed.
+        """Read a file written by `save`, also by an older version. No code in it is executed.
 
         Args:
-            path: of the file.
-            class_names: those of the model that it is to serve; others in the file are refused.
+            path: path of the file.
+            class_names: class names of the model; the file must have the same.
 
         Raises:
-            FileNotFoundError: no such file.
-            ValueError: not such a file, of a newer version, damaged, or of other classes.
+            FileNotFoundError: the file does not exist.
+            ValueError: another kind of file, a newer version, a damaged file, or other classes.
         """
         path = Path(path)
         values = values_of(read_saved(path, FORMAT, VERSION, oldest=OLDEST), path)
@@ -230,16 +230,18 @@ class Fix:
         return cls(**values)
 
     def _scores(self, given: Array) -> tuple[Tensor, torch.dtype]:
-        """Logits, of probabilities their logarithms, and the dtype of what was given."""
+        """Logits, or the logarithms of probabilities, and the dtype of the input."""
         checked = as_logits(given, num_classes=len(self.offset))
         if not checked.numel():
             return checked, checked.dtype
         summing = look_like_probabilities(checked)
         if self.takes == "logits":
-            summing = summing and checked.dim() == 2 and len(checked) >= NO_CHANCE  # one image's logits may sum to 1
+            summing = (
+                summing and checked.dim() == 2 and len(checked) >= NO_CHANCE
+            )  # the logits of a single sample may sum to 1
         if summing != (self.takes == "probabilities"):
             known = "sum to 1" if self.takes == "logits" else "do not sum to 1"
-            raise ValueError(f"`logits` must be {self.takes}, which this fix was made from. Their rows {known}.")
+            raise ValueError(f"`logits` must be {self.takes}, which this fix takes. Their rows {known}.")
         if self.takes == "logits":
             return checked, checked.dtype
         exact = checked.to(torch.promote_types(checked.dtype, torch.float32))
@@ -254,7 +256,9 @@ class Fix:
         return names if isinstance(given, Tensor) else np.array(names, dtype=np.str_)
 
     def _probabilities(self, logits: Tensor, offset: np.ndarray) -> Tensor:
-        centred = logits.double() - logits.double().amax(-1, keepdim=True)  # or a small T would make them overflow
+        centred = logits.double() - logits.double().amax(
+            -1, keepdim=True
+        )  # a small T would make them overflow otherwise
         return (centred / self.temperature + self._tensor(offset, logits)).softmax(-1)
 
     @staticmethod

@@ -1,7 +1,7 @@
-"""The file of a fix: JSON that says what it is, of which version, and holds plain values.
+"""The JSON file of a fix.
 
-Version 2 (this one) keeps the costs of the metric, so that a fix can be judged again on new data. Version 1 had none,
-and called the metric `goal` at first; both are read.
+Version 2 has the costs of the metric, so that a fix can be evaluated on new data. Version 1 has none, and may call the
+metric `goal`; both versions are read.
 """
 
 from pathlib import Path
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 FORMAT = "longtail.fix"
 VERSION, OLDEST = 2, 1
 COLDEST, HOTTEST = 1e-150, 1e150  # temperature
-SMALLEST = 1e-30  # what takes the place of a probability of 0
+SMALLEST = 1e-30  # replaces probabilities of 0
 TAKES = ("logits", "probabilities")
 
 
 def content_of(fix: "Fix") -> dict[str, Any]:
-    """What is written."""
+    """The content of the file."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -45,7 +45,7 @@ def values_of(content: dict[str, Any], path: Path) -> dict[str, Any]:
     """The fields of a fix, checked.
 
     Raises:
-        ValueError: a value that is missing, not finite or out of its range.
+        ValueError: a value is missing, not finite or out of range.
     """
     names = _class_names(content, path)
     metric = content.get("metric", content.get("goal"))
@@ -95,5 +95,5 @@ def _cost(content: dict[str, Any], name: str, num_classes: int, path: Path) -> n
     if rows is None:
         return None
     if not isinstance(rows, list) or len(rows) != num_classes:
-        raise ValueError(f"{path} must hold one finite cost a pair of classes as {name}. It does not.")
+        raise ValueError(f"{path} must hold one finite cost per pair of classes as {name}. It does not.")
     return np.stack([numbers({name: row}, name, num_classes, path) for row in rows])

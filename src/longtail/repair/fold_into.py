@@ -1,4 +1,4 @@
-"""A fix as part of a model: W / T and (b + offset) / T in what makes its logits, a layer or a linear classifier."""
+"""Folding a fix into a model: W / T and (b + offset) / T in its last layer or linear classifier."""
 
 import copy
 from typing import Any, TypeVar
@@ -17,15 +17,15 @@ Model = TypeVar("Model")
 
 
 def folded_model(fix: Fix, model: Model, layer: str | None = None) -> Model:
-    """As `Fix.fold_into` says."""
+    """See `Fix.fold_into`."""
     if fix.cost is not None:
-        raise ValueError("This fix decides by costs, which no linear layer does. Serve it with `predict`.")
+        raise ValueError("`fix` must have offsets to be folded. This one decides by costs: use `fix.predict(logits)`.")
     if isinstance(model, nn.Module):
         folded_module: Model = _folded_module(fix, model, layer)
         return folded_module
     if is_estimator(model):
         if layer is not None:
-            raise ValueError(f"`layer` must be left out for a scikit-learn estimator. Got {layer!r}.")
+            raise ValueError(f"`layer` must not be given for a scikit-learn estimator. Got {layer!r}.")
         estimator: Model = folded_estimator(fix, model)
         return estimator
     raise TypeError(

@@ -1,7 +1,7 @@
-"""A fix in a linear classifier of scikit-learn, or in a Pipeline that ends with one.
+"""Folding a fix into a linear classifier of scikit-learn, or a Pipeline that ends with one.
 
-Nothing of scikit-learn is imported: a classifier counts by what it has (`coef_`, `intercept_`, `classes_`,
-`decision_function`) and by what it computes on random inputs.
+scikit-learn is not imported: classifiers are recognised by their attributes (`coef_`, `intercept_`, `classes_`,
+`decision_function`) and checked on random inputs.
 """
 
 import copy
@@ -14,20 +14,20 @@ from longtail.repair.class_order import in_order_of
 from longtail.repair.fix import Fix
 
 HAS = ("coef_", "intercept_", "classes_", "decision_function")
-SPREAD = 3.0  # of the scores that the result is tried on
+SPREAD = 3.0  # standard deviation of the scores in the check
 ROWS, NUMBERS = 64, 2**24
 
 
 def is_estimator(model: Any) -> bool:
-    """Whether it has what estimators of scikit-learn have."""
+    """Whether it has the methods of a scikit-learn estimator."""
     return hasattr(model, "get_params") and hasattr(model, "fit")
 
 
 def folded_estimator(fix: Fix, estimator: Any) -> Any:
-    """A copy whose `predict` decides as the fix does; classes are matched by name.
+    """A copy with the fix folded in; classes are matched by name.
 
     Raises:
-        TypeError: no linear classifier, or one whose scores are not what the fix takes plus a constant.
+        TypeError: not a linear classifier, or its scores differ from what the fix takes by more than a constant.
         ValueError: not fitted, or other classes.
     """
     if hasattr(estimator, "steps"):
@@ -36,7 +36,7 @@ def folded_estimator(fix: Fix, estimator: Any) -> Any:
     fix = in_order_of(fix, class_names_of(estimator), "the classifier")
     result = copy.deepcopy(estimator)
     offset, coefficients, intercept = fix.offset, estimator.coef_, np.asarray(estimator.intercept_, np.float64)
-    if _rows(estimator) == 1:  # one score for two classes: that of the second over that of the first
+    if _rows(estimator) == 1:  # one score for two classes: second minus first
         offset = offset[1] - offset[0]
     dtype = coefficients.dtype
     result.coef_ = (coefficients / fix.temperature).astype(dtype)
@@ -46,7 +46,7 @@ def folded_estimator(fix: Fix, estimator: Any) -> Any:
 
 
 def class_names_of(estimator: Any) -> tuple[str, ...]:
-    """`classes_` as texts; 1.0 is "1"."""
+    """`classes_` as strings; 1.0 becomes "1"."""
     values = np.asarray(estimator.classes_).tolist()
     whole = all(isinstance(value, float) and value.is_integer() for value in values)
     return tuple(str(int(value) if whole else value) for value in values)
@@ -84,7 +84,7 @@ def _rows(estimator: Any) -> int:
 
 
 def _check_agrees(fix: Fix, before: Any, after: Any) -> None:
-    """Compare on random inputs the new scores with the fix applied to what it takes of the old classifier."""
+    """Compare the new scores with the fix applied to the old scores, on random inputs."""
     inputs = _inputs_for(before)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # inputs without feature names
@@ -100,7 +100,7 @@ def _check_agrees(fix: Fix, before: Any, after: Any) -> None:
         raise TypeError(
             f"`module` must be a classifier whose {fix.takes} are its scores plus a constant. Those of {kind} are not"
             + (
-                " (one-vs-rest?). Make a fix from its decision_function instead."
+                " (one-vs-rest?). Fit a fix on its decision_function instead."
                 if fix.takes == "probabilities"
                 else ". Apply the fix to its scores instead: `fix.predict(scores)`."
             )
@@ -108,7 +108,7 @@ def _check_agrees(fix: Fix, before: Any, after: Any) -> None:
 
 
 def _inputs_for(estimator: Any) -> np.ndarray:
-    """(M, D) at random, of such a size that scores are spread as logits usually are."""
+    """Random inputs (M, D), scaled so that the scores have a standard deviation of `SPREAD`."""
     features = estimator.coef_.shape[-1]
     rows = max(2, min(ROWS, NUMBERS // features))
     inputs = np.random.default_rng(0).normal(size=(rows, features))
@@ -119,13 +119,13 @@ def _inputs_for(estimator: Any) -> np.ndarray:
 
 
 def _scores(estimator: Any, inputs: np.ndarray, takes: str) -> np.ndarray:
-    """What the fix takes, (M, C); of probabilities their logarithms."""
+    """Logits, or the logarithms of probabilities, (M, C)."""
     if takes == "logits":
         return _both(estimator.decision_function(inputs))
     if not hasattr(estimator, "predict_proba"):
         raise TypeError(
-            f"`module` must have predict_proba, for this fix was made from probabilities. {type(estimator).__name__} "
-            "has none: make a fix from its decision_function."
+            f"`module` must have predict_proba, because this fix takes probabilities. {type(estimator).__name__} has "
+            "none: fit a fix on its decision_function."
         )
     return np.asarray(np.log(np.maximum(estimator.predict_proba(inputs), 1e-300)))
 

@@ -1,4 +1,4 @@
-"""How far a difference of two scores may be chance: a paired bootstrap on counts."""
+"""Bootstrap intervals of a difference of two scores, paired by sample."""
 
 import numpy as np
 
@@ -23,20 +23,20 @@ def interval_of_gain(
 ) -> tuple[float, float]:
     """The percentile interval of score(after) − score(before) on the same samples.
 
-    Samples are drawn within their classes, for the class frequencies of a validation set are no chance; what is drawn
-    are counts of (class, before, after), not copies of samples. With groups whole groups are drawn.
+    The bootstrap is stratified by class, because the class frequencies of a validation set are fixed. It draws counts
+    of (class, before, after) rather than samples. With groups, it draws whole groups.
 
     Args:
-        metric: whose score it is.
+        metric: the metric.
         target: (N,) class indices.
         before: (N,) predictions.
         after: (N,) predictions.
         num_classes: C.
         level: of the interval, in (0, 1).
-        draws: how often.
+        draws: number of bootstrap samples.
         seed: of the draws.
         groups: (N,) samples of one group are not independent of each other.
-        weight: (N,) how much each sample counts; by default all alike.
+        weight: (N,) sample weights; by default 1.
     """
     rng = np.random.default_rng(seed)
     value, size = np.ones(len(target)) if weight is None else weight, np.ones(len(target), dtype=np.int64)
@@ -62,7 +62,7 @@ def interval_of_gain(
 def _cells(
     target: np.ndarray, before: np.ndarray, after: np.ndarray, num_classes: int
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    """Which triples there are, ordered by class, and of how many samples each."""
+    """The distinct triples, sorted by class, and their counts."""
     key = (target.astype(np.int64) * num_classes + before) * num_classes + after
     cells, counts = np.unique(key, return_counts=True)
     rest, after = np.divmod(cells, num_classes)
@@ -71,7 +71,7 @@ def _cells(
 
 
 def _within_classes(target: np.ndarray, size: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """(draws, cells) how often each cell is drawn; `target` is ordered."""
+    """(draws, cells) how often each cell is drawn; `target` is sorted."""
     drawn = np.empty((draws, len(size)), dtype=np.int64)
     ends = [*np.flatnonzero(np.diff(target)) + 1, len(target)]
     for start, end in zip([0, *ends], ends, strict=False):

@@ -1,4 +1,4 @@
-"""Which layer of a PyTorch model makes its logits, and whether a fix in it would reach the output unchanged."""
+"""Finding the layer of a PyTorch model that computes its logits."""
 
 import copy
 
@@ -8,20 +8,20 @@ from torch import Tensor, nn
 
 from longtail.posthoc.folding import LAYERS, check_foldable
 
-INSTEAD = "Serve the model with `fix.predict(logits)` instead."
+INSTEAD = "Use `fix.predict(logits)` instead."
 SHOWN = 10  # candidates
 
 
 def output_layer(model: nn.Module, num_classes: int, layer: str | None = None) -> str:
-    """The name of the layer, "" for the model itself, checked.
+    """The name of the layer, "" for the model itself.
 
     Args:
-        model: which holds it.
+        model: the model.
         num_classes: C.
-        layer: its name; by default the one layer with C outputs, if nothing with parameters follows it.
+        layer: its name; by default the only layer with C outputs, if no module with parameters follows it.
 
     Raises:
-        ValueError: it is not clear which layer it is, it has another number of outputs, or shares its parameters.
+        ValueError: the layer is ambiguous, has another number of outputs, or shares its parameters.
         TypeError: a layer that does not compute Wx + b.
     """
     name = layer
@@ -35,12 +35,12 @@ def output_layer(model: nn.Module, num_classes: int, layer: str | None = None) -
 
 
 def check_what_follows(model: nn.Module, name: str, offset: np.ndarray, temperature: float) -> None:
-    """Raise unless modules that follow the layer in an `nn.Sequential` hand offsets on, as pooling and softmax do.
+    """Raise unless the modules after the layer in an `nn.Sequential` preserve offsets, as pooling and softmax do.
 
-    Outside of a Sequential the order of execution is the model's own business, and not known here.
+    Outside of an `nn.Sequential` the order of execution is not known.
 
     Raises:
-        ValueError: one that does not, such as a ReLU.
+        ValueError: a module does not preserve offsets, such as a ReLU.
     """
     following = _following(model, name)
     if not following:
@@ -54,11 +54,11 @@ def check_what_follows(model: nn.Module, name: str, offset: np.ndarray, temperat
         with torch.no_grad():
             shift = torch.tensor(offset, dtype=torch.float64, device=weight.device)
             kept = _hands_on(copy.deepcopy(tail).eval(), logits, shift, temperature)
-    except (RuntimeError, ValueError, IndexError, TypeError, AttributeError):  # it takes something else than logits
+    except (RuntimeError, ValueError, IndexError, TypeError, AttributeError):  # they do not take logits
         kept = False
     if not kept:
         raise ValueError(
-            f"`module` must hand the logits of its layer {name!r} on as they are. What follows changes them: "
+            f"`module` must not change the logits of its layer {name!r}. They are changed by "
             f"{', '.join(type(part).__name__ for _, part in following)}. {INSTEAD}"
         )
 
@@ -79,7 +79,7 @@ def _hands_on(tail: nn.Module, logits: Tensor, offset: Tensor, temperature: floa
 
 
 def _following(model: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
-    """What is executed after the layer, as far as Sequentials tell."""
+    """The modules after the layer in nested Sequentials."""
     found: list[tuple[str, nn.Module]] = []
     while name:
         above, _, own = name.rpartition(".")
@@ -100,13 +100,13 @@ def _last_layer(model: nn.Module, num_classes: int) -> str:
         return of_classes[0]
     last = repr(holders[-1]) if holders else "nothing"
     raise ValueError(
-        f"`module` must end with an nn.Linear of {num_classes} outputs (or a 1 × 1 convolution), one a class, and have "
-        f"one alone; else `layer` must name it. {_listed(model, num_classes)} The last with parameters is {last}."
+        f"`module` must end with an nn.Linear of {num_classes} outputs (or a 1 × 1 convolution), one per class, and "
+        f"have only one; else pass `layer`. {_listed(model, num_classes)} The last with parameters is {last}."
     )
 
 
 def _of_classes(model: nn.Module, num_classes: int) -> list[str]:
-    """Layers with one output a class."""
+    """Layers with one output per class."""
     return [
         name
         for name, own in model.named_modules()
@@ -132,6 +132,6 @@ def _check_unshared(model: nn.Module, name: str) -> None:
     ]
     if len(users) > 1 or len(holders) > len(list(weights)):
         raise ValueError(
-            f"`layer` must not share its parameters with another part of the model. Got {name!r}, which does: "
+            f"`layer` must not share its parameters with another part of the model. Got {name!r}, shared with "
             f"{', '.join(users if len(users) > 1 else holders)}."
         )

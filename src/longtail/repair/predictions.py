@@ -1,4 +1,4 @@
-"""Saved predictions, checked: logits or probabilities, labels, and what else is known."""
+"""Reading labelled predictions."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -21,18 +21,18 @@ KINDS = ("logits", "probabilities")
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Labelled predictions of a model, ready to be diagnosed.
+    """Labelled predictions of a model.
 
     Attributes:
-        logits: (N, C); of probabilities their logarithms.
+        logits: (N, C) logits, or the logarithms of probabilities.
         target: (N,) class indices.
         class_names: (C,) or None.
         class_counts: (C,) training samples, or None.
         groups: (N,) or None.
         sample_weight: (N,) or None.
         kind: "logits" or "probabilities": what was read.
-        floor: what took the place of probabilities of 0.
-        notes: what was assumed or changed in reading.
+        floor: the value that replaced probabilities of 0.
+        notes: assumptions and changes made in reading.
     """
 
     logits: np.ndarray
@@ -61,38 +61,38 @@ def read_predictions(
     id: str | None = None,
     counts: Any = None,
 ) -> Predictions:
-    """Read predictions and their labels; nothing in a file is executed.
+    """Read predictions and their labels; no code in a file is executed.
 
-    A table (CSV, TSV, Parquet, JSON lines; compressed too) has one row a sample and one column of scores a class. A
-    column is a class only if its name is known: from the labels, `counts`, `class_names` or `classes`, or because the
-    columns are called 0 to C − 1 or 1 to C. Labels of tables are names. Integer labels of arrays are indices, unless
-    all class names are integers. Messages count rows from 1, without the header.
+    A table (CSV, TSV, Parquet, JSON lines; also compressed) has one row per sample and one column of scores per class.
+    A column holds scores only if its name is known from the labels, `counts`, `class_names` or `classes`, or if the
+    numeric columns are called 0 to C − 1 or 1 to C. Labels in tables are names. Integer labels in arrays are indices,
+    unless all class names are integers. Messages count rows from 1, without the header.
 
     Args:
         source: a path (of a table, `.npz`, `.npy`, `.pt`, or a run folder), a pattern or several paths, "-" for a table
             on standard input; or a mapping of arrays, a pandas table, an object with `predictions` and `label_ids`
             (as `trainer.predict` returns), a pair (scores, labels), or scores (N, C). Scores (N,) are those of the
             second of two classes.
-        labels: (N,) labels, or a file of them, where `source` holds scores alone.
-        kind: "logits" or "probabilities": what the scores are. It is never guessed.
-        part: of a run folder: the set to judge by.
-        class_names: (C,) names of the classes in the order that is wanted; a text with commas, or a file with a name a
-            line. Columns and arrays that have names are put into this order; others are taken to be in it.
-        classes: the columns of classes as a pattern with one `*`, which stands for the name of the class.
-        ignore: columns to leave out; patterns are allowed.
-        label: column or array of the labels, where its name is unusual.
+        labels: (N,) labels, or a file of them, if `source` has no labels.
+        kind: "logits" or "probabilities". It is never guessed.
+        part: for a run folder, the set to read.
+        class_names: (C,) class names in the wanted order; or a comma-separated text, or a file with one name per line.
+            Columns and arrays with names are reordered; others are assumed to be in this order.
+        classes: pattern of the score columns with one `*`, which stands for the class name.
+        ignore: columns to ignore; patterns are allowed.
+        label: column or array of the labels, if its name is not one of the usual ones.
         weight: column or array of sample weights.
         group: column or array of groups.
-        id: column of identifiers, which is left out.
-        counts: training samples of each class: a mapping of names to numbers, (C,) numbers in the order of the classes,
-            a file of either (JSON, CSV, text), or the training data themselves as `read_data` takes them.
+        id: column of identifiers, which is not used.
+        counts: training samples per class: a mapping from class names, (C,) numbers in the order of the classes, a file
+            of either (JSON, CSV, text), or the training data in a form that `read_data` reads.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: a file of another kind, damaged or too large; columns without a role, labels that are no class,
-            scores that are not what `kind` says. The message names the file, the row, the column and the value.
+        FileNotFoundError: a file does not exist.
+        ValueError: a file is of another kind, damaged or too large; a column has no role, a label is not a class, or
+            the scores are not of the given kind. The message names the file, the row, the column and the value.
         TypeError: a source of another type.
-        ModuleNotFoundError: a package that reads this kind of file is missing.
+        ModuleNotFoundError: a package needed to read the file is missing.
 
     Example:
         >>> import numpy as np

@@ -1,7 +1,7 @@
-"""A bias that a fold makes, in models whose class builds itself from a configuration (Hugging Face).
+"""Keeping an added bias in models that are built from a configuration (Hugging Face).
 
-`from_pretrained` builds the model of the configuration and drops parameters that it does not know: a head that is built
-without a bias loses the one that a fold made. Where a switch of the configuration builds it with one, it is set.
+`from_pretrained` builds the model from its configuration and drops unknown parameters: if the head is built without a
+bias, the bias added by folding is lost. If the configuration has an option for the bias, it is set.
 """
 
 import copy
@@ -10,21 +10,21 @@ from typing import Any
 import torch
 from torch import nn
 
-INSTEAD = "Serve the model with `fix.predict(logits)` instead."
+from longtail.repair.output_layer import INSTEAD
 
 
 def allow_bias(model: nn.Module, layer: str) -> None:
-    """Set the switch of the configuration that builds a layer with a bias, where the layer is part of such a model.
+    """Set the option of the configuration that builds a layer with a bias, if the model has a configuration.
 
-    The switch is found by trying: the model is built on the device meta with each switch that could be it. Other layers
-    that it builds with a bias get one of zeros, which changes nothing.
+    The option is found by building the model on the meta device with each option that may be it. Other layers to which
+    the option adds a bias get a bias of zeros.
 
     Args:
-        model: a copy that may be changed.
-        layer: the name of a layer without a bias.
+        model: the model, which is changed in place.
+        layer: name of a layer without a bias.
 
     Raises:
-        ValueError: there is no such switch, so that `save_pretrained` and `from_pretrained` would lose the bias.
+        ValueError: there is no such option, so `save_pretrained` and `from_pretrained` would lose the bias.
     """
     found = _configured_part(model, layer)
     if found is None:
@@ -40,13 +40,13 @@ def allow_bias(model: nn.Module, layer: str) -> None:
             return
     raise ValueError(
         f"`module` must be able to keep a bias in its layer {layer!r}, which has none. {type(owner).__name__} builds "
-        "it without one, and its configuration has no switch for it: `save_pretrained` and `from_pretrained` would "
+        "it without one, and its configuration has no option for it: `save_pretrained` and `from_pretrained` would "
         f"lose the fix. {INSTEAD}"
     )
 
 
 def _configured_part(model: nn.Module, layer: str) -> tuple[Any, str] | None:
-    """The outermost part that holds the layer and can be saved with its configuration, and the layer's name in it."""
+    """The outermost submodule with a configuration that contains the layer, and the layer's name in it."""
     parts = layer.split(".") if layer else []
     for depth in range(len(parts)):
         holder = model.get_submodule(".".join(parts[:depth]))
@@ -60,13 +60,13 @@ def _switches(config: Any) -> list[str]:
 
 
 def _parameters_added(owner: Any, switch: str) -> set[str]:
-    """Names of the parameters that the model has with the switch and not without; none if it lacks others then."""
+    """Names of the parameters that the option adds; empty if it removes any."""
     config = copy.deepcopy(owner.config)
     setattr(config, switch, True)
     try:
         with torch.device("meta"):
             built = type(owner)(config)
-    except Exception:  # a constructor of another library: whatever it raises, the switch is of no use
+    except Exception:  # a constructor of another library may raise anything
         return set()
     before = {name for name, _ in owner.named_parameters()}
     after = {name for name, _ in built.named_parameters()}

@@ -1,4 +1,4 @@
-"""The verdict: use what helps most, keep the model, or too few samples to tell."""
+"""The verdict: use the best candidate, keep the model, or too few samples."""
 
 from collections.abc import Sequence
 
@@ -8,21 +8,21 @@ from longtail.repair.findings import Outcome, Scores
 
 TOO_WIDE = 0.05
 ENOUGH_TO_VARY = 3
-MOST_NAMED_CLASSES = 12  # with so many, results are shown by class, with more by groups of classes
+MOST_NAMED_CLASSES = 12  # with more, results are shown per group of classes
 MOST_CHANGES = 3
 
 
 def verdict_of(best: Outcome, resolution: float, seen: np.ndarray) -> str:
-    """One of the words "use", "keep" and "too few".
+    """The verdict: "use", "keep" or "too few".
 
     Args:
-        best: the candidate of the largest gain.
-        resolution: a gain smaller than this could not be told.
+        best: the candidate with the largest gain.
+        resolution: smaller gains could not be detected.
         seen: (C,) samples of each class.
     """
     if best.interval[0] > 0 and best.strength > 0:
         return "use"
-    # Classes of one sample do not vary in a bootstrap: where most are such, its intervals say nothing.
+    # A class of one sample does not vary in a bootstrap: if most classes are such, intervals are meaningless.
     few = np.median(seen[seen > 0]) < ENOUGH_TO_VARY
     return "too few" if few or resolution > TOO_WIDE else "keep"
 
@@ -30,29 +30,29 @@ def verdict_of(best: Outcome, resolution: float, seen: np.ndarray) -> str:
 def summary_of(
     verdict: str, best: Outcome, before: Scores, metric: str, seen: np.ndarray, class_names: Sequence[str]
 ) -> str:
-    """The verdict as a sentence or two: what to use, its gain on the tail, its cost on the head."""
+    """The verdict in one or two sentences: the candidate, its gain, and changes of recall and accuracy."""
     low, high = (100 * value for value in best.interval)
     least = int(seen[seen > 0].min())
-    most = f"What would help most, {best.name}, changes {metric} by {low:+.1f} to {high:+.1f} points."
+    most = f"The best candidate, {best.name}, changes {metric} by {low:+.1f} to {high:+.1f} points."
     if low == high == 0:
-        most = "Nothing that was tried makes the decisions better."
+        most = "No candidate improves the predictions."
     if verdict == "too few":
         return (
             f"Too few samples to tell: the rarest class here has {least} sample{'s' * (least != 1)}. {most} Keep your "
-            "model, or bring more labelled samples of rare classes."
+            "model, or collect more labelled samples of rare classes."
         )
     if verdict == "keep" or best.scores is None:
-        return f"No gain beyond noise: keep your model. {most}"
+        return f"No significant gain: keep your model. {most}"
     recalls = _recalls(before, best.scores, class_names)
     return (
         f"Use {best.name} (τ = {best.strength:g}): {metric} {100 * before.score:.1f} → {100 * best.scores.score:.1f}, "
         f"a gain of {100 * best.gain:.1f} points ({low:+.1f} to {high:+.1f}). {recalls}; "
-        f"accuracy on these data {100 * before.accuracy:.1f} → {100 * best.scores.accuracy:.1f}."
+        f"accuracy on these samples {100 * before.accuracy:.1f} → {100 * best.scores.accuracy:.1f}."
     )
 
 
 def _recalls(before: Scores, after: Scores, class_names: Sequence[str]) -> str:
-    """The classes that change most; with many classes the mean of each group."""
+    """The largest changes of recall per class; with many classes, the mean recall of each group."""
     if len(class_names) > MOST_NAMED_CLASSES:
         both = zip(before.groups.items(), after.groups.values(), strict=True)
         changes = [_change(name, old, new) for (name, old), new in both if old is not None and new is not None]

@@ -19,13 +19,13 @@ LINES = 60  # classes; with more, lines are means over neighbouring ranks
 
 @dataclass
 class ByRankDisplay:
-    """A table and a figure: a line a series over the classes, head to tail.
+    """A table and a figure: one line per series over the classes, head to tail.
 
     It draws figures 1(a), 1(b), 1(d) and 2 of the GALA paper: norms of classifier weights, gradient ratios,
     similarities, numbers of predictions.
 
     Args:
-        values: series to (C,); NaN where there is none.
+        values: for each series (C,) values; NaN for missing ones.
         class_counts: (C,) training samples of each class.
         label: what the values are, with their unit.
         class_names: (C,); by default 0, 1, ….

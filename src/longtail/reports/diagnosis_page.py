@@ -1,4 +1,4 @@
-"""The HTML report of a diagnosis: what is wrong, what would help, what it costs and what to do next."""
+"""The HTML report of a diagnosis."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,20 +18,20 @@ from longtail.reports.reliability import ReliabilityDisplay
 from longtail.reports.trade_off import TradeOffDisplay
 
 CANDIDATES = "Scores of each candidate in %, cross-fitted"
-MANY_CLASSES = "Lines are means over neighbouring ranks, points are classes; the data hold Wilson intervals of 95 %."
+MANY_CLASSES = "Lines are means over neighbouring ranks, points are classes; the table has 95 % Wilson intervals."
 CLASSES = "Recall of each class in %, cross-fitted"
 
 
 def fix_page(
     found: Diagnosis, source: str = "predictions", *, file: Path | None = None, warnings: Sequence[str] = ()
 ) -> Page:
-    """What `longtail fix` found, as an HTML report.
+    """The HTML report of a diagnosis.
 
     Args:
         found: a diagnosis.
-        source: where the predictions come from.
-        file: where the fix was written; the report then ends with what to do next.
-        warnings: what to be wary of, said before the verdict.
+        source: name of the predictions.
+        file: path of the fix; if given, the report ends with the next steps.
+        warnings: warnings above the verdict.
 
     Example:
         >>> from longtail.repair import diagnose
@@ -72,10 +72,10 @@ def _trade_off(found: Diagnosis) -> Figure | None:
     points = ((point, name, strength) for name, curve in curves.items() for strength, point in curve.items())
     (of_head, most), name, strength = max(points, key=lambda entry: entry[0][1])
     words = (
-        f"As it is, the model has a mean recall of {percent(head.recall(found.before))} % on {head.name} and "
+        f"The uncorrected model has a mean recall of {percent(head.recall(found.before))} % on {head.name} and "
         f"{percent(tail.recall(found.before))} % on {tail.name}. {name.capitalize()} with τ = {strength:g} has the "
         f"largest mean recall on the latter, {percent(most)} %, and {percent(of_head)} % on the former. "
-        "Each line starts at τ = 0, the model as it is; the ring marks the candidate of the largest gain."
+        "Each line starts at τ = 0, the uncorrected model; the ring marks the candidate with the largest gain."
     )
     return Figure("Head–tail recall trade-off", words, display.plot(), display.frame())
 
@@ -106,7 +106,7 @@ def _recall(found: Diagnosis) -> Figure:
     rose, fell = int((after > before).sum()), int((after < before).sum())
     words = (
         f"With {found.best}, recall rises for {rose} of {len(before)} classes and falls for {fell}. "
-        f"{MANY_CLASSES if len(before) > MOST_NAMED_CLASSES else 'Bars are Wilson intervals of 95 %.'}"
+        f"{MANY_CLASSES if len(before) > MOST_NAMED_CLASSES else 'Bars are 95 % Wilson intervals.'}"
     )
     frame = display.frame().drop(columns="panel")
     return Figure("Per-class recall, head to tail", words, display.plot(), frame)
@@ -124,8 +124,8 @@ def _predicted(found: Diagnosis) -> Figure:
     )
     never = [int(((values == 0) & (by_class.samples > 0)).sum()) for values in (before, after)]
     words = (
-        f"Classes with samples that are never predicted: {never[0]} by the model as it is, {never[1]} with "
-        f"{found.best}. The line “labels” is how often each class occurs in these data."
+        f"Classes with samples that are never predicted: {never[0]} by the uncorrected model, {never[1]} with "
+        f"{found.best}. The line “labels” is the number of samples of each class."
     )
     return Figure("Number of predictions per class", words, display.plot(), display.frame())
 
@@ -150,11 +150,11 @@ def _facts(found: Diagnosis, source: str) -> dict[str, str]:
         "predictions": source,
         "samples": f"{found.samples:,} in {len(found.fix.class_names):,} classes",
         "metric": found.metric,
-        "prior of the metric": "uniform" if uniform else "not uniform; it is in the file of the fix",
-        "folds": f"{evidence['folds']}; offsets and τ are fitted on the other folds than the one that is scored",
+        "prior of the metric": "uniform" if uniform else "not uniform; see the file of the fix",
+        "folds": f"{evidence['folds']}; offsets and τ for a fold are fitted on the other folds",
         "intervals": f"{100 * evidence['interval_level']:.2f} %, paired bootstrap, stratified by class",
         **({} if shows_classes(found) else {"class groups": _sizes(found.groups)}),
-        "transductive": "no: each decision uses one sample alone",
+        "transductive": "no: each prediction uses a single sample",
         "calibrated on": f"{found.calibration.samples:,} samples",
     }
 

@@ -1,4 +1,4 @@
-"""Head and tail of a diagnosis: groups of classes or, where classes are few, the most frequent and the rarest ones."""
+"""Head and tail of a diagnosis: groups of classes or, with few classes, the most frequent and the rarest ones."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class End:
     """One end of the class frequencies.
 
     Attributes:
-        name: what it is called in a sentence.
-        title: what it is called beside an axis, in lines.
-        recall: its mean recall in [0, 1].
+        name: name in a sentence.
+        title: lines of an axis title.
+        recall: function that returns its mean recall in [0, 1].
     """
 
     name: str
@@ -29,7 +29,7 @@ class End:
 
 
 def head_and_tail(found: Diagnosis) -> tuple[End, End] | None:
-    """Both ends; None where not two of them have samples."""
+    """Head and tail; None if fewer than two groups or classes have samples."""
     if not shows_classes(found):
         groups = [name for name, recall in found.before.groups.items() if recall is not None]
         return (_group(groups[0]), _group(groups[-1])) if len(groups) > 1 else None
@@ -55,7 +55,7 @@ def _classes(labels: np.ndarray, class_names: Sequence[str], which: str) -> End:
 
 
 def shortened(name: str) -> str:
-    """A class name for a place that is short of room.
+    """A shortened class name.
 
     Example:
         >>> shortened("melanocytic nevi of the skin")

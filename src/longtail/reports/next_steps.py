@@ -1,4 +1,4 @@
-"""What to do next after a diagnosis: serve the fix, or what helps where there is none."""
+"""Next steps after a diagnosis."""
 
 import json
 import shlex
@@ -9,17 +9,17 @@ import numpy as np
 from longtail.repair import Diagnosis
 
 Step = tuple[str, str]
-"""A sentence, and the code or the command below it; no code: an empty string."""
+"""A sentence, and code or a command, which may be empty."""
 MOST_CLASSES = 5
 WATCHED = "new.csv"
 
 
 def next_steps(found: Diagnosis, file: Path) -> list[Step]:
-    """Sentences with code to copy. Names of classes stand in sentences alone, never in code.
+    """Sentences with code to copy. Class names are only in sentences, never in code.
 
     Args:
         found: a diagnosis.
-        file: where its fix was written.
+        file: path of its fix.
     """
     path = file.absolute()
     if found.verdict == "use":
@@ -30,17 +30,17 @@ def next_steps(found: Diagnosis, file: Path) -> list[Step]:
 def _serve(found: Diagnosis, path: Path) -> list[Step]:
     quoted = shlex.quote(str(path))
     return [
-        (f"Serve the fix in Python; it takes {found.fix.takes}:", _python(found, path, "predict")),
-        ("Put it behind a classifier in ONNX:", f"longtail export model.onnx --fix {quoted} --onnx fixed.onnx"),
-        ("Print it as code in SQL; --to takes other languages too:", f"longtail export {quoted} --to sql"),
-        ("Measure it later, on new labelled predictions:", f"longtail evaluate {WATCHED} --fix {quoted}"),
+        (f"Apply the fix in Python; it takes {found.fix.takes}:", _python(found, path, "predict")),
+        ("Append it to an ONNX classifier:", f"longtail export model.onnx --fix {quoted} --onnx fixed.onnx"),
+        ("Print it as SQL; --to takes other languages, too:", f"longtail export {quoted} --to sql"),
+        ("Evaluate it later on new labelled predictions:", f"longtail evaluate {WATCHED} --fix {quoted}"),
     ]
 
 
 def _nothing_to_serve(found: Diagnosis, path: Path) -> list[Step]:
     if not found.calibration.helps:
-        return [("There is nothing to serve: decisions and probabilities stay as they are.", "")]
-    sentence = f"Decisions stay as they are. Calibrated probabilities can be served; the fix takes {found.fix.takes}:"
+        return [("There is no correction to apply: predictions and probabilities do not change.", "")]
+    sentence = f"Predictions do not change. The fix gives calibrated probabilities; it takes {found.fix.takes}:"
     return [(sentence, _python(found, path, "predict_proba"))]
 
 
@@ -50,12 +50,15 @@ def _more_samples(found: Diagnosis) -> list[Step]:
     names = ", ".join(f"{found.fix.class_names[label]} ({samples[label]:,})" for label in rarest)
     if found.verdict == "too few":
         return [
-            (f"Bring more labelled samples and run longtail fix again. The classes with the fewest here: {names}.", "")
+            (
+                f"Collect more labelled samples and run longtail fix again. Classes with the fewest samples: {names}.",
+                "",
+            )
         ]
     worst = ", ".join(f"{name} ({100 * recall:.0f} %)" for name, recall, *_ in found.worst if recall < 1)
     if not worst:
         return []
-    return [(f"More training data may help the classes of the lowest recall: {worst}.", "")]
+    return [(f"More training data may help the classes with the lowest recall: {worst}.", "")]
 
 
 def _python(found: Diagnosis, path: Path, method: str) -> str:

@@ -1,4 +1,4 @@
-"""The tables of a diagnosis: scores of each candidate and, where they are few, the recall of each class."""
+"""The tables of a diagnosis: scores of each candidate and, with few classes, the recall of each class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ AS_IT_IS = "as it is"
 
 @dataclass(frozen=True)
 class Column:
-    """Cells below their heading.
+    """A column of a table.
 
     Attributes:
-        heading: may be wrapped at its blanks.
-        cells: one a row.
-        importance: 0 is never left out; where there is no room, the column of the largest number goes first.
+        heading: heading, which may be wrapped at spaces.
+        cells: one per row.
+        importance: columns with larger numbers are omitted first if there is no room; 0 is never omitted.
     """
 
     heading: str
@@ -33,7 +33,7 @@ def shows_classes(found: Diagnosis) -> bool:
 
 
 def candidate_columns(found: Diagnosis) -> list[Column]:
-    """A row for the model as it is and one for each candidate; scores in %."""
+    """Rows: the uncorrected model and each candidate; scores in %."""
     outcomes = found.outcomes
     scores = [found.before, *(outcome.scores for outcome in outcomes)]
     names = [o.name if o.scores is None else f"{o.name}, τ={o.strength:g}" for o in outcomes]
@@ -58,7 +58,7 @@ def candidate_columns(found: Diagnosis) -> list[Column]:
 
 
 def class_columns(found: Diagnosis) -> list[Column]:
-    """A row for each class, the most frequent first: its samples, and its recall in % under each candidate."""
+    """Rows: classes, the most frequent first, with their samples and their recall in % for each candidate."""
     by_class = found.by_class
     order = np.argsort(-np.asarray(by_class.training), kind="stable")
     scored = [(outcome.name, outcome.scores.recall) for outcome in found.outcomes if outcome.scores is not None]

@@ -34,7 +34,7 @@ class ReliabilityDisplay:
         rows = []
         for model, values in self.bins.items():
             if np.ndim(values) != 2 or np.shape(values)[1] != 3:
-                raise ValueError(f"`bins` must hold (B, 3) a model. Got {np.shape(values)} for {model!r}.")
+                raise ValueError(f"`bins` must hold (B, 3) per model. Got {np.shape(values)} for {model!r}.")
             rows += [
                 {"model": model, "confidence": confidence, "accuracy": accuracy, "share": share}
                 for confidence, accuracy, share in np.asarray(values, dtype=np.float64).tolist()

@@ -14,7 +14,7 @@ RANK = alt.X(
     axis=alt.Axis(tickMinStep=1, format=".0f"),
 )
 GREYS = ["#222222", "#8a8a8a", "#d9d9d9"]  # groups of classes, the head dark
-# The width of the container does not change while the chart is laid out; images without a browser have none.
+# The container's width is fixed during layout; images rendered without a browser have none.
 WIDTH = "(containerSize()[0] || width)"
 NARROW = 500  # pixels, as on a telephone
 LEAST_STEP = 32  # pixels from one slanted class name to the next
@@ -28,7 +28,7 @@ LEGEND = alt.Legend(
 
 
 def class_axis(number: int) -> alt.Axis:
-    """An axis of so many class names: slanted, and upright and small where they are close; long names are cut."""
+    """An axis of `number` class names: slanted, or vertical and small if they are close; long names are cut."""
     return alt.Axis(
         labelAngle=alt.ExprRef(f"{WIDTH} < max({NARROW}, {LEAST_STEP * number}) ? -90 : -40"),
         labelFontSize=alt.ExprRef(f"clamp(0.75 * {WIDTH} / {number} - 1, 7, 10)"),
@@ -47,10 +47,10 @@ def of_series(name: str, order: Sequence[str]) -> dict[str, Any]:
 
 
 def shape_of_series(name: str, order: Sequence[str]) -> alt.Shape:
-    """The mark of its points."""
+    """The shape encoding of its points."""
     return alt.Shape(f"{name}:N", title=None, legend=LEGEND, scale=alt.Scale(domain=list(order)))
 
 
 def wide(chart: Any) -> Any:
-    """As wide as what it stands in."""
+    """Set the width to that of the container."""
     return chart.properties(width="container", height=HEIGHT)

@@ -4,6 +4,7 @@ from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
 from longtail.training.evaluation import score
 from longtail.training.experiment import run_experiment
+from longtail.training.fine_tuning import FineTuning
 from longtail.training.frozen_features import FrozenFeatures
 from longtail.training.network import trained_network
 from longtail.training.own_config import OwnConfig
@@ -17,6 +18,7 @@ from longtail.training.stored_config import config_from_json, stored_config
 __all__ = [
     "STAGES",
     "Callback",
+    "FineTuning",
     "FrozenFeatures",
     "OwnConfig",
     "OwnSecondStageConfig",

@@ -98,6 +98,11 @@ def epochs_of(
         raise ValueError(
             f"`batch_size` must be a multiple of {processes}, the number of processes. Got {config.batch_size}."
         )
+    if config.accumulate * processes > config.batch_size:
+        raise ValueError(
+            f"`accumulate` must leave a sample in each part of the {config.batch_size // processes} that a process has "
+            f"of a batch. Got {config.accumulate}."
+        )
     sampler = None
     if config.sampler != "shuffle":
         sampler = make_sampler(config.sampler, train.target, seed=config.seed, epochs=config.epochs)

@@ -15,15 +15,14 @@ from longtail.training.criterion import make_criterion
 from longtail.training.epochs import augmentation, epochs_of
 from longtail.training.evaluation import Evaluation, Scorer
 from longtail.training.finishing import LastAugmentation, finish
+from longtail.training.first_state import first_state
 from longtail.training.loop import TrainingLoop
 from longtail.training.machine import make_fabric, resolve
 from longtail.training.mixing import mixing
 from longtail.training.opening import create_run, existing_run
-from longtail.training.optimizer import make_optimizer
 from longtail.training.resume import adopt, check_same_data, restore
 from longtail.training.seeds import derive_seed, generator_for
 from longtail.training.stages import Progress, StageInput, check_class, make_stage
-from longtail.training.state import TrainingState
 
 
 def run_experiment(
@@ -86,9 +85,7 @@ def run_experiment(
         StageInput(config, splits, augment, fabric.device, fabric.autocast, fabric.world_size, first_stage, progress)
     )
     epochs = stage.batches(epochs)
-    optimizer = make_optimizer(config, stage.parameter_groups())
-    total = torch.zeros((), dtype=torch.float64, device=fabric.device)
-    state = TrainingState(stage.model, criterion.to(fabric.device), optimizer, callbacks, total=total)
+    state = first_state(config, stage, criterion, fabric, callbacks)
     scorer = Scorer(splits.class_counts, config.many_above, config.few_below)
     evaluation = Evaluation(scorer, stage.splits, fabric.autocast)
     if existing is None and fabric.is_global_zero:
@@ -109,7 +106,7 @@ def run_experiment(
             epochs,
             state,
             folder,
-            evaluate=lambda: evaluation.in_passing(state.model),
+            evaluate=lambda: evaluation.in_passing(state.evaluated),
             after_step=stage.after_step,
             mix=mix,
             callbacks=callbacks,

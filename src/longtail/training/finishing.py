@@ -26,8 +26,11 @@ def finish(
     folder: RunFolder, state: TrainingState, stage: Stage, evaluation: Evaluation, last: LastAugmentation
 ) -> None:
     """Keep predictions and weights, then the result; drop the checkpoint."""
+    state.use_average()
     network, metrics = stage.finished(), folder.metrics
     predictions = _keep_predictions(folder, stage, evaluation, last)
+    for name in ("train", "validation", "test"):
+        state.note_left_out(name, getattr(evaluation.splits, name))
     folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
     splits, scorer = evaluation.splits, evaluation.scorer
     fit_on = "validation" if splits.holds_out_every_class else "augmented"

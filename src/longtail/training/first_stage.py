@@ -43,7 +43,11 @@ def told_of_first_stage(first: RunFolder) -> dict[str, Any]:
 
 def _check_same_data(first: RunFolder, config: SecondStageConfig, splits: Splits) -> None:
     had = stored_config(first)
-    of_data = {field.name for field in dataclasses.fields(data_config(had.dataset))} - {"channels_last", *had.PATHS}
+    of_data = {field.name for field in dataclasses.fields(data_config(had.dataset))} - {
+        "channels_last",
+        *had.PATHS,
+        *had.OF_THE_PROCESS,
+    }
     for name in [*sorted(of_data), "model"]:
         if getattr(config, name, None) != getattr(had, name):
             raise ValueError(

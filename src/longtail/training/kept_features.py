@@ -45,7 +45,9 @@ class KeptFeatures:
 
     def __init__(self, network: Network, given: StageInput, views: int) -> None:
         self.network, self.given = network, given
-        self.views = views if given.augment is not None else 1  # copies that are not augmented do not differ
+        of_files = getattr(given.splits.train, "augmentation", None)
+        self.drawn = [*([] if of_files is None else [of_files]), *given.config.augmentations]
+        self.views = views if self.drawn else 1  # copies that are not augmented do not differ
 
     def splits(self) -> FeatureSplits:
         """Of validation, test and training samples."""
@@ -64,7 +66,7 @@ class KeptFeatures:
         for view in range(1, self.views):
             generator = generator_for(self.given.device, config.seed, 0, view)
             augmented = train.augmented(self.given.augment, generator)
-            drawn = [*config.augmentations, config.seed, view]
+            drawn = [*self.drawn, config.seed, view]
             views.append(self._kept(f"train, view {view}", augmented, drawn))
         return FeatureViews(torch.stack(views), train.target)
 

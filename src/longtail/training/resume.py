@@ -32,7 +32,7 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
             named, known = parse_arguments(asked), parse_arguments(had)
             asked = had if named.items() <= known.items() else asked
         left_open = asked == "auto" or (asked in (None, ()) and field.name in LEFT_OPEN)
-        if asked != had and not left_open and field.name not in config.PATHS:
+        if asked != had and not left_open and field.name not in (*config.PATHS, *config.OF_THE_PROCESS):
             differences.append(f"`{field.name}` is {had!r}, not {asked!r}")
     if differences:
         raise ValueError(
@@ -40,7 +40,8 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
             "Start a new run with another --out."
         )
     moved = {name: getattr(config, name) for name in config.PATHS if getattr(config, name) is not None}
-    return dataclasses.replace(stored, **moved)
+    of_the_process = {name: getattr(config, name) for name in config.OF_THE_PROCESS}
+    return dataclasses.replace(stored, **moved, **of_the_process)
 
 
 def differing_versions(folder: RunFolder) -> list[str]:

@@ -52,7 +52,7 @@ def test_bare_numbers_go_by_place_and_that_is_said(tmp_path, name):
         path.write_text({"c.json": "[900, 90, 10]", "row.csv": "900,90,10\n"}.get(name, "900\n90\n10\n"))
     found, notes = counts_of([900, 90, 10] if name == "list" else path)
     assert found == [900, 90, 10]
-    assert "counts in the order of the classes: 'cat' 900, 'dog' 90, 'lynx' 10" in notes[-1]
+    assert "counts: taken in the order of the classes: 'cat' 900, 'dog' 90, 'lynx' 10" in notes[-1]
     with pytest.raises(ValueError, match="one number for each of the 2 classes"):
         counts_of([1, 2, 3], NAMES[:2])
 
@@ -67,7 +67,7 @@ def test_counts_of_training_data(tmp_path):
     found, notes = counts_of(tmp_path / "train")
     assert found == [3, 2, 1]
     assert "6 samples" in notes[0]
-    with pytest.raises(ValueError, match="'lynx' is none; nearest"):
+    with pytest.raises(ValueError, match="Got 'lynx'; most similar"):
         counts_of(tmp_path / "train", ("cat", "dog"))
     pd.DataFrame({"x": np.arange(6.0), "z": 1.0, "label": list("aabbbc")}).to_csv(tmp_path / "t.csv", index=False)
     assert counts_of(tmp_path / "t.csv", ("a", "b", "c"))[0] == [2, 3, 1]
@@ -116,7 +116,7 @@ def test_a_bare_matrix_goes_by_place_and_that_is_said(tmp_path, text):
     np.testing.assert_array_equal(read_costs(tmp_path / "c.csv", NAMES, notes), COST)
     assert notes == ["cost: rows and columns are taken in the order of the classes: 'cat', 'dog', 'lynx'."]
     (tmp_path / "c.txt").write_text("cheap\n")
-    with pytest.raises(ValueError, match="--cost must be a CSV with names of classes in the first row"):
+    with pytest.raises(ValueError, match="--cost must be a CSV with class names in the first row"):
         read_costs(tmp_path / "c.txt", NAMES, [])
 
 
@@ -127,7 +127,7 @@ def test_lists_of_names(tmp_path):
     assert class_list(str(tmp_path / "names.json")) == ("cat", "dog")
     assert class_list("cat,dog") == ("cat", "dog")
     assert class_list(np.array([3, 1])) == ("3", "1")
-    with pytest.raises(FileNotFoundError, match="names with commas, or a file that exists. Got nothing.txt"):
+    with pytest.raises(FileNotFoundError, match="names separated by commas, or a file that exists. Got nothing.txt"):
         class_list("nothing.txt")
     with pytest.raises(ValueError, match="must hold at least two names. Got 1"):
         class_list(["cat"])

@@ -37,7 +37,10 @@ def test_rounded_probabilities_are_divided_by_their_sums_and_it_is_said(logits, 
     expected = np.maximum(exact / exact.sum(1, keepdims=True) if noticed else exact, found.floor)
     np.testing.assert_allclose(found.logits, np.log(expected), atol=1e-6)
     assert any("sum to 1 only after rounding" in note for note in found.notes) == noticed
-    with pytest.raises(ValueError, match="must hold logits, but its rows sum to 1: say --kind probabilities"):
+    with pytest.raises(
+        ValueError,
+        match="must hold logits, but its rows sum to 1. If they are probabilities, pass --kind probabilities",
+    ):
         read_predictions((given, logits[1]))
 
 
@@ -62,12 +65,12 @@ def test_exact_probabilities_are_not_touched(logits):
         (lambda z: 100 * softmax(z), "its rows sum to 100. Probabilities in percent\\? Divide by 100"),
         (lambda z: (100 * softmax(z)).round(1), "its rows sum to 100. Probabilities in percent"),
         (lambda z: 5 * softmax(z), "its rows sum to 5. Sums of the probabilities of 5 models\\? Divide by 5"),
-        (lambda z: 1 / (1 + np.exp(-z)), r"row \d+ has the sum .* One-vs-rest sigmoids p\? Save log\(p / \(1 - p\)\)"),
-        (lambda z: np.log(softmax(z)), "but holds their logarithms. Those are logits: say --kind logits"),
-        (lambda z: z, "The smallest number is -.* Are they logits\\? Then say --kind logits"),
-        (lambda z: z - z.min(), r"row \d+ has the sum .* Are they logits\?"),
-        (lambda z: softmax(z).round(1), r"row \d+ has the sum 1.1. .* Rounded too much\?"),
-        (lambda z: 0.9 * softmax(z), r"row \d+ has the sum 0.9\. .* Rounded too much\? Save more decimals"),
+        (lambda z: 1 / (1 + np.exp(-z)), r"row \d+ sums to .* One-vs-rest sigmoids p\? Save log\(p / \(1 - p\)\)"),
+        (lambda z: np.log(softmax(z)), "but holds their logarithms. These are valid logits: pass --kind logits"),
+        (lambda z: z, "The smallest number is -.* Are they logits\\? Then pass --kind logits"),
+        (lambda z: z - z.min(), r"row \d+ sums to .* Are they logits\?"),
+        (lambda z: softmax(z).round(1), r"row \d+ sums to 1.1. .* Rounded too much\?"),
+        (lambda z: 0.9 * softmax(z), r"row \d+ sums to 0.9\. .* Rounded too much\? Save more decimals"),
     ],
 )
 def test_what_is_no_probability_is_named(logits, wrong, message):

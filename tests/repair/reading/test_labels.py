@@ -47,10 +47,10 @@ def test_what_was_changed_is_said():
     [
         (
             ["cat", "dgo"],
-            "the table, row 2: the label 'dgo' is none of the 2 classes 'cat', 'dog'. Nearest: 'dog', 'cat'",
+            "the table, row 2: the label 'dgo' is not one of the 2 classes 'cat', 'dog'. Most similar: 'dog', 'cat'",
         ),
-        (["Cat", "dog"], "row 1: the label 'Cat' is none of the 2 classes .* Nearest: 'cat'"),
-        (["0", "1"], "row 1: the label '0' is none of .* never with places"),
+        (["Cat", "dog"], "row 1: the label 'Cat' is not one of the 2 classes .* Most similar: 'cat'"),
+        (["0", "1"], "row 1: the label '0' is not one of .* never by position"),
         (["cat", None], "row 2: the label is empty"),
         (["cat", " "], "row 2: the label is empty"),
     ],
@@ -81,9 +81,9 @@ def test_integers_of_arrays_are_indices(target, expected):
 def test_integers_are_names_where_all_names_are_integers():
     found = of_arrays(np.array([1, 2, 3]), class_names=[1, 2, 3])
     assert found.target.tolist() == [0, 1, 2]
-    assert any("labels are matched with the class names '1', '2', '3', which are integers" in n for n in found.notes)
+    assert any("labels are matched to the class names '1', '2', '3', which are integers" in n for n in found.notes)
     assert of_arrays(np.array([1, 2, 1]), class_names=[2, 1, 3]).target.tolist() == [1, 0, 1]
-    with pytest.raises(ValueError, match="row 1: the label '0' is none of the 3 classes '1', '2', '3'"):
+    with pytest.raises(ValueError, match="row 1: the label '0' is not one of the 3 classes '1', '2', '3'"):
         of_arrays(np.array([0, 1, 2]), class_names=[1, 2, 3])
 
 
@@ -91,7 +91,7 @@ def test_strings_need_names():
     assert of_arrays(["dog", "cat", "dog"], 2, class_names=["cat", "dog"]).target.tolist() == [1, 0, 1]
     assert of_arrays(np.array([b"dog", b"cat"]), 2, class_names=[b"cat", b"dog"]).target.tolist() == [1, 0]
     with pytest.raises(
-        ValueError, match="the label is 'dog', but the scores have no names .* such as `model.classes_`"
+        ValueError, match="the label is 'dog', but the scores have no class names.* such as `model.classes_`"
     ):
         of_arrays(["dog", "cat"], 2)
 
@@ -105,13 +105,13 @@ def test_booleans_are_the_classes_0_and_1():
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (np.eye(3), r"Got the shape \(3, 3\). One-hot\? Take the argmax"),
-        (np.zeros((3, 2)), r"one label a sample, \(N,\). Got labels of the shape \(3, 2\)"),
+        (np.eye(3), r"Got \(3, 3\). One-hot\? Pass the argmax"),
+        (np.zeros((3, 2)), r"one label per sample, \(N,\). Got labels of the shape \(3, 2\)"),
         (np.array([0, np.nan, 1]), "row 2: labels must be class indices or names. Got nan"),
         (np.array([0, 0.5, 1]), "row 2: labels must be class indices or names. Got 0.5"),
-        (np.array([0, 3, 1]), "row 2: the label 3 is no index of the 3 classes, 0 to 2"),
-        (np.array([0, 1, -100]), "row 3: the label -100 is no index .* Leave out samples that are to be ignored"),
-        (np.array([2**64 - 1, 0, 1], dtype=np.uint64), "row 1: the label 18446744073709551615 is no index"),
+        (np.array([0, 3, 1]), "row 2: the label 3 is not an index of the 3 classes, 0 to 2"),
+        (np.array([0, 1, -100]), "row 3: the label -100 is not an index .* Drop samples to be ignored"),
+        (np.array([2**64 - 1, 0, 1], dtype=np.uint64), "row 1: the label 18446744073709551615 is not an index"),
     ],
 )
 def test_targets_that_are_none_are_refused(target, message):

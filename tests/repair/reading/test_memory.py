@@ -13,16 +13,14 @@ from longtail.data import text_file
 from longtail.free_memory import free_memory
 from longtail.repair import Fix, read_predictions
 from longtail.repair.reading.memory import memory_needed
-from longtail.repair.reading.temporary import temporary_array
+from longtail.repair.reading.temporary_array import temporary_array
 
 
 @pytest.mark.parametrize("name", ["p.csv", "p.pt", "p.parquet", "p.jsonl"])
 def test_a_file_that_is_too_large_is_refused_with_the_figures(tmp_path, name):
     with (tmp_path / name).open("wb") as file:
         file.truncate(max(20 * 2**30, free_memory()))  # sparse: it takes no room
-    with pytest.raises(
-        ValueError, match=r"GiB: reading it takes about [\d,.]+ GiB of memory, and [\d,.]+ GiB are free. Save"
-    ):
+    with pytest.raises(ValueError, match=r"GiB take about [\d,.]+ GiB of memory, and [\d,.]+ GiB are available. Save"):
         read_predictions(tmp_path / name)
 
 

@@ -58,7 +58,7 @@ def test_classes_are_told_by_prefixes_patterns_lists_and_counts(text, options, e
 
 def test_a_prefix_that_is_taken_off_is_said():
     assert (
-        "the table: the prefix 'prob_' is taken off the names of the classes."
+        "the table: the prefix 'prob_' is removed from the class names."
         in read("label,prob_cat,prob_dog\ncat,2,0\ndog,0,1\n").notes
     )
 
@@ -68,7 +68,7 @@ def test_a_prefix_that_is_taken_off_is_said():
     [
         (
             "label,cat,dog,fold,confidence\ncat,2,0,1,.5\ndog,0,1,2,.7\n",
-            "the columns 'fold', 'confidence' hold numbers, .* leave them out with --ignore fold,confidence",
+            "the columns 'fold', 'confidence' hold numbers, .* ignore them with --ignore fold,confidence",
         ),
         ("label,cat,dog,lynx\ncat,2,0,1\ndog,0,1,2\n", "the column 'lynx' .* with --class-names cat,dog,lynx"),
         ("label,p_cat,p_dog,p_lynx\ncat,2,0,1\ndog,0,1,2\n", "the column 'p_lynx' .* with --classes 'p_\\*'"),
@@ -89,11 +89,11 @@ def test_what_names_do_not_tell_is_refused_with_the_option_that_does(text, messa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ignore": "flod"}, "--ignore must name columns of the table. Got 'flod'; nearest: 'fold'"),
-        ({"label": "lable"}, "--label must name a column of the table. Got 'lable'; nearest: 'label'"),
+        ({"ignore": "flod"}, "--ignore must match columns of the table. Got 'flod'; most similar: 'fold'"),
+        ({"label": "lable"}, "--label must be a column of the table. Got 'lable'; most similar: 'label'"),
         ({"classes": "prob"}, r"--classes must be a pattern with one \*"),
         ({"classes": "prob_*"}, "--classes must match columns of the table. 'prob_\\*' matches none"),
-        ({"class_names": ["cat", "dgo"]}, "There is none for 'dgo'; nearest to 'dgo': 'dog'"),
+        ({"class_names": ["cat", "dgo"]}, "There is no column for 'dgo'; most similar to 'dgo': 'dog'"),
     ],
 )
 def test_options_that_name_nothing_are_refused_with_the_nearest(options, message):
@@ -105,11 +105,11 @@ def test_options_that_name_nothing_are_refused_with_the_nearest(options, message
 def test_a_column_that_numbers_the_rows_is_no_class(name):
     found = read(f"{name},label,a,b\n0,a,2,0\n1,b,0,1\n2,a,1,0\n")
     assert found.class_names == ("a", "b")
-    assert any("numbers the rows, and is left out" in note for note in found.notes)
+    assert any("numbers the rows and is not used" in note for note in found.notes)
 
 
 def test_an_index_that_repeats_is_asked_about():
-    with pytest.raises(ValueError, match="the column 'idx' holds numbers, .* leave it out with --ignore idx"):
+    with pytest.raises(ValueError, match="the column 'idx' holds numbers, .* ignore it with --ignore idx"):
         read("idx,label,a,b\n0,a,2,0\n0,b,0,1\n")
     assert read("idx,label,a,b\n0,a,2,0\n0,b,0,1\n", id="idx").class_names == ("a", "b")
 
@@ -129,7 +129,9 @@ def test_classes_may_be_called_like_other_columns(names):
 @pytest.mark.parametrize(("name", "option"), [("group", "group"), ("weight", "weight")])
 def test_a_class_without_a_sample_that_is_called_like_another_column_is_asked_about(name, option):
     rows = "".join(f"{'ab'[i % 2]},{i / 7 + 0.01:.3f},2.5,0.2\n" for i in range(30))
-    with pytest.raises(ValueError, match=f"'{name}' may hold .* Say --{option} {name} for .* --class-names a,b,{name}"):
+    with pytest.raises(
+        ValueError, match=f"'{name}' may hold .* Pass --{option} {name} for .* --class-names a,b,{name}"
+    ):
         read(f"label,{name},a,b\n{rows}")
     assert read(f"label,{name},a,b\n{rows}", class_names=["a", name, "b"]).class_names == ("a", name, "b")
     used = read(f"label,{name},a,b\n{rows}", **{option: name})
@@ -156,11 +158,11 @@ def test_label_columns_of_other_names_and_cases():
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("", "the table, row 2, column a: empty"),
-        ("nan", "the table, row 2, column a: empty"),
+        ("", "the table, row 2, column a: the cell is empty"),
+        ("nan", "the table, row 2, column a: the cell is empty"),
         ("inf", "the table, row 2, column a: inf must be finite"),
-        ("90%", "the table, row 2, column a: '90%' is no number. Write 0.9 for 90%."),
-        ("1_000", "the table, row 2, column a: '1_000' is no number"),
+        ("90%", "the table, row 2, column a: '90%' is not a number. Write 0.9 for 90%."),
+        ("1_000", "the table, row 2, column a: '1_000' is not a number"),
     ],
 )
 def test_a_cell_that_is_no_number_is_named(cell, message):
@@ -193,7 +195,7 @@ def test_one_column_of_probabilities():
     found = read("label,p\nno,0.25\nyes,0.9\n", class_names=["no", "yes"], kind="probabilities")
     np.testing.assert_allclose(np.exp(found.logits), [[0.75, 0.25], [0.1, 0.9]])
     with pytest.raises(
-        ValueError, match="'p' holds numbers, .* --class-names no,yes, which reads it as the scores of the"
+        ValueError, match="'p' holds numbers, .* --class-names no,yes, which makes it the scores of the"
     ):
         read("label,p\nno,0.25\nyes,0.9\n", kind="probabilities")
 
@@ -208,7 +210,7 @@ def test_signs_that_turn_text_are_shown_as_codes():
 def test_one_column_never_stands_for_two_classes_that_both_have_one():
     text = "label,cat,dog\ncat,2,0\ndog,0,1\n"
     for options in ({"weight": "cat"}, {"ignore": "cat"}, {"ignore": "cat", "class_names": "cat,dog"}):
-        with pytest.raises(ValueError, match="must have a column of scores for each|There is none for 'cat'"):
+        with pytest.raises(ValueError, match="must have a column of scores for each|There is no column for 'cat'"):
             read(text, **options)
     assert named(read("label,dog\ncat,-2\ndog,1\n")) == ["cat", "dog"]
 

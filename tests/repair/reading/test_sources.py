@@ -126,7 +126,7 @@ def test_labels_beside_a_table_name_its_classes(tmp_path, frame, scores):
     texts = frame["label"].tolist()
     check(read_predictions(frame.drop(columns="label"), labels=texts), scores)
     np.savez(tmp_path / "a.npz", logits=scores[0], target=scores[1])
-    with pytest.raises(ValueError, match="`labels` must be left out: .*a.npz holds labels itself, as target"):
+    with pytest.raises(ValueError, match="`labels` must not be given: .*a.npz already has labels, called target"):
         read_predictions(tmp_path / "a.npz", labels=scores[1])
 
 
@@ -155,7 +155,7 @@ def test_the_output_of_a_trainer_that_is_not_clear_is_refused(scores):
         read_predictions(Output((logits, np.zeros((110, 8))), target))
     with pytest.raises(ValueError, match="`label_ids` must hold labels. Got None"):
         read_predictions(Output(logits, None))
-    with pytest.raises(ValueError, match=r"Got \(4, 5, 3\).* One row a token\? Flatten"):
+    with pytest.raises(ValueError, match=r"Got \(4, 5, 3\).* One row per token\? Flatten"):
         read_predictions(Output(np.zeros((4, 5, 3)), np.zeros((4, 5))))
 
 
@@ -204,7 +204,9 @@ def test_names_that_are_given_decide_the_order(tmp_path, frame, scores):
         assert [found.class_names[index] for index in found.target] == frame["label"].tolist()
     assert read_predictions(tmp_path / "a.npz", class_names=order).class_counts.tolist() == [1, 90, 9]
     check(read_predictions(tmp_path / "run", class_names=order), scores, order)  # a run without names of its own
-    with pytest.raises(ValueError, match=r"must hold the classes .* It lacks 'owl'; nearest: .* It has 'dog' besides"):
+    with pytest.raises(
+        ValueError, match=r"must hold the classes .* It lacks 'owl'; most similar: .* It also has 'dog'"
+    ):
         read_predictions(tmp_path / "a.npz", class_names=["lynx", "cat", "owl"])
 
 
@@ -240,7 +242,7 @@ def test_several_mapped_files_are_joined_on_disk(tmp_path, scores):
     found = read_predictions(tmp_path / "z*.npy", labels=tmp_path / "y*.npy")
     check(found, scores, None)
     assert isinstance(found.logits, np.memmap)
-    with pytest.raises(ValueError, match="`labels` must hold one label a row, 110 in all files. Got 120"):
+    with pytest.raises(ValueError, match="`labels` must hold one label per row, 110 in all files. Got 120"):
         read_predictions(tmp_path / "z*.npy", labels=np.zeros(120, dtype=int))
 
 
@@ -249,14 +251,14 @@ def test_a_row_of_several_files_is_named_by_its_own(tmp_path, frame):
     broken = frame[50:].astype(object)
     broken.iloc[16, 0] = ""
     broken.to_csv(tmp_path / "b.csv", index=False)
-    with pytest.raises(ValueError, match="b.csv, row 17, column cat: empty"):
+    with pytest.raises(ValueError, match="b.csv, row 17, column cat: the cell is empty"):
         read_predictions(tmp_path / "*.csv")
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path, frame, scores):
     frame.to_csv(tmp_path / "a.csv", index=False)
     frame.rename(columns={"cat": "owl"}).to_csv(tmp_path / "b.csv", index=False)
-    with pytest.raises(ValueError, match="b.csv must have the columns of .*a.csv. They differ in cat, owl"):
+    with pytest.raises(ValueError, match="b.csv must have the same columns as .*a.csv. They differ in cat, owl"):
         read_predictions(tmp_path / "*.csv")
     np.savez(tmp_path / "a.npz", logits=scores[0], target=scores[1])
     with pytest.raises(ValueError, match="must be tables, or files of arrays. Got .*a.csv and .*a.npz"):
@@ -278,14 +280,16 @@ def test_paths_that_lead_nowhere_say_what_is_there(tmp_path, frame):
         read_predictions(tmp_path)
     with pytest.raises(TypeError, match="`source` must be a path, arrays by name, .* Got int"):
         read_predictions(3)
-    with pytest.raises(ValueError, match="`labels` must be given beside scores"):
+    with pytest.raises(ValueError, match="`labels` must be given with scores"):
         read_predictions(np.eye(3))
 
 
 @pytest.mark.parametrize("name", ["p.pkl", "p.joblib", "p.pickle"])
 def test_pickles_are_never_read(tmp_path, name):
     (tmp_path / name).write_bytes(pickle.dumps({"logits": [[1.0, 2.0]], "target": [0]}))
-    with pytest.raises(ValueError, match=r"is a pickle, which can run any code when it is read. Save arrays: np.savez"):
+    with pytest.raises(
+        ValueError, match=r"is a pickle, which can run any code when it is loaded. Save arrays: np.savez"
+    ):
         read_predictions(tmp_path / name)
     np.savez(tmp_path / "o.npz", logits=np.eye(2), target=np.array(["a", "b"], dtype=object))
     with pytest.raises(ValueError, match="Names are arrays of dtype str"):
@@ -300,7 +304,7 @@ class Piped:
 
 
 @pytest.mark.parametrize("kind", ["csv", "semicolon", "jsonl", "gz"])
-def test_standard_input(tmp_path, frame, scores, monkeypatch, capsys, kind):
+def test_standard_input(frame, scores, monkeypatch, kind):
     content = {
         "csv": frame.to_csv(index=False).encode(),
         "semicolon": german(frame).encode(),
@@ -309,7 +313,10 @@ def test_standard_input(tmp_path, frame, scores, monkeypatch, capsys, kind):
     }[kind]
     monkeypatch.setattr("sys.stdin", Piped(content))
     check(read_predictions("-"), scores)
-    monkeypatch.setattr("sys.stdin", Piped(content))
+
+
+def test_standard_input_on_the_command_line(tmp_path, frame, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", Piped(frame.to_csv(index=False).encode()))
     assert main(["fix", "-", "--out", str(tmp_path / "fix.json"), "--report", "none"]) == 0
     assert "note: standard input: labels are read from the column 'label'" in capsys.readouterr().err
     assert Fix.load(tmp_path / "fix.json").class_names == NAMES

@@ -1,1 +1,1 @@
-"""How predictions are read: files and objects, roles of columns, labels by name, kinds of scores."""
+"""Reading predictions: files and objects, roles of columns, labels by name, kinds of scores."""

@@ -1,4 +1,4 @@
-"""Files of arrays: npz, npy, pt. Nothing in them is executed."""
+"""Files of arrays: npz, npy, pt. No code in them is executed."""
 
 import pickle
 import struct
@@ -31,14 +31,14 @@ NAMES = "Names are arrays of dtype str."
 
 
 def read_arrays(path: Path) -> Mapping[str, Any]:
-    """What a file of arrays holds, by name; an `.npy` file, mapped into memory, as `scores`.
+    """Read the arrays of a file, by name; an `.npy` file is memory-mapped and called `scores`.
 
     Raises:
-        ValueError: a file of another kind, damaged, with pickled objects, or larger than the memory.
+        ValueError: an unknown or damaged file, one with pickled objects, or one that does not fit into memory.
     """
     suffix = path.suffix.lower()
     if suffix in PICKLES:
-        raise ValueError(f"{path} is a pickle, which can run any code when it is read. {SAVE_INSTEAD}")
+        raise ValueError(f"{path} is a pickle, which can run any code when it is loaded. {SAVE_INSTEAD}")
     if suffix not in READERS:
         kinds = ", ".join((*READERS, *TABLES))
         raise ValueError(f"`path` must be a run folder or end in {kinds} (tables may be compressed). Got {path}.")
@@ -49,10 +49,10 @@ def read_arrays(path: Path) -> Mapping[str, Any]:
 
 
 def read_safely(reader: Callable[[Path], Any], path: Path) -> Any:
-    """What `reader` makes of a file.
+    """Call `reader` on a file, and name the file in errors.
 
     Raises:
-        ValueError: whatever it raises of a damaged file, with its name.
+        ValueError: the file is damaged.
     """
     try:
         return reader(path)
@@ -73,15 +73,15 @@ def read_safely(reader: Callable[[Path], Any], path: Path) -> Any:
 
 
 def plain(value: Any, where: str) -> Any:
-    """A tensor as an array, at least float32; anything else as it is.
+    """Convert a tensor to an array of at least float32; return anything else unchanged.
 
     Raises:
-        ValueError: a sparse, quantised or empty tensor.
+        ValueError: a sparse, quantised or meta tensor.
     """
     if not isinstance(value, torch.Tensor):
         return value
     if value.layout != torch.strided or value.is_quantized or value.is_meta:
-        raise ValueError(f"{where} must hold plain tensors. Got a sparse, quantised or empty one.")
+        raise ValueError(f"{where} must hold plain tensors. Got a sparse, quantised or meta tensor.")
     tensor = value.detach().cpu()
     return (
         tensor.to(torch.promote_types(tensor.dtype, torch.float32)) if tensor.is_floating_point() else tensor

@@ -1,4 +1,4 @@
-"""Which columns are classes: by known names, by counting names, under a prefix, by a pattern, or as they are listed."""
+"""Finding score columns: by known class names, by numbers 0 to C − 1, with a prefix, by a pattern, or from a list."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ COUNTED = re.compile(r"(.*\D)(\d{1,9})")
 def certified(
     names: Sequence[str], numeric: Sequence[str], known: Sequence[set[str]], where: str, notes: list[str]
 ) -> dict[str, str]:
-    """The class of each column that is certainly one.
+    """The class name for each column that certainly holds the scores of a class.
 
     Args:
-        names: of the columns that may be classes.
-        numeric: those of them that hold numbers and have no usual name of another role.
-        known: the spellings of each class that is known, from labels or training counts.
-        where: the table, for messages.
-        notes: a prefix that is taken off is added here.
+        names: columns that may hold scores.
+        numeric: the numeric ones among them, without the usual names of other roles.
+        known: the spellings of each class that is known from labels or training counts.
+        where: name of the table in messages.
+        notes: a note is appended if a prefix is removed.
 
     Example:
         >>> certified(["p_cat", "p_dog", "fold"], [], [{"cat"}, {"dog"}], "the table", [])
@@ -35,17 +35,17 @@ def certified(
     prefix = _prefix(names, numeric, known, where)
     if prefix is None:
         return {}
-    notes.append(f"{where}: the prefix {prefix!r} is taken off the names of the classes.")
+    notes.append(f"{where}: the prefix {prefix!r} is removed from the class names.")
     under = {name: name.removeprefix(prefix) for name in names if name.startswith(prefix) and name != prefix}
     counting = _is_counting(list(under.values()))
     return {name: own for name, own in under.items() if counting or own in flat}
 
 
 def matching(names: Sequence[str], pattern: str, where: str) -> dict[str, str]:
-    """The columns that match a pattern with one `*`, and the part of their names that stands for it.
+    """The columns that match a pattern with one `*`, and the part of each name that matches `*`.
 
     Raises:
-        ValueError: a pattern without one `*`, or that matches no column.
+        ValueError: the pattern does not have exactly one `*`, or matches no column.
 
     Example:
         >>> matching(["prob_cat", "prob_dog", "fold"], "prob_*", "the table")
@@ -66,13 +66,13 @@ def matching(names: Sequence[str], pattern: str, where: str) -> dict[str, str]:
 
 
 def of_names(wanted: Sequence[str], found: dict[str, str], where: str, notes: list[str]) -> dict[str, str]:
-    """The columns of listed classes, in the order of the list; under a prefix where no column is called like a class.
+    """The columns of the given classes, in their order; with a prefix if no column has the name of a class.
 
     Args:
-        wanted: names of the classes.
-        found: for each column that may be a class its name.
-        where: the table, for messages.
-        notes: a prefix that is taken off is added here.
+        wanted: class names.
+        found: candidate columns and their class names.
+        where: name of the table in messages.
+        notes: a note is appended if a prefix is removed.
 
     Raises:
         ValueError: a class without a column.
@@ -84,14 +84,14 @@ def of_names(wanted: Sequence[str], found: dict[str, str], where: str, notes: li
     missing = [name for name in wanted if as_text(name) not in columns]
     if missing:
         raise ValueError(
-            f"--class-names must name columns of {where}. There is none for {listed(missing)}; nearest to "
+            f"--class-names must name columns of {where}. There is no column for {listed(missing)}; most similar to "
             f"{missing[0]!r}: {nearest(missing[0], found)}."
         )
     return {columns[as_text(name)]: name for name in wanted}
 
 
 def is_ignored(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a column is left out."""
+    """Whether a column matches one of the patterns."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
@@ -103,12 +103,12 @@ def _is_counting(names: Sequence[str]) -> bool:
 
 
 def _prefix(names: Sequence[str], numeric: Sequence[str], known: Sequence[set[str]], where: str) -> str | None:
-    """What stands before the name of each known class; else before names that count."""
+    """The common prefix of all known class names, or else of numbers 0 to C − 1 or 1 to C."""
     flat = set().union(*known)
     ends: dict[str, set[str]] = {}
     for name in names:
         for cut in range(1, len(name)):
-            if name[cut:] in flat and not name[cut - 1].isdigit():  # 01 is no 1
+            if name[cut:] in flat and not name[cut - 1].isdigit():  # the 1 of 01 is not class 1
                 ends.setdefault(name[:cut], set()).add(name[cut:])
     found = [prefix for prefix, own in ends.items() if len(own) > 1 and all(own & spelled for spelled in known)]
     if not found:
@@ -118,7 +118,7 @@ def _prefix(names: Sequence[str], numeric: Sequence[str], known: Sequence[set[st
         found = [prefix for prefix, own in counted.items() if _is_counting(own)]
     if len(found) > 1:
         raise ValueError(
-            f"{where} has several sets of columns that may be the classes: {listed(p + '*' for p in found)}. Name one "
+            f"{where} has several sets of columns that may be the scores: {listed(p + '*' for p in found)}. Choose one "
             f"with --classes '{found[0]}*'."
         )
     return found[0] if found else None

@@ -1,19 +1,20 @@
-"""Names of classes as the user lists them."""
+"""Class names given by the user."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from longtail.data.text_file import read_json, read_text
+from longtail.data.text_file import read_text
 from longtail.repair.by_name import ClassIndex
+from longtail.repair.reading.json_file import read_json
 
 
 def class_list(given: Sequence[object] | str | os.PathLike[str]) -> tuple[str, ...]:
-    """Names (C,) from a sequence, a text with commas, or a file: a name a line, or a JSON list.
+    """Class names (C,) from a sequence, a comma-separated text, or a file with one name per line or a JSON list.
 
     Raises:
-        FileNotFoundError: a path that does not exist.
-        ValueError: fewer than two names, an empty one, or the same twice.
+        FileNotFoundError: the file does not exist.
+        ValueError: fewer than two names, an empty or a repeated name.
 
     Example:
         >>> class_list("cat, lynx"), class_list([1, 2])
@@ -26,7 +27,9 @@ def class_list(given: Sequence[object] | str | os.PathLike[str]) -> tuple[str, .
         elif isinstance(given, str) and "," in given:
             names = [name.strip() for name in given.split(",")]
         else:
-            raise FileNotFoundError(f"`class_names` must be names with commas, or a file that exists. Got {given}.")
+            raise FileNotFoundError(
+                f"`class_names` must be names separated by commas, or a file that exists. Got {given}."
+            )
     else:
         names = [name.decode() if isinstance(name, bytes) else name for name in given]
     if len(names) < 2:

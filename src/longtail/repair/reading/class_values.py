@@ -1,4 +1,4 @@
-"""Numbers of classes from files and objects: training counts and priors, by name or, if there are none, by place."""
+"""Values per class (training counts, priors) from files and objects: by name or, without names, by position."""
 
 import os
 from collections import Counter
@@ -12,26 +12,27 @@ from torch import Tensor
 from longtail.data.read import read_data
 from longtail.data.table_columns import FILE_COLUMNS
 from longtail.data.table_file import TABLES, read_table
-from longtail.data.text_file import kind_of, read_json, read_text
+from longtail.data.text_file import kind_of, read_text
 from longtail.repair.by_name import by_label, in_class_order, listed
 from longtail.repair.reading.array_files import read_arrays
+from longtail.repair.reading.json_file import read_json
 from longtail.repair.reading.memory import check_fits
 
 Values = Mapping[Any, Any] | np.ndarray
 
 
 def read_values(what: str, given: Any, notes: list[str]) -> Values:
-    """Numbers by name as a mapping, or by place as an array (C,).
+    """Read one value per class: a mapping from names, or an array (C,) without names.
 
     Args:
-        what: the argument, for messages; "counts" may also be training data.
-        given: a mapping, numbers, or a file of either: JSON, a table of two columns (name, number), numbers as text,
+        what: name of the argument in messages; for "counts", `given` may also be training data.
+        given: a mapping, numbers, or a file: JSON, a table with two columns (name, number), a text file of numbers,
             `.npy`.
-        notes: what was assumed is added here.
+        notes: assumptions are appended here.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: a file of another kind.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file has none of these forms.
 
     Example:
         >>> read_values("counts", [90, 10], [])
@@ -62,15 +63,15 @@ def read_values(what: str, given: Any, notes: list[str]) -> Values:
 
 
 _FORMS = (
-    "a JSON mapping of names to numbers, a CSV of two columns (name, number), or numbers in the order of the classes"
+    "a JSON mapping of names to numbers, a CSV with two columns (name, number), or numbers in the order of the classes"
 )
 
 
 def in_order_of(what: str, given: Values, names: Sequence[str], notes: list[str]) -> np.ndarray:
-    """(C,) numbers in the order of the classes; of bare ones it is said which number went to which class.
+    """(C,) values in the order of the classes; a note tells how values without names were assigned.
 
     Raises:
-        ValueError: another number of values, or names that do not match.
+        ValueError: the number of values or the names do not match the classes.
     """
     if isinstance(given, Mapping):
         return in_class_order(what, given, names)
@@ -78,7 +79,10 @@ def in_order_of(what: str, given: Values, names: Sequence[str], notes: list[str]
         raise ValueError(f"`{what}` must hold one number for each of the {len(names)} classes. Got {given.shape}.")
     pairs = [f"{name!r} {number:g}" for name, number in zip(names, given.tolist(), strict=True)]
     more = f", … ({len(pairs)} classes)" if len(pairs) > 12 else ""
-    notes.append(f"{what} in the order of the classes: {', '.join(pairs[:12])}{more}. A mapping of names is safer.")
+    notes.append(
+        f"{what}: taken in the order of the classes: {', '.join(pairs[:12])}{more}. "
+        "A mapping from class names is safer."
+    )
     return given
 
 
@@ -93,7 +97,7 @@ def _numbers(what: str, given: Any) -> np.ndarray:
 
 
 def _bare(what: str, path: Path) -> Values | None:
-    """Numbers without names, or pairs whose names are numbers."""
+    """Numbers without names, or pairs of a name and a value if the names are numbers, too."""
     if path.suffix.lower() == ".npy":
         check_fits(path)
         return _numbers(what, read_arrays(path)["scores"])
@@ -118,7 +122,7 @@ def _json(what: str, path: Path) -> Values:
 
 
 def _pairs(path: Path) -> dict[str, Any] | None:
-    """A table of two columns, names and numbers, with a header or without."""
+    """A table with two columns, names and numbers, with or without a header."""
     frame = read_table(path, list, [])
     columns = [str(name) for name in frame.columns]
     if len(columns) != 2 or columns[0].lower() in FILE_COLUMNS:
@@ -144,5 +148,5 @@ def _is_number(value: Any) -> bool:
 
 def _of_training_data(path: Path, notes: list[str]) -> dict[str, float]:
     train = read_data(path).train
-    notes.append(f"training counts are those of {path}: {len(train.target):,} samples.")
+    notes.append(f"training counts are taken from {path}: {len(train.target):,} samples.")
     return dict(zip(train.class_names, train.class_counts.tolist(), strict=True))

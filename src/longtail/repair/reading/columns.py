@@ -1,4 +1,4 @@
-"""Columns of a table of predictions: what they hold, and their values with a message that names the row."""
+"""Columns of a table of predictions: their types and values, with errors that name the row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from longtail.data.table_file import EMPTY, pandas
-from longtail.repair.by_name import printable
+from longtail.printable import printable
 from longtail.repair.reading.raw import Rows
 
 LONGEST = 40
@@ -15,18 +15,18 @@ LONGEST = 40
 
 @dataclass(frozen=True)
 class Table:
-    """A pandas table whose columns are called by texts, and where its rows stand."""
+    """A pandas table with string column names, and the origin of its rows."""
 
     frame: Any
     rows: Rows
 
     @property
     def names(self) -> list[str]:
-        """Of the columns."""
+        """Names of the columns."""
         return list(self.frame.columns)
 
     def kind(self, name: str) -> str:
-        """What a column holds: "numbers" (also where some cells are damaged), "text" or "nothing"."""
+        """The type of a column: "numbers" (also if some cells are not), "text" or "nothing"."""
         types = pandas().api.types
         column = self.frame[name]
         if types.is_bool_dtype(column.dtype):
@@ -39,7 +39,7 @@ class Table:
         return "numbers" if np.isfinite(_as_floats(cells)).mean() > 0.5 else "text"
 
     def cells(self, name: str) -> list[Any]:
-        """(N,) values; None for those that are empty."""
+        """(N,) values; None for empty cells."""
         column = self.frame[name].astype(object)
         missing = column.isna().tolist()
         return [
@@ -51,7 +51,7 @@ class Table:
         """(N, len(names)) finite float64.
 
         Raises:
-            ValueError: a cell that is empty, infinite or no number.
+            ValueError: a cell is empty, infinite or not a number.
         """
         types = pandas().api.types
         part = self.frame[list(names)]
@@ -66,22 +66,28 @@ class Table:
         return np.asarray(values)
 
     def texts(self, name: str) -> np.ndarray:
-        """(N,) texts; errors for empty cells."""
+        """(N,) strings.
+
+        Raises:
+            ValueError: an empty cell.
+        """
         cells = self.cells(name)
         if None in cells:
-            raise ValueError(f"{self.rows.at(cells.index(None))}, column {printable(name)}: empty")
+            raise ValueError(
+                f"{self.rows.at(cells.index(None))}, column {printable(name, lines=False)}: the cell is empty"
+            )
         return np.array([str(cell).strip() for cell in cells])
 
     def _bad_cell(self, row: int, name: str, value: float) -> str:
         cell = self.cells(name)[row]
-        where = f"{self.rows.at(row)}, column {printable(name)}"
+        where = f"{self.rows.at(row)}, column {printable(name, lines=False)}"
         if cell is None:
-            return f"{where}: empty"
+            return f"{where}: the cell is empty"
         if np.isinf(value):
             return f"{where}: {value} must be finite. A logarithm of 0? Write a large negative number, such as -100."
         hint = " Write 0.9 for 90%." if str(cell).strip().endswith("%") else ""
         text = str(cell) if len(str(cell)) <= LONGEST else f"{str(cell)[:LONGEST]}…"
-        return f"{where}: {text!r} is no number.{hint}"
+        return f"{where}: {text!r} is not a number.{hint}"
 
 
 def _as_floats(cells: list[Any]) -> np.ndarray:

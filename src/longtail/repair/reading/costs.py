@@ -1,4 +1,4 @@
-"""Costs of decisions from files and objects: by the names of the classes or, if there are none, by place."""
+"""Cost matrices from files and objects: by class names or, without names, by position."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,28 +8,29 @@ from typing import Any
 import numpy as np
 
 from longtail.data.table_file import TABLES, read_table
-from longtail.data.text_file import kind_of, read_json, read_text
+from longtail.data.text_file import kind_of, read_text
 from longtail.repair.by_name import by_label, costs_in_class_order, listed
 from longtail.repair.reading.array_files import read_arrays
+from longtail.repair.reading.json_file import read_json
 from longtail.repair.reading.memory import check_fits
 
 FORMS = (
-    "a CSV with names of classes in the first row and the first column, a JSON mapping of names to mappings, or a "
+    "a CSV with class names in the first row and the first column, a JSON mapping of names to mappings, or a "
     "matrix of numbers in the order of the classes"
 )
 
 
 def read_costs(given: Any, names: Sequence[str], notes: list[str]) -> np.ndarray:
-    """(C, C) costs in the order of the classes: row c, column j is what it costs to take class c for class j.
+    """Read costs (C, C) in the order of the classes: row c, column j is the cost of predicting j for class c.
 
     Args:
         given: a mapping of names to mappings, a matrix, or a file of either.
         names: (C,).
-        notes: which class is where in a bare matrix is added here.
+        notes: a note is appended if a matrix without names is taken in the order of the classes.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: a file of another kind, names that do not match.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file has none of these forms, or the names do not match.
 
     Example:
         >>> read_costs({"a": {"a": 0, "b": 2}, "b": {"b": 0, "a": 1}}, ["b", "a"], [])

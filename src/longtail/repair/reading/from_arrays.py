@@ -1,4 +1,4 @@
-"""Predictions from arrays by name: a file of arrays, a mapping, a pair, the output of a trainer."""
+"""Predictions from named arrays: a file of arrays, a mapping, a pair, the output of a trainer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from longtail.repair.reading.array_files import plain
 from longtail.repair.reading.labels import as_indices
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.raw import RawPredictions, Rows
-from longtail.repair.reading.temporary import temporary_array
+from longtail.repair.reading.temporary_array import temporary_array
 from longtail.repair.reading.usual_names import GROUPS, LABELS, SCORES, WEIGHTS
 
 KINDS = SCORES[:2]
@@ -21,17 +21,17 @@ KINDS = SCORES[:2]
 def of_content(
     content: Mapping[str, Any], rows: Rows | str, reading: Reading, notes: list[str], *, indices: bool = False
 ) -> RawPredictions:
-    """Read arrays that are called `logits`, `probabilities` or `scores`, `target`, `class_names`, ….
+    """Read arrays called `logits`, `probabilities` or `scores`, `target`, `class_names`, ….
 
     Args:
         content: the arrays by name.
-        rows: where the rows stand, or what holds them.
-        reading: how.
-        notes: what was assumed is added here.
-        indices: whether targets are certainly indices, whatever the classes are called.
+        rows: the origin of the rows, or a name for it.
+        reading: options.
+        notes: assumptions are appended here.
+        indices: whether targets are indices even if all class names are integers.
 
     Raises:
-        ValueError: no scores or no labels, arrays of other shapes, labels that are no class.
+        ValueError: scores or labels are missing, shapes do not match, or a label is not a class.
     """
     where = rows.where if isinstance(rows, Rows) else rows
     scores, kind = _scores(content, where, reading.kind)
@@ -57,10 +57,10 @@ def of_content(
 
 
 def in_order(raw: RawPredictions, names: Sequence[str]) -> RawPredictions:
-    """The same with the classes in another order, found by name.
+    """Reorder the classes by name.
 
     Raises:
-        ValueError: other classes.
+        ValueError: the classes differ.
     """
     own = raw.class_names
     assert own is not None
@@ -70,8 +70,8 @@ def in_order(raw: RawPredictions, names: Sequence[str]) -> RawPredictions:
     missing = [name for name in wanted.places if name not in index.places]
     extra = [name for name in index.places if name not in wanted.places]
     if missing or extra:
-        known = f"It lacks {listed(missing)}; nearest: {nearest(missing[0], own)}." if missing else ""
-        more = f" It has {listed(extra)} besides." if extra else ""
+        known = f"It lacks {listed(missing)}; most similar: {nearest(missing[0], own)}." if missing else ""
+        more = f" It also has {listed(extra)}." if extra else ""
         raise ValueError(f"{raw.rows.where} must hold the classes {listed(names)}, in any order. {known}{more}")
     order = np.array([index.places[name] for name in wanted.places])
     place = np.argsort(order)
@@ -88,7 +88,7 @@ def in_order(raw: RawPredictions, names: Sequence[str]) -> RawPredictions:
 
 
 def _scores(content: Mapping[str, Any], where: str, kind: str) -> tuple[Any, str | None]:
-    """The scores, and what they are where their name tells."""
+    """The scores, and their kind if the name of the array tells it."""
     named = [name for name in KINDS if name in content]
     if len(named) == 2:
         return content[kind], kind
@@ -98,7 +98,7 @@ def _scores(content: Mapping[str, Any], where: str, kind: str) -> tuple[Any, str
     if not named:
         raise ValueError(f"{where} must hold {' or '.join(KINDS)}. It holds {', '.join(content) or 'nothing'}.")
     if named[0] != kind and kind == "probabilities":
-        raise ValueError(f"{where} must hold probabilities, as was said. It holds {named[0]}.")
+        raise ValueError(f"{where} must hold probabilities, as `kind` (--kind) says. It holds {named[0]}.")
     return content[named[0]], named[0]
 
 
@@ -107,7 +107,7 @@ def _numeric(scores: Any, where: str) -> np.ndarray:
     if np.ma.is_masked(values):
         raise ValueError(f"{where} must have no masked scores. Leave their samples out.")
     if values.dtype.kind not in "fiu" or values.ndim not in (1, 2) or not values.size:
-        flat = " One row a token? Flatten to (tokens, C), and leave out the ignored ones." if values.ndim == 3 else ""
+        flat = " One row per token? Flatten to (tokens, C), and drop ignored tokens." if values.ndim == 3 else ""
         raise ValueError(
             f"{where} must hold numbers of the shape (N, C), or (N,) for two classes. Got {values.shape} "
             f"{values.dtype}.{flat}"
@@ -120,7 +120,7 @@ def _numeric(scores: Any, where: str) -> np.ndarray:
 
 
 def _precise(mapped: np.ndarray) -> np.ndarray:
-    """Half precision or integers of a mapped file, written to another one in passes."""
+    """Convert a memory-mapped array of half precision or integers, in blocks, to a temporary file."""
     whole = temporary_array((mapped.shape[0], mapped.shape[1]), np.promote_types(mapped.dtype, np.float32))
     for block in row_blocks(*mapped.shape):
         whole[block] = mapped[block]
@@ -128,7 +128,7 @@ def _precise(mapped: np.ndarray) -> np.ndarray:
 
 
 def two_columns(values: np.ndarray, kind: str) -> np.ndarray:
-    """One score a sample is that of the second of two classes: a margin, or its probability."""
+    """Scores (N, C); one score per sample is the margin or the probability of the second of two classes."""
     if values.ndim == 2 and values.shape[1] > 1:
         return values
     second = np.asarray(values).ravel()
@@ -144,12 +144,12 @@ def _labels(content: Mapping[str, Any], where: str, reading: Reading) -> Any:
     if reading.labels is not None:
         found = [name for name in LABELS if name in content]
         if found:
-            raise ValueError(f"`labels` must be left out: {where} holds labels itself, as {found[0]}.")
+            raise ValueError(f"`labels` must not be given: {where} already has labels, called {found[0]}.")
         return reading.labels
     labels = _by_name(content, reading.label, LABELS, "label", where)
     if labels is None:
         raise ValueError(
-            f"{where} must hold labels, as {' or '.join(LABELS[:4])}, or `labels` (--labels) must give them. It holds "
+            f"{where} must hold labels, called {' or '.join(LABELS[:4])}, or pass `labels` (--labels). It holds "
             f"{', '.join(content)}."
         )
     return labels
@@ -163,14 +163,14 @@ def _by_name(content: Mapping[str, Any], name: str | None, usual: Sequence[str],
     found = [own for own in usual if content.get(own) is not None]
     if len(found) > 1:
         raise ValueError(
-            f"{where} has several arrays for --{option}: {listed(found)}. Name one: --{option} {found[0]}."
+            f"{where} has several arrays for --{option}: {listed(found)}. Choose one: --{option} {found[0]}."
         )
     return content[found[0]] if found else None
 
 
 def _wrong_number(names: Sequence[str], columns: int, where: str) -> str:
     pairs = len(names) * (len(names) - 1) // 2
-    advice = " One column a pair of classes? Use decision_function_shape='ovr'." if columns == pairs else ""
+    advice = " One column per pair of classes? Use decision_function_shape='ovr'." if columns == pairs else ""
     return f"`class_names` must hold one name for each of the {columns} columns of {where}. Got {len(names)}.{advice}"
 
 
@@ -200,7 +200,7 @@ def _vector(name: str, values: Any, where: str, length: int) -> np.ndarray | Non
         if array.dtype.kind not in "iuf":
             raise TypeError
     except (TypeError, ValueError):
-        raise ValueError(f"{where} must hold numbers as {name}. It does not.") from None
+        raise ValueError(f"{where} must hold numbers as {name}. Got other values.") from None
     array = array.ravel() if array.ndim == 2 and 1 in array.shape else array
     if array.shape != (length,):
         raise ValueError(f"{where} must hold {length} numbers as {name}. Got the shape {array.shape}.")
@@ -214,7 +214,7 @@ def _groups(groups: Any, rows: Rows) -> np.ndarray | None:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.shape != (len(rows),):
-        raise ValueError(f"{rows.where} must hold one group a sample, ({len(rows)},). Got {values.shape}.")
+        raise ValueError(f"{rows.where} must hold one group per sample, ({len(rows)},). Got {values.shape}.")
     texts = [as_text(group) for group in values.tolist()]
     if None in texts:
         raise ValueError(f"{rows.at(texts.index(None))}: the group is empty")

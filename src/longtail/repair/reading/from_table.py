@@ -1,4 +1,4 @@
-"""Predictions from tables: roles of columns, then their values."""
+"""Predictions from tables."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from longtail.repair.reading.usual_names import GROUPS, LABELS, SCORES, WEIGHTS
 
 
 def kept_as_text(reading: Reading) -> Choose:
-    """A function that chooses, from the names of all columns, those that are read as they are written."""
+    """A function that returns, from the names of all columns, those to be read as text."""
     usual = {*GROUPS, *(LABELS if reading.labels is None else ())}
     return lambda names: [
         name for name in names if name.strip() in (reading.label, reading.group) or name.strip().lower() in usual
@@ -25,16 +25,16 @@ def kept_as_text(reading: Reading) -> Choose:
 
 
 def of_tables(frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[str]) -> RawPredictions:
-    """Read pandas tables of the same columns as one.
+    """Read pandas tables with the same columns, concatenated.
 
     Args:
-        frames: the name of each table, for messages, and the table.
-        reading: how.
-        notes: what was assumed is added here.
+        frames: for each table its name in messages, and the table.
+        reading: options.
+        notes: assumptions are appended here.
 
     Raises:
-        ValueError: tables of other columns, columns without a role, cells that are empty or no number, labels that are
-            no class.
+        ValueError: columns that differ or have no role, a cell that is empty or not a number, a label that is not a
+            class.
     """
     table = _joined(frames)
     nested = next((name for name in table.names if name in SCORES and _holds_lists(table, name)), None)
@@ -48,7 +48,7 @@ def of_tables(frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[s
     labels = np.asarray(reading.labels, dtype=object).ravel().tolist() if roles.label is None else None
     if labels is not None and len(labels) != len(table.rows):
         raise ValueError(
-            f"`labels` must hold one label a row of {table.rows.where}, {len(table.rows)}. Got {len(labels)}."
+            f"`labels` must hold one label per row of {table.rows.where}, {len(table.rows)}. Got {len(labels)}."
         )
     target = match_labels(table.cells(str(roles.label)) if labels is None else labels, names, table.rows, notes)
     weight = None if roles.weight is None else table.numbers([roles.weight])[:, 0]
@@ -67,7 +67,7 @@ def _joined(frames: Sequence[tuple[str, Any]]) -> Table:
         other = set(frame.columns).symmetric_difference(columns)
         if other:
             raise ValueError(
-                f"{where} must have the columns of {first}. They differ in {', '.join(sorted(other)[:12])}."
+                f"{where} must have the same columns as {first}. They differ in {', '.join(sorted(other)[:12])}."
             )
     rows = Rows(tuple((where, len(frame)) for where, frame in named))
     parts = [frame[columns] for _, frame in named]
@@ -79,7 +79,7 @@ def _holds_lists(table: Table, name: str) -> bool:
 
 
 def _of_lists(table: Table, nested: str, reading: Reading, notes: list[str]) -> RawPredictions:
-    """A column whose cells are the scores of all classes, as an array of that name."""
+    """Read a column of lists with the scores of all classes."""
     try:
         scores = np.stack([np.asarray(cell, dtype=np.float64) for cell in table.frame[nested].tolist()])
     except (TypeError, ValueError):

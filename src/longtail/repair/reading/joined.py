@@ -1,4 +1,4 @@
-"""Predictions of several files as one; mapped ones are joined in a temporary file, never in memory."""
+"""Concatenation of predictions; memory-mapped ones are concatenated in a temporary file."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,15 +7,15 @@ import numpy as np
 
 from longtail.posthoc.blocks import row_blocks
 from longtail.repair.reading.raw import RawPredictions, Rows
-from longtail.repair.reading.temporary import temporary_array
+from longtail.repair.reading.temporary_array import temporary_array
 
 
 def joined(parts: Sequence[RawPredictions]) -> RawPredictions:
-    """One after the other.
+    """Concatenate predictions.
 
     Raises:
-        ValueError: files that differ in the number or names of classes, in the kind of scores, or in what they hold
-            besides.
+        ValueError: they differ in the number or names of classes, in the kind of scores, in class counts, or in
+            whether they have groups and sample weights.
     """
     first = parts[0]
     if len(parts) == 1:

@@ -1,4 +1,4 @@
-"""Whether scores are the logits or probabilities that they are said to be; what else they probably are."""
+"""Checks that scores are logits or probabilities, with hints at what they probably are instead."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 from longtail.arguments import from_numpy
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
-from longtail.repair.by_name import printable
+from longtail.printable import printable
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
 from longtail.repair.reading.raw import Rows
-from longtail.repair.reading.temporary import temporary_array
+from longtail.repair.reading.temporary_array import temporary_array
 
-ENOUGH_ROWS = 8  # so that a regular sum is no chance
+ENOUGH_ROWS = 8  # with fewer rows, equal sums may be a coincidence
 PERCENT = 100
 MOST_MODELS = 1000
 NEAR = 0.02
@@ -21,7 +21,7 @@ NEAR = 0.02
 
 @dataclass(frozen=True)
 class Shape:
-    """What one pass over scores tells: sums of rows (N,), the smallest and largest number, what rows look like."""
+    """Statistics from one pass over scores: sums of rows (N,), minimum, maximum, and what the rows look like."""
 
     sums: np.ndarray
     least: float
@@ -33,25 +33,25 @@ class Shape:
 def as_checked_logits(
     scores: np.ndarray, kind: str, rows: Rows, names: Sequence[str] | None, notes: list[str]
 ) -> tuple[np.ndarray, float]:
-    """Logits, of probabilities their logarithms, and what took the place of probabilities of 0.
+    """Logits, or the logarithms of probabilities, and the value that replaces probabilities of 0.
 
-    Probabilities that sum to 1 only after rounding are divided by their sums.
+    Rounded probabilities are divided by their sums.
 
     Args:
         scores: (N, C) float32 or float64.
         kind: "logits" or "probabilities".
-        rows: where they stand.
+        rows: the origin of the rows.
         names: (C,) or None.
-        notes: what was changed is added here.
+        notes: changes are appended here.
 
     Raises:
-        ValueError: a number that is not finite; scores of another kind, with what they probably are.
+        ValueError: a value is not finite, or the scores are of another kind; the message says what they probably are.
     """
     shape = _shape_of(scores, rows, names)
     if kind == "logits":
         _refuse_no_logits(shape, rows)
         if shape.are_logarithms:
-            notes.append(f"{rows.where}: the logits are logarithms of probabilities, which is as good.")
+            notes.append(f"{rows.where}: the logits are logarithms of probabilities, which are valid logits.")
         elif shape.least >= 0 and shape.most <= 1:
             notes.append(
                 f"{rows.where}: all logits lie in [0, 1]. If they are one-vs-rest sigmoids p, save log(p / (1 - p))."
@@ -63,7 +63,7 @@ def as_checked_logits(
     if np.abs(shape.sums - 1).max() >= EXACT:
         sums = shape.sums
         notes.append(
-            f"{rows.where}: probabilities sum to 1 only after rounding ({sums.min():.4g} to {sums.max():.4g}): they "
+            f"{rows.where}: probabilities sum to 1 only after rounding ({sums.min():.4g} to {sums.max():.4g}); they "
             "were divided by their sums."
         )
     return _logarithms(scores, sums)
@@ -86,7 +86,7 @@ def _check_finite(part: np.ndarray, start: int, rows: Rows, names: Sequence[str]
     finite = np.isfinite(part)
     if not finite.all():
         row, column = (int(place) for place in np.argwhere(~finite)[0])
-        called = f"column {column}" if names is None else f"class {printable(names[column])}"
+        called = f"column {column}" if names is None else f"class {printable(names[column], lines=False)}"
         log = " A logarithm of 0? Clip it first." if part[row, column] == -np.inf else ""
         raise ValueError(f"{rows.at(start + row)}, {called}: {part[row, column]} must be finite.{log}")
 
@@ -94,15 +94,16 @@ def _check_finite(part: np.ndarray, start: int, rows: Rows, names: Sequence[str]
 def _refuse_no_logits(shape: Shape, rows: Rows) -> None:
     if shape.are_probabilities:
         raise ValueError(
-            f"{rows.where} must hold logits, but its rows sum to 1: say --kind probabilities if that is so."
+            f"{rows.where} must hold logits, but its rows sum to 1. If they are probabilities, pass --kind "
+            "probabilities."
         )
     total = _regular(shape.sums, shape.least)
     if total is not None and len(shape.sums) >= ENOUGH_ROWS:
-        raise ValueError(f"{rows.where} must hold logits, but {of_regular_sum(total)} Then say --kind probabilities.")
+        raise ValueError(f"{rows.where} must hold logits, but {of_regular_sum(total)} Then pass --kind probabilities.")
 
 
 def regular_sum(scores: np.ndarray) -> int | None:
-    """The k of scores where no number is negative and each of at least 8 rows sums to k, a whole number but 1.
+    """The integer k > 1 that all rows sum to, if there are at least 8 rows and no negative value; else None.
 
     Example:
         >>> regular_sum(np.tile([60.0, 40.0], (8, 1)))
@@ -118,33 +119,33 @@ def _regular(sums: np.ndarray, least: float) -> int | None:
 
 
 def of_regular_sum(total: int) -> str:
-    """What rows that sum to a number probably are."""
+    """A hint at what rows with this sum probably are."""
     if total == PERCENT:
         return "its rows sum to 100. Probabilities in percent? Divide by 100."
     return f"its rows sum to {total}. Sums of the probabilities of {total} models? Divide by {total}."
 
 
 def _no_probabilities(shape: Shape, rows: Rows) -> str:
-    rule = f"{rows.where} must hold probabilities, at least 0 and of sum 1"
+    rule = f"{rows.where} must hold probabilities, which are at least 0 and sum to 1"
     if shape.are_logarithms:
-        return f"{rule}, but holds their logarithms. Those are logits: say --kind logits."
+        return f"{rule}, but holds their logarithms. These are valid logits: pass --kind logits."
     total = _regular(shape.sums, shape.least)
     if total is not None:
         return f"{rule}, but {of_regular_sum(total)}"
     row = int(np.argmax(np.abs(shape.sums - 1)))
-    found = f"{rule}. {rows.at(row)} has the sum {shape.sums[row]:.4g}"
+    found = f"{rule}. {rows.at(row)} sums to {shape.sums[row]:.4g}"
     if shape.least < 0:
-        return f"{rule}. The smallest number is {shape.least:.4g}. Are they logits? Then say --kind logits."
+        return f"{rule}. The smallest number is {shape.least:.4g}. Are they logits? Then pass --kind logits."
     if shape.most <= 1:
         return (
-            f"{found}. One-vs-rest sigmoids p? Save log(p / (1 - p)) and say --kind logits. Rounded too much? "
+            f"{found}. One-vs-rest sigmoids p? Save log(p / (1 - p)) and pass --kind logits. Rounded too much? "
             "Save more decimals."
         )
-    return f"{found}. Are they logits? Then say --kind logits."
+    return f"{found}. Are they logits? Then pass --kind logits."
 
 
 def _logarithms(probability: np.ndarray, sums: np.ndarray | None) -> tuple[np.ndarray, float]:
-    """In memory; of a mapped file in another one, which goes with the process."""
+    """Logarithms, in memory, or in a temporary file if the probabilities are memory-mapped."""
 
     def rows(block: slice) -> np.ndarray:
         part = np.asarray(probability[block])

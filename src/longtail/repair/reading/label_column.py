@@ -1,4 +1,4 @@
-"""The column of the labels, and the names of classes that it tells."""
+"""Finding the label column, and the class names known from it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,13 +12,13 @@ from longtail.repair.reading.usual_names import LABELS
 
 
 def find_label(names: Sequence[str], table: Table, reading: Reading) -> str | None:
-    """The column of the labels: the one that is named, or the one of a usual name; None where labels come apart.
+    """The label column: the one given, or the one with a usual name; None if labels are in a separate file.
 
-    A column of a usual name is a class, and not the label, where the values of another one are names of classes and
-    it is among them.
+    If several columns have usual names, the label is the one whose values include the names of all others, which are
+    then classes.
 
     Raises:
-        ValueError: no such column, or several.
+        ValueError: there is no such column, or several.
     """
     if reading.labels is not None:
         return None
@@ -28,8 +28,8 @@ def find_label(names: Sequence[str], table: Table, reading: Reading) -> str | No
     found = [name for name in names if name.lower() in LABELS and name not in taken]
     if not found:
         raise ValueError(
-            f"{table.rows.where} must have a column of labels, called {', '.join(LABELS[:5])}, or --label must name "
-            f"it. Its columns: {listed(table.names)}."
+            f"{table.rows.where} must have a column of labels, called {', '.join(LABELS[:5])}; else name it "
+            f"with --label. Its columns: {listed(table.names)}."
         )
     alone = [
         name for name in found if set(found) - {name} <= _spelled(table.cells(name)) | _spelled(reading.count_names)
@@ -37,14 +37,14 @@ def find_label(names: Sequence[str], table: Table, reading: Reading) -> str | No
     if len(found) > 1 and len(alone) != 1:
         raise ValueError(
             f"{table.rows.where} has several columns that may be the label: {listed(found)}. Name it with "
-            f"--label {found[0]}, and leave the other out with --ignore {found[1]} or, where it is a class, name all "
-            "classes with --class-names."
+            f"--label {found[0]}, and ignore the other one with --ignore {found[1]} or, if it is a class, list "
+            "all classes with --class-names."
         )
     return alone[0] if alone else found[0]
 
 
 def known_classes(label: str | None, table: Table, reading: Reading) -> list[set[str]]:
-    """The spellings of each class that labels or training counts name."""
+    """The spellings of each class in the labels or training counts."""
     cells = np.asarray([] if reading.labels is None else reading.labels, dtype=object).ravel().tolist()
     if label is not None:
         cells = table.cells(label)

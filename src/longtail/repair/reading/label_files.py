@@ -1,12 +1,13 @@
-"""Labels that lie apart from the scores: a file of their own, or an array."""
+"""Labels from a separate file."""
 
 from pathlib import Path
 
 import numpy as np
 
 from longtail.data.table_file import DELIMITED, TABLES, read_table
-from longtail.data.text_file import kind_of, read_json, read_text
+from longtail.data.text_file import kind_of, read_text
 from longtail.repair.reading.array_files import plain, read_arrays
+from longtail.repair.reading.json_file import read_json
 from longtail.repair.reading.memory import check_fits
 from longtail.repair.reading.usual_names import LABELS
 
@@ -14,16 +15,16 @@ TEXT = (".txt", ".lst", ".list")
 
 
 def read_labels(path: Path, column: str | None, notes: list[str]) -> np.ndarray:
-    """Labels (N,) from a file: `.npy`, `.npz` or `.pt`, one a line, JSON, or a column of a table.
+    """Read labels (N,): `.npy`, `.npz` or `.pt`, one label per line, JSON, or a column of a table.
 
     Args:
-        path: of the file.
-        column: the column, or the array, of the labels; by default by its usual name.
-        notes: what was assumed is added here.
+        path: path of the file.
+        column: name of the label column or array; by default one of the usual names.
+        notes: assumptions are appended here.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: no labels found.
+        FileNotFoundError: the file does not exist.
+        ValueError: no labels were found.
     """
     if not path.is_file():
         raise FileNotFoundError(f"`labels` must be a file that exists. Got {path}.")
@@ -50,7 +51,7 @@ def _one_of(names: list[str], column: str | None, path: Path) -> str:
     if len(found) == 1 or (len(names) == 1 and column is None):
         return (found or names)[0]
     raise ValueError(
-        f"`labels` must have one column of labels; --label names it. Got {path} with {', '.join(names[:20])}."
+        f"`labels` must have one column of labels. Got {path} with {', '.join(names[:20])}. Name it with --label."
     )
 
 
@@ -65,7 +66,7 @@ def _lines(path: Path, column: str | None) -> np.ndarray:
     if lines and (lines[0].lower() in LABELS or lines[0] == column):
         del lines[0]
     if not lines:
-        raise ValueError(f"`labels` must hold one label a line. Got {path}, which is empty.")
+        raise ValueError(f"`labels` must hold one label per line. Got {path}, which is empty.")
     return np.array(lines, dtype=object)
 
 

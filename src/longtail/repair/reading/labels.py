@@ -1,4 +1,4 @@
-"""Labels as class indices: names are matched with names, and integers in arrays are indices as in PyTorch."""
+"""Labels as class indices: names are matched to class names; integers in arrays are indices, as in PyTorch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,21 +6,22 @@ from typing import Any
 import numpy as np
 
 from longtail.data.class_names import INTEGER, as_text
-from longtail.repair.by_name import BOOLEANS, ClassIndex, listed, nearest, printable
+from longtail.printable import printable
+from longtail.repair.by_name import BOOLEANS, ClassIndex, listed, nearest
 from longtail.repair.reading.raw import Rows
 
 
 def match_labels(labels: Sequence[Any], names: Sequence[str], rows: Rows, notes: list[str]) -> np.ndarray:
-    """Indices (N,) of labels in the names of the classes.
+    """Class indices (N,) of labels that are class names.
 
     Args:
-        labels: (N,) texts or numbers.
+        labels: (N,) strings or numbers.
         names: (C,).
-        rows: where each label stands, for messages.
-        notes: what was changed is added here.
+        rows: the origin of the rows, for messages.
+        notes: changes are appended here.
 
     Raises:
-        ValueError: a label that is missing or that is no name of a class.
+        ValueError: a label is missing or is not a class name.
     """
     index = ClassIndex(names)
     texts = [as_text(label) for label in labels]
@@ -34,11 +35,11 @@ def match_labels(labels: Sequence[Any], names: Sequence[str], rows: Rows, notes:
 
 def _unknown(text: str | None, names: Sequence[str], where: str) -> str:
     if text is None:
-        return f"{where}: the label is empty. Leave out samples without a label."
+        return f"{where}: the label is empty. Drop samples without a label."
     return (
-        f"{where}: the label {text!r} is none of the {len(names)} classes {listed(names)}. Nearest: "
-        f"{nearest(text, names)}. Labels are matched with names, never with places: write the name of the class, or "
-        "give the names that labels use (--class-names)."
+        f"{where}: the label {text!r} is not one of the {len(names)} classes {listed(names)}. Most similar: "
+        f"{nearest(text, names)}. Labels are matched by name, never by position: use the class names as labels, or "
+        "pass the class names that the labels use (--class-names)."
     )
 
 
@@ -46,24 +47,24 @@ def _note_changes(texts: list[str], index: ClassIndex, rows: Rows, notes: list[s
     changed = next((text for text in texts if text not in index.places), None)
     if changed is not None:
         as_class = BOOLEANS.get(changed, changed.partition(".")[0])
-        notes.append(f"{rows.where}: labels such as {printable(changed)} are read as class {as_class}.")
+        notes.append(f"{rows.where}: labels such as {printable(changed, lines=False)} are read as class {as_class}.")
 
 
 def as_indices(target: Any, names: Sequence[str] | None, num_classes: int, rows: Rows, notes: list[str]) -> np.ndarray:
-    """Indices (N,) of the targets of arrays.
+    """Class indices (N,) of targets in arrays.
 
-    Integers are indices, unless all class names are integers: then they are names. Texts and booleans are names.
+    Integers are indices, unless all class names are integers: then they are names. Strings and booleans are names.
 
     Args:
         target: (N,) or (N, 1).
         names: (C,) or None.
         num_classes: C.
-        rows: where each row stands.
-        notes: what was assumed is added here.
+        rows: the origin of the rows.
+        notes: assumptions are appended here.
 
     Raises:
-        ValueError: another shape or number of labels, one-hot labels, missing or fractional ones, indices out of range,
-            texts without the names of the classes.
+        ValueError: a wrong shape or number of labels, one-hot, missing or fractional labels, indices out of range, or
+            strings without class names.
     """
     labels = _column(np.asarray(target), num_classes, rows)
     if labels.dtype.kind == "O" and all(isinstance(label, (int, float)) for label in labels.tolist()):
@@ -74,7 +75,7 @@ def as_indices(target: Any, names: Sequence[str] | None, num_classes: int, rows:
         if names is None or not all(INTEGER.fullmatch(name) for name in names):
             return _within(labels, num_classes, rows)
         if tuple(names) != tuple(map(str, range(num_classes))):
-            notes.append(f"{rows.where}: labels are matched with the class names {listed(names)}, which are integers.")
+            notes.append(f"{rows.where}: labels are matched to the class names {listed(names)}, which are integers.")
         return match_labels(labels.tolist(), names, rows, notes)
     if labels.dtype.kind not in "bOUSTV":
         raise ValueError(f"{rows.where} must hold class indices or names as labels. Got {labels.dtype}.")
@@ -82,8 +83,8 @@ def as_indices(target: Any, names: Sequence[str] | None, num_classes: int, rows:
     texts = labels.tolist()
     if names is None and labels.dtype.kind != "b" and ClassIndex(known).find(as_text(texts[0]) or "") is None:
         raise ValueError(
-            f"{rows.at(0)}: the label is {texts[0]!r}, but the scores have no names of classes. Give them in the order "
-            "of the scores (--class-names, in Python `class_names`, such as `model.classes_`)."
+            f"{rows.at(0)}: the label is {texts[0]!r}, but the scores have no class names. Pass them in the order of "
+            "the scores (--class-names, in Python `class_names`, such as `model.classes_`)."
         )
     return match_labels(texts, known, rows, notes)
 
@@ -93,13 +94,13 @@ def _column(labels: np.ndarray, num_classes: int, rows: Rows) -> np.ndarray:
         labels = labels[:, 0]
     if labels.ndim == 2 and labels.shape[1] == num_classes:
         raise ValueError(
-            f"{rows.where} must hold one label a sample, (N,). Got the shape {labels.shape}. One-hot? Take the argmax."
+            f"{rows.where} must hold one label per sample, (N,). Got {labels.shape}. One-hot? Pass the argmax."
         )
     if labels.ndim != 1:
-        raise ValueError(f"{rows.where} must hold one label a sample, (N,). Got labels of the shape {labels.shape}.")
+        raise ValueError(f"{rows.where} must hold one label per sample, (N,). Got labels of the shape {labels.shape}.")
     if len(labels) != len(rows):
         raise ValueError(
-            f"{rows.where} must hold one label a sample. Got {len(rows):,} rows of scores and {len(labels):,} labels."
+            f"{rows.where} must hold one label per sample. Got {len(rows):,} rows of scores and {len(labels):,} labels."
         )
     return labels
 
@@ -116,9 +117,9 @@ def _within(labels: np.ndarray, num_classes: int, rows: Rows) -> np.ndarray:
     outside = (labels < 0) | (labels >= num_classes)
     if outside.any():
         row = int(np.flatnonzero(outside)[0])
-        ignored = " Leave out samples that are to be ignored." if labels[row] == -100 else ""
+        ignored = " Drop samples to be ignored." if labels[row] == -100 else ""
         raise ValueError(
-            f"{rows.at(row)}: the label {labels[row]} is no index of the {num_classes} classes, 0 to "
-            f"{num_classes - 1}.{ignored}"
+            f"{rows.at(row)}: the label {labels[row]} is not an index of the {num_classes} classes, 0 "
+            f"to {num_classes - 1}.{ignored}"
         )
     return labels.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Files that do not fit into memory are refused before they are read."""
+"""A check that a file fits into memory, before it is read."""
 
 import importlib
 import zipfile
@@ -8,14 +8,14 @@ from longtail.data.table_file import DELIMITED, JSON_LINES, PARQUET
 from longtail.data.text_file import COMPRESSED, MEMORY_OF_TEXT, kind_of
 from longtail.free_memory import free_memory
 
-# Measured: bytes of memory at the peak of reading a byte of the file.
+# Measured peak memory in bytes per byte of the file.
 JSON_TIMES = 16
 TIMES = 3
-PACKED_TIMES = 3  # how much smaller a compressed table is, at least
+PACKED_TIMES = 3  # smallest compression ratio of a table
 
 
 def check_fits(path: Path) -> None:
-    """Raise where reading a file whole would take more than the memory that is free.
+    """Raise if reading a file would take more memory than is available.
 
     Raises:
         ValueError: the file is too large.
@@ -23,20 +23,20 @@ def check_fits(path: Path) -> None:
     needed, free = memory_needed(path), free_memory()
     if needed > free:
         raise ValueError(
-            f"{path} has {_size(path.stat().st_size)}: reading it takes about {_size(needed)} of memory, and "
-            f"{_size(free)} are free. Save the scores as .npy (np.save) and the labels in another file (--labels): "
-            "such a file is read in passes and never held as a whole."
+            f"{path} must fit into memory. Its {_size(path.stat().st_size)} take about {_size(needed)} of memory, and "
+            f"{_size(free)} are available. Save the scores as .npy (np.save), which is memory-mapped, and the labels "
+            "in another file (--labels)."
         )
 
 
 def memory_needed(path: Path) -> int:
-    """About how many bytes of memory reading a file takes; of a compressed table at least."""
+    """Approximate memory in bytes to read a file; for a compressed table a lower bound."""
     if path.suffix.lower() == ".npz":
         try:
             with zipfile.ZipFile(path) as archive:
                 return TIMES * sum(member.file_size for member in archive.infolist())
         except (OSError, zipfile.BadZipFile):
-            return 0  # damaged, which its reader says
+            return 0  # damaged: the reader raises
     size, kind = path.stat().st_size, kind_of(path)
     if kind in PARQUET:
         return TIMES * max(size, _unpacked_parquet(path))

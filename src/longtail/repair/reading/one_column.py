@@ -1,4 +1,4 @@
-"""One column of scores for two classes: that of the second one."""
+"""Tables of two classes with one column of scores, those of the second class."""
 
 from collections.abc import Sequence
 
@@ -15,18 +15,18 @@ def of_two_classes(
     where: str,
     notes: list[str],
 ) -> tuple[str, tuple[str, str]] | None:
-    """The column of the scores of the second class, and both classes; None where there is no such thing.
+    """The column with the scores of the second class, and both class names; None if there is no such column.
 
     Args:
-        numeric: columns of numbers that have no usual name of another role.
-        columns: all columns that may be classes.
-        every: all columns of the table: where both classes have one, none of them stands for both.
-        wanted: the classes in their order, where they are given: the only column of numbers, or the one that is called
-            like the second class, is meant.
-        known: the spellings of each class that labels or counts name: where these are two classes and a column is
-            called like one of them, its scores are meant.
-        where: the table, for messages.
-        notes: how it was read is added here.
+        numeric: numeric columns without the usual name of another role.
+        columns: all columns that may hold scores.
+        every: all columns of the table. If both classes have one, neither column stands for both classes.
+        wanted: the class names in order, if given. The column is then the one named like the second class, or else
+            the only numeric column.
+        known: the spellings of each class in labels or counts. If there are two classes and a column is named like
+            one of them, it holds the scores of that class.
+        where: name of the table in messages.
+        notes: a note on how the column is read is appended here.
 
     Example:
         >>> of_two_classes(["score"], ["score"], ["score", "label"], ("no", "yes"), [{"no"}, {"yes"}], "the table", [])

@@ -1,4 +1,4 @@
-"""How predictions are to be read: what the user said of names and columns."""
+"""Options for reading predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reading:
-    """The options of `read_predictions` that say what is what.
+    """The options of `read_predictions` for scores, classes and columns.
 
     Attributes:
         kind: "logits" or "probabilities".
-        class_names: (C,) in the order that is wanted, or None.
-        classes: pattern of the columns of classes with one `*`, or None.
-        ignore: columns, or patterns of columns, that are left out.
+        class_names: (C,) in the wanted order, or None.
+        classes: pattern of the score columns with one `*`, or None.
+        ignore: columns, or patterns of columns, to ignore.
         label: column or array of the labels.
         weight: column or array of the sample weights.
         group: column or array of the groups.
         id: column of identifiers.
-        count_names: names that come with the training counts.
-        labels: (N,) labels that were given apart from the scores, or None.
+        count_names: class names in the training counts.
+        labels: (N,) labels from a separate source, or None.
     """
 
     kind: str = "logits"

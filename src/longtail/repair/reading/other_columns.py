@@ -1,10 +1,11 @@
-"""Columns that are no class: sample weights, groups and identifiers by their usual names, and the rest."""
+"""Columns without scores: sample weights, groups and identifiers by their usual names, and unused columns."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from longtail.repair.by_name import listed, printable
+from longtail.printable import printable
+from longtail.repair.by_name import listed
 from longtail.repair.reading.columns import Table
 from longtail.repair.reading.usual_names import GROUPS, IDS, UNNAMED, WEIGHTS
 
@@ -13,10 +14,10 @@ SHOWN = 12
 
 
 def find_weight(names: Sequence[str], classes: Sequence[str], table: Table, notes: list[str]) -> str | None:
-    """The column that is called like sample weights.
+    """The column with a usual name for sample weights.
 
     Raises:
-        ValueError: its values may as well be the scores of a class: most of them differ, or some are not above 0.
+        ValueError: its values could also be scores: most of them differ, or some are not positive.
     """
     name = _usual(names, WEIGHTS, "weight", table)
     if name is None:
@@ -31,10 +32,10 @@ def find_weight(names: Sequence[str], classes: Sequence[str], table: Table, note
 
 
 def find_group(names: Sequence[str], classes: Sequence[str], table: Table, notes: list[str]) -> str | None:
-    """The column that is called like groups.
+    """The column with a usual name for groups.
 
     Raises:
-        ValueError: its values are fractions, so that they may as well be the scores of a class.
+        ValueError: its values are fractions, so that they could also be scores.
     """
     name = _usual(names, GROUPS, "group", table)
     if name is None:
@@ -48,14 +49,14 @@ def find_group(names: Sequence[str], classes: Sequence[str], table: Table, notes
 def leave_out(
     names: Sequence[str], classes: Sequence[str], table: Table, notes: list[str], *, classes_are_named: bool
 ) -> None:
-    """Say which columns are not used.
+    """Note which columns are not used.
 
     Raises:
-        ValueError: a column of numbers that may be a class, where the classes were not named.
+        ValueError: a numeric column could hold scores, and the classes were not given.
     """
     unused = [name for name in names if not (UNNAMED.fullmatch(name) and table.kind(name) == "nothing")]
     identifiers = [name for name in unused if _is_identifier(name, table)]
-    notes += [f"{table.rows.where}: the column {name!r} numbers the rows, and is left out." for name in identifiers]
+    notes += [f"{table.rows.where}: the column {name!r} numbers the rows and is not used." for name in identifiers]
     unused = [name for name in unused if name not in identifiers]
     numbers = [name for name in unused if table.kind(name) == "numbers"]
     if numbers and not classes_are_named:
@@ -67,17 +68,17 @@ def leave_out(
 def _which_are_these(numbers: Sequence[str], classes: Sequence[str], table: Table) -> str:
     several = len(numbers) > 1
     all_classes = [*classes, *numbers]
-    named = "FILE, with a name a line" if len(all_classes) > SHOWN else ",".join(map(printable, all_classes))
+    named = "FILE, with one name per line" if len(all_classes) > SHOWN else _separated(all_classes)
     prefix = _prefix(all_classes)
     if len(all_classes) == 1:
-        named = "no,yes, which reads it as the scores of the second of these two"
+        named = "no,yes, which makes it the scores of the second class"
     ways = f"--classes '{prefix}*'" if prefix else f"--class-names {named} (or a pattern, such as --classes 'prob_*')"
     index = " An index of pandas? Write the table with index=False." if any(map(UNNAMED.fullmatch, numbers)) else ""
     return (
         f"{table.rows.where}: the column{'s' * several} {listed(numbers)} hold{'' if several else 's'} numbers, and no "
         f"label or training count has {'these names' if several else 'this name'}. "
-        f"{'Are they classes' if several else 'Is it a class'}? Then name all classes with {ways}. Otherwise leave "
-        f"{'them' if several else 'it'} out with --ignore {_ignored(numbers)}.{index}"
+        f"{'Are they classes' if several else 'Is it a class'}? Then list all classes with {ways}. Otherwise ignore "
+        f"{'them' if several else 'it'} with --ignore {_ignored(numbers)}.{index}"
     )
 
 
@@ -86,11 +87,11 @@ def _ignored(names: Sequence[str]) -> str:
     if len(names) > SHOWN and prefix:
         return f"'{prefix}*'"
     quoted = "'" if any(sign in name for name in names for sign in " '\"()&;|*") else ""
-    return f"{quoted}{','.join(map(printable, names[:SHOWN]))}{quoted}"
+    return f"{quoted}{_separated(names[:SHOWN])}{quoted}"
 
 
 def _prefix(names: Sequence[str]) -> str:
-    """What all names begin with, as far as the last sign that is no letter or digit."""
+    """The common prefix of all names, up to its last character that is not a letter or digit."""
     first, last = min(names), max(names)
     same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     while same and first[same - 1].isalnum():
@@ -102,17 +103,17 @@ def _usual(names: Sequence[str], usual: Sequence[str], option: str, table: Table
     found = [name for name in names if name.lower() in usual]
     if len(found) > 1:
         raise ValueError(
-            f"{table.rows.where} has several columns for --{option}: {listed(found)}. Name one with "
-            f"--{option} {found[0]}, and leave the other out with --ignore {found[1]}."
+            f"{table.rows.where} has several columns for --{option}: {listed(found)}. Choose one with "
+            f"--{option} {found[0]}, and ignore the other one with --ignore {found[1]}."
         )
     return found[0] if found else None
 
 
 def _two_ways(name: str, option: str, what: str, classes: Sequence[str], table: Table) -> str:
-    named = ",".join(map(printable, [*classes, name]))
+    named = _separated([*classes, name])
     return (
-        f"{table.rows.where}: the column {name!r} may hold {what}, or the scores of a class of this name. Say "
-        f"--{option} {name} for {what}; for a class name all classes, --class-names {named}."
+        f"{table.rows.where}: the column {name!r} may hold {what} or the scores of a class with this name. Pass "
+        f"--{option} {name} for {what}; for a class, list all classes: --class-names {named}."
     )
 
 
@@ -128,3 +129,7 @@ def _is_identifier(name: str, table: Table) -> bool:
         return False
     cells = table.cells(name)
     return None not in cells and len(set(map(str, cells))) == len(cells) and not _has_fractions(name, table)
+
+
+def _separated(names: Sequence[str]) -> str:
+    return ",".join(printable(name, lines=False) for name in names)

@@ -1,4 +1,4 @@
-"""What one file or object of predictions holds, before its scores are told to be logits or probabilities."""
+"""Predictions of one file or object, before their scores are checked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Rows:
-    """Where a row stands: its file and its number there, counted from 1, without a header.
+    """The origin of rows: their file and their number in it, counted from 1, without a header.
 
     Example:
         >>> Rows((("a.csv", 2), ("b.csv", 5))).at(3)
@@ -19,11 +19,11 @@ class Rows:
 
     @classmethod
     def of_all(cls, parts: Sequence["Rows"]) -> "Rows":
-        """The rows of several, one after the other."""
+        """The concatenated rows of several files."""
         return cls(tuple(file for part in parts for file in part.files))
 
     def at(self, row: int) -> str:
-        """The file and the number of a row that is counted from 0 through all files."""
+        """The file and number of a row, given its index (from 0) over all files."""
         for name, number in self.files:
             if row < number:
                 return f"{name}, row {row + 1}"
@@ -32,7 +32,7 @@ class Rows:
 
     @property
     def where(self) -> str:
-        """The files."""
+        """The files, for messages."""
         first = self.files[0][0]
         return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
 
@@ -42,16 +42,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class RawPredictions:
-    """Scores of a kind that is still to be checked, and labels as indices.
+    """Scores that are not checked yet, and labels as indices.
 
     Attributes:
         scores: (N, C) float32 or float64.
         target: (N,) class indices int64.
-        rows: where each row stands.
-        named_kind: "logits" or "probabilities" where the file tells, else None.
+        rows: the origin of the rows.
+        named_kind: "logits" or "probabilities" if the name of the array tells, else None.
         class_names: (C,) or None.
         class_counts: (C,) or None.
-        groups: (N,) texts or None.
+        groups: (N,) strings or None.
         sample_weight: (N,) or None.
     """
 

@@ -1,4 +1,4 @@
-"""Roles of the columns of a table: classes, label, weight, group, identifier. No number becomes a class by guess."""
+"""Roles of the columns of a table: scores, label, weight, group, identifier."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ OTHERS = {*LABELS, *WEIGHTS, *GROUPS, *IDS}
 
 @dataclass(frozen=True)
 class Roles:
-    """The columns of scores and the classes, in order, and the other columns that are used.
+    """The score columns and their classes, in order, and the other columns that are used.
 
-    One column stands for the second of two classes.
+    One score column holds the scores of the second of two classes.
     """
 
     scores: tuple[str, ...]
@@ -30,15 +30,15 @@ class Roles:
 
 
 def find_roles(table: Table, reading: Reading, notes: list[str]) -> Roles:
-    """Tell what each column is.
+    """Find the role of each column.
 
-    A column is a class where its name is among the labels, the names of the training counts or `class_names`; where
-    the columns of numbers are called 0 to C − 1, or 1 to C; or where it matches `classes`. A prefix that all of them
-    have is taken off. Names decide before usual names do: a class may be called `weight`.
+    A column holds scores if its name is among the labels, the names of the training counts or `class_names`, if the
+    numeric columns are called 0 to C − 1 or 1 to C, or if it matches `classes`. A common prefix is removed. Class names
+    take precedence over the usual names of other columns: a class may be called `weight`.
 
     Raises:
-        ValueError: a column that an option names is missing, several may be the label, or a column of numbers has no
-            role.
+        ValueError: a column given by an option is missing, several columns may be the label, or a numeric column has
+            no role.
     """
     where = table.rows.where
     _check_options(table, reading)
@@ -75,20 +75,21 @@ def _check_options(table: Table, reading: Reading) -> None:
     for option, name in (("label", label), ("weight", reading.weight), ("group", reading.group), ("id", reading.id)):
         if name is not None and name not in table.names:
             raise ValueError(
-                f"--{option} must name a column of {where}. Got {name!r}; nearest: {nearest(name, table.names)}."
+                f"--{option} must be a column of {where}. Got {name!r}; most similar: {nearest(name, table.names)}."
             )
     for pattern in reading.ignore:
         if not any(is_ignored(name, [pattern]) for name in table.names):
             raise ValueError(
-                f"--ignore must name columns of {where}. Got {pattern!r}; nearest: {nearest(pattern, table.names)}."
+                f"--ignore must match columns of {where}. Got {pattern!r}; most similar: "
+                f"{nearest(pattern, table.names)}."
             )
 
 
 def _too_few(classes: Iterable[str], table: Table) -> str:
     return (
         f"{table.rows.where} must have a column of scores for each of at least two classes. Got "
-        f"{listed(classes) or 'none'} among the columns {listed(table.names)}. Name them with --class-names a,b,c or "
-        "--classes 'prob_*'."
+        f"{listed(classes) or 'none'} among the columns {listed(table.names)}. List the classes with "
+        "--class-names a,b,c or --classes 'prob_*'."
     )
 
 
@@ -100,7 +101,7 @@ def _classes(
     where: str,
     notes: list[str],
 ) -> dict[str, str]:
-    """The class of each column that is one."""
+    """The class of each score column."""
     found = {name: name for name in free} if reading.classes is None else matching(free, reading.classes, where)
     if reading.class_names is not None:
         return of_names(reading.class_names, found, where, notes)

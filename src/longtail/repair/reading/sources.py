@@ -1,4 +1,4 @@
-"""What predictions come in: paths and patterns of paths, standard input, objects in memory."""
+"""Sources of predictions: paths and patterns of paths, standard input, objects in memory."""
 
 import glob
 import os
@@ -28,20 +28,20 @@ STANDARD_INPUT = "-"
 
 
 def is_paths(source: Any) -> bool:
-    """Whether a source is a path or several."""
+    """Whether a source is one or several paths."""
     if isinstance(source, (str, os.PathLike)):
         return True
     return isinstance(source, (list, tuple)) and bool(source) and isinstance(source[0], (str, os.PathLike))
 
 
 def paths_of(source: Any, what: str = "path") -> list[Path]:
-    """The files of a path, a pattern or several: in the order that was given, those of one pattern sorted.
+    """The files that one or several paths or patterns name: in the given order, the files of one pattern sorted.
 
-    The order matters where labels are given apart: they are those of the first file, then of the second.
+    The order matters for labels in another file: the labels of the first file come first.
 
     Raises:
-        FileNotFoundError: a path that does not exist, a pattern that matches nothing.
-        ValueError: a file that is named twice.
+        FileNotFoundError: a path does not exist, or a pattern matches no file.
+        ValueError: a file is named twice.
     """
     given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     found: list[Path] = []
@@ -57,15 +57,15 @@ def paths_of(source: Any, what: str = "path") -> list[Path]:
     if twice is not None:
         raise ValueError(f"`{what}` must name each file once. Got {twice} twice.")
     if len(found) > 1 and Path(STANDARD_INPUT) in found:
-        raise ValueError(f"`{what}` must be - alone, for standard input, or files. Got both.")
+        raise ValueError(f"`{what}` must be either - (standard input) or files. Got both.")
     return found
 
 
 def of_paths(paths: Sequence[Path], reading: Reading, part: str, notes: list[str]) -> RawPredictions:
-    """Read files as one set of predictions, or a run folder.
+    """Read one or several files, concatenated, or a run folder.
 
     Raises:
-        ValueError: tables and arrays together, or whatever a file is refused for.
+        ValueError: tables and arrays are mixed, or a file is invalid.
     """
     if paths[0].is_dir():
         if len(paths) > 1:
@@ -86,8 +86,8 @@ def of_object(source: Any, reading: Reading, notes: list[str]) -> RawPredictions
     """Read a mapping of arrays, a pandas table, the output of a trainer, (scores, labels), or scores.
 
     Raises:
-        TypeError: none of these.
-        ValueError: whatever is wrong with it.
+        TypeError: another type.
+        ValueError: its content is invalid.
     """
     if isinstance(source, Mapping):
         return of_content(source, "`source`", reading, notes)
@@ -101,7 +101,7 @@ def of_object(source: Any, reading: Reading, notes: list[str]) -> RawPredictions
         return of_content({**_scores(source[0]), "target": source[1]}, "`source`", reading, notes)
     if isinstance(source, (np.ndarray, Tensor, list)):
         if reading.labels is None:
-            raise ValueError("`labels` must be given beside scores. Pass `labels=`, or a pair (scores, labels).")
+            raise ValueError("`labels` must be given with scores. Pass `labels=`, or a pair (scores, labels).")
         return of_content(_scores(source), "`source`", reading, notes)
     raise TypeError(
         "`source` must be a path, arrays by name, a pandas table, the output of `trainer.predict`, (scores, labels), "
@@ -117,7 +117,7 @@ def _scores(scores: Any) -> dict[str, Any]:
 
 
 def _of_trainer(output: Any, reading: Reading) -> dict[str, Any]:
-    """Logits and labels of what Hugging Face's `Trainer.predict` returns; hidden states beside the logits are left."""
+    """Logits and labels from the output of Hugging Face's `Trainer.predict`; hidden states are ignored."""
     scores, target = output.predictions, output.label_ids
     if isinstance(scores, (tuple, list)):
         known = None if reading.class_names is None else len(reading.class_names)
@@ -128,7 +128,7 @@ def _of_trainer(output: Any, reading: Reading) -> dict[str, Any]:
             shapes = ", ".join(str(tuple(getattr(array, "shape", ()))) for array in scores)
             raise ValueError(
                 f"`predictions` must hold one array of the shape (N, C). Got the shapes {shapes}. Pass the logits: "
-                "(output.predictions[0], output.label_ids), or `class_names`, which tell C."
+                "(output.predictions[0], output.label_ids), or `class_names`, so that C is known."
             )
         scores = fitting[0]
     if isinstance(target, (tuple, list)):
@@ -139,7 +139,7 @@ def _of_trainer(output: Any, reading: Reading) -> dict[str, Any]:
 
 
 def _table(path: Path, reading: Reading, notes: list[str]) -> tuple[str, Any]:
-    """What a table is called in messages, and the table."""
+    """The name of a table in messages, and the table."""
     text_columns = kept_as_text(reading)
     if str(path) == STANDARD_INPUT:
         return "standard input", table_of_bytes(
@@ -150,7 +150,7 @@ def _table(path: Path, reading: Reading, notes: list[str]) -> tuple[str, Any]:
 
 
 def _of_array_files(paths: Sequence[Path], reading: Reading, notes: list[str]) -> list[RawPredictions]:
-    """Each file; labels that are given apart are those of all files, one after the other."""
+    """Read each file; separate labels are those of all files, concatenated."""
     found: list[RawPredictions] = []
     begin = 0
     for path in paths:
@@ -165,7 +165,7 @@ def _of_array_files(paths: Sequence[Path], reading: Reading, notes: list[str]) -
             raw = in_order(raw, found[0].class_names)
         found.append(raw)
     if begin and begin != len(reading.labels):
-        raise ValueError(f"`labels` must hold one label a row, {begin:,} in all files. Got {len(reading.labels):,}.")
+        raise ValueError(f"`labels` must hold one label per row, {begin:,} in all files. Got {len(reading.labels):,}.")
     return found
 
 
@@ -177,15 +177,15 @@ def _of_folder(path: Path, reading: Reading, part: str, notes: list[str]) -> Raw
         raise FileNotFoundError(f"`path` must be a file or a run folder. {path} has no run.json.{several}")
     folder = RunFolder.open(path)
     if part in TRAINED_ON:
-        raise ValueError(f"`part` must be images that the model was not trained on. Got {part!r}.")
+        raise ValueError(f"`part` must be a set that the model was not trained on. Got {part!r}.")
     if reading.labels is not None:
-        raise ValueError(f"`labels` must be left out for a run folder, which has its own. Got {path}.")
+        raise ValueError(f"`labels` must not be given for a run folder, which has its own. Got {path}.")
     try:
         logits, target = folder.load_predictions(part)
     except FileNotFoundError as error:
         raise ValueError(
-            f"{error} A fix is judged by images that the model was not trained on: train with --validation 0.1, or "
-            "take --part test, which then is no test any more."
+            f"{error} A fix needs samples that the model was not trained on: train with --validation 0.1, or "
+            "pass --part test, which is then no longer held out."
         ) from None
     content = {"logits": logits, "target": target, "class_counts": (folder.result or {}).get("class_counts")}
     if folder.data is not None:

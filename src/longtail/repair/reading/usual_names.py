@@ -1,4 +1,4 @@
-"""The usual names of columns and arrays that are no class."""
+"""The usual names of columns and arrays."""
 
 import re
 

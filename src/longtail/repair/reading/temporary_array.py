@@ -1,4 +1,4 @@
-"""Arrays in a file that goes with the process."""
+"""Arrays in temporary files."""
 
 import os
 import tempfile
@@ -8,10 +8,10 @@ import numpy as np
 
 
 def temporary_array(shape: tuple[int, int], dtype: Any) -> np.memmap[Any, Any]:
-    """An array of zeros that is mapped to a file without a name.
+    """A memory-mapped array of zeros in an unnamed file, which is deleted when the process ends.
 
     Raises:
-        OSError: the temporary folder has no room for it.
+        OSError: there is not enough space in the temporary folder.
     """
     with tempfile.TemporaryFile() as file:
         _reserve(file.fileno(), int(np.dtype(dtype).itemsize) * shape[0] * shape[1])
