@@ -65,7 +65,7 @@ def read_stream(file: IO[bytes], where: str) -> bytes:
     while part := file.read(PART):
         left -= len(part)
         if left < 0:
-            raise RefusedError(f"{where} must fit into memory. It does not, unpacked where it is compressed.")
+            raise RefusedError(f"{where} must fit into memory (unpacked, if it is compressed). It does not.")
         parts.append(part)
     return b"".join(parts)
 

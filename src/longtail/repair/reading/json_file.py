@@ -14,8 +14,9 @@ def read_json(path: Path) -> Any:
     Raises:
         ValueError: the file is not valid JSON, or an object has the same name twice.
     """
+    text = read_text(path)
     try:
-        return json.loads(read_text(path), object_pairs_hook=_without_repeats)
+        return json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} could not be read: {error}") from None
 
