@@ -57,6 +57,21 @@ def test_a_fix_is_watched(fixed, tmp_path, capsys, monkeypatch):
     assert [line.split()[1] for line in table.splitlines() if line.startswith("recall")] == ["cat", "dog", "lynx"]
 
 
+@pytest.mark.parametrize("width", [40, 50, 60])
+def test_a_narrow_terminal_keeps_names_and_scores(fixed, tmp_path, capsys, monkeypatch, width):
+    out, kind = fixed
+    monkeypatch.setenv("COLUMNS", str(width))
+    logits, target = predictions(1, kind)
+    new = write_table(tmp_path / "new.csv", logits, target)
+    capsys.readouterr()
+    assert main(["evaluate", new, "--fix", str(out)]) == 0
+    printed = capsys.readouterr().out
+    found = evaluate_fix(Fix.load(out), logits, target)
+    row = next(line for line in printed.splitlines() if line.startswith("balanced")).split()
+    for own in (found.before, found.after):
+        assert f"{100 * own.score:.1f}" in row
+
+
 def test_json(fixed, tmp_path, capsys):
     out, kind = fixed
     logits, target = predictions(1, kind)

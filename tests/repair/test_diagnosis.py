@@ -116,6 +116,8 @@ def test_costs_are_decided_by_calibrated_probabilities(tmp_path):
     gains = {outcome.name: outcome.gain for outcome in found.outcomes}
     assert gains["least expected cost"] > gains["re-balancing"] + 0.1
     assert found.fix.cost is not None
+    assert f"expected cost per decision {-found.before.score:.3g} → " in found.summary
+    assert "points" not in found.summary
     probability = found.fix.predict_proba(fresh)
     np.testing.assert_array_equal(found.fix.predict(fresh), (probability @ cost).argmin(1))
     loaded = Fix.load(found.fix.save(tmp_path / "fix.json"))

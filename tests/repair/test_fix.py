@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from longtail.repair import Fix
+from longtail.repair import Fix, diagnose
 
 NAMES = ("cat", "dog", "lynx")
 
@@ -137,3 +137,17 @@ def test_decisions_have_names(fix, kind):
 
 def test_huge_logits_have_probabilities_too(fix):
     np.testing.assert_allclose(fix.predict_proba(np.array([[1e307, 0.0, 0.0]])), [[1, 0, 0]])
+
+
+def test_another_prior_is_matched_by_name():
+    fix = Fix(np.zeros(2), 1.0, np.zeros(2), np.full(2, 0.5), ("cat", "lynx"), "accuracy", "by hand")
+    logits = np.array([[1.0, 0.0]])
+    by_name = fix.predict_proba(logits, {"lynx": 0.9, "cat": 0.1})
+    np.testing.assert_array_equal(by_name, fix.predict_proba(logits, [0.1, 0.9]))
+    with pytest.raises(ValueError, match="`prior` must name classes. Got 'dog'"):
+        fix.predict_proba(logits, {"dog": 0.9, "cat": 0.1})
+
+
+def test_names_as_labels_are_answered_with_what_takes_them():
+    with pytest.raises(TypeError, match="`target` must hold class indices. Got names"):
+        diagnose(3 * np.eye(2)[[0, 1, 0]], ["cat", "dog", "cat"])

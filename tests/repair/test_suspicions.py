@@ -100,3 +100,14 @@ def test_a_temperature_at_its_limit():
     assert found.calibration.at_limit
     assert any("temperature of the probabilities is at its limit" in warning for warning in found.warnings)
     assert not diagnose(*data()).calibration.at_limit
+
+
+def test_predictions_worse_than_chance_get_no_fix():
+    logits, target = data()
+    found = diagnose(np.ascontiguousarray(logits[:, ::-1]), target, class_names=NAMES)
+    assert found.verdict == "keep"
+    assert found.summary.startswith("The model decides worse than chance")
+    assert not found.fix.offset.any()
+    assert (
+        diagnose(logits + np.array([20.0, 0, 0, 0]), target).verdict == "use"
+    )  # one class for all is no contradiction

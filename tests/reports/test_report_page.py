@@ -130,7 +130,7 @@ def test_the_command_line_writes_it(runs, tmp_path, capsys):
     assert f"report: {out}" in capsys.readouterr().out
     assert out.read_text().startswith("<!DOCTYPE html>")
     assert main(["report", str(runs / "ce"), "--out", str(out)]) == 2
-    assert "--out must not exist yet, or --force be given" in capsys.readouterr().err
+    assert "Add --force to replace it" in capsys.readouterr().err
     assert main(["report", str(runs / "ce"), "--out", str(out), "--force"]) == 0
 
 

@@ -44,6 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         say(f"longtail {__version__}")
         return 0
     signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C does; a training loop takes both for itself
+    arguments = list(arguments) or ["--help"]
     try:
         refuse_renamed(arguments)
         arguments = with_recipe(arguments)

@@ -30,7 +30,7 @@ def print_diagnosis(found: Diagnosis, warnings: Sequence[str]) -> None:
             f"{name} ({percent(recall)} % of {samples:,}, predicted {times:,} times)"
             for name, recall, samples, times in found.worst
         )
-        say(f"\nlowest recall: {worst}")
+        say(f"\nlowest recall of the model as it is: {worst}")
     say(f"\n{_calibration(found)}\n")
     for warning in warnings:
         say(f"warning: {warning}")
@@ -60,7 +60,11 @@ def _calibration(found: Diagnosis) -> str:
     known = f"calibration error under the class prior of the metric: top label {top}, by class {by_class}{pooled}"
     if error.helps:
         return f"{known}, with temperature {found.fix.temperature:.2f}"
-    return f"{known}; calibration does not reduce it and is not used"
+    return (
+        f"calibration error under the class prior of the metric: top label {percent(error.top_label[0])}, by class "
+        f"{percent(error.class_wise[0])}{pooled}; a temperature and offsets would not reduce that of the top label "
+        f"({percent(error.top_label[1])}) and are not used"
+    )
 
 
 def _print_table(columns: Sequence[Column]) -> None:

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from longtail.cli.console import PlainConsole, say
+from longtail.cli.fitted_table import fitted
 from longtail.cli.passes import Passes
 from longtail.plain_json import to_json
 from longtail.repair import Fix, FixEvaluation, Predictions, read_predictions
 from longtail.repair.evaluation import evaluate_predictions
 from longtail.repair.metrics import ExpectedCost
 from longtail.reports.formatting import NONE, percent, points
+from longtail.reports.outcomes import Column
 
 
 def evaluate_with_fix(source: tuple[str, ...], fix_file: Path, reading: Mapping[str, Any], *, as_json: bool) -> None:
@@ -52,25 +52,25 @@ def print_evaluation(found: FixEvaluation) -> None:
         say(f"warning: {warning}")
     costs = "; the metric is multiplied by 100" if found.metric == ExpectedCost.name else ""
     say(f"{found.samples:,} samples; metric: {found.metric}; in %{costs}")
-    PlainConsole().print(_table(found))
+    console = PlainConsole()
+    console.print(fitted(_columns(found), console.width)[0])
     say(found.summary)
 
 
-def _table(found: FixEvaluation) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("", overflow="fold")
-    for heading in ("before", "after", "change", f"{100 * found.level:g} % interval"):
-        table.add_column(heading, justify="right", no_wrap=True)
+def _columns(found: FixEvaluation) -> list[Column]:
     low, high = found.interval
     before, after = found.before, found.after
-    table.add_row(*_row(found.metric, before.score, after.score), f"{100 * low:+.1f} to {100 * high:+.1f}")
-    table.add_row(*_row("accuracy on these samples", before.accuracy, after.accuracy))
+    rows = [
+        (*_row(found.metric, before.score, after.score), f"{100 * low:+.1f} to {100 * high:+.1f}"),
+        (*_row("accuracy on these samples", before.accuracy, after.accuracy), ""),
+    ]
     for name, number in found.groups.items():
         label = f"recall, {name}" if number == 1 else f"recall, {name} ({number} classes)"
-        table.add_row(*_row(label, before.groups[name], after.groups[name]))
-    table.add_row(*_row("calibration error, top label", *found.calibration_top_label))
-    table.add_row(*_row("calibration error, by class", *found.calibration_by_class))
-    return table
+        rows.append((*_row(label, before.groups[name], after.groups[name]), ""))
+    rows.append((*_row("calibration error, top label", *found.calibration_top_label), ""))
+    rows.append((*_row("calibration error, by class", *found.calibration_by_class), ""))
+    headings = ("", "before", "after", "change", f"{100 * found.level:g} % interval")
+    return [Column(*column) for column in zip(headings, zip(*rows, strict=True), (0, 0, 0, 1, 2), strict=True)]
 
 
 def _row(name: str, before: float | None, after: float | None) -> tuple[str, str, str, str]:

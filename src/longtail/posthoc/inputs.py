@@ -88,6 +88,11 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
         TypeError: not integers.
         ValueError: another shape or length, or a label outside [0, C).
     """
+    if not isinstance(target, Tensor) and np.asarray(target).dtype.kind in "OSU":
+        raise TypeError(
+            "`target` must hold class indices. Got names: pass class_names.index(name) for each, or give scores and "
+            "labels to `longtail.repair.read_predictions((logits, labels), class_names=...)`, which matches names."
+        )
     labels = target.detach().cpu() if isinstance(target, Tensor) else from_numpy("target", target)
     if labels.shape == (num_samples, num_classes) and num_samples:
         raise ValueError(

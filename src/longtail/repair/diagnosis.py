@@ -23,8 +23,8 @@ from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, a
 from longtail.repair.judge import Judge
 from longtail.repair.metrics import ExpectedCost, Metric, make_metric, recalls
 from longtail.repair.samples import Progress, Samples
-from longtail.repair.suspicions import AT_LIMIT, decisions_and_fingerprints, digest_of, suspicions
-from longtail.repair.verdict import summary_of, verdict_of
+from longtail.repair.suspicions import AT_LIMIT, contradicts, decisions_and_fingerprints, digest_of, suspicions
+from longtail.repair.verdict import MISMATCH, summary_of, verdict_of
 
 KEEP = "the model as it is"
 LEAST_PRIOR = 1e-12
@@ -117,7 +117,8 @@ def diagnose(
     judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), seed, g)
     outcomes, fits = _cross_fitted(rules, samples, splits, aim, judge)
     best = max((outcome for outcome in outcomes if outcome.failure is None), key=lambda outcome: outcome.gain)
-    verdict = verdict_of(best, judge.resolution(fits.values()), seen)
+    mismatch = contradicts(y, raw, num_classes)
+    verdict = "keep" if mismatch else verdict_of(best, judge.resolution(fits.values()), seen)
     before = judge.scores(judge.raw)
     used = fits[best.name] if verdict == "use" else None
     evidence = _evidence(verdict, best, before, judge, splits) | {"fitted_on": digest_of(fingerprint)}
@@ -129,7 +130,7 @@ def diagnose(
         outcomes=tuple(outcomes),
         calibration=calibration,
         verdict=verdict,
-        summary=summary_of(verdict, best, before, aim.name, seen, names),
+        summary=MISMATCH if mismatch else summary_of(verdict, best, before, aim.name, seen, names),
         fix=dataclasses.replace(fix, takes=kind, floor=floor),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,

@@ -17,6 +17,7 @@ from longtail.plain_json import to_json
 from longtail.posthoc.inputs import Array, as_logits, decisions, like
 from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
 from longtail.posthoc.saved import read_saved
+from longtail.repair.by_name import in_class_order
 from longtail.repair.fix_file import FORMAT, OLDEST, SMALLEST, VERSION, content_of, values_of
 from longtail.whole_file import write_whole
 
@@ -140,12 +141,14 @@ class Fix:
             decided = decisions(checked, self.offset)
         return self._named(decided, logits) if names else like(logits, decided)
 
-    def predict_proba(self, logits: Array, prior: str | Sequence[float] | np.ndarray | None = None) -> Array:
+    def predict_proba(
+        self, logits: Array, prior: str | Sequence[float] | np.ndarray | Mapping[str, float] | None = None
+    ) -> Array:
         """Calibrated probabilities, of the shape and dtype of the logits.
 
         Args:
             logits: (N, C) or (C,), finite.
-            prior: "uniform", or a class prior (C,); by default `self.prior`.
+            prior: "uniform", a class prior (C,), or a mapping of class names to shares; by default `self.prior`.
 
         Raises:
             ValueError: as for `__call__`; an invalid prior.
@@ -153,7 +156,8 @@ class Fix:
         checked, dtype = self._scores(logits)
         offset = self.probability_offset
         if prior is not None:
-            asked = as_prior("prior", prior, len(offset)).numpy()
+            given = in_class_order("prior", prior, self.class_names) if isinstance(prior, Mapping) else prior
+            asked = as_prior("prior", given, len(offset)).numpy()
             if not (asked > 0).all():
                 raise ValueError(f"`prior` must be above 0 everywhere. Got {asked.min():g}.")
             offset = offset + np.log(asked) - np.log(self.prior)

@@ -64,11 +64,20 @@ are the classes in the same order?',)
     return tuple(sentence for sentence in found if sentence is not None)
 
 
-def _accuracy(target: np.ndarray, predicted: np.ndarray, num_classes: int) -> str | None:
-    """Chance is the agreement of independent labels and predictions with the same frequencies, as in Cohen's kappa."""
-    accuracy = float((target == predicted).mean())
+def contradicts(target: np.ndarray, predicted: np.ndarray, num_classes: int) -> bool:
+    """Whether decisions agree with labels less often than chance does, by two standard errors."""
+    accuracy, chance = _agreement(target, predicted, num_classes)
+    return bool(accuracy < chance - 2 * np.sqrt(chance * (1 - chance) / len(target)))
+
+
+def _agreement(target: np.ndarray, predicted: np.ndarray, num_classes: int) -> tuple[float, float]:
+    """The accuracy, and that of independent labels and decisions of the same frequencies, as in Cohen's kappa."""
     shares = [np.bincount(labels, minlength=num_classes) / len(target) for labels in (target, predicted)]
-    chance = float(shares[0] @ shares[1])
+    return float((target == predicted).mean()), float(shares[0] @ shares[1])
+
+
+def _accuracy(target: np.ndarray, predicted: np.ndarray, num_classes: int) -> str | None:
+    accuracy, chance = _agreement(target, predicted, num_classes)
     if accuracy <= chance + 2 * np.sqrt(chance * (1 - chance) / len(target)):
         if (predicted == predicted[0]).all():
             return f"The model predicts the same class for all samples: its accuracy is {100 * accuracy:.1f} %."

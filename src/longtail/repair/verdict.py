@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from longtail.repair.findings import Outcome, Scores
+from longtail.repair.metrics import ExpectedCost
 
 TOO_WIDE = 0.05
 ENOUGH_TO_VARY = 3
@@ -27,6 +28,12 @@ def verdict_of(best: Outcome, resolution: float, seen: np.ndarray) -> str:
     return "too few" if few or resolution > TOO_WIDE else "keep"
 
 
+MISMATCH = (
+    "The model decides worse than chance, so scores and labels do not seem to belong together, and no fix is offered. "
+    "Check the order of the samples and of the classes."
+)
+
+
 def summary_of(
     verdict: str, best: Outcome, before: Scores, metric: str, seen: np.ndarray, class_names: Sequence[str]
 ) -> str:
@@ -34,6 +41,8 @@ def summary_of(
     low, high = (100 * value for value in best.interval)
     least = int(seen[seen > 0].min())
     most = f"The best candidate, {best.name}, changes {metric} by {low:+.1f} to {high:+.1f} points."
+    if metric == ExpectedCost.name:
+        most = f"The best candidate, {best.name}, saves {best.interval[0]:.3g} to {best.interval[1]:.3g} per decision."
     if low == high == 0:
         most = "No candidate improves the predictions."
     if verdict == "too few":
@@ -45,9 +54,20 @@ def summary_of(
         return f"No significant gain: keep your model. {most}"
     recalls = _recalls(before, best.scores, class_names)
     return (
-        f"Use {best.name} (τ = {best.strength:g}): {metric} {100 * before.score:.1f} → {100 * best.scores.score:.1f}, "
-        f"a gain of {100 * best.gain:.1f} points ({low:+.1f} to {high:+.1f}). {recalls}; "
+        f"Use {best.name} (τ = {best.strength:g}): {_gain(best, before, best.scores, metric)}. {recalls}; "
         f"accuracy on these samples {100 * before.accuracy:.1f} → {100 * best.scores.accuracy:.1f}."
+    )
+
+
+def _gain(best: Outcome, before: Scores, after: Scores, metric: str) -> str:
+    """The change of the metric with its interval; of costs per decision, in the unit of the cost matrix."""
+    low, high = best.interval
+    if metric == ExpectedCost.name:
+        cost = f"expected cost per decision {-before.score:.3g} → {-after.score:.3g}"
+        return f"{cost}, a saving of {best.gain:.3g} ({low:.3g} to {high:.3g})"
+    return (
+        f"{metric} {100 * before.score:.1f} → {100 * after.score:.1f}, "
+        f"a gain of {100 * best.gain:.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
     )
 
 

@@ -139,6 +139,15 @@ def test_a_class_without_a_sample_that_is_called_like_another_column_is_asked_ab
     assert (used.groups if option == "group" else used.sample_weight) is not None
 
 
+def test_weights_of_any_values_are_read_where_the_classes_are_named():
+    rows = "".join(f"{'ab'[row % 2]},{row},0,{0.5 + row / 7}\n" for row in range(20))
+    with pytest.raises(ValueError, match="may hold sample weights or the scores of a class"):
+        read(f"label,p_a,p_b,weight\n{rows}")
+    found = read(f"label,p_a,p_b,weight\n{rows}", classes="p_*")
+    assert found.class_names == ("a", "b")
+    assert found.sample_weight[1] == pytest.approx(0.5 + 1 / 7)
+
+
 def test_groups_and_weights_are_read_by_their_usual_names_and_that_is_said():
     found = read("label,a,b,group,weight\na,2,0,007,2\nb,0,1,8,0.5\n")
     assert found.sample_weight.tolist() == [2.0, 0.5]

@@ -292,7 +292,7 @@ def test_pickles_are_never_read(tmp_path, name):
     ):
         read_predictions(tmp_path / name)
     np.savez(tmp_path / "o.npz", logits=np.eye(2), target=np.array(["a", "b"], dtype=object))
-    with pytest.raises(ValueError, match="Names are arrays of dtype str"):
+    with pytest.raises(ValueError, match="names must be arrays of dtype str"):
         read_predictions(tmp_path / "o.npz")
 
 

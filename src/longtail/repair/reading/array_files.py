@@ -27,7 +27,7 @@ UNREADABLE = (
     zipfile.BadZipFile,
 )
 SAVE_INSTEAD = "Save arrays: np.savez('predictions.npz', logits=logits, target=target, class_names=class_names)."
-NAMES = "Names are arrays of dtype str."
+NAMES = "Labels and names must be arrays of dtype str: labels.astype(str)."
 
 
 def read_arrays(path: Path) -> Mapping[str, Any]:
@@ -67,7 +67,7 @@ def read_safely(reader: Callable[[Path], Any], path: Path) -> Any:
         if str(path) in str(error):
             raise
         reason = f"{error}."
-        if "allow_pickle" in str(error):
+        if "allow_pickle" in str(error) or "memory-mapped" in str(error):
             reason = f"it is damaged, or holds pickled objects, which are never loaded. {SAVE_INSTEAD} {NAMES}"
         raise ValueError(f"{path} could not be read: {reason}") from error
 

@@ -13,11 +13,14 @@ FEW_VALUES = 5
 SHOWN = 12
 
 
-def find_weight(names: Sequence[str], classes: Sequence[str], table: Table, notes: list[str]) -> str | None:
+def find_weight(
+    names: Sequence[str], classes: Sequence[str], table: Table, notes: list[str], *, classes_are_named: bool
+) -> str | None:
     """The column with a usual name for sample weights.
 
     Raises:
-        ValueError: its values could also be scores: most of them differ, or some are not positive.
+        ValueError: the classes were not given, and its values could also be scores: most of them differ, or some are
+            not positive.
     """
     name = _usual(names, WEIGHTS, "weight", table)
     if name is None:
@@ -25,7 +28,7 @@ def find_weight(names: Sequence[str], classes: Sequence[str], table: Table, note
     values = table.numbers([name])[:, 0]
     distinct = len(np.unique(values))
     scattered = distinct > max(FEW_VALUES, len(values) / 2) and bool((values != np.round(values)).any())
-    if scattered or not (values > 0).all():
+    if not classes_are_named and (scattered or not (values > 0).all()):
         raise ValueError(_two_ways(name, "weight", "sample weights", classes, table))
     notes.append(f"{table.rows.where}: sample weights are read from the column {name!r} (--weight names another).")
     return name
@@ -73,10 +76,11 @@ def _which_are_these(numbers: Sequence[str], classes: Sequence[str], table: Tabl
     if len(all_classes) == 1:
         named = "no,yes, which makes it the scores of the second class"
     ways = f"--classes '{prefix}*'" if prefix else f"--class-names {named} (or a pattern, such as --classes 'prob_*')"
+    without = f", with the prefix {prefix!r} or without it" if prefix else ""
     index = " An index of pandas? Write the table with index=False." if any(map(UNNAMED.fullmatch, numbers)) else ""
     return (
         f"{table.rows.where}: the column{'s' * several} {listed(numbers)} hold{'' if several else 's'} numbers, and no "
-        f"label or training count has {'these names' if several else 'this name'}. "
+        f"label or training count has {'these names' if several else 'this name'}{without}. "
         f"{'Are they classes' if several else 'Is it a class'}? Then list all classes with {ways}. Otherwise ignore "
         f"{'them' if several else 'it'} with --ignore {_ignored(numbers)}.{index}"
     )

@@ -58,10 +58,10 @@ def find_roles(table: Table, reading: Reading, notes: list[str]) -> Roles:
     )
     classes = {one[0]: one[0]} if one else _classes(free, numeric, known, reading, where, notes)
     rest = [name for name in free if name not in classes]
-    weight = reading.weight or find_weight(rest, list(classes), table, notes)
+    named = reading.class_names is not None or reading.classes is not None
+    weight = reading.weight or find_weight(rest, list(classes), table, notes, classes_are_named=named)
     group = reading.group or find_group(rest, list(classes), table, notes)
     rest = [name for name in rest if name not in (weight, group)]
-    named = reading.class_names is not None or reading.classes is not None
     leave_out(rest, list(classes), table, notes, classes_are_named=named)
     if len(classes) < 2 and one is None:
         raise ValueError(_too_few(classes, table))
