@@ -25,6 +25,7 @@ bench: .venv/dev.installed  ## speed, as ratios measured side by side
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/streams.py
 	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/finetune.py
 
 clean:
 	rm -rf .venv

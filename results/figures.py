@@ -16,7 +16,7 @@ import numpy as np
 
 from longtail.plain_json import to_json
 from longtail.reports.run_figures import figures_of
-from longtail.reports.shown_run import ShownRun, shown_runs
+from longtail.reports.run_view import RunView, run_views
 from longtail.runs import RunFolder
 from longtail.whole_file import write_whole
 
@@ -29,7 +29,7 @@ FIGURES = {
 }
 
 
-def numbers_of(run: ShownRun) -> dict[str, Any]:
+def numbers_of(run: RunView) -> dict[str, Any]:
     """What the claims are about."""
     few, many, kept, geometry = run.groups["few"], run.groups["many"], run.gradients, run.geometry
     assert kept is not None
@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    runs = shown_runs([RunFolder.open(run) for run in options.runs], options.data)
+    runs = run_views([RunFolder.open(run) for run in options.runs], options.data)
     options.out.mkdir(parents=True, exist_ok=True)
     for figure in figures_of(runs):
         name = next((file for mark, file in FIGURES.items() if mark in figure.title), None)

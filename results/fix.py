@@ -34,11 +34,10 @@ from sklearn.svm import LinearSVC
 from longtail.data import long_tailed_indices
 from longtail.metrics import balanced_accuracy
 from longtail.plain_json import to_json
-from longtail.repair import diagnose
+from longtail.repair import diagnose, read_predictions
 from longtail.repair.calibration import log_probabilities
 from longtail.repair.findings import Diagnosis
 from longtail.repair.folds import stratified_folds
-from longtail.repair.predictions import load_predictions
 from longtail.runs import RunFolder, current_versions
 from longtail.whole_file import write_whole
 
@@ -171,7 +170,7 @@ def of_model(data: str, name: str, model: Any, case: Case, seed: int) -> dict[st
 
 def of_run(path: Path) -> dict[str, Any]:
     """The diagnosis of the held-out images, and what the test set says."""
-    held_out, test = load_predictions(path), load_predictions(path, part="test")
+    held_out, test = read_predictions(path), read_predictions(path, part="test")
     assert held_out.class_counts is not None
     result = judged(held_out.logits, held_out.target, test.logits, test.target, held_out.class_counts, 0)
     config = RunFolder.open(path).header["config"]

@@ -40,3 +40,12 @@ def test_counts_and_priors_are_exact():
 def test_classes_in_words():
     assert describe_classes(np.array([False, True])) == "1 (1 class)"
     assert describe_classes(torch.arange(12) < 11) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … (11 classes)"
+
+
+def test_a_series_in_another_order_than_the_classes_is_refused():
+    target = pd.Series([1, 1, 1, 0, 2, 2])
+    with pytest.raises(TypeError, match=r"Got a pandas Series by \[1, 2, 0\]"):
+        as_class_counts(target.value_counts())
+    assert as_class_counts(target.value_counts().sort_index()).tolist() == [1, 3, 2]
+    with pytest.raises(TypeError, match="`values` must have no masked values"):
+        from_numpy("values", np.ma.masked_greater([1.0, 2.0], 1.5))

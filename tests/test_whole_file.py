@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from longtail.whole_file import write_whole
+from longtail.whole_file import write_whole, write_whole_folder
 
 
 def test_a_file_is_written_whole(tmp_path):
@@ -60,7 +60,47 @@ def test_a_link_stays_a_link(tmp_path):
 
 
 def test_a_missing_folder_and_a_folder_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="must lie in a folder that exists"), write_whole(tmp_path / "a/b"):
+    with pytest.raises(FileNotFoundError, match="must be in a folder that exists"), write_whole(tmp_path / "a/b"):
         pass
     with pytest.raises(IsADirectoryError, match="must name a file"), write_whole(tmp_path):
         pass
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "model"
+    with write_whole_folder(path) as part:
+        (part / "a").write_text("first")
+        assert not path.exists()
+    assert (path / "a").read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileExistsError, match="`path` must not exist yet"), write_whole_folder(path):
+        pass
+    with (
+        pytest.raises(FileNotFoundError, match="must be in a folder that exists"),
+        write_whole_folder(path / "b" / "c"),
+    ):
+        pass
+
+
+def interrupt_folder(path, failure):
+    with write_whole_folder(path) as part:
+        (part / "a").write_text("half")
+        raise failure
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_after_a_failure_there_is_no_folder(tmp_path, failure):
+    with pytest.raises(type(failure)):
+        interrupt_folder(tmp_path / "model", failure)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch):
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda _path, _mode: opened(Path("/dev/full"), "wb"))
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*result.json'"),
+        write_whole(tmp_path / "result.json") as file,
+    ):
+        file.write(b"a few bytes, which stay in the buffer")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pages import cifar100_lt, digits, methods_plankton
+from pages import cifar100_lt, digits, fish, methods_plankton
 from pages.comparison import Comparison
 from pages.environment import processor_of
 from pages.formatting import table
@@ -16,6 +16,13 @@ DIGITS = (
     ("Balanced Softmax", "raw"),
     ("GALA", "raw"),
     ("GALA", "inductive"),
+)
+FISH = (
+    ("cross-entropy", "ce", ()),
+    ("the same, logit adjustment after training, τ 0.8", "post-hoc logit adjustment", ("tau=0.8",)),
+    ("logit adjustment in training, τ 0.8", "logit-adjustment", ("tau=0.8",)),
+    ("Balanced Softmax (τ 1)", "balanced-softmax", ()),
+    ("GALA, λ 1.2 (the paper's)", "gala", ()),
 )
 PLANKTON = (("ce", "raw"), ("ce", "inductive"), ("balanced-softmax", "raw"), ("gala", "raw"))
 
@@ -39,7 +46,11 @@ def values(results: Path) -> dict[str, Any]:
     runs: digits.Runs = digits.values(results)["shifted"]
     comparison: Comparison = methods_plankton.values(results)["c"]
     sections = cifar100_lt.values(results)["sections"]
+    photographs = fish.values(results)
     return {
+        "fish": photographs,
+        "fish_table": photographs["tail"].front_table(FISH),
+        "fish_processor": processor_of(photographs["tail"].versions),
         "digits": runs,
         "digits_table": runs.table(DIGITS),
         "digits_processor": processor_of(runs.versions),

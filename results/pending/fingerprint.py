@@ -15,8 +15,7 @@ from filelock import FileLock
 
 from longtail.plain_json import to_json
 from longtail.runs import RunFolder
-from longtail.training import TrainingConfig, TrainingDivergedError, run_experiment
-from longtail.training.second_stage import SecondStageConfig
+from longtail.training import SecondStageConfig, TrainingConfig, TrainingDivergedError, run_experiment
 from longtail.whole_file import write_whole
 
 OF_THE_RUN = ("seed", "threads", "processes", "device")

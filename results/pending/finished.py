@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from longtail.losses.catalogue import parse_arguments
 from longtail.plain_json import to_json
 from longtail.runs import RunFolder
 from longtail.training import config_from_json
-from longtail.training.config import parse_arguments
 from longtail.whole_file import write_whole
 from pending.entries import Entry
 from pending.fingerprint import OF_THE_RUN

@@ -120,6 +120,8 @@ def from_numpy(name: str, values: Any, *, shared: bool = False) -> Tensor:
     Raises:
         TypeError: not numbers.
     """
+    if np.ma.is_masked(values):
+        raise TypeError(f"`{name}` must have no masked values. Leave their samples out.")
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"`{name}` must hold numbers. Got {type(values).__name__} of {array.dtype}.")
@@ -154,6 +156,11 @@ def _as_vector(name: str, values: Any) -> Tensor:
     if isinstance(values, Mapping):
         raise TypeError(
             f"`{name}` must hold one number for each class, in order. Got a mapping: pass its sorted values."
+        )
+    if hasattr(values, "to_dict") and list(values.index) != list(range(len(values))):
+        raise TypeError(
+            f"`{name}` must hold one number for each class, in order. Got a pandas Series by {list(values.index)[:3]}, "
+            "…: bring it into the order of the classes and pass `.to_numpy()`."
         )
     if isinstance(values, Iterable) and not isinstance(values, (Tensor, np.ndarray, list, tuple)):
         values = list(values)

@@ -1,9 +1,10 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all."""
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +23,7 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise IsADirectoryError(f"`path` must name a file. Got the folder {path}.")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"`path` must lie in a folder that exists. Got {path}; {path.parent} is missing.")
+        raise FileNotFoundError(f"`path` must be in a folder that exists. Got {path}; {path.parent} is missing.")
     part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
     with part.open("xb") as file:
         try:
@@ -34,6 +35,31 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             part.replace(path)
         except BaseException as error:
             part.unlink(missing_ok=True)  # a signal may come when it has just taken its place
+            with suppress(OSError):  # what is still buffered does not fit on a full disk either
+                file.close()
             if isinstance(error, OSError) and error.errno and error.filename is None:
                 raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
             raise
+
+
+@contextmanager
+def write_whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a new folder to write to, which becomes `path` only when the block ends well; after a failure it is removed.
+
+    Raises:
+        FileExistsError: `path` exists.
+        FileNotFoundError: the folder of `path` is missing.
+    """
+    path = Path(path)
+    if os.path.lexists(path):
+        raise FileExistsError(f"`path` must not exist yet. Got {path}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"`path` must be in a folder that exists. Got {path}; {path.parent} is missing.")
+    part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
+    part.mkdir()
+    try:
+        yield part
+        part.rename(path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise

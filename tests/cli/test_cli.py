@@ -193,3 +193,10 @@ def test_help_explains_every_setting_without_loading_the_engine():
 def test_renamed_options_are_refused_and_the_new_ones_named(old, new, capsys):
     assert main(["fix", "predictions.npz", old, "x"]) == 2
     assert f"is now `{new}`" in capsys.readouterr().err
+
+
+def test_without_arguments_there_is_help(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 0
+    assert "longtail train photos/" in " ".join(capsys.readouterr().out.split())

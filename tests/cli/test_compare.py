@@ -2,15 +2,22 @@
 
 import csv
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from longtail.cli import main
+from longtail.data import check
 from longtail.losses.catalogue import LOSSES
+from longtail.models import CifarBackbone, make_network
 from longtail.recipes import METHODS, cifar100_lt, with_method
 from longtail.recipes.methods import names_of
+from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training import comparison
+from training.own import write_photographs
 from training.tiny import TINY_OPTIONS
 
 
@@ -97,6 +104,85 @@ def test_runs_of_other_settings_are_not_mixed_in(tiny, tmp_path, capsys):
     assert main(command(tiny, tmp_path / "out", *options, "--epochs", "2")) == 2
     assert "`epochs` is 1, not 2" in capsys.readouterr().err
     assert (tmp_path / "out/table.csv").read_text() == table
+
+
+OWN = ["--model", "resnet8-cifar", "--size", "16", "--no-pretrained", "--epochs", "2", "--batch-size", "8"]
+OWN += ["--mean", "0.5", "0.5", "0.5", "--std", "0.25", "0.25", "0.25", "--threads", "1", "--device", "cpu"]
+
+
+@pytest.fixture
+def photographs(tmp_path, monkeypatch):
+    monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return write_photographs(tmp_path / "photographs")
+
+
+def test_own_photographs_are_compared(photographs, capsys, monkeypatch):
+    decoded = []
+    reason = check._reason
+    monkeypatch.setattr(check, "_reason", lambda path: (decoded.append(path), reason(path))[1])
+    options = ["--methods", "ce,gala,crt", "--seeds", "2", *OWN]
+    assert main(["compare", str(photographs), *options]) == 0
+    first = capsys.readouterr().out
+    out = Path("runs/compare-photographs-features")
+    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == sorted(
+        f"{method}-seed{seed}" for method in ("ce", "gala", "crt") for seed in (0, 1)
+    )
+    assert len(decoded) == 38  # once for all runs
+    rows = list(csv.DictReader((out / "table.csv").read_text().splitlines()))
+    assert [(row["method"], row["predictions"]) for row in rows] == [
+        (method, treatment) for method in ("ce", "gala", "crt") for treatment in ("raw", "inductive", "fixed")
+    ]
+    both = [RunFolder.open(out / f"crt-seed{seed}") for seed in (0, 1)]
+    target = both[0].load_predictions("test")[1]
+    hits = [Fix.load(f.path / "fix.json").predict(f.load_predictions("test")[0]) == target for f in both]
+    mean = np.mean([np.mean([hit[target == label].mean() for label in range(3)]) for hit in hits])
+    assert rows[-1]["all"].startswith(f"{100 * mean:.1f}")
+    assert "all methods and seeds have the same training (25), validation and test images" in first
+    assert "photographs-features, resnet8-cifar, 2 epochs" in first
+    assert len({RunFolder.open(path).data["fingerprint"] for path in out.glob("*-seed*")}) == 1
+    assert main(["compare", str(photographs), *options]) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_features_are_computed_once_for_all_methods(photographs, monkeypatch, capsys):
+    passed = []
+    forward = CifarBackbone.forward
+    monkeypatch.setattr(CifarBackbone, "forward", lambda self, x: (passed.append(len(x)), forward(self, x))[1])
+    weights = make_network("resnet8-cifar", 3).state_dict()
+    torch.save(weights, "weights.pt")
+    methods = ["--methods", "ce,balanced-softmax,crt,ncm", "--weights", "weights.pt"]
+    options = [option for option in OWN if option != "--no-pretrained"]
+    assert main(["compare", str(photographs), *methods, *options, "--seeds", "2"]) == 0
+    assert sum(count for count in passed if count > 2) == 38
+    assert "failed" not in capsys.readouterr().out
+
+
+def test_runs_on_data_that_have_changed_are_a_row_that_says_so(photographs, capsys):
+    assert main(["compare", str(photographs), "--methods", "ce", *OWN]) == 0
+    (photographs / "ant/0.png").unlink()
+    assert main(["compare", str(photographs), "--methods", "ce,gala", *OWN]) == 2
+    said = capsys.readouterr().out
+    assert "gala: seed 0: `out` must hold runs on the same samples. Those of gala-seed0 and ce-seed0 differ" in said
+
+
+def test_own_data_must_be_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "features", "--methods", "ce"]) == 2
+    assert (
+        "--data must name your own data, or pass a path: longtail compare photos/. Got None." in capsys.readouterr().err
+    )
+    assert main(["compare", "nowhere/", "--methods", "ce"]) == 2
+    assert "`longtail compare` takes a recipe" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_second_stage_finds_the_data_of_the_first(photographs, tmp_path, monkeypatch, capsys):
+    assert main(["train", "photographs", "--loss", "ce", "--out", "ce", *OWN]) == 0
+    monkeypatch.chdir(tmp_path.parent)
+    assert main(["retrain", str(tmp_path / "ce"), "--method", "crt", "--epochs", "2", "--threads", "1"]) == 0
+    assert "crt after ce, seed 0, epoch 2 (the last)" in capsys.readouterr().out
+    assert RunFolder.open(tmp_path / "ce-crt").fix_path.is_file()
 
 
 def test_words_for_many_methods():

@@ -24,7 +24,8 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert main(["train", "animals", *OPTIONS]) == 0
     said = capsys.readouterr()
     assert said.out.startswith(
-        "animals: recipe features, loss gala, for images network resnet8-cifar, not pretrained\n"
+        "animals: recipe features (the default without a GPU; the whole network instead: finetune), loss gala, for "
+        "images network resnet8-cifar, not pretrained\n"
     )
     assert "run: runs/animals-features-gala-seed0" in said.out
     assert (place / "runs/LATEST").resolve() == (place / "runs/animals-features-gala-seed0").resolve()
@@ -49,6 +50,34 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert main(["train", "animals", *OPTIONS]) == 2
     assert "To go on with it pass --resume" in capsys.readouterr().err
     assert main(["train", "animals", *OPTIONS, "--resume"]) == 0
+
+
+def test_a_fine_tuned_run_predicts_is_evaluated_exported_and_gives_features(place, capsys):
+    command = ["train", "finetune", "--data", "animals", *OPTIONS, "--learning-rate", "0.005", "--batch-size", "8"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("animals: recipe finetune, loss gala, for images network resnet8-cifar")
+    run = "runs/animals-finetune-gala-seed0"
+    assert (place / run / "fix.json").exists()
+    assert main(["predict", run, "animals/red deer", "--out", "predictions.csv"]) == 0
+    rows = list(csv.DictReader((place / "predictions.csv").read_text().splitlines()))
+    assert sum(row["class_1"] == "red deer" for row in rows) > 30
+    assert main(["evaluate", run, "--data", "animals"]) == 0
+    assert main(["export", run, "--onnx", "model.onnx"]) == 0
+    moments = OPTIONS[3:13]
+    weights = ["--weights", f"{run}/weights.pt", "--model", "resnet8-cifar"]
+    assert main(["features", "animals", *weights, *moments, "--out", "f.npz"]) == 0
+    with np.load(place / "f.npz") as arrays:
+        assert len(arrays["features"]) == 70
+
+
+def test_images_are_fine_tuned_where_there_is_a_gpu(place, monkeypatch):
+    (place / "list.txt").write_text("a.jpg 0\n")
+    (place / "table.csv").write_text("path,label\n")
+    for gpu, recipe in ((True, "finetune"), (False, "features")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda gpu=gpu: gpu)
+        assert with_recipe(["train", "animals"]) == ["train", recipe, "--data", "animals"]
+        assert with_recipe(["train", "list.txt"])[1] == recipe
+        assert with_recipe(["train", "table.csv"])[1] == "features"  # it may hold numbers
 
 
 def test_features_are_written_for_other_tools(place, capsys):
@@ -77,7 +106,10 @@ def test_a_table_of_features_is_trained_on(place, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "nothing"], "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, plankton, features, scratch) or a"),
+        (
+            ["train", "nothing"],
+            "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, plankton, features, finetune, scratch) or",
+        ),
         (["train", "digits-lt", "--data", "animals"], "--data must be left out for digits-lt, which needs none"),
         (["train", "animals", "--data", "other"], "must have no --data beside the path"),
         (["train", "animals", "--model", "resnet8-cifr"], "Did you mean resnet8-cifar"),
@@ -85,7 +117,7 @@ def test_a_table_of_features_is_trained_on(place, capsys):
         (["predict", "nothing", "a.jpg"], "`path` must be a run folder"),
         (["evaluate", "nothing", "--data", "animals"], "`path` must be a run folder"),
         (["features", "animals", "--out", "f.csv"], "--out must end in .npz"),
-        (["features", "animals", "--out", "nowhere/f.npz"], "--out must lie in a folder that exists"),
+        (["features", "animals", "--out", "nowhere/f.npz"], "--out must be in a folder that exists"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(place, arguments, message, capsys):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data.pictures import fill
-from longtail.data import Parts, Samples, check_files, find_bad_files, read_data, require_trainable
+from longtail.data import Parts, Samples, check, check_files, find_bad_files, read_data, require_trainable
 from longtail.data.check import available_cores
 
 
@@ -101,3 +101,16 @@ def test_what_can_not_be_trained_on_is_refused(tmp_path):
 def test_every_fish_decodes(fish):
     parts = read_data(fish)
     assert check_files(parts).notes == ()
+
+
+def test_files_that_were_found_whole_are_decoded_again_only_when_they_change(tmp_path, monkeypatch):
+    folder, decoded = fill(tmp_path / "set", {"ant": 3, "bee": 2}), []
+    reason = check._reason
+    monkeypatch.setattr(check, "_reason", lambda path: (decoded.append(path), reason(path))[1])
+    for _ in range(2):
+        check_files(read_data(folder))
+    assert len(decoded) == 5
+    (folder / "bee/0.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match="1 of 5 files of train can't be decoded"):
+        check_files(read_data(folder))
+    assert check_files(read_data(folder), on_bad_file="skip").train.class_counts.tolist() == [3, 1]

@@ -186,7 +186,7 @@ def test_frames_in_memory(tmp_path):
             "a.png,cat\nb.png,dog\n",
             "must have a header, such as path,label. Its first line holds 'a.png'. Add one, or name",
         ),
-        ("x,label,label\n1,a,b\n2,a,b\n", "must name each column once. 'label' stands there twice"),
+        ("x,label,label\n1,a,b\n2,a,b\n", "must name each column once. Got 'label' twice"),
         ("path,label\na.png,x,1\n", "must be a table of separated values. It could not be read"),
         ("path,label\na.png,1\nb.png,2\nc.png,3\n", "All 3 labels differ: is it an identifier or a quantity"),
         (
@@ -202,6 +202,21 @@ def test_what_is_no_table_of_labels_is_one_clear_line(tmp_path, content, message
     with pytest.raises(ValueError, match=message) as error:
         read_data(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "said"),
+    [
+        ("x;z;label\n1,5;-2;a\n3;,5;a\n4;0;b\n", [[1.5, -2], [3, 0.5], [4, 0]], True),
+        ("x\tz\tlabel\n1,5\t1e3\ta\n3\t2,5e-1\ta\n4\t0\tb\n", [[1.5, 1000], [3, 0.25], [4, 0]], True),
+        ("x;z;label\n1.5;-2;a\n3;.5;a\n4;0;b\n", [[1.5, -2], [3, 0.5], [4, 0]], False),
+        ('x;z;"a, b, c";label\n1;2;3;a\n3;1;2;a\n4;0;0;b\n', [[1, 2, 3], [3, 1, 2], [4, 0, 0]], False),
+    ],
+)
+def test_a_decimal_comma_is_read_where_the_separator_is_another(tmp_path, content, expected, said):
+    parts = read_data(write(tmp_path / "t.csv", content))
+    np.testing.assert_array_equal(parts.train.features, expected)
+    assert any("numbers have a decimal comma" in note for note in parts.notes) == said
 
 
 def test_text_is_no_feature(tmp_path):

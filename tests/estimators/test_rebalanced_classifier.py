@@ -1,6 +1,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -167,3 +168,24 @@ def test_what_does_not_fit_is_refused_before_anything_is_fitted(monkeypatch, set
     given = {"y": np.arange(60) % 3, "sample_weight": None} | change
     with pytest.raises(ValueError, match=message):
         RebalancedClassifier(**({"estimator": LogisticRegression()} | settings)).fit(np.zeros((60, 2)), **given)
+
+
+def test_priors_and_costs_go_by_name(data):
+    X, _, y, _ = data
+    names = sorted(set(y))
+    prior, cost = np.array([0.05, 0.05, 0.1, 0.8]), 1 - np.eye(4)
+    cost[3, :3] = 30.0
+    series = pd.Series(prior, index=names).sample(frac=1, random_state=0)
+    table = pd.DataFrame(cost, index=names, columns=names).iloc[::-1, [2, 0, 1, 3]]
+    assert list(series.index) != names
+    kept = RebalancedClassifier(LogisticRegression(), metric="cost", prior=series, cost=table, cv=3).fit(X, y)
+    np.testing.assert_allclose(kept.diagnosis_.fix.prior, prior)
+    np.testing.assert_array_equal(kept.diagnosis_.fix.metric_cost, cost)
+    with pytest.raises(ValueError, match="`prior` must name every class. It lacks"):
+        RebalancedClassifier(LogisticRegression(), metric="accuracy", prior={"dog": 1.0}, cv=3).fit(X, y)
+
+
+def test_labels_that_differ_in_spaces_alone_are_classes():
+    X = np.random.default_rng(0).normal(size=(90, 2))
+    y = np.array(["a", " a", ""])[np.arange(90) % 3]
+    assert set(RebalancedClassifier(LogisticRegression(), cv=3).fit(X, y).classes_) == {"a", " a", ""}

@@ -98,7 +98,7 @@ def test_a_class_without_a_sample_is_never_predicted(metric):
         (lambda: NearestClassMean().predict(FEATURES), AttributeError, "not fitted yet"),
         (lambda: NearestClassMean("manhattan").fit(FEATURES, TARGET), ValueError, "`metric` must be one of"),
         (lambda: NearestClassMean().fit(FEATURES * torch.nan, TARGET), ValueError, "`features` must be finite"),
-        (lambda: NearestClassMean().fit(FEATURES, TARGET[:3]), ValueError, "`target` must hold one label a sample"),
+        (lambda: NearestClassMean().fit(FEATURES, TARGET[:3]), ValueError, "`target` must hold one label per sample"),
     ],
 )
 def test_arguments_are_checked(call, error, message):

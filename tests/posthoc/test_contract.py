@@ -189,12 +189,12 @@ def break_method(content):
     ("damage", "message"),
     [
         (break_version, "must hold version 1 of the format. Got version 2 .* newer longtail"),
-        (break_count, "must hold one offset a class. Got 4 for 5 classes"),
+        (break_count, "must hold one offset per class. Got 4 for 5 classes"),
         (break_version_type, "Got version True"),
         (break_finiteness, "is not one or is damaged"),
         (break_size, "must hold finite numbers as offset"),
         (break_all, "must hold an offset for at least one class"),
-        (break_single, "must hold one offset a class. Got 1 for 1"),
+        (break_single, "must hold one offset per class. Got 1 for 1"),
         (break_format, "is not one or is damaged"),
         (break_offset, "must hold finite numbers as offset"),
         (break_parameters, "must hold the parameters of a"),
@@ -286,10 +286,10 @@ def test_logits_that_do_not_fit_are_refused(method):
 @every_method
 def test_a_layer_that_does_not_fit_is_refused(method):
     fitted = clone(method).fit(*long_tailed())
-    with pytest.raises(ValueError, match="must have 4 outputs, one a class. Got 3"):
+    with pytest.raises(ValueError, match="must have 4 outputs, one per class. Got 3"):
         fitted.fold_into(torch.nn.Linear(2, 3))
-    with pytest.raises(TypeError, match="must be an nn.Linear, whose output is Wx . b. Got Conv2d"):
-        fitted.fold_into(torch.nn.Conv2d(2, 4, 1))
+    with pytest.raises(TypeError, match="must be an nn.Linear or a 1 × 1 convolution.* Got Bilinear"):
+        fitted.fold_into(torch.nn.Bilinear(2, 2, 4))
     normed = [torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 4)), torch.nn.Linear(2, 4)]
     normed[1].register_forward_hook(lambda *_: None)
     for layer in normed:

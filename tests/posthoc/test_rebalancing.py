@@ -217,7 +217,7 @@ def test_a_class_of_prior_0_is_never_predicted_and_needs_no_sample(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda z, y: (z, y[:-1]), ValueError, r"one label a sample, \(50,\). Got \(49,\)"),
+        (lambda z, y: (z, y[:-1]), ValueError, r"one label per sample, \(50,\). Got \(49,\)"),
         (lambda z, y: (z, np.eye(4, dtype=int)[y]), ValueError, "Is it one-hot"),
         (lambda z, y: (z, y.astype(float)), TypeError, "`target` must hold class indices, integers. Got torch.float64"),
         (lambda z, y: (z, y - 1), ValueError, r"`target` must lie in \[0, 4\). Got -1"),

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -45,7 +46,7 @@ def test_a_balanced_model_is_left_alone():
     assert found.verdict == "keep"
     assert not found.fix.offset.any()
     assert found.fix.method == "the model as it is"
-    assert found.summary.startswith("No gain beyond noise: keep your model.")
+    assert found.summary.startswith("No significant gain: keep your model.")
     assert list(found.groups) == ["head third", "middle third", "tail third"]
 
 
@@ -114,13 +115,15 @@ def test_costs_are_decided_by_calibrated_probabilities(tmp_path):
     assert after < 0.6 * before
     gains = {outcome.name: outcome.gain for outcome in found.outcomes}
     assert gains["least expected cost"] > gains["re-balancing"] + 0.1
-    if found.fix.cost is not None:
-        probability = found.fix.predict_proba(fresh)
-        np.testing.assert_array_equal(found.fix.predict(fresh), (probability @ cost).argmin(1))
-        loaded = Fix.load(found.fix.save(tmp_path / "fix.json"))
-        np.testing.assert_array_equal(loaded.predict(fresh), found.fix.predict(fresh))
-        with pytest.raises(ValueError, match="decides by costs, which no linear layer does"):
-            found.fix.fold_into(torch.nn.Linear(2, 5))
+    assert found.fix.cost is not None
+    assert f"expected cost per decision {-found.before.score:.3g} → " in found.summary
+    assert "points" not in found.summary
+    probability = found.fix.predict_proba(fresh)
+    np.testing.assert_array_equal(found.fix.predict(fresh), (probability @ cost).argmin(1))
+    loaded = Fix.load(found.fix.save(tmp_path / "fix.json"))
+    np.testing.assert_array_equal(loaded.predict(fresh), found.fix.predict(fresh))
+    with pytest.raises(ValueError, match="This one decides by costs"):
+        found.fix.fold_into(torch.nn.Linear(2, 5))
 
 
 def test_classes_that_never_come_are_not_preferred():
@@ -155,23 +158,34 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"target": np.zeros(20, dtype=int)}, ValueError, "must hold at least two classes. Got class 0 alone"),
+        ({"target": np.zeros(20, dtype=int)}, ValueError, "must hold at least two classes. Got only class 0"),
         ({"target": np.full(20, 9)}, (ValueError, IndexError), "`target`"),
-        ({"target": np.zeros(3, dtype=int)}, ValueError, "`target` must hold one label a sample"),
+        ({"target": np.zeros(3, dtype=int)}, ValueError, "`target` must hold one label per sample"),
         ({"logits": np.full((20, 3), np.nan)}, ValueError, "`logits` must be finite"),
         ({"logits": np.zeros((0, 3)), "target": np.zeros(0, dtype=int)}, ValueError, "N at least 1"),
-        ({"class_counts": [1, 2]}, ValueError, "`class_counts` must hold 3 counts, one a class. Got 2"),
+        ({"class_counts": [1, 2]}, ValueError, "`class_counts` must hold 3 counts, one per class. Got 2"),
         ({"class_names": ["a", "b"]}, ValueError, "`class_names` must hold 3 names"),
-        ({"class_names": ["a", "b", "a"]}, ValueError, "`class_names` must differ from each other. Got 'a' twice"),
+        (
+            {"class_names": ["a", "b", "a"]},
+            ValueError,
+            "`class_names` must differ from each other and not be empty. Got 'a', 'b', 'a'",
+        ),
+        ({"class_names": ["a", " a", "b"]}, ValueError, "`class_names` must differ from each other"),
+        ({"class_names": ["a", "", "b"]}, ValueError, "and not be empty"),
+        ({"class_names": "abc"}, TypeError, "`class_names` must be a sequence of names. Got the text 'abc'"),
+        ({"groups": [None, "a"] * 10}, ValueError, "`groups` must hold a group for each sample. Sample 0 has none"),
+        ({"groups": np.where(np.arange(20) == 7, np.nan, np.arange(20))}, ValueError, "Sample 7 has none"),
+        ({"sample_weight": ["a"] * 20}, ValueError, "`sample_weight` must hold numbers. Got"),
+        ({"logits": np.ma.masked_less(np.eye(3)[np.arange(20) % 3], 0.5)}, TypeError, "must have no masked values"),
         ({"groups": np.zeros(20)}, ValueError, "`groups` must hold at least three groups"),
-        ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group a sample"),
+        ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group per sample"),
         ({"folds": 21}, ValueError, "`folds` must be at most 20"),
         (
             {"prior": [0.0, 0.0, 1.0], "metric": "accuracy", "target": np.arange(20) % 2},
             ValueError,
-            "All of its mass is on",
+            "It is 0 for all of them",
         ),
-        ({"class_names": ["a", "b", "\ud800"]}, ValueError, "`class_names` must be texts that UTF-8 can hold"),
+        ({"class_names": ["a", "b", "\ud800"]}, ValueError, "`class_names` must be valid Unicode"),
         ({"folds": 1}, ValueError, "`folds` must be at least 3"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0"),
         ({"metric": "accuracy", "prior": [0.5, 0.2, 0.2]}, ValueError, "`prior`"),
@@ -201,7 +215,10 @@ def test_probabilities_are_diagnosed_as_their_logits_are():
     np.testing.assert_array_equal(one.fix.predict(logits), other.fix.predict(probability))
     with pytest.raises(ValueError, match="`logits` must be logits, but their rows sum to 1"):
         diagnose(probability, target)
-    with pytest.raises(ValueError, match="`logits` must be probabilities, as `kind` says"):
+    with pytest.raises(
+        ValueError,
+        match="`logits` must hold probabilities, which are at least 0 and sum to 1. The smallest number is -",
+    ):
         diagnose(logits, target, kind="probabilities")
 
 
@@ -231,4 +248,15 @@ def test_a_calibration_that_would_make_it_worse_is_not_served():
 def test_the_verdict_says_what_accuracy_pays():
     logits, target = predictions()
     found = diagnose(logits, target)
-    assert f"accuracy on these data {100 * found.before.accuracy:.1f} →" in found.summary
+    assert f"accuracy on these samples {100 * found.before.accuracy:.1f} →" in found.summary
+
+
+def test_counts_and_priors_of_pandas_go_by_name():
+    logits, target = predictions()
+    names = [f"class {label}" for label in range(5)]
+    train = pd.Series(np.repeat(names, [100, 900, 20, 50, 400]))
+    found = diagnose(logits, target, class_names=names, class_counts=train.value_counts())
+    assert found.by_class.training.tolist() == [100, 900, 20, 50, 400]
+    prior = train.value_counts(normalize=True)
+    found = diagnose(logits, target, class_names=names, metric="accuracy", prior=prior)
+    np.testing.assert_allclose(found.fix.prior, np.array([100, 900, 20, 50, 400]) / 1470)

@@ -37,7 +37,7 @@ def test_scores_that_do_not_belong_to_the_labels(change):
 def test_one_class_alone():
     logits, target = data()
     (warning,) = warnings_of(logits + np.array([20.0, 0, 0, 0]), target)
-    assert warning.startswith("The model predicts one class alone")
+    assert warning.startswith("The model predicts the same class for all samples")
 
 
 def test_almost_all_right():
@@ -50,7 +50,7 @@ def test_classes_without_a_sample_or_with_few():
     kept = (target != 3) & ((target != 2) | (np.cumsum(target == 2) <= 2))
     rare, absent = warnings_of(logits[kept], target[kept])
     assert rare == "Fewer than 3 samples of 1 of 4 classes (lynx): their recall is hardly known."
-    assert absent == "This says nothing about 1 of 4 classes (puma): no samples here."
+    assert absent == "There are no samples of 1 of 4 classes (puma): the results do not cover them."
 
 
 def test_many_names_are_cut():
@@ -58,7 +58,7 @@ def test_many_names_are_cut():
     target = np.repeat([0, 1], 50)
     logits = rng.normal(size=(100, 9)) + 3 * np.eye(9)[target]
     warnings = diagnose(logits, target).warnings
-    assert warnings == ("This says nothing about 7 of 9 classes (2, 3, 4, 5, 6, …): no samples here.",)
+    assert warnings == ("There are no samples of 7 of 9 classes (2, 3, 4, 5, 6, …): the results do not cover them.",)
 
 
 def test_copies():
@@ -100,3 +100,14 @@ def test_a_temperature_at_its_limit():
     assert found.calibration.at_limit
     assert any("temperature of the probabilities is at its limit" in warning for warning in found.warnings)
     assert not diagnose(*data()).calibration.at_limit
+
+
+def test_predictions_worse_than_chance_get_no_fix():
+    logits, target = data()
+    found = diagnose(np.ascontiguousarray(logits[:, ::-1]), target, class_names=NAMES)
+    assert found.verdict == "keep"
+    assert found.summary.startswith("The model decides worse than chance")
+    assert not found.fix.offset.any()
+    assert (
+        diagnose(logits + np.array([20.0, 0, 0, 0]), target).verdict == "use"
+    )  # one class for all is no contradiction

@@ -63,7 +63,7 @@ def test_classes_run_from_head_to_tail():
         (TradeOffDisplay({}), "`curves` must hold at least one method"),
         (GainsDisplay({}), "`gains` must hold at least one candidate"),
         (ReliabilityDisplay({}), "`bins` must hold at least one bin"),
-        (ReliabilityDisplay({"CE": np.zeros(3)}), r"`bins` must hold \(B, 3\) a model"),
+        (ReliabilityDisplay({"CE": np.zeros(3)}), r"`bins` must hold \(B, 3\) per model"),
         (ByRankDisplay({"CE": np.zeros(2)}, [1, 2, 3], "x"), r"`values` must hold 3 numbers. Got \(2,\) for 'CE'"),
         (ByRankDisplay({}, [1, 2, 3], "x"), "`values` must hold at least one series"),
         (ByRankDisplay({"CE": np.zeros(3)}, [1, 2, 3], "x", scale="cubic"), "`scale` must be one of"),

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,60 @@ def test_every_chart_is_drawn_and_nothing_is_fetched(found, look_at, tmp_path, w
         assert chart.locator("[role='graphics-symbol'], path").count() > 5
         assert chart.bounding_box()["width"] <= page.viewport_size["width"]
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("num_classes", [7, 20])
+def test_on_a_telephone_the_main_columns_are_in_sight(look_at, tmp_path, num_classes):
+    logits, target, _ = long_tailed(num_classes)
+    names = [f"a class with a rather long name {label}" for label in range(num_classes)]
+    own = diagnose(logits, target, class_names=names)
+    page = look_at(fix_page(own, file=tmp_path / "fix.json").save(tmp_path / "fix.html"), "telephone")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    seen = ["candidate", "metric", "accuracy"] + (
+        ["class", "as it is", own.best] if num_classes == 7 else ["tail third"]
+    )
+    for heading in seen:
+        box = page.locator(f"main > .wide th:text-is('{heading}')").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    for code in page.locator("pre").all():
+        assert code.evaluate("own => own.scrollWidth <= own.clientWidth")
+    for chart in page.locator("svg.marks").all():
+        outside = chart.evaluate(
+            """own => [...own.querySelectorAll("text")].filter(text => {
+                const box = text.getBoundingClientRect(), frame = own.getBoundingClientRect();
+                return box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1;
+            }).map(text => text.textContent)"""
+        )
+        assert outside == []
+
+
+def test_labels_of_thirty_long_names_do_not_overlap(look_at, tmp_path):
+    logits, target, _ = long_tailed(30, head=30, tail=4)
+    own = diagnose(logits, target, class_names=[f"a class with a rather long name {label}" for label in range(30)])
+    page = look_at(fix_page(own).save(tmp_path / "fix.html"), "telephone")
+    labels = page.locator("svg.marks .role-axis-label text", has_text="a class").all()
+    boxes = sorted((label.bounding_box() for label in labels), key=lambda box: (round(box["y"]), box["x"]))
+    assert len(boxes) == 60
+    for one, two in itertools.pairwise(boxes):
+        same_row = abs(one["y"] - two["y"]) < 200
+        assert not same_row or two["x"] >= one["x"] + one["width"] - 2
+
+
+def test_bidirectional_and_control_characters_are_shown_as_escapes(look_at, tmp_path):
+    logits, target, _ = long_tailed(3)
+    own = diagnose(logits, target, class_names=["a\u202eb", "\x1b[31m", "c"])
+    path = fix_page(own, "so\u202eurce", file=tmp_path / "fix.json").save(tmp_path / "fix.html")
+    assert not {"\u202e", "\x1b"} & set(path.read_text())
+    text = look_at(path).locator("body").inner_text()
+    assert r"a\u202eb" in text
+    assert "\u202e" not in text
+
+
+def test_it_ends_with_what_to_do_next(found, look_at, tmp_path):
+    page = look_at(fix_page(found, file=tmp_path / "fix.json").save(tmp_path / "fix.html"))
+    assert page.locator("h2").last.inner_text() == "What to do next"
+    assert f"longtail export {tmp_path / 'fix.json'} --to sql" in page.locator("pre").all_inner_texts()
 
 
 def test_it_can_be_read_aloud_and_used_by_keyboard(found, look_at, tmp_path):
@@ -64,7 +120,7 @@ def test_a_page_of_very_many_classes_stays_small(look_at, tmp_path, monkeypatch)
     page = look_at(path)
     assert page.complaints == []
     assert page.locator(".chart canvas").count() >= 1
-    assert "left out, for it moves class after class" in page.locator("main").inner_text()
+    assert "skipped, because it would take too long" in page.locator("main").inner_text()
 
 
 def test_other_verdicts_have_a_page_too(tmp_path):
@@ -72,7 +128,7 @@ def test_other_verdicts_have_a_page_too(tmp_path):
     target = np.arange(900) % 3
     page = fix_page(diagnose(rng.normal(size=(900, 3)) + 2 * np.eye(3)[target], target))
     assert page.title == "Keep the model: predictions"
-    assert "No gain beyond noise" in page.html()
+    assert "No significant gain" in page.html()
     few = fix_page(diagnose(rng.normal(size=(40, 40)), np.arange(40)))
     assert few.title == "Too few samples to tell: predictions"
     assert few.html().count('class="chart"') == len(few.figures)

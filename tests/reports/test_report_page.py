@@ -1,17 +1,20 @@
 import dataclasses
+import re
 import shutil
 
 import numpy as np
 import pytest
+from torch import nn
 
 from longtail.analysis import GradientRecorder, RecordedGradients
 from longtail.cli import main
 from longtail.recipes import digits_lt, second_stage
 from longtail.reports import run_page
 from longtail.reports.run_figures import figures_of
-from longtail.reports.shown_run import shown_runs
+from longtail.reports.run_view import run_views
 from longtail.runs import RunFolder
-from longtail.training import Callback, TrainingStopped, run_experiment
+from longtail.training import STAGES, Callback, Scratch, StageKind, TrainingStopped, run_experiment
+from training.own import feature_table, features_config, scratch_config, write_photographs
 
 
 @pytest.fixture(scope="module")
@@ -43,24 +46,24 @@ def test_every_chart_is_drawn_and_nothing_is_fetched(page, look_at, tmp_path, wi
 
 def test_words_are_about_these_very_runs(page, runs):
     words = {figure.title: figure.words for figure in page.figures}
-    for run in shown_runs([RunFolder.open(runs / name) for name in ("ce", "gala")]):
+    for run in run_views([RunFolder.open(runs / name) for name in ("ce", "gala")]):
         few = run.groups["few"]
         kept = run.gradients
         factor = kept.negative[:, few].sum() / kept.positive[:, few].sum()
-        ratio = words["Gradient that each classifier receives (figure 1b)"]
+        ratio = words["Ratio of positive to negative gradient per class (figure 1b of the GALA paper)"]
         assert f"{factor:.2f} times as much under {run.name}" in ratio
-        assert f"{100 * np.nanmean(run.recall[few]):.1f} % on few" in words["Recall of each class"]
+        assert f"{100 * np.nanmean(run.recall[few]):.1f} % on few" in words["Per-class recall"]
     assert all(len(text) > 40 for text in words.values())
 
 
 def test_the_numbers_of_the_figures_are_those_of_the_runs(page, runs):
     frames = {figure.title: figure.frame for figure in page.figures}
-    predicted = frames["How often each class is predicted (figure 2 of the paper)"]
-    assert set(predicted["series"]) == {"ce", "gala", "truth"}
+    predicted = frames["Number of predictions per class (figure 2 of the GALA paper)"]
+    assert set(predicted["series"]) == {"ce", "gala", "labels"}
     assert predicted.groupby("series")["value"].sum().unique().tolist() == [400]
-    causes = frames["Who pushes the tail away (figure 1c)"]
-    kept = shown_runs([RunFolder.open(runs / "ce")])[0]
-    own = causes[(causes["run"] == "ce") & (causes["on the classifiers of"] == "few")]["value"].sum()
+    causes = frames["Sources of negative gradient on tail classes (figure 1c of the GALA paper)"]
+    kept = run_views([RunFolder.open(runs / "ce")])[0]
+    own = causes[(causes["run"] == "ce") & (causes["on classes of"] == "few")]["value"].sum()
     few = kept.groups["few"]
     np.testing.assert_allclose(own * few.sum(), kept.gradients.negative[:, few].sum(), rtol=1e-5)
 
@@ -85,23 +88,23 @@ def test_a_run_in_progress_has_a_page(tmp_path, runs):
         )
     page = run_page([tmp_path / "focal", runs / "ce"])
     assert "focal is still in progress: epoch 3 of 5." in page.lead
-    assert page.figures[0].title == "How the tail is learnt"
+    assert page.figures[0].title == "Test recall during training"
     alone = run_page([tmp_path / "focal"])
-    assert [figure.title for figure in alone.figures] == ["How the tail is learnt"]
+    assert [figure.title for figure in alone.figures] == ["Test recall during training"]
 
 
 def test_without_a_recording_its_figures_are_left_out(tmp_path, runs):
     shutil.copytree(runs / "ce", tmp_path / "ce")
     (tmp_path / "ce/gradients.npz").unlink()
-    titles = [figure.title for figure in figures_of(shown_runs([RunFolder.open(tmp_path / "ce")]))]
+    titles = [figure.title for figure in figures_of(run_views([RunFolder.open(tmp_path / "ce")]))]
     assert not any("1b" in title or "1c" in title for title in titles)
 
 
 def test_runs_are_named_by_what_tells_them_apart(runs, tmp_path):
     shutil.copytree(runs / "ce", tmp_path / "other")
     one, two = RunFolder.open(runs / "ce"), RunFolder.open(tmp_path / "other")
-    assert [run.name for run in shown_runs([one, RunFolder.open(runs / "gala")])] == ["ce", "gala"]
-    assert [run.name for run in shown_runs([one, two])] == ["ce", "other"]
+    assert [run.name for run in run_views([one, RunFolder.open(runs / "gala")])] == ["ce", "gala"]
+    assert [run.name for run in run_views([one, two])] == ["ce", "other"]
 
 
 def test_what_does_not_fit_together_is_refused(runs, tmp_path, capsys):
@@ -124,10 +127,10 @@ def test_what_does_not_fit_together_is_refused(runs, tmp_path, capsys):
 def test_the_command_line_writes_it(runs, tmp_path, capsys):
     out = tmp_path / "report.html"
     assert main(["report", str(runs / "ce"), str(runs / "gala"), "--out", str(out)]) == 0
-    assert f"page: {out}" in capsys.readouterr().out
+    assert f"report: {out}" in capsys.readouterr().out
     assert out.read_text().startswith("<!DOCTYPE html>")
     assert main(["report", str(runs / "ce"), "--out", str(out)]) == 2
-    assert "--out must not exist yet, or --force be given" in capsys.readouterr().err
+    assert "Add --force to replace it" in capsys.readouterr().err
     assert main(["report", str(runs / "ce"), "--out", str(out), "--force"]) == 0
 
 
@@ -171,7 +174,9 @@ def test_gradients_of_a_run_in_progress_are_shown(runs, tmp_path):
     shutil.copytree(runs / "ce", tmp_path / "run")
     (tmp_path / "run/result.json").unlink()
     page = run_page([tmp_path / "run"])
-    assert "Gradient that each classifier receives (figure 1b)" in [figure.title for figure in page.figures]
+    assert "Ratio of positive to negative gradient per class (figure 1b of the GALA paper)" in [
+        figure.title for figure in page.figures
+    ]
     assert set(page.facts) == {"ce"}
 
 
@@ -191,3 +196,55 @@ def test_causes_are_drawn_of_recordings_by_groups_too(runs, tmp_path):
         for path in (runs / "ce", tmp_path / "ce")
     )
     np.testing.assert_allclose(one["value"], other["value"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("made", [scratch_config, features_config])
+def test_own_photographs_have_names_pictures_and_gradients(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "cache"))
+    photographs = write_photographs(tmp_path / "photographs")
+    config = made(loss="ce", epochs=1, many_above=10, few_below=5, learning_rate=1e-6)  # it confuses classes
+    first = run_experiment(config, data=photographs, out=tmp_path / "ce", callbacks=[GradientRecorder()])
+    crt = second_stage(first, "crt", epochs=1)
+    second = run_experiment(
+        crt, data=photographs, out=tmp_path / "crt", first_stage=first, callbacks=[GradientRecorder()]
+    )
+    page = run_page([first.path, second.path])
+    assert page.title == "ce, crt after ce on photographs"
+    frames = {figure.title: figure.frame for figure in page.figures}
+    assert set(frames["Per-class recall"]["name"]) == {"ant", "bee", "cow"}
+    gradients = frames["Ratio of positive to negative gradient per class (figure 1b of the GALA paper)"]
+    assert set(gradients["series"]) == {"ce", "crt after ce"}
+    assert "Sources of negative gradient on tail classes (figure 1c of the GALA paper)" in frames
+    words, pictures = page.galleries[0].rows[0]
+    assert re.match("class (ant|bee|cow) predicted as (ant|bee|cow)", words)
+    assert pictures[0].shape == (16, 16, 3)
+
+
+def test_features_have_no_pictures_and_gradients_all_the_same(tmp_path):
+    inputs, labels = feature_table()
+    np.savez(tmp_path / "table.npz", features=inputs, labels=labels)
+    run = run_experiment(
+        features_config(epochs=1), data=tmp_path / "table.npz", out=tmp_path / "run", callbacks=[GradientRecorder()]
+    )
+    page = run_page([run.path], tmp_path / "table.npz")
+    assert page.title == "gala on table.npz"
+    assert page.galleries == []
+    assert any("figure 1b" in figure.title for figure in page.figures)
+    (tmp_path / "other").mkdir()
+    np.savez(tmp_path / "other.npz", features=inputs, labels=np.char.replace(labels, "cow", "dog"))
+    dogs = run_experiment(features_config(epochs=1), data=tmp_path / "other.npz", out=tmp_path / "other/run")
+    with pytest.raises(ValueError, match=r"`runs` must have the same classes. Got others in .*other/run"):
+        run_page([run.path, dogs.path])
+
+
+def test_a_classifier_without_class_vectors_has_a_report(tmp_path, monkeypatch):
+    class Deep(Scratch):
+        def __init__(self, given):
+            super().__init__(given)
+            self.model.classifier = nn.Sequential(nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))
+
+    monkeypatch.setitem(STAGES, "deep", StageKind(Deep))
+    run = run_experiment(digits_lt(loss="ce", epochs=1, stage="deep"), data=None, out=tmp_path / "run")
+    titles = [figure.title for figure in run_page([run.path]).figures]
+    assert "Per-class recall" in titles
+    assert not any("figure 1a" in title or "figure 1d" in title for title in titles)

@@ -182,3 +182,12 @@ def test_losing_the_race_to_create_a_run_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(FileExistsError, match="made by another process"):
         RunFolder.create(tmp_path / "run", config={}, seed=0)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_data_that_have_moved_have_no_origin(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    assert folder.origin is None
+    folder.save_data({"origin": str(tmp_path / "data.csv")})
+    assert folder.origin is None
+    (tmp_path / "data.csv").touch()
+    assert folder.origin == tmp_path / "data.csv"

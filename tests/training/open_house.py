@@ -10,7 +10,7 @@ from torch import nn
 
 from longtail.data import SOURCES, DataInfo, Splits
 from longtail.models import BACKBONES, Network, make_network
-from longtail.training import STAGES, TrainingConfig, run_experiment
+from longtail.training import STAGES, StageKind, TrainingConfig, run_experiment
 
 COUNTS = (24, 12, 6)
 
@@ -105,7 +105,7 @@ def parts_of_mine() -> Iterator[None]:
     with mock.patch.dict(SOURCES), mock.patch.dict(BACKBONES), mock.patch.dict(STAGES):
         SOURCES["mine"] = curves_source
         BACKBONES["mine"] = Statistics
-        STAGES["mine"] = Alternating
+        STAGES["mine"] = StageKind(Alternating)
         yield
 
 

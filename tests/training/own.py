@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from longtail.recipes.own_data import features, scratch
+from longtail.recipes.own_data import features, finetune, scratch
 
 CLASSES = {"ant": (20, (200, 40, 40)), "bee": (12, (40, 200, 40)), "cow": (6, (40, 40, 200))}
 MOMENTS = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
@@ -41,3 +41,9 @@ def scratch_config(**settings):
     """Two epochs of the smallest network."""
     defaults = {"model": "resnet8-cifar", "size": 16, "epochs": 2, "batch_size": 8, "evaluate_every": 1}
     return scratch(**(MACHINE | defaults | settings))
+
+
+def finetune_config(**settings):
+    """Two epochs of the smallest network, on files that are augmented as they are decoded."""
+    defaults = {"model": "resnet8-cifar", "size": 16, "pretrained": False, "epochs": 2, "batch_size": 8}
+    return finetune(**(MOMENTS | MACHINE | defaults | settings))

@@ -1,19 +1,17 @@
 import dataclasses
 import json
 import re
-from types import SimpleNamespace
 from typing import get_args
 
 import pytest
 import torch
 
 from longtail.data import DataInfo, ResidentImages, Splits
-from longtail.losses.catalogue import LOSSES, make_loss, paper_settings
+from longtail.losses.catalogue import LOSSES, make_loss, paper_settings, parse_arguments
 from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training import TrainingConfig
-from longtail.training.config import Augmentation, parse_arguments
-from longtail.training.epochs import AUGMENT
-from longtail.training.experiment import _epochs
+from longtail.training.config import Augmentation
+from longtail.training.epochs import AUGMENT, epochs_of
 from longtail.training.machine import bfloat16_pays, resolve
 
 
@@ -52,7 +50,7 @@ from longtail.training.machine import bfloat16_pays, resolve
         ("reweight_from", -1, "`reweight_from` must be at least 0"),
         ("evaluate_every", -1, "`evaluate_every` must be at least 0"),
         ("device", "tpu", "`device` must be one of"),
-        ("precision", "float16", "`precision` must be one of"),
+        ("precision", "float8", "`precision` must be one of"),
         ("channels_last", True, "`channels_last` must be one of"),
         ("compile", "yes", "`compile` must be one of"),
         ("threads", 0, "`threads` must be at least 1"),
@@ -144,9 +142,8 @@ def test_every_loss_of_the_catalogue_is_made_with_its_paper_s_settings(name):
 def test_batches_must_fit_samples_and_processes(processes, batch_size, message):
     images = ResidentImages(torch.zeros(10, 3, 8, 8), torch.arange(10), (0.5,) * 3, (0.5,) * 3, torch.contiguous_format)
     splits = Splits(images, images, images, DataInfo(tuple("abcdefghij"), (1,) * 10, (3, 8, 8)))
-    fabric = SimpleNamespace(world_size=processes, global_rank=0)
     with pytest.raises(ValueError, match=re.escape(message)):
-        _epochs(TrainingConfig(batch_size=batch_size), splits, None, fabric)
+        epochs_of(TrainingConfig(batch_size=batch_size), splits.train, None, processes=processes)
 
 
 def test_there_is_one_validation_set():

@@ -217,8 +217,8 @@ def test_views_are_augmented_copies_of_the_training_images(photographs, passes, 
     features = stage.splits.train.features
     assert features.shape == (3, 25, 64)
     assert len(list(cache.iterdir())) == 5  # train, validation and test are shared
-    raw = (features * stage.moments[1] + stage.moments[0])[0]
-    torch.testing.assert_close(raw, plain.splits.train.features[0] * plain.moments[1] + plain.moments[0])
+    raw = (features * stage.standard.scale + stage.standard.mean)[0]
+    torch.testing.assert_close(raw, plain.splits.train.features[0] * plain.standard.scale + plain.standard.mean)
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert not torch.allclose(features[one], features[other])
     assert len(stage.splits.test.features) == 1
@@ -263,7 +263,7 @@ def test_a_table_can_be_trained_on_from_scratch_too(tmp_path):
 
 def test_constant_features_are_left_as_they_are():
     stage = stage_of(feature_table())
-    _, scale = stage.moments
+    scale = stage.standard.scale
     assert scale[-1] == 1
     assert (stage.splits.train.features[..., -1] == 0).all()
     assert stage.splits.train.features.isfinite().all()
@@ -302,7 +302,7 @@ def test_what_does_not_suit_the_stage_is_refused(photographs, tmp_path):
     splits = load_splits(features_config(), photographs, CPU)
     plain = TrainingConfig(stage="features")
     with pytest.raises(ValueError, match='`stage` "features" needs an `OwnConfig`. Got a TrainingConfig'):
-        FrozenFeatures(StageInput(plain, splits, None, CPU, torch.no_grad))
+        run_experiment(plain, data=photographs, out=tmp_path / "plain")
     folder = run_experiment(features_config(epochs=1), data=photographs, out=tmp_path / "run")
     with pytest.raises(ValueError, match="`first_stage` must be left out"):
         FrozenFeatures(StageInput(features_config(), splits, None, CPU, torch.no_grad, first_stage=folder))

@@ -12,10 +12,10 @@ import torch
 from longtail.data import load_splits
 from longtail.plain_json import to_json
 from longtail.recipes.second_stages import second_stage
-from longtail.reports.shown_run import ShownRun
+from longtail.reports.run_view import RunView
 from longtail.runs import RunFolder
 from longtail.training import SecondStageConfig, TrainingConfig, run_experiment, score, trained_network
-from longtail.training.second_stage import stored_config
+from longtail.training.stored_config import stored_config
 from training.tiny import tiny_config
 
 CPU = torch.device("cpu")
@@ -86,9 +86,9 @@ def test_its_configuration_is_that_of_the_new_folder(pair):
 def test_it_is_scored_and_shown_as_before(pair, tiny):
     old, new = pair
     assert to_json(score(old)) == to_json(score(new))  # NaN for classes without a sample
-    shown = ShownRun(old, "old", data=tiny)
+    shown = RunView(old, "old", data=tiny)
     assert shown.class_names == tuple(map(str, range(10)))
-    np.testing.assert_array_equal(shown.recall, ShownRun(new, "new").recall)
+    np.testing.assert_array_equal(shown.recall, RunView(new, "new").recall)
     assert shown.geometry is not None
     assert shown.test_images(np.array([0]))[0].shape == (32, 32, 3)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from longtail.reports.shown_run import ShownRun
+from longtail.reports.run_view import RunView
 from longtail.runs import RunFolder
 from longtail.training import TrainingStopped, run_experiment, trained_network
 from training.open_house import Statistics, inputs_of_test, parts_of_mine, run_mine
@@ -73,7 +73,7 @@ def test_other_data_are_refused_and_change_nothing(tmp_path):
 
 
 def test_a_report_knows_their_names(whole):
-    shown = ShownRun(whole, "mine")
+    shown = RunView(whole, "mine")
     assert shown.class_names == ("low", "middle", "high")
     assert shown.recall.shape == (3,)
     assert shown.test_images(np.array([0])) is None

@@ -9,7 +9,7 @@ from longtail.models import BACKBONES, InputConfig
 from longtail.recipes.own_data import features, scratch
 from longtail.runs import RunFolder
 from longtail.training import OwnConfig
-from longtail.training.second_stage import stored_config
+from longtail.training.stored_config import stored_config
 
 
 class Particular(nn.Module):
@@ -81,7 +81,7 @@ def test_an_unknown_network_is_said_to_be_one():
     ("settings", "message"),
     [
         ({"views": 0}, "`views` must be at least 1"),
-        ({"views": 2}, "`views` must be 1 without `augmentations`, by which they differ. Got 2."),
+        ({"views": 2}, "`views` must be 1 without `augmentations` or `augment`, by which they differ. Got 2."),
         ({"mixing": "cutmix"}, '`mixing` must not be "cutmix" for features'),
         ({"size": 4}, "`size` must be at least 8"),
         ({"pretrained": True, "weights": "some.pt"}, "`weights` must be left out with `pretrained`"),

@@ -16,6 +16,7 @@ from filelock import FileLock
 from longtail.cli import main
 from longtail.runs import RunFolder
 from longtail.training import Callback, TrainingDivergedError, TrainingStopped, experiment, run_experiment
+from longtail.training.evaluation import Evaluation
 from training.tiny import TINY_OPTIONS, tiny_config
 
 KILLED = (
@@ -154,7 +155,7 @@ def test_a_run_that_another_process_ended_meanwhile_is_left_alone(tiny, whole, t
 
 
 def test_a_signal_in_the_last_evaluation_is_not_lost(tiny, whole, tmp_path, monkeypatch):
-    evaluate = experiment._evaluate
+    evaluate = Evaluation.in_passing
     calls = []
 
     def signalled(*arguments):
@@ -163,7 +164,7 @@ def test_a_signal_in_the_last_evaluation_is_not_lost(tiny, whole, tmp_path, monk
             os.kill(os.getpid(), signal.SIGTERM)
         return evaluate(*arguments)
 
-    monkeypatch.setattr(experiment, "_evaluate", signalled)
+    monkeypatch.setattr(Evaluation, "in_passing", signalled)
     with pytest.raises(TrainingStopped, match="after the last epoch, before its result"):
         run_experiment(tiny_config(), data=tiny, out=tmp_path / "run")
     run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True)
@@ -256,7 +257,7 @@ def test_resuming_a_complete_run_changes_nothing(tiny, whole):
     ("change", "message"),
     [
         ({"seed": 1}, "`seed` is 0, not 1"),
-        ({"epochs": 4, "learning_rate": 0.2}, "`epochs` is 3, not 4; `learning_rate` is 0.1, not 0.2"),
+        ({"epochs": 4, "learning_rate": 0.2}, "`learning_rate` is 0.1, not 0.2; `epochs` is 3, not 4"),
         ({"loss": "ce"}, "`loss` is 'gala', not 'ce'"),
         ({"loss_arguments": ("lambda_positive=1.0",)}, "`loss_arguments` is"),
         ({"threads": 2}, "`threads` is 1, not 2"),

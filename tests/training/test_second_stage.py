@@ -9,21 +9,26 @@ import signal
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from longtail.cli import main
 from longtail.data import load_splits
+from longtail.models import CLASSIFIERS, CifarBackbone, ClassifierKind
 from longtail.posthoc import NearestClassMean, TauNormalization
 from longtail.recipes.second_stages import SECOND_STAGES, second_stage
 from longtail.runs import RunFolder
 from longtail.samplers import make_sampler
-from longtail.training import TrainingStopped, run_experiment
+from longtail.training import STAGES, Scratch, StageKind, TrainingStopped, run_experiment
 from longtail.training.epochs import Epochs, augmentation
 from longtail.training.network import trained_network
+from longtail.training.outputs import features_of
+from longtail.training.retrained_classifier import RetrainedClassifier
 from longtail.training.schedule import learning_rate
-from longtail.training.second_stage import RetrainedClassifier, SecondStage, features_of, stored_config
+from longtail.training.second_stage import SecondStage
 from longtail.training.stages import StageInput
+from longtail.training.stored_config import stored_config
 from reference import second_stages as reference
-from training.own import features_config, scratch_config, write_photographs
+from training.own import feature_table, features_config, scratch_config, write_photographs
 from training.test_resume import At, assert_same_end
 from training.tiny import tiny_cifar10, tiny_config
 
@@ -206,7 +211,7 @@ def test_kept_features_are_those_of_augmented_copies(first, tiny):
 
 
 def test_gradients_end_at_the_classifier(first):
-    model = RetrainedClassifier(trained_network(first), second_stage(first, "mislas"))
+    model = RetrainedClassifier(trained_network(first), 10, second_stage(first, "mislas"), on_features=False)
     model.train()
     model(torch.randn(4, 3, 32, 32)).sum().backward()
     assert {name for name, parameter in model.named_parameters() if parameter.grad is not None} == {
@@ -266,10 +271,133 @@ def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
 def test_a_cosine_head_can_be_made_anew_but_not_scaled(tiny, tmp_path):
     ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
     assert trained_network(ldam).classifier.scale == 30
-    with pytest.raises(ValueError, match="must have a linear classifier for lws. Got .* ends with a CosineClassifier"):
+    with pytest.raises(
+        ValueError, match="`method` must be crt or ncm for a network without a linear classifier. Got lws, .* a cosine"
+    ):
         run_experiment(second_stage(ldam, "lws"), data=tiny, out=tmp_path / "lws", first_stage=ldam)
     folder = run_experiment(second_stage(ldam, "crt"), data=tiny, out=tmp_path / "crt", first_stage=ldam)
     assert isinstance(trained_network(folder).classifier, torch.nn.Linear)
+
+
+class Pictures(torch.utils.data.Dataset):
+    """A data set object, whose content is not known."""
+
+    def __init__(self):
+        self.targets = [0] * 12 + [1] * 8 + [2] * 5
+        self.images = np.random.default_rng(0).integers(0, 256, (25, 16, 16, 3), dtype=np.uint8)
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, index):
+        return torch.from_numpy(self.images[index]).permute(2, 0, 1), self.targets[index]
+
+
+@pytest.fixture(scope="module")
+def own_runs(tmp_path_factory):
+    """Finished runs on own data of every kind, by name, with the data."""
+    out = tmp_path_factory.mktemp("own")
+    photographs = write_photographs(out / "photographs")
+    kinds = {
+        "scratch": (scratch_config(loss="ce"), photographs),
+        "features": (features_config(loss="ce"), photographs),
+        "table": (features_config(loss="ce"), feature_table()),
+        "object": (features_config(loss="ce"), Pictures()),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LONGTAIL_CACHE", str(out / "cache"))
+        yield {
+            name: (run_experiment(config, data=data, out=out / name), data) for name, (config, data) in kinds.items()
+        }
+
+
+@pytest.mark.parametrize("method", SECOND_STAGES)
+@pytest.mark.parametrize("kind", ["scratch", "features", "table", "object"])
+def test_every_method_runs_on_every_kind_of_data(kind, method, own_runs, tmp_path):
+    first, data = own_runs[kind]
+    config = second_stage(first, method, **({} if method in ("tau-norm", "ncm") else {"epochs": 2}))
+    folder = run_experiment(config, data=data, out=tmp_path / "run", first_stage=first)
+    sets, network = load_splits(stored_config(folder), data, CPU), trained_network(folder)
+    with torch.no_grad():
+        logits = torch.cat([network(inputs) for inputs in sets.test.in_order()]).numpy()
+    kept = folder.load_predictions("test")[0]
+    np.testing.assert_allclose(logits, kept, rtol=1e-3, atol=1e-3 * np.abs(kept).max())
+
+
+def test_features_of_the_first_stage_are_not_computed_again(own_runs, tmp_path, monkeypatch):
+    first, data = own_runs["features"]
+    passed = []
+    forward = CifarBackbone.forward
+    monkeypatch.setattr(CifarBackbone, "forward", lambda self, x: (passed.append(len(x)), forward(self, x))[1])
+    for method in ("crt", "tau-norm"):
+        run_experiment(second_stage(first, method), data=data, out=tmp_path / method, first_stage=first)
+    assert set(passed) == {2}  # the trials that tell the network
+
+
+def test_on_features_of_any_scale_a_new_classifier_learns(own_runs, tmp_path):
+    """Their columns differ by four orders of magnitude: one learning rate suits them only where they are scaled."""
+    first, data = own_runs["table"]
+    assert second_stage(first, "crt").features == "standardised"
+    folder = run_experiment(second_stage(first, "crt", epochs=20), data=data, out=tmp_path / "crt", first_stage=first)
+    assert folder.metrics[-1]["loss"] < 1.0
+    raw = second_stage(first, "crt", epochs=20, features="kept")
+    folder = run_experiment(raw, data=data, out=tmp_path / "raw", first_stage=first)
+    assert folder.metrics[-1]["loss"] > 10
+
+
+class Headed(Scratch):
+    """A stage whose network ends with another classifier than that of the loss."""
+
+    make_head = staticmethod(lambda width, number: nn.Linear(width, number, bias=False))
+
+    def __init__(self, given):
+        super().__init__(given)
+        self.model.classifier = self.make_head(64, len(given.splits.info.class_names)).to(given.device)
+
+
+class DeepHeaded(Headed):
+    make_head = staticmethod(lambda width, number: nn.Sequential(nn.Linear(width, 8), nn.ReLU(), nn.Linear(8, number)))
+
+
+@pytest.fixture
+def headed(monkeypatch, tiny, tmp_path):
+    def run_it(stage):
+        monkeypatch.setitem(STAGES, "headed", StageKind(stage))
+        config = tiny_config(stage="headed", model="resnet8-cifar", loss="ce", epochs=1, precision="float32")
+        return run_experiment(config, data=tiny, out=tmp_path / "first")
+
+    return run_it
+
+
+@pytest.mark.parametrize("method", SECOND_STAGES)
+def test_a_linear_classifier_without_bias_has_every_method(method, headed, tiny, tmp_path):
+    first = headed(Headed)
+    assert trained_network(first).classifier.bias is None
+    config = second_stage(first, method, **({} if method in ("tau-norm", "ncm") else {"epochs": 1, "views": 1}))
+    folder = run_experiment(config, data=tiny, out=tmp_path / "run", first_stage=first)
+    with torch.no_grad():
+        logits = torch.cat([trained_network(folder)(x) for x in load_splits(tiny_config(), tiny, CPU).test.in_order()])
+    np.testing.assert_allclose(logits.numpy(), folder.load_predictions("test")[0], rtol=1e-3, atol=1e-3)
+
+
+def test_a_network_without_a_linear_head_is_told_what_it_can_have(headed, tiny, tmp_path, monkeypatch, capsys):
+    first = headed(DeepHeaded)
+    assert first.result["network"]["classifier"] == "torch.nn.modules.container.Sequential"
+    for method in ("lws", "tau-norm", "mislas", "weight-balancing"):
+        assert main(["retrain", str(first.path), "--method", method, "--data", str(tiny)]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert f"`method` must be crt or ncm for a network without a linear classifier. Got {method}" in said
+        assert "Pass --method crt." in said
+    with pytest.raises(ValueError, match=r"`classifier` must be registered in longtail.models.CLASSIFIERS"):
+        trained_network(first)
+    build = lambda width, number: DeepHeaded.make_head(width, number)  # noqa: E731
+    monkeypatch.setitem(CLASSIFIERS, first.result["network"]["classifier"], ClassifierKind(nn.Sequential, build))
+    for method in ("crt", "ncm"):
+        config = second_stage(first, method, **({"epochs": 1, "views": 1} if method == "crt" else {}))
+        folder = run_experiment(config, data=tiny, out=tmp_path / method, first_stage=first)
+        assert trained_network(folder)(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+    assert not list(tmp_path.glob("first-*"))
 
 
 def test_weights_that_are_not_of_the_run_are_refused(first, tmp_path):

@@ -10,9 +10,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.data import Split, load_splits
+from longtail.models import CLASSIFIERS, Network
 from longtail.runs import RunFolder
-from longtail.training.network import trained_network
-from longtail.training.second_stage import features_of, stored_config
+from longtail.training.network import head_of, trained_network
+from longtail.training.outputs import features_of
+from longtail.training.stored_config import stored_config
+
+
+class NoClassVectorsError(ValueError):
+    """The classifier of a network has no weight vector for each class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +40,31 @@ def class_vector_norms(folder: RunFolder) -> np.ndarray:
     """Length of each class vector, (C,), from the stored weights alone.
 
     Raises:
-        ValueError: the run is not complete, or has no classifier.
+        ValueError: the run is not complete.
+        NoClassVectorsError: its classifier is not made of class vectors.
 
     Source: figure 1(a) of Zhang et al., ICASSP 2024; Kang et al., ICLR 2020.
     """
-    weight = trained_network(folder).classifier.weight
-    return np.asarray(weight.detach().norm(dim=1).double())
+    kind = head_of(folder)["classifier"]
+    if kind not in CLASSIFIERS:
+        raise NoClassVectorsError(
+            f"`folder` must have a classifier of class vectors. {folder.path} ends with a {kind}."
+        )
+    return np.asarray(class_vectors(trained_network(folder)).norm(dim=1).double())
+
+
+def class_vectors(network: Network) -> Tensor:
+    """(C, D) the weights of the classifier.
+
+    Raises:
+        NoClassVectorsError: its classifier is not made of class vectors.
+    """
+    weight = getattr(network.classifier, "weight", None)
+    if not isinstance(weight, Tensor) or weight.dim() != 2:
+        raise NoClassVectorsError(
+            f"A classifier must have class vectors. A {type(network.classifier).__name__} has none."
+        )
+    return weight.detach()
 
 
 def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None) -> ClassGeometry:
@@ -57,7 +82,7 @@ def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None
     network = trained_network(folder)
     config = stored_config(folder)
     splits = load_splits(config, data, torch.device("cpu"))
-    vectors = network.classifier.weight.detach()
+    vectors = class_vectors(network)
     measured = {
         name: _by_class(features_of(network, images, nullcontext), images, vectors)
         for name, images in (("train", splits.train), ("test", splits.test))

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from longtail.data import Samples, StreamedImages, check_files, image_loader, read_data
 from longtail.models import Network, fold_batch_norm, make_network
@@ -70,7 +71,7 @@ def _features(
     network: Network, split: StreamedImages, name: str, progress: Callable[[str, float], None] | None
 ) -> np.ndarray:
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_pays(torch.device("cpu")))
-    width = network.classifier.weight.shape[1]
+    width = cast(nn.Linear, network.classifier).in_features
     return outputs_of(network.features, split, width, autocast, progress, f"features of {name}").numpy()
 
 

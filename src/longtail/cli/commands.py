@@ -10,6 +10,7 @@ import tyro
 
 from longtail import __version__
 from longtail.cli.compare import compare, methods
+from longtail.cli.console import say
 from longtail.cli.doctor import doctor
 from longtail.cli.evaluate import evaluate
 from longtail.cli.export import export
@@ -40,9 +41,10 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without τ still gets its table
     if list(arguments) == ["--version"]:
-        print(f"longtail {__version__}")
+        say(f"longtail {__version__}")
         return 0
     signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C does; a training loop takes both for itself
+    arguments = list(arguments) or ["--help"]
     try:
         refuse_renamed(arguments)
         arguments = with_recipe(arguments)
@@ -68,10 +70,10 @@ def run(arguments: Sequence[str]) -> int:
             config=STYLE,
         )
     except EXPECTED as error:
-        print(f"longtail: {_one_line(error)}", file=sys.stderr)
+        say(f"longtail: {_one_line(error)}", error=True)
         return FAILED
     except KeyboardInterrupt as stopped:
-        print(f"longtail: {str(stopped) or 'Interrupted.'}{_how_to_go_on(arguments)}", file=sys.stderr)
+        say(f"longtail: {str(stopped) or 'Interrupted.'}{_how_to_go_on(arguments)}", error=True)
         return STOPPED
     return code or 0
 

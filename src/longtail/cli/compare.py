@@ -1,20 +1,25 @@
-"""`longtail compare RECIPE` and `longtail methods`."""
+"""`longtail compare PATH`, `longtail compare RECIPE` and `longtail methods`."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.table import Table
 
 from longtail.arguments import check_choice, check_integer, check_strength
-from longtail.cli.console import plain_console
+from longtail.cli.console import PlainConsole, say
 from longtail.cli.train import Recipe, data_name, recipe_of
 from longtail.losses.catalogue import paper_settings, settable_arguments
 from longtail.recipes.methods import METHODS, job_of, names_of
 from longtail.recipes.second_stages import SECOND_STAGES
 from longtail.training.config import TrainingConfig
 from longtail.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from longtail.reports import ComparisonTable
+    from longtail.training.comparison import Outcome
 
 
 def compare(
@@ -29,62 +34,87 @@ def compare(
 ) -> int:
     """Run methods side by side in one recipe, each with its own paper's settings, and put them into a table.
 
-    What is missing is run, what was cut off resumed, what is done skipped. A run that fails is a row that says so.
+    A path (longtail compare photos/ --methods ce,gala,crt --seeds 3) is compared on with the recipe features, whose
+    features are computed once for all methods and seeds. What is missing is run, what was cut off resumed, what is done
+    skipped. A run that fails is a row that says so.
 
     Args:
         recipe: The recipes.
         methods: Names with commas between them; `longtail methods` lists them. "losses" is every loss, "all" all.
-        data: Folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
+        data: Your own data, or the folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
         seeds: Runs of each method, with the seeds from --seed on.
         out: Folder of the comparison; by default one in runs/, named by the data.
         download: Fetch the data set into the data folder if it is missing.
         checkpoint_seconds: Time between two checkpoints.
     """
-    from longtail.reports import comparison_table
+    from longtail.auto import train_and_fix
+    from longtail.cli.passes import Passes
     from longtail.training.comparison import check_settings, run_all
     from longtail.training.progress import ProgressReport
 
     config: TrainingConfig = recipe
     check_integer("seeds", seeds, minimum=1)
     check_strength("checkpoint_seconds", checkpoint_seconds)
+    _check_left_to_methods(config)
+    names = names_of(methods)
+    jobs = [job_of(config, name, seed=config.seed + number) for name in names for number in range(seeds)]
+    origin = _origin(config, data)
+    out = out or Path("runs") / f"compare-{origin}"
+    check_settings(jobs, out)
+    with Passes(counted=False) as passes:
+        outcomes = list(
+            run_all(
+                jobs,
+                data=data,
+                out=out,
+                download=download,
+                checkpoint_seconds=checkpoint_seconds,
+                callbacks=lambda: [ProgressReport()],
+                train=train_and_fix if config.dataset == "own" else None,
+                progress=passes,
+            )
+        )
+    recipe_settings = dataclasses.asdict(config)
+    table = _table(names, outcomes, recipe_settings | ({"dataset": origin} if config.dataset == "own" else {}))
+    _write(table, out)
+    say(f"{table.text()}\nruns and tables (txt, md, csv, tex): {out}")
+    return 2 if any(outcome.failure for outcome in outcomes) else 0
+
+
+def _check_left_to_methods(config: TrainingConfig) -> None:
     _, usual = recipe_of(config)
     for setting in ("loss", "loss_arguments", "sampler", "mixing", "reweight_from"):
         if getattr(config, setting) != getattr(usual, setting):
             option = setting.replace("_", "-")
             raise ValueError(f"--{option} must be left to --methods in a comparison. Got {getattr(config, setting)!r}.")
-    names = names_of(methods)
-    jobs = [job_of(config, name, seed=config.seed + number) for name in names for number in range(seeds)]
-    out = out or Path("runs") / f"compare-{data_name(config)}"
-    check_settings(jobs, out)
-    outcomes = list(
-        run_all(
-            jobs,
-            data=data,
-            out=out,
-            download=download,
-            checkpoint_seconds=checkpoint_seconds,
-            callbacks=lambda: [ProgressReport()],
-        )
-    )
-    table = comparison_table(
-        {name: [o.folder for o in outcomes if o.job.method == name and o.folder] for name in names},
-        {
-            name: [f"seed {o.job.config.seed}: {o.failure}" for o in outcomes if o.job.method == name and o.failure]
-            for name in names
-        },
-        dataclasses.asdict(config),
-    )
+
+
+def _origin(config: TrainingConfig, data: Path | None) -> str:
+    """What is compared on, by name."""
+    if config.dataset != "own":
+        return data_name(config)
+    if data is None or not data.exists():
+        raise ValueError(f"--data must name your own data, or pass a path: longtail compare photos/. Got {data}.")
+    return f"{data.resolve().name.split('.')[0]}-{data_name(config)}"
+
+
+def _table(names: Sequence[str], outcomes: Sequence["Outcome"], recipe: Mapping[str, Any]) -> "ComparisonTable":
+    from longtail.reports import comparison_table
+
+    done = {name: [o.folder for o in outcomes if o.job.method == name and o.folder] for name in names}
+    failed = {
+        name: [f"seed {o.job.config.seed}: {o.failure}" for o in outcomes if o.job.method == name and o.failure]
+        for name in names
+    }
+    return comparison_table(done, failed, recipe)
+
+
+def _write(table: "ComparisonTable", out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    for ending, content in {
-        "txt": table.text(),
-        "md": table.markdown(),
-        "csv": table.csv(),
-        "tex": table.latex(),
-    }.items():
+    contents = {"txt": table.text(), "md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
+    for ending, content in contents.items():
         with write_whole(out / f"table.{ending}") as file:
             file.write(f"{content}\n".encode())
-    print(f"{table.text()}\nruns and tables (txt, md, csv, tex): {out}")
-    return 2 if any(outcome.failure for outcome in outcomes) else 0
 
 
 def methods(name: tyro.conf.Positional[str | None] = None) -> None:
@@ -104,7 +134,7 @@ def methods(name: tyro.conf.Positional[str | None] = None) -> None:
             if method.first_stage is not None:
                 changes = {"second stage of": method.first_stage, **SECOND_STAGES[known].settings}
             table.add_row(known, ", ".join(f"{key} {value}" for key, value in changes.items()), method.source)
-    console = plain_console()
+    console = PlainConsole()
     console.print(table)
     if name is not None:
         second = SECOND_STAGES[name].settings if name in SECOND_STAGES else {}

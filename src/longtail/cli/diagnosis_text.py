@@ -1,40 +1,56 @@
 """A diagnosis as text on the terminal."""
 
-from rich.table import Table
+from collections.abc import Sequence
+from pathlib import Path
 
-from longtail.cli.console import plain_console
+from longtail.cli.console import PlainConsole, say
+from longtail.cli.fitted_table import fitted
 from longtail.repair import Diagnosis
 from longtail.repair.metrics import ExpectedCost
-from longtail.reports.cells import percent
-from longtail.reports.outcomes import outcome_rows
+from longtail.reports.formatting import percent
+from longtail.reports.next_steps import next_steps
+from longtail.reports.outcomes import Column, candidate_columns, class_columns, shows_classes
 
 
-def print_diagnosis(found: Diagnosis) -> None:
-    """Print the table of candidates, the lowest recalls, the calibration error and the verdict."""
-    console = plain_console()
-
-    def say(text: str) -> None:
-        console.print(text, soft_wrap=True)
-
-    costs = found.metric == ExpectedCost.name
-    unit = "metric in hundredths of the costs' unit, recalls in %" if costs else "scores in %"
-    groups = ", ".join(f"{name} {number}" for name, number in found.groups.items())
+def print_diagnosis(found: Diagnosis, warnings: Sequence[str]) -> None:
+    """Print the tables, the calibration errors, warnings and the verdict."""
+    unit = "metric multiplied by 100, recalls in %" if found.metric == ExpectedCost.name else "in %"
     level = 100 * float(found.fix.evidence["interval_level"])
-    say(
-        f"{found.samples:,} samples; classes: {groups}; metric: {found.metric}; {unit}, on data that no fit has seen; "
-        f"intervals of {level:.2f} %"
-    )
-    console.print(_table(found))
+    say(f"{found.samples:,} samples; {_classes(found)}; metric: {found.metric}")
+    say(f"\nscores of each candidate, {unit}, cross-fitted; intervals of {level:.2f} %")
+    _print_table(candidate_columns(found))
     for outcome in found.outcomes:
         if outcome.failure:
             say(f"{outcome.name}: {outcome.failure}")
-    worst = "; ".join(
-        f"{name} {percent(recall)} % of {samples}, predicted {times} times"
-        for name, recall, samples, times in found.worst
-    )
-    say(f"lowest recall: {worst}")
-    say(_calibration(found))
+    if shows_classes(found):
+        say("\nrecall of each class in %")
+        _print_table(class_columns(found))
+    else:
+        worst = ", ".join(
+            f"{name} ({percent(recall)} % of {samples:,}, predicted {times:,} times)"
+            for name, recall, samples, times in found.worst
+        )
+        say(f"\nlowest recall of the model as it is: {worst}")
+    say(f"\n{_calibration(found)}\n")
+    for warning in warnings:
+        say(f"warning: {warning}")
     say(found.summary)
+
+
+def print_next_steps(found: Diagnosis, file: Path) -> None:
+    """Print the next steps."""
+    say("\nWhat to do next")
+    for sentence, code in next_steps(found, file):
+        say(sentence)
+        for line in code.splitlines():
+            say(f"    {line}")
+
+
+def _classes(found: Diagnosis) -> str:
+    number = len(found.fix.class_names)
+    if shows_classes(found):
+        return f"{number} classes"
+    return f"{number:,} classes ({', '.join(f'{name} {size}' for name, size in found.groups.items())})"
 
 
 def _calibration(found: Diagnosis) -> str:
@@ -44,16 +60,16 @@ def _calibration(found: Diagnosis) -> str:
     known = f"calibration error under the class prior of the metric: top label {top}, by class {by_class}{pooled}"
     if error.helps:
         return f"{known}, with temperature {found.fix.temperature:.2f}"
-    return f"{known}; it would not get better, so probabilities keep their temperature"
+    return (
+        f"calibration error under the class prior of the metric: top label {percent(error.top_label[0])}, by class "
+        f"{percent(error.class_wise[0])}{pooled}; a temperature and offsets would not reduce that of the top label "
+        f"({percent(error.top_label[1])}) and are not used"
+    )
 
 
-def _table(found: Diagnosis) -> Table:
-    headings, rows = outcome_rows(found)
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in headings:
-        table.add_column(name, justify="left" if name == "" else "right", min_width=24 if name == "" else None)
-    for row in rows:
-        table.add_row(
-            *(cell.replace(" to ", "\u00a0to\u00a0") if "to" in cell and cell[0] in "+-" else cell for cell in row)
-        )
-    return table
+def _print_table(columns: Sequence[Column]) -> None:
+    console = PlainConsole()
+    table, left_out = fitted(columns, console.width)
+    console.print(table)
+    if left_out:
+        say(f"(on a wider terminal also: {', '.join(left_out)})")

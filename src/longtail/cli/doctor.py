@@ -6,8 +6,9 @@ from typing import Annotated
 
 import tyro
 
-from longtail.cli.console import plain_console
+from longtail.cli.console import PlainConsole, say
 from longtail.cli.passes import Passes
+from longtail.printable import printable_json
 
 MARKS = {"serious": "!!", "warning": " !", "fact": "  "}
 
@@ -61,9 +62,9 @@ def doctor(
             look=passes,
         )
     if as_json:
-        print(json.dumps([finding.as_dict() for finding in found], ensure_ascii=False, indent=1))
+        say(printable_json(json.dumps([f.as_dict() for f in found], ensure_ascii=False, indent=1)))
     else:
-        console = plain_console()
+        console = PlainConsole()
         for finding in found:
             console.print(f"{MARKS[finding.severity]} {finding.what} ({finding.where})", soft_wrap=True)
             if finding.advice:

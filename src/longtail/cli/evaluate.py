@@ -1,58 +1,110 @@
-"""`longtail evaluate RUN`."""
+"""`longtail evaluate RUN`, and `longtail evaluate FILE --fix fix.json`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from longtail.cli.reading_options import Kind, ReadingOptions
 from longtail.runs import RunFolder
 
 
 def evaluate(
-    run: tyro.conf.Positional[Path],
+    source: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN|FILE")]],
     *,
+    fix: Path | None = None,
+    reading: Annotated[ReadingOptions, tyro.conf.arg(name="")],
+    kind: Kind | None = None,
+    part: str | None = None,
+    json: bool = False,
     rebalance: Annotated[str, tyro.conf.arg(metavar="TAU|off")] = "1",
     converge: bool = False,
     transductive: bool = False,
     fit_on: str | None = None,
     data: Path | None = None,
     root: Path | None = None,
-    label: str | None = None,
 ) -> None:
-    """Score a complete run from its saved logits, as they are and re-balanced, or on other labelled data.
+    """Score a finished run, or a deployed fix on new labelled predictions.
+
+    Without --fix, a run is scored on its saved logits, with and without re-balancing, or on other labelled data
+    (--data). With --fix, a model is compared with and without the fix: longtail evaluate new.csv --fix fix.json
+    --labels and the options below it say how these predictions are read; --label can be used with --data, too.
 
     Args:
-        run: Folder of the run.
-        rebalance: Strength of the re-balancing, at least 0; "off" scores the predictions as they are.
+        source: Run folder; with --fix also labelled predictions in any form that longtail fix reads. Columns are
+            matched to the classes of the fix by name.
+        fix: The fix.json to evaluate.
+        reading: With --fix, how predictions are read.
+        kind: With --fix, whether the scores are logits or probabilities; by default what the fix takes.
+        part: With --fix, the set of a run to score; by default test.
+        json: With --fix, print the results as JSON.
+        rebalance: The scaling factor tau of re-balancing, at least 0; "off" for no re-balancing.
         converge: Re-balance to the fixed point.
-        transductive: Fit on the unlabelled test set itself instead of labelled data; the result says so.
-        fit_on: Labelled set of the run that the re-balancing is fitted on; by default the one of its result.
-        data: Other labelled data of the same classes, in any form that longtail train takes; scored by the network as
-            it is, and with the fix of the run.
-        root: Folder that the paths of such a list or table are relative to.
-        label: Column of its labels.
+        transductive: Fit re-balancing on the unlabelled test set instead of on labelled data.
+        fit_on: Labelled set of the run to fit re-balancing on; by default the one of its result.
+        data: Other labelled data of the same classes, in any form that longtail train reads. They are scored by the
+            network with and without the fix of the run.
+        root: Folder that the paths in a list or table are relative to.
     """
+    of_run = (rebalance, converge, transductive, fit_on) != ("1", False, False, None)
+    given = reading.given() | {name: value for name, value in (("kind", kind), ("part", part)) if value is not None}
+    if fix is not None:
+        from longtail.cli.evaluate_fix import evaluate_with_fix
+
+        if of_run or (data, root) != (None, None):
+            raise ValueError(
+                "--rebalance, --converge, --transductive, --fit-on, --data and --root cannot be used with --fix. Leave "
+                "them out."
+            )
+        evaluate_with_fix(source, fix, given, as_json=json)
+        return
+    foreign = [name for name in (*given, *(["json"] if json else [])) if name != "label"]
+    if foreign:
+        raise ValueError(f"{_options(foreign)} can only be used with --fix. Got no --fix.")
+    if len(source) != 1 or Path(source[0]).is_file():
+        raise ValueError(
+            f"--fix must be given to evaluate predictions. Got only {', '.join(source)}. Add --fix fix.json."
+        )
+    run = Path(source[0])
+    _evaluate_run(run, _tau(rebalance), converge, transductive, fit_on, (data, root, reading.label), of_run=of_run)
+
+
+def _options(names: list[str]) -> str:
+    return ", ".join(f"--{name.replace('_', '-')}" for name in names)
+
+
+def _evaluate_run(
+    run: Path,
+    rebalance: float | None,
+    converge: bool,
+    transductive: bool,
+    fit_on: str | None,
+    other: tuple[Path | None, Path | None, str | None],
+    *,
+    of_run: bool,
+) -> None:
     from longtail.cli.table import print_rows
     from longtail.training.evaluation import score
 
     folder = RunFolder.open(run)
+    data, root, label = other
     if data is not None:
         from longtail.auto import evaluate_on, load
         from longtail.cli.passes import Passes
 
-        if (rebalance, converge, transductive, fit_on) != ("1", False, False, None):
-            raise ValueError("--rebalance, --converge, --transductive and --fit-on must be left out with --data.")
+        if of_run:
+            raise ValueError(
+                "--rebalance, --converge, --transductive and --fit-on cannot be used with --data. Leave them out."
+            )
         with Passes(counted=False) as passes:
             scores = evaluate_on(load(run), data, root=root, label=label, progress=passes)
         print_rows(folder, scores)
         return
-    print_rows(
-        folder,
-        score(folder, rebalance=_strength(rebalance), converge=converge, transductive=transductive, fit_on=fit_on),
-    )
+    rows = score(folder, rebalance=rebalance, converge=converge, transductive=transductive, fit_on=fit_on)
+    print_rows(folder, rows)
 
 
-def _strength(text: str) -> float | None:
+def _tau(text: str) -> float | None:
     if text == "off":
         return None
     try:

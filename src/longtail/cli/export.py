@@ -1,48 +1,167 @@
-"""`longtail export RUN --onnx FILE`."""
+"""`longtail export SOURCE`: a run or an ONNX model with a fix as ONNX, or a fix as code."""
 
+import os
+import sys
 from pathlib import Path
+from typing import Annotated, Literal
 
+import numpy as np
 import tyro
 
-from longtail.data import DataConfig
-from longtail.data.built_in import SIDES
-from longtail.runs import RunFolder
+from longtail.cli.console import say
+from longtail.cli.export_run import export_run
+from longtail.repair import Fix
+from longtail.whole_file import write_whole
+
+Target = Literal["python", "numpy", "sql", "javascript", "sklearn", "onnx"]
+OPTIONS = {  # of each kind of source; the first is required, of a run the first or the second
+    "a run": ("onnx", "safetensors", "fix", "probabilities", "assume-order"),
+    "an ONNX model": ("onnx", "fix", "output", "assume-order", "inputs"),
+    "a fix": ("to", "out", "table", "id"),
+}
 
 
-def export(run: tyro.conf.Positional[Path], *, onnx: Path, fix: Path | None = None) -> None:
-    """Write the network of a complete run as an ONNX file that takes images as bytes, and try it before it is kept.
+def export(
+    source: tyro.conf.Positional[Path],
+    *,
+    onnx: Path | None = None,
+    safetensors: Path | None = None,
+    fix: Path | None = None,
+    probabilities: bool = False,
+    output: str | None = None,
+    assume_order: bool = False,
+    inputs: Path | None = None,
+    to: Target | None = None,
+    out: Path | None = None,
+    table: str | None = None,
+    id_column: Annotated[str | None, tyro.conf.arg(name="id")] = None,
+) -> None:
+    """Export a trained network (ONNX, safetensors), or a fix (in an ONNX model, as a few lines of code).
+
+    longtail export RUN --onnx FILE writes the network of a finished run, which takes images as bytes, or features;
+    --safetensors DIR writes weights, the configuration by which timm loads them, and a README. longtail export
+    model.onnx --fix fix.json --onnx FILE puts a fix behind any ONNX classifier. All are tried before they are kept.
+    longtail export fix.json --to python prints code that serves the fix without longtail.
 
     Args:
-        run: Folder of the run.
-        onnx: The file to write; it must not exist.
-        fix: A fix.json of longtail fix, whose offsets and temperature go into the last layer.
+        source: A run folder, an ONNX model or a fix.json.
+        onnx: The ONNX file to write; it must not exist.
+        safetensors: Of a run, the folder to write; it must not exist.
+        fix: A fix.json of longtail fix. For a run by default its own, which longtail predict applies; none exports the
+            network alone. Offsets and temperature go into the last layer.
+        probabilities: Of a run, let the ONNX file give the decision of the fix (class, class_name) and calibrated
+            probabilities in place of logits.
+        output: Of an ONNX model, the output of logits or probabilities, where several could be it.
+        assume_order: Take the classes of model and fix to be in the same order where either does not name them.
+        inputs: Of an ONNX model, an npz file with an array for each input, at least 8 samples, to try it on; by default
+            they are random.
+        to: Of a fix, the language. onnx is a small model from scores to decisions.
+        out: Of a fix, the file to write, which must not exist; by default the code is printed.
+        table: Of a fix in SQL, the table with one column for each class; predictions by default.
+        id_column: Of a fix in SQL, the column that identifies a sample; id by default.
     """
-    from longtail.export import export_onnx
-    from longtail.repair import Fix
-    from longtail.training.network import trained_network
-    from longtail.training.second_stage import stored_config
+    given = {
+        "onnx": onnx,
+        "safetensors": safetensors,
+        "fix": fix,
+        "probabilities": probabilities or None,
+        "output": output,
+        "assume-order": assume_order or None,
+        "inputs": inputs,
+        "to": to,
+        "out": out,
+        "table": table,
+        "id": id_column,
+    }
+    kind = _kind(source)
+    _check_options(kind, {name for name, value in given.items() if value is not None}, source)
+    for option, path in (("--onnx", onnx), ("--safetensors", safetensors), ("--out", out)):
+        if path is not None:
+            _check_new(option, path)
+    if kind == "a run":
+        export_run(source, onnx, safetensors, fix, probabilities=probabilities, assume_order=assume_order)
+    elif kind == "an ONNX model":
+        assert onnx is not None
+        if fix is None:
+            raise ValueError(f"An ONNX model is exported with a fix. Add --fix fix.json; got {source} alone.")
+        _export_model(source, onnx, Fix.load(fix), output, assume_order, inputs)
+    else:
+        assert to is not None
+        names = {"table": table, "id_column": id_column}
+        _export_fix(source, to, out, {name: value for name, value in names.items() if value is not None})
 
-    if onnx.exists():
-        raise FileExistsError(f"--onnx must not exist yet. Got {onnx}.")
-    if not onnx.parent.is_dir():
-        raise FileNotFoundError(f"--onnx must be in a folder that exists. Got {onnx}.")
-    folder = RunFolder.open(run)
-    network, config = trained_network(folder), stored_config(folder)
-    if folder.data and len(folder.data["input_shape"]) == 1:
-        raise ValueError(f"`run` must be a run on images to be exported. {run} was trained on features.")
-    shape = tuple(folder.data["input_shape"]) if folder.data else _shape_of_an_older_run(config)
-    export_onnx(
-        network,
-        onnx,
-        image_shape=shape,
-        mean=config.mean,
-        std=config.std,
-        fix=None if fix is None else Fix.load(fix),
-    )
-    print(f"onnx: {onnx}, images uint8 (N, {', '.join(map(str, shape))}) to logits, the same as PyTorch's")
+
+def _kind(source: Path) -> str:
+    if not source.exists():
+        raise FileNotFoundError(f"`source` must be a run folder, an ONNX model or a fix.json. {source} is missing.")
+    if source.is_dir():
+        return "a run"
+    return "an ONNX model" if source.suffix.lower() == ".onnx" else "a fix"
 
 
-def _shape_of_an_older_run(config: DataConfig) -> tuple[int, int, int]:
-    """Of a run that was kept before run folders told."""
-    side = SIDES[config.dataset] // config.shrink
-    return len(config.mean), side, side
+def _check_options(kind: str, given: set[str], source: Path) -> None:
+    allowed = OPTIONS[kind]
+    foreign = sorted(given - set(allowed))
+    if foreign:
+        raise ValueError(
+            f"--{foreign[0]} does not belong to {kind}, which {source} is. "
+            f"It takes {', '.join(f'--{name}' for name in allowed)}."
+        )
+    if kind == "a run":
+        if not given & {"onnx", "safetensors"}:
+            raise ValueError(f"--onnx FILE or --safetensors DIR is missing: {source} is a run.")
+        if "probabilities" in given and "onnx" not in given:
+            raise ValueError("--probabilities belongs to --onnx. Weights in safetensors give logits.")
+    elif allowed[0] not in given:
+        choices = "" if kind != "a fix" else " python, numpy, sql, javascript, sklearn or onnx"
+        raise ValueError(f"--{allowed[0]}{choices} is missing: {source} is {kind}.")
+
+
+def _check_new(option: str, path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(f"{option} must not exist yet. Got {path}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{option} must be in a folder that exists. Got {path}.")
+
+
+def _export_fix(source: Path, to: Target, out: Path | None, names: dict[str, str]) -> None:
+    from longtail.export import export_fix_onnx, fix_code
+
+    if names and to != "sql":
+        raise ValueError(f"--table and --id belong to --to sql. Got --to {to}.")
+    fix = Fix.load(source)
+    if to == "onnx":
+        if out is None:
+            raise ValueError("--to onnx needs --out FILE, the file to write.")
+        say(f"onnx: {export_fix_onnx(fix, out)}, scores float32 (N, {len(fix.class_names)}) to class, probabilities")
+        return
+    code = fix_code(fix, to, source=source.name, **names)
+    if out is None:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding="utf-8")  # code is UTF-8 in any locale: no class name may become "?"
+        sys.stdout.write(code)  # its names are escaped by the rules of the language
+        return
+    with write_whole(out) as file:
+        file.write(code.encode())
+    say(f"{to}: {out}")
+
+
+def _export_model(
+    source: Path, onnx: Path, fix: Fix, output: str | None, assume_order: bool, inputs: Path | None
+) -> None:
+    from longtail.export import export_fixed_onnx
+
+    arrays = None if inputs is None else _arrays(inputs)
+    written = export_fixed_onnx(source, fix, onnx, output=output, assume_order=assume_order, inputs=arrays)
+    for note in written.notes:
+        say(note)
+    say(f"{written.decision}, {written.class_name}: the decision; {written.probabilities}: calibrated probabilities")
+    say(f"onnx: {onnx}, the same as the model and then the fix")
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, AttributeError) as error:
+        raise ValueError(f"--inputs must be an npz file with an array for each input. Got {path}: {error}") from None

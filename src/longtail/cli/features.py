@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from longtail.cli.predict import check_out
+from longtail.cli.console import say
+from longtail.cli.output_file import check_writable
 from longtail.models import DEFAULT_BACKBONE
 from longtail.whole_file import write_whole
 
@@ -46,7 +47,7 @@ def features(
 
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz. Got {out}.")
-    check_out(out)
+    check_writable("--out", out)
     with Passes(counted=False) as passes:
         arrays = extract_features(
             data,
@@ -64,4 +65,4 @@ def features(
         )
     with write_whole(out) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-    print(f"features {arrays['features'].shape} of {model}: {out}")
+    say(f"features {arrays['features'].shape} of {model}: {out}")

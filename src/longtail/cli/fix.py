@@ -1,133 +1,95 @@
 """`longtail fix PREDICTIONS`."""
 
-import dataclasses
-import os
+import contextlib
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import tyro
 
-from longtail.cli.diagnosis_text import print_diagnosis
+from longtail.cli.console import say
+from longtail.cli.fix_output import FixOutput
+from longtail.cli.output_file import check_new
 from longtail.cli.passes import Passes
-from longtail.repair import Diagnosis, diagnose
-from longtail.repair.predictions import Predictions, load_predictions
+from longtail.cli.reading_options import Kind, ReadingOptions
+from longtail.repair import read_predictions
+from longtail.repair.diagnose_predictions import diagnose_predictions
 
-Kind = Literal["logits", "probabilities"]
 MetricName = Literal["balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost"]
 
 
 def fix(
-    predictions: tyro.conf.Positional[Path],
+    predictions: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PREDICTIONS")],
     *,
-    labels: Path | None = None,
+    reading: Annotated[ReadingOptions, tyro.conf.arg(name="")],
     kind: Kind = "logits",
     part: str = "validation",
+    class_names: Annotated[str | None, tyro.conf.arg(metavar="A,B,C|FILE")] = None,
     metric: MetricName = "balanced-accuracy",
     prior: Annotated[str, tyro.conf.arg(metavar="uniform|train|here|FILE")] = "uniform",
-    counts: Path | None = None,
-    cost: Path | None = None,
+    cost: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     out: Path = Path("fix.json"),
     report: str | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    quiet: bool = False,
     folds: int = 5,
     seed: int = 0,
 ) -> None:
-    """Find out whether re-balancing helps a trained model, and write a small file to serve if it does.
+    """Find out whether re-balancing improves a trained model, and write the fix to a small file.
 
-    All that is needed are saved predictions on labelled data that the model was not trained on. Every score shown is of
-    data that the fit has not seen.
+    It needs saved predictions on labelled data that the model was not trained on. All scores are cross-fitted: no
+    score is computed on samples that its fit has seen.
 
     Args:
-        predictions: An npz or pt file with logits (or probabilities) and target, a csv or parquet file with a column
-            label and one a class, an npy file of scores (with --labels), or a run folder.
-        labels: An npy file of labels, for scores in an npy file.
-        kind: What the scores are; it is not guessed.
-        part: Of a run folder, the set to judge by.
+        predictions: Tables (csv, tsv, jsonl, parquet; also compressed) with one column of labels and one column of
+            scores per class; npz or pt files with logits (or probabilities) and target; npy files of scores (with
+            --labels); patterns of files; - for a table on standard input; or a run folder.
+        reading: How predictions are read.
+        kind: Whether the scores are logits or probabilities; it is never guessed.
+        part: For a run folder, the set to use.
+        class_names: Class names in the wanted order: a,b,c, or a file with one name per line.
         metric: The metric to optimise.
-        prior: For the metrics accuracy and cost, how often classes will come: all alike, as in training (needs counts),
-            as in these predictions, or a file of one number a line, in the order of the classes.
-        counts: A file of training samples, one number a line, in the order of the classes, where the predictions do not
-            hold them.
-        cost: For the metric cost, a file of numbers with blanks or commas between them: a row for each class, a column
-            for what it is taken for, both in the order of the classes (of a table that of its columns).
-        out: The file to write; it must not exist.
-        report: The HTML report to write, which must not exist, or "none". By default it stands beside --out.
-        folds: Parts of the data, at least 3; each is judged by fits on the others.
-        seed: Of the folds.
+        prior: For the metrics accuracy and cost, the class prior: uniform, as in training (train; needs --counts), as
+            in these predictions (here), or a file as for --counts.
+        cost: For the metric cost, the cost of predicting one class (column) for another (row): a CSV with class names
+            in the first row and the first column, or nested JSON; numbers without names are taken in the order of the
+            classes.
+        out: File to write; it must not exist.
+        report: HTML report to write, which must not exist, or none; by default next to --out.
+        as_json: Print all results as JSON on standard output, and nothing else.
+        quiet: Print only the verdict and the paths of the files.
+        folds: Number of folds, at least 3.
+        seed: Seed of the folds.
     """
-    _check_new("--out", out)
-    report_path = _report_path(report, out)
-    loaded = load_predictions(predictions, labels=labels, kind=kind, part=part)
-    if counts is not None:
-        loaded = dataclasses.replace(loaded, class_counts=_numbers("--counts", counts).ravel())
-    with Passes() as passes:
-        diagnosis = diagnose(
-            loaded.logits,
-            loaded.target,
-            metric=metric,
-            prior=_prior(prior, loaded),
-            cost=None if cost is None else _numbers("--cost", cost),
-            class_counts=loaded.class_counts,
-            class_names=loaded.class_names,
-            groups=loaded.groups,
-            sample_weight=loaded.sample_weight,
-            folds=folds,
-            seed=seed,
-            progress=passes,
+    if not predictions:
+        raise ValueError(
+            "PREDICTIONS must be a file, a pattern of files, a run folder, or - for standard input. Got none."
         )
-    fix_of_kind = dataclasses.replace(diagnosis.fix, takes=loaded.kind, floor=loaded.floor)
-    diagnosis = dataclasses.replace(diagnosis, fix=fix_of_kind)
-    print_diagnosis(diagnosis)
-    if predictions.is_dir() and part == "test":
-        print("warning: fitted and evaluated on the test set; it is no longer held out")
-    print(f"fix: {diagnosis.fix.save(out)}")  # before the report: a full disk loses only the figures
-    if report_path is not None:
-        _write_report(diagnosis, predictions, report_path)
+    check_new("--out", out)
+    output = FixOutput(out, _report_path(report, out), as_json, quiet)
+    loaded = read_predictions(predictions, kind=kind, part=part, class_names=class_names, **reading.given())
+    with contextlib.nullcontext() if quiet else Passes() as passes:
+        diagnosis = diagnose_predictions(
+            loaded, metric=metric, prior=prior, cost=cost, folds=folds, seed=seed, progress=passes
+        )
+    for note in diagnosis.fix.evidence["notes"]:
+        say(f"note: {note}", error=True)
+    warnings = list(diagnosis.warnings)
+    if Path(predictions[0]).is_dir() and part == "test":
+        warnings.append("fitted and evaluated on the test set; it is no longer held out")
+    output.write(diagnosis, _source(predictions), warnings)
 
 
 def _report_path(report: str | None, out: Path) -> Path | None:
-    """Where the report goes; `None` for no report."""
+    """The path of the HTML report, or `None` for no report."""
     if report == "none":
         return None
     path = out.with_suffix(".html") if report is None else Path(report)
-    _check_new("--report", path)
+    check_new("--report", path)
     if path.resolve() == out.resolve():
-        raise ValueError(f"--report must be another file than --out. Got {path} for both.")
+        raise ValueError(f"--report must differ from --out. Got {path} for both.")
     return path
 
 
-def _check_new(option: str, path: Path) -> None:
-    if os.path.lexists(path):
-        raise FileExistsError(f"{option} must not exist yet. Got {path}.")
-    if not path.absolute().parent.is_dir() or not os.access(path.absolute().parent, os.W_OK):
-        raise FileNotFoundError(f"{option} must lie in a folder that exists and can be written to. Got {path}.")
-
-
-def _write_report(found: Diagnosis, predictions: Path, path: Path) -> None:
-    try:
-        from longtail.reports import fix_page
-    except ModuleNotFoundError as error:
-        print(f"no report: {error}")
-        return
-    print(f"report: {fix_page(found, predictions.name).save(path)}")
-
-
-def _prior(text: str, loaded: Predictions) -> str | np.ndarray:
-    if text == "uniform":
-        return text
-    if text == "here":
-        here = np.bincount(loaded.target, minlength=loaded.logits.shape[1])
-        return np.asarray(here / here.sum())
-    if text == "train":
-        if loaded.class_counts is None:
-            raise ValueError("--prior train needs class_counts in the predictions, or --counts. There are none.")
-        counts = np.asarray(loaded.class_counts, dtype=np.float64)
-        return np.asarray(counts / counts.sum())
-    return _numbers("--prior, where not uniform, train or here,", Path(text)).ravel()
-
-
-def _numbers(option: str, path: Path) -> np.ndarray:
-    try:
-        return np.loadtxt(path.read_text().replace(",", " ").splitlines(), ndmin=2)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{option} must be a file of numbers. Got {path}: {error}") from None
+def _source(predictions: tuple[str, ...]) -> str:
+    name = Path(predictions[0]).name
+    return name if len(predictions) == 1 else f"{name} and {len(predictions) - 1} more"

@@ -3,23 +3,27 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from longtail.recipes import RECIPES
 
 KINDS = "a folder of class folders, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet) or arrays (.npz, .npy)"
 
 
 def with_recipe(arguments: Sequence[str]) -> list[str]:
-    """`train PATH …` as `train features --data PATH …`, and `--no-pretrained` as `--pretrained False`.
+    """`train PATH …` as `train RECIPE --data PATH …`, and `--no-pretrained` as `--pretrained False`.
+
+    So too `compare PATH …`.
 
     Raises:
-        ValueError: the first argument of `train` is neither a recipe nor a path.
+        ValueError: the first argument is neither a recipe nor a path.
 
     Example:
-        >>> with_recipe(["train", ".", "--seed", "1"])
-        ['train', 'features', '--data', '.', '--seed', '1']
+        >>> with_recipe(["train", "digits-lt", "--no-pretrained"])
+        ['train', 'digits-lt', '--pretrained', 'False']
     """
     words = _with_values(arguments)
-    if len(words) < 2 or words[0] != "train" or words[1].startswith("-") or words[1] in RECIPES:
+    if len(words) < 2 or words[0] not in ("train", "compare") or words[1].startswith("-") or words[1] in RECIPES:
         return words
     if not Path(words[1]).exists():
         raise ValueError(
@@ -30,7 +34,16 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
         raise ValueError(
             f"`longtail {words[0]} {words[1]}` must have no --data beside the path. Leave one of them out."
         )
-    return [words[0], "features", "--data", *words[1:]]
+    return [words[0], default_recipe(Path(words[1]))[0], "--data", *words[1:]]
+
+
+def default_recipe(data: Path) -> tuple[str, str]:
+    """The recipe for a path where none is named, and why it is this one."""
+    if not (data.is_dir() or data.suffix.lower() == ".txt"):
+        return "features", "the default for tables and arrays; for images with a GPU: finetune"
+    if torch.cuda.is_available():
+        return "finetune", "the default with a GPU; seconds instead: features"
+    return "features", "the default without a GPU; the whole network instead: finetune"
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How far a work is that reads the data many times: a bar on a terminal, a line a step elsewhere."""
+"""Progress of work that reads the data many times: a bar on a terminal, else one line per step."""
 
 from types import TracebackType
 from typing import Self
@@ -6,24 +6,27 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from longtail.cli.console import PlainConsole
+from longtail.printable import printable
+
 
 class Passes:
-    """Counts passes and shows the one that is under way, on standard error; call it with a step and its share done.
+    """Counts passes and shows the current one on standard error; call it with a step and its completed share.
 
     Args:
-        console: where to; by default standard error.
-        counted: show the number of the pass, else the share that is done.
+        console: the console; by default standard error.
+        counted: show the number of the pass, else the completed share.
 
     Attributes:
-        finished: passes that are done.
+        finished: number of finished passes.
     """
 
     def __init__(self, console: Console | None = None, *, counted: bool = True) -> None:
-        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.console = console or PlainConsole(stderr=True)
         self.finished = 0
         self._steps: set[str] = set()
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             *([TextColumn("pass {task.fields[number]}")] if counted else [TextColumn("{task.percentage:.0f} %")]),
             console=self.console,
@@ -34,12 +37,12 @@ class Passes:
         self._task = self._bar.add_task("", total=1.0, number=1)
 
     def __call__(self, step: str, share: float) -> None:
-        """Show it."""
+        """Show the progress of a step."""
         if step not in self._steps and not self.console.is_terminal:
             self.console.print(step, soft_wrap=True)
         self._steps.add(step)
         if self.console.is_terminal:
-            self._bar.update(self._task, completed=share, description=step, number=self.finished + 1)
+            self._bar.update(self._task, completed=share, description=printable(step), number=self.finished + 1)
         if share == 1:
             self.finished += 1
 

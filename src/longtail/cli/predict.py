@@ -2,13 +2,14 @@
 
 import csv
 import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import tyro
 
+from longtail.cli.console import say
+from longtail.cli.output_file import check_writable
 from longtail.whole_file import write_whole
 
 PRIORS = {"uniform": "equally often", "training": "as often as in the training data"}
@@ -30,7 +31,8 @@ def predict(
         top: How many classes to name for each image, the most probable first.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
-        out: A CSV file to write; by default the predictions are printed.
+        out: A CSV file to write; by default the predictions are printed, control characters in
+            class names as escapes.
     """
     from longtail.arguments import check_integer
     from longtail.auto import load
@@ -38,7 +40,7 @@ def predict(
 
     check_integer("top", top, minimum=1)
     if out is not None:
-        check_out(out)
+        check_writable("--out", out)
     predictor = load(run)
     if len(predictor.info.input_shape) == 1:
         raise ValueError(
@@ -59,28 +61,16 @@ def predict(
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([heading, *rows])
     if out is None:
-        print(text.getvalue(), end="")
+        say(text.getvalue().rstrip("\n"))
         if predictor.fix is None:
-            print("the probabilities are not calibrated: the run has no fix.json", file=sys.stderr)
+            say("the probabilities are not calibrated: the run has no fix.json", error=True)
         return
     with write_whole(out) as file:
         file.write(text.getvalue().encode(errors="surrogateescape"))
     fixed = "not calibrated: the run has no fix.json"
     if predictor.fix is not None:
         fixed = f"calibrated on held-out samples for classes that come {PRIORS[prior or 'uniform']}"
-    print(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
-
-
-def check_out(out: Path) -> None:
-    """See that a file can be written, before the work whose result it is to hold.
-
-    Raises:
-        FileNotFoundError, IsADirectoryError: it can't.
-    """
-    if out.is_dir():
-        raise IsADirectoryError(f"--out must name a file. Got the folder {out}.")
-    if not out.parent.is_dir():
-        raise FileNotFoundError(f"--out must lie in a folder that exists. Got {out}; make {out.parent} first.")
+    say(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
 
 
 def listed(files: Sequence[Path]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Options that have another name now: refused, and the new name is said."""
+"""Errors for renamed options."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ RENAMED = {("fix", "--goal"): "--metric", ("fix", "--page"): "--report"}
 
 
 def refuse_renamed(arguments: Sequence[str]) -> None:
-    """Raise for an option that was renamed.
+    """Raise for a renamed option.
 
     Raises:
-        ValueError: names the new option.
+        ValueError: the option was renamed; names the new one.
 
     Example:
         >>> refuse_renamed(["fix", "predictions.csv", "--goal", "macro-f1"])

@@ -1,9 +1,11 @@
 """`longtail report RUN [RUN …]`."""
 
-import sys
 from pathlib import Path
 
 import tyro
+
+from longtail.cli.console import say
+from longtail.cli.output_file import check_writable
 
 
 def report(
@@ -13,19 +15,18 @@ def report(
     data: Path | None = None,
     force: bool = False,
 ) -> None:
-    """Write one HTML page of figures about one run or several: nothing is fetched, it opens from disk.
+    """Write an HTML report with figures of one run or several; it fetches nothing and opens from disk.
 
     Args:
         runs: Run folders, complete or still in progress, on the same training images.
-        out: The page to write.
+        out: The report to write.
         data: Folder of their data set, for similarities of features and for images of confusions; digits need none.
-        force: Replace a page that is there.
+        force: Replace a report that exists.
     """
     if out.exists() and not force:
-        raise FileExistsError(f"--out must not exist yet, or --force be given. Got {out}.")
-    if not out.absolute().parent.is_dir():
-        raise FileNotFoundError(f"--out must lie in a folder that exists. Got {out}.")
+        raise FileExistsError(f"--out must not exist yet. Got {out}. Add --force to replace it.")
+    check_writable("--out", out)
     from longtail.reports import run_page
 
-    page = run_page(runs, data, tell=lambda what: print(what, file=sys.stderr))
-    print(f"page: {page.save(out)}")
+    page = run_page(runs, data, tell=lambda what: say(what, error=True))
+    say(f"report: {page.save(out)}")

@@ -16,6 +16,10 @@ def retrain(
     *,
     method: Method = "crt",
     data: Path | None = None,
+    groups: Path | None = None,
+    root: Path | None = None,
+    val: Path | None = None,
+    test: Path | None = None,
     out: Path | None = None,
     resume: bool = False,
     seed: int | None = None,
@@ -26,7 +30,7 @@ def retrain(
     threads: int | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> None:
-    """Make the classifier of a complete run anew, on its features: a second stage, which is a run of its own.
+    """Retrain the classifier of a finished run on its features (decoupled training): a second stage, a run of its own.
 
     Args:
         run: Folder of the first stage.
@@ -34,9 +38,13 @@ def retrain(
             a class; tau-norm, class vectors of one length; ncm, nearest class means; mislas, scales and classifier with
             label-aware smoothing (made for a run with mixup); weight-balancing, cut class vectors (for one with a
             large weight decay).
-        data: Folder of the data set of the first stage; digits need none.
+        data: Data of the first stage; by default where that run read them. Digits need none.
+        groups: The table of groups of your own data, if it has moved; likewise root, val and test.
+        root: Folder that the paths of a list or table are relative to.
+        val: Validation samples.
+        test: Test samples.
         out: Folder of the new run; by default that of the first stage with the method behind it.
-        resume: Go on with the run in that folder; begin it if it is new.
+        resume: Resume the run in that folder, bit-identically; start it if the folder does not exist.
         seed: Of the second stage; by default that of the first.
         epochs: Passes over the training set; by default as in the paper.
         learning_rate: By default as in the paper, scaled with the batch size.
@@ -45,6 +53,8 @@ def retrain(
         threads: Threads of the CPU; by default as many as PyTorch takes.
         checkpoint_seconds: Time between two checkpoints.
     """
+    from longtail.auto import train_and_fix
+    from longtail.cli.passes import Passes
     from longtail.cli.table import print_result
     from longtail.recipes.second_stages import second_stage
     from longtail.training.experiment import run_experiment
@@ -52,7 +62,9 @@ def retrain(
 
     check_strength("checkpoint_seconds", checkpoint_seconds)
     first = RunFolder.open(run)
+    moved = {"groups": groups, "root": root, "val": val, "test": test}
     asked = {
+        **{name: str(path) for name, path in moved.items() if path is not None},
         "seed": seed,
         "epochs": epochs,
         "learning_rate": learning_rate,
@@ -60,15 +72,18 @@ def retrain(
         "views": views,
         "threads": threads,
     }
-    folder = run_experiment(
-        second_stage(first, method, **{name: value for name, value in asked.items() if value is not None}),
-        data=data,
-        out=out or _beside(run, method, seed),
-        resume=resume,
-        checkpoint_seconds=checkpoint_seconds,
-        callbacks=[ProgressReport()],
-        first_stage=first,
-    )
+    config = second_stage(first, method, **{name: value for name, value in asked.items() if value is not None})
+    with Passes(counted=False) as passes:
+        folder = (train_and_fix if config.dataset == "own" else run_experiment)(
+            config,
+            data=data or first.origin,
+            out=out or _beside(run, method, seed),
+            resume=resume,
+            checkpoint_seconds=checkpoint_seconds,
+            callbacks=[ProgressReport()],
+            first_stage=first,
+            progress=passes,
+        )
     print_result(folder)
 
 

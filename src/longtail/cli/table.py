@@ -6,13 +6,13 @@ from typing import Any
 
 from rich.table import Table
 
-from longtail.cli.console import plain_console
+from longtail.cli.console import PlainConsole
 from longtail.cli.train import data_name
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
-from longtail.reports.cells import columns_of, percent
+from longtail.reports.formatting import columns_of, percent
 from longtail.runs import RunFolder
+from longtail.training import stored_config
 from longtail.training.evaluation import FIT_SETS
-from longtail.training.second_stage import SecondStageConfig, stored_config
 
 NOTE = "transductive: fitted on the unlabelled test set as a whole, taken to be balanced; not for single images"
 
@@ -21,7 +21,7 @@ def print_result(folder: RunFolder) -> None:
     """The result of a complete run and where its files are."""
     result = folder.result or {}
     print_rows(folder, result["test"])
-    console = plain_console()
+    console = PlainConsole()
     if "validation" in result:
         console.print(f"validation, balanced accuracy: {percent(result['validation']['balanced_accuracy'])}")
     evaluated = sum("test_top1" in line for line in folder.metrics)
@@ -39,7 +39,7 @@ def print_result(folder: RunFolder) -> None:
 
 def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None]]) -> None:
     """One row a treatment, in percent."""
-    console = plain_console()
+    console = PlainConsole()
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("predictions", no_wrap=True)
     columns = columns_of(scores.values())
@@ -69,11 +69,10 @@ def _described(folder: RunFolder) -> str:
         config = stored_config(folder)
     except ValueError:
         return ""
-    if isinstance(config, SecondStageConfig):
+    trained = _loss_and_mixing(folder.header["config"])
+    if "first_stage" in (folder.result or {}):
         first = (folder.result or {})["first_stage"]["config"]
-        trained = f"{config.second_stage} after {_loss_and_mixing(first)}"
-    else:
-        trained = _loss_and_mixing(folder.header["config"])
+        trained = f"{folder.header['config']['second_stage']} after {_loss_and_mixing(first)}"
     last = f"epoch {config.epochs} (the last), " if config.epochs else ""
     return f"{data_name(config)}, {trained}, seed {config.seed}, {last}"
 

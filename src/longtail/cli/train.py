@@ -9,15 +9,18 @@ from typing import Annotated
 import tyro
 
 from longtail.arguments import check_strength
+from longtail.cli.console import say
+from longtail.cli.own_data import default_recipe
 from longtail.recipes import RECIPES
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 
-OWN = ("features", "scratch")
+OWN = ("features", "finetune", "scratch")
 Recipe = tyro.extras.subcommand_type_from_defaults(
     {name: recipe() for name, recipe in sorted(RECIPES.items(), key=lambda item: item[0] not in OWN)},
     descriptions={
         "features": "Your own data: a classifier on features of a frozen pretrained network, trained in seconds.",
+        "finetune": "Your own images: a pretrained network trained further, all of it or a part; best with a GPU.",
         "scratch": "Your own images: a small network from its initial weights, 32 x 32 pixels, 60 epochs.",
         "digits-lt": "Digits of 8 x 8 pixels with a long tail, ResNet-8, 60 epochs: seconds, and no data needed.",
         "plankton": "Plankton, 121 classes with a natural long tail, ResNet-8, 15 epochs.",
@@ -40,9 +43,10 @@ def train(
 ) -> None:
     """Train on your own data (longtail train photos/) or with the recipe of a benchmark, then evaluate.
 
-    A path is trained on with the recipe features: a folder of class folders (or of train, val and test that hold them),
-    a list of paths and labels, a table of paths or of numeric features, arrays. Each recipe lists its settings, and
-    what they mean: longtail train features --help. What the result depends on is kept in the run folder.
+    A path is a folder of class folders (or of train, val and test that hold them), a list of paths and labels, a table
+    of paths or of numeric features, or arrays. Its recipe is finetune for images where there is a GPU, else features.
+    Each recipe lists its settings, and what they mean: longtail train features --help. What the result depends on is
+    kept in the run folder.
 
     Args:
         recipe: The recipes.
@@ -71,8 +75,7 @@ def train(
             f"--data must be left out for digits-lt, which needs none. Got {data}. Did you mean: longtail train {data}?"
         )
     if own and first:
-        name, _ = recipe_of(config)
-        print(f"{data}: recipe {name}, loss {config.loss}, for images {_network_in_words(config)}", flush=True)
+        say(f"{data}: {_recipe_in_words(config, data)}, for images {_network_in_words(config)}")
     callbacks: list[Callback] = [ProgressReport()] if first else []
     if record_gradients or (resume and is_recorded(out)):
         callbacks.append(GradientRecorder())
@@ -99,14 +102,14 @@ def _say_what_is_served(folder: RunFolder) -> None:
     from longtail.repair import Fix
 
     if "backbone" in (folder.result or {}):
-        print(f"backbone: {(folder.result or {})['backbone']}")
+        say(f"backbone: {(folder.result or {})['backbone']}")
     for note in (folder.data or {})["notes"]:
-        print(f"data: {note}")
+        say(f"data: {note}")
     file = folder.path / "fix.json"
     served = f"offsets and probabilities of {file} ({Fix.load(file).method})" if file.is_file() else "no fix"
-    print(f"longtail predict applies: {served}")
+    say(f"longtail predict applies: {served}")
     images = len((folder.data or {})["input_shape"]) > 1
-    print(f"next: longtail report {folder.path}" + (f"; longtail predict {folder.path} IMAGES" if images else ""))
+    say(f"next: longtail report {folder.path}" + (f"; longtail predict {folder.path} IMAGES" if images else ""))
 
 
 def _point_to(run: Path) -> None:
@@ -116,6 +119,12 @@ def _point_to(run: Path) -> None:
         with contextlib.suppress(OSError):
             link.unlink(missing_ok=True)
             link.symlink_to(run.name)
+
+
+def _recipe_in_words(config: TrainingConfig, data: Path | None) -> str:
+    name, _ = recipe_of(config)
+    default, reason = ("", "") if data is None else default_recipe(data)
+    return f"recipe {name}{f' ({reason})' if name == default else ''}, loss {config.loss}"
 
 
 def _network_in_words(config: TrainingConfig) -> str:

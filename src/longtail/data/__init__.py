@@ -26,7 +26,7 @@ from longtail.data.plankton import load_plankton
 from longtail.data.read import read_data
 from longtail.data.resident import ResidentImages
 from longtail.data.samples import Parts, Samples
-from longtail.data.sources import SOURCES, Source, load_splits
+from longtail.data.sources import DATA_CONFIGS, SOURCES, Source, data_config, load_splits
 from longtail.data.splits import SplitPlan, make_splits, plan_splits
 from longtail.data.streamed import StreamedImages
 from longtail.data.subset import long_tailed_counts, long_tailed_indices
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from longtail.data.decoding import BadImageError, decode
 
 __all__ = [
+    "DATA_CONFIGS",
     "SOURCES",
     "Augment",
     "BadImageError",
@@ -52,6 +53,7 @@ __all__ = [
     "StreamedImages",
     "check_files",
     "class_counts",
+    "data_config",
     "decode",
     "find_bad_files",
     "image_loader",

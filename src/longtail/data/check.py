@@ -15,6 +15,9 @@ from longtail.data.samples import Parts, Samples
 SMALL = 8  # pixels: JPEG files are read to their end, but transformed at an eighth of their size
 Progress = Callable[[str, float], None]
 
+_WHOLE: set[str] = set()
+"""Contents of the parts whose files this process has decoded: the runs of a comparison share their data."""
+
 
 def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -> dict[int, str]:
     """Decode every file, several at a time; the reason for each index that fails.
@@ -61,7 +64,7 @@ def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress |
     kept: dict[str, Samples] = {}
     notes = list(parts.notes)
     for name, part in parts.items():
-        bad = find_bad_files(part.paths, progress=progress) if part.files is not None else {}
+        bad = _bad_files(part, progress) if part.files is not None else {}
         if bad and on_bad_file == "fail":
             _refuse(name, part, bad)
         if bad:
@@ -95,6 +98,20 @@ def require_trainable(parts: Parts) -> None:
             f"train must hold a sample of each class. {len(empty)} of {len(parts.class_names)} classes have none: "
             f"{first(empty)}. Add samples, or remove these classes from every part."
         )
+
+
+def _bad_files(part: Samples, progress: Progress | None) -> dict[int, str]:
+    """Files that this process has found whole, and that have not changed since, are not decoded again."""
+    try:
+        content = part.content
+    except OSError:
+        content = None  # a file is missing
+    if content in _WHOLE:
+        return {}
+    bad = find_bad_files(part.paths, progress=progress)
+    if not bad and content is not None:
+        _WHOLE.add(content)
+    return bad
 
 
 def _reason(path: Path) -> str:

@@ -46,7 +46,7 @@ def named_labels(labels: Any, where: str, notes: list[str]) -> tuple[np.ndarray,
         array = _whole(array, where)
     if array.dtype.kind in "iu":
         return _named_integers(array, where)
-    texts = [_text(label) for label in array.tolist()]
+    texts = [as_text(label) for label in array.tolist()]
     missing = next((index for index, text in enumerate(texts) if text is None), None)
     if missing is not None:
         raise ValueError(f"{where} must hold a label for each sample. Sample {missing} has none.")
@@ -113,7 +113,13 @@ def _named_integers(array: np.ndarray, where: str) -> tuple[np.ndarray, tuple[st
     return codes.astype(np.int64), tuple(map(str, values.tolist()))
 
 
-def _text(label: Any) -> str | None:
+def as_text(label: Any) -> str | None:
+    """A label as text: NFC, without spaces around it; None where it is missing.
+
+    Example:
+        >>> as_text(" cat"), as_text(1.0), as_text(float("nan"))
+        ('cat', '1.0', None)
+    """
     if isinstance(label, bytes):
         label = label.decode()
     if label is None or label != label:  # NaN

@@ -1,7 +1,9 @@
 """Which data a run takes: the settings that a source of splits reads, checked before any work starts."""
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal, Self, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
 
@@ -38,6 +40,11 @@ class DataConfig:
     channels_last: Switch = "auto"
     """Memory format of images and weights; auto is on."""
 
+    OF_THE_PROCESS: ClassVar[tuple[str, ...]] = ()
+    """Settings that no result depends on."""
+    PATHS: ClassVar[tuple[str, ...]] = ()
+    """Settings that name files of the data: they may move, as the data may."""
+
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
             if get_origin(hint) is Literal:
@@ -49,6 +56,12 @@ class DataConfig:
         check_integer("validation_per_class", self.validation_per_class, minimum=0)
         self._check_subset()
         self._check_channels()
+
+    def located(self) -> Self:
+        """The configuration with absolute paths, which also hold in another working directory."""
+        given = [(name, getattr(self, name)) for name in self.PATHS]
+        absolute: dict[str, Any] = {name: str(Path(path).absolute()) for name, path in given if path is not None}
+        return dataclasses.replace(self, **absolute)
 
     def completed(self) -> Self:
         """The configuration with what it leaves open about images taken from the network."""

@@ -125,6 +125,11 @@ class Splits:
         return self.info.input_shape[0]
 
     @property
+    def of_features(self) -> bool:
+        """Whether a sample is a row of numbers, which needs no backbone, and not an image."""
+        return len(self.info.input_shape) == 1
+
+    @property
     def holds_out_every_class(self) -> bool:
         """Whether something can be fitted on, or chosen by, held-out samples: every class has one."""
         counts = torch.bincount(self.validation.target, minlength=len(self.info.class_names))

@@ -1,6 +1,8 @@
 """Image files as RGB: whatever Pillow decodes, as a viewer would show it."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+Box = tuple[int, int, int, int]
 ORIENTATION = 0x0112
+TRANSPOSED = 5  # from this orientation on, width and height change places
 LONGEST = 32  # an image of 1 × 10,000 pixels must not become one of 224 × 2,240,000
 REDUCING_GAP = 3.0  # a large image is first reduced by a whole factor, which is fast and hardly to be seen
 OVERSAMPLING = 2  # a JPEG is decoded at twice the wanted size or more, so that what remains is a smooth reduction
@@ -92,15 +96,61 @@ def resized(image: Image.Image, size: int | None, interpolation: str = "bicubic"
 
 def upright(path: str | os.PathLike[str], size: int | None = None) -> Image.Image:
     """Decode an image with its EXIF rotation applied, in its own mode; errors as those of `decode`."""
+    with _errors_that_name(path), Image.open(path) as image:
+        form = image.format
+        if size is not None:
+            image.draft(None, (OVERSAMPLING * size, OVERSAMPLING * size))
+        turned = _turned(image)
+        turned.load()
+        turned.format = form
+        return turned
+
+
+def decode_crop(
+    path: str | os.PathLike[str], choose: Callable[[int, int], Box], size: int, interpolation: str = "bicubic"
+) -> Image.Image:
+    """Decode a part of an image file and resize it to a square; a JPEG is decoded no larger than the part needs.
+
+    Args:
+        path: of the file.
+        choose: from width and height of the whole image, as a viewer shows it, to the part: left, top, width, height.
+        size: width and height of the result in pixels.
+        interpolation: as in `decode`.
+
+    Returns:
+        An image in the mode RGB; errors as those of `decode`.
+    """
+    with _errors_that_name(path), Image.open(path) as image:
+        whole = image.size[::-1] if _orientation(image) >= TRANSPOSED else image.size
+        box = choose(*whole)
+        reduction = min(box[2:]) / size
+        if reduction > 1:
+            image.draft(None, (int(image.width / reduction), int(image.height / reduction)))
+        turned = _turned(image)
+        turned.load()
+    return _resized_part(turned, box, (turned.width / whole[0], turned.height / whole[1]), size, interpolation)
+
+
+def resize_crop(
+    image: Image.Image, choose: Callable[[int, int], Box], size: int, interpolation: str = "bicubic"
+) -> Image.Image:
+    """The same of an image in memory."""
+    return _resized_part(image, choose(*image.size), (1.0, 1.0), size, interpolation)
+
+
+def _resized_part(
+    image: Image.Image, box: Box, scale: tuple[float, float], size: int, interpolation: str
+) -> Image.Image:
+    left, top, width, height = box
+    edges = (left * scale[0], top * scale[1], (left + width) * scale[0], (top + height) * scale[1])
+    return as_rgb(image).resize((size, size), RESAMPLING[interpolation], box=edges, reducing_gap=REDUCING_GAP)
+
+
+@contextmanager
+def _errors_that_name(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Whatever goes wrong in reading a file becomes one of the errors of `decode`."""
     try:
-        with Image.open(path) as image:
-            form = image.format
-            if size is not None:
-                image.draft(None, (OVERSAMPLING * size, OVERSAMPLING * size))
-            turned = _turned(image)
-            turned.load()
-            turned.format = form
-            return turned
+        yield
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} must be an image file. It is missing.") from None
     except Image.DecompressionBombError:
@@ -117,12 +167,15 @@ def upright(path: str | os.PathLike[str], size: int | None = None) -> Image.Imag
         raise BadImageError(f"{path} must be a whole image file. It can't be decoded: {reason}.", reason) from error
 
 
-def _turned(image: Image.Image) -> Image.Image:
+def _orientation(image: Image.Image) -> int:
     try:
-        turned = image.getexif().get(ORIENTATION, 1) != 1
+        return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # damaged metadata do not make a damaged image
-        return image
-    return ImageOps.exif_transpose(image) if turned else image
+        return 1
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    return ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
 
 
 def _is_empty(path: str | os.PathLike[str]) -> bool:
@@ -141,7 +194,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
             image = image.convert("LA")
         colours = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
 
 
 def _from_numbers(values: np.ndarray) -> Image.Image:

@@ -75,8 +75,6 @@ def _lines(path: Path, notes: list[str]) -> list[tuple[int, str]]:
         notes.append(f"{path}: the first line, {lines.pop(0)[1]!r}, is read as a header.")
     if not lines:
         raise ValueError(f"{path} must hold at least one line. Got none.")
-    if "\0" in text:
-        raise ValueError(f"{path} must be a text file. It holds null bytes.")
     return lines
 
 

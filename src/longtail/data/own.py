@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from longtail.data.check import Progress, check_files, require_trainable
+from longtail.data.check import Progress, available_cores, check_files, require_trainable
 from longtail.data.config import DataConfig
 from longtail.data.contract import DataInfo, Split, Splits
 from longtail.data.features import FeatureViews
@@ -19,6 +18,8 @@ from longtail.data.read import read_data
 from longtail.data.samples import Parts, Samples
 from longtail.data.splits import SplitPlan, plan_splits
 from longtail.data.streamed import StreamedImages
+
+MOST_WORKERS = 8
 
 
 def own_data(config: DataConfig, data: Any, device: torch.device, _download: bool, progress: Progress | None) -> Splits:
@@ -63,7 +64,6 @@ def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | 
             name.encode()
         except UnicodeEncodeError:
             raise ValueError(f"class names must be text in UTF-8. Got {name!r}: rename its folder.") from None
-    make = partial(_split, config, device=device)
     empty = train.take(np.zeros(0, dtype=np.int64))
     info = DataInfo(
         class_names=train.class_names,
@@ -74,7 +74,8 @@ def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | 
         origin=origin,
         held_out=plan.as_dict(),
     )
-    return Splits(make(train), make(parts.validation or empty), make(parts.test), info)
+    validation, test = (_split(config, part, device) for part in (parts.validation or empty, parts.test))
+    return Splits(_training_split(config, train, device), validation, test, info)
 
 
 def _description(config: OwnDataConfig, train: Samples) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _description(config: OwnDataConfig, train: Samples) -> dict[str, Any]:
     }
 
 
-def _split(config: OwnDataConfig, samples: Samples, *, device: torch.device) -> Split:
+def _split(config: OwnDataConfig, samples: Samples, device: torch.device) -> FeatureViews | StreamedImages:
     target = torch.from_numpy(samples.target).to(device)
     if samples.features is not None:
         return FeatureViews(torch.from_numpy(samples.features).to(device)[None], target)
@@ -100,7 +101,60 @@ def _split(config: OwnDataConfig, samples: Samples, *, device: torch.device) -> 
     load = image_loader(samples, config.size, config.crop_pct or 1.0, config.interpolation or "bicubic")
     if samples.items is not None and len(samples):
         load(0)  # what is no image is refused now, not in training
-    return StreamedImages(load, target, config.mean, config.std, layout, content=samples.content)
+    left_out: dict[str, str] = {}
+    if config.on_bad_file == "skip":
+        load = _black_where_bad(load, samples, config.size, left_out)
+    return StreamedImages(load, target, config.mean, config.std, layout, content=samples.content, left_out=left_out)
+
+
+def _training_split(config: OwnDataConfig, samples: Samples, device: torch.device) -> Split:
+    """Images that are augmented as they are decoded where `augment` is set, else as those of the other parts."""
+    plain = _split(config, samples, device)
+    if isinstance(plain, FeatureViews) or (config.augment == "none" and not config.workers):
+        return plain
+    from longtail.data.file_augmentation import TrainingImage
+    from longtail.data.training_images import TrainingImages
+
+    assert config.size is not None
+    shorter = round(config.size / (config.crop_pct or 1.0))
+    draw = TrainingImage(config.augment, config.size, shorter, config.interpolation or "bicubic")
+    workers = config.workers
+    if workers is None:
+        workers = min(available_cores(), MOST_WORKERS) if device.type == "cuda" else 0
+    skip = config.on_bad_file == "skip"
+    return TrainingImages(plain, draw, source_of(samples), config.size, workers=workers, skip=skip)
+
+
+def _black_where_bad(
+    load: Callable[[int], np.ndarray], samples: Samples, size: int, left_out: dict[str, str]
+) -> Callable[[int], np.ndarray]:
+    """A black image for a file that has become bad since it was checked; `left_out` gets its path and the reason."""
+    from longtail.data.decoding import BadImageError
+
+    def load_or_black(index: int) -> np.ndarray:
+        try:
+            return load(index)
+        except (FileNotFoundError, BadImageError) as error:
+            left_out[samples.name(index)] = str(error)
+            return np.zeros((size, size, 3), dtype=np.uint8)
+
+    return load_or_black
+
+
+def source_of(samples: Samples) -> Callable[[int], Any]:
+    """A function from an index to the path of a file, or to an image in memory."""
+    from longtail.data.decoding import as_image
+
+    def source(index: int) -> Any:
+        if samples.files is not None:
+            return samples.name(index)
+        image = samples.images[index] if samples.images is not None else input_of(samples.items[index])
+        try:
+            return as_image(image)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{samples.name(index)}: {error}") from error
+
+    return source
 
 
 def image_loader(
@@ -110,23 +164,16 @@ def image_loader(
 
     The shorter side is brought to size / crop_pct, and the centre is cut out.
     """
-    from longtail.data.decoding import as_image, decode, resized
+    from longtail.data.decoding import decode, resized
+    from longtail.data.file_augmentation import centre
 
-    shorter = round(size / crop_pct)
-
-    def picture(index: int) -> Any:
-        source = samples.images[index] if samples.images is not None else input_of(samples.items[index])
-        try:
-            return as_image(source)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{samples.name(index)}: {error}") from error
+    shorter, source = round(size / crop_pct), source_of(samples)
 
     def load(index: int) -> np.ndarray:
-        if samples.files is not None:
-            image = decode((samples.root or Path()) / samples.files[index], shorter, interpolation)
-        else:
-            image = resized(picture(index), shorter, interpolation)
-        top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
-        return image[top : top + size, left : left + size]
+        found = source(index)
+        image = (
+            decode(found, shorter, interpolation) if isinstance(found, str) else resized(found, shorter, interpolation)
+        )
+        return centre(image, size)
 
     return load

@@ -1,7 +1,7 @@
 """Which of the user's own data a run takes, and how images are brought to the size of the network."""
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from longtail.arguments import check_choice, check_fraction, check_integer
 from longtail.data.config import DataConfig
@@ -42,7 +42,14 @@ class OwnDataConfig(DataConfig):
     group: str | None = None
     """Column of a table that names the group of each row."""
     on_bad_file: Literal["fail", "skip"] = "fail"
-    """What to do about files that can't be decoded: fail before any training, or leave them out and say so."""
+    """What to do about files that can't be decoded: fail, before any training where they are bad then; or leave them
+    out and say so."""
+    augment: Literal["none", "light", "randaugment", "trivial"] = "none"
+    """How training images are augmented as their files are decoded: light (random resized crop, flip), randaugment
+    (these and RandAugment of timm), trivial (these and TrivialAugment of torchvision), or none."""
+    workers: int | None = None
+    """Processes that decode and augment training images ahead of the step; 0 does so between the steps. By default 0 on
+    a CPU, whose cores train, and with a GPU as many as there are cores, at most 8. No result depends on it."""
     size: int | None = None
     """Height and width of the images in pixels; by default those of the network."""
     crop_pct: float | None = None
@@ -54,6 +61,9 @@ class OwnDataConfig(DataConfig):
     std: tuple[float, ...] = ()
     """What the channels are then divided by; by default as the network has it."""
 
+    OF_THE_PROCESS: ClassVar[tuple[str, ...]] = ("workers",)
+    PATHS: ClassVar[tuple[str, ...]] = ("root", "val", "test", "groups")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.dataset == "own":
@@ -64,6 +74,8 @@ class OwnDataConfig(DataConfig):
                 "`validation` and `test_share` must leave samples to train on. "
                 f"Got {self.validation!r} and {self.test_share!r}."
             )
+        if self.workers is not None:
+            check_integer("workers", self.workers, minimum=0)
         if self.size is not None:
             check_integer("size", self.size, minimum=8)
         if self.interpolation is not None:

@@ -4,17 +4,17 @@ A package registers one under the entry point group `longtail.data`.
 """
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Any
 
 import torch
 
-from longtail.arguments import check_choice
 from longtail.data.built_in import cifar, digits, plankton
 from longtail.data.check import Progress
 from longtail.data.config import DataConfig
 from longtail.data.contract import Splits
 from longtail.data.own import own_data
+from longtail.data.own_config import OwnDataConfig
+from longtail.registry import find_registered
 
 Source = Callable[[DataConfig, Any, torch.device, bool, Progress | None], Splits]
 """From settings, the user's data (a path, an object, or None), the device, whether to download, and what is told of the
@@ -27,6 +27,9 @@ SOURCES: dict[str, Source] = {
     "plankton": plankton,
     "own": own_data,
 }
+
+DATA_CONFIGS: dict[str, type[DataConfig]] = {"own": OwnDataConfig}
+"""The settings that a source reads, where they are not those of `DataConfig`."""
 
 
 def load_splits(
@@ -53,14 +56,15 @@ def load_splits(
     return find_source(config.dataset)(config, data, device, download, progress)
 
 
+def data_config(dataset: str) -> type[DataConfig]:
+    """The class of the settings that a source reads."""
+    return DATA_CONFIGS.get(dataset, DataConfig)
+
+
 def find_source(name: str) -> Source:
     """The source of that name, of this package or of another.
 
     Raises:
         ValueError: there is none.
     """
-    if name not in SOURCES:
-        for found in entry_points(group="longtail.data", name=name):
-            SOURCES[name] = found.load()
-    check_choice("dataset", name, list(SOURCES))
-    return SOURCES[name]
+    return find_registered(SOURCES, name, argument="dataset", group="longtail.data")

@@ -4,7 +4,7 @@ import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ class StreamedImages:
         seed: of that augmentation.
         content: hash that changes whenever the images do; `None` where that can't be told, and then nothing that is
             computed from them is kept between runs.
+        left_out: files that could not be decoded since training began, and why; `load` may put black images in their
+            place.
     """
 
     load: Callable[[int], np.ndarray]
@@ -44,6 +46,7 @@ class StreamedImages:
     augment: Augment | None = None
     seed: int = 0
     content: str | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)
@@ -52,7 +55,7 @@ class StreamedImages:
         """All images, for evaluation."""
         parts = [slice(start, start + BATCH) for start in range(0, len(self), BATCH)]
         for images in self._decoded(np.arange(len(self)), parts, None, 0):
-            yield self._as_input(images)
+            yield self.as_input(torch.stack(images))
 
     def batches(
         self,
@@ -64,21 +67,22 @@ class StreamedImages:
         each_once: bool,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """As `Split.batches`; the augmentation of an image is drawn by the epoch and its position."""
-        seed = _drawn_seed(generator)
+        seed = drawn_seed(generator)
         for part, images in zip(parts, self._decoded(order.cpu().numpy(), parts, augment, seed), strict=True):
-            yield self._as_input(images), self.target[order[part]]
+            yield self.as_input(torch.stack(images)), self.target[order[part]]
 
     def augmented(self, augment: Augment | None, generator: torch.Generator) -> "StreamedImages":
         """The same images, each augmented once, when they are decoded."""
-        return dataclasses.replace(self, augment=augment, seed=_drawn_seed(generator))
+        return dataclasses.replace(self, augment=augment, seed=drawn_seed(generator))
 
     def pictures(self, indices: np.ndarray) -> list[np.ndarray]:
         """Those images as the network sees them, (size, size, 3) uint8 each."""
         return [self.load(int(index)) for index in indices]
 
-    def _as_input(self, images: list[Tensor]) -> Tensor:
-        batch = torch.stack(images).to(self.target.device)
-        return normalise(batch, self.mean, self.std).contiguous(memory_format=self.memory_format)
+    def as_input(self, images: Tensor) -> Tensor:
+        """What the network takes, of (n, 3, size, size) uint8."""
+        images = images.to(self.target.device)
+        return normalise(images, self.mean, self.std).contiguous(memory_format=self.memory_format)
 
     def _decoded(
         self, indices: np.ndarray, parts: Sequence[slice], augment: Augment | None, seed: int
@@ -115,5 +119,6 @@ def _ahead(jobs: Iterable[list["Future[Tensor]"]]) -> Iterator[list[Tensor]]:
                 future.cancel()
 
 
-def _drawn_seed(generator: torch.Generator) -> int:
+def drawn_seed(generator: torch.Generator) -> int:
+    """A seed that is drawn from a generator."""
     return int(torch.randint(2**62, (), generator=generator, device=generator.device))

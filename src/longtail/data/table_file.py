@@ -2,42 +2,59 @@
 
 import importlib
 import io
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from longtail.data.text_file import kind_of, read_text
+from longtail.data.text_file import decoded, kind_of, read_text
 
 DELIMITED = (".csv", ".tsv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
 TABLES = (*DELIMITED, *JSON_LINES, *PARQUET)
 Choose = Callable[[list[str]], list[str]]
+QUOTED = re.compile(r'"[^"\r\n]*"')
+CELL = r"(?:^|[;\t|])[ ]*[+-]?\d*{}\d+(?:[eE][+-]?\d+)?[ ]*(?=[;\t|\r\n]|$)"
+DECIMAL_COMMA, DECIMAL_POINT = (re.compile(CELL.format(sign), re.MULTILINE) for sign in (",", r"\."))
 EMPTY = ["", "NA", "N/A", "nan", "NaN", "null", "NULL", "None"]
 
 
 def read_table(path: Path, text_columns: Choose, notes: list[str]) -> Any:
-    """Read a table; strings such as "null", "NA" and "007" stay strings in columns of text.
+    """Read a table; strings such as "null", "NA" and "007" are kept in text columns.
 
     Args:
-        path: of the table.
-        text_columns: from the names of all columns, those that are kept as they are written.
-        notes: what was guessed is added here.
+        path: path of the table.
+        text_columns: function that returns, from the names of all columns, those to read as text.
+        notes: assumptions are appended here.
 
     Raises:
         ModuleNotFoundError: pandas, or for Parquet pyarrow, is missing.
-        ValueError: no table, no row.
+        ValueError: not a table, or no rows.
     """
     kind = kind_of(path)
     if kind in PARQUET:
         frame = _parquet(path)
     elif kind in JSON_LINES:
-        frame = _json_lines(path)
+        frame = _json_lines(read_text(path), str(path))
     else:
-        frame = _delimited(path, text_columns, notes)
+        usual = "\t" if kind in (".tsv", ".tab") else ","
+        frame = _delimited(read_text(path), str(path), usual, text_columns, notes)
+    return _with_rows(frame, str(path))
+
+
+def table_of_bytes(content: bytes, where: str, text_columns: Choose, notes: list[str]) -> Any:
+    """`read_table` for bytes from standard input: JSON lines, else separated values; also compressed."""
+    text = decoded(content, where)
+    if text.lstrip().startswith("{"):
+        return _with_rows(_json_lines(text, where), where)
+    return _with_rows(_delimited(text, where, ",", text_columns, notes), where)
+
+
+def _with_rows(frame: Any, where: str) -> Any:
     if not len(frame):
-        raise ValueError(f"{path} must hold at least one row. Got none.")
+        raise ValueError(f"{where} must hold at least one row. Got none.")
     return frame
 
 
@@ -46,14 +63,14 @@ class RepeatedColumnError(ValueError):
 
 
 def refuse_repeated(names: Sequence[str], where: str) -> None:
-    """Raise where two columns have one name: a second label would be read as a feature.
+    """Raise if two columns have the same name: a second label would be read as a feature.
 
     Raises:
-        RepeatedColumnError: two columns of one name.
+        RepeatedColumnError: two columns have the same name.
     """
     repeated = next((name for number, name in enumerate(names) if name and name in names[:number]), None)
     if repeated is not None:
-        raise RepeatedColumnError(f"{where} must name each column once. {repeated!r} stands there twice.")
+        raise RepeatedColumnError(f"{where} must name each column once. Got {repeated!r} twice.")
 
 
 def pandas() -> Any:
@@ -69,38 +86,48 @@ def pandas() -> Any:
     return pandas
 
 
-def _delimited(path: Path, text_columns: Choose, notes: list[str]) -> Any:
+def _delimited(text: str, where: str, usual: str, text_columns: Choose, notes: list[str]) -> Any:
     pd = pandas()
-    text = read_text(path)
-    header = text.lstrip("\n\r").partition("\n")[0]
+    header = QUOTED.sub("", _first_line(text))
     delimiter = max(",;\t|", key=header.count)
-    if delimiter != ("\t" if kind_of(path) in (".tsv", ".tab") else ",") and delimiter in header:
-        notes.append(f"{path}: columns are separated by {delimiter!r}.")
+    if delimiter != usual and delimiter in header:
+        notes.append(f"{where}: columns are separated by {delimiter!r}.")
     options: dict[str, Any] = {"sep": delimiter, "index_col": False, "low_memory": False, "keep_default_na": False}
+    if delimiter != "," and DECIMAL_COMMA.search(text) and not DECIMAL_POINT.search(text):
+        notes.append(f"{where}: numbers have a decimal comma.")
+        options["decimal"] = ","
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
             header_row = pd.read_csv(io.StringIO(text), nrows=1, header=None, dtype=str, **options)
-            refuse_repeated([str(name).strip() for name in header_row.iloc[0]], str(path))
+            refuse_repeated([str(name).strip() for name in header_row.iloc[0]], where)
             names = [str(name) for name in pd.read_csv(io.StringIO(text), nrows=0, **options).columns]
             kept = text_columns(names)
             empty = {name: EMPTY for name in names if name not in kept}
             frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(kept, str), na_values=empty, **options)
     except pd.errors.EmptyDataError:
-        raise ValueError(f"{path} must hold a header and rows. It is empty.") from None
+        raise ValueError(f"{where} must hold a header and rows. It is empty.") from None
     except RepeatedColumnError:
         raise
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{path} must be a table of separated values. It could not be read: {reason}.") from None
+        comment = " Its first line is a comment: remove it." if header.startswith("#") else ""
+        raise ValueError(
+            f"{where} must be a table of separated values. It could not be read: {reason.rstrip('.')}.{comment}"
+        ) from None
     return frame.rename(columns=lambda name: str(name).strip())
 
 
-def _json_lines(path: Path) -> Any:
+def _first_line(text: str) -> str:
+    found = re.search(r"[^\r\n]+", text)
+    return "" if found is None else found[0]
+
+
+def _json_lines(text: str, where: str) -> Any:
     try:
-        return pandas().read_json(io.StringIO(read_text(path)), lines=True, dtype=False)
+        return pandas().read_json(io.StringIO(text), lines=True, dtype=False)
     except ValueError as error:
-        raise ValueError(f"{path} must hold a JSON object on each line. It could not be read: {error}.") from None
+        raise ValueError(f"{where} must hold a JSON object on each line. It could not be read: {error}.") from None
 
 
 def _parquet(path: Path) -> Any:
@@ -113,5 +140,5 @@ def _parquet(path: Path) -> Any:
         ) from None
     try:
         return pd.read_parquet(path, engine="pyarrow")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise ValueError(f"{path} must be a Parquet file. It could not be read: {error}") from None

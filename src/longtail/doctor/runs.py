@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from longtail.doctor.findings import Finding
-from longtail.losses.catalogue import LOSSES, cosine_scale, paper_settings, settable_arguments
+from longtail.losses.catalogue import LOSSES, cosine_scale, paper_settings, parse_arguments, settable_arguments
 from longtail.metrics import per_class_recall, predictions_per_class
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.runs import RunFolder
-from longtail.training.config import parse_arguments
 
 COLLAPSED, FINE = 0.05, 0.4
 STRENGTHS = {

@@ -1,7 +1,7 @@
 """A classifier of scikit-learn whose decisions are re-balanced, where that helps."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from longtail.arguments import check_integer
+from longtail.data.class_names import as_text
 from longtail.repair import diagnose
+from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
 from longtail.repair.folds import stratified_folds
 from longtail.repair.metrics import make_metric
@@ -30,9 +32,9 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         estimator: any classifier with `predict_proba` or `decision_function`.
         metric: "balanced-accuracy", "accuracy" (under `prior`), "macro-f1", "worst-tenth" or "cost".
         prior: for the metrics "accuracy" and "cost": "uniform", "train" (as in y), or (C,) probabilities in the
-            order of `classes_`.
+            order of `classes_`; a mapping or a pandas Series goes by name.
         cost: (C, C) for the metric "cost", in the order of `classes_`: row c, column j is what it costs to take class c
-            for class j.
+            for class j. A mapping of mappings or a pandas table goes by name.
         cv: folds, or what `cross_val_predict` takes.
         random_state: seed of the folds.
 
@@ -106,6 +108,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             )
         self._floor = SMALLEST if self._by_margin else floor_of(np.asarray(scores, dtype=np.float64))
         counted = weight > 0
+        texts = set(map(as_text, self._names))
         self.diagnosis_ = diagnose(
             self._logits(scores)[counted],
             target[counted],
@@ -113,9 +116,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             metric=self.metric,
             prior=self._prior(target),
             cost=self._cost,
-            class_names=[str(label) for label in self.classes_]
-            if len({str(label) for label in self.classes_}) == len(self.classes_)
-            else None,
+            class_names=self._names if None not in texts and len(texts) == len(self._names) else None,
             seed=seed,
         )
         self.estimator_ = clone(self.estimator).fit(X, y, **params)
@@ -153,7 +154,14 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     @property
     def _cost(self) -> np.ndarray | None:
-        return None if self.cost is None else np.asarray(self.cost, dtype=np.float64)
+        cost = by_label(self.cost)
+        if isinstance(cost, Mapping):
+            return costs_in_class_order(cost, self._names)
+        return None if cost is None else np.asarray(cost, dtype=np.float64)
+
+    @property
+    def _names(self) -> list[str]:
+        return [str(label) for label in self.classes_]
 
     @property
     def _by_margin(self) -> bool:
@@ -200,7 +208,10 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
     def _prior(self, target: np.ndarray) -> str | np.ndarray:
         if isinstance(self.prior, str) and self.prior == "train":
             return np.asarray(np.bincount(target) / len(target))
-        return self.prior if isinstance(self.prior, str) else np.asarray(self.prior, dtype=np.float64)
+        prior = by_label(self.prior)
+        if isinstance(prior, Mapping):
+            return in_class_order("prior", prior, self._names)
+        return prior if isinstance(prior, str) else np.asarray(prior, dtype=np.float64)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -1,107 +1,143 @@
-"""A network as an ONNX file: bytes in, logits out, a fix folded in, and compared with PyTorch before it is kept."""
+"""A network as an ONNX file, with logits or decisions and probabilities, checked against PyTorch before it is kept."""
 
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from longtail.export.class_matching import match_classes
+from longtail.export.extra import of_the_extra
+from longtail.export.fixed_network import fixed_network
+from longtail.export.metadata import write_metadata
+from longtail.export.onnx_input import OnnxInput
+from longtail.export.probabilities_graph import CLASS, PROBABILITIES, expected_of, give_probabilities, without_a_fix
+from longtail.export.source_text import check_finite
 from longtail.repair import Fix
-from longtail.transforms import normalise
 from longtail.whole_file import write_whole
 
-TRIED = 32
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
-
-class _FromBytes(nn.Module):
-    """A network with its normalisation before it."""
-
-    shift: Tensor
-    scale: Tensor
-
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.network = network
-        # normalise(0) is −mean/std and normalise(255) − normalise(0) is 1/std: its own numbers, as constants.
-        black = torch.zeros(1, len(mean), 1, 1, dtype=torch.uint8)
-        shift = normalise(black, mean, std)
-        self.register_buffer("shift", shift)
-        self.register_buffer("scale", (normalise(black + 255, mean, std) - shift) / 255)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of bytes."""
-        logits: Tensor = self.network(images.float() * self.scale + self.shift)
-        return logits
+LOGITS = "logits"
 
 
 def export_onnx(
     network: nn.Module,
     path: str | os.PathLike[str],
+    inputs: OnnxInput,
     *,
-    image_shape: tuple[int, int, int],
-    mean: Sequence[float],
-    std: Sequence[float],
     fix: Fix | None = None,
+    probabilities: bool = False,
+    class_names: Sequence[str] | None = None,
+    assume_order: bool = False,
     tolerance: float = 1e-3,
 ) -> Path:
     """Write a network as ONNX.
 
-    The file takes `images`, uint8 (N, C, H, W) with N free, and gives `logits`, float32 (N, classes). With a fix its
-    temperature and offsets are in the last layer's numbers: the largest logit is the decision, at no cost.
+    The file gives `logits`, float32 (N, C). With a fix they are (logits + offset) / temperature, so that the largest is
+    the decision. With `probabilities` it gives instead `class`, int64 (N,), the decision of the fix; `class_name`,
+    strings (N,); and `probabilities`, float32 (N, C), those of `fix.predict_proba`, or without a fix the softmax. The
+    number of samples N is free. The metadata hold the class names, the fix and the preprocessing as JSON
+    (`longtail.class_names`, `longtail.fix`, `longtail.preprocessing`, `longtail.feature_names`).
 
     Args:
-        network: from normalised images to logits; `longtail.training.trained_network` has one.
+        network: to logits; `longtail.training.trained_network` has one.
         path: of the file.
-        image_shape: (C, H, W).
-        mean: C values that were subtracted from channels in [0, 1].
-        std: C values that these were divided by.
-        fix: what `longtail fix` found; it must be foldable.
-        tolerance: how far onnxruntime's logits may lie from PyTorch's, on random images.
+        inputs: what the file takes: an `ImageInput`, a `FeatureInput` or an `ExampleInput`.
+        fix: what `longtail fix` found. For logits it must be one that a linear layer can hold.
+        probabilities: give decisions and calibrated probabilities in place of logits.
+        class_names: (C,) in the order of the logits; the fix is matched to them by name.
+        assume_order: take the classes of the fix to be in the order of the logits where either has no names.
+        tolerance: how far onnxruntime's logits may lie from PyTorch's, relative to the largest of them where that is
+            above 1. Probabilities may differ by this divided by the temperature of the fix.
 
     Raises:
         ModuleNotFoundError: onnx, onnxscript or onnxruntime is missing.
-        ValueError: a fix that does not suit the network, or a file that computes something else; nothing is left then.
+        ValueError: a fix of other classes or that does not suit the network, or a file that computes something else;
+            nothing is left then.
 
     Example:
+        >>> from longtail.export import ImageInput
         >>> from longtail.models import CifarResNet
         >>> network, folder = CifarResNet(8, 10, in_channels=1).eval(), Path(tempfile.mkdtemp())
-        >>> export_onnx(network, folder / "net.onnx", image_shape=(1, 8, 8), mean=[0.3], std=[0.3]).name
+        >>> export_onnx(network, folder / "net.onnx", ImageInput((1, 8, 8), mean=[0.3], std=[0.3])).name
         'net.onnx'
     """
-    try:
-        import onnxruntime
-        import onnxscript  # noqa: F401 - the exporter asks for it when it is too late for a clear message
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"The export needs {error.name}: install longtail with its extra `export`", name=error.name
-        ) from error
-    model = _FromBytes(network if fix is None else fix.fold_into(network), mean, std).eval()
-    images = torch.randint(0, 256, (TRIED, *image_shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    onnx, onnxruntime, _ = map(of_the_extra, ("onnx", "onnxruntime", "onnxscript"))  # the exporter needs the third
+    if fix is not None:
+        check_finite(fix)
+        classes = len(fix.class_names) if class_names is None else len(class_names)
+        fix, _ = match_classes(fix, classes, class_names, "the network", assume_order=assume_order)
+        class_names = fix.class_names
+    model = inputs.before(network if fix is None or probabilities else fixed_network(network, fix)).eval()
+    content = _converted(model, inputs, onnx)
+    write_metadata(content, class_names, fix, inputs.metadata())
+    applied = fix or without_a_fix(_num_classes(model, inputs), class_names)
+    if probabilities:
+        give_probabilities(content, applied, LOGITS)
+        onnx.checker.check_model(content, full_check=True)
+    written = content.SerializeToString()
+    session = onnxruntime.InferenceSession(written, providers=["CPUExecutionProvider"])
+    for batch in inputs.batches():
+        with torch.no_grad():
+            logits = model(batch).float().numpy()
+        names = [output.name for output in session.get_outputs()]
+        found = dict(zip(names, session.run(names, {inputs.name: batch.numpy()}), strict=True))
+        _check(found, logits, applied if probabilities else None, tolerance)
+    with write_whole(path) as file:
+        file.write(written)
+    return Path(path)
+
+
+def _converted(model: nn.Module, inputs: OnnxInput, onnx: Any) -> "ModelProto":
+    """By PyTorch's exporter; axes that are not free keep the size of the first batch."""
+    example = next(inputs.batches())[:2]
     program = torch.onnx.export(
         model,
-        (images[:2],),
+        (example,),
         dynamo=True,
         verbose=False,
-        input_names=["images"],
-        output_names=["logits"],
-        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+        input_names=[inputs.name],
+        output_names=[LOGITS],
+        dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in inputs.free_axes.items()},),
     )
+    assert program is not None
     with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder) / "model.onnx"
-        assert program is not None
-        program.save(str(written))
-        content = written.read_bytes()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        program.save(str(Path(folder) / "model.onnx"))
+        content: ModelProto = onnx.load(Path(folder) / "model.onnx")
+    return content
+
+
+def _num_classes(model: nn.Module, inputs: OnnxInput) -> int:
     with torch.no_grad():
-        expected = model(images).numpy()
-    difference = float(np.abs(session.run(None, {"images": images.numpy()})[0] - expected).max())
-    if not difference <= tolerance:
+        return int(model(next(inputs.batches())[:2]).shape[1])
+
+
+def _check(found: dict[str, np.ndarray], logits: np.ndarray, fix: Fix | None, tolerance: float) -> None:
+    """Raise unless the file gives what PyTorch and the fix give."""
+    allowed = tolerance * max(1.0, float(np.abs(logits).max()))
+    if fix is None:
+        _check_difference(LOGITS, found[LOGITS], logits, allowed)
+        return
+    expected, preferred = expected_of(fix, logits)
+    _check_difference(PROBABILITIES, found[PROBABILITIES], expected, allowed / fix.temperature)
+    behind = preferred.max(1) - preferred[np.arange(len(logits)), found[CLASS]]
+    unit = 1.0 if fix.cost is None else float(np.abs(fix.cost).max()) / fix.temperature
+    if not (behind <= 2 * allowed * unit).all():
         raise ValueError(
-            f"The ONNX file must give PyTorch's logits. They differ by {difference:.3g}; `tolerance` is {tolerance:g}."
+            f"The ONNX file must decide as the fix does. It does not for {int((behind > 0).sum())} samples."
         )
-    with write_whole(path) as file:
-        file.write(content)
-    return Path(path)
+
+
+def _check_difference(name: str, found: np.ndarray, expected: np.ndarray, allowed: float) -> None:
+    difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
+    if not difference <= allowed:
+        raise ValueError(
+            f"The ONNX file must give PyTorch's {name}. They differ by {difference:.3g}, and {allowed:.3g} is allowed. "
+            "Nothing was written. Does the network use an operation that PyTorch's ONNX exporter translates wrongly?"
+        )

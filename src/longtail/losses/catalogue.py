@@ -79,10 +79,14 @@ def paper_settings(name: str) -> dict[str, Any]:
 def settable_arguments(name: str) -> dict[str, Any]:
     """The arguments of a loss that a configuration may set, with their defaults.
 
+    Raises:
+        ValueError: no loss of that name.
+
     Example:
         >>> settable_arguments("focal")
         {'gamma': 1.0, 'label_smoothing': 0.0}
     """
+    check_choice("loss", name, list(LOSSES))
     parameters = inspect.signature(LOSSES[name].module).parameters.values()
     return {p.name: p.default for p in parameters if p.name not in CALLER_S_OWN and p.default is not p.empty}
 
@@ -119,9 +123,7 @@ def make_loss(name: str, class_counts: Tensor, **arguments: Any) -> nn.Module:
         >>> make_loss("gala", torch.tensor([90, 10]), lambda_positive=1.0).lambda_positive
         1.0
     """
-    check_choice("loss", name, list(LOSSES))
-    entry = LOSSES[name]
-    known = settable_arguments(name)
+    known, entry = settable_arguments(name), LOSSES[name]
     for argument in arguments:
         if argument not in known:
             raise ValueError(f"`loss_arguments` of {name!r} must be among {', '.join(known)}. Got {argument!r}.")
@@ -129,3 +131,45 @@ def make_loss(name: str, class_counts: Tensor, **arguments: Any) -> nn.Module:
         return entry.module(class_counts if entry.counts else len(class_counts), **arguments)
     except TypeError as error:
         raise ValueError(f"`loss_arguments` of {name!r}: {error}") from error
+
+
+def loss_of_paper(name: str, class_counts: Tensor, arguments: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    """A loss as in its paper but for the `arguments` that are named, and all that it was given.
+
+    Example:
+        >>> import torch
+        >>> loss_of_paper("gala", torch.tensor([90, 10]), {"form": "paper"})[1]
+        {'lambda_positive': 1.2, 'form': 'paper', 'accumulate': 'released'}
+    """
+    named = {**LOSSES[name].settings, **arguments}
+    return make_loss(name, class_counts, **named), named
+
+
+def parse_arguments(pairs: tuple[str, ...]) -> dict[str, float | int | bool | str | None]:
+    """Turn ("lambda_positive=1.0", "form=paper") into keyword arguments.
+
+    Example:
+        >>> parse_arguments(("lambda_positive=1.0", "form=paper", "lambda_negative=None"))
+        {'lambda_positive': 1.0, 'form': 'paper', 'lambda_negative': None}
+    """
+    arguments: dict[str, float | int | bool | str | None] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name.isidentifier() and equals and value):
+            raise ValueError(f"`loss_arguments` must have the form name=value. Got {pair!r}.")
+        if name in arguments:
+            raise ValueError(f"`loss_arguments` must name {name!r} once. Got {pair!r} after another.")
+        arguments[name] = _parse_value(value)
+    return arguments
+
+
+def _parse_value(text: str) -> float | int | bool | str | None:
+    words: dict[str, bool | None] = {"True": True, "False": False, "None": None}
+    if text in words:
+        return words[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -65,7 +65,7 @@ class CalibrationErrors:
 
     @property
     def reliability(self) -> np.ndarray:
-        """(B, 3) of the most probable class: mean confidence, share that was right, share of the weight in each bin."""
+        """(B, 3) of the most probable class: mean confidence, accuracy, share of the weight in each bin."""
         confidence, right, weight = self._top[:, self._top[2] > 0]
         return np.stack([confidence / weight, right / weight, weight / weight.sum()], axis=1)
 

@@ -6,6 +6,7 @@ there are.
 
 from longtail.models.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone, make_backbone
 from longtail.models.cifar_resnet import CifarBackbone, CifarResNet
+from longtail.models.classifiers import CLASSIFIERS, ClassifierKind, build_classifier, describe_classifier
 from longtail.models.cosine import CosineClassifier
 from longtail.models.folding import fold_batch_norm
 from longtail.models.input_config import InputConfig
@@ -18,16 +19,20 @@ from longtail.models.weights import load_weights
 
 __all__ = [
     "BACKBONES",
+    "CLASSIFIERS",
     "DEFAULT_BACKBONE",
     "MLP",
     "Backbone",
     "CifarBackbone",
     "CifarResNet",
+    "ClassifierKind",
     "CosineClassifier",
     "InputConfig",
     "NearestMeans",
     "Network",
     "WeightReport",
+    "build_classifier",
+    "describe_classifier",
     "fold_batch_norm",
     "load_weights",
     "make_backbone",

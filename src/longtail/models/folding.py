@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from longtail.models.network import Network
+from longtail.models.network import Network, like_of
 
 Pair = tuple[str, str]  # names of a convolution and of the batch norm that follows it
 
@@ -40,9 +40,9 @@ def fold_batch_norm(network: Network) -> Network:
 
 
 def _images(network: Network) -> Tensor:
-    config, weight = network.input_config, network.classifier.weight
+    config, like = network.input_config, like_of(network.classifier)
     images = torch.randn(2, config.channels, *(config.size or (64, 64)), generator=torch.Generator().manual_seed(0))
-    return images.to(weight)
+    return images.to(like)
 
 
 def _pairs(network: Network, images: Tensor) -> list[Pair]:

@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 from longtail.models.cosine import CosineClassifier
 from longtail.models.input_config import InputConfig
-from longtail.models.nearest_mean import NearestMeans
 from longtail.models.weight_report import WeightReport
 
-Classifier = nn.Linear | CosineClassifier | NearestMeans
+Classifier = nn.Linear | CosineClassifier
 
 
 class Network(nn.Module):
@@ -17,11 +16,13 @@ class Network(nn.Module):
     Args:
         backbone: maps inputs to features (N, num_features), or to feature maps (N, num_features, H, W), which are
             averaged over their pixels.
-        classifier: maps features to logits (N, C); its attribute `weight` has the dtype that it computes in.
+        classifier: maps features to logits (N, C), any module; it computes in the dtype of its attribute `weight`, or
+            of its first parameter where it has none.
         input_config: what the backbone expects its images to be.
 
     Attributes:
         weight_report: what was loaded from a file of weights, if `make_network` was given one.
+        class_names: (C,) of the logits where they are known, as of the network of a run; else `None`.
 
     Shape:
         inputs, as the backbone takes them, to logits (N, C); `features` gives (N, num_features).
@@ -34,12 +35,15 @@ class Network(nn.Module):
         (torch.Size([2, 8]), torch.Size([2, 5]))
     """
 
-    def __init__(self, backbone: nn.Module, classifier: Classifier, input_config: InputConfig | None = None) -> None:
+    classifier: nn.Module
+
+    def __init__(self, backbone: nn.Module, classifier: nn.Module, input_config: InputConfig | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.classifier = classifier
         self.input_config = input_config or InputConfig()
         self.weight_report: WeightReport | None = None
+        self.class_names: tuple[str, ...] | None = None
         self.register_load_state_dict_pre_hook(_name_the_backbone)  # type: ignore[no-untyped-call]
 
     def features(self, inputs: Tensor) -> Tensor:
@@ -54,8 +58,14 @@ class Network(nn.Module):
         """Logits (N, C); the classifier ignores autocast, because 8 bits of mantissa are too few for a score."""
         features = self.features(inputs)
         with torch.autocast(inputs.device.type, enabled=False):
-            logits: Tensor = self.classifier(features.to(self.classifier.weight.dtype))
+            logits: Tensor = self.classifier(features.to(like_of(self.classifier).dtype))
         return logits
+
+
+def like_of(classifier: nn.Module) -> Tensor:
+    """A tensor of the dtype and on the device that a classifier computes in."""
+    weight = getattr(classifier, "weight", None)
+    return weight if isinstance(weight, Tensor) else next(classifier.parameters())
 
 
 def make_classifier(num_features: int, num_classes: int, cosine_scale: float | None = None) -> Classifier:

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longtail.arguments import as_prior, check_strength
 from longtail.plain_json import to_json
-from longtail.posthoc.folding import folded
+from longtail.posthoc.folding import Layer, folded
 from longtail.posthoc.inputs import Array, as_logits, decisions, like
 from longtail.posthoc.saved import is_number, read_saved
 from longtail.whole_file import write_whole
@@ -69,11 +69,11 @@ class OffsetMethod:
         checked = as_logits(logits, num_classes=self.offset_.size)
         return like(logits, (checked.double() + self._offset_for(checked)).softmax(-1).to(checked.dtype))
 
-    def fold_into(self, linear: nn.Linear) -> nn.Linear:
-        """A copy of a classifier's last layer with the offset in its bias (made if missing): no cost at inference.
+    def fold_into(self, linear: Layer) -> Layer:
+        """A copy of a classifier's last layer with the offset folded into its bias, which is added if missing.
 
         Raises:
-            TypeError: not an `nn.Linear`.
+            TypeError: neither an `nn.Linear` nor a 1 × 1 convolution, nor a subclass that computes the same.
             ValueError: another number of classes.
         """
         return folded(linear, self.offset_)
@@ -172,5 +172,5 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"`path` must hold an offset for at least one class. Got none in {path}.")
     declared = content.get("num_classes")
     if declared != len(offset) or len(offset) < 2:
-        raise ValueError(f"`path` must hold one offset a class. Got {len(offset)} for {declared} classes in {path}.")
+        raise ValueError(f"`path` must hold one offset per class. Got {len(offset)} for {declared} classes in {path}.")
     return content

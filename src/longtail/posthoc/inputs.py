@@ -9,6 +9,7 @@ from torch import Tensor
 
 from longtail.arguments import check_labels, from_numpy
 from longtail.posthoc.blocks import row_blocks
+from longtail.posthoc.probability_rows import look_like_probabilities
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
@@ -59,11 +60,6 @@ def _not_finite(tensor: Tensor) -> list[int] | None:
     return None
 
 
-def look_like_probabilities(rows: Tensor) -> bool:
-    """Whether no value is negative and each row, (N, C) or (C,), sums to 1."""
-    return bool((rows >= 0).all() and ((rows.double().sum(-1) - 1).abs() < 1e-3).all())
-
-
 def as_features(features: np.ndarray | Tensor, size: int | None = None) -> Tensor:
     """Finite features (N, D) as a detached tensor that shares the memory of what was given.
 
@@ -92,6 +88,11 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
         TypeError: not integers.
         ValueError: another shape or length, or a label outside [0, C).
     """
+    if not isinstance(target, Tensor) and np.asarray(target).dtype.kind in "OSU":
+        raise TypeError(
+            "`target` must hold class indices. Got names: pass class_names.index(name) for each, or give scores and "
+            "labels to `longtail.repair.read_predictions((logits, labels), class_names=...)`, which matches names."
+        )
     labels = target.detach().cpu() if isinstance(target, Tensor) else from_numpy("target", target)
     if labels.shape == (num_samples, num_classes) and num_samples:
         raise ValueError(
@@ -99,7 +100,7 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
             "Pass `target.argmax(1)`."
         )
     if labels.shape != (num_samples,):
-        raise ValueError(f"`target` must hold one label a sample, ({num_samples},). Got {tuple(labels.shape)}.")
+        raise ValueError(f"`target` must hold one label per sample, ({num_samples},). Got {tuple(labels.shape)}.")
     check_labels("target", labels, num_classes, "Do the logits and the labels belong to the same classes?")
     return labels.long()
 

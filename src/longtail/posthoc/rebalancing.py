@@ -27,7 +27,7 @@ from longtail.posthoc.predicted_mass import PredictedMass
 
 @dataclass(eq=False)
 class PredictionRebalancer(OffsetMethod):
-    """Re-balances the predictions of a trained model by one offset a class.
+    """Re-balances the predictions of a trained model by one offset per class.
 
     Args:
         tau: τ ≥ 0, the strength; 0 changes nothing, 1 is the rule.

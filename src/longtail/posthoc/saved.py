@@ -1,4 +1,4 @@
-"""What saved files of numbers have in common: a format, a version, and lists that hold numbers and nothing else."""
+"""Reading of JSON files with a format, a version and lists of numbers."""
 
 import json
 from pathlib import Path
@@ -6,16 +6,27 @@ from typing import Any
 
 import numpy as np
 
+from longtail.free_memory import free_memory
+
 LARGEST = 1e300
+MEMORY_OF_JSON = 16  # bytes of memory at the peak of reading a byte of the file
 
 
-def read_saved(path: Path, kind: str, version: int) -> dict[str, Any]:
-    """The content of a JSON file that says it is of this kind and version. Nothing in it is executed.
+def read_saved(path: Path, kind: str, version: int, oldest: int | None = None) -> dict[str, Any]:
+    """The content of a JSON file of a given format and version. No code in it is executed.
+
+    Args:
+        path: path of the file.
+        kind: its format.
+        version: the newest supported version.
+        oldest: the oldest supported version; by default `version`.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not such a file, of another version, or damaged.
     """
+    if path.stat().st_size > free_memory() // MEMORY_OF_JSON:
+        raise ValueError(f"`path` must fit into memory. Got {path}, which does not.")
     try:
         content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
@@ -23,7 +34,7 @@ def read_saved(path: Path, kind: str, version: int) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != kind:
         raise ValueError(f"`path` must name a file written by `save`. Got {path}, which is not one or is damaged.")
     found = content.get("version")
-    if type(found) is not int or found != version:
+    if type(found) is not int or not (version if oldest is None else oldest) <= found <= version:
         raise ValueError(
             f"`path` must hold version {version} of the format. Got version {found} in {path}. "
             "Was it written by a newer longtail?"
@@ -49,14 +60,14 @@ def number_within(content: dict[str, Any], name: str, low: float, high: float, p
 
 
 def numbers(content: dict[str, Any], name: str, length: int, path: Path) -> np.ndarray:
-    """A list of finite numbers, one a class, (C,) float64.
+    """A list of finite numbers, one per class, (C,) float64.
 
     Raises:
         ValueError: anything else.
     """
     values = content.get(name)
     if not isinstance(values, list) or len(values) != length or not all(map(is_number, values)):
-        raise ValueError(f"{path} must hold one finite number a class as {name}, {length} in all. It does not.")
+        raise ValueError(f"{path} must hold one finite number per class as {name}, {length} in all. It does not.")
     return np.array(values, dtype=np.float64)
 
 

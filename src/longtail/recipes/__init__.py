@@ -10,7 +10,7 @@ from collections.abc import Callable
 from longtail.recipes.cifar_lt import cifar10_lt, cifar100_lt
 from longtail.recipes.digits_lt import digits_lt
 from longtail.recipes.methods import METHODS, Method, with_method
-from longtail.recipes.own_data import features, scratch
+from longtail.recipes.own_data import features, finetune, scratch
 from longtail.recipes.plankton import plankton
 from longtail.recipes.second_stages import SECOND_STAGES, second_stage
 from longtail.training.config import TrainingConfig
@@ -21,6 +21,7 @@ RECIPES: dict[str, Callable[..., TrainingConfig]] = {
     "digits-lt": digits_lt,
     "plankton": plankton,
     "features": features,
+    "finetune": finetune,
     "scratch": scratch,
 }
 """The recipes by the names that the command line uses."""
@@ -34,6 +35,7 @@ __all__ = [
     "cifar100_lt",
     "digits_lt",
     "features",
+    "finetune",
     "plankton",
     "scratch",
     "second_stage",

@@ -29,6 +29,35 @@ def features(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     return OwnConfig(loss=loss, seed=seed, **(recipe | settings))
 
 
+def finetune(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
+    """A pretrained network, all of it trained further on images that are decoded and augmented ahead of each step.
+
+    Args:
+        loss: a name of `longtail.losses.catalogue`.
+        seed: of the classifier, the order of the samples and their augmentation.
+        **settings: any other field of `OwnConfig`.
+
+    Example:
+        >>> finetune().optimizer, finetune().augment, finetune().tune
+        ('adamw', 'light', 'all')
+    """
+    recipe: dict[str, Any] = {
+        "stage": "finetune",
+        "epochs": 20,
+        "batch_size": 64,
+        "optimizer": "adamw",
+        "learning_rate": 5e-4,
+        "schedule": "cosine-per-step",
+        "warmup_epochs": 1,
+        "weight_decay": 0.05,
+        "clip_norm": 1.0,
+        "augmentations": (),
+        "augment": "light",
+        "evaluate_every": 5,
+    }
+    return OwnConfig(loss=loss, seed=seed, **(recipe | settings))
+
+
 def scratch(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     """A small network trained from its initial weights on images of 32 × 32 pixels: where nothing pretrained suits.
 

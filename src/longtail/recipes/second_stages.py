@@ -4,16 +4,19 @@ Learning rates belong to a batch size; where the first stage ran with another, t
 settings of CIFAR-100-LT.
 """
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from longtail.arguments import check_choice
-from longtail.data import OwnDataConfig
+from longtail.data import DataConfig, data_config
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
-from longtail.training.second_stage import OwnSecondStageConfig, SecondStageConfig, checksum, stored_config
+from longtail.training.first_stage import checksum
+from longtail.training.network import head_of
+from longtail.training.second_stage_config import SecondStageConfig
+from longtail.training.stages import config_class
+from longtail.training.stored_config import stored_config
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class SecondStageMethod:
 def _settings(**settings: Any) -> MappingProxyType[str, Any]:
     return MappingProxyType(settings)
 
+
+OF_THE_OPTIMIZER = ("optimizer", "schedule", "layer_decay", "tune", "ema", "accumulate", "clip_norm")
+"""Settings of a first stage that its second stage does not take over: the papers have SGD and a cosine."""
 
 SECOND_STAGES = {
     "crt": SecondStageMethod(
@@ -87,20 +93,43 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
         **settings: any field of `SecondStageConfig`.
 
     Raises:
-        ValueError: no second stage of that name, or a first stage that is not complete.
+        ValueError: no second stage of that name, a first stage that is not complete, or whose classifier does not suit
+            the method.
     """
     check_choice("method", name, list(SECOND_STAGES))
     if first.result is None:
         raise ValueError(f"`first` must be a complete run. Got {first.path}, which has no result yet. Resume it.")
+    _check_head(first, name)
     method, config = SECOND_STAGES[name], stored_config(first)
-    kind = OwnSecondStageConfig if isinstance(config, OwnDataConfig) else SecondStageConfig
-    own = {f.name for f in dataclasses.fields(kind)} - {f.name for f in dataclasses.fields(SecondStageConfig)}
-    shared = {f.name for f in dataclasses.fields(TrainingConfig)} - {"stage"}
-    kept = {name: getattr(config, name) for name in shared | own}
+    kind = cast(type[SecondStageConfig], config_class("second-stage", config.dataset))
+    shared = {field.name for owner in (TrainingConfig, data_config(config.dataset)) for field in fields(owner)}
+    kept = {name: getattr(config, name) for name in shared - {"stage", *OF_THE_OPTIMIZER}}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
     machine = {"device": "auto", "threads": None, "processes": None}  # as this process finds it
     changes: dict[str, Any] = {**plain, **machine, "warmup_epochs": 0, "weight_decay": 5e-4, **method.settings}
     if "learning_rate" in method.settings and "learning_rate" not in settings:
         batch_size = settings.get("batch_size", config.batch_size)
         changes["learning_rate"] = method.settings["learning_rate"] * batch_size / method.batch_size
+    changes["features"] = _features(config)
     return kind(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))
+
+
+def _features(config: TrainingConfig) -> str:
+    """Those of small images are computed for each run; of the user's own data they are kept, as the first stage's."""
+    if data_config(config.dataset) is DataConfig:
+        return "computed"
+    return "standardised" if config.stage == "features" else "kept"
+
+
+def _check_head(first: RunFolder, name: str) -> None:
+    head, linear = head_of(first)["classifier"], [key for key, method in SECOND_STAGES.items() if _needs_linear(method)]
+    if head != "linear" and name in linear:
+        others = [key for key in SECOND_STAGES if key not in linear]
+        raise ValueError(
+            f"`method` must be {' or '.join(others)} for a network without a linear classifier. Got {name}, and "
+            f"{first.path} ends with a {head} classifier. Pass --method {others[0]}."
+        )
+
+
+def _needs_linear(method: SecondStageMethod) -> bool:
+    return method.settings.get("classifier", "kept") in ("kept", "tau-normalised")

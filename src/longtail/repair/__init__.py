@@ -1,4 +1,4 @@
-"""Repair of a trained model from its saved predictions: what is wrong, what would help, a verdict, a file to serve.
+"""Correcting a trained model from its saved predictions: candidates, cross-fitted scores, a verdict, the fix.
 
 >>> import numpy as np
 >>> from longtail.repair import diagnose
@@ -11,18 +11,24 @@
 
 from longtail.repair.calibration import fit_calibration
 from longtail.repair.diagnosis import diagnose
+from longtail.repair.evaluation import FixEvaluation, evaluate_fix
 from longtail.repair.findings import Diagnosis
 from longtail.repair.fix import Fix
 from longtail.repair.metrics import METRICS, make_metric
+from longtail.repair.predictions import Predictions, read_predictions
 from longtail.repair.prior_shift import PriorEstimate, estimate_prior
 
 __all__ = [
     "METRICS",
     "Diagnosis",
     "Fix",
+    "FixEvaluation",
+    "Predictions",
     "PriorEstimate",
     "diagnose",
     "estimate_prior",
+    "evaluate_fix",
     "fit_calibration",
     "make_metric",
+    "read_predictions",
 ]

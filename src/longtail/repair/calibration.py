@@ -1,4 +1,4 @@
-"""Probabilities that mean something: calibrated under a prior that is named."""
+"""Temperature and bias calibration of probabilities under a given class prior."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,10 @@ from longtail.repair.samples import Samples
 
 RIDGE = 1e-4
 SMALLEST = 1e-30
+NARROWEST = 1e-140  # least mean standard deviation of rows that are not constant
 WIDEST = 6.0  # of the logarithm of the scale
-FIRST = 2.0  # the same where the search begins: T = 1, unless logits are so far apart that nothing has a slope there
-NUMBERS_ENOUGH = 2**26  # logits that a calibration looks at: many passes, and more of them would not change it
+FIRST = 2.0  # bound of its start: T = 1, unless the scale of the logits is so extreme that gradients vanish there
+NUMBERS_ENOUGH = 2**26  # most logits in a calibration, which makes many passes; more would not change the result
 
 
 class FittedCalibration(NamedTuple):
@@ -20,7 +21,7 @@ class FittedCalibration(NamedTuple):
     Attributes:
         temperature: T > 0.
         offset: (C,).
-        at_limit: whether T is the smallest or the largest that is tried, so that the best may lie beyond.
+        at_limit: whether T is at the limit of its range, so that the optimum may lie beyond it.
     """
 
     temperature: float
@@ -31,17 +32,18 @@ class FittedCalibration(NamedTuple):
 def fit_calibration(
     logits: np.ndarray, target: np.ndarray, prior: np.ndarray, decision: np.ndarray | None = None
 ) -> tuple[float, np.ndarray]:
-    """Temperature T and offsets b of probabilities softmax(z/T + b), calibrated where classes come as `prior` says.
+    """Temperature T and offsets b of probabilities softmax(z/T + b), calibrated under the class prior `prior`.
 
-    Samples are weighted by prior / class frequency. The weighted log-likelihood is concave in 1/T and b; at its top the
-    mean prediction is the prior: the fixed point of re-balancing, at the best temperature. A class without a sample
-    gets the mean offset.
+    Samples are weighted by prior / class frequency. The weighted log-likelihood is concave in 1/T and b; at its
+    maximum the mean prediction equals the prior, which is the fixed point of re-balancing at the best temperature. A
+    class without samples gets the mean offset.
 
     Args:
         logits: (N, C).
         target: (N,) class indices.
         prior: (C,) probabilities.
-        decision: (C,) offsets o that the most probable class is to agree with: b is o/T then, and T alone is fitted.
+        decision: (C,) offsets o of the predictions; if given, b = o/T and only T is fitted, so that the most probable
+            class is the prediction.
 
     Returns:
         T > 0 and (C,) offsets of mean 0.
@@ -56,14 +58,15 @@ def fit_calibration(
 def calibrated(
     samples: Samples, prior: np.ndarray, decision: np.ndarray | None = None, step: str = "calibration"
 ) -> FittedCalibration:
-    """`fit_calibration`, as a stream; of more than `NUMBERS_ENOUGH` logits on a part, drawn alike from all classes."""
+    """`fit_calibration` in blocks, on a class-balanced subsample if there are more than `NUMBERS_ENOUGH` logits."""
     samples = samples.thinned(NUMBERS_ENOUGH)
     counts = np.bincount(samples.target, minlength=samples.num_classes)
     weight = prior_weight(samples.target, prior, samples.weight)
     samples, weight = samples.where(weight > 0), weight[weight > 0]
-    spread = max(sum(logits.std(1).sum() for _, logits in samples.blocks(step)) / len(samples), SMALLEST)
+    spread = sum(logits.std(1).sum() for _, logits in samples.blocks(step)) / len(samples)
+    spread = spread if spread > NARROWEST else 1.0  # constant rows: all scales are equivalent
     shift = torch.zeros(1, dtype=torch.float64) if decision is None else torch.from_numpy(decision)
-    # The scale is that of logits whose standard deviation is 1, so that it does not matter how large they are.
+    # The scale is relative to logits with standard deviation 1, so that the result does not depend on their scale.
     log_scale = torch.tensor(np.clip(np.log(spread), -FIRST, FIRST), dtype=torch.float64, requires_grad=True)
     offset = torch.zeros(samples.num_classes, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(
@@ -97,7 +100,7 @@ def calibrated(
 
 
 def prior_weight(target: np.ndarray, prior: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
-    """(N,) weights under which classes come as the prior says: prior / class frequency, within a class as `weight`.
+    """(N,) sample weights under which classes follow the prior: prior / class frequency, times `weight` within a class.
 
     Example:
         >>> prior_weight(np.array([0, 0, 1]), np.array([0.5, 0.5])).tolist()
@@ -109,15 +112,15 @@ def prior_weight(target: np.ndarray, prior: np.ndarray, weight: np.ndarray | Non
 
 
 def log_probabilities(probability: np.ndarray, floor: float) -> np.ndarray:
-    """Logarithms that are finite also where a probability is 0: scores that take the place of logits."""
+    """Logarithms of probabilities, which are finite also for probabilities of 0."""
     return np.asarray(np.log(np.maximum(probability, floor)))
 
 
 def floor_of(probability: np.ndarray) -> float:
-    """What takes the place of 0: half of the smallest probability above it, and at least 1e-30.
+    """The value that replaces probabilities of 0: half of the smallest positive probability, at least 1e-30.
 
-    A forest of 100 trees that says 0 means less than a hundredth, not impossible: the logarithm of a much smaller
-    number would outweigh all others.
+    A probability of 0 from a forest of 100 trees means less than 0.01, not impossible; the logarithm of a much smaller
+    number would dominate all others.
 
     Example:
         >>> floor_of(np.array([[0.0, 1.0], [0.02, 0.98]]))

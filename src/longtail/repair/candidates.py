@@ -1,4 +1,4 @@
-"""What may help a trained model: rules that decide by its scores, each of a strength τ; 0 leaves them as they are."""
+"""Candidate corrections of a trained model: decision rules on its logits, each with a scaling factor τ."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from longtail.repair.metrics import ExpectedCost, Metric
 from longtail.repair.samples import Samples
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-TOLERANCE = 1e-4  # of a class's mean prediction; its offset is as exact, in nats
-MOST_WORK = 10**10  # N · C² of a fit to the metric: minutes
+TOLERANCE = 1e-3  # relative, of a class's mean prediction; absolute for its offset, in nats
+MOST_WORK = 10**10  # N · C² of offsets fitted to the metric: minutes
 
 
 class TooMuchWorkError(RuntimeError):
-    """A rule that would take too long on so many numbers."""
+    """A candidate would take too long on this number of logits."""
 
 
 class Decision(Protocol):
-    """A fitted rule."""
+    """A fitted decision rule."""
 
     def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
-        """Class indices (N,) of logits (N, C); strength 0 decides as the model does."""
+        """Class indices (N,) for logits (N, C); `strength` is τ, and τ = 0 gives the argmax of the logits."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,20 @@ class Offsets:
     direction: np.ndarray
 
     def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
-        """As the contract says."""
+        """See `Decision.decide`."""
         return np.asarray((logits + strength * self.direction).argmax(1))
 
 
 @dataclass(frozen=True)
 class LeastCost:
-    """The decision of the least expected cost, by calibrated probabilities: argmin_j Σ_c p_c cost_cj."""
+    """The class of the least expected cost under calibrated probabilities: argmin_j Σ_c p_c cost_cj."""
 
     temperature: float
     offset: np.ndarray
     cost: np.ndarray
 
     def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
-        """Strength 1 is the rule; there is nothing between."""
+        """See `Decision.decide`; τ is 0 or 1."""
         if strength == 0:
             return np.asarray(logits.argmax(1))
         return np.asarray((probabilities(logits, self.temperature, self.offset) @ self.cost).argmin(1))
@@ -62,12 +62,12 @@ Rule = Callable[[Samples, Splits, Metric], Sequence[Decision]]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One rule.
+    """One candidate.
 
     Attributes:
-        name: as a report says it.
-        fit: from samples and metric to what decides, once for each of the splits' fits.
-        strengths: what τ is chosen from; 0 is the model as it is.
+        name: name in reports.
+        fit: function that returns one fitted decision rule per fit of the splits.
+        strengths: the values of τ to choose from; 0 is the uncorrected model.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Candidate:
 
 
 def candidates(metric: Metric, class_counts: np.ndarray | None = None) -> list[Candidate]:
-    """All rules; logit adjustment is among them where the training counts are known, least cost for costs."""
+    """All candidates; with training counts also logit adjustment, with costs also least expected cost."""
     rules = [
         Candidate("re-balancing", _one_step),
         Candidate("re-balancing to the fixed point", _fixed_point),
@@ -89,7 +89,7 @@ def candidates(metric: Metric, class_counts: np.ndarray | None = None) -> list[C
 
         def adjustment(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
             prior = metric.prior(samples.num_classes)
-            expected = prior > 0  # of the others nothing is asked: they keep the mean offset
+            expected = prior > 0  # the others get the mean offset
             offset = np.zeros(len(prior))
             method = PostHocLogitAdjustment(counts[expected], target_prior=prior[expected] / prior[expected].sum())
             offset[expected] = centred(method.fit().offset_)
@@ -110,8 +110,8 @@ def _fixed_point(samples: Samples, splits: Splits, metric: Metric) -> list[Offse
 def _fitted_to_metric(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
     if len(samples) * samples.num_classes**2 > MOST_WORK:
         raise TooMuchWorkError(
-            f"left out, for it moves class after class through all logits: {samples.num_classes:,} times "
-            f"{len(samples) * samples.num_classes:,} numbers"
+            "skipped, because it would take too long: samples × classes² must be at most "
+            f"{MOST_WORK:.0e}. Got {len(samples):,} × {samples.num_classes:,}²"
         )
     starts = rebalancing_offsets(samples, splits, metric, converge=False)
     fits = zip(splits.sees[:, splits.fold], starts, strict=True)
@@ -127,10 +127,10 @@ def _least_cost(samples: Samples, splits: Splits, metric: Metric) -> list[LeastC
 
 
 def rebalancing_offsets(samples: Samples, splits: Splits, metric: Metric, *, converge: bool) -> np.ndarray:
-    """The offsets of re-balancing to the metric's prior, (S, C) of mean 0, for all fits in the same passes.
+    """The offsets of re-balancing to the metric's prior, (S, C) with mean 0, for all fits in the same passes.
 
-    Each fit re-balances the classes of which it sees a sample; the others get the mean offset: nothing is known of
-    them. One pass, or with `converge` as many as the fixed point takes.
+    Each fit re-balances the classes that have samples in it; the others get the mean offset. It takes one pass, or
+    with `converge` one per step to the fixed point.
 
     Raises:
         NoFixedPointError: with `converge`, no convergence.
@@ -167,17 +167,17 @@ def rebalancing_offsets(samples: Samples, splits: Splits, metric: Metric, *, con
 
 
 def centred(offset: np.ndarray) -> np.ndarray:
-    """Of mean 0; decisions stay as they are."""
+    """Subtract the mean; predictions do not change."""
     return np.asarray(offset - offset.mean())
 
 
 def fitted_to_metric(
     samples: Samples, metric: Metric, start: np.ndarray, *, sweeps: int = 2, steps: int = 16
 ) -> np.ndarray:
-    """Offsets that make the metric's score on these very data large, class after class, from `start` (C,) on.
+    """Offsets that increase the metric on these samples, by coordinate ascent over the classes from `start` (C,).
 
-    For each class all other offsets stay, and its own moves to the best of `steps` places, quantiles of the margins by
-    which it wins or loses samples. It fits noise where a class has few samples: a score on other data tells.
+    The offset of each class is set to the best of `steps` values, which are quantiles of its margins to the best other
+    class. It can overfit classes with few samples, so it must be scored on other data.
     """
     target, weight, num_classes = samples.target, samples.weight, samples.num_classes
     step = "offsets fitted to the metric"
@@ -191,7 +191,7 @@ def fitted_to_metric(
             scores[:, label] = -np.inf
             rival = scores.argmax(1)
             margin = scores[rows, rival] - own
-            # Between two samples' margins, so that a tie decides nothing.
+            # Between the margins of two samples, so that there are no ties.
             places = np.quantile(margin, (np.arange(steps) + 0.5) / steps)
             values = [
                 metric.score(target, np.where(margin < move, label, rival), weight, num_classes) for move in places

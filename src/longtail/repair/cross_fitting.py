@@ -1,4 +1,4 @@
-"""Scores on data that no fit has seen: offsets are fitted, and their strength is chosen, on the other folds only."""
+"""Cross-fitting: the offsets and τ of a fold are fitted and chosen on the other folds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from longtail.repair.samples import Samples
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """What one candidate does.
+    """Cross-fitted predictions of one candidate.
 
     Attributes:
-        predicted: (N,) decisions, each by offsets that have not seen its fold.
-        served: fitted on all data; what would be served.
-        strength: with which.
-        curve: for each strength the cross-fitted decisions, (N,).
-        fold_offsets: (K, C) those that decided in each fold, where offsets did.
+        predicted: (N,) predictions, each by a fit without its fold.
+        served: the decision rule fitted on all data.
+        strength: τ of `served`.
+        curve: for each τ the cross-fitted predictions, (N,).
+        fold_offsets: (K, C) the offsets used in each fold; 0 if the candidate has none.
     """
 
     predicted: np.ndarray
@@ -31,11 +31,11 @@ class CrossFitted:
 
 
 def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Metric) -> CrossFitted:
-    """Fit a candidate on all folds but one, for each in turn, and on all data.
+    """Fit a candidate without each fold in turn, and on all data.
 
     Raises:
-        NoFixedPointError: of a candidate that goes to a fixed point.
-        TooMuchWorkError: of a candidate that would take too long on so many numbers.
+        NoFixedPointError: the fixed point does not exist.
+        TooMuchWorkError: the candidate would take too long.
     """
     fits = candidate.fit(samples, splits, metric)
     decisions = _decisions(candidate, fits, samples, splits)
@@ -45,7 +45,7 @@ def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Me
     fold_offsets = np.zeros((splits.number, samples.num_classes))
     for number in range(splits.number):
         rest, held_out = splits.fold != number, splits.fold == number
-        # What other folds were told by fits that saw neither them nor this one.
+        # Predictions on the other folds, by fits that saw neither those folds nor this one.
         seen = dict(zip(candidate.strengths, decisions[number][:, rest], strict=True))
         strength = best_of(seen, samples.target[rest], samples.weight[rest], metric, samples.num_classes)
         predicted[held_out] = curve[strength][held_out]
@@ -57,7 +57,7 @@ def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Me
 
 
 def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples, splits: Splits) -> np.ndarray:
-    """(K, T, N): of the fit that saw neither a sample's own fold nor fold k, at each strength. One pass."""
+    """(K, T, N) predictions for each τ, by the fit without a sample's own fold and fold k. One pass."""
     shape = (splits.number, len(candidate.strengths), len(samples))
     decisions = np.empty(shape, dtype=np.min_scalar_type(samples.num_classes - 1))
     for part, logits in samples.blocks(candidate.name):
@@ -75,7 +75,7 @@ def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples,
 def best_of(
     decisions: dict[float, np.ndarray], target: np.ndarray, weight: np.ndarray, metric: Metric, num_classes: int
 ) -> float:
-    """The key of the best decisions, the first of several that are."""
+    """The key of the best predictions; the smallest if several are equal."""
     strengths: Sequence[float] = sorted(decisions)
     scores = [metric.score(target, decisions[strength], weight, num_classes) for strength in strengths]
     return strengths[int(np.argmax(np.round(scores, 12)))]

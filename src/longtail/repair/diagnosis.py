@@ -1,7 +1,7 @@
-"""What is wrong with a trained model, what would help, and a verdict: from saved predictions alone."""
+"""Compare corrections of a trained model, from saved predictions."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,20 +9,22 @@ from torch import Tensor
 
 from longtail.arguments import check_choice, check_fraction, check_integer
 from longtail.metrics import CalibrationErrors
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc.fixed_point import NoFixedPointError
+from longtail.repair.by_class import by_class, class_groups
+from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import NUMBERS_ENOUGH, SMALLEST, calibrated, prior_weight, probabilities
 from longtail.repair.candidates import Candidate, LeastCost, TooMuchWorkError, candidates
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
-from longtail.repair.findings import ByClass, Calibration, Diagnosis, Outcome, Scores
-from longtail.repair.fix import TAKES, Fix
+from longtail.repair.findings import Calibration, Diagnosis, Outcome, Scores
+from longtail.repair.fix import Fix
+from longtail.repair.fix_file import TAKES
 from longtail.repair.folds import Splits
 from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, as_names, as_samples, as_splits
 from longtail.repair.judge import Judge
-from longtail.repair.metrics import Metric, make_metric, recalls
+from longtail.repair.metrics import ExpectedCost, Metric, make_metric, recalls
 from longtail.repair.samples import Progress, Samples
-from longtail.repair.suspicions import AT_LIMIT, decisions_and_fingerprints, suspicions
-from longtail.repair.verdict import summary_of, verdict_of
+from longtail.repair.suspicions import AT_LIMIT, contradicts, decisions_and_fingerprints, digest_of, suspicions
+from longtail.repair.verdict import MISMATCH, summary_of, verdict_of
 
 KEEP = "the model as it is"
 LEAST_PRIOR = 1e-12
@@ -35,9 +37,9 @@ def diagnose(
     *,
     kind: str = "logits",
     metric: str = "balanced-accuracy",
-    prior: str | np.ndarray | Tensor | list[float] = "uniform",
-    cost: np.ndarray | None = None,
-    class_counts: Tensor | np.ndarray | Sequence[float] | None = None,
+    prior: str | np.ndarray | Tensor | list[float] | Mapping[str, float] = "uniform",
+    cost: np.ndarray | Mapping[str, Mapping[str, float]] | None = None,
+    class_counts: Tensor | np.ndarray | Sequence[float] | Mapping[str, float] | None = None,
     class_names: Sequence[str] | None = None,
     groups: np.ndarray | Sequence[object] | None = None,
     sample_weight: np.ndarray | Sequence[float] | None = None,
@@ -46,30 +48,32 @@ def diagnose(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Diagnosis:
-    """Find out whether re-balancing helps a trained model, how much, and what it costs.
+    """Find out whether re-balancing improves a trained model, by how much, and at which cost for the head.
 
-    Each number is of data that the fit has not seen: offsets are fitted, and their strength is chosen, on other folds.
-    The verdict is "use" only if the gain's interval, widened for the number of candidates, lies above 0.
+    All scores are cross-fitted: the offsets and τ of a fold are fitted and chosen on the other folds. The verdict is
+    "use" only if the interval of the gain, corrected for the number of candidates, lies above 0.
 
     Args:
-        logits: (N, C), finite, of data that the model was not trained on; or probabilities. A file of logits that is
-            mapped into memory (`np.load(..., mmap_mode="r")`) is read in passes and never held as a whole.
+        logits: (N, C), finite, on data that the model was not trained on; or probabilities. A memory-mapped file
+            (`np.load(..., mmap_mode="r")`) is read in blocks.
         target: (N,) class indices.
-        kind: "logits" or "probabilities": what the scores are. The fix takes the same.
+        kind: "logits" or "probabilities". The fix takes the same.
         metric: one of `longtail.repair.METRICS`.
-        prior: for the metrics "accuracy" and "cost": how often classes will come.
-        cost: (C, C) for the metric "cost": row c, column j is what it costs to take class c for class j.
-        class_counts: (C,) training samples of each class, if known.
+        prior: for the metrics "accuracy" and "cost": (C,) the class prior, or a mapping from
+            class names.
+        cost: (C, C) for the metric "cost": row c, column j is the cost of predicting j for class c; or a mapping of
+            class names to mappings.
+        class_counts: (C,) training samples per class, if known; or a mapping from class names.
         class_names: (C,); by default 0, 1, ….
-        groups: (N,) samples of one group stay together; at least three groups.
-        sample_weight: (N,) above 0: how much each sample counts, in fits and in scores.
-        folds: 3 to 20: one to judge by, one to choose the strength by, the rest to fit on.
+        groups: (N,) samples of one group are in the same fold; at least three groups.
+        sample_weight: (N,) positive sample weights, in fits and in scores.
+        folds: 3 to 20: one to score on, one to choose τ on, the rest to fit on.
         level: of the intervals, in (0, 1).
         seed: of the folds.
-        progress: is told the step and the share of its pass over the logits that is done, for work that takes a while.
+        progress: called with the step and the completed share of its pass over the logits.
 
     Raises:
-        ValueError, TypeError, IndexError: inputs that do not fit; fewer than two classes with samples.
+        ValueError, TypeError, IndexError: invalid inputs; fewer than two classes with samples.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -81,7 +85,9 @@ def diagnose(
     """
     check_integer("folds", folds, minimum=3)
     if folds > MOST_FOLDS:
-        raise ValueError(f"`folds` must be at most {MOST_FOLDS}: the fits grow with their square. Got {folds}.")
+        raise ValueError(
+            f"`folds` must be at most {MOST_FOLDS}, because the number of fits grows quadratically. Got {folds}."
+        )
     check_integer("seed", seed, minimum=0)
     check_fraction("level", level)
     check_choice("kind", kind, TAKES)
@@ -91,23 +97,31 @@ def diagnose(
     samples = as_samples(logits, target, sample_weight, progress)
     y, num_classes = samples.target, samples.num_classes
     names = as_names(class_names, num_classes)
+    class_counts, prior, cost = by_label(class_counts), by_label(prior), by_label(cost)
+    if isinstance(class_counts, Mapping):
+        class_counts = in_class_order("class_counts", class_counts, names)
+    if isinstance(prior, Mapping):
+        prior = in_class_order("prior", prior, names)
+    if isinstance(cost, Mapping):
+        cost = costs_in_class_order(cost, names)
     counts = as_counts(class_counts, num_classes)
     aim = make_metric(metric, num_classes, prior, cost)
     g = as_groups(groups, len(samples))
     splits = as_splits(y, folds, seed, g)
     seen = np.bincount(y, minlength=num_classes)
     if not (aim.prior(num_classes)[seen > 0] > 0).any():
-        raise ValueError("`prior` must be above 0 for a class that has samples here. All of its mass is on others.")
+        raise ValueError("`prior` must be above 0 for a class with samples. It is 0 for all of them.")
     rules = candidates(aim, counts)
     raw, fingerprint = decisions_and_fingerprints(samples)
     parts = class_groups(counts, seen)
     judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), g)
     outcomes, fits = _cross_fitted(rules, samples, splits, aim, judge)
     best = max((outcome for outcome in outcomes if outcome.failure is None), key=lambda outcome: outcome.gain)
-    verdict = verdict_of(best, judge.resolution(fits.values()), seen)
+    mismatch = contradicts(y, raw, num_classes)
+    verdict = "keep" if mismatch else verdict_of(best, judge.resolution(fits.values()), seen)
     before = judge.scores(judge.raw)
     used = fits[best.name] if verdict == "use" else None
-    evidence = _evidence(verdict, best, before, judge, splits)
+    evidence = _evidence(verdict, best, before, judge, splits) | {"fitted_on": digest_of(fingerprint)}
     calibration = _calibration(samples, splits, aim, fits[best.name], used=used is not None)
     fix = _fix(samples, aim, best, used, names, evidence, calibration)
     return Diagnosis(
@@ -116,12 +130,12 @@ def diagnose(
         outcomes=tuple(outcomes),
         calibration=calibration,
         verdict=verdict,
-        summary=summary_of(verdict, best, before, aim.name, seen),
+        summary=MISMATCH if mismatch else summary_of(verdict, best, before, aim.name, seen, names),
         fix=dataclasses.replace(fix, takes=kind, floor=floor),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,
         worst=_worst(y, judge.raw, names, num_classes),
-        by_class=_by_class(y, (judge.raw, fits[best.name].predicted), seen if counts is None else counts),
+        by_class=by_class(y, (judge.raw, fits[best.name].predicted), counts, num_classes),
         samples=len(y),
         warnings=suspicions(y, raw, fingerprint, names, g) + ((AT_LIMIT,) if calibration.at_limit else ()),
     )
@@ -130,7 +144,7 @@ def diagnose(
 def _cross_fitted(
     rules: Sequence[Candidate], samples: Samples, splits: Splits, metric: Metric, judge: Judge
 ) -> tuple[list[Outcome], dict[str, CrossFitted]]:
-    """What each candidate does; one that fails says why."""
+    """Outcomes and fits of all candidates; a candidate that fails has the reason."""
     outcomes, fits = [], {}
     for rule in rules:
         try:
@@ -143,7 +157,7 @@ def _cross_fitted(
 
 
 def _evidence(verdict: str, best: Outcome, before: Scores, judge: Judge, splits: Splits) -> dict[str, Any]:
-    """What speaks for the verdict, in plain values."""
+    """The numbers behind the verdict, as plain values."""
     used = best.scores if verdict == "use" else None
     return {
         "verdict": verdict,
@@ -165,7 +179,7 @@ def _fix(
     evidence: dict[str, Any],
     calibration: Calibration,
 ) -> Fix:
-    """What would be served: the best candidate if it is used, else the model as it is; calibrated where that helps."""
+    """The best candidate if it is used, else the uncorrected model; calibrated if that helps."""
     prior = metric.prior(samples.num_classes)
     served = None if used is None else used.served
     offset = np.zeros(len(prior)) if served is None or best.offset is None else best.offset
@@ -173,33 +187,23 @@ def _fix(
     temperature, probability_offset = 1.0, offset if decision is not None else np.zeros(len(prior))
     if calibration.helps:
         temperature, probability_offset, _ = calibrated(samples, prior, decision)
-    positive = np.maximum(prior, LEAST_PRIOR)  # its logarithm is asked for where another prior takes its place
+    positive = np.maximum(prior, LEAST_PRIOR)  # `Fix.predict_proba` takes its logarithm for another prior
     return Fix(
         offset=offset,
         cost=served.cost if isinstance(served, LeastCost) else None,
+        metric_cost=metric.cost if isinstance(metric, ExpectedCost) else None,
         temperature=temperature,
         probability_offset=probability_offset,
         prior=positive / positive.sum(),
         class_names=names,
         metric=metric.name,
-        method=KEEP if used is None else f"{best.name}, strength {best.strength:g}",
+        method=KEEP if used is None else f"{best.name}, τ = {best.strength:g}",
         evidence=evidence,
     )
 
 
-def class_groups(class_counts: np.ndarray | None, seen: np.ndarray) -> dict[str, np.ndarray]:
-    """Many / medium / few by training counts; without them, thirds of the classes by their samples here."""
-    if class_counts is not None:
-        many, few = class_counts > MANY_ABOVE, class_counts < FEW_BELOW
-        return {"many": many, "medium": ~many & ~few, "few": few}
-    rank = np.empty(len(seen), dtype=np.int64)
-    rank[np.argsort(-seen, kind="stable")] = np.arange(len(seen))
-    third = rank * 3 // len(seen)
-    return {"head third": third == 0, "middle third": third == 1, "tail third": third == 2}
-
-
 def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: CrossFitted, *, used: bool) -> Calibration:
-    """Of what is served, but fitted without the fold that it is measured on."""
+    """Cross-fitted calibration errors."""
     prior = metric.prior(samples.num_classes)
     part = samples.thinned(NUMBERS_ENOUGH)
     fold = splits.fold if part.rows is None else splits.fold[part.rows]
@@ -226,19 +230,6 @@ def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: Cross
         (before.reliability, after.reliability),
         any(own.at_limit for own in fits),
     )
-
-
-def _by_class(target: np.ndarray, both: tuple[np.ndarray, np.ndarray], training: np.ndarray) -> ByClass:
-    number, ones = len(training), np.ones(len(target))
-    samples = np.bincount(target, minlength=number)
-    before, after = (
-        (
-            np.where(samples > 0, recalls(target, predicted, ones, number)[0], np.nan),
-            np.bincount(predicted, None, number),
-        )
-        for predicted in both
-    )
-    return ByClass(training, samples, (before[0], after[0]), (before[1], after[1]))
 
 
 def _worst(

@@ -1,4 +1,4 @@
-"""What a diagnosis finds: plain values that a command prints and a report draws."""
+"""The results of a diagnosis, as plain values."""
 
 from dataclasses import dataclass, field
 
@@ -7,34 +7,36 @@ import numpy as np
 from longtail.repair.fix import Fix
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of one set of decisions.
+    """Scores of one set of predictions.
 
     Attributes:
-        score: by the metric.
-        groups: mean recall of each group of classes; None where a group is empty.
-        accuracy: share of right decisions.
+        score: value of the metric.
+        groups: mean recall of each group of classes; None for an empty group.
+        accuracy: share of correct predictions.
+        recall: (C,) recall of each class; NaN for a class without samples.
     """
 
     score: float
     groups: dict[str, float | None]
     accuracy: float
+    recall: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What one candidate does on data that it has not seen.
+    """Cross-fitted results of one candidate.
 
     Attributes:
-        name: of the candidate.
-        scores: cross-fitted.
-        gain: of the metric over the model as it is.
-        interval: of the gain.
-        strength: τ that would be served.
-        curve: for each strength its scores: what the head pays for the tail.
-        offset: (C,) that would be served, whatever the verdict; None where the rule has none.
-        failure: why there is nothing but this.
+        name: name of the candidate.
+        scores: cross-fitted scores; None if it failed.
+        gain: gain in the metric over the uncorrected model.
+        interval: confidence interval of the gain.
+        strength: τ chosen on all data.
+        curve: for each τ its scores: the head–tail trade-off.
+        offset: (C,) offsets fitted on all data, including τ; None if the candidate has none.
+        failure: why the candidate could not be fitted, or None.
     """
 
     name: str
@@ -53,12 +55,12 @@ class Calibration:
 
     Attributes:
         top_label: of the most probable class.
-        class_wise: the mean of all classes.
-        pooled_classes: how many classes were taken as one, for each has too few samples.
-        samples: on how many it was fitted and measured.
-        helps: whether it makes the error of the most probable class no larger; else probabilities stay as they are.
-        reliability: (B, 3) each: mean confidence, share that was right, share of the samples.
-        at_limit: whether the temperature is the smallest or the largest that is tried.
+        class_wise: mean over all classes.
+        pooled_classes: number of classes that were pooled, because each has too few samples.
+        samples: number of samples that were used.
+        helps: whether the top-label error does not increase; else probabilities are not calibrated.
+        reliability: (B, 3) each: mean confidence, accuracy, share of the samples.
+        at_limit: whether the temperature is at the limit of its range.
     """
 
     top_label: tuple[float, float]
@@ -72,39 +74,41 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class ByClass:
-    """What happens to each class, (C,) each: by the model as it is, and by the best candidate, cross-fitted.
+    """Results per class, (C,) each: of the uncorrected model, and of the best candidate, cross-fitted.
 
     Attributes:
-        training: samples in training, where they are known; else those here.
-        samples: here.
-        recall: NaN for a class without samples.
-        predicted: how often it is predicted.
+        training: number of training samples if known, else `samples`.
+        samples: number of samples in the predictions.
+        recall: recall; NaN for a class without samples.
+        predicted: number of predictions of the class.
+        training_known: whether `training` holds training samples.
     """
 
     training: np.ndarray
     samples: np.ndarray
     recall: tuple[np.ndarray, np.ndarray]
     predicted: tuple[np.ndarray, np.ndarray]
+    training_known: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """All that was found.
+    """The result of `diagnose`.
 
     Attributes:
-        metric: its name.
-        before: the model as it is.
-        outcomes: what each candidate does.
-        calibration: of the probabilities.
+        metric: name of the metric.
+        before: scores of the uncorrected model.
+        outcomes: results of each candidate.
+        calibration: calibration errors.
         verdict: "use", "keep" or "too few".
-        summary: the verdict as a sentence or two.
-        fix: what would be served; its offset is 0 unless the verdict is "use".
-        groups: names of the groups of classes, and how many classes each has.
-        best: the name of the outcome of the largest gain.
-        worst: the classes of the lowest recall: (class, recall, samples, times that it is predicted).
-        by_class: what happens to each class.
+        summary: the verdict in one or two sentences.
+        fix: the correction to deploy; its offset is 0 unless the verdict is "use".
+        groups: number of classes in each group of classes.
+        best: name of the candidate with the largest gain.
+        worst: the classes with the lowest recall: (class, recall, samples, number of predictions).
+        by_class: results per class.
         samples: N.
-        warnings: what looks wrong with the predictions, to be read before the verdict.
+        warnings: possible problems of the predictions.
     """
 
     metric: str

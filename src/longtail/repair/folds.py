@@ -1,4 +1,4 @@
-"""Folds that keep the class frequencies, and never split a group; and which of them each fit leaves out."""
+"""Stratified folds that do not split groups, and the fits of a nested cross-validation."""
 
 import itertools
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ import numpy as np
 class Splits:
     """The fits of a nested cross-validation: on all folds, on all but one, and on all but two.
 
-    What is scored on a fold comes from the fit without it; its strength is chosen by the fits that also lack another
-    one, scored on that one.
+    Predictions on a fold come from the fit without it; their τ is chosen with the fits that lack a second fold, scored
+    on that second fold.
 
     Attributes:
-        fold: (N,) of each sample, in [0, K).
+        fold: (N,) fold of each sample, in [0, K).
         number: K, at least 3.
     """
 
@@ -24,17 +24,17 @@ class Splits:
 
     @cached_property
     def left_out(self) -> tuple[tuple[int, ...], ...]:
-        """Of each of the S fits the folds that it does not see."""
+        """For each of the S fits, the folds that it leaves out."""
         folds = range(self.number)
         return ((), *((k,) for k in folds), *itertools.combinations(folds, 2))
 
     @cached_property
     def sees(self) -> np.ndarray:
-        """(S, K) whether a fit sees a fold."""
+        """(S, K) whether a fit uses a fold."""
         return np.array([[k not in folds for k in range(self.number)] for folds in self.left_out])
 
     def without(self, *folds: int) -> int:
-        """Which fit leaves out these folds, one or two, given in any order."""
+        """The index of the fit that leaves out these one or two folds."""
         return self.left_out.index(tuple(sorted(set(folds))))
 
 

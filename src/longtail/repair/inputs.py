@@ -1,5 +1,6 @@
-"""What a diagnosis asks of its inputs."""
+"""Checks of the inputs of a diagnosis."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,25 +8,31 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_class_counts
+from longtail.data.class_names import as_text
 from longtail.posthoc.blocks import row_blocks
-from longtail.posthoc.inputs import as_labels, as_logits, look_like_probabilities
-from longtail.repair.calibration import floor_of, log_probabilities
+from longtail.posthoc.inputs import as_labels, as_logits
+from longtail.posthoc.probability_rows import look_like_probabilities
+from longtail.repair.by_name import ClassIndex
 from longtail.repair.folds import Splits, stratified_folds
+from longtail.repair.reading.kinds import as_checked_logits, of_regular_sum, regular_sum
+from longtail.repair.reading.raw import Rows
 from longtail.repair.samples import Progress, Samples
 
 LEAST_WEIGHT = 1e-9
+FINEST, LARGEST = 1e-100, 1e100  # range of logits for which temperatures and offsets can be represented
 
 
 def as_log_probabilities(probability: np.ndarray | Tensor) -> tuple[np.ndarray, float]:
-    """Logarithms of probabilities (N, C), and what took the place of 0."""
+    """Logarithms of probabilities (N, C), and the value that replaces 0."""
     tensor = as_logits(probability)
-    if tensor.dim() != 2 or not look_like_probabilities(tensor):
-        raise ValueError(
-            "`logits` must be probabilities, as `kind` says: rows of at least 0 that sum to 1. They are not."
-        )
-    values = tensor.cpu().double().numpy()
-    floor = floor_of(values)
-    return log_probabilities(values, floor), floor
+    if tensor.dim() != 2 or not len(tensor):
+        raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
+    notes: list[str] = []
+    rows = Rows((("`logits`", len(tensor)),))
+    logits, floor = as_checked_logits(tensor.cpu().double().numpy(), "probabilities", rows, None, notes)
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
+    return logits, floor
 
 
 def as_samples(
@@ -34,29 +41,64 @@ def as_samples(
     sample_weight: np.ndarray | Sequence[float] | None,
     progress: Progress | None,
 ) -> Samples:
-    """Logits (N, C), labels and weights, checked; the logits share the memory of what was given."""
+    """Check logits (N, C), labels and weights; the logits share the memory of the input."""
     tensor = as_logits(logits)
     if tensor.dim() != 2 or not len(tensor):
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
     if all(look_like_probabilities(tensor[part]) for part in row_blocks(*tensor.shape)):
-        raise ValueError('`logits` must be logits, but their rows sum to 1: say `kind="probabilities"` if that is so.')
+        raise ValueError(
+            '`logits` must be logits, but their rows sum to 1. Probabilities? Pass `kind="probabilities"`.'
+        )
+    _check_scale(tensor)
+    totals = {regular_sum(tensor[part].cpu().double().numpy()) for part in row_blocks(*tensor.shape)}
+    if len(totals) == 1 and None not in totals:
+        raise ValueError(
+            f"`logits` must be logits, but {of_regular_sum(totals.pop() or 0)} Then they are probabilities."
+        )
     labels = as_labels(target if isinstance(target, (np.ndarray, Tensor)) else list(target), *tensor.shape).numpy()
     if len(np.unique(labels)) < 2:
-        raise ValueError(f"`target` must hold at least two classes. Got class {labels[0]} alone.")
-    weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        raise ValueError(f"`target` must hold at least two classes. Got only class {labels[0]}.")
+    weight = np.ones(len(labels)) if sample_weight is None else _numbers("sample_weight", sample_weight)
     if weight.shape != labels.shape:
-        raise ValueError(f"`sample_weight` must hold one weight a sample, ({len(labels)},). Got {weight.shape}.")
+        raise ValueError(f"`sample_weight` must hold one weight per sample, ({len(labels)},). Got {weight.shape}.")
     if not (np.isfinite(weight) & (weight > 0)).all():
         worst = weight[~(np.isfinite(weight) & (weight > 0))][0]
-        raise ValueError(f"`sample_weight` must be finite and above 0: leave out what is not to count. Got {worst}.")
+        raise ValueError(f"`sample_weight` must be finite and above 0. Got {worst}. Drop samples without weight.")
     weight = weight / weight.max()
     if weight.min() < LEAST_WEIGHT:
         raise ValueError(
-            f"`sample_weight` must lie within {1 / LEAST_WEIGHT:.0e} of each other: leave out what is not to count. "
-            f"Got one of {weight.min():.1e} times the largest."
+            f"`sample_weight` must differ by less than a factor of {1 / LEAST_WEIGHT:.0e}. "
+            f"Got one of {weight.min():.1e} times the largest. Drop samples of so little weight."
         )
     precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32))
     return Samples(precise.numpy(), labels, weight, progress=progress)
+
+
+def _numbers(name: str, values: object) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must hold numbers. Got {np.asarray(values, dtype=object).ravel()[:1]}.") from None
+
+
+def _check_scale(logits: Tensor) -> None:
+    """Raise if a temperature or an offset could not be represented, which is possible only for float64."""
+    if logits.dtype != torch.float64:
+        return
+    widest = 0.0
+    for part in row_blocks(*logits.shape):
+        low, high = (float(value) for value in logits[part].aminmax())
+        if max(-low, high) > LARGEST:
+            raise ValueError(
+                f"`logits` must lie within ±{LARGEST:g}. Got {high if high > -low else low:g}. "
+                "Divide them by a constant."
+            )
+        widest = max(widest, float((logits[part].amax(1) - logits[part].amin(1)).max()))
+    if 0 < widest < FINEST:
+        raise ValueError(
+            f"`logits` must differ by {FINEST:g} or more within a row. They differ by {widest:g} at most. "
+            "Multiply them by a constant."
+        )
 
 
 def as_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.ndarray | None:
@@ -65,7 +107,12 @@ def as_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.n
         return None
     checked = np.asarray(groups)
     if checked.shape != (number,):
-        raise ValueError(f"`groups` must hold one group a sample, ({number},). Got {checked.shape}.")
+        raise ValueError(f"`groups` must hold one group per sample, ({number},). Got {checked.shape}.")
+    if checked.dtype.kind in "fO":
+        texts = [as_text(group) for group in checked.tolist()]
+        if None in texts:
+            raise ValueError(f"`groups` must hold a group for each sample. Sample {texts.index(None)} has none.")
+        checked = np.array(texts)
     return checked
 
 
@@ -77,24 +124,22 @@ def as_splits(target: np.ndarray, folds: int, seed: int, groups: np.ndarray | No
         of = "`target`" if groups is None else "`groups`"
         what = "samples" if groups is None else "groups"
         raise ValueError(
-            f"{of} must hold at least three {what}: one to judge by, one to choose a strength by, one to fit on. "
-            f"Got {number}."
+            f"{of} must hold at least three {what}: one to score on, one to choose τ on, one to fit on. Got {number}."
         )
     return Splits(fold, number)
 
 
 def as_names(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
     """(C,) names that differ from each other, by default 0, 1, …."""
+    if isinstance(class_names, str):
+        raise TypeError(f"`class_names` must be a sequence of names. Got the text {class_names!r}.")
     names = tuple(map(str, range(num_classes) if class_names is None else class_names))
     if len(names) != num_classes:
-        raise ValueError(f"`class_names` must hold {num_classes} names, one a class. Got {len(names)}.")
+        raise ValueError(f"`class_names` must hold {num_classes} names, one per class. Got {len(names)}.")
     broken = next((name for name in names if any("\ud800" <= sign <= "\udfff" for sign in name)), None)
     if broken is not None:
-        raise ValueError(f"`class_names` must be texts that UTF-8 can hold. Got {broken!r}.")
-    if len(set(names)) < num_classes:
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"`class_names` must differ from each other. Got {twice!r} twice.")
-    return names
+        raise ValueError(f"`class_names` must be valid Unicode. Got {broken!r}.")
+    return ClassIndex(names if class_names is None else class_names).names
 
 
 def as_counts(class_counts: Tensor | np.ndarray | Sequence[float] | None, num_classes: int) -> np.ndarray | None:
@@ -103,5 +148,5 @@ def as_counts(class_counts: Tensor | np.ndarray | Sequence[float] | None, num_cl
         return None
     counts: np.ndarray = as_class_counts(class_counts).numpy()
     if len(counts) != num_classes:
-        raise ValueError(f"`class_counts` must hold {num_classes} counts, one a class. Got {len(counts)}.")
+        raise ValueError(f"`class_counts` must hold {num_classes} counts, one per class. Got {len(counts)}.")
     return counts

@@ -1,4 +1,4 @@
-"""Scores of decisions on one set of labelled samples, against the decisions of the model as it is."""
+"""Scores of predictions, compared with those of the uncorrected model on the same samples."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from longtail.repair.metrics import Metric, recalls
 
 @dataclass(frozen=True)
 class Judge:
-    """What all candidates are judged by.
+    """Scores predictions on one set of labelled samples.
 
     Attributes:
-        metric: what decisions are scored by.
+        metric: the metric.
         target: (N,) class indices.
-        weight: (N,) how much each sample counts.
-        raw: (N,) decisions of the model as it is.
+        weight: (N,) sample weights.
+        raw: (N,) predictions of the uncorrected model.
         parts: groups of classes by name, (C,) booleans each.
-        level: of the intervals.
+        level: confidence level of the intervals.
         groups: (N,) samples of one group are not independent; or None.
     """
 
@@ -40,17 +40,18 @@ class Judge:
         return len(next(iter(self.parts.values())))
 
     def scores(self, predicted: np.ndarray) -> Scores:
-        """Of decisions (N,)."""
+        """Scores of predictions (N,)."""
         recall, present = recalls(self.target, predicted, self.weight, self.num_classes)
         by_part = {
             name: float(recall[members & present].mean()) if (members & present).any() else None
             for name, members in self.parts.items()
         }
         score = self.metric.score(self.target, predicted, self.weight, self.num_classes)
-        return Scores(score, by_part, float(np.average(self.target == predicted, weights=self.weight)))
+        accuracy = float(np.average(self.target == predicted, weights=self.weight))
+        return Scores(score, by_part, accuracy, np.where(present, recall, np.nan))
 
     def interval(self, predicted: np.ndarray) -> tuple[float, float]:
-        """Of the gain over the model as it is."""
+        """Bootstrap interval of the gain over the uncorrected model."""
         return interval_of_gain(
             self.metric,
             self.target,
@@ -63,7 +64,7 @@ class Judge:
         )
 
     def outcome(self, name: str, fitted: CrossFitted) -> Outcome:
-        """What a candidate does."""
+        """The results of a candidate."""
         scores = self.scores(fitted.predicted)
         gain = scores.score - self.scores(self.raw).score
         curve = {strength: self.scores(decisions) for strength, decisions in fitted.curve.items()}
@@ -71,6 +72,6 @@ class Judge:
         return Outcome(name, scores, gain, self.interval(fitted.predicted), fitted.strength, curve, offset)
 
     def resolution(self, fits: Iterable[CrossFitted]) -> float:
-        """Half the widest interval of a rule's gain at full strength: a smaller gain could not be told."""
+        """Half the width of the widest gain interval at τ = 1: smaller gains could not be detected."""
         intervals = [self.interval(fitted.curve[1.0]) for fitted in fits]
         return max((high - low) / 2 for low, high in intervals)

@@ -1,6 +1,6 @@
 """The metric that a fix optimises: a score of predictions, larger is better, under a class prior.
 
-A score is a function of counts of (class, predicted class): the same for samples and for weighted samples.
+A score is a function of counts of (class, predicted class), so it is defined for weighted samples, too.
 """
 
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ METRICS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost")
 
 
 class Metric(Protocol):
-    """The contract of a metric.
+    """Interface of metrics.
 
     Attributes:
-        decides_by_probability: whether the best decision is the most probable class under the metric's prior.
+        decides_by_probability: whether the best prediction is the most probable class under the metric's prior.
     """
 
     decides_by_probability: ClassVar[bool]
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the metric."""
 
     def prior(self, num_classes: int) -> np.ndarray:
-        """(C,) how often each class is taken to come."""
+        """(C,) class prior."""
 
     def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
-        """The score, larger is better, of classes that were predicted that often."""
+        """The score (larger is better) of predictions, where `count` holds sample weights."""
 
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
@@ -88,11 +88,11 @@ class BalancedAccuracy:
 
 @dataclass(frozen=True)
 class AccuracyUnder:
-    """The accuracy where classes come as a prior says.
+    """The accuracy under a class prior.
 
     Args:
         of: (C,) probabilities.
-        name: what it is called.
+        name: name of the metric.
 
     Example:
         >>> target, predicted = np.array([0, 0, 1]), np.array([0, 1, 1])
@@ -105,13 +105,13 @@ class AccuracyUnder:
     decides_by_probability: ClassVar[bool] = True
 
     def prior(self, num_classes: int) -> np.ndarray:
-        """The prior that it was given."""
+        """The given prior."""
         if len(self.of) != num_classes:
-            raise ValueError(f"`prior` must have {num_classes} values, one a class. Got {len(self.of)}.")
+            raise ValueError(f"`prior` must have {num_classes} values, one per class. Got {len(self.of)}.")
         return np.asarray(self.of)
 
     def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
-        """In [0, 1]; the prior of classes without a sample goes to the others."""
+        """In [0, 1]; the prior is renormalised over classes with samples."""
         recall, present = recalls(target, predicted, count, num_classes)
         prior = self.prior(num_classes)[present]
         return float((recall[present] * prior).sum() / prior.sum())
@@ -147,7 +147,7 @@ class MacroF1:
     decides_by_probability: ClassVar[bool] = False
 
     def prior(self, num_classes: int) -> np.ndarray:
-        """Uniform: no class's F1 counts more than another's."""
+        """Uniform."""
         return np.full(num_classes, 1 / num_classes)
 
     def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
@@ -235,10 +235,10 @@ class WorstRecall:
 
 @dataclass(frozen=True, eq=False)
 class ExpectedCost:
-    """Minus the expected cost of a decision, where classes come as a prior says.
+    """Minus the expected cost of a prediction under a class prior.
 
     Args:
-        cost: (C, C), finite; row c, column j: what it costs to take class c for class j.
+        cost: (C, C), finite; row c, column j: the cost of predicting j for class c.
         of: (C,) probabilities.
 
     Example:
@@ -254,11 +254,11 @@ class ExpectedCost:
     decides_by_probability: ClassVar[bool] = False
 
     def prior(self, num_classes: int) -> np.ndarray:
-        """The prior that it was given."""
+        """The given prior."""
         return np.asarray(self.of)
 
     def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
-        """In the unit of the costs; the prior of classes without a sample goes to the others."""
+        """In the unit of the costs; the prior is renormalised over classes with samples."""
         support = np.bincount(target, count, num_classes)
         paid = np.bincount(target, count * self.cost[target, predicted], num_classes)
         present = support > 0
@@ -303,11 +303,11 @@ def make_metric(
     Args:
         name: one of `METRICS`.
         num_classes: C.
-        prior: for "accuracy" and "cost": "uniform" or (C,) probabilities; the others take all classes to be alike.
-        cost: (C, C) for "cost": row c, column j is what it costs to take class c for class j.
+        prior: for "accuracy" and "cost": "uniform" or (C,) probabilities; the others have a uniform prior.
+        cost: (C, C) for "cost": row c, column j is the cost of predicting j for class c.
 
     Raises:
-        ValueError: no metric of that name, a prior that does not fit, or one that the metric does not take.
+        ValueError: an unknown metric, an invalid prior, or a prior or costs that the metric does not take.
 
     Example:
         >>> make_metric("accuracy", 2, [0.9, 0.1]).prior(2).tolist()
@@ -315,7 +315,7 @@ def make_metric(
     """
     check_choice("metric", name, METRICS)
     if (cost is not None) != (name == "cost"):
-        raise ValueError(f'`cost` must be given for the metric "cost", and only there. Got the metric {name!r}.')
+        raise ValueError(f'`cost` must be given for the metric "cost", and only for it. Got the metric {name!r}.')
     if cost is not None:
         return ExpectedCost(_checked_cost(cost, num_classes), tuple(as_prior("prior", prior, num_classes).tolist()))
     if name == "accuracy":
@@ -330,12 +330,36 @@ def make_metric(
     return metrics[name]
 
 
+def metric_named(name: str, prior: np.ndarray, cost: np.ndarray | None = None) -> Metric:
+    """The metric with a display name, as in fixes and diagnoses.
+
+    Args:
+        name: such as "balanced accuracy".
+        prior: (C,) for the accuracy and the expected cost.
+        cost: (C, C) for the expected cost.
+
+    Raises:
+        ValueError: an unknown metric, or missing costs.
+
+    Example:
+        >>> metric_named("macro-F1", np.array([0.5, 0.5])).name
+        'macro-F1'
+    """
+    if name == ExpectedCost.name:
+        if cost is None:
+            raise ValueError("`cost` must be given for the expected cost. Got none.")
+        return ExpectedCost(cost, tuple(prior.tolist()))
+    known: tuple[Metric, ...] = (BalancedAccuracy(), AccuracyUnder(tuple(prior.tolist())), MacroF1(), WorstRecall())
+    check_choice("metric", name, [metric.name for metric in known])
+    return next(metric for metric in known if metric.name == name)
+
+
 def _checked_cost(cost: np.ndarray, num_classes: int) -> np.ndarray:
     values = np.asarray(cost, dtype=np.float64)
     if values.shape != (num_classes, num_classes):
         raise ValueError(
-            f"`cost` must have the shape ({num_classes}, {num_classes}): a row for each class, a column for what it is "
-            f"taken for. Got {values.shape}."
+            f"`cost` must have the shape ({num_classes}, {num_classes}): one row per true class, one column per "
+            f"prediction. Got {values.shape}."
         )
     if not (np.abs(values) < LARGEST_COST).all():
         row, column = np.argwhere(~(np.abs(values) < LARGEST_COST))[0]
@@ -344,5 +368,7 @@ def _checked_cost(cost: np.ndarray, num_classes: int) -> np.ndarray:
         )
     if (np.diagonal(values) > values.min(1)).any():
         label = int(np.argmax(np.diagonal(values) - values.min(1)))
-        raise ValueError(f"`cost` must be least where class and decision agree. It is not for class {label}.")
+        raise ValueError(
+            f"`cost` must be lowest for the correct prediction of each class. It is not for class {label}."
+        )
     return values

@@ -1,4 +1,4 @@
-"""Labelled logits as a stream: in memory or in a file that is mapped into it, all rows or some, never copied whole."""
+"""Labelled logits, in memory or memory-mapped, read in blocks."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -7,20 +7,20 @@ import numpy as np
 
 from longtail.posthoc.blocks import row_blocks
 
-LEAST_ROWS = 128  # of a block: products of matrices are slow below
+LEAST_ROWS = 128  # of a block: matrix products are slow with fewer
 Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a diagnosis looks at.
+    """The samples of a diagnosis.
 
     Attributes:
         logits: (M, C) float32 or float64, finite.
         target: (N,) class indices int64.
-        weight: (N,) above 0: how much each sample counts.
-        rows: (N,) which of the logits' rows these are; None for all.
-        progress: called with the step and the share of its pass that is done, in (0, 1].
+        weight: (N,) positive sample weights.
+        rows: (N,) row indices into `logits`; None for all rows.
+        progress: called with the step and the completed share of its pass, in (0, 1].
     """
 
     logits: np.ndarray
@@ -31,7 +31,7 @@ class Samples:
 
     @classmethod
     def of(cls, logits: np.ndarray, target: np.ndarray) -> "Samples":
-        """All rows, each counted once."""
+        """All rows, with weight 1."""
         return cls(logits, target, np.ones(len(target)))
 
     def __len__(self) -> int:
@@ -43,7 +43,7 @@ class Samples:
         return int(self.logits.shape[1])
 
     def blocks(self, step: str) -> Iterator[tuple[slice, np.ndarray]]:
-        """One pass: where each block lies among the N, and its logits as a float64 copy."""
+        """One pass over the samples: the slice of each block, and its logits as a float64 copy."""
         for part in row_blocks(len(self), self.num_classes, LEAST_ROWS):
             rows = part if self.rows is None else self.rows[part]
             yield part, self.logits[rows].astype(np.float64)
@@ -51,12 +51,12 @@ class Samples:
                 self.progress(step, part.stop / len(self))
 
     def where(self, kept: np.ndarray) -> "Samples":
-        """Those of a mask (N,)."""
+        """The samples of a mask (N,)."""
         rows = np.flatnonzero(kept) if self.rows is None else self.rows[kept]
         return replace(self, target=self.target[kept], weight=self.weight[kept], rows=rows)
 
     def thinned(self, numbers: int, seed: int = 0) -> "Samples":
-        """At most about so many numbers, at random: of each class all samples, or as many as every larger class has."""
+        """A class-balanced random subsample of at most about `numbers` values: smaller classes are kept whole."""
         most = max(1, numbers // self.num_classes)
         counts = np.bincount(self.target, minlength=self.num_classes)
         if len(self) <= most:
@@ -71,6 +71,6 @@ class Samples:
 
 
 def _kept_of(counts: np.ndarray) -> np.ndarray:
-    """How many samples are kept with at most 1, 2, … of each class."""
+    """The number of samples that are kept with at most 1, 2, … per class."""
     larger = len(counts) - np.cumsum(np.bincount(counts))
     return np.cumsum(larger[:-1])

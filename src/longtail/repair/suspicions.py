@@ -1,4 +1,4 @@
-"""What looks wrong with predictions before anything is fitted: each a sentence that says what to check."""
+"""Warnings about predictions: accuracy at chance level, duplicates, classes with few samples."""
 
 from collections.abc import Sequence
 
@@ -7,25 +7,30 @@ import numpy as np
 from longtail.repair.samples import Samples
 
 NEARLY_PERFECT = 0.99
-FEW = 3  # samples: below, a recall is hardly known
-COPIES = 0.01  # share of rows with the scores of another row
+FEW = 3  # samples: with fewer, a recall is hardly known
+COPIES = 0.01  # share of rows with the same scores as another row
 NAMED = 5
 AT_LIMIT = (
     "The temperature of the probabilities is at its limit: either the scores separate the samples almost perfectly, or "
-    "they say nothing about the labels. Do not rely on the probabilities."
+    "they are unrelated to the labels. Do not rely on the probabilities."
 )
 
 
 def decisions_and_fingerprints(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """The model's decisions (N,) and a number for each row of scores (N,), equal for equal rows. One pass."""
+    """The model's predictions (N,) and a hash of each row of scores (N,), in one pass."""
     factors = np.random.default_rng(0).integers(0, 2**63, samples.num_classes, dtype=np.uint64) | np.uint64(1)
     decisions, fingerprints = [], []
     for _, block in samples.blocks("the model as it is"):
         decisions.append(block.argmax(1))
         bits = (block + 0.0).view(np.uint64)  # −0 becomes 0
-        bits ^= bits >> np.uint64(32)  # the low bits of round numbers are 0, and a product keeps those of its factor
+        bits ^= bits >> np.uint64(32)  # round numbers have low bits of 0, which a product would keep
         fingerprints.append((bits * factors).sum(1, dtype=np.uint64))
     return np.concatenate(decisions), np.concatenate(fingerprints)
+
+
+def digest_of(fingerprint: np.ndarray) -> str:
+    """A hash of all rows in any order, to recognise the scores that a fix was fitted on."""
+    return f"{len(fingerprint)}-{int(fingerprint.sum(dtype=np.uint64)):016x}"
 
 
 def suspicions(
@@ -35,12 +40,12 @@ def suspicions(
     class_names: Sequence[str],
     groups: np.ndarray | None = None,
 ) -> tuple[str, ...]:
-    """Warnings about predictions, in the order of their weight.
+    """Warnings about predictions, the most important first.
 
     Args:
         target: (N,) class indices.
-        predicted: (N,) decisions of the model.
-        fingerprint: (N,) equal where scores are equal.
+        predicted: (N,) predictions of the model.
+        fingerprint: (N,) hashes of the rows of scores.
         class_names: (C,).
         groups: (N,) samples of one group are not independent of each other; or None.
 
@@ -59,14 +64,23 @@ are the classes in the same order?',)
     return tuple(sentence for sentence in found if sentence is not None)
 
 
-def _accuracy(target: np.ndarray, predicted: np.ndarray, num_classes: int) -> str | None:
-    """Chance is the agreement of independent labels and decisions of the same frequencies, as in Cohen's kappa."""
-    accuracy = float((target == predicted).mean())
+def contradicts(target: np.ndarray, predicted: np.ndarray, num_classes: int) -> bool:
+    """Whether decisions agree with labels less often than chance does, by two standard errors."""
+    accuracy, chance = _agreement(target, predicted, num_classes)
+    return bool(accuracy < chance - 2 * np.sqrt(chance * (1 - chance) / len(target)))
+
+
+def _agreement(target: np.ndarray, predicted: np.ndarray, num_classes: int) -> tuple[float, float]:
+    """The accuracy, and that of independent labels and decisions of the same frequencies, as in Cohen's kappa."""
     shares = [np.bincount(labels, minlength=num_classes) / len(target) for labels in (target, predicted)]
-    chance = float(shares[0] @ shares[1])
+    return float((target == predicted).mean()), float(shares[0] @ shares[1])
+
+
+def _accuracy(target: np.ndarray, predicted: np.ndarray, num_classes: int) -> str | None:
+    accuracy, chance = _agreement(target, predicted, num_classes)
     if accuracy <= chance + 2 * np.sqrt(chance * (1 - chance) / len(target)):
         if (predicted == predicted[0]).all():
-            return f"The model predicts one class alone, whatever it sees: its accuracy is {100 * accuracy:.1f} %."
+            return f"The model predicts the same class for all samples: its accuracy is {100 * accuracy:.1f} %."
         return (
             f"The accuracy, {100 * accuracy:.1f} %, is no better than chance ({100 * chance:.1f} %): do scores and "
             "labels belong to the same samples, and are the classes in the same order?"
@@ -83,7 +97,7 @@ def _absent(target: np.ndarray, class_names: Sequence[str]) -> str | None:
     absent = np.flatnonzero(np.bincount(target, minlength=len(class_names)) == 0)
     if not len(absent):
         return None
-    return f"This says nothing about {_classes(absent, class_names)}: no samples here."
+    return f"There are no samples of {_classes(absent, class_names)}: the results do not cover them."
 
 
 def _rare(target: np.ndarray, class_names: Sequence[str]) -> str | None:
@@ -100,7 +114,7 @@ def _copies(fingerprint: np.ndarray) -> str | None:
         return None
     return (
         f"{copies:,} of {len(fingerprint):,} rows have exactly the scores of another row. If they are copies of one "
-        "sample, name what they have in common as groups, or drop them: intervals take all rows to be independent."
+        "sample, pass groups or drop them: intervals assume that rows are independent."
     )
 
 
@@ -110,7 +124,7 @@ def _groups(
     _, member = np.unique(groups, return_inverse=True)
     number = int(member.max()) + 1
     if number == len(member):
-        return ["Each group holds one sample, so groups change nothing: is this the column of an identifier?"]
+        return ["Each group holds one sample, so groups have no effect. Is this the column of an identifier?"]
     several = np.bincount(member) > 1
     distinct = np.bincount(np.unique(np.stack([member, fingerprint.astype(np.int64)]), axis=1)[0], minlength=number)
     copied = int((several & (distinct == 1)).sum())
@@ -129,6 +143,6 @@ def _groups(
 
 
 def _classes(labels: np.ndarray, class_names: Sequence[str]) -> str:
-    """How many classes these are, and the names of some."""
+    """The number of classes, and some of their names."""
     names = ", ".join(class_names[label] for label in labels[:NAMED]) + (", …" if len(labels) > NAMED else "")
     return f"{len(labels):,} of {len(class_names):,} classes ({names})"

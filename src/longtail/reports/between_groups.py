@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from longtail.reports.look import GREYS, LEGEND
+from longtail.reports.theme import GREYS, LEGEND
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""One number a class, from the most frequent to the rarest, for one run or several laid over each other."""
+"""One value per class, from the most frequent to the rarest class, for one or several runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import pandas as pd
 
 from longtail.arguments import as_class_counts, check_choice
 from longtail.reports.by_rank import binned, ranked
-from longtail.reports.look import RANK, of_series, wide
+from longtail.reports.theme import RANK, class_axis, of_series, wide
 
 SCALES = ("linear", "sqrt", "log", "symlog")
 NAMED = 30
@@ -19,13 +19,13 @@ LINES = 60  # classes; with more, lines are means over neighbouring ranks
 
 @dataclass
 class ByRankDisplay:
-    """A table and a figure: a line a series over the classes, head to tail.
+    """A table and a figure: one line per series over the classes, head to tail.
 
-    It draws figures 1(a), 1(b), 1(d) and 2 of the GALA paper: norms of class vectors, gradient ratios, similarities,
-    numbers of predictions.
+    It draws figures 1(a), 1(b), 1(d) and 2 of the GALA paper: norms of classifier weights, gradient ratios,
+    similarities, numbers of predictions.
 
     Args:
-        values: series to (C,); NaN where there is none.
+        values: for each series (C,) values; NaN for missing ones.
         class_counts: (C,) training samples of each class.
         label: what the values are, with their unit.
         class_names: (C,); by default 0, 1, ….
@@ -79,7 +79,7 @@ class ByRankDisplay:
         )
         named = frame["rank"].max() <= NAMED
         order = frame.sort_values("rank")["name"].drop_duplicates().tolist()
-        names = alt.X("name:N", sort=order, title="class, head to tail", axis=alt.Axis(labelAngle=-40))
+        names = alt.X("name:N", sort=order, title="class, head to tail", axis=class_axis(len(order)))
         chart = alt.Chart(means).encode(
             x=names if named else RANK,
             y=alt.Y("value:Q", title=self.label, scale=scale),

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from longtail.reports.cells import columns_of, spread
+from longtail.reports.fixed_scores import fixed_scores
+from longtail.reports.formatting import columns_of, spread
 from longtail.runs import RunFolder
 
-TREATMENTS = ("raw", "inductive", "transductive")
+TREATMENTS = ("raw", "inductive", "transductive", "fixed")
 LEFT = ("method", "settings", "predictions", "seeds")
 RIGHT = ("parameters", "minutes")
 PLAIN = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0}
+Scores = Mapping[str, Mapping[str, float]]
 CHANGED = ("learning_rate", "weight_decay")
 SECOND = {
     "classifier": "kept",
@@ -77,7 +79,9 @@ class ComparisonTable:
 
 
 def comparison_table(
-    groups: dict[str, Sequence[RunFolder]], failures: dict[str, Sequence[str]], recipe: Mapping[str, Any] | None = None
+    groups: Mapping[str, Sequence[RunFolder]],
+    failures: Mapping[str, Sequence[str]],
+    recipe: Mapping[str, Any] | None = None,
 ) -> ComparisonTable:
     """Put complete runs into a table.
 
@@ -93,19 +97,23 @@ def comparison_table(
     notes: list[str] = []
     for method in dict.fromkeys([*groups, *failures]):
         folders = groups.get(method, ())
-        known = {treatment for folder in folders for treatment in (folder.result or {})["test"]}
-        rows += [_row(method, treatment, folders, scores, usual) for treatment in TREATMENTS if treatment in known]
+        tested = [_tested(folder) for folder in folders]
+        known = {treatment for scored in tested for treatment in scored}
+        rows += [_row(method, name, folders, tested, scores, usual) for name in TREATMENTS if name in known]
         for failure in failures.get(method, ()):
             rows.append((method, "", "failed", *[""] * (len(columns) - 3)))
             notes.append(f"{method}: {failure}")
     if rows and recipe:
         notes.insert(0, _protocol(recipe))
+    notes += _same_samples([folder for folders in groups.values() for folder in folders])
     if any(row[2] == "inductive" for row in rows):
         notes.append(
             "inductive: fitted on held-out images where every class has one, else on augmented training images"
         )
     if any(row[2] == "transductive" for row in rows):
         notes.append("transductive: fitted on the unlabelled test set as a whole, taken to be balanced")
+    if any(row[2] == "fixed" for row in rows):
+        notes.append("fixed: with the offsets of fix.json, fitted on the held-out images, as predictions are served")
     if "accuracy" in scores:
         notes.append("all: mean of the recalls of all classes")
     if rows:
@@ -117,10 +125,15 @@ def comparison_table(
 
 
 def _row(
-    method: str, treatment: str, folders: Sequence[RunFolder], columns: dict[str, str], recipe: dict[str, Any]
+    method: str,
+    treatment: str,
+    folders: Sequence[RunFolder],
+    tested: Sequence[Scores],
+    columns: dict[str, str],
+    recipe: dict[str, Any],
 ) -> tuple[str, ...]:
     results: list[dict[str, Any]] = [folder.result or {} for folder in folders]
-    scores = [result["test"].get(treatment, {}) for result in results]
+    scores = [scored.get(treatment, {}) for scored in tested]
     minutes = statistics.mean(map(_minutes, results))
     return (
         method,
@@ -131,6 +144,21 @@ def _row(
         f"{results[0]['parameters']:,}",
         f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}",
     )
+
+
+def _tested(folder: RunFolder) -> Scores:
+    """The scores on the test set by treatment."""
+    fixed = fixed_scores(folder)
+    return {**(folder.result or {})["test"], **({} if fixed is None else {"fixed": fixed})}
+
+
+def _same_samples(folders: Sequence[RunFolder]) -> list[str]:
+    """That all runs share one division of the data, which their fingerprints tell."""
+    known = [folder.data or {} for folder in folders]
+    if not known or len({data.get("fingerprint") for data in known}) > 1 or not known[0].get("fingerprint"):
+        return []
+    train = sum(known[0]["class_counts"])
+    return [f"all methods and seeds have the same training ({train:,}), validation and test images"]
 
 
 def _minutes(result: dict[str, Any]) -> float:

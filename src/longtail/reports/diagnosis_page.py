@@ -1,26 +1,37 @@
-"""The page of a diagnosis: what is wrong, what would help, and what it costs."""
+"""The HTML report of a diagnosis."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from longtail.repair import Diagnosis
-from longtail.reports.cells import percent
 from longtail.reports.class_values import ByRankDisplay
+from longtail.reports.formatting import percent
 from longtail.reports.gains import GainsDisplay
-from longtail.reports.outcomes import AS_IT_IS, outcome_rows
+from longtail.reports.head_and_tail import head_and_tail
+from longtail.reports.next_steps import next_steps
+from longtail.reports.outcomes import AS_IT_IS, as_rows, candidate_columns, class_columns, shows_classes
 from longtail.reports.page import Figure, Page, Table
 from longtail.reports.per_class_recall import MOST_NAMED_CLASSES, PerClassRecallDisplay
 from longtail.reports.reliability import ReliabilityDisplay
 from longtail.reports.trade_off import TradeOffDisplay
 
-TABLE = "What would help, in %, on data that no fit has seen"
+CANDIDATES = "Scores of each candidate in %, cross-fitted"
+MANY_CLASSES = "Lines are means over neighbouring ranks, points are classes; the table has 95 % Wilson intervals."
+CLASSES = "Recall of each class in %, cross-fitted"
 
 
-def fix_page(found: Diagnosis, source: str = "predictions") -> Page:
-    """What `longtail fix` found, as a page.
+def fix_page(
+    found: Diagnosis, source: str = "predictions", *, file: Path | None = None, warnings: Sequence[str] = ()
+) -> Page:
+    """The HTML report of a diagnosis.
 
     Args:
         found: a diagnosis.
-        source: where the predictions come from.
+        source: name of the predictions.
+        file: path of the fix; if given, the report ends with the next steps.
+        warnings: warnings above the verdict.
 
     Example:
         >>> from longtail.repair import diagnose
@@ -33,40 +44,40 @@ def fix_page(found: Diagnosis, source: str = "predictions") -> Page:
     drawn = (_trade_off, _gains, _recall, _predicted, _reliability)
     figures = [figure for draw in drawn if (figure := draw(found)) is not None]
     failures = [f"{o.name}: {o.failure}" for o in found.outcomes if o.failure]
+    tables = [Table(CANDIDATES, *as_rows(candidate_columns(found)))]
+    if shows_classes(found):
+        tables.append(Table(CLASSES, *as_rows(class_columns(found))))
     return Page(
         f"{heading}: {source}",
-        [found.summary, *failures],
-        [Table(TABLE, *outcome_rows(found))],
+        [*(f"Warning: {warning}" for warning in warnings), found.summary, *failures],
+        tables,
         figures,
         facts=_facts(found, source),
+        steps=[] if file is None else next_steps(found, file),
     )
 
 
 def _trade_off(found: Diagnosis) -> Figure | None:
-    """Between the first and the last group of classes that have samples."""
-    groups = [name for name, recall in found.before.groups.items() if recall is not None]
-    if len(groups) < 2:
+    ends = head_and_tail(found)
+    if ends is None:
         return None
-    head, tail = groups[0], groups[-1]
+    head, tail = ends
     curves = {
-        outcome.name: {
-            strength: (float(scores.groups[head] or 0), float(scores.groups[tail] or 0))
-            for strength, scores in outcome.curve.items()
-        }
+        outcome.name: {strength: (head.recall(own), tail.recall(own)) for strength, own in outcome.curve.items()}
         for outcome in found.outcomes
         if outcome.scores is not None
     }
     chosen = (found.best, next(o.strength for o in found.outcomes if o.name == found.best))
-    display = TradeOffDisplay(curves, head, tail, chosen)
+    display = TradeOffDisplay(curves, head.title, tail.title, chosen)
     points = ((point, name, strength) for name, curve in curves.items() for strength, point in curve.items())
-    (paid, most), name, strength = max(points, key=lambda entry: entry[0][1])
+    (of_head, most), name, strength = max(points, key=lambda entry: entry[0][1])
     words = (
-        f"As it is, the model has a mean recall of {percent(found.before.groups[head])} % on {head} and "
-        f"{percent(found.before.groups[tail])} % on {tail}. The most for {tail} is {percent(most)} %, by {name} at "
-        f"strength {strength:g}, with {percent(paid)} % on {head}. Each line begins at strength 0, the model as "
-        "it is; a ring marks the candidate of the largest gain."
+        f"The uncorrected model has a mean recall of {percent(head.recall(found.before))} % on {head.name} and "
+        f"{percent(tail.recall(found.before))} % on {tail.name}. {name.capitalize()} with τ = {strength:g} has the "
+        f"largest mean recall on the latter, {percent(most)} %, and {percent(of_head)} % on the former. "
+        "Each line starts at τ = 0, the uncorrected model; the ring marks the candidate with the largest gain."
     )
-    return Figure("What the head pays for the tail", words, display.plot(), display.frame())
+    return Figure("Head–tail recall trade-off", words, display.plot(), display.frame())
 
 
 def _gains(found: Diagnosis) -> Figure:
@@ -76,9 +87,9 @@ def _gains(found: Diagnosis) -> Figure:
     )
     above = [o.name for o in found.outcomes if o.scores is not None and o.interval[0] > 0]
     words = (
-        f"Intervals that lie above no gain: {', '.join(above) or 'none'}. They hold {level:.2f} % each, by a bootstrap."
+        f"Bootstrap intervals of {level:.2f} %. Candidates whose interval lies above 0: {', '.join(above) or 'none'}."
     )
-    return Figure("Gains, and how far they may be chance", words, display.plot(), display.frame())
+    return Figure("Gain of each candidate, with intervals", words, display.plot(), display.frame())
 
 
 def _recall(found: Diagnosis) -> Figure:
@@ -90,34 +101,33 @@ def _recall(found: Diagnosis) -> Figure:
         found.fix.class_names,
         by_class.samples,
         "recall, cross-fitted",
-        "training samples" if "many" in found.groups else "samples here",
+        "training samples" if by_class.training_known else "samples here",
     )
     rose, fell = int((after > before).sum()), int((after < before).sum())
     words = (
-        f"With {found.best}, cross-fitted, the recall of {rose} classes rises and of {fell} falls, of {len(before)}. "
-        f"{'Lines are means over neighbouring ranks, points are classes. ' if len(before) > MOST_NAMED_CLASSES else ''}"
-        "The numbers hold Wilson's 95 % intervals."
+        f"With {found.best}, recall rises for {rose} of {len(before)} classes and falls for {fell}. "
+        f"{MANY_CLASSES if len(before) > MOST_NAMED_CLASSES else 'Bars are 95 % Wilson intervals.'}"
     )
     frame = display.frame().drop(columns="panel")
-    return Figure("Recall of each class, head to tail", words, display.plot(), frame)
+    return Figure("Per-class recall, head to tail", words, display.plot(), frame)
 
 
 def _predicted(found: Diagnosis) -> Figure:
     by_class = found.by_class
     before, after = by_class.predicted
     display = ByRankDisplay(
-        {AS_IT_IS: before, found.best: after, "truth": by_class.samples},
+        {AS_IT_IS: before, found.best: after, "labels": by_class.samples},
         by_class.training,
-        "predictions of the class",
+        "predictions",
         found.fix.class_names,
         scale="sqrt",
     )
     never = [int(((values == 0) & (by_class.samples > 0)).sum()) for values in (before, after)]
     words = (
-        f"Classes that have samples and are never predicted: {never[0]} by the model as it is, {never[1]} with "
-        f"{found.best}. The truth follows the frequencies of these very data."
+        f"Classes with samples that are never predicted: {never[0]} by the uncorrected model, {never[1]} with "
+        f"{found.best}. The line “labels” is the number of samples of each class."
     )
-    return Figure("How often each class is predicted", words, display.plot(), display.frame())
+    return Figure("Number of predictions per class", words, display.plot(), display.frame())
 
 
 def _reliability(found: Diagnosis) -> Figure:
@@ -126,11 +136,11 @@ def _reliability(found: Diagnosis) -> Figure:
     top = found.calibration.top_label
     sure = float((before[:, 2] * (before[:, 0] - before[:, 1])).sum())
     words = (
-        f"Under the class prior of the metric, the model's confidence is {100 * abs(sure):.1f} points too "
-        f"{'high' if sure > 0 else 'low'} on average; its calibration error is {percent(top[0])} %, and "
-        f"{percent(top[1])} % after the fix's temperature and offsets."
+        f"Under the class prior of the metric, confidence is on average {100 * abs(sure):.1f} points "
+        f"{'above' if sure > 0 else 'below'} accuracy. Top-label calibration error: {percent(top[0])} % as it is, "
+        f"{percent(top[1])} % with temperature and bias calibration."
     )
-    return Figure("Confidence, and how often it is right", words, display.plot(), display.frame())
+    return Figure("Reliability diagram", words, display.plot(), display.frame())
 
 
 def _facts(found: Diagnosis, source: str) -> dict[str, str]:
@@ -140,10 +150,14 @@ def _facts(found: Diagnosis, source: str) -> dict[str, str]:
         "predictions": source,
         "samples": f"{found.samples:,} in {len(found.fix.class_names):,} classes",
         "metric": found.metric,
-        "prior of the metric": "uniform" if uniform else "another, in the fix's file",
-        "folds": f"{evidence['folds']}; offsets and their strength are fitted without the fold that they are scored on",
-        "intervals": f"{100 * evidence['interval_level']:.2f} %, normal, from the variances of the classes",
-        "classes": ", ".join(f"{name} {number}" for name, number in found.groups.items()),
-        "transductive": "no: every decision is made from one sample alone",
+        "prior of the metric": "uniform" if uniform else "not uniform; see the file of the fix",
+        "folds": f"{evidence['folds']}; offsets and τ for a fold are fitted on the other folds",
+        "intervals": f"{100 * evidence['interval_level']:.2f} %, normal, from the variances of the class means",
+        **({} if shows_classes(found) else {"class groups": _sizes(found.groups)}),
+        "transductive": "no: each prediction uses a single sample",
         "calibrated on": f"{found.calibration.samples:,} samples",
     }
+
+
+def _sizes(groups: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in groups.items())

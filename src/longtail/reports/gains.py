@@ -1,4 +1,4 @@
-"""What each candidate gains over the model as it is, and how far that may be chance."""
+"""Gain of each candidate over the uncorrected model, with intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from longtail.reports.look import PERCENT, wide
+from longtail.reports.theme import PERCENT, wide
 
 
 @dataclass
 class GainsDisplay:
-    """A table and a figure: one gain with its interval a candidate, beside no gain.
+    """A table and a figure: the gain of each candidate with its interval.
 
     Args:
         gains: candidate to (gain, lower end, upper end), as shares.
-        metric: what is gained.
+        metric: name of the metric.
 
     Raises:
         ValueError: nothing to show (from `frame` and `plot`).
@@ -30,7 +30,7 @@ class GainsDisplay:
     metric: str = "balanced accuracy"
 
     def frame(self) -> pd.DataFrame:
-        """One row a candidate; columns: candidate, gain, low, high."""
+        """One row per candidate; columns: candidate, gain, low, high."""
         if not self.gains:
             raise ValueError("`gains` must hold at least one candidate. Got none.")
         rows = [{"candidate": name, "gain": g, "low": low, "high": high} for name, (g, low, high) in self.gains.items()]

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from longtail.reports.look import PERCENT, of_series, shape_of_series, wide
+from longtail.reports.theme import PERCENT, of_series, shape_of_series, wide
 
 GROUPS = {"all": "test_balanced_accuracy", "many": "test_many", "medium": "test_medium", "few": "test_few"}
 

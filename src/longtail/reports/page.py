@@ -1,4 +1,4 @@
-"""One self-contained HTML page of figures: nothing is fetched, it opens from disk."""
+"""One self-contained HTML report of figures: it fetches nothing and opens from disk."""
 
 import base64
 import io
@@ -16,21 +16,22 @@ import vl_convert
 from PIL import Image
 
 from longtail import __version__
+from longtail.printable import printable
 from longtail.whole_file import write_whole
 
 MOST_ROWS = 300  # of the table below a figure
-MOST_MARKS = 3000  # beyond, a figure is drawn on a canvas: an SVG of so many marks is slow
+MOST_MARKS = 3000  # figures with more are drawn on a canvas, because a large SVG is slow
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart, what it shows here, and its numbers.
+    """A chart with a caption and its data.
 
     Attributes:
-        title: what is drawn.
-        words: what it shows for these very data; also what a screen reader says.
+        title: title.
+        words: caption, also for screen readers.
         chart: an Altair chart.
-        frame: its numbers, as a table below it.
+        frame: its data, shown as a table below it.
     """
 
     title: str
@@ -41,7 +42,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text below their headings."""
+    """A table of text."""
 
     title: str
     headings: Sequence[str]
@@ -58,15 +59,16 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Page:
-    """What a page holds, in this order.
+    """The parts of an HTML report, in this order.
 
     Attributes:
-        title: of the page.
-        lead: the paragraphs that say it all.
-        tables: numbers to compare.
-        figures: pictures.
+        title: title.
+        lead: paragraphs with the main results.
+        tables: tables.
+        figures: figures.
         galleries: images.
-        facts: how it was made: settings, seeds, versions.
+        facts: settings, seeds, versions.
+        steps: next steps: sentences, each with code, which may be empty.
 
     Example:
         >>> import altair as alt
@@ -83,13 +85,15 @@ class Page:
     figures: Sequence[Figure] = ()
     galleries: Sequence[Gallery] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    steps: Sequence[tuple[str, str]] = ()
 
     def html(self) -> str:
-        """The page."""
+        """The report as HTML."""
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=_shown,
         )
         return environment.get_template("page.html").render(
             page=self,
@@ -102,10 +106,10 @@ class Page:
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write it, whole or not at all.
+        """Write the report, atomically.
 
         Raises:
-            OSError: it can't be written.
+            OSError: the file cannot be written.
         """
         with write_whole(path) as file:
             file.write(self.html().encode("utf-8", "replace"))
@@ -118,10 +122,10 @@ def _script() -> str:
 
 
 def _drawn(number: int, figure: Figure) -> dict[str, Any]:
-    specification = figure.chart.to_dict()
+    specification = _printable(figure.chart.to_dict())
     marks = sum(len(rows) for rows in specification.get("datasets", {}).values())
-    # A "<" might end the script element that it stands in, or begin one that never ends.
-    encoded = json.dumps({**specification, "description": figure.words}).replace("<", "\\u003c")
+    # A "<" could end the enclosing script element or start another one.
+    encoded = json.dumps({**specification, "description": printable(figure.words)}).replace("<", "\\u003c")
     return {
         "id": f"figure-{number}",
         "title": figure.title,
@@ -132,6 +136,20 @@ def _drawn(number: int, figure: Figure) -> dict[str, Any]:
         "rows": [[_cell(value) for value in row] for row in figure.frame.head(MOST_ROWS).itertuples(index=False)],
         "more": max(0, len(figure.frame) - MOST_ROWS),
     }
+
+
+def _shown(value: Any) -> Any:
+    """Escape control and bidirectional characters in text; leave scripts unchanged."""
+    return printable(value) if type(value) is str else value
+
+
+def _printable(value: Any) -> Any:
+    """A chart's specification without such characters."""
+    if isinstance(value, dict):
+        return {_shown(key): _printable(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_printable(entry) for entry in value]
+    return _shown(value)
 
 
 def _as_uri(image: np.ndarray) -> str:

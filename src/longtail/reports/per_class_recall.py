@@ -12,7 +12,7 @@ from torch import Tensor
 
 from longtail.arguments import as_class_counts
 from longtail.reports.by_rank import binned, ranked
-from longtail.reports.look import HEIGHT, PERCENT, RANK, of_series, shape_of_series, wide
+from longtail.reports.theme import HEIGHT, PERCENT, RANK, class_axis, of_series, shape_of_series, wide
 
 MOST_NAMED_CLASSES = 30
 Z = 1.96  # two-sided 95 %
@@ -94,7 +94,7 @@ class PerClassRecallDisplay:
 def _few_classes(frame: pd.DataFrame, order: Sequence[str], title: str, counted: str) -> Any:
     labels = list(dict.fromkeys(frame.sort_values("rank")["label"]))
     base = alt.Chart(frame).encode(
-        x=alt.X("label:N", sort=labels, title=f"class ({counted}), head to tail", axis=alt.Axis(labelAngle=-40)),
+        x=alt.X("label:N", sort=labels, title=f"class ({counted}), head to tail", axis=class_axis(len(labels))),
         xOffset=alt.XOffset("method:N", scale=alt.Scale(domain=list(order))),
         y=alt.Y("recall:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=PERCENT),
         tooltip=["method:N", "label:N", alt.Tooltip("recall:Q", format=".3f")],

@@ -1,4 +1,4 @@
-"""How often a model is right when it is that sure of itself."""
+"""Reliability diagram: confidence against accuracy, in bins of confidence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from longtail.reports.look import PERCENT, of_series, shape_of_series, wide
+from longtail.reports.theme import PERCENT, of_series, shape_of_series, wide
 
 
 @dataclass
 class ReliabilityDisplay:
-    """A table and a figure: confidence against the share that was right, in bins of confidence.
+    """A table and a figure: confidence against accuracy, in bins of confidence.
 
     Args:
-        bins: model to (B, 3): mean confidence, share that was right and share of the samples of each bin; bins without
+        bins: model to (B, 3): mean confidence, accuracy and share of the samples of each bin; bins without
             a sample are left out.
 
     Raises:
@@ -24,20 +24,20 @@ class ReliabilityDisplay:
 
     Example:
         >>> ReliabilityDisplay({"CE": np.array([[0.9, 0.5, 1.0]])}).frame().to_dict("records")
-        [{'model': 'CE', 'confidence': 0.9, 'right': 0.5, 'share': 1.0}]
+        [{'model': 'CE', 'confidence': 0.9, 'accuracy': 0.5, 'share': 1.0}]
     """
 
     bins: Mapping[str, np.ndarray]
 
     def frame(self) -> pd.DataFrame:
-        """One row for each model and bin with samples; columns: model, confidence, right, share."""
+        """One row for each model and bin with samples; columns: model, confidence, accuracy, share."""
         rows = []
         for model, values in self.bins.items():
             if np.ndim(values) != 2 or np.shape(values)[1] != 3:
-                raise ValueError(f"`bins` must hold (B, 3) a model. Got {np.shape(values)} for {model!r}.")
+                raise ValueError(f"`bins` must hold (B, 3) per model. Got {np.shape(values)} for {model!r}.")
             rows += [
-                {"model": model, "confidence": confidence, "right": right, "share": share}
-                for confidence, right, share in np.asarray(values, dtype=np.float64).tolist()
+                {"model": model, "confidence": confidence, "accuracy": accuracy, "share": share}
+                for confidence, accuracy, share in np.asarray(values, dtype=np.float64).tolist()
                 if share > 0
             ]
         if not rows:
@@ -45,19 +45,22 @@ class ReliabilityDisplay:
         return pd.DataFrame(rows)
 
     def plot(self) -> Any:
-        """An Altair chart; below the dashed diagonal a model is too sure of itself."""
+        """An Altair chart; below the dashed diagonal a model is overconfident."""
         frame, order = self.frame(), list(self.bins)
         unit = alt.Scale(domain=[0, 1])
         base = alt.Chart(frame).encode(
             x=alt.X("confidence:Q", title="confidence", scale=unit, axis=PERCENT),
-            y=alt.Y("right:Q", title="share that was right", scale=unit, axis=PERCENT),
-            tooltip=["model:N", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("confidence", "right", "share"))],
+            y=alt.Y("accuracy:Q", title="accuracy", scale=unit, axis=PERCENT),
+            tooltip=[
+                "model:N",
+                *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("confidence", "accuracy", "share")),
+            ],
             **of_series("model", order),
         )
         points = base.mark_point(filled=True, opacity=1).encode(
             shape=shape_of_series("model", order),
             size=alt.Size("share:Q", legend=None, scale=alt.Scale(range=[20, 200])),
         )
-        diagonal = pd.DataFrame({"confidence": [0.0, 1.0], "right": [0.0, 1.0]})
-        ideal = alt.Chart(diagonal).mark_line(strokeDash=[4, 4], color="grey").encode(x="confidence:Q", y="right:Q")
+        diagonal = pd.DataFrame({"confidence": [0.0, 1.0], "accuracy": [0.0, 1.0]})
+        ideal = alt.Chart(diagonal).mark_line(strokeDash=[4, 4], color="grey").encode(x="confidence:Q", y="accuracy:Q")
         return wide(alt.layer(ideal, base.mark_line(), points))

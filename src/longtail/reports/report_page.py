@@ -1,4 +1,4 @@
-"""The page of one run or several: scores, figures, confusions with their images, and how all was made."""
+"""The HTML report of one run or several: scores, figures, confusions with their images, settings."""
 
 import itertools
 import os
@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from longtail.analysis import worst_confusions
-from longtail.reports.cells import columns_of, percent
+from longtail.reports.formatting import columns_of, percent
 from longtail.reports.page import Gallery, Page, Table
 from longtail.reports.run_figures import figures_of
-from longtail.reports.shown_run import ShownRun, shown_runs
+from longtail.reports.run_view import RunView, run_views
 from longtail.runs import RunFolder
 
 WORST, EXAMPLES = 8, 5
@@ -33,7 +33,7 @@ def run_page(
     data: str | os.PathLike[str] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Page:
-    """What one run or several say, laid over each other.
+    """The HTML report of one run or several.
 
     Args:
         runs: run folders, complete or not, on the same training images.
@@ -51,7 +51,7 @@ def run_page(
         >>> run_page([run.path]).title
         'gala on digits, imbalance 50'
     """
-    shown = shown_runs([RunFolder.open(run) for run in runs], data, tell)
+    shown = run_views([RunFolder.open(run) for run in runs], data, tell)
     complete = [run for run in shown if run.complete]
     return Page(
         title=_title(shown),
@@ -63,14 +63,14 @@ def run_page(
     )
 
 
-def _title(runs: Sequence[ShownRun]) -> str:
+def _title(runs: Sequence[RunView]) -> str:
     config = runs[0].config
     imbalance = config.get("imbalance")
     tail = "" if imbalance is None else f", imbalance {imbalance:g}"
-    return f"{', '.join(run.name for run in runs)} on {config.get('dataset', 'its data')}{tail}"
+    return f"{', '.join(run.name for run in runs)} on {runs[0].data_name}{tail}"
 
 
-def _lead(run: ShownRun) -> str:
+def _lead(run: RunView) -> str:
     if not run.complete:
         return f"{run.name} is still in progress: {run.progress}."
     test = run.result["test"]
@@ -85,7 +85,7 @@ def _lead(run: ShownRun) -> str:
     return f"{run.name}: mean recall of all classes {percent(raw['balanced_accuracy'])} % ({groups}).{rebalanced}"
 
 
-def _scores(runs: Sequence[ShownRun]) -> Table:
+def _scores(runs: Sequence[RunView]) -> Table:
     columns = columns_of(scores for run in runs for scores in run.result["test"].values())
     rows = [
         [run.name, treatment, *(percent(scores.get(key)) for key in columns.values())]
@@ -95,7 +95,7 @@ def _scores(runs: Sequence[ShownRun]) -> Table:
     return Table("Scores on the test set after the last epoch, in %", ["run", "predictions", *columns], rows)
 
 
-def _confused(run: ShownRun) -> Gallery | None:
+def _confused(run: RunView) -> Gallery | None:
     """The worst confusions, with images where there are any."""
     predicted, target = run.test
     worst = worst_confusions(target, predicted, WORST)
@@ -108,16 +108,16 @@ def _confused(run: ShownRun) -> Gallery | None:
     rest, names = iter(images), run.class_names
     rows = [
         (
-            f"class {names[confusion.true]} taken for {names[confusion.predicted]}: {confusion.number} of its test "
+            f"class {names[confusion.true]} predicted as {names[confusion.predicted]}: {confusion.number} of its test "
             f"images, {percent(confusion.share)} %",
             list(itertools.islice(rest, len(samples))),
         )
         for confusion, samples in zip(worst, chosen, strict=True)
     ]
-    return Gallery(f"The worst confusions of {run.name}", rows)
+    return Gallery(f"Most frequent confusions of {run.name}", rows)
 
 
-def _facts(runs: Sequence[ShownRun]) -> dict[str, str]:
+def _facts(runs: Sequence[RunView]) -> dict[str, str]:
     facts = {}
     for run in runs:
         config, versions = run.config, run.folder.header["versions"]
@@ -133,11 +133,11 @@ def _facts(runs: Sequence[ShownRun]) -> dict[str, str]:
         return facts
     transductive = any(name.startswith("transductive") for run in runs if run.complete for name in run.result["test"])
     facts["transductive"] = (
-        "rows that say so were fitted on the unlabelled test set as a whole; all else was not"
+        "rows marked so were fitted on the unlabelled test set as a whole; nothing else was"
         if transductive
         else "nothing was fitted on the test set"
     )
-    facts["epoch"] = "the last one; nothing was chosen by looking at the test set"
+    facts["epoch"] = "the last one; nothing was selected on the test set"
     return facts
 
 

@@ -1,21 +1,21 @@
-"""The figures of runs, laid over each other, each with the words that say what it shows for these very runs."""
+"""Figures that compare runs, each with a caption that gives its main numbers."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from longtail.analysis import RecordedGradients, calibration_by_group, class_vector_norms, confusion_flow, trade_off
+from longtail.analysis import RecordedGradients, calibration_by_group, confusion_flow, trade_off
 from longtail.reports.between_groups import BetweenGroupsDisplay
-from longtail.reports.cells import percent
 from longtail.reports.class_values import ByRankDisplay
+from longtail.reports.formatting import percent
 from longtail.reports.learning_curves import LearningCurvesDisplay
 from longtail.reports.page import Figure
 from longtail.reports.per_class_recall import PerClassRecallDisplay
 from longtail.reports.reliability import ReliabilityDisplay
-from longtail.reports.shown_run import ShownRun
+from longtail.reports.run_view import RunView
 from longtail.reports.trade_off import TradeOffDisplay
 
-Runs = Sequence[ShownRun]
+Runs = Sequence[RunView]
 ENDS = ("many", "few")
 
 
@@ -44,7 +44,7 @@ def _learning_curves(runs: Runs) -> Figure | None:
     words = f"Mean test recall of the {group} classes at the epochs that were evaluated." + (
         f" At the end: {', '.join(last)}." if last else ""
     )
-    return Figure("How the tail is learnt", words, display.plot(), display.frame())
+    return Figure("Test recall during training", words, display.plot(), display.frame())
 
 
 def _last(lines: Sequence[dict[str, float]], key: str) -> float | None:
@@ -53,15 +53,13 @@ def _last(lines: Sequence[dict[str, float]], key: str) -> float | None:
 
 def _training_counts(runs: Runs) -> Figure:
     counts = runs[0].class_counts
-    display = ByRankDisplay(
-        {"training images": counts}, counts, "training images of the class", runs[0].class_names, "log"
-    )
+    display = ByRankDisplay({"training images": counts}, counts, "training images", runs[0].class_names, "log")
     sizes = ", ".join(f"{name} {int(own.sum())}" for name, own in runs[0].groups.items())
     words = (
         f"{counts.sum():,} training images in {len(counts)} classes, from {counts.max():,} in the largest to "
         f"{counts.min():,} in the smallest. Classes: {sizes}."
     )
-    return Figure("The tail", words, display.plot(), display.frame())
+    return Figure("Training images per class", words, display.plot(), display.frame())
 
 
 def _recall(runs: Runs) -> Figure:
@@ -73,25 +71,26 @@ def _recall(runs: Runs) -> Figure:
         f"{run.name} {', '.join(f'{percent(_mean(run.recall, own))} % on {name}' for name, own in run.groups.items())}"
         for run in runs
     ]
-    words = f"Predictions as they are, not re-balanced: {'; '.join(said)}. The numbers hold 95 % intervals."
-    return Figure("Recall of each class", words, display.plot(), display.frame().drop(columns="panel"))
+    words = f"Without re-balancing: {'; '.join(said)}. The numbers hold 95 % intervals."
+    return Figure("Per-class recall", words, display.plot(), display.frame().drop(columns="panel"))
 
 
 def _predictions(runs: Runs) -> Figure:
     counts, truth = runs[0].class_counts, np.bincount(runs[0].test[1], minlength=len(runs[0].class_counts))
     predicted = {run.name: np.bincount(run.test[0], minlength=len(counts)) for run in runs}
-    display = ByRankDisplay(
-        {**predicted, "truth": truth}, counts, "predictions of the class, test", runs[0].class_names, "sqrt"
-    )
+    display = ByRankDisplay({**predicted, "labels": truth}, counts, "predictions, test", runs[0].class_names, "sqrt")
     few = runs[0].groups.get("few")
     said = []
     for name, values in predicted.items():
         never = int(((values == 0) & (truth > 0)).sum())
-        tail = "" if few is None else f"{values[few].sum() / max(truth[few].sum(), 1):.2f} of the tail's true number, "
-        said.append(f"{name} predicts {tail}{never} classes never")
+        own = f"{name} never predicts {never} of {len(counts)} classes"
+        if few is not None:
+            ratio = values[few].sum() / max(truth[few].sum(), 1)
+            own += f" and predicts few classes {ratio:.2f} times as often as they occur"
+        said.append(own)
     return Figure(
-        "How often each class is predicted (figure 2 of the paper)",
-        "; ".join(said) + ".",
+        "Number of predictions per class (figure 2 of the GALA paper)",
+        f"{'; '.join(said)}.",
         display.plot(),
         display.frame(),
     )
@@ -114,7 +113,7 @@ def _trade_off(runs: Runs) -> Figure | None:
     words = (
         f"Re-balancing of strength τ, fitted on the run's own {fitted} images, not on the test set: {'; '.join(said)}."
     )
-    return Figure("What the head pays for the tail", words, display.plot(), display.frame())
+    return Figure("Head–tail recall trade-off", words, display.plot(), display.frame())
 
 
 def _gradient_ratios(runs: Runs) -> Figure | None:
@@ -128,7 +127,7 @@ def _gradient_ratios(runs: Runs) -> Figure | None:
     ]
     words = (
         f"Over the whole training the {int(few.sum())} rarest classes receive negative gradient beside positive: "
-        f"{', '.join(said)}. Below the dashed line a classifier is pushed away more than it is pulled."
+        f"{', '.join(said)}. Below the dashed line negative gradient outweighs positive."
     )
     return _ratio_figure(
         {run.name: kept.ratio for run, kept in recorded}, runs[0].class_counts, runs[0].class_names, words
@@ -148,7 +147,12 @@ def _ratio_figure(
     ratios: dict[str, np.ndarray], class_counts: np.ndarray, class_names: Sequence[str], words: str
 ) -> Figure:
     display = ByRankDisplay(ratios, class_counts, "positive ÷ negative gradient", class_names, "log", 1.0)
-    return Figure("Gradient that each classifier receives (figure 1b)", words, display.plot(), display.frame())
+    return Figure(
+        "Ratio of positive to negative gradient per class (figure 1b of the GALA paper)",
+        words,
+        display.plot(),
+        display.frame(),
+    )
 
 
 def _gradient_causes(runs: Runs) -> Figure | None:
@@ -158,14 +162,17 @@ def _gradient_causes(runs: Runs) -> Figure | None:
         return None
     squares = {run.name: _causes(kept, tuple(groups.items())) for run, kept in recorded}
     display = BetweenGroupsDisplay(
-        squares, list(groups), "negative gradient a classifier", "on the classifiers of", "caused by samples of"
+        squares, list(groups), "negative gradient per class", "on classes of", "from samples of"
     )
     said = [f"{percent(square[-1, 0] / square[-1].sum())} % under {name}" for name, square in squares.items()]
     names = list(groups)
-    words = (
-        f"Of the negative gradient on the classifiers of {names[-1]}, samples of {names[0]} cause {', '.join(said)}."
+    words = f"Of the negative gradient on classes of {names[-1]}, samples of {names[0]} cause {', '.join(said)}."
+    return Figure(
+        "Sources of negative gradient on tail classes (figure 1c of the GALA paper)",
+        words,
+        display.plot(),
+        display.frame(),
     )
-    return Figure("Who pushes the tail away (figure 1c)", words, display.plot(), display.frame())
 
 
 def _causes(kept: RecordedGradients, groups: tuple[tuple[str, np.ndarray], ...]) -> np.ndarray:
@@ -176,11 +183,15 @@ def _causes(kept: RecordedGradients, groups: tuple[tuple[str, np.ndarray], ...])
     return np.asarray(shares @ total @ shares.T / np.array([[own.sum()] for _, own in groups]))
 
 
-def _vector_norms(runs: Runs) -> Figure:
-    norms = {run.name: class_vector_norms(run.folder) for run in runs}
-    display = ByRankDisplay(norms, runs[0].class_counts, "length of the class vector", runs[0].class_names)
-    words = f"Mean length, {_over_groups(norms, runs[0])}."
-    return Figure("Lengths of the class vectors (figure 1a)", words, display.plot(), display.frame())
+def _vector_norms(runs: Runs) -> Figure | None:
+    norms = {run.name: run.vector_norms for run in runs if run.vector_norms is not None}
+    if not norms:
+        return None
+    display = ByRankDisplay(norms, runs[0].class_counts, "norm of the classifier weights", runs[0].class_names)
+    words = f"Mean norm, {_over_groups(norms, runs[0])}."
+    return Figure(
+        "Norms of the classifier weights (figure 1a of the GALA paper)", words, display.plot(), display.frame()
+    )
 
 
 def _similarities(runs: Runs) -> Figure | None:
@@ -189,10 +200,15 @@ def _similarities(runs: Runs) -> Figure | None:
         return None
     similarity = {f"{name}, {part}": g.similarity[part] for name, g in known.items() for part in ("train", "test")}
     display = ByRankDisplay(
-        similarity, runs[0].class_counts, "mean cosine of class vector and features", runs[0].class_names
+        similarity, runs[0].class_counts, "mean cosine of classifier weights and features", runs[0].class_names
     )
     words = f"Mean similarity, {_over_groups(similarity, runs[0])}."
-    return Figure("Class vectors and the features of their class (figure 1d)", words, display.plot(), display.frame())
+    return Figure(
+        "Cosine similarity of classifier weights and features (figure 1d of the GALA paper)",
+        words,
+        display.plot(),
+        display.frame(),
+    )
 
 
 def _confusions(runs: Runs) -> Figure | None:
@@ -201,12 +217,12 @@ def _confusions(runs: Runs) -> Figure | None:
         return None
     flows = {run.name: confusion_flow(run.test[1], run.test[0], groups) for run in runs}
     display = BetweenGroupsDisplay(
-        flows, list(groups), "share of the samples that is taken for another class", "samples of", "taken for"
+        flows, list(groups), "share of the samples that is misclassified", "true group", "predicted group"
     )
     first, *_, last = groups
     said = [f"{percent(flow[-1, 0])} % under {name}" for name, flow in flows.items()]
-    words = f"Test samples of {last} that are taken for a class of {first}: {', '.join(said)}."
-    return Figure("What the tail is taken for", words, display.plot(), display.frame())
+    words = f"Test samples of {last} that are predicted as a class of {first}: {', '.join(said)}."
+    return Figure("Confusions between groups of classes", words, display.plot(), display.frame())
 
 
 def _reliability(runs: Runs) -> Figure:
@@ -222,15 +238,15 @@ def _reliability(runs: Runs) -> Figure:
         for name, by_group in errors.items()
     ]
     display = ReliabilityDisplay(shown)
-    words = f"Calibration error of the predictions as they are, on test samples of each group: {'; '.join(said)}."
-    return Figure("Confidence, and how often it is right", words, display.plot(), display.frame())
+    words = f"Calibration error without re-balancing, on test samples of each group: {'; '.join(said)}."
+    return Figure("Reliability diagram", words, display.plot(), display.frame())
 
 
-def _recorded(runs: Runs) -> list[tuple[ShownRun, RecordedGradients]]:
+def _recorded(runs: Runs) -> list[tuple[RunView, RecordedGradients]]:
     return [(run, run.gradients) for run in runs if run.gradients is not None]
 
 
-def _over_groups(values: dict[str, np.ndarray], run: ShownRun) -> str:
+def _over_groups(values: dict[str, np.ndarray], run: RunView) -> str:
     return "; ".join(
         f"{name}: {', '.join(f'{_mean(own, members):.2f} on {group}' for group, members in run.groups.items())}"
         for name, own in values.items()

@@ -1,25 +1,27 @@
-"""What the head pays for the tail: mean recalls of both as the strength of a correction grows."""
+"""Trade-offs as a strength grows: mean recalls of head and tail, or accuracy and balanced accuracy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
-from longtail.reports.look import PERCENT, of_series, shape_of_series, wide
+from longtail.reports.theme import PERCENT, of_series, shape_of_series, wide
 
 Point = tuple[float, float]
 
 
 @dataclass
 class TradeOffDisplay:
-    """A table and a figure: recall of the head against recall of the tail, one line a method, a point a strength.
+    """A table and a figure: a score of the head against a score of the tail, a line per method, a point per strength.
 
     Args:
-        curves: method, then strength τ, to (head, tail): mean recalls in [0, 1].
-        head: what the head is called.
-        tail: what the tail is called.
+        curves: method, then strength (τ of a correction, λ of a loss), to (head, tail): scores in [0, 1].
+        head: name of the head, or lines of it.
+        tail: name of the tail, or lines of it.
+        score: what is measured on head and tail; "" where `head` and `tail` name scores themselves, such as accuracy
+            and balanced accuracy.
         chosen: the method and strength that are recommended, to be marked.
 
     Raises:
@@ -32,12 +34,13 @@ class TradeOffDisplay:
     """
 
     curves: Mapping[str, Mapping[float, Point]]
-    head: str = "many"
-    tail: str = "few"
+    head: str | Sequence[str] = "many"
+    tail: str | Sequence[str] = "few"
     chosen: tuple[str, float] | None = None
+    score: str = "mean recall"
 
     def frame(self) -> pd.DataFrame:
-        """One row for each method and strength; columns: method, strength, head, tail."""
+        """One row per method and τ; columns: method, strength (τ), head, tail."""
         rows = [
             {"method": method, "strength": strength, "head": head, "tail": tail}
             for method, curve in self.curves.items()
@@ -48,12 +51,12 @@ class TradeOffDisplay:
         return pd.DataFrame(rows)
 
     def plot(self) -> Any:
-        """An Altair chart; each line begins at the model as it is."""
+        """An Altair chart; each line starts at the uncorrected model."""
         frame = self.frame()
         order = list(self.curves)
         base = alt.Chart(frame).encode(
-            x=alt.X("head:Q", title=f"mean recall, {self.head}", scale=alt.Scale(zero=False, padding=12), axis=PERCENT),
-            y=alt.Y("tail:Q", title=f"mean recall, {self.tail}", scale=alt.Scale(zero=False, padding=12), axis=PERCENT),
+            x=alt.X("head:Q", title=self._title(self.head), scale=alt.Scale(zero=False, padding=12), axis=PERCENT),
+            y=alt.Y("tail:Q", title=self._title(self.tail), scale=alt.Scale(zero=False, padding=12), axis=PERCENT),
             order="strength:Q",
             tooltip=[
                 "method:N",
@@ -72,3 +75,7 @@ class TradeOffDisplay:
             marked = own.transform_filter(alt.datum.strength == strength)
             layers.append(marked.mark_point(size=320, strokeWidth=2, color="black"))
         return wide(alt.layer(*layers))
+
+    def _title(self, name: str | Sequence[str]) -> list[str]:
+        first, *rest = [name] if isinstance(name, str) else name
+        return [f"{self.score}, {first}" if self.score else first, *rest]

@@ -6,6 +6,7 @@
     checkpoint.pt           the state of training, while it is not complete; loaded without executing anything
     weights.pt              tensors by name; loaded without executing anything
     predictions-NAME.npz    logits (N, C) float32 and labels (N,) int64 of one set
+    fix.json                offsets and calibrated probabilities, of the user's own data
     result.json             the scores; written last, so its presence says that the run is complete
     .lock                   held by the process that works on the run; released by its end, however it ends
 
@@ -14,34 +15,28 @@ Every file but the growing one is written whole. A number that is not finite is 
 
 import dataclasses
 import errno
-import io
 import json
 import os
-import pickle
 import re
 import secrets
 import shutil
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from longtail.plain_json import to_json
+from longtail.runs.json_file import load_json, save_json
+from longtail.runs.metrics_log import append_line, drop_lines_from, read_lines
+from longtail.runs.prediction_file import load_predictions, save_predictions
+from longtail.runs.run_lock import run_lock
+from longtail.runs.tensor_file import load_tensors, save_tensors
 from longtail.runs.versions import current_versions
-from longtail.whole_file import write_whole
 
 SCHEMA_VERSION = 1
-
-
-class RunInUseError(RuntimeError):
-    """Another process works on the run."""
 
 
 class RunFolder:
@@ -90,7 +85,7 @@ class RunFolder:
         part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
         part.mkdir()
         try:
-            _write(part / "run.json", content)
+            save_json(part / "run.json", header)
             part.rename(path)
         except BaseException as error:
             shutil.rmtree(part, ignore_errors=True)
@@ -128,67 +123,48 @@ class RunFolder:
     def save_data(self, info: Any) -> None:
         """Keep what evaluation, prediction and export need to know of the data: a dataclass or mapping."""
         content = dataclasses.asdict(info) if dataclasses.is_dataclass(info) and not isinstance(info, type) else info
-        _write(self.path / "data.json", to_json(content, indent=1))
+        save_json(self.path / "data.json", content)
 
     @property
     def data(self) -> dict[str, Any] | None:
         """What `save_data` kept; `None` for a run that was kept before there was such a file."""
-        path = self.path / "data.json"
-        if not path.exists():
-            return None
-        found = _parsed(path.read_text(errors="replace"))
-        if found is None:
-            raise _damaged(path)
-        return found
+        return load_json(self.path / "data.json")
+
+    @property
+    def origin(self) -> Path | None:
+        """The path that the data were read from, if it is still there."""
+        kept = (self.data or {}).get("origin")
+        return Path(kept) if kept is not None and Path(kept).exists() else None
 
     def log(self, **metrics: float | int | str) -> None:
         """Append one line of metrics; after a line that was cut off, begin a new one."""
-        line = to_json(metrics) + "\n"
-        with (self.path / "metrics.jsonl").open("ab+") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - 1, 0))
-            file.write((line if file.read() in (b"", b"\n") else "\n" + line).encode())
-            file.flush()
-            os.fsync(file.fileno())  # no checkpoint may be ahead of its metrics
+        append_line(self.path / "metrics.jsonl", metrics)
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics; one that was cut off by the end of the process is left out."""
-        path = self.path / "metrics.jsonl"
-        lines = path.read_text(errors="replace").split("\n") if path.exists() else []
-        return [metrics for metrics in map(_parsed, lines) if metrics is not None]
+        return read_lines(self.path / "metrics.jsonl")
 
     def forget_metrics_from(self, epoch: int) -> None:
         """Drop the lines of `epoch` and later ones, which a resumed run will write again."""
-        kept = [to_json(line) + "\n" for line in self.metrics if line.get("epoch", 0) < epoch]
-        with write_whole(self.path / "metrics.jsonl") as file:
-            file.write("".join(kept).encode())
+        drop_lines_from(self.path / "metrics.jsonl", epoch)
 
     @contextmanager
     def lock(self, *, enabled: bool = True) -> Iterator[None]:
         """Keep other processes from working on this run within the block; clear away what a killed one was writing.
 
         Raises:
-            RunInUseError: another process is at it.
+            RunInUseError: the run is locked by another process.
         """
         if not enabled:
             yield
             return
-        lock = FileLock(self.path / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise RunInUseError(f"`path` must not be in use. Another process works on {self.path}.") from None
-        try:
-            for part in self.path.glob(".*.part"):
-                part.unlink()
+        with run_lock(self.path):
             yield
-        finally:
-            lock.release()
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Keep the state of training in the place of the former; that one survives if writing fails."""
-        _save_tensors(self.path / "checkpoint.pt", state)
+        save_tensors(self.path / "checkpoint.pt", state)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """What `save_checkpoint` kept last, on the CPU; `None` where there is none. Nothing in the file is executed.
@@ -196,8 +172,7 @@ class RunFolder:
         Raises:
             ValueError: the file is damaged.
         """
-        path = self.path / "checkpoint.pt"
-        return _load_tensors(path) if path.exists() else None
+        return load_tensors(self.path / "checkpoint.pt") if self.has_checkpoint else None
 
     @property
     def has_checkpoint(self) -> bool:
@@ -214,14 +189,7 @@ class RunFolder:
         Raises:
             ValueError: a name of other signs than letters, digits, "_" and "-"; shapes that do not fit together.
         """
-        path = self._predictions(name)
-        if logits.dim() != 2 or target.shape != logits.shape[:1] or target.is_floating_point():
-            raise ValueError(
-                "`logits` and `target` must have the shapes (N, C) and (N,), labels being integers. "
-                f"Got {tuple(logits.shape)} and {tuple(target.shape)} of {target.dtype}."
-            )
-        with write_whole(path) as file:
-            np.savez(file, logits=logits.detach().cpu().float().numpy(), target=target.cpu().numpy())
+        save_predictions(self._predictions(name), logits, target)
 
     def load_predictions(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The logits and labels of one set.
@@ -236,20 +204,33 @@ class RunFolder:
             raise FileNotFoundError(
                 f"`name` must be a set of the run {self.path} ({', '.join(kept) or 'none'}). Got {name!r}."
             )
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return arrays["logits"], arrays["target"]
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise _damaged(path) from error
+        return load_predictions(path)
 
     def _predictions(self, name: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
             raise ValueError(f'`name` must consist of letters, digits, "_" and "-". Got {name!r}.')
         return self.path / f"predictions-{name}.npz"
 
+    @property
+    def weights_path(self) -> Path:
+        """The file of weights.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        path = self.path / "weights.pt"
+        if not path.is_file():
+            raise FileNotFoundError(f"{self.path} must hold weights.pt, as a complete run does. It does not.")
+        return path
+
+    @property
+    def fix_path(self) -> Path:
+        """The offsets and probabilities that are served, where some were fitted."""
+        return self.path / "fix.json"
+
     def save_weights(self, weights: Mapping[str, Any]) -> None:
         """Keep tensors by name, nested as `state_dict` gives them."""
-        _save_tensors(self.path / "weights.pt", weights)
+        save_tensors(self.path / "weights.pt", weights)
 
     def load_weights(self) -> dict[str, Any]:
         """What `save_weights` kept, on the CPU. Nothing in the file is executed.
@@ -258,61 +239,13 @@ class RunFolder:
             FileNotFoundError: there are none.
             ValueError: the file is damaged.
         """
-        if not (self.path / "weights.pt").is_file():
-            raise FileNotFoundError(f"{self.path} must hold weights.pt, as a complete run does. It does not.")
-        return _load_tensors(self.path / "weights.pt")
+        return load_tensors(self.weights_path)
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result; the run is complete."""
-        _write(self.path / "result.json", to_json(result, indent=1))
+        save_json(self.path / "result.json", result)
 
     @property
     def result(self) -> dict[str, Any] | None:
         """The result, or `None` while the run is not complete."""
-        path = self.path / "result.json"
-        if not path.exists():
-            return None
-        result = _parsed(path.read_text(errors="replace"))
-        if result is None:
-            raise _damaged(path)
-        return result
-
-
-def _save_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
-    content = io.BytesIO()  # written straight to a full disk, torch's archive would hide the cause
-    torch.save(dict(tensors), content)
-    with write_whole(path) as file:
-        file.write(content.getbuffer())
-
-
-def _load_tensors(path: Path) -> dict[str, Any]:
-    """Nothing is executed, and checksums are compared, which torch itself does not do."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                raise _damaged(path)
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(f"{path} must hold tensors and plain values only. It holds something else.") from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path) from error
-    if not isinstance(tensors, dict):
-        raise _damaged(path)
-    return tensors
-
-
-def _damaged(path: Path) -> ValueError:
-    return ValueError(f"{path} is damaged: it can't be read as what its name says.")
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    try:
-        content = json.loads(line)
-    except ValueError:
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _write(path: Path, content: str) -> None:
-    with write_whole(path) as file:
-        file.write((content + "\n").encode())
+        return load_json(self.path / "result.json")

@@ -1,6 +1,6 @@
 """What rides on training: recorders, progress, logs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -92,3 +92,14 @@ class Callback:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave."""
+
+
+def check_states(callbacks: Sequence[Callback]) -> None:
+    """See that no two callbacks would keep their state under one name.
+
+    Raises:
+        ValueError: two of one class.
+    """
+    names = [type(callback).__name__ for callback in callbacks if callback.state_dict()]
+    if len(names) != len(set(names)):
+        raise ValueError(f"`callbacks` with a state must be of different classes. Got {', '.join(names)}.")

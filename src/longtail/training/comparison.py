@@ -10,8 +10,9 @@ from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
 from longtail.training.experiment import run_experiment
 from longtail.training.resume import adopt
-from longtail.training.second_stage import SecondStageConfig, stored_config
+from longtail.training.stages import Progress
 from longtail.training.stopping import TrainingDivergedError
+from longtail.training.stored_config import stored_config
 
 EXPECTED = (ValueError, OSError, RunInUseError, TrainingDivergedError)
 
@@ -30,7 +31,7 @@ class Job:
     method: str
     config: TrainingConfig
     first_stage: str | None = None
-    second_stage: Callable[[RunFolder], SecondStageConfig] | None = None
+    second_stage: Callable[[RunFolder], TrainingConfig] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,23 +69,27 @@ def run_all(
     download: bool = False,
     checkpoint_seconds: float = 60.0,
     callbacks: Callable[[], Iterable[Callback]] = list,
+    train: Callable[..., RunFolder] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Outcome]:
     """Run each job in a folder of its own, `out`/METHOD-seedK.
 
     Args:
         jobs: what is compared.
         data: the folder of the data set; digits need none.
-        out: the folder of the comparison; runs that it holds are gone on with.
+        out: the folder of the comparison; existing runs are resumed.
         download: fetch the data set where it is missing.
         checkpoint_seconds: time between two checkpoints.
-        callbacks: what rides along, made anew for each run.
+        callbacks: gives the callbacks of one run.
+        train: runs one configuration, as `run_experiment` does, which is the default.
+        progress: is told what is done before training, and the share of it.
 
     Yields:
         What became of each job, as it ends. A run that fails is an outcome, not the end of the comparison.
     """
 
     def run(method: str, config: TrainingConfig, first_stage: RunFolder | None = None) -> RunFolder:
-        return run_experiment(
+        return (train or run_experiment)(
             config,
             data=data,
             out=Path(out) / f"{method}-seed{config.seed}",
@@ -93,6 +98,7 @@ def run_all(
             checkpoint_seconds=checkpoint_seconds,
             callbacks=list(callbacks()),
             first_stage=first_stage,
+            progress=progress,
         )
 
     failed: dict[tuple[str, int], Exception] = {}
@@ -108,10 +114,25 @@ def run_all(
             raise
         return folder if job.second_stage is None else run(job.method, job.second_stage(folder), folder)
 
+    samples: list[RunFolder] = []
     for job in jobs:
         try:
-            yield Outcome(job, both_stages(job))
+            folder = both_stages(job)
+            _check_same_samples(folder, samples)
+            samples.append(folder)
+            yield Outcome(job, folder)
         except EXPECTED as error:
             yield Outcome(job, failure=" ".join(str(error).split()))
         except Exception as error:  # also what no one thought of must not end the comparison
             yield Outcome(job, failure=f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _check_same_samples(folder: RunFolder, others: list[RunFolder]) -> None:
+    """A run that was complete before may be of data that have changed since."""
+    if not others or folder.data is None or others[0].data is None:
+        return
+    if folder.data.get("fingerprint") != others[0].data.get("fingerprint"):
+        raise ValueError(
+            f"`out` must hold runs on the same samples. Those of {folder.path.name} and {others[0].path.name} differ: "
+            "the data have changed in between. Name a new folder with --out."
+        )

@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
-from longtail.arguments import check_choice, check_fraction, check_integer, check_positive, check_strength
-from longtail.data.config import DataConfig, Switch
-from longtail.losses.catalogue import CALLER_S_OWN, LOSSES
+from longtail.arguments import check_choice, check_integer, check_positive
+from longtail.data.config import Switch
+from longtail.losses.catalogue import CALLER_S_OWN, LOSSES, parse_arguments
 from longtail.samplers import SAMPLERS
+from longtail.training.optimiser_config import OptimiserConfig
 
 MOST_EPOCHS = 1_000_000
 Augmentation = Literal["crop", "flip", "auto_augment", "cutout"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(DataConfig):
+class TrainingConfig(OptimiserConfig):
     """One run on small images. The defaults are a plain recipe; `longtail.recipes` has the field's.
 
     Raises:
@@ -33,8 +34,8 @@ class TrainingConfig(DataConfig):
     """The network without its classifier: resnet8-cifar to resnet56-cifar, a model of timm, or
     package.module:function."""
     pretrained: bool | None = None
-    """Start from the weights that timm has for the model; by default where the recipe trains on its features and no
-    other weights are given."""
+    """Start from the weights that timm has for the model; by default where the recipe trains on its features or
+    fine-tunes it, and no other weights are given."""
     weights: str | None = None
     """Start from a file of weights (.safetensors, .pt), of the whole network or of the backbone."""
     loss: str = "gala"
@@ -50,14 +51,6 @@ class TrainingConfig(DataConfig):
     """Passes over the training set."""
     batch_size: int = 64
     """Samples a step, over all processes; the last partial batch of an epoch is dropped."""
-    learning_rate: float = 0.1
-    """The highest learning rate of SGD."""
-    warmup_epochs: int = 2
-    """Epochs in which the learning rate rises to it, linearly; then it falls as a cosine."""
-    momentum: float = 0.9
-    """Momentum of SGD (not Nesterov's)."""
-    weight_decay: float = 5e-4
-    """Weight decay of all parameters."""
     augmentations: tuple[Augmentation, ...] = ("crop", "flip")
     """In this order: crop (an eighth of the side as padding), flip, auto_augment (CIFAR-10 policy), cutout (half the
     side)."""
@@ -75,8 +68,9 @@ class TrainingConfig(DataConfig):
     """"Few" are the classes of fewer training images than this."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes a GPU if there is one."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """bfloat16 is autocast over float32 weights; auto takes it where it is faster on this machine."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """bfloat16 and float16 are autocast over float32 weights, float16 with a scaled loss; auto takes bfloat16 where it
+    is faster on this machine."""
     compile: Switch = "auto"
     """torch.compile; auto is off, since it was not seen to pay."""
     threads: int | None = None
@@ -96,7 +90,7 @@ class TrainingConfig(DataConfig):
         check_choice("sampler", self.sampler, ["shuffle", *SAMPLERS])
         check_integer("batch_size", self.batch_size, minimum=1)
         check_integer("epochs", self.epochs, minimum=self.LEAST_EPOCHS)
-        for name in ("warmup_epochs", "evaluate_every", "reweight_from", "many_above", "few_below"):
+        for name in ("evaluate_every", "reweight_from", "many_above", "few_below"):
             check_integer(name, getattr(self, name), minimum=0)
         check_integer("seed", self.seed, minimum=0)
         if self.seed >= 2**32:
@@ -104,15 +98,17 @@ class TrainingConfig(DataConfig):
         for name in ("threads", "processes"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), minimum=1)
+        if self.accumulate > self.batch_size:
+            raise ValueError(
+                f"`accumulate` must be at most `batch_size`, {self.batch_size}: parts hold a sample each. "
+                f"Got {self.accumulate}."
+            )
         if self.epochs > MOST_EPOCHS:
             raise ValueError(f"`epochs` must be at most {MOST_EPOCHS:,}. Got {self.epochs}.")
         for name in ("augmentations", "loss_arguments"):
             if not isinstance(getattr(self, name), tuple):
                 raise TypeError(f"`{name}` must be a tuple. Got {getattr(self, name)!r}.")
-        check_positive("learning_rate", self.learning_rate)
         check_positive("mixing_alpha", self.mixing_alpha)
-        check_fraction("momentum", self.momentum)
-        check_strength("weight_decay", self.weight_decay)
         for name in self.augmentations:
             check_choice("augmentations", name, get_args(Augmentation))
         for name in parse_arguments(self.loss_arguments):
@@ -138,33 +134,3 @@ class TrainingConfig(DataConfig):
             raise ValueError(f"`config` must hold known settings. Got {', '.join(unknown)}. From a newer longtail?")
         settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
         return cls(**settings)
-
-
-def parse_arguments(pairs: tuple[str, ...]) -> dict[str, float | int | bool | str | None]:
-    """Turn ("lambda_positive=1.0", "form=paper") into keyword arguments.
-
-    Example:
-        >>> parse_arguments(("lambda_positive=1.0", "form=paper", "lambda_negative=None"))
-        {'lambda_positive': 1.0, 'form': 'paper', 'lambda_negative': None}
-    """
-    arguments: dict[str, float | int | bool | str | None] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not (name.isidentifier() and equals and value):
-            raise ValueError(f"`loss_arguments` must have the form name=value. Got {pair!r}.")
-        if name in arguments:
-            raise ValueError(f"`loss_arguments` must name {name!r} once. Got {pair!r} after another.")
-        arguments[name] = _parse_value(value)
-    return arguments
-
-
-def _parse_value(text: str) -> float | int | bool | str | None:
-    words: dict[str, bool | None] = {"True": True, "False": False, "None": None}
-    if text in words:
-        return words[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from longtail.data import Augment, Split
-from longtail.samplers import LongTailedSampler
+from longtail.samplers import LongTailedSampler, make_sampler
+from longtail.training.config import TrainingConfig
 from longtail.training.seeds import generator_for
 from longtail.transforms import auto_augment, cutout, random_crop, random_flip
 
@@ -75,3 +76,34 @@ class Epochs:
             generator=generator,
             each_once=self.sampler is None,
         )
+
+
+def epochs_of(
+    config: TrainingConfig, train: Split, augment: Augment | None, rank: int = 0, processes: int = 1
+) -> Epochs:
+    """The batches of the training samples.
+
+    Raises:
+        ValueError: the batch size does not suit the samples or the processes, or there are more processes than samples.
+    """
+    samples = len(train)
+    if processes > samples:
+        raise ValueError(f"There must be at least one training image a process. Got {samples} for {processes}.")
+    if config.batch_size > samples and not config.ONE_BATCH_WILL_DO:
+        raise ValueError(
+            f"`batch_size` must be at most {samples}, the training images. Got {config.batch_size}. "
+            f"Pass --batch-size {max(processes, samples // 2 // processes * processes)}."
+        )
+    if config.batch_size % processes:
+        raise ValueError(
+            f"`batch_size` must be a multiple of {processes}, the number of processes. Got {config.batch_size}."
+        )
+    if config.accumulate * processes > config.batch_size:
+        raise ValueError(
+            f"`accumulate` must leave a sample in each part of the {config.batch_size // processes} that a process has "
+            f"of a batch. Got {config.accumulate}."
+        )
+    sampler = None
+    if config.sampler != "shuffle":
+        sampler = make_sampler(config.sampler, train.target, seed=config.seed, epochs=config.epochs)
+    return Epochs(train, augment, config.batch_size, config.seed, rank, processes, sampler)

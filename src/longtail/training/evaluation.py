@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from longtail.data import Split
+from longtail.data import Split, Splits
 from longtail.metrics import long_tail_scores
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc import PredictionRebalancer
@@ -145,6 +145,24 @@ def is_balanced(target: np.ndarray | Tensor) -> bool:
 def treatment_name(transductive: bool, converge: bool) -> str:
     """What a re-balanced row is called."""
     return ("transductive" if transductive else "inductive") + (", fixed point" if converge else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How the model of a run is scored: on the samples as its stage takes them."""
+
+    scorer: Scorer
+    splits: Splits
+    autocast: Autocast
+
+    def in_passing(self, model: nn.Module) -> dict[str, float]:
+        """Scores for the log of an epoch: on the test set and, where there is one, on the validation set."""
+        metrics = score_in_passing(model, self.splits.test, self.scorer, self.autocast)
+        validation = self.splits.validation
+        if len(validation):
+            logits, target = predict_logits(model, validation, self.autocast), validation.target.cpu()
+            metrics["validation_balanced_accuracy"] = self.scorer(logits, target)["balanced_accuracy"]
+        return metrics
 
 
 def score_in_passing(model: nn.Module, test: Split, scorer: Scorer, autocast: Autocast) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """The loop: epochs of steps, each logged, evaluated where asked for, and kept so that it can be resumed."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +12,17 @@ from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
-from longtail.training.schedule import learning_rate
+from longtail.training.mixing import Mix
+from longtail.training.schedule import rate_of_step
 from longtail.training.seeds import derive_seed
 from longtail.training.state import TrainingState
+from longtail.training.step import TrainingStep
 from longtail.training.stopping import StopRequest, TrainingDivergedError, TrainingStopped, stop_on_signals
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 STEPS_BETWEEN_CHECKS = 50
-Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class TrainingLoop:
@@ -60,13 +61,15 @@ class TrainingLoop:
         self.state = state
         self.folder = folder
         self.evaluate = evaluate
-        self.after_step = after_step
         self.mix = mix
         self.callbacks = callbacks
-        self.needs_gradients = any(callback.needs_gradients for callback in callbacks)
         self.checkpoint_seconds = checkpoint_seconds
         self.kept_at = time.monotonic()
         self.model, self.optimizer = _wrap(fabric, state, compiled=config.compile == "on")
+        needs_gradients = any(callback.needs_gradients for callback in callbacks)
+        self.step = TrainingStep(
+            fabric, config, state, self.model, self.optimizer, after_step, needs_gradients=needs_gradients
+        )
 
     def run(self) -> None:
         """Train what is left.
@@ -101,51 +104,66 @@ class TrainingLoop:
 
     def _train_epoch(self, request: StopRequest) -> None:
         state = self.state
-        rate = learning_rate(
-            state.epoch,
-            base=self.config.learning_rate,
-            epochs=self.config.epochs,
-            warmup_epochs=self.config.warmup_epochs,
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group.get("factor", 1.0)
         self.model.train()
         state.criterion.train()
         if isinstance(state.criterion, DeferredReweighting):
             state.criterion.set_epoch(state.epoch)
         start = time.monotonic() - state.seconds
-        for images, target in self.epochs.batches(state.epoch, state.step):
+        for images, target in self._batches(request):
+            rate = self._set_rate()
             torch.manual_seed(derive_seed(self.config.seed, state.epoch, state.step + 1, self.fabric.global_rank))
             if self.mix is not None:
                 images, target = self.mix(images, target)
-            logits, loss, gradient = self._step(images, target)
+            logits, loss, gradient = self.step(images, target)
             state.total += loss
             state.step += 1
+            if state.average is not None:
+                state.average.update(state.model, step=(state.epoch - 1) * self.epochs.steps + state.step)
             state.seconds = time.monotonic() - start
             for callback in self.callbacks:
                 callback.on_step_end(Step(state.epoch, state.step, logits, target, loss, rate, gradient))
             self._look_after(request)
 
-    def _step(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        self.optimizer.zero_grad()
-        logits = self.model(images)
-        if self.needs_gradients:
-            logits.retain_grad()
-        loss: Tensor = self.state.criterion(logits, target)
-        self.fabric.backward(loss)
-        self.optimizer.step()
-        self.after_step()
-        return logits.detach(), loss.detach(), logits.grad if self.needs_gradients else None
+    def _batches(self, request: StopRequest) -> Iterator[tuple[Tensor, Tensor]]:
+        """Those that are left of the epoch. A signal to the process group ends the workers too; that is no error."""
+        try:
+            yield from self.epochs.batches(self.state.epoch, self.state.step)
+        except ChildProcessError:
+            if not request.asked:
+                raise
+            self._stop()
+
+    def _set_rate(self) -> float:
+        rate = self._rate(self.state.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group.get("factor", 1.0)
+        return rate
+
+    def _rate(self, step: int) -> float:
+        config = self.config
+        return rate_of_step(
+            config.schedule,
+            self.state.epoch,
+            step,
+            base=config.learning_rate,
+            epochs=config.epochs,
+            warmup_epochs=config.warmup_epochs,
+            steps=self.epochs.steps,
+        )
 
     def _look_after(self, request: StopRequest) -> None:
         state = self.state
         if state.step % STEPS_BETWEEN_CHECKS == 0 and not state.total.isfinite():
             raise self._diverged()
         if request.asked:
-            self._keep()
-            raise TrainingStopped(f"Stopped in epoch {state.epoch} after step {state.step} of {self.epochs.steps}.")
+            self._stop()
         if self.fabric.world_size == 1:
             self._keep_if_due()
+
+    def _stop(self) -> NoReturn:
+        self._keep()
+        state = self.state
+        raise TrainingStopped(f"Stopped in epoch {state.epoch} after step {state.step} of {self.epochs.steps}.")
 
     def _end_epoch(self) -> None:
         state, config = self.state, self.config
@@ -157,9 +175,12 @@ class TrainingLoop:
         metrics: dict[str, float | int | str] = {
             "epoch": state.epoch,
             "loss": float(total) / self.epochs.steps,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": self._rate(state.step - 1),
             "seconds": round(state.seconds, 3),
         }
+        if state.scaler is not None:
+            metrics |= {"skipped_steps": state.skipped, "loss_scale": state.scaler.get_scale()}
+        state.note_left_out("train", self.epochs.data)
         due = config.evaluate_every and state.epoch % config.evaluate_every == 0
         if self.fabric.is_global_zero:
             if due or state.epoch == config.epochs:
@@ -177,6 +198,7 @@ class TrainingLoop:
     def _keep(self) -> None:
         if not self.fabric.is_global_zero:
             return
+        self.state.note_left_out("train", self.epochs.data)
         if not self.state.is_finite():
             raise self._diverged()
         try:

@@ -13,8 +13,7 @@ from longtail.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+    from lightning_fabric.plugins.precision import Precision
 
 
 def resolve(config: TrainingConfig) -> TrainingConfig:
@@ -78,6 +77,15 @@ def _seconds_of_convolution(dtype: torch.dtype) -> float:
     return min(times)
 
 
+def _precision(config: TrainingConfig) -> "Precision":
+    """The engine's plugin; named by a string, float16 on a CPU would become bfloat16."""
+    from lightning_fabric.plugins.precision import MixedPrecision, Precision
+
+    if config.precision == "float32":
+        return Precision()
+    return MixedPrecision("16-mixed" if config.precision == "float16" else "bf16-mixed", device=config.device)
+
+
 def make_fabric(config: TrainingConfig) -> "Fabric":
     """Start the engine: one process, or those that `torchrun` started."""
     from lightning_fabric import Fabric  # takes seconds, which reading a run or `--help` should not cost
@@ -92,8 +100,7 @@ def make_fabric(config: TrainingConfig) -> "Fabric":
         devices=local,
         num_nodes=processes // local,
         strategy="ddp" if processes > 1 else "auto",
-        plugins=[TorchElasticEnvironment() if processes > 1 else LightningEnvironment()],
-        precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
+        plugins=[TorchElasticEnvironment() if processes > 1 else LightningEnvironment(), _precision(config)],
     )
     if config.device == "cuda":  # a resumed run must find the same sums
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False

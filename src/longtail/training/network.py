@@ -7,14 +7,12 @@ import torch
 from torch import nn
 
 from longtail.data import DataInfo
-from longtail.losses.catalogue import cosine_scale
-from longtail.models import CosineClassifier, NearestMeans, Network
+from longtail.losses.catalogue import cosine_scale, parse_arguments
+from longtail.models import Network, build_classifier, describe_classifier
 from longtail.models import make_network as network_by_name
 from longtail.models.network import make_classifier
 from longtail.runs import RunFolder
-from longtail.training.config import TrainingConfig, parse_arguments
-
-HEADS = {nn.Linear: "linear", CosineClassifier: "cosine", NearestMeans: "nearest-mean"}
+from longtail.training.config import TrainingConfig
 
 
 def make_network(config: TrainingConfig, num_classes: int, info: DataInfo) -> Network:
@@ -35,12 +33,10 @@ def make_network(config: TrainingConfig, num_classes: int, info: DataInfo) -> Ne
 
 def described(network: Network, info: DataInfo) -> dict[str, Any]:
     """What the result of a run keeps of its network, so that `trained_network` can build it again."""
-    head = network.classifier
     return {
-        "classifier": HEADS[type(head)],
-        "num_classes": len(head.weight),
+        **describe_classifier(network.classifier),
+        "num_classes": len(info.class_names),
         "input_shape": info.input_shape,
-        **({"scale": float(head.scale)} if isinstance(head, CosineClassifier) else {}),
     }
 
 
@@ -54,7 +50,7 @@ def trained_network(folder: RunFolder) -> Network:
         Images (N, C, H, W), normalised as the run's configuration says, to logits.
 
     Raises:
-        ValueError: the run is not complete, or of another kind.
+        ValueError: the run is not complete, or of another kind, or its classifier is of an unknown class.
 
     Example:
         >>> import tempfile, torch
@@ -64,41 +60,75 @@ def trained_network(folder: RunFolder) -> Network:
         >>> trained_network(folder)(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 10])
     """
-    if folder.result is None:
-        raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
+    head = head_of(folder)
     weights = folder.load_weights()["model"]
+    model = TrainingConfig.model_of(folder.header["config"])
     try:
-        model = TrainingConfig.model_of(folder.header["config"])
-        head = folder.result.get("network") or _told_by_weights(weights)
-    except (KeyError, TypeError):
-        raise ValueError(f"`folder` must be a training run. Got {folder.path}, which is of another kind.") from None
-    network = _built(model, head)
-    if head["classifier"] == "nearest-mean":
-        network.classifier = NearestMeans(weights["classifier.centre"], weights["classifier.weight"])
-    try:
-        network.load_state_dict(weights)
+        network = rebuilt_network(model, head, weights)
     except RuntimeError:
         raise ValueError(
             f"{folder.path / 'weights.pt'} must hold the weights of {model}, as run.json says. It does not."
         ) from None
+    network.class_names = None if folder.data is None else tuple(folder.data["class_names"])
+    return network
+
+
+def rebuilt_network(model: str, head: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> Network:
+    """A network that was trained before, in `eval()`.
+
+    Args:
+        model: the name of the backbone.
+        head: as `described` gives it.
+        weights: the tensors of the network.
+
+    Raises:
+        RuntimeError: weights of another network.
+    """
+    network = _built(model, head)
+    network.load_state_dict(weights)
     return network.eval()
+
+
+def head_of(folder: RunFolder) -> dict[str, Any]:
+    """What a complete run says of its network: `classifier` with its settings, `num_classes` and `input_shape`.
+
+    Raises:
+        ValueError: the run is not complete, or of another kind.
+    """
+    result = folder.result
+    if result is None:
+        raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
+    try:
+        TrainingConfig.model_of(folder.header["config"])
+        return result.get("network") or _told_by_configuration(folder.header["config"], result)
+    except (KeyError, TypeError):
+        raise ValueError(f"`folder` must be a training run. Got {folder.path}, which is of another kind.") from None
 
 
 def _built(model: str, head: Mapping[str, Any]) -> Network:
     """The network without its weights."""
-    shape, scale = head["input_shape"], head.get("scale")
+    shape, num_classes, scale = head["input_shape"], head["num_classes"], head.get("scale")
     if len(shape) == 1:
-        return Network(nn.Identity(), make_classifier(shape[0], head["num_classes"], scale))
-    return network_by_name(model, head["num_classes"], cosine_scale=scale, in_channels=shape[0], size=shape[1] or None)
+        network = Network(nn.Identity(), make_classifier(shape[0], num_classes, scale))
+    else:
+        network = network_by_name(model, num_classes, cosine_scale=scale, in_channels=shape[0], size=shape[1] or None)
+    told = {name: value for name, value in head.items() if name not in ("num_classes", "input_shape")}
+    if describe_classifier(network.classifier) != told:
+        num_features = len(network.classifier.weight[0])  # type: ignore[index]
+        with torch.random.fork_rng(devices=[]):  # a stage that begins with this network draws as without
+            name = told.pop("classifier")
+            network.classifier = build_classifier(name, num_features, num_classes, told)
+    return network
 
 
-def _told_by_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """The classifier of a run that was kept before results told it."""
-    scale = weights.get("classifier.scale")
-    first = "backbone.conv.weight" if "backbone.conv.weight" in weights else "conv.weight"
+def _told_by_configuration(config: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """The network of a run that was kept before results told it: its data were images of a built-in data set."""
+    scale = cosine_scale(config["loss"], parse_arguments(tuple(config["loss_arguments"])))
+    cosine = {"classifier": "cosine", "scale": scale}
+    named = {"nearest-mean": {"classifier": "nearest-mean"}}  # other second stages end with a linear classifier
+    first = {"classifier": "linear"} if scale is None else cosine
     return {
-        "classifier": "nearest-mean" if "classifier.centre" in weights else "linear" if scale is None else "cosine",
-        "num_classes": len(weights["classifier.weight"]),
-        "input_shape": (weights[first].shape[1], 0, 0),
-        **({} if scale is None else {"scale": float(scale)}),
+        **(named.get(config["classifier"], {"classifier": "linear"}) if "classifier" in config else first),
+        "num_classes": len(result["class_counts"]),
+        "input_shape": (len(config["mean"]), 0, 0),
     }

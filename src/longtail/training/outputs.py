@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from longtail.data import Split
+from longtail.models import Network
+
+Autocast = Callable[[], AbstractContextManager[Any]]
 
 
 def outputs_of(
@@ -36,3 +39,10 @@ def outputs_of(
             if progress is not None:
                 progress(what, done / len(split))
     return torch.cat(parts)
+
+
+def features_of(network: Network, split: Split, autocast: Autocast) -> Tensor:
+    """(N, D) float32 on the device, of all samples as they are; the network is left in `eval()`."""
+    network.eval()
+    with torch.no_grad(), autocast():
+        return torch.cat([network.features(inputs).float() for inputs in split.in_order()])

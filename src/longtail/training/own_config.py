@@ -13,7 +13,7 @@ from longtail.training.config import TrainingConfig
 
 @dataclass(frozen=True, kw_only=True)
 class OwnConfig(OwnDataConfig, TrainingConfig):
-    """A run on the user's own data; `longtail.recipes` has `features` and `scratch`.
+    """A run on the user's own data; `longtail.recipes` has `features`, `finetune` and `scratch`.
 
     Raises:
         ValueError, TypeError: a setting outside what its line says.
@@ -34,8 +34,15 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_integer("views", self.views, minimum=1)
-        if self.views > 1 and not self.augmentations:
-            raise ValueError(f"`views` must be 1 without `augmentations`, by which they differ. Got {self.views}.")
+        if self.augmentations and (self.augment != "none" or self.workers):
+            raise ValueError(
+                "`augmentations` must be left out with `augment` and `workers`, by which files are augmented. "
+                f"Got {' '.join(self.augmentations)}. Pass --augmentations with nothing behind it."
+            )
+        if self.views > 1 and not self.augmentations and self.augment == "none":
+            raise ValueError(
+                f"`views` must be 1 without `augmentations` or `augment`, by which they differ. Got {self.views}."
+            )
         if self.stage == "features" and self.mixing == "cutmix":
             raise ValueError('`mixing` must not be "cutmix" for features, which have no pixels. Got "cutmix".')
 
@@ -45,7 +52,8 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
         Raises:
             ValueError: the network prefers none, and the configuration names none.
         """
-        pretrained = self.stage == "features" and self.weights is None if self.pretrained is None else self.pretrained
+        usual = self.stage in ("features", "finetune") and self.weights is None
+        pretrained = usual if self.pretrained is None else self.pretrained
         return dataclasses.replace(self, pretrained=pretrained, **self._of_the_network())
 
     def _of_the_network(self) -> dict[str, Any]:

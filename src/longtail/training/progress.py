@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from longtail.printable import printable
 from longtail.training.callbacks import Callback, Plan, Step
 
 STEPS_BETWEEN_UPDATES = 10
@@ -87,7 +88,7 @@ class ProgressReport(Callback):
         return f"epoch {epoch}/{self.plan.config.epochs}"
 
     def _say(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True)
+        self.console.print(printable(line), soft_wrap=True)
 
 
 class _TimeLeft(ProgressColumn):

@@ -1,10 +1,13 @@
-"""What a resumed run may change: only what cannot change its result."""
+"""Resuming a run: the same configuration, the same data, the state of its last checkpoint."""
 
 import dataclasses
 
+from longtail.data import Splits
+from longtail.losses.catalogue import parse_arguments
 from longtail.runs import RunFolder, current_versions
-from longtail.training.config import TrainingConfig, parse_arguments
-from longtail.training.second_stage import stored_config
+from longtail.training.config import TrainingConfig
+from longtail.training.state import TrainingState
+from longtail.training.stored_config import stored_config
 
 LEFT_OPEN = ("threads", "processes", "pretrained", "size", "mean", "std", "crop_pct", "interpolation")
 """Settings that the machine or the network decides where none is asked for."""
@@ -14,7 +17,7 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
     """The configuration of the run in `folder`, if `config` asks for no other.
 
     What `config` leaves open ("auto", or the threads) is as the run has it; so are settings of the loss that it does
-    not name.
+    not name. Files of the data may have moved: whether they are the same is told by their fingerprint.
 
     Raises:
         ValueError: a setting differs; the message names each.
@@ -29,14 +32,16 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
             named, known = parse_arguments(asked), parse_arguments(had)
             asked = had if named.items() <= known.items() else asked
         left_open = asked == "auto" or (asked in (None, ()) and field.name in LEFT_OPEN)
-        if asked != had and not left_open:
+        if asked != had and not left_open and field.name not in (*config.PATHS, *config.OF_THE_PROCESS):
             differences.append(f"`{field.name}` is {had!r}, not {asked!r}")
     if differences:
         raise ValueError(
             f"--resume must not change what the result depends on. In {folder.path} {'; '.join(differences)}. "
             "Start a new run with another --out."
         )
-    return stored
+    moved = {name: getattr(config, name) for name in config.PATHS if getattr(config, name) is not None}
+    of_the_process = {name: getattr(config, name) for name in config.OF_THE_PROCESS}
+    return dataclasses.replace(stored, **moved, **of_the_process)
 
 
 def differing_versions(folder: RunFolder) -> list[str]:
@@ -47,3 +52,34 @@ def differing_versions(folder: RunFolder) -> list[str]:
         for name, version in folder.header["versions"].items()
         if now.get(name) != version and name in now
     ]
+
+
+def check_same_data(folder: RunFolder, splits: Splits) -> None:
+    """A resumed run must find the data that it began with; older run folders do not say which.
+
+    Raises:
+        ValueError: the data are others.
+    """
+    known = folder.data
+    if known is not None and known.get("fingerprint") != splits.info.fingerprint:
+        raise ValueError(
+            f"`data` must be the data that the run {folder.path} was begun with. Its samples or labels differ. "
+            "Start a new run with another --out."
+        )
+
+
+def restore(state: TrainingState, folder: RunFolder, *, writes: bool) -> None:
+    """Bring the state to the last checkpoint, and the metrics of a writing process with it.
+
+    Raises:
+        ValueError: the checkpoint is damaged or of another run.
+    """
+    stored = folder.load_checkpoint()
+    if stored is not None:
+        try:
+            state.load_state_dict(stored)
+        except (RuntimeError, LookupError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"The checkpoint in {folder.path} must be of this run. It does not fit.") from error
+    state.notes += [note for note in differing_versions(folder) if note not in state.notes]
+    if writes:
+        folder.forget_metrics_from(state.epoch)

@@ -1,6 +1,8 @@
 """The contract of a stage: what is trained, on what, and what comes out. Training knows no particular stage.
 
-A stage of your own is a function and one line: `STAGES["mine"] = my_stage`, and `TrainingConfig(stage="mine")`.
+A stage of your own is a class and one line: `STAGES["mine"] = StageKind(Mine)`, and `TrainingConfig(stage="mine")`.
+A stage with settings of its own brings its configuration: `STAGES["mine"] = StageKind(Mine, (MineConfig,))`. A package
+registers a `StageKind` under the entry point group `longtail.stages`.
 """
 
 from collections.abc import Callable
@@ -11,13 +13,13 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from longtail.arguments import check_choice
-from longtail.data import Augment, Splits
+from longtail.data import Augment, Splits, data_config
 from longtail.models import Network
+from longtail.registry import find_registered
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
-from longtail.training.network import make_network
+from longtail.training.own_config import OwnConfig
 
 Progress = Callable[[str, float], None]
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -86,44 +88,56 @@ class Stage(Protocol):
         ...
 
 
-class Scratch:
-    """A network trained from its initial weights, all of it."""
-
-    def __init__(self, given: StageInput) -> None:
-        config = given.config
-        if given.first_stage is not None:
-            raise ValueError("`first_stage` must be left out but for a SecondStageConfig.")
-        self.splits = given.splits
-        network = make_network(config, len(given.splits.info.class_names), given.splits.info).to(given.device)
-        self.model = network.to(memory_format=torch.channels_last) if config.channels_last == "on" else network
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """All parameters."""
-        return [{"params": list(self.model.parameters())}]
-
-    def batches(self, default: Epochs) -> Epochs:
-        """The training images."""
-        return default
-
-    def after_step(self) -> None:
-        """Nothing."""
-
-    def scored(self) -> Network:
-        """The network itself."""
-        return self.model
-
-    def finished(self) -> Network:
-        """The network itself."""
-        return self.model
-
-    def provenance(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-
 MakeStage = Callable[[StageInput], Stage]
 
-STAGES: dict[str, MakeStage] = {"scratch": Scratch}
+
+@dataclass(frozen=True)
+class StageKind:
+    """A stage and its settings.
+
+    Attributes:
+        make: the class of the stage, or a function that makes it.
+        configs: the classes of its configuration; a run takes the first that has the settings of its data.
+    """
+
+    make: MakeStage
+    configs: tuple[type[TrainingConfig], ...] = (TrainingConfig, OwnConfig)
+
+
+STAGES: dict[str, StageKind] = {}
+
+
+def find_stage(name: str) -> StageKind:
+    """The stage of that name, of this package or of another.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return find_registered(STAGES, name, argument="stage", group="longtail.stages")
+
+
+def config_class(stage: str, dataset: str) -> type[TrainingConfig]:
+    """The class of the configuration of a stage on a data set.
+
+    Raises:
+        ValueError: there is no such stage, or it does not take such data.
+    """
+    wanted = data_config(dataset)
+    for kind in find_stage(stage).configs:
+        if issubclass(kind, wanted):
+            return kind
+    raise ValueError(f'`stage` must be one for data of the source "{dataset}". Got "{stage}".')
+
+
+def check_class(config: TrainingConfig) -> None:
+    """See that a configuration is of the class that its stage has for its data, as which a run folder is read again.
+
+    Raises:
+        ValueError: it is of another, or there is no such stage.
+    """
+    wanted = config_class(config.stage, config.dataset)
+    if type(config) is not wanted:
+        raise ValueError(f'`stage` "{config.stage}" needs an `{wanted.__name__}`. Got a {type(config).__name__}.')
 
 
 def make_stage(given: StageInput) -> Stage:
@@ -132,5 +146,4 @@ def make_stage(given: StageInput) -> Stage:
     Raises:
         ValueError: there is none of that name, or it can't be made from what is given.
     """
-    check_choice("stage", given.config.stage, list(STAGES))
-    return STAGES[given.config.stage](given)
+    return find_stage(given.config.stage).make(given)

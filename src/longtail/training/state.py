@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from longtail.training.callbacks import Callback
+
+if TYPE_CHECKING:
+    from timm.utils import ModelEmaV3
 
 
 @dataclass
@@ -24,6 +27,9 @@ class TrainingState:
         total: the sum of their losses, one number on the device.
         seconds: time spent in them.
         notes: what the result must say of how the run went.
+        average: the moving average of the weights, if one is kept.
+        scaler: of the loss, in float16.
+        skipped: steps of this epoch that were skipped, because gradients of the scaled loss overflowed.
     """
 
     model: nn.Module
@@ -35,6 +41,26 @@ class TrainingState:
     total: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    average: "ModelEmaV3 | None" = None
+    scaler: "torch.amp.GradScaler | None" = None
+    skipped: int = 0
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The model whose scores are those of the run: the averaged one where there is one."""
+        return self.model if self.average is None else self.average.module
+
+    def use_average(self) -> None:
+        """Put the averaged weights into the model, at the end of training."""
+        if self.average is not None:
+            self.model.load_state_dict(self.average.module.state_dict())
+
+    def note_left_out(self, name: str, split: object) -> None:
+        """Note the files that a split could not decode since training began."""
+        for path, reason in getattr(split, "left_out", {}).items():
+            note = f"{name}: {path} became unreadable during the run and was left out (black in predictions): {reason}"
+            if not any(known.startswith(f"{name}: {path} ") for known in self.notes):
+                self.notes.append(note)
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values, so that loading executes nothing."""
@@ -48,6 +74,9 @@ class TrainingState:
             "total": self.total,
             "seconds": self.seconds,
             "notes": list(self.notes),
+            "skipped": self.skipped,
+            **({} if self.average is None else {"average": self.average.module.state_dict()}),
+            **({} if self.scaler is None else {"scaler": self.scaler.state_dict()}),
         }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
@@ -59,11 +88,15 @@ class TrainingState:
             callback.load_state_dict(stored["callbacks"].get(type(callback).__name__, {}))
         self.epoch, self.step, self.seconds = stored["epoch"], stored["step"], stored["seconds"]
         self.total.copy_(stored["total"])
-        self.notes = list(stored["notes"])
+        self.notes, self.skipped = list(stored["notes"]), stored.get("skipped", 0)
+        if self.average is not None:
+            self.average.module.load_state_dict(stored["average"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(stored["scaler"])
 
     def begin_next_epoch(self) -> None:
         """Count on; a new sum of losses begins."""
-        self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
+        self.epoch, self.step, self.seconds, self.skipped = self.epoch + 1, 0, 0.0, 0
         self.total.zero_()
 
     def is_finite(self) -> bool:

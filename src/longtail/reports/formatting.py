@@ -1,4 +1,4 @@
-"""What stands in a cell of a table of results: the scores by their headings, percentages, spreads over seeds."""
+"""Text of table cells: the headings of the scores, percentages, spreads over seeds."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +29,16 @@ def percent(value: float | None) -> str:
         ('12.3', 'none')
     """
     return spread([value])
+
+
+def points(difference: float) -> str:
+    """A difference of two shares in percentage points, with its sign.
+
+    Example:
+        >>> points(0.1234), points(-0.0001)
+        ('+12.3', '+0.0')
+    """
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"
 
 
 def spread(values: Sequence[float | None]) -> str:

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from torch import device
 
-from longtail.analysis import ClassGeometry, RecordedGradients, class_geometry, class_groups
+from longtail.analysis import ClassGeometry, RecordedGradients, class_geometry, class_groups, class_vector_norms
+from longtail.analysis.class_geometry import NoClassVectorsError
 from longtail.analysis.gradient_recorder import is_recorded
 from longtail.data import load_splits
 from longtail.metrics import per_class_recall
 from longtail.runs import RunFolder
-from longtail.training.second_stage import stored_config
+from longtail.training.stored_config import stored_config
 
 
-class ShownRun:
+class RunView:
     """One run, complete or not.
 
     Args:
@@ -77,6 +78,12 @@ class ShownRun:
         data = self.folder.data
         return tuple(map(str, range(len(self.class_counts)))) if data is None else tuple(data["class_names"])
 
+    @property
+    def data_name(self) -> str:
+        """What it was trained on: the name of a data set, or of the file or folder of the user's own data."""
+        origin = (self.folder.data or {}).get("origin")
+        return Path(origin).name if origin else str(self.config.get("dataset", "its data"))
+
     @cached_property
     def groups(self) -> dict[str, np.ndarray]:
         """Many, medium, few, without those that have no class."""
@@ -113,17 +120,28 @@ class ShownRun:
     @property
     def origin(self) -> str | os.PathLike[str] | None:
         """Where its images are: the folder that was named, or the one that it was trained on if that is still there."""
-        kept = (self.folder.data or {}).get("origin")
-        return self.data if self.data is not None else kept if kept is not None and Path(kept).exists() else None
+        return self.data if self.data is not None else self.folder.origin
 
     @cached_property
     def geometry(self) -> ClassGeometry | None:
-        """Of class vectors and features, where the images are at hand."""
-        if not self.has_images or (self.data is None and self.config.get("dataset") != "digits"):
+        """Of class vectors and features, where there are class vectors and images."""
+        if (
+            not self.has_images
+            or self.vector_norms is None
+            or (self.data is None and self.config.get("dataset") != "digits")
+        ):
             return None  # unasked, the features of large images would take too long
         if self.tell is not None:
             self.tell(f"{self.name}: features of its training and test images")
         return class_geometry(self.folder, self.data)
+
+    @cached_property
+    def vector_norms(self) -> np.ndarray | None:
+        """(C,) lengths of the class vectors, where the classifier is made of some."""
+        try:
+            return class_vector_norms(self.folder)
+        except NoClassVectorsError:
+            return None
 
     def test_images(self, samples: np.ndarray) -> list[np.ndarray] | None:
         """Those test images, (H, W, channels) uint8 each; None where samples are no images."""
@@ -131,11 +149,11 @@ class ShownRun:
         return splits.test.pictures(samples)
 
 
-def shown_runs(
+def run_views(
     folders: Sequence[RunFolder],
     data: str | os.PathLike[str] | None = None,
     tell: Callable[[str], None] | None = None,
-) -> list[ShownRun]:
+) -> list[RunView]:
     """Runs named by what tells them apart: the loss alone if that does, else with the seed, else the folder.
 
     Raises:
@@ -157,19 +175,25 @@ def shown_runs(
         (names for names in (losses, seeded, [p.name for p in paths]) if len(set(names)) == len(names)),
         list(map(str, paths)),
     )
-    runs = [ShownRun(folder, name, data, tell) for folder, name in zip(folders, names, strict=True)]
-    counts = [run.class_counts for run in runs if run.complete]
-    for run, own in zip([run for run in runs if run.complete], counts, strict=True):
-        if len(own) != len(counts[0]) or (own != counts[0]).any():
-            raise ValueError(f"`runs` must have the same training images a class. Got others in {run.folder.path}.")
+    runs = [RunView(folder, name, data, tell) for folder, name in zip(folders, names, strict=True)]
+    _check_same_classes([run for run in runs if run.complete])
     return runs
+
+
+def _check_same_classes(runs: Sequence[RunView]) -> None:
+    for run in runs:
+        own, first = run.class_counts, runs[0].class_counts
+        if len(own) != len(first) or (own != first).any():
+            raise ValueError(f"`runs` must have the same training images a class. Got others in {run.folder.path}.")
+        if run.folder.data and runs[0].folder.data and run.class_names != runs[0].class_names:
+            raise ValueError(f"`runs` must have the same classes. Got others in {run.folder.path}.")
 
 
 def _method(folder: RunFolder) -> str:
     """The loss; of a second stage its name and what it comes after."""
     config = folder.header["config"]
     loss = str(config.get("loss", folder.path.name))
-    if "second_stage" not in config:
+    if not config.get("second_stage"):
         return loss
     first = (folder.result or {}).get("first_stage", {}).get("config", {}).get("loss", "another run")
     return f"{config['second_stage']} after {first}"

@@ -1,0 +1,77 @@
+"""A diagnosis as JSON."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from longtail.plain_json import to_json
+from longtail.repair import Diagnosis
+from longtail.repair.findings import Outcome, Scores
+
+
+def diagnosis_json(found: Diagnosis, warnings: Sequence[str], files: Mapping[str, Path | None]) -> str:
+    """All results, and the written files; scores and recalls are in [0, 1], null if undefined."""
+    by_class, calibration = found.by_class, found.calibration
+    content = {
+        "verdict": found.verdict,
+        "summary": found.summary,
+        "warnings": list(warnings),
+        "metric": found.metric,
+        "samples": found.samples,
+        "class_names": list(found.fix.class_names),
+        "before": _scores(found.before),
+        "best": found.best,
+        "candidates": [_candidate(outcome) for outcome in found.outcomes],
+        "interval_level": found.fix.evidence["interval_level"],
+        "class_groups": found.groups,
+        "classes": [
+            {
+                "name": name,
+                "training_samples": by_class.training[label] if by_class.training_known else None,
+                "samples": by_class.samples[label],
+                "recall": {"before": by_class.recall[0][label], "best": by_class.recall[1][label]},
+                "predicted": {"before": by_class.predicted[0][label], "best": by_class.predicted[1][label]},
+            }
+            for label, name in enumerate(found.fix.class_names)
+        ],
+        "calibration": {
+            "top_label": _change(calibration.top_label),
+            "class_wise": _change(calibration.class_wise),
+            "pooled_classes": calibration.pooled_classes,
+            "samples": calibration.samples,
+            "used": calibration.helps,
+        },
+        "fix": {
+            "method": found.fix.method,
+            "takes": found.fix.takes,
+            "temperature": found.fix.temperature,
+            "offset": found.fix.offset,
+        },
+        "files": {name: None if path is None else str(path.absolute()) for name, path in files.items()},
+    }
+    return to_json(content, indent=1)
+
+
+def _candidate(outcome: Outcome) -> dict[str, Any]:
+    if outcome.scores is None:
+        return {"name": outcome.name, "failure": outcome.failure}
+    return {
+        "name": outcome.name,
+        "strength": outcome.strength,
+        "gain": outcome.gain,
+        "interval": outcome.interval,
+        **_scores(outcome.scores),
+    }
+
+
+def _scores(scores: Scores) -> dict[str, Any]:
+    return {
+        "score": scores.score,
+        "accuracy": scores.accuracy,
+        "class_groups": scores.groups,
+        "recall": scores.recall,
+    }
+
+
+def _change(pair: tuple[float, float]) -> dict[str, float]:
+    return {"before": pair[0], "after": pair[1]}

@@ -1,0 +1,143 @@
+"""Augmentation of image files as they are decoded, by the transforms of torchvision and timm.
+
+What an image becomes depends on its file and a seed alone: all generators that transforms draw from are seeded for
+each image, so that it does not matter which process decodes it, or after which other image.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from longtail.data.decoding import as_image, decode, decode_crop, resize_crop, resized
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SCALE, RATIO = (0.35, 1.0), (3 / 4, 4 / 3)
+"""Share of the area of the image, and aspect ratio, of the part that is cut out."""
+FLIPPED = 0.5
+AUGMENTED_MORE: dict[str, Callable[[int], Callable[["Image.Image"], "Image.Image"]]] = {
+    "randaugment": lambda size: _rand_augment(size),
+    "trivial": lambda _: _trivial_augment(),
+}
+"""What is done after the crop and the flip, from the size of the image."""
+
+
+@dataclass(frozen=True)
+class TrainingImage:
+    """From the source of an image (a path, or an image in memory) and a seed to what a network is trained on.
+
+    Attributes:
+        augment: "none" (as in evaluation), "light" (random resized crop and flip), "randaugment" or "trivial" (these,
+            then RandAugment of timm or TrivialAugment of torchvision).
+        size: height and width in pixels.
+        shorter: of "none": the shorter side of the image before the centre is cut out.
+        interpolation: of resizing.
+
+    Example:
+        >>> from PIL import Image
+        >>> TrainingImage("light", size=8, shorter=8)(Image.new("RGB", (20, 10), "red"), seed=3).shape
+        (8, 8, 3)
+    """
+
+    augment: str
+    size: int
+    shorter: int
+    interpolation: str = "bicubic"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What it imports, so that workers can be forked from a process that has it."""
+        of_timm = ("timm.data.auto_augment",) if self.augment == "randaugment" else ()
+        return ("torchvision.transforms.v2", *of_timm)
+
+    def __call__(self, source: Any, seed: int) -> np.ndarray:
+        """(size, size, 3) uint8; errors as those of `decode`."""
+        if self.augment == "none":
+            return self._centre(source)
+        seed_generators(seed)
+        if isinstance(source, str):
+            image = decode_crop(source, _random_box, self.size, self.interpolation)
+        else:
+            image = resize_crop(as_image(source), _random_box, self.size, self.interpolation)
+        if random.random() < FLIPPED:
+            image = image.transpose(_left_to_right())
+        if self.augment in AUGMENTED_MORE:
+            image = _more(self.augment, self.size)(image)
+        return np.array(image)
+
+    def _centre(self, source: Any) -> np.ndarray:
+        if isinstance(source, str):
+            return centre(decode(source, self.shorter, self.interpolation), self.size)
+        return centre(resized(as_image(source), self.shorter, self.interpolation), self.size)
+
+
+def centre(image: np.ndarray, size: int) -> np.ndarray:
+    """The (size, size, 3) pixels in the middle."""
+    top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
+    return image[top : top + size, left : left + size]
+
+
+def seed_generators(seed: int) -> None:
+    """Seed the global generators that transforms draw from, of PyTorch (on the CPU), Python and numpy."""
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - timm's transforms draw from it
+
+
+@contextmanager
+def kept_generators() -> Iterator[None]:
+    """What is drawn within the block from these generators does not move them for anybody else."""
+    kept = torch.default_generator.get_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(kept[0])
+        random.setstate(kept[1])
+        np.random.set_state(kept[2])  # noqa: NPY002
+
+
+def _random_box(width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, width and height of the random resized crop, as torchvision draws it."""
+    drawn = _resized_crop().make_params([torch.empty(1, height, width, device="meta")])
+    return drawn["left"], drawn["top"], drawn["width"], drawn["height"]
+
+
+@cache
+def _resized_crop() -> Any:
+    from torchvision.transforms import v2
+
+    return v2.RandomResizedCrop(1, scale=SCALE, ratio=RATIO)
+
+
+@cache
+def _more(name: str, size: int) -> Callable[["Image.Image"], "Image.Image"]:
+    return AUGMENTED_MORE[name](size)
+
+
+def _rand_augment(size: int) -> Callable[["Image.Image"], "Image.Image"]:
+    from timm.data.auto_augment import rand_augment_transform
+
+    change: Callable[[Image.Image], Image.Image] = rand_augment_transform(
+        "rand-m9-mstd0.5-inc1", {"translate_const": int(0.45 * size), "img_mean": (124, 116, 104)}
+    )
+    return change
+
+
+def _trivial_augment() -> Callable[["Image.Image"], "Image.Image"]:
+    from torchvision.transforms import v2
+
+    change: Callable[[Image.Image], Image.Image] = v2.TrivialAugmentWide()
+    return change
+
+
+def _left_to_right() -> "Image.Transpose":
+    from PIL import Image
+
+    return Image.Transpose.FLIP_LEFT_RIGHT

@@ -1,0 +1,122 @@
+"""Images that are augmented as they are decoded, ahead of the step: the training split of fine-tuning."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from longtail.data.contract import Augment
+from longtail.data.streamed import BATCH, StreamedImages, drawn_seed
+from longtail.data.workers import Draw, Drawn, draw_batches
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingImages:
+    """A `Split` whose training images are drawn anew for each position of an epoch.
+
+    Attributes:
+        plain: the same samples as evaluation sees them.
+        draw: from the source of a sample and a seed to its image, (size, size, 3) uint8.
+        source: of the sample of an index: the path of its file, or an image in memory.
+        size: height and width of the images in pixels.
+        workers: processes that decode ahead of the step; 0 decodes between the steps.
+        skip: leave out files that have become bad since training began, instead of stopping.
+        once: seed of a copy in which each image is augmented once; None otherwise.
+    """
+
+    plain: StreamedImages
+    draw: Draw
+    source: Callable[[int], Any]
+    size: int
+    workers: int = 0
+    skip: bool = False
+    once: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.plain)
+
+    @property
+    def target(self) -> Tensor:
+        """(N,) int64, on the device of the network."""
+        return self.plain.target
+
+    @property
+    def content(self) -> str | None:
+        """That of the files."""
+        return self.plain.content
+
+    @property
+    def augmentation(self) -> str | None:
+        """Tells one augmentation from another; `None` where images are not augmented."""
+        return None if getattr(self.draw, "augment", "") == "none" else repr(self.draw)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Files that could not be decoded since training began, and why."""
+        return self.plain.left_out
+
+    def in_order(self) -> Iterator[Tensor]:
+        """All images as in evaluation, or augmented once in such a copy."""
+        if self.once is None:
+            yield from self.plain.in_order()
+            return
+        parts = [range(start, min(start + BATCH, len(self))) for start in range(0, len(self), BATCH)]
+        jobs = ([(self.source(i), self.once + i) for i in part] for part in parts)
+        for part, drawn in zip(parts, draw_batches(self.draw, jobs, self.workers), strict=True):
+            self._note_bad(drawn, np.array(part))
+            images = np.zeros((len(part), self.size, self.size, 3), dtype=np.uint8)  # black where a file is bad
+            images[drawn.kept] = drawn.images
+            yield self.plain.as_input(torch.from_numpy(images).permute(0, 3, 1, 2))
+
+    def batches(
+        self,
+        order: Tensor,
+        parts: Sequence[slice],
+        *,
+        augment: Augment | None,
+        generator: torch.Generator,
+        each_once: bool,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """As `Split.batches`; an image is drawn by the epoch and its position."""
+        seed, indices = drawn_seed(generator), order.cpu().numpy()
+        jobs = (self._job(indices, part, seed) for part in parts)
+        for part, drawn in zip(parts, draw_batches(self.draw, jobs, self.workers), strict=True):
+            self._note_bad(drawn, indices[part])
+            if not len(drawn.kept):
+                raise ValueError(f"a batch must hold an image that can be decoded. All {len(drawn.bad)} are bad.")
+            images = torch.from_numpy(drawn.images).permute(0, 3, 1, 2).to(self.target.device)
+            target = self.target[order[part]]
+            kept = target if not drawn.bad else target[torch.from_numpy(drawn.kept).to(target.device)]
+            yield self.plain.as_input(images), kept
+
+    def augmented(self, augment: Augment | None, generator: torch.Generator) -> "TrainingImages":
+        """The same samples, each augmented once."""
+        return dataclasses.replace(self, once=drawn_seed(generator))
+
+    def pictures(self, indices: np.ndarray) -> list[np.ndarray]:
+        """Those images as evaluation sees them."""
+        return self.plain.pictures(indices)
+
+    def _job(self, indices: np.ndarray, part: slice, seed: int) -> list[tuple[Any, int]]:
+        """Source and seed of each sample of a part of an epoch."""
+        places = [(position, int(indices[position])) for position in range(*part.indices(len(indices)))]
+        if self.once is not None:
+            return [(self.source(index), self.once + index) for _, index in places]
+        return [(self.source(index), seed + position) for position, index in places]
+
+    def _note_bad(self, drawn: Drawn, samples: np.ndarray) -> None:
+        for place, error in drawn.bad.items():
+            if not self.skip:
+                raise type(error)(
+                    f"{error} Restore it and go on with --resume; a new run may leave bad files out with "
+                    "--on-bad-file skip."
+                )
+            source = str(self.source(int(samples[place])))
+            if source not in self.left_out:
+                logging.getLogger("longtail").warning("left out from now on: %s", error)
+            self.left_out[source] = str(error)

@@ -1,0 +1,166 @@
+"""Images drawn ahead of the step, by worker processes or between the steps.
+
+Images come back through pipes, so that nothing is kept in shared memory (/dev/shm), which containers often make small.
+Workers are forked from a small server process, not from the one that trains, whose threads and GPU do not survive that.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext, ForkServerContext, ForkServerProcess
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from longtail.data.decoding import BadImageError
+from longtail.data.file_augmentation import kept_generators
+
+Draw = Callable[[Any, int], np.ndarray]
+Job = Sequence[tuple[Any, int]]
+"""Source and seed of each image of a batch."""
+BATCHES_AHEAD = 4
+IMAGES_AT_ONCE = 8
+
+
+class Drawn(NamedTuple):
+    """The images of a batch.
+
+    Attributes:
+        images: (n, size, size, 3) uint8 of those that could be decoded.
+        kept: (n,) their places in the batch.
+        bad: for each other place the error.
+    """
+
+    images: np.ndarray
+    kept: np.ndarray
+    bad: dict[int, Exception]
+
+
+def draw_batches(draw: Draw, jobs: Iterable[Job], workers: int) -> Iterator[Drawn]:
+    """The images of each job, in the order of the jobs.
+
+    Args:
+        draw: from a source and a seed to an image; with workers it must be picklable, as sources must.
+        jobs: one per batch.
+        workers: processes that work ahead; 0 draws each batch when it is asked for, in this process.
+
+    Raises:
+        ChildProcessError: a worker ended before its time.
+        OSError: workers can't be started.
+    """
+    if workers == 0:
+        for job in jobs:
+            with kept_generators():
+                drawn = _draw_all(draw, job)
+            yield _batch([drawn])
+        return
+    with _pool(workers, (__name__, *getattr(draw, "modules", ()))) as pool:
+
+        def begin(job: Job) -> list["Future[list[np.ndarray | Exception]]"]:
+            return [
+                pool.submit(_draw_all, draw, job[i : i + IMAGES_AT_ONCE]) for i in range(0, len(job), IMAGES_AT_ONCE)
+            ]
+
+        try:
+            yield from _ahead(begin(job) for job in jobs)
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                "`workers`: a process that decodes images ended before its time; it was killed, or memory ran out. Go "
+                "on with --resume and fewer workers; --workers 0 decodes without them."
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ahead(jobs: Iterable[list["Future[list[np.ndarray | Exception]]"]]) -> Iterator[Drawn]:
+    waiting: deque[list[Future[list[np.ndarray | Exception]]]] = deque()
+    for job in jobs:
+        waiting.append(job)
+        if len(waiting) > BATCHES_AHEAD:
+            yield _batch([future.result() for future in waiting.popleft()])
+    while waiting:
+        yield _batch([future.result() for future in waiting.popleft()])
+
+
+def _batch(parts: Iterable[list[np.ndarray | Exception]]) -> Drawn:
+    drawn = [image for part in parts for image in part]
+    images = [image for image in drawn if isinstance(image, np.ndarray)]
+    kept = [place for place, image in enumerate(drawn) if isinstance(image, np.ndarray)]
+    bad = {place: image for place, image in enumerate(drawn) if isinstance(image, Exception)}
+    return Drawn(np.stack(images) if images else np.zeros(0, np.uint8), np.array(kept, dtype=np.int64), bad)
+
+
+def _draw_all(draw: Draw, job: Job) -> list[np.ndarray | Exception]:
+    drawn: list[np.ndarray | Exception] = []
+    for source, seed in job:
+        try:
+            drawn.append(draw(source, seed))
+        except FileNotFoundError as error:
+            drawn.append(error)
+        except BadImageError as error:
+            drawn.append(ValueError(str(error)))  # which pickle knows how to make again
+    return drawn
+
+
+def _pool(workers: int, modules: tuple[str, ...]) -> ProcessPoolExecutor:
+    try:
+        return ProcessPoolExecutor(workers, mp_context=_context(modules), initializer=_begin)
+    except OSError as error:
+        raise OSError(
+            f"`workers`: processes could not be started ({error.strerror or error}). Enlarge /dev/shm (docker run "
+            "--shm-size=64m), or decode without them: --workers 0."
+        ) from error
+
+
+@cache
+def _context(modules: tuple[str, ...]) -> BaseContext:
+    """Processes that are forked from a server, which imports the modules once, when it starts."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = _Context()
+    context.set_forkserver_preload(list(modules))
+    return context
+
+
+class _Worker(ForkServerProcess):
+    """A worker that does not import the main module of the program again, of which it needs nothing.
+
+    Otherwise each would spend seconds on the imports of a user's script, and run all of one without a guard.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            return ForkServerProcess._Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Context(ForkServerContext):
+    Process = _Worker
+
+
+def _begin() -> None:
+    """In a worker: one thread, Ctrl-C left to the process that trains, and an end when that process ends in any way."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -1,0 +1,242 @@
+"""An ONNX classifier of anyone's with a fix after its scores, compared with `Fix` before it is kept."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from longtail.export.class_matching import match_classes
+from longtail.export.external_data import copied_data
+from longtail.export.extra import of_the_extra
+from longtail.export.fix_graph import GraphWriter, add_fix, add_labels, names_as_labels
+from longtail.export.graph_outputs import declare_output, free_name, output_of, take_over
+from longtail.export.metadata import FIX, read_metadata, write_metadata
+from longtail.export.model_class_names import are_places, model_class_names
+from longtail.export.onnx_trial import OnnxTrial
+from longtail.export.own_decisions import own_decisions
+from longtail.export.scores_output import find_scores
+from longtail.export.source_text import check_finite
+from longtail.repair import Fix
+from longtail.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OLDEST_OPSET = 9
+LARGEST_FILE = 2**31
+INITIALIZERS_ARE_NO_INPUTS = 4  # since this version of the IR they need not be both
+PREFIX = "longtail_fix/"
+TOLERANCE = {np.float16: 2e-3, np.float32: 1e-6, np.float64: 1e-12}
+TIE = 1e-12
+
+
+class Written(NamedTuple):
+    """The names of the new outputs."""
+
+    decision: str
+    class_name: str
+    probabilities: str
+
+
+@dataclass(frozen=True)
+class FixedModel:
+    """A file that was written, and what it gives.
+
+    Attributes:
+        path: of the file.
+        scores: the output that the fix was put behind; it keeps its name, shape and type.
+        decision: the output with class indices, int64 (N,).
+        class_name: the output with class names, strings (N,).
+        probabilities: the output with calibrated probabilities.
+        notes: sentences on what was matched, replaced and left alone.
+    """
+
+    path: Path
+    scores: str
+    decision: str
+    class_name: str
+    probabilities: str
+    notes: tuple[str, ...]
+
+
+def export_fixed_onnx(
+    model: str | os.PathLike[str],
+    fix: Fix,
+    path: str | os.PathLike[str],
+    *,
+    output: str | None = None,
+    assume_order: bool = False,
+    inputs: Mapping[str, np.ndarray] | None = None,
+) -> FixedModel:
+    """Write an ONNX classifier, made by any tool, with a fix after its logits or probabilities.
+
+    The output of the logits keeps its name, shape and type. It becomes logits + offset, so that its largest value is
+    the decision; for a decision by costs it stays as it is. An output of probabilities becomes the calibrated ones.
+    New outputs are `class`, `class_name` and, for logits, `probabilities` (`fixed_…` where the model uses that name).
+    An output that gave the model's own decision gives the fixed one. Class names and fix go into the metadata.
+
+    Args:
+        model: the file; its external data are kept, and copied where the new file is in another folder.
+        fix: what `longtail fix` found, with the classes of the model, in any order.
+        path: of the new file.
+        output: the name of the output (N, C) with what the fix takes, where several could be it.
+        assume_order: take the classes to be in the same order where the model or the fix does not name them.
+        inputs: arrays by name, at least 8 samples, to try both files on; made up by default.
+
+    Raises:
+        ModuleNotFoundError: onnx or onnxruntime is missing.
+        ValueError: the fix does not suit the model, the model can't be run, or the new one computes something else;
+            nothing is left then.
+
+    Example:
+        >>> import tempfile
+        >>> folder, even = Path(tempfile.mkdtemp()), np.array([0.5, 0.5])
+        >>> from onnx import parser, save
+        >>> text = 'n (float[N, 2] x) => (float[N, 2] logits) { logits = Neg(x) }'
+        >>> save(parser.parse_model('<ir_version: 8, opset_import: ["": 17]>' + text), folder / "net.onnx")
+        >>> fix = Fix(np.array([-1.0, 1.0]), 2.0, np.zeros(2), even, ("cat", "lynx"), "accuracy", "by hand")
+        >>> export_fixed_onnx(folder / "net.onnx", fix, folder / "fixed.onnx", assume_order=True).decision
+        'class'
+    """
+    check_finite(fix)
+    model, path = Path(model), Path(path)
+    content, trial = _loaded(model), OnnxTrial(model)
+    scores = find_scores(content, len(fix.class_names), fix.takes, output)
+    fix, how = _matched(content, model, fix, assume_order)
+    given = trial.made_up_inputs() if inputs is None else [dict(inputs)]
+    before = [trial.run(one, _tensor_outputs(content)) for one in given]
+    _check_scores(fix, [one[scores] for one in before], scores, model)
+    labels = own_decisions(fix, scores, before)
+    written = _append(content, fix, scores, labels, before[0])
+    write_metadata(content, fix.class_names, fix)
+    with copied_data(content, model, path), write_whole(path) as file:
+        file.write(content.SerializeToString())
+        file.flush()
+        _check_file(Path(file.name))
+        fixed = OnnxTrial(Path(file.name))
+        for one, outputs in zip(given, before, strict=True):
+            _compare(fixed.run(one, [*dict.fromkeys([scores, *written])]), fix, outputs[scores], scores, written)
+    notes = (how, *_notes(fix, scores, labels, before[0]))
+    return FixedModel(path, scores, written.decision, written.class_name, written.probabilities, notes)
+
+
+def _loaded(path: Path) -> "ModelProto":
+    onnx = of_the_extra("onnx")
+    if not path.is_file():
+        raise FileNotFoundError(f"`model` must be an ONNX file. Got {path}, which is missing or a folder.")
+    if path.stat().st_size >= LARGEST_FILE:
+        raise ValueError(f"`model` must be an ONNX file, which is below 2 GiB. Got {path}; larger weights stand apart.")
+    try:
+        model: ModelProto = onnx.load(path, load_external_data=False)
+    except Exception as error:  # of protobuf, whose class differs between its versions
+        raise ValueError(f"`model` must be an ONNX file. Got {path}, which can't be read as one.") from error
+    if FIX in read_metadata(model):
+        raise ValueError(f"`model` must have no fix yet. {path} has one ({FIX} in its metadata); use the original.")
+    if opset_of(model) < OLDEST_OPSET:
+        raise ValueError(
+            f"`model` must be of opset {OLDEST_OPSET} or newer. {path} is of {opset_of(model)}; convert it with "
+            "onnx.version_converter."
+        )
+    return model
+
+
+def opset_of(model: "ModelProto") -> int:
+    """The version of ONNX's own operators."""
+    return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+
+
+def _matched(content: "ModelProto", model: Path, fix: Fix, assume_order: bool) -> tuple[Fix, str]:
+    classes = len(fix.class_names)
+    names, where = model_class_names(content, model, classes) or (None, "")
+    classes = classes if names is None else len(names)
+    fix, how = match_classes(fix, classes, names, model.name, assume_order=assume_order)
+    return fix, how if names is None or are_places(names) else f"{how} (from {where})"
+
+
+def _tensor_outputs(content: "ModelProto") -> list[str]:
+    return [value.name for value in content.graph.output if value.type.WhichOneof("value") == "tensor_type"]
+
+
+def _check_scores(fix: Fix, scores: Sequence[np.ndarray], output: str, model: Path) -> None:
+    for part in scores:
+        if part.ndim != 2 or part.shape[1] != len(fix.class_names):
+            raise ValueError(f"The output {output!r} must be (N, {len(fix.class_names)}). It is {part.shape}.")
+    try:
+        fix.predict(np.concatenate(scores).astype(np.float64))
+    except ValueError as error:
+        raise ValueError(f"The output {output!r} of {model.name} must hold {fix.takes}. {error}") from None
+
+
+def _append(
+    content: "ModelProto", fix: Fix, scores: str, labels: Mapping[str, np.ndarray], example: Mapping[str, np.ndarray]
+) -> Written:
+    """Put the fix behind the scores, and new labels in place of the model's own decisions."""
+    from onnx import TensorProto
+
+    graph = content.graph
+    content.ir_version = max(content.ir_version, INITIALIZERS_ARE_NO_INPUTS)
+    kind = output_of(graph, scores).type.tensor_type.elem_type
+    writer = GraphWriter(graph, PREFIX)
+    names = [free_name(graph, name, f"fixed_{name}") for name in ("class", "class_name", "probabilities")]
+    fixed = add_fix(writer, fix, take_over(graph, scores, f"{PREFIX}own_{scores}"), opset_of(content))
+    if fix.takes == "probabilities":
+        names[2] = scores
+    elif fixed.corrected is None:
+        writer.add("Identity", f"{PREFIX}own_{scores}", output=scores)
+    else:
+        writer.add("Cast", fixed.corrected, output=scores, to=kind)
+    writer.add("Cast", fixed.probabilities, output=names[2], to=kind)
+    writer.add("Identity", fixed.decision, output=names[0])
+    add_labels(writer, names_as_labels(fix), fixed.decision, names[1])
+    declare_output(graph, names[0], TensorProto.INT64, scores, 1)
+    declare_output(graph, names[1], TensorProto.STRING, scores, 1)
+    if names[2] != scores:
+        declare_output(graph, names[2], kind, scores, 2)
+    for output, values in labels.items():
+        take_over(graph, output, f"{PREFIX}own_{output}")
+        flat = example[output].ndim == 1
+        found = add_labels(writer, values, fixed.decision, output if flat else f"{PREFIX}new_{output}")
+        if not flat:
+            writer.add("Reshape", found, writer.constant(np.array([-1, 1])), output=output)
+    return Written(*names)
+
+
+def _check_file(path: Path) -> None:
+    onnx = of_the_extra("onnx")
+    try:
+        onnx.checker.check_model(str(path))
+    except onnx.checker.ValidationError as error:
+        raise ValueError(f"The new file must pass onnx.checker, as the model itself must. It says: {error}") from error
+
+
+def _compare(got: Mapping[str, np.ndarray], fix: Fix, own: np.ndarray, scores: str, written: Written) -> None:
+    """Raise unless the new file gives what the fix makes of the model's own scores."""
+    given = own.astype(np.float64)
+    tolerance = TOLERANCE[own.dtype.type]
+    probabilities = fix.predict_proba(given)
+    preferred = fix(given) if fix.cost is None else -(probabilities @ fix.cost)
+    rows = np.arange(len(given))
+    behind = preferred.max(1) - preferred[rows, got[written.decision]]  # 0, or a rounding error where two are equal
+    names = [fix.class_names[index] for index in got[written.decision]]
+    same = {
+        written.decision: (behind <= TIE * (1 + np.abs(preferred).max(1))).all(),
+        written.class_name: list(got[written.class_name]) == names,
+        written.probabilities: np.allclose(got[written.probabilities], probabilities, rtol=0, atol=tolerance),
+    }
+    if fix.takes == "logits":
+        expected = given if fix.cost is not None else fix(given)
+        same[scores] = np.allclose(got[scores], expected, rtol=tolerance, atol=tolerance)
+    for output, agrees in same.items():
+        if not agrees:
+            raise ValueError(f"The new file must compute what the fix does. Its output {output!r} does not.")
+
+
+def _notes(fix: Fix, scores: str, labels: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> list[str]:
+    now = "calibrated probabilities" if fix.takes == "probabilities" else "logits + offset"
+    notes = [f"{scores}: {now}" if fix.cost is None or fix.takes == "probabilities" else f"{scores}: as it was"]
+    notes += [f"{name}: the fixed decision, in place of the model's own" for name in labels]
+    kept = [name for name in outputs if name != scores and name not in labels]
+    return [*notes, *(f"{name}: as it was, without the fix" for name in kept)]

@@ -1,0 +1,46 @@
+"""A network with a fix at its end: in its last layer where that is linear, else behind it."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from longtail.models import Network
+from longtail.repair import Fix
+
+
+def fixed_network(network: nn.Module, fix: Fix) -> nn.Module:
+    """A network that gives (logits + offset) / temperature.
+
+    Args:
+        network: to logits; it is left as it is.
+        fix: with its classes in the order of the logits.
+
+    Raises:
+        ValueError: a decision by costs, or a network whose last layer can't be found.
+    """
+    if fix.cost is not None:
+        raise ValueError(
+            "This fix decides by costs, which no linear layer does: logits can't hold it. Export probabilities "
+            "(--probabilities), or the network without the fix (--fix none)."
+        )
+    if isinstance(network, Network) and not isinstance(network.classifier, nn.Linear):
+        return _Fixed(network, fix).eval()
+    folded: nn.Module = fix.fold_into(network)
+    return folded
+
+
+class _Fixed(nn.Module):
+    """A network whose classifier has no bias, such as one by cosines."""
+
+    offset: Tensor
+
+    def __init__(self, network: nn.Module, fix: Fix) -> None:
+        super().__init__()
+        self.network = network
+        self.temperature = fix.temperature
+        self.register_buffer("offset", torch.from_numpy(np.asarray(fix.offset, dtype=np.float32)))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits of the fix."""
+        logits: Tensor = (self.network(inputs) + self.offset) / self.temperature
+        return logits

@@ -1,0 +1,105 @@
+"""A fix as an ES module."""
+
+from collections.abc import Iterable
+
+from longtail.export.rounding_constants import rounding_constants
+from longtail.export.source_text import heading, number, numbers, quoted, wrapped
+from longtail.repair import Fix
+
+LOGITS = {
+    "logits": """
+function logitsOf(scores) {
+  const logits = Array.from(scores);
+  if (logits.length !== CLASSES.length || !logits.every(Number.isFinite)) {
+    throw new RangeError(`scores must be ${CLASSES.length} finite logits`);
+  }
+  return logits;
+}
+""",
+    "probabilities": """
+function logitsOf(scores) {
+  const probabilities = Array.from(scores);
+  if (probabilities.length !== CLASSES.length || !probabilities.every((p) => Number.isFinite(p) && p >= 0)) {
+    throw new RangeError(`scores must be ${CLASSES.length} probabilities`);
+  }
+  const total = probabilities.reduce((sum, p) => sum + p, 0);
+  const exact = Math.abs(total - 1) < EXACT;
+  if (!exact && !(Math.abs(total - 1) <= toleranceOf(probabilities))) {
+    throw new RangeError("scores must be probabilities that sum to 1");
+  }
+  return probabilities.map((p) => Math.log(Math.max(exact ? p : p / total, FLOOR)));
+}
+
+// How far from 1 the sum may be because the numbers were rounded.
+function toleranceOf(probabilities) {
+  for (let decimals = 1; decimals <= ROUNDED.length; decimals += 1) {
+    const scaled = probabilities.map((p) => p * 10 ** decimals);
+    if (scaled.every((s) => Math.abs(s - Math.round(s)) < NEAR * 10 ** decimals)) {
+      return ROUNDED[decimals - 1];
+    }
+  }
+  return HALF_PRECISION;
+}
+""",
+}
+DECISION = {
+    "offset": """
+// The name of the class.
+export function predict(scores) {
+  const corrected = logitsOf(scores).map((z, k) => z + OFFSET[k]);
+  return CLASSES[corrected.indexOf(Math.max(...corrected))];
+}
+""",
+    "cost": """
+// The name of the class of the least expected cost.
+export function predict(scores) {
+  const probabilities = predictProba(scores);
+  const expected = CLASSES.map((_, k) => probabilities.reduce((sum, p, j) => sum + p * COST[j][k], 0));
+  return CLASSES[expected.indexOf(Math.min(...expected))];
+}
+""",
+}
+PROBABILITIES = """
+// The calibrated probabilities, an array in the order of CLASSES.
+export function predictProba(scores) {
+  const logits = logitsOf(scores);
+  const highest = Math.max(...logits);
+  const scaled = logits.map((z, k) => (z - highest) / TEMPERATURE + PROBABILITY_OFFSET[k]);
+  const top = Math.max(...scaled);
+  const powers = scaled.map((s) => Math.exp(s - top));
+  const total = powers.reduce((sum, power) => sum + power, 0);
+  return powers.map((power) => power / total);
+}
+"""
+
+
+def javascript_code(fix: Fix, source: str) -> str:
+    """Functions for one sample, for browsers and node."""
+    about = (
+        "An ES module: save it as fix.mjs, then import { predict, predictProba } from './fix.mjs' (browsers, node).",
+        "Both take the scores of one sample, in the order of CLASSES.",
+    )
+    decision = DECISION["offset" if fix.cost is None else "cost"]
+    head = heading(fix, source, "//", *about) + _constants(fix)
+    # Where the module stands in a page, names such as "</script>" must not end it.
+    return head.replace("<", "\\u003c") + decision + PROBABILITIES + LOGITS[fix.takes]
+
+
+def _constants(fix: Fix) -> str:
+    lines = [f"export const CLASSES = {_array(map(quoted, fix.class_names))};"]
+    if fix.cost is None:
+        lines.append(f"const OFFSET = {_array(numbers(fix.offset))}; // of the decision")
+    else:
+        rows = _array(f"[{', '.join(numbers(row))}]" for row in fix.cost)
+        lines.append(f"const COST = {rows}; // a row for each true class, a column for each decision")
+    lines.append(f"const TEMPERATURE = {number(fix.temperature)};")
+    lines.append(f"const PROBABILITY_OFFSET = {_array(numbers(fix.probability_offset))};")
+    if fix.takes == "probabilities":
+        lines.append(f"const FLOOR = {number(fix.floor)}; // in place of smaller probabilities")
+        rounded = rounding_constants(len(fix.offset))
+        lines += [f"const {name} = {value}; // {comment}" for name, value, comment in rounded]
+    return "\n".join(lines) + "\n"
+
+
+def _array(items: Iterable[str]) -> str:
+    return f"[\n{wrapped(items, '  ')}\n]"

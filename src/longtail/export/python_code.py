@@ -1,0 +1,230 @@
+"""A fix as Python: with the standard library alone, with numpy, and around a classifier of scikit-learn."""
+
+from collections.abc import Iterable
+
+from longtail.export.rounding_constants import rounding_constants
+from longtail.export.source_text import heading, number, numbers, wrapped
+from longtail.repair import Fix
+
+PURE_LOGITS = {
+    "logits": """
+
+def _logits(scores):
+    logits = [float(score) for score in scores]
+    if len(logits) != len(CLASSES) or not all(map(math.isfinite, logits)):
+        raise ValueError(f"scores must be {len(CLASSES)} finite logits")
+    return logits
+""",
+    "probabilities": """
+
+def _logits(scores):
+    probabilities = [float(score) for score in scores]
+    if len(probabilities) != len(CLASSES) or not all(p >= 0 for p in probabilities):
+        raise ValueError(f"scores must be {len(CLASSES)} probabilities")
+    total = sum(probabilities)
+    if not abs(total - 1) < EXACT:
+        if not abs(total - 1) <= _tolerance(probabilities):
+            raise ValueError("scores must be probabilities that sum to 1")
+        probabilities = [p / total for p in probabilities]
+    return [math.log(max(p, FLOOR)) for p in probabilities]
+
+
+def _tolerance(probabilities):
+    # how far from 1 the sum may be because the numbers were rounded
+    for decimals, tolerance in enumerate(ROUNDED, start=1):
+        scaled = [p * 10**decimals for p in probabilities]
+        if all(abs(s - round(s)) < NEAR * 10**decimals for s in scaled):
+            return tolerance
+    return HALF_PRECISION
+""",
+}
+PURE_DECISION = {
+    "offset": '''
+
+def predict(scores):
+    """The name of the class."""
+    corrected = [z + o for z, o in zip(_logits(scores), OFFSET)]
+    return CLASSES[corrected.index(max(corrected))]
+''',
+    "cost": '''
+
+def predict(scores):
+    """The name of the class of the least expected cost."""
+    probabilities = predict_proba(scores).values()
+    expected = [sum(p * c for p, c in zip(probabilities, costs)) for costs in zip(*COST)]
+    return CLASSES[expected.index(min(expected))]
+''',
+}
+PURE_PROBABILITIES = '''
+
+def predict_proba(scores):
+    """The calibrated probability of each class, {name: probability}."""
+    logits = _logits(scores)
+    highest = max(logits)
+    scaled = [(z - highest) / TEMPERATURE + o for z, o in zip(logits, PROBABILITY_OFFSET)]
+    highest = max(scaled)
+    powers = [math.exp(s - highest) for s in scaled]
+    total = sum(powers)
+    return {name: power / total for name, power in zip(CLASSES, powers)}
+'''
+
+NUMPY_LOGITS = {
+    "logits": """
+
+def _logits(scores):
+    logits = np.asarray(scores, dtype=np.float64)
+    if logits.shape[-1] != len(CLASSES) or not np.isfinite(logits).all():
+        raise ValueError(f"scores must be finite logits (N, {len(CLASSES)})")
+    return logits
+""",
+    "probabilities": """
+
+def _logits(scores):
+    probabilities = np.asarray(scores, dtype=np.float64)
+    if probabilities.shape[-1] != len(CLASSES) or not (probabilities >= 0).all():
+        raise ValueError(f"scores must be probabilities (N, {len(CLASSES)})")
+    total = probabilities.sum(-1, keepdims=True)
+    off = abs(total - 1)
+    if not ((off < EXACT) | (off <= _tolerance(probabilities))).all():
+        raise ValueError("scores must be probabilities whose rows sum to 1")
+    return np.log(np.maximum(np.where(off < EXACT, probabilities, probabilities / total), FLOOR))
+
+
+def _tolerance(probabilities):
+    # (N, 1), how far from 1 the sum of each row may be because its numbers were rounded
+    tolerance = np.full_like(probabilities[..., :1], HALF_PRECISION)
+    for decimals in range(len(ROUNDED), 0, -1):
+        scaled = probabilities * 10**decimals
+        rounded = (abs(scaled - scaled.round()) < NEAR * 10**decimals).all(-1, keepdims=True)
+        tolerance = np.where(rounded, ROUNDED[decimals - 1], tolerance)
+    return tolerance
+""",
+}
+NUMPY_DECISION = {
+    "offset": '''
+
+def predict_index(scores):
+    """The place of each decision in CLASSES, (N,)."""
+    return (_logits(scores) + OFFSET).argmax(-1)
+''',
+    "cost": '''
+
+def predict_index(scores):
+    """The place of each decision in CLASSES, (N,): the class of the least expected cost."""
+    return (predict_proba(scores) @ COST).argmin(-1)
+''',
+}
+NUMPY_PREDICTIONS = '''
+
+def predict(scores):
+    """The name of each class, (N,)."""
+    return CLASSES[predict_index(scores)]
+
+
+def predict_proba(scores):
+    """The calibrated probabilities, (N, C)."""
+    logits = _logits(scores)
+    scaled = (logits - logits.max(-1, keepdims=True)) / TEMPERATURE + PROBABILITY_OFFSET
+    powers = np.exp(scaled - scaled.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+'''
+SKLEARN_CLASSIFIER = '''
+
+class FixedClassifier(ClassifierMixin, BaseEstimator):
+    """A fitted classifier, with the fix applied to what its method `scores` gives."""
+
+    def __init__(self, classifier, scores="$METHOD"):
+        self.classifier = classifier
+        self.scores = scores
+
+    def fit(self, X, y=None):
+        """Do nothing: classifier and fix are fitted already."""
+        return self
+
+    @property
+    def classes_(self):
+        return self.classifier.classes_
+
+    def predict(self, X):
+        own = {str(label): label for label in self.classes_}
+        return np.array([own[name] for name in predict(self._scores(X))], dtype=self.classes_.dtype)
+
+    def predict_proba(self, X):
+        return predict_proba(self._scores(X))[:, [_PLACE[str(label)] for label in self.classes_]]
+
+    def _scores(self, X):
+        """The scores of the classifier, with the columns in the order of CLASSES."""
+        names = [str(label) for label in self.classes_]
+        if sorted(names) != sorted(CLASSES):
+            raise ValueError(f"the classifier must have the classes of the fix. Got {names}.")
+        if not hasattr(self.classifier, self.scores):
+            raise ValueError(f"the classifier has no {self.scores}; name another method as `scores`")
+        scores = np.asarray(getattr(self.classifier, self.scores)(X), dtype=np.float64)
+        if scores.ndim == 1:  # of two classes: one score, for the second
+            scores = np.column_stack([np.zeros_like(scores), scores])
+        return scores[:, [names.index(name) for name in CLASSES]]
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+_PLACE = {name: place for place, name in enumerate(CLASSES)}
+'''
+
+
+def python_code(fix: Fix, source: str) -> str:
+    """Functions for one sample, with the standard library alone."""
+    about = "predict(scores) and predict_proba(scores) take the scores of one sample, in the order of CLASSES."
+    return "".join(
+        [
+            heading(fix, source, "#", about),
+            "import math\n\n",
+            _constants(fix, "{}"),
+            PURE_DECISION[_kind(fix)],
+            PURE_PROBABILITIES,
+            PURE_LOGITS[fix.takes],
+        ]
+    )
+
+
+def numpy_code(fix: Fix, source: str) -> str:
+    """Functions for arrays (N, C)."""
+    about = "predict, predict_index and predict_proba take arrays (N, C), with the columns in the order of CLASSES."
+    return heading(fix, source, "#", about) + "import numpy as np\n\n" + _numpy_functions(fix)
+
+
+def sklearn_code(fix: Fix, source: str) -> str:
+    """A classifier around a fitted classifier."""
+    about = "FixedClassifier(classifier) wraps a fitted classifier; its columns are matched to CLASSES by name."
+    method = "predict_proba" if fix.takes == "probabilities" else "decision_function"
+    imports = "import numpy as np\nfrom sklearn.base import BaseEstimator, ClassifierMixin\n\n"
+    classifier = SKLEARN_CLASSIFIER.replace("$METHOD", method)
+    return heading(fix, source, "#", about) + imports + _numpy_functions(fix) + classifier
+
+
+def _numpy_functions(fix: Fix) -> str:
+    constants = _constants(fix, "np.array({})", "np.array({}, dtype=object)")
+    return constants + NUMPY_DECISION[_kind(fix)] + NUMPY_PREDICTIONS + NUMPY_LOGITS[fix.takes]
+
+
+def _kind(fix: Fix) -> str:
+    return "offset" if fix.cost is None else "cost"
+
+
+def _constants(fix: Fix, array: str, names: str = "{}") -> str:
+    lines = [f"CLASSES = {names.format(_list(map(repr, fix.class_names)))}"]
+    if fix.cost is None:
+        lines.append(f"OFFSET = {array.format(_list(numbers(fix.offset)))}  # of the decision")
+    else:
+        rows = _list(f"[{', '.join(numbers(row))}]" for row in fix.cost)
+        lines.append(f"COST = {array.format(rows)}  # a row for each true class, a column for each decision")
+    lines.append(f"TEMPERATURE = {number(fix.temperature)}")
+    lines.append(f"PROBABILITY_OFFSET = {array.format(_list(numbers(fix.probability_offset)))}")
+    if fix.takes == "probabilities":
+        lines.append(f"FLOOR = {number(fix.floor)}  # in place of smaller probabilities")
+        lines += [f"{name} = {value}  # {comment}" for name, value, comment in rounding_constants(len(fix.offset))]
+    return "\n".join(lines) + "\n"
+
+
+def _list(items: Iterable[str]) -> str:
+    return f"[\n{wrapped(items)}\n]"

@@ -1,0 +1,68 @@
+"""Classifiers by name: how a run folder describes the one that a network ends with, and how it is built again.
+
+A classifier of your own is one line: `CLASSIFIERS["mine"] = ClassifierKind(Mine, Mine)`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from longtail.models.cosine import CosineClassifier
+from longtail.models.nearest_mean import NearestMeans
+
+
+@dataclass(frozen=True)
+class ClassifierKind:
+    """One class of classifiers.
+
+    Attributes:
+        module: the class.
+        build: from (num_features, num_classes, **settings) to a classifier, whose weights are then loaded.
+        settings: from a classifier to the keyword arguments of `build`: plain values.
+    """
+
+    module: type[nn.Module]
+    build: Callable[..., nn.Module]
+    settings: Callable[[Any], dict[str, Any]] = lambda _classifier: {}
+
+
+CLASSIFIERS: dict[str, ClassifierKind] = {
+    "linear": ClassifierKind(nn.Linear, nn.Linear, lambda linear: {} if linear.bias is not None else {"bias": False}),
+    "cosine": ClassifierKind(CosineClassifier, CosineClassifier, lambda cosine: {"scale": float(cosine.scale)}),
+    "nearest-mean": ClassifierKind(
+        NearestMeans,
+        lambda num_features, num_classes: NearestMeans(
+            torch.zeros(num_features), torch.zeros(num_classes, num_features)
+        ),
+    ),
+}
+
+
+def describe_classifier(classifier: nn.Module) -> dict[str, Any]:
+    """The name of a classifier under `classifier`, and its settings; of one that is not registered its class.
+
+    Example:
+        >>> describe_classifier(nn.Linear(8, 3, bias=False))
+        {'classifier': 'linear', 'bias': False}
+    """
+    for name, kind in CLASSIFIERS.items():
+        if type(classifier) is kind.module:
+            return {"classifier": name, **kind.settings(classifier)}
+    return {"classifier": f"{type(classifier).__module__}.{type(classifier).__qualname__}"}
+
+
+def build_classifier(name: str, num_features: int, num_classes: int, settings: Mapping[str, Any]) -> nn.Module:
+    """The classifier that was described so, without its weights.
+
+    Raises:
+        ValueError: no classifier of that name is registered.
+    """
+    if name not in CLASSIFIERS:
+        raise ValueError(
+            f"`classifier` must be registered in longtail.models.CLASSIFIERS ({', '.join(CLASSIFIERS)}). Got {name}. "
+            "Register it before its network is loaded."
+        )
+    return CLASSIFIERS[name].build(num_features, num_classes, **settings)

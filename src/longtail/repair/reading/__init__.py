@@ -1,0 +1,1 @@
+"""Reading predictions: files and objects, roles of columns, labels by name, kinds of scores."""

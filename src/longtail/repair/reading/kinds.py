@@ -1,0 +1,161 @@
+"""Checks that scores are logits or probabilities, with hints at what they probably are instead."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from longtail.arguments import from_numpy
+from longtail.posthoc.blocks import row_blocks
+from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
+from longtail.printable import printable
+from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
+from longtail.repair.reading.raw import Rows
+from longtail.repair.reading.temporary_array import temporary_array
+
+ENOUGH_ROWS = 8  # with fewer rows, equal sums may be a coincidence
+PERCENT = 100
+MOST_MODELS = 1000
+NEAR = 0.02
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Statistics from one pass over scores: sums of rows (N,), minimum, maximum, and what the rows look like."""
+
+    sums: np.ndarray
+    least: float
+    most: float
+    are_probabilities: bool
+    are_logarithms: bool
+
+
+def as_checked_logits(
+    scores: np.ndarray, kind: str, rows: Rows, names: Sequence[str] | None, notes: list[str]
+) -> tuple[np.ndarray, float]:
+    """Logits, or the logarithms of probabilities, and the value that replaces probabilities of 0.
+
+    Rounded probabilities are divided by their sums.
+
+    Args:
+        scores: (N, C) float32 or float64.
+        kind: "logits" or "probabilities".
+        rows: the origin of the rows.
+        names: (C,) or None.
+        notes: changes are appended here.
+
+    Raises:
+        ValueError: a value is not finite, or the scores are of another kind; the message says what they probably are.
+    """
+    shape = _shape_of(scores, rows, names)
+    if kind == "logits":
+        _refuse_no_logits(shape, rows)
+        if shape.are_logarithms:
+            notes.append(f"{rows.where}: the logits are logarithms of probabilities, which are valid logits.")
+        elif shape.least >= 0 and shape.most <= 1:
+            notes.append(
+                f"{rows.where}: all logits lie in [0, 1]. If they are one-vs-rest sigmoids p, save log(p / (1 - p))."
+            )
+        return scores, SMALLEST
+    if not shape.are_probabilities:
+        raise ValueError(_no_probabilities(shape, rows))
+    sums = None
+    if np.abs(shape.sums - 1).max() >= EXACT:
+        sums = shape.sums
+        notes.append(
+            f"{rows.where}: probabilities sum to 1 only after rounding ({sums.min():.4g} to {sums.max():.4g}); they "
+            "were divided by their sums."
+        )
+    return _logarithms(scores, sums)
+
+
+def _shape_of(scores: np.ndarray, rows: Rows, names: Sequence[str] | None) -> Shape:
+    sums = np.empty(len(scores))
+    least, most, are_probabilities, are_logarithms = np.inf, -np.inf, True, True
+    for block in row_blocks(*scores.shape):
+        part = np.asarray(scores[block], dtype=np.float64)
+        _check_finite(part, block.start, rows, names)
+        sums[block] = part.sum(1)
+        least, most = min(least, part.min()), max(most, part.max())
+        are_probabilities = are_probabilities and look_like_probabilities(from_numpy("scores", part, shared=True))
+        are_logarithms = are_logarithms and bool(most <= EXACT and np.abs(np.exp(part).sum(1) - 1).max() < 10 * EXACT)
+    return Shape(sums, float(least), float(most), are_probabilities, are_logarithms)
+
+
+def _check_finite(part: np.ndarray, start: int, rows: Rows, names: Sequence[str] | None) -> None:
+    finite = np.isfinite(part)
+    if not finite.all():
+        row, column = (int(place) for place in np.argwhere(~finite)[0])
+        called = f"column {column}" if names is None else f"class {printable(names[column], lines=False)}"
+        log = " A logarithm of 0? Clip it first." if part[row, column] == -np.inf else ""
+        raise ValueError(f"{rows.at(start + row)}, {called}: {part[row, column]} must be finite.{log}")
+
+
+def _refuse_no_logits(shape: Shape, rows: Rows) -> None:
+    if shape.are_probabilities:
+        raise ValueError(
+            f"{rows.where} must hold logits, but its rows sum to 1. If they are probabilities, pass --kind "
+            "probabilities."
+        )
+    total = _regular(shape.sums, shape.least)
+    if total is not None and len(shape.sums) >= ENOUGH_ROWS:
+        raise ValueError(f"{rows.where} must hold logits, but {of_regular_sum(total)} Then pass --kind probabilities.")
+
+
+def regular_sum(scores: np.ndarray) -> int | None:
+    """The integer k > 1 that all rows sum to, if there are at least 8 rows and no negative value; else None.
+
+    Example:
+        >>> regular_sum(np.tile([60.0, 40.0], (8, 1)))
+        100
+    """
+    return _regular(scores.sum(1), float(scores.min())) if len(scores) >= ENOUGH_ROWS else None
+
+
+def _regular(sums: np.ndarray, least: float) -> int | None:
+    total = round(float(np.median(sums)))
+    regular = least >= 0 and 1 < total <= MOST_MODELS and np.abs(sums - total).max() <= NEAR * total
+    return total if regular else None
+
+
+def of_regular_sum(total: int) -> str:
+    """A hint at what rows with this sum probably are."""
+    if total == PERCENT:
+        return "its rows sum to 100. Probabilities in percent? Divide by 100."
+    return f"its rows sum to {total}. Sums of the probabilities of {total} models? Divide by {total}."
+
+
+def _no_probabilities(shape: Shape, rows: Rows) -> str:
+    rule = f"{rows.where} must hold probabilities, which are at least 0 and sum to 1"
+    if shape.are_logarithms:
+        return f"{rule}, but holds their logarithms. These are valid logits: pass --kind logits."
+    total = _regular(shape.sums, shape.least)
+    if total is not None:
+        return f"{rule}, but {of_regular_sum(total)}"
+    row = int(np.argmax(np.abs(shape.sums - 1)))
+    found = f"{rule}. {rows.at(row)} sums to {shape.sums[row]:.4g}"
+    if shape.least < 0:
+        return f"{rule}. The smallest number is {shape.least:.4g}. Are they logits? Then pass --kind logits."
+    if shape.most <= 1:
+        return (
+            f"{found}. One-vs-rest sigmoids p? Save log(p / (1 - p)) and pass --kind logits. Rounded too much? "
+            "Save more decimals."
+        )
+    return f"{found}. Are they logits? Then pass --kind logits."
+
+
+def _logarithms(probability: np.ndarray, sums: np.ndarray | None) -> tuple[np.ndarray, float]:
+    """Logarithms, in memory, or in a temporary file if the probabilities are memory-mapped."""
+
+    def rows(block: slice) -> np.ndarray:
+        part = np.asarray(probability[block])
+        return part if sums is None else np.asarray(part / sums[block, None], dtype=part.dtype)
+
+    blocks = list(row_blocks(*probability.shape))
+    floor = min(floor_of(rows(block)) for block in blocks)
+    if not isinstance(probability, np.memmap):
+        return log_probabilities(rows(slice(None)), floor), floor
+    logits = temporary_array((probability.shape[0], probability.shape[1]), probability.dtype)
+    for block in blocks:
+        logits[block] = log_probabilities(rows(block), floor)
+    return np.asanyarray(logits), floor

@@ -1,0 +1,139 @@
+"""Columns without scores: sample weights, groups and identifiers by their usual names, and unused columns."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from longtail.printable import printable
+from longtail.repair.by_name import listed
+from longtail.repair.reading.columns import Table
+from longtail.repair.reading.usual_names import GROUPS, IDS, UNNAMED, WEIGHTS
+
+FEW_VALUES = 5
+SHOWN = 12
+
+
+def find_weight(
+    names: Sequence[str], classes: Sequence[str], table: Table, notes: list[str], *, classes_are_named: bool
+) -> str | None:
+    """The column with a usual name for sample weights.
+
+    Raises:
+        ValueError: the classes were not given, and its values could also be scores: most of them differ, or some are
+            not positive.
+    """
+    name = _usual(names, WEIGHTS, "weight", table)
+    if name is None:
+        return None
+    values = table.numbers([name])[:, 0]
+    distinct = len(np.unique(values))
+    scattered = distinct > max(FEW_VALUES, len(values) / 2) and bool((values != np.round(values)).any())
+    if not classes_are_named and (scattered or not (values > 0).all()):
+        raise ValueError(_two_ways(name, "weight", "sample weights", classes, table))
+    notes.append(f"{table.rows.where}: sample weights are read from the column {name!r} (--weight names another).")
+    return name
+
+
+def find_group(names: Sequence[str], classes: Sequence[str], table: Table, notes: list[str]) -> str | None:
+    """The column with a usual name for groups.
+
+    Raises:
+        ValueError: its values are fractions, so that they could also be scores.
+    """
+    name = _usual(names, GROUPS, "group", table)
+    if name is None:
+        return None
+    if _has_fractions(name, table):
+        raise ValueError(_two_ways(name, "group", "groups", classes, table))
+    notes.append(f"{table.rows.where}: groups are read from the column {name!r} (--group names another).")
+    return name
+
+
+def leave_out(
+    names: Sequence[str], classes: Sequence[str], table: Table, notes: list[str], *, classes_are_named: bool
+) -> None:
+    """Note which columns are not used.
+
+    Raises:
+        ValueError: a numeric column could hold scores, and the classes were not given.
+    """
+    unused = [name for name in names if not (UNNAMED.fullmatch(name) and table.kind(name) == "nothing")]
+    identifiers = [name for name in unused if _is_identifier(name, table)]
+    notes += [f"{table.rows.where}: the column {name!r} numbers the rows and is not used." for name in identifiers]
+    unused = [name for name in unused if name not in identifiers]
+    numbers = [name for name in unused if table.kind(name) == "numbers"]
+    if numbers and not classes_are_named:
+        raise ValueError(_which_are_these(numbers, classes, table))
+    if unused:
+        notes.append(f"{table.rows.where}: columns that are not used: {listed(unused)}.")
+
+
+def _which_are_these(numbers: Sequence[str], classes: Sequence[str], table: Table) -> str:
+    several = len(numbers) > 1
+    all_classes = [*classes, *numbers]
+    named = "FILE, with one name per line" if len(all_classes) > SHOWN else _separated(all_classes)
+    prefix = _prefix(all_classes)
+    if len(all_classes) == 1:
+        named = "no,yes, which makes it the scores of the second class"
+    ways = f"--classes '{prefix}*'" if prefix else f"--class-names {named} (or a pattern, such as --classes 'prob_*')"
+    without = f", with the prefix {prefix!r} or without it" if prefix else ""
+    index = " An index of pandas? Write the table with index=False." if any(map(UNNAMED.fullmatch, numbers)) else ""
+    return (
+        f"{table.rows.where}: the column{'s' * several} {listed(numbers)} hold{'' if several else 's'} numbers, and no "
+        f"label or training count has {'these names' if several else 'this name'}{without}. "
+        f"{'Are they classes' if several else 'Is it a class'}? Then list all classes with {ways}. Otherwise ignore "
+        f"{'them' if several else 'it'} with --ignore {_ignored(numbers)}.{index}"
+    )
+
+
+def _ignored(names: Sequence[str]) -> str:
+    prefix = _prefix(names)
+    if len(names) > SHOWN and prefix:
+        return f"'{prefix}*'"
+    quoted = "'" if any(sign in name for name in names for sign in " '\"()&;|*") else ""
+    return f"{quoted}{_separated(names[:SHOWN])}{quoted}"
+
+
+def _prefix(names: Sequence[str]) -> str:
+    """The common prefix of all names, up to its last character that is not a letter or digit."""
+    first, last = min(names), max(names)
+    same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    while same and first[same - 1].isalnum():
+        same -= 1
+    return first[:same] if len(names) > 1 else ""
+
+
+def _usual(names: Sequence[str], usual: Sequence[str], option: str, table: Table) -> str | None:
+    found = [name for name in names if name.lower() in usual]
+    if len(found) > 1:
+        raise ValueError(
+            f"{table.rows.where} has several columns for --{option}: {listed(found)}. Choose one with "
+            f"--{option} {found[0]}, and ignore the other one with --ignore {found[1]}."
+        )
+    return found[0] if found else None
+
+
+def _two_ways(name: str, option: str, what: str, classes: Sequence[str], table: Table) -> str:
+    named = _separated([*classes, name])
+    return (
+        f"{table.rows.where}: the column {name!r} may hold {what} or the scores of a class with this name. Pass "
+        f"--{option} {name} for {what}; for a class, list all classes: --class-names {named}."
+    )
+
+
+def _has_fractions(name: str, table: Table) -> bool:
+    if table.kind(name) != "numbers":
+        return False
+    values = table.numbers([name])[:, 0]
+    return bool((values != np.round(values)).any())
+
+
+def _is_identifier(name: str, table: Table) -> bool:
+    if name.lower() not in IDS and not UNNAMED.fullmatch(name):
+        return False
+    cells = table.cells(name)
+    return None not in cells and len(set(map(str, cells))) == len(cells) and not _has_fractions(name, table)
+
+
+def _separated(names: Sequence[str]) -> str:
+    return ",".join(printable(name, lines=False) for name in names)

@@ -1,0 +1,10 @@
+"""The usual names of columns and arrays."""
+
+import re
+
+LABELS = ("label", "target", "labels", "y", "true_label", "targets", "label_ids")
+WEIGHTS = ("weight", "weights", "sample_weight")
+GROUPS = ("group", "groups", "group_id")
+IDS = ("id", "idx", "index", "sample_id")
+SCORES = ("logits", "probabilities", "scores", "predictions")
+UNNAMED = re.compile(r"(Unnamed: \d+)?")

@@ -1,0 +1,33 @@
+"""Metrics of a run as JSON lines, appended as training goes."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from longtail.plain_json import to_json
+from longtail.runs.json_file import parsed
+from longtail.whole_file import write_whole
+
+
+def append_line(path: Path, metrics: dict[str, float | int | str]) -> None:
+    """Append one line; after a line that was cut off, begin a new one."""
+    line = to_json(metrics) + "\n"
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        file.write((line if file.read() in (b"", b"\n") else "\n" + line).encode())
+        file.flush()
+        os.fsync(file.fileno())  # no checkpoint may be ahead of its metrics
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """All lines; one that was cut off by the end of the process is left out."""
+    lines = path.read_text(errors="replace").split("\n") if path.exists() else []
+    return [metrics for metrics in map(parsed, lines) if metrics is not None]
+
+
+def drop_lines_from(path: Path, epoch: int) -> None:
+    """Drop the lines of `epoch` and later ones."""
+    kept = [to_json(line) + "\n" for line in read_lines(path) if line.get("epoch", 0) < epoch]
+    with write_whole(path) as file:
+        file.write("".join(kept).encode())

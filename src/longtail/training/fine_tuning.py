@@ -1,0 +1,159 @@
+"""The stage that trains a pretrained network further: all of it, or a part."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from longtail.models import Network
+from longtail.training.config import TrainingConfig
+from longtail.training.epochs import Epochs
+from longtail.training.network import make_network
+from longtail.training.stages import STAGES, StageInput, StageKind
+
+
+class PartlyTrained(nn.Module):
+    """A network whose batch norm stays in `eval()` wherever its scale is frozen.
+
+    Args:
+        network: with `requires_grad` as it is to be.
+
+    Shape:
+        inputs, as the network takes them, to logits (N, C).
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def train(self, mode: bool = True) -> "PartlyTrained":
+        """As usual, but for frozen batch norm, whose statistics do not change either."""
+        super().train(mode)
+        for module in self.network.modules():
+            if isinstance(module, _BatchNorm) and module.weight is not None and not module.weight.requires_grad:
+                module.eval()
+        return self
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (N, C)."""
+        logits: Tensor = self.network(inputs)
+        return logits
+
+
+class FineTuning:
+    """A pretrained network trained further.
+
+    Args:
+        given: the configuration, and splits of images.
+
+    Raises:
+        ValueError: a first stage, or features in the place of images.
+    """
+
+    def __init__(self, given: StageInput) -> None:
+        config, info = given.config, given.splits.info
+        if given.first_stage is not None:
+            raise ValueError("`first_stage` must be left out for fine-tuning.")
+        if len(info.input_shape) == 1:
+            raise ValueError(
+                '`stage` "finetune" needs images. The data are features: longtail train features --data PATH.'
+            )
+        self.splits, self.config = given.splits, config
+        network = make_network(config, len(info.class_names), info).to(given.device)
+        if config.channels_last == "on":
+            network = network.to(memory_format=torch.channels_last)
+        self.layers = layer_numbers(network)
+        _freeze(network, config.tune, self.layers)
+        self.model = PartlyTrained(network)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """By layer, so that earlier ones learn more slowly, and without weight decay of biases and normalisation."""
+        return parameter_groups(self.model.network, self.layers, self.config)
+
+    def batches(self, default: Epochs) -> Epochs:
+        """The training images."""
+        return default
+
+    def after_step(self) -> None:
+        """Nothing."""
+
+    def scored(self) -> Network:
+        """The network itself."""
+        return self.model.network
+
+    def finished(self) -> Network:
+        """The network itself."""
+        return self.model.network
+
+    def provenance(self) -> dict[str, Any]:
+        """Where its weights come from, and which parameters were trained."""
+        config, report = self.config, self.model.network.weight_report
+        weights = f"weights {config.weights}" if config.weights else "not pretrained"
+        trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+        return {
+            "backbone": "pretrained" if config.pretrained else weights,
+            "trained_parameters": trained,
+            "notes": [] if report is None else [report.summary()],
+        }
+
+
+def layer_numbers(network: Network) -> dict[str, int]:
+    """The layer of each parameter, counted from the input; the classifier is the last.
+
+    Layers are those of timm's `group_matcher`, and of other networks the modules of the backbone in their order.
+    """
+    backbone: Any = network.backbone
+    if hasattr(backbone, "group_matcher"):
+        from timm.models import group_parameters
+
+        found = group_parameters(backbone, backbone.group_matcher(coarse=False))
+        groups = list(found.values())
+    else:
+        groups = list(_by_module(backbone))
+    numbers = {f"backbone.{name}": number for number, names in enumerate(groups) for name in names}
+    return numbers | {f"classifier.{name}": len(groups) for name, _ in network.classifier.named_parameters()}
+
+
+def _by_module(backbone: nn.Module) -> Iterator[list[str]]:
+    """Names of the parameters of each module that has some of its own blocks, in the order of the forward pass."""
+    for name, child in backbone.named_children():
+        if isinstance(child, nn.Sequential):
+            yield from ([f"{name}.{own}" for own in names] for names in _by_module(child))
+        elif own := [f"{name}.{parameter}" for parameter, _ in child.named_parameters()]:
+            yield own
+    if direct := [parameter for parameter, _ in backbone.named_parameters(recurse=False)]:
+        yield direct
+
+
+def _freeze(network: Network, tune: str, layers: dict[str, int]) -> None:
+    """Leave gradients to the parameters that `tune` names."""
+    if tune == "all":
+        return
+    first = max(layers.values())
+    if tune.startswith("last:"):
+        first -= int(tune.removeprefix("last:"))
+        if first < 0:
+            raise ValueError(f"`tune` must name at most {max(layers.values())} layers. Got {tune!r}.")
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(layers[name] >= first or (tune == "bias" and name.endswith("bias")))
+
+
+def parameter_groups(network: Network, layers: dict[str, int], config: TrainingConfig) -> list[dict[str, Any]]:
+    """What the optimizer gets: a group for each layer and kind of parameter that is trained."""
+    last = max(layers.values())
+    exempt: set[str] = getattr(network.backbone, "no_weight_decay", set)()
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1 and name.removeprefix("backbone.") not in exempt
+            factor = config.layer_decay ** (last - layers[name])
+            groups.setdefault((factor, decays), []).append(parameter)
+    return [
+        {"params": parameters, "factor": factor, "weight_decay": config.weight_decay if decays else 0.0}
+        for (factor, decays), parameters in groups.items()
+    ]
+
+
+STAGES["finetune"] = StageKind(FineTuning)

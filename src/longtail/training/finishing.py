@@ -1,0 +1,75 @@
+"""The end of a run: predictions and weights that are kept, and the result, whose presence says that it is complete."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from longtail.data import Augment
+from longtail.runs import RunFolder
+from longtail.training.evaluation import Evaluation, best_on_test, predict_logits, prior_slope, score_all
+from longtail.training.network import described
+from longtail.training.stages import Stage
+from longtail.training.state import TrainingState
+
+
+@dataclass(frozen=True, eq=False)
+class LastAugmentation:
+    """How the training samples are augmented once more, for what is fitted on them after training."""
+
+    augment: Augment | None
+    generator: torch.Generator
+
+
+def finish(
+    folder: RunFolder, state: TrainingState, stage: Stage, evaluation: Evaluation, last: LastAugmentation
+) -> None:
+    """Keep predictions and weights, then the result; drop the checkpoint."""
+    state.use_average()
+    network, metrics = stage.finished(), folder.metrics
+    predictions = _keep_predictions(folder, stage, evaluation, last)
+    for name in ("train", "validation", "test"):
+        state.note_left_out(name, getattr(evaluation.splits, name))
+    folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
+    splits, scorer = evaluation.splits, evaluation.scorer
+    fit_on = "validation" if splits.holds_out_every_class else "augmented"
+    scores, notes = score_all(scorer, predictions["test"], predictions[fit_on])
+    if len(splits.validation) and fit_on != "validation":
+        notes.append("re-balancing is fitted on training samples: not every class has a validation sample")
+    provenance = stage.provenance()
+    result: dict[str, Any] = {
+        "epoch": state.epoch - 1,
+        "test": scores,
+        "fit_on": fit_on,
+        "best_on_test": best_on_test(metrics),
+        **({"validation": scorer(*predictions["validation"])} if len(splits.validation) else {}),
+        "class_counts": splits.class_counts,
+        "network": described(network, splits.info),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "training_minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
+        "notes": [*state.notes, *provenance.pop("notes", ()), *notes],
+        **prior_slope(state.criterion, splits.class_counts),
+        **provenance,
+    }
+    folder.finish(result)
+    folder.drop_checkpoint()
+
+
+def _keep_predictions(
+    folder: RunFolder, stage: Stage, evaluation: Evaluation, last: LastAugmentation
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Logits and labels of every split, in the run folder and in memory."""
+    splits, network = evaluation.splits, stage.scored()
+    kept = {
+        "train": splits.train,
+        "augmented": splits.train.augmented(last.augment, last.generator),
+        "test": splits.test,
+        **({"validation": splits.validation} if len(splits.validation) else {}),
+    }
+    predictions = {}
+    for name, split in kept.items():
+        logits = predict_logits(network, split, evaluation.autocast)
+        folder.save_predictions(name, logits, split.target)
+        predictions[name] = logits.numpy(), split.target.cpu().numpy()
+    return predictions

@@ -1,0 +1,57 @@
+"""The run that a second stage starts from: whether it is the one that is meant, on the same data."""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+from longtail.data import Splits, data_config
+from longtail.models import Network
+from longtail.runs import RunFolder
+from longtail.training.network import trained_network
+from longtail.training.second_stage_config import SecondStageConfig
+from longtail.training.stored_config import stored_config
+
+
+def checksum(first: RunFolder) -> str:
+    """Of the weights of a run, as `SecondStageConfig.first_stage` has it."""
+    return hashlib.sha256(first.weights_path.read_bytes()).hexdigest()[:16]
+
+
+def network_of_first_stage(first: RunFolder, config: SecondStageConfig, splits: Splits) -> Network:
+    """The trained network, on the CPU.
+
+    Raises:
+        ValueError: another run than that of the configuration, or other data.
+    """
+    if checksum(first) != config.first_stage:
+        raise ValueError(
+            f"`first_stage` must be the run that this second stage began from, of checksum {config.first_stage}. "
+            f"Got {first.path}, of {checksum(first)}."
+        )
+    _check_same_data(first, config, splits)
+    return trained_network(first)
+
+
+def told_of_first_stage(first: RunFolder) -> dict[str, Any]:
+    """What the result of a second stage keeps of the first."""
+    return {
+        "folder": first.path.name,
+        "config": first.header["config"],
+        "training_minutes": (first.result or {}).get("training_minutes"),
+    }
+
+
+def _check_same_data(first: RunFolder, config: SecondStageConfig, splits: Splits) -> None:
+    had = stored_config(first)
+    of_data = {field.name for field in dataclasses.fields(data_config(had.dataset))} - {
+        "channels_last",
+        *had.PATHS,
+        *had.OF_THE_PROCESS,
+    }
+    for name in [*sorted(of_data), "model"]:
+        if getattr(config, name, None) != getattr(had, name):
+            raise ValueError(
+                f"`{name}` must be as in the first stage, {getattr(had, name)!r}. Got {getattr(config, name, None)!r}."
+            )
+    if first.data is not None and first.data.get("fingerprint") != splits.info.fingerprint:
+        raise ValueError(f"`data` must be those of the first stage, {first.path}. Its samples or labels differ.")

@@ -1,0 +1,63 @@
+"""A frozen network whose classifier is retrained, or whose logits are rescaled."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from longtail.models import Network
+from longtail.training.second_stage_config import SecondStageConfig
+
+
+class RetrainedClassifier(nn.Module):
+    """What a second stage trains.
+
+    Args:
+        network: of the first stage, with the classifier to begin with; changed in place.
+        num_classes: C.
+        config: what is to learn.
+        on_features: whether its inputs are features while it trains, and not what the backbone takes.
+
+    Shape:
+        inputs of the network, or features (N, D), to logits (N, C).
+    """
+
+    def __init__(
+        self, network: Network, num_classes: int, config: SecondStageConfig, *, on_features: bool = True
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.on_features = on_features
+        network.requires_grad_(False)
+        self.scales = nn.Parameter(torch.ones(num_classes), requires_grad=config.learns in ("scales", "both"))
+        if config.learns in ("classifier", "both"):
+            network.classifier.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> "RetrainedClassifier":
+        """Batch norm stays as it is, unless its statistics are to shift."""
+        super().train(mode)
+        self.network.train(mode and not self.on_features)
+        return self
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (N, C), by a classifier in float32 whatever autocast says."""
+        features = inputs if self.training and self.on_features else self._features(inputs)
+        with torch.autocast(features.device.type, enabled=False):
+            logits: Tensor = self.network.classifier(features.float())
+            return logits * self.scales
+
+    def folded(self) -> Network:
+        """A copy of the network with the scales in its classifier."""
+        network = copy.deepcopy(self.network)
+        linear = network.classifier
+        if isinstance(linear, nn.Linear):
+            with torch.no_grad():
+                linear.weight.mul_(self.scales[:, None])
+                if linear.bias is not None:
+                    linear.bias.mul_(self.scales)
+        return network
+
+    def _features(self, inputs: Tensor) -> Tensor:
+        """Without gradients: they end at the classifier."""
+        with torch.no_grad():
+            return self.network.features(inputs)

@@ -1,0 +1,48 @@
+"""The stage that trains a network from its initial weights, all of it."""
+
+from typing import Any
+
+import torch
+
+from longtail.models import Network
+from longtail.training.epochs import Epochs
+from longtail.training.network import make_network
+from longtail.training.stages import STAGES, StageInput, StageKind
+
+
+class Scratch:
+    """A network trained from its initial weights, all of it."""
+
+    def __init__(self, given: StageInput) -> None:
+        config = given.config
+        if given.first_stage is not None:
+            raise ValueError("`first_stage` must be left out but for a SecondStageConfig.")
+        self.splits = given.splits
+        network = make_network(config, len(given.splits.info.class_names), given.splits.info).to(given.device)
+        self.model = network.to(memory_format=torch.channels_last) if config.channels_last == "on" else network
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """All parameters."""
+        return [{"params": list(self.model.parameters())}]
+
+    def batches(self, default: Epochs) -> Epochs:
+        """The training images."""
+        return default
+
+    def after_step(self) -> None:
+        """Nothing."""
+
+    def scored(self) -> Network:
+        """The network itself."""
+        return self.model
+
+    def finished(self) -> Network:
+        """The network itself."""
+        return self.model
+
+    def provenance(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+
+STAGES["scratch"] = StageKind(Scratch)

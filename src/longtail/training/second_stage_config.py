@@ -1,0 +1,69 @@
+"""The settings of a second stage: a classifier that is retrained on a finished run."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from longtail.arguments import check_fraction, check_integer, check_positive
+from longtail.data import OwnDataConfig
+from longtail.losses.catalogue import LOSSES
+from longtail.training.config import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondStageConfig(TrainingConfig):
+    """A second stage; data, network and machine are those of the first. `longtail.recipes` has the field's settings.
+
+    Raises:
+        ValueError, TypeError: a setting outside what its line says.
+
+    Example:
+        >>> SecondStageConfig(epochs=10, classifier="new", learns="classifier").views
+        4
+    """
+
+    stage: str = "second-stage"
+    """How the network is trained."""
+    second_stage: str = ""
+    """What the method is called."""
+    classifier: Literal["new", "kept", "tau-normalised", "nearest-mean"] = "kept"
+    """What it begins with: a new classifier, that of the first stage, or one that follows from it or its features."""
+    learns: Literal["classifier", "scales", "both", "nothing"] = "nothing"
+    """What is trained: the classifier, one scale a class, or both."""
+    classifier_rate: float = 1.0
+    """Learning rate of the classifier over that of the scales."""
+    max_norm: float | None = None
+    """Greatest length of a class vector, between the shortest (0) and the longest (1) that it begins with."""
+    shift_batch_norm: bool = False
+    """Whether the running statistics of batch norm go on learning."""
+    views: int = 4
+    """Copies of each training image whose features are trained on: augmented ones, as `features` says."""
+    features: Literal["computed", "kept", "standardised"] = "computed"
+    """Where the network is frozen: features of augmented copies are computed for this run, which is then scored on
+    images; or features of all samples are kept between runs, the first copy being the image as it is; or these are also
+    standardised by the training set, as those of the first stage are."""
+    first_stage: str = ""
+    """Checksum of the first stage's weights."""
+    epochs: int = 10
+    """Passes over the training set; 0 where nothing is trained."""
+
+    LEAST_EPOCHS = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive("classifier_rate", self.classifier_rate)
+        check_integer("views", self.views, minimum=1)
+        if self.max_norm is not None:
+            check_fraction("max_norm", self.max_norm)
+        if (self.epochs == 0) != (self.learns == "nothing"):
+            raise ValueError(f"`epochs` must be 0 where nothing is trained, and only there. Got {self.epochs}.")
+        if self.mixing != "none":
+            raise ValueError(f'`mixing` must be "none" in a second stage. Got {self.mixing!r}.')
+        if self.classifier == "nearest-mean" and self.learns != "nothing":
+            raise ValueError(f'`learns` must be "nothing" for class means, which are not trained. Got {self.learns!r}.')
+        if LOSSES[self.loss].head == "cosine":
+            raise ValueError(f"`loss` must not need a cosine head in a second stage. Got {self.loss!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnSecondStageConfig(OwnDataConfig, SecondStageConfig):
+    """A second stage on the user's own data."""

@@ -1,0 +1,39 @@
+"""The classifier that a second stage begins with: a new one, that of the first stage, or one that follows from it."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from longtail.data import Splits
+from longtail.models import NearestMeans
+from longtail.posthoc import NearestClassMean, TauNormalization, tau_normalized
+
+
+def normalised_by_tau(linear: nn.Linear, splits: Splits, held_out: Tensor | None) -> tuple[nn.Linear, str]:
+    """The classifier with τ-normalised class vectors, and a note of how τ was chosen.
+
+    Training images can't choose: where the network has fitted them, every τ is as good as any other.
+
+    Args:
+        linear: of the first stage.
+        splits: of the run.
+        held_out: (N, D) features of its validation samples; without them τ is 1.
+    """
+    if held_out is None:
+        tau, why = 1.0, "as no held-out images of every class are there to choose it on"
+    else:
+        tau = TauNormalization().fit(linear, held_out, splits.validation.target).tau_
+        why = "chosen on the held-out validation images, whose score is no estimate then"
+    normalised = copy.deepcopy(linear)
+    with torch.no_grad():
+        normalised.weight.copy_(tau_normalized(linear, tau).weight)
+        if normalised.bias is not None:
+            normalised.bias.zero_()
+    return normalised, f"τ = {tau:g}, {why}"
+
+
+def nearest_means(features: Tensor, target: Tensor, num_classes: int) -> NearestMeans:
+    """The nearest class mean of the training features (N, D)."""
+    fitted = NearestClassMean().fit(features, target, num_classes)
+    return NearestMeans(torch.from_numpy(fitted.centre_), torch.from_numpy(fitted.means_))

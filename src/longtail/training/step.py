@@ -1,0 +1,84 @@
+"""One step: forward and backward of a batch in its parts, then the update, skipped where scaled gradients overflow."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from longtail.training.config import TrainingConfig
+from longtail.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+class TrainingStep:
+    """Takes steps with a batch each.
+
+    Args:
+        fabric: the engine, launched.
+        config: resolved.
+        state: whose loss learns, and which counts skipped steps.
+        model: as the engine runs it.
+        optimizer: likewise.
+        after_step: called after each step of the optimizer.
+        needs_gradients: whether to return the gradient of the logits.
+    """
+
+    def __init__(
+        self,
+        fabric: "Fabric",
+        config: TrainingConfig,
+        state: TrainingState,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        after_step: Callable[[], None],
+        *,
+        needs_gradients: bool,
+    ) -> None:
+        self.fabric, self.config, self.state = fabric, config, state
+        self.model, self.optimizer, self.after_step = model, optimizer, after_step
+        self.needs_gradients = needs_gradients
+
+    def __call__(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logits (N, C), loss and, where a callback needs it, the gradient of the logits; all detached."""
+        self.optimizer.zero_grad()
+        parts = min(self.config.accumulate, len(images))
+        divided = zip(images.tensor_split(parts), target.tensor_split(parts), strict=True)
+        done = [
+            self._backward(own, labels, share=len(own) / len(images), last=index == parts - 1)
+            for index, (own, labels) in enumerate(divided)
+        ]
+        logits, losses = [logits for logits, _ in done], [loss for _, loss in done]
+        gradient = self._gradient(logits) if self.needs_gradients else None
+        self._update()
+        if parts == 1:
+            return logits[0].detach(), losses[0], gradient
+        return torch.cat(logits).detach(), torch.stack(losses).sum(), gradient
+
+    def _backward(self, images: Tensor, target: Tensor, *, share: float, last: bool) -> tuple[Tensor, Tensor]:
+        """Logits of a part and its share of the loss, whose gradients are added to those of the parts before."""
+        with self.fabric.no_backward_sync(self.model, enabled=not last):  # type: ignore[arg-type]
+            logits: Tensor = self.model(images)
+            if self.needs_gradients:
+                logits.retain_grad()
+            loss: Tensor = self.state.criterion(logits, target)
+            if share < 1:
+                loss = loss * share
+            self.fabric.backward(loss)
+        return logits, loss.detach()
+
+    def _gradient(self, logits: list[Tensor]) -> Tensor:
+        gradient = torch.cat([part.grad for part in logits if part.grad is not None])
+        return gradient if self.state.scaler is None else gradient / self.state.scaler.get_scale()
+
+    def _update(self) -> None:
+        scaler, clip_norm = self.state.scaler, self.config.clip_norm
+        if clip_norm is not None:
+            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=clip_norm, error_if_nonfinite=False)
+        before = scaler.get_scale() if scaler is not None else 0.0
+        self.optimizer.step()
+        if scaler is not None and scaler.get_scale() < before:
+            self.state.skipped += 1
+        self.after_step()

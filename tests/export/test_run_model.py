@@ -1,0 +1,52 @@
+"""The network of a run and the fix that is exported with it."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import longtail
+from export.cases import KINDS_OF_RUNS, fix_of
+from longtail.export import RunModel, export_onnx
+from longtail.transforms import normalise
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_RUNS)
+def test_every_kind_of_run_is_exported_with_its_fix(kind, runs, tmp_path):
+    num_classes = len(runs[kind].data["class_names"])
+    fix = fix_of(num_classes, names=tuple(runs[kind].data["class_names"]))
+    model = RunModel.open(runs[kind].path, fix)
+    path = export_onnx(
+        model.network, tmp_path / "n.onnx", model.onnx_input, fix=model.fix, class_names=model.class_names
+    )
+    generator = torch.Generator().manual_seed(1)
+    if kind == "features":
+        given = inputs = torch.randn(9, *model.input_shape, generator=generator)
+    else:
+        given = torch.randint(0, 256, (9, *model.input_shape), dtype=torch.uint8, generator=generator)
+        inputs = normalise(given, model.info.mean, model.info.std)
+    with torch.no_grad():
+        expected = model.fix(model.network(inputs)).numpy() / fix.temperature
+    found = onnxruntime.InferenceSession(path).run(None, {model.onnx_input.name: given.numpy()})[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_the_fix_of_the_run_is_used_unless_another_is_named(runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs["features"].path, run)
+    assert RunModel.open(run).notes == ("no fix: the run has no fix.json",)
+    fix = fix_of(3, names=("ant", "bee", "cow"))
+    fix.save(run / "fix.json")
+    model = RunModel.open(run)
+    assert (model.fix.offset == fix.offset).all()
+    assert "which longtail predict applies too" in model.notes[0]
+    assert (model.fix.offset == longtail.load(run).fix.offset).all()
+    assert RunModel.open(run, None).fix is None
+    other = dataclasses.replace(fix, temperature=9.0).save(tmp_path / "other.json")
+    assert RunModel.open(run, other).fix.temperature == 9.0
+    dataclasses.replace(fix, class_names=("ant", "bee", "yak")).save(run / "fix.json")
+    with pytest.raises(ValueError, match="It has yak, which the model lacks; the model has cow"):
+        RunModel.open(run)

@@ -1,0 +1,24 @@
+"""From bytes to the input of a network."""
+
+import pytest
+import torch
+
+from longtail.transforms import normalise
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 6), (1, 3, 1, 1), (3, 3, 1, 7), (0, 3, 4, 4)])
+def test_the_memory_format_changes_no_bit_and_is_kept(shape):
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    last = images.contiguous(memory_format=torch.channels_last)
+    plain, other = normalise(images, MEAN, STD), normalise(last, MEAN, STD)
+    assert torch.equal(plain, other)
+    assert other.stride() == last.stride()
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    torch.testing.assert_close(plain, (images / 255 - mean) / std, rtol=1e-5, atol=1e-5)
+
+
+def test_other_images_than_bytes_are_refused():
+    with pytest.raises(TypeError, match="`images` must be uint8"):
+        normalise(torch.zeros(1, 3, 2, 2), MEAN, STD)
