@@ -17,6 +17,7 @@ CE, GALA, LA, POST_HOC = "ce", "gala", "logit-adjustment", "post-hoc logit adjus
 CURVES = {LA: "logit adjustment in training", POST_HOC: "logit adjustment after training", GALA: "GALA"}
 PRICES = (0.01, 0.02, 0.03, 0.05)
 """Accuracy given up against cross-entropy."""
+KEPT = "the model as it is"
 Point = tuple[float, float]
 
 
@@ -45,9 +46,9 @@ class Tail:
     def mean(self, method: str, column: str = "balanced_accuracy", treatment: str = "raw") -> float:
         return statistics.mean(self.scores(method, column, treatment))
 
-    def best(self, treatment: str = "raw") -> str:
-        known = [method for method in self.methods() if self.scores(method, treatment=treatment)]
-        return max(known, key=lambda method: self.mean(method, treatment=treatment))
+    def fixes_used(self, method: str) -> int:
+        """Splits in which `longtail fix` found offsets to use."""
+        return sum(row["fix"] != KEPT for row in self.of(method))
 
     def slopes(self) -> list[float]:
         """Of log θ over log n, of GALA with its paper's settings."""
