@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from longtail.analysis import (
+    accuracy_trade_off,
     calibration_by_group,
     class_geometry,
     class_groups,
@@ -67,6 +68,16 @@ def test_the_trade_off_begins_at_the_raw_scores_and_passes_the_rebalanced(run):
         assert curve[1.0][name] == pytest.approx(run.result["test"]["inductive"][name])
 
 
+def test_accuracy_and_balanced_accuracy_are_those_of_adjusted_logits(run):
+    curve = accuracy_trade_off(run)
+    raw = run.result["test"]["raw"]
+    assert curve[0.0] == pytest.approx((raw["top1"], raw["balanced_accuracy"]))
+    logits, target = run.load_predictions("test")
+    predicted = (logits - 2 * np.log(run.result["class_counts"])).argmax(1)
+    recalls = [np.mean(predicted[target == label] == label) for label in range(10)]
+    assert curve[2.0] == pytest.approx((np.mean(predicted == target), np.mean(recalls)))
+
+
 def test_calibration_is_that_of_each_group_alone(run):
     logits, target = run.load_predictions("test")
     few = class_groups(run)["few"][target]
@@ -112,6 +123,6 @@ def test_the_worst_confusions_come_first_with_their_samples():
 def test_an_unfinished_run_has_no_numbers_yet(run, tmp_path):
     shutil.copytree(run.path, tmp_path / "run")
     (tmp_path / "run/result.json").unlink()
-    for function in (class_groups, class_vector_norms, class_geometry, trade_off):
+    for function in (class_groups, class_vector_norms, class_geometry, trade_off, accuracy_trade_off):
         with pytest.raises(ValueError, match="`folder` must be a complete run"):
             function(RunFolder.open(tmp_path / "run"))

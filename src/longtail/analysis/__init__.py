@@ -3,13 +3,14 @@
 from longtail.analysis.class_geometry import ClassGeometry, class_geometry, class_vector_norms
 from longtail.analysis.confusions import confusion_flow, worst_confusions
 from longtail.analysis.gradient_recorder import GradientRecorder
-from longtail.analysis.predictions import calibration_by_group, class_groups, trade_off
+from longtail.analysis.predictions import accuracy_trade_off, calibration_by_group, class_groups, trade_off
 from longtail.analysis.recorded_gradients import RecordedGradients
 
 __all__ = [
     "ClassGeometry",
     "GradientRecorder",
     "RecordedGradients",
+    "accuracy_trade_off",
     "calibration_by_group",
     "class_geometry",
     "class_groups",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from longtail.metrics import CalibrationErrors, per_class_recall
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
-from longtail.posthoc import PredictionRebalancer
+from longtail.posthoc import PostHocLogitAdjustment, PredictionRebalancer
 from longtail.runs import RunFolder
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
@@ -44,6 +44,26 @@ def trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS) -> dict
         predicted = (logits + strength * rebalancer.offset_).argmax(1)
         recall = per_class_recall(predicted, target, logits.shape[1]).numpy()
         curve[strength] = {name: _mean(recall[own]) for name, own in groups.items()}
+    return curve
+
+
+def accuracy_trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS) -> dict[float, tuple[float, float]]:
+    """(Accuracy, balanced accuracy) on the test set for each τ of logit adjustment by the training counts.
+
+    Nothing is fitted on the test set.
+
+    Raises:
+        ValueError: the run is not complete.
+    """
+    class_groups(folder)  # which refuses a run that is not complete
+    assert folder.result is not None
+    logits, target = folder.load_predictions("test")
+    offset = PostHocLogitAdjustment(np.asarray(folder.result["class_counts"])).fit().offset_
+    curve = {}
+    for strength in strengths:
+        predicted = (logits + strength * offset).argmax(1)
+        recall = per_class_recall(predicted, target, logits.shape[1]).numpy()
+        curve[strength] = float((predicted == target).mean()), _mean(recall)
     return curve
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from longtail.analysis import RecordedGradients, calibration_by_group, confusion_flow, trade_off
+from longtail.analysis import RecordedGradients, accuracy_trade_off, calibration_by_group, confusion_flow, trade_off
 from longtail.reports.between_groups import BetweenGroupsDisplay
 from longtail.reports.class_values import ByRankDisplay
 from longtail.reports.formatting import percent
@@ -24,9 +24,10 @@ def figures_of(runs: Runs) -> list[Figure]:
     complete = [run for run in runs if run.complete]
     drawn = [_learning_curves(runs)]
     if complete:
-        draw = (_training_counts, _recall, _predictions, _trade_off, _gradient_ratios, _gradient_causes)
+        draw = (_training_counts, _recall, _predictions, _trade_off, _accuracy_trade_off)
         drawn += [function(complete) for function in draw]
-        drawn += [function(complete) for function in (_vector_norms, _similarities, _confusions, _reliability)]
+        drawn += [function(complete) for function in (_gradient_ratios, _gradient_causes, _vector_norms)]
+        drawn += [function(complete) for function in (_similarities, _confusions, _reliability)]
     elif any(run.gradients is not None for run in runs):
         drawn.append(_gradients_so_far(runs))
     return [figure for figure in drawn if figure is not None]
@@ -114,6 +115,20 @@ def _trade_off(runs: Runs) -> Figure | None:
         f"Re-balancing of strength τ, fitted on the run's own {fitted} images, not on the test set: {'; '.join(said)}."
     )
     return Figure("Head–tail recall trade-off", words, display.plot(), display.frame())
+
+
+def _accuracy_trade_off(runs: Runs) -> Figure | None:
+    curves = {run.name: accuracy_trade_off(run.folder) for run in runs}
+    if all(abs(accuracy - balanced) < 1e-6 for curve in curves.values() for accuracy, balanced in curve.values()):
+        return None  # a balanced test set: the two are one number
+    display = TradeOffDisplay(curves, "accuracy", "balanced accuracy", score="")
+    said = [
+        f"{name} from {percent(curve[0.0][1])} % balanced accuracy and {percent(curve[0.0][0])} % accuracy at τ = 0 to "
+        f"{percent(curve[1.0][1])} % and {percent(curve[1.0][0])} % at τ = 1"
+        for name, curve in curves.items()
+    ]
+    words = f"Logit adjustment after training by the training counts, of strength τ: {'; '.join(said)}."
+    return Figure("Accuracy and balanced accuracy", words, display.plot(), display.frame())
 
 
 def _gradient_ratios(runs: Runs) -> Figure | None:
