@@ -1,4 +1,4 @@
-"""Lengths of class vectors and features, and how close a class's vector is to the features of its samples."""
+"""Norms of classifier weights and features, and their cosine similarity for the samples of each class."""
 
 import os
 from contextlib import nullcontext

@@ -1,6 +1,5 @@
 """`longtail export SOURCE`: a run or an ONNX model with a fix as ONNX, or a fix as code."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +9,7 @@ import tyro
 
 from longtail.cli.console import say
 from longtail.cli.export_run import export_run
+from longtail.cli.output_file import check_new
 from longtail.repair import Fix
 from longtail.whole_file import write_whole
 
@@ -77,7 +77,7 @@ def export(
     _check_options(kind, {name for name, value in given.items() if value is not None}, source)
     for option, path in (("--onnx", onnx), ("--safetensors", safetensors), ("--out", out)):
         if path is not None:
-            _check_new(option, path)
+            check_new(option, path)
     if kind == "a run":
         export_run(source, onnx, safetensors, fix, probabilities=probabilities, assume_order=assume_order)
     elif kind == "an ONNX model":
@@ -115,13 +115,6 @@ def _check_options(kind: str, given: set[str], source: Path) -> None:
     elif allowed[0] not in given:
         choices = "" if kind != "a fix" else " python, numpy, sql, javascript, sklearn or onnx"
         raise ValueError(f"--{allowed[0]}{choices} is missing: {source} is {kind}.")
-
-
-def _check_new(option: str, path: Path) -> None:
-    if os.path.lexists(path):
-        raise FileExistsError(f"{option} must not exist yet. Got {path}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{option} must be in a folder that exists. Got {path}.")
 
 
 def _export_fix(source: Path, to: Target, out: Path | None, names: dict[str, str]) -> None:

@@ -73,17 +73,14 @@ class BalancedAccuracy:
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
     ) -> np.ndarray:
-        """As the contract says."""
-        return np.asarray(
-            (target == predicted) * self.class_units(target, (predicted, predicted), count, num_classes)[target]
-        )
+        """One over the number of classes with samples, where right."""
+        return np.asarray((target == predicted) * _shares_of_present(np.ones(num_classes), target, count)[target])
 
     def class_units(
         self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
     ) -> np.ndarray:
         """One over the number of classes that have a sample."""
-        present = np.bincount(target, count, num_classes) > 0
-        return np.asarray(present / present.sum())
+        return _shares_of_present(np.ones(num_classes), target, count)
 
 
 @dataclass(frozen=True)
@@ -119,18 +116,14 @@ class AccuracyUnder:
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
     ) -> np.ndarray:
-        """As the contract says."""
-        return np.asarray(
-            (target == predicted) * self.class_units(target, (predicted, predicted), count, num_classes)[target]
-        )
+        """The prior of the class, where right."""
+        return np.asarray((target == predicted) * _shares_of_present(self.prior(num_classes), target, count)[target])
 
     def class_units(
         self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
     ) -> np.ndarray:
         """The prior, of the classes that have a sample."""
-        present = np.bincount(target, count, num_classes) > 0
-        prior = self.prior(num_classes) * present
-        return np.asarray(prior / prior.sum())
+        return _shares_of_present(self.prior(num_classes), target, count)
 
 
 @dataclass(frozen=True)
@@ -175,8 +168,7 @@ class MacroF1:
         self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
     ) -> np.ndarray:
         """One over the number of classes that have a sample."""
-        present = np.bincount(target, count, num_classes) > 0
-        return np.asarray(present / present.sum())
+        return _shares_of_present(np.ones(num_classes), target, count)
 
 
 @dataclass(frozen=True)
@@ -206,7 +198,7 @@ class WorstRecall:
     def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
         """In [0, 1]."""
         recall, present = recalls(target, predicted, count, num_classes)
-        worst = np.sort(recall[present])[: max(1, int(np.ceil(self.share * present.sum() - 1e-9)))]
+        worst = np.sort(recall[present])[: self._number(present)]
         return float(worst.mean())
 
     def contributions(
@@ -222,11 +214,14 @@ class WorstRecall:
         before, after = (self._share_of_class(target, own, count, num_classes) for own in decisions)
         return np.asarray(np.maximum(before, after))
 
+    def _number(self, present: np.ndarray) -> int:
+        return max(1, int(np.ceil(self.share * present.sum() - 1e-9)))
+
     def _share_of_class(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
     ) -> np.ndarray:
         recall, present = recalls(target, predicted, count, num_classes)
-        number = max(1, int(np.ceil(self.share * present.sum() - 1e-9)))
+        number = self._number(present)
         worst = np.flatnonzero(present)[np.argsort(recall[present], kind="stable")[:number]]
         share = np.zeros(num_classes)
         share[worst] = 1 / number
@@ -269,17 +264,15 @@ class ExpectedCost:
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
     ) -> np.ndarray:
         """Minus the cost of each decision, times the prior of its class."""
-        return np.asarray(-self.cost[target, predicted] * self._prior_of_present(target, count, num_classes)[target])
+        return np.asarray(
+            -self.cost[target, predicted] * _shares_of_present(self.prior(num_classes), target, count)[target]
+        )
 
     def class_units(
         self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
     ) -> np.ndarray:
         """The range of the costs of a class, times its prior."""
-        return np.asarray(np.ptp(self.cost, axis=1) * self._prior_of_present(target, count, num_classes))
-
-    def _prior_of_present(self, target: np.ndarray, count: np.ndarray, num_classes: int) -> np.ndarray:
-        prior = self.prior(num_classes) * (np.bincount(target, count, num_classes) > 0)
-        return np.asarray(prior / prior.sum())
+        return np.asarray(np.ptp(self.cost, axis=1) * _shares_of_present(self.prior(num_classes), target, count))
 
 
 def recalls(
@@ -290,6 +283,12 @@ def recalls(
     correct = np.bincount(target, count * (target == predicted), num_classes)
     present = support > 0
     return np.divide(correct, support, out=np.zeros(num_classes), where=present), present
+
+
+def _shares_of_present(share: np.ndarray, target: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """(C,) shares of classes, renormalised over those that have a sample; 0 for the others."""
+    of_present = share * (np.bincount(target, count, len(share)) > 0)
+    return np.asarray(of_present / of_present.sum())
 
 
 def make_metric(

@@ -96,6 +96,14 @@ def _numbers(what: str, given: Any) -> np.ndarray:
         raise ValueError(f"`{what}` must be {_FORMS}. Got {given!r}.") from None
 
 
+def plain_numbers(path: Path) -> np.ndarray | None:
+    """(rows, columns) of a text of numbers, separated by commas or spaces; None if it holds anything else."""
+    try:
+        return np.loadtxt(read_text(path).replace(",", " ").splitlines(), ndmin=2)
+    except ValueError:
+        return None
+
+
 def _bare(what: str, path: Path) -> Values | None:
     """Numbers without names, or pairs of a name and a value if the names are numbers, too."""
     if path.suffix.lower() == ".npy":
@@ -103,9 +111,8 @@ def _bare(what: str, path: Path) -> Values | None:
         return _numbers(what, read_arrays(path)["scores"])
     if path.suffix.lower() in (".npz", ".json", ".parquet", ".pt"):
         return None
-    try:
-        numbers = np.loadtxt(read_text(path).replace(",", " ").splitlines(), ndmin=2)
-    except ValueError:
+    numbers = plain_numbers(path)
+    if numbers is None:
         return None
     if 1 in numbers.shape:
         return numbers.ravel()

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from longtail.data.table_file import TABLES, read_table
-from longtail.data.text_file import kind_of, read_text
+from longtail.data.text_file import kind_of
 from longtail.repair.by_name import by_label, costs_in_class_order, listed
 from longtail.repair.reading.array_files import read_arrays
+from longtail.repair.reading.class_values import plain_numbers
 from longtail.repair.reading.json_file import read_json
 from longtail.repair.reading.memory import check_fits
 
@@ -58,11 +59,11 @@ def _of_file(path: Path) -> Any:
     if path.suffix.lower() == ".npy":
         check_fits(path)
         return read_arrays(path)["scores"]
-    try:
-        return np.loadtxt(read_text(path).replace(",", " ").splitlines(), ndmin=2)
-    except ValueError:
-        if kind_of(path) not in TABLES:
-            raise ValueError(f"--cost must be {FORMS}. Got {path}.") from None
+    numbers = plain_numbers(path)
+    if numbers is not None:
+        return numbers
+    if kind_of(path) not in TABLES:
+        raise ValueError(f"--cost must be {FORMS}. Got {path}.")
     frame = read_table(path, lambda columns: columns[:1], [])
     first, *columns = frame.columns
     return {
