@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from longtail.auto import train_and_fix
 from longtail.plain_json import to_json
@@ -79,7 +78,6 @@ def write(options: argparse.Namespace, done: list[dict[str, Any]]) -> None:
         "data": options.name,
         "commit": options.commit,
         "versions": current_versions(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "config": done[0]["config"],
         "class_counts": [one["counts"] for one in done if one["row"]["method"] == LOSSES[0]],
         "rows": [one["row"] for one in done],

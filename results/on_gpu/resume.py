@@ -35,7 +35,7 @@ class Beginning(Callback):
 
 
 def findings(job: Job) -> Iterator[tuple[str, Any]]:
-    whole, cut = (Path(job.work) / "resume" / name for name in ("whole", "cut"))
+    whole, cut, again = (Path(job.work) / "resume" / name for name in ("whole", "cut", "again"))
     victim = multiprocessing.get_context("spawn").Process(target=_train_until_killed, args=(job, cut))
     victim.start()
     cifar = job.cifar()
@@ -50,6 +50,8 @@ def findings(job: Job) -> Iterator[tuple[str, Any]]:
     yield "same_logits", same
     resumed = beginning.place != {"epoch": 1, "steps_done": 0}
     yield "passed", killed and resumed and all(same.values())
+    run_experiment(_config(job), data=cifar, out=again)
+    yield "same_logits_of_a_second_whole_run", {name: _same(whole, again, name) for name in SETS}
 
 
 def _config(job: Job) -> TrainingConfig:

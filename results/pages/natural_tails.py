@@ -115,6 +115,35 @@ class Tail:
         return table(columns, rows, left=0)
 
 
+class FineTuned:
+    """The rows of fine-tuning, in the order in which they were made."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.rows: list[dict[str, Any]] = content["rows"]
+        self.config: dict[str, Any] = content["config"]
+        self.environment = environment_of(content["versions"])
+        self.splits = sorted({row["split"] for row in self.rows})
+
+    def mean(self, method: str, column: str) -> float:
+        """Of the rows of a method as they are."""
+        return statistics.mean(row["raw"][column] for row in self.rows if row["method"] == method)
+
+    def table(self, frozen: Tail) -> str:
+        """Raw and fixed, and on the same splits a classifier on the features of the frozen network."""
+        rows = []
+        for method in dict.fromkeys(row["method"] for row in self.rows):
+            tuned = [row for row in self.rows if row["method"] == method]
+            features = [row for row in frozen.of(method) if row["split"] in self.splits]
+            for trained, treatment, own in (
+                ("all layers", "raw", tuned),
+                ("all layers", "fixed", tuned),
+                ("classifier", "raw", features),
+            ):
+                cells = (spread([row[treatment][column] for row in own]) for column in COLUMNS)
+                rows.append((name_of(method), trained, treatment, *cells))
+        return table(("method", "trained", "predictions", *HEADINGS), rows, left=3)
+
+
 def strength_of(arguments: Sequence[str]) -> float:
     return float(arguments[0].partition("=")[2])
 
@@ -160,7 +189,9 @@ def compared(tail: Tail, rival: str) -> list[tuple[str, list[str]]]:
 def values_of(results: Path, name: str) -> dict[str, Any]:
     content = json.loads((results / f"{name}.json").read_text())
     tail = Tail(content)
+    tuned = results / f"{name}-fine-tuning.json"
     return {
+        "fine_tuned": FineTuned(json.loads(tuned.read_text())) if tuned.exists() else None,
         "name": name,
         "tail": tail,
         "samples": content["samples"],

@@ -47,9 +47,10 @@ class Entry:
 
     def config(self, first: RunFolder | None = None) -> TrainingConfig:
         """The configuration of the run, or of its second stage after the run `first`."""
+        settings = {key: tuple(value) if isinstance(value, list) else value for key, value in self.settings.items()}
         if self.stage is not None and first is not None:
-            return second_stage(first, self.stage, **self.settings)
-        return RECIPES[self.recipe](**self.settings)
+            return second_stage(first, self.stage, **settings)
+        return RECIPES[self.recipe](**settings)  # JSON, by which a worker gets its entry, has made lists of tuples
 
 
 def read_entries(path: Path) -> list[Entry]:

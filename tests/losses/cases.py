@@ -81,10 +81,15 @@ def _counted(name: str, module: type, function: Callable, reference: Callable, n
         name,
         partial(module, COUNTS),
         partial(module, COUNTS, **neutral),
-        lambda logits, target, order=slice(None), **arguments: function(logits, target, COUNTS[order], **arguments),
+        lambda logits, target, order=None, **arguments: function(logits, target, _counts(order), **arguments),
         lambda logits, target, **arguments: reference(logits, target, COUNTS.numpy(), **arguments),
         **facts,
     )
+
+
+def _counts(order: torch.Tensor | slice | None) -> torch.Tensor:
+    """Class counts, on the CPU, in an order that may lie on a GPU."""
+    return COUNTS[order.cpu()] if isinstance(order, torch.Tensor) else COUNTS
 
 
 class _FixedGCL(lt.GCLLoss):
@@ -158,8 +163,8 @@ PEERS = [
         "gcl",
         partial(_FixedGCL, COUNTS, margin=0.1),
         partial(_FixedGCL, COUNTS, cloud=0, margin=0),
-        lambda logits, target, order=slice(None), **arguments: lt.gcl_loss(
-            logits, target, COUNTS[order], _fixed_noise(logits, order), margin=0.1, **arguments
+        lambda logits, target, order=None, **arguments: lt.gcl_loss(
+            logits, target, _counts(order), _fixed_noise(logits, order), margin=0.1, **arguments
         ),
         lambda logits, target, **arguments: peers.gcl(
             logits, target, COUNTS.numpy(), _fixed_noise(torch.as_tensor(logits)).numpy(), margin=0.1, **arguments
@@ -170,7 +175,7 @@ PEERS = [
         partial(_FixedEQL, COUNTS, threshold=0.1),
         partial(_FixedEQL, COUNTS, probability=0),
         lambda logits, target, order=slice(None), **arguments: lt.eql_loss(
-            logits, target, COUNTS[order], _fixed_noise(logits, order) < 0.6, threshold=0.1, **arguments
+            logits, target, _counts(order), _fixed_noise(logits, order) < 0.6, threshold=0.1, **arguments
         ),
         lambda logits, target, **arguments: peers.eql(
             logits,
@@ -213,7 +218,7 @@ CASES = [
         partial(BalancedSoftmaxLoss, COUNTS),
         partial(BalancedSoftmaxLoss, torch.ones(NUM_CLASSES)),
         lambda logits, target, order=slice(None), **arguments: balanced_softmax_loss(
-            logits, target, COUNTS[order], **arguments
+            logits, target, _counts(order), **arguments
         ),
         lambda logits, target, **arguments: balanced_softmax_reference(logits, target, COUNTS.numpy(), **arguments),
     ),

@@ -3,7 +3,7 @@
 import pytest
 
 from natural_tails import LAMBDAS, TAUS, trials
-from pages.natural_tails import CE, GALA, LA, Tail, best_at, verdict
+from pages.natural_tails import CE, GALA, LA, FineTuned, Tail, best_at, verdict
 from trade_off import mean_curve
 
 
@@ -53,6 +53,19 @@ def test_verdicts_take_two_standard_errors():
     assert verdict([0.01, 0.02, 0.03]) == "higher than"
     assert verdict([-0.01, -0.02, -0.03]) == "lower than"
     assert verdict([0.01, -0.02, 0.03]) == "not distinguishable from"
+
+
+def test_fine_tuning_stands_beside_the_frozen_features_of_the_same_split(tail):
+    scores = dict.fromkeys(("accuracy", "balanced_accuracy", "below_100", "many", "medium", "few"), 0.75)
+    for one in tail.rows:
+        one["raw"] |= {"many": 0.5, "medium": 0.5, "few": None}
+    tuned = {"method": CE, "arguments": [], "split": 1, "raw": scores, "fixed": scores | {"accuracy": 0.7}}
+    rows = FineTuned({"rows": [tuned], "config": {}, "versions": {}}).table(tail).splitlines()[2:]
+    assert [row.split(" | ")[1:4] for row in rows] == [
+        ["all layers", "raw", "75.0"],
+        ["all layers", "fixed", "70.0"],
+        ["classifier", "raw", "92.0"],
+    ]
 
 
 def test_each_trial_has_a_folder_of_its_own():

@@ -1,10 +1,12 @@
 """What `pending.toml` may say."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
-from pending.entries import read_entries
+from pending.entries import Entry, read_entries
 from results.queues import group
 
 PENDING = Path(__file__).parents[2] / "results/pending.toml"
@@ -22,6 +24,12 @@ def test_a_group_runs_through_its_values_the_first_name_slowest(tmp_path):
     assert [entry.name for entry in entries] == ["ce-0-4", "ce-0-2.5", "ce-1-4", "ce-1-2.5"]
     assert dict(entries[1].settings) == {"seed": 0, "loss": "ce", "imbalance": 2.5, "loss_arguments": ("a=2.5",)}
     assert (entries[1].config().imbalance, entries[1].config().model) == (2.5, "resnet8-cifar")
+
+
+def test_an_entry_survives_the_json_by_which_a_worker_gets_it(tmp_path):
+    text = group("gala", loss="gala") + '\nloss_arguments = ["form=paper"]'
+    (entry,) = read(tmp_path, text)
+    assert Entry(**json.loads(json.dumps(dataclasses.asdict(entry)))).config() == entry.config()
 
 
 def test_a_lower_priority_number_comes_first(tmp_path):

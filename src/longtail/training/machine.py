@@ -86,6 +86,14 @@ def _precision(config: TrainingConfig) -> "Precision":
     return MixedPrecision("16-mixed" if config.precision == "float16" else "bf16-mixed", device=config.device)
 
 
+def _fix_the_order_of_sums() -> None:
+    """Of convolutions, matrix products and the gradients that classes receive: a resumed run must find the same."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
 def make_fabric(config: TrainingConfig) -> "Fabric":
     """Start the engine: one process, or those that `torchrun` started."""
     from lightning_fabric import Fabric  # takes seconds, which reading a run or `--help` should not cost
@@ -102,7 +110,7 @@ def make_fabric(config: TrainingConfig) -> "Fabric":
         strategy="ddp" if processes > 1 else "auto",
         plugins=[TorchElasticEnvironment() if processes > 1 else LightningEnvironment(), _precision(config)],
     )
-    if config.device == "cuda":  # a resumed run must find the same sums
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    if config.device == "cuda":
+        _fix_the_order_of_sums()
     fabric.launch()
     return fabric
