@@ -12,7 +12,7 @@ from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training import TrainingConfig
 from longtail.training.config import Augmentation
 from longtail.training.epochs import AUGMENT, epochs_of
-from longtail.training.machine import bfloat16_pays, resolve
+from longtail.training.hardware import bfloat16_pays, resolve
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_resolving_leaves_nothing_open(monkeypatch):
 
 
 def test_several_processes_agree_on_the_precision_and_only_torchrun_starts_them(monkeypatch):
-    monkeypatch.setattr("longtail.training.machine._seconds_of_convolution", {torch.float32: 2, torch.bfloat16: 1}.get)
+    monkeypatch.setattr("longtail.training.hardware._seconds_of_convolution", {torch.float32: 2, torch.bfloat16: 1}.get)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("WORLD_SIZE", "2")
     alone = resolve(TrainingConfig(threads=1))
@@ -115,7 +115,7 @@ def test_several_processes_agree_on_the_precision_and_only_torchrun_starts_them(
 
 def test_precision_follows_the_faster_convolution(monkeypatch):
     times = {torch.float32: 2.0, torch.bfloat16: 1.0}
-    monkeypatch.setattr("longtail.training.machine._seconds_of_convolution", times.__getitem__)
+    monkeypatch.setattr("longtail.training.hardware._seconds_of_convolution", times.__getitem__)
     assert bfloat16_pays(torch.device("cpu"))
     times[torch.bfloat16] = 3.0
     assert not bfloat16_pays(torch.device("cpu"))

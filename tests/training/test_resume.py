@@ -155,7 +155,7 @@ def test_a_run_that_another_process_ended_meanwhile_is_left_alone(tiny, whole, t
 
 
 def test_a_signal_in_the_last_evaluation_is_not_lost(tiny, whole, tmp_path, monkeypatch):
-    evaluate = Evaluation.in_passing
+    evaluate = Evaluation.during_training
     calls = []
 
     def signalled(*arguments):
@@ -164,7 +164,7 @@ def test_a_signal_in_the_last_evaluation_is_not_lost(tiny, whole, tmp_path, monk
             os.kill(os.getpid(), signal.SIGTERM)
         return evaluate(*arguments)
 
-    monkeypatch.setattr(Evaluation, "in_passing", signalled)
+    monkeypatch.setattr(Evaluation, "during_training", signalled)
     with pytest.raises(TrainingStopped, match="after the last epoch, before its result"):
         run_experiment(tiny_config(), data=tiny, out=tmp_path / "run")
     run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True)

@@ -246,7 +246,7 @@ def test_from_the_command_line(first, tiny, tmp_path, capsys):
 def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
     config = second_stage(first, "crt")
     for wrong, message in (
-        ({"first_stage": "0" * 16}, "must be the run that this second stage began from, of checksum 0000000000000000"),
+        ({"first_stage": "0" * 16}, "must be the run that this second stage started from, of checksum 0000000000000000"),
         ({"epochs": 0}, "`epochs` must be 0 where nothing is trained, and only there. Got 0"),
         ({"learns": "nothing"}, "`epochs` must be 0 where nothing is trained, and only there. Got 10"),
         ({"loss": "gcl"}, "`loss` must not need a cosine head in a second stage. Got 'gcl'"),

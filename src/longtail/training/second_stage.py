@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from longtail.models import Network
 from longtail.training.epochs import Epochs
 from longtail.training.feature_space import feature_space
-from longtail.training.first_stage import network_of_first_stage, told_of_first_stage
+from longtail.training.first_stage import first_stage_summary, network_of_first_stage
 from longtail.training.outputs import features_of
 from longtail.training.retrained_classifier import RetrainedClassifier
 from longtail.training.second_stage_config import OwnSecondStageConfig, SecondStageConfig
@@ -79,7 +79,7 @@ class SecondStage:
 
     def provenance(self) -> dict[str, Any]:
         """The run of the first stage."""
-        return {"first_stage": told_of_first_stage(self.first), "notes": self.notes}
+        return {"first_stage": first_stage_summary(self.first), "notes": self.notes}
 
     def _begin_classifier(self) -> None:
         """Put the classifier that the configuration asks for into the network."""
