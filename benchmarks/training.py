@@ -30,8 +30,8 @@ from longtail.runs import RunFolder
 from longtail.training import TrainingConfig
 from longtail.training.epochs import Epochs, augmentation
 from longtail.training.evaluation import Scorer, scores_during_training
-from longtail.training.loop import TrainingLoop
 from longtail.training.hardware import make_fabric, resolve
+from longtail.training.loop import TrainingLoop
 from longtail.training.state import TrainingState
 
 COUNTS = long_tailed_counts(100, 500, 100)

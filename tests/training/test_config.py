@@ -95,7 +95,7 @@ def test_resolving_leaves_nothing_open(monkeypatch):
     assert (config.threads, config.processes) == (1, 1)
     assert resolve(config) == config
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match='Got "cuda", and PyTorch finds no GPU'):
+    with pytest.raises(ValueError, match='where CUDA is not available. Got "cuda"'):
         resolve(TrainingConfig(device="cuda"))
     with pytest.raises(ValueError, match="Got 4. Start with torchrun --nproc-per-node 4"):
         resolve(TrainingConfig(processes=4))

@@ -246,7 +246,10 @@ def test_from_the_command_line(first, tiny, tmp_path, capsys):
 def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
     config = second_stage(first, "crt")
     for wrong, message in (
-        ({"first_stage": "0" * 16}, "must be the run that this second stage started from, of checksum 0000000000000000"),
+        (
+            {"first_stage": "0" * 16},
+            "must be the run that this second stage started from, of checksum 00000000",
+        ),
         ({"epochs": 0}, "`epochs` must be 0 where nothing is trained, and only there. Got 0"),
         ({"learns": "nothing"}, "`epochs` must be 0 where nothing is trained, and only there. Got 10"),
         ({"loss": "gcl"}, "`loss` must not need a cosine head in a second stage. Got 'gcl'"),
@@ -261,7 +264,7 @@ def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
             run_experiment(dataclasses.replace(config, **wrong), data=tiny, out=tmp_path / "run", first_stage=first)
     with pytest.raises(ValueError, match="`first_stage` must be the run that the second stage starts from. Got none"):
         run_experiment(config, data=tiny, out=tmp_path / "run")
-    with pytest.raises(ValueError, match="`first_stage` must be left out but for a SecondStageConfig"):
+    with pytest.raises(ValueError, match="`first_stage` must be left out except for a SecondStageConfig"):
         run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", first_stage=first)
     with pytest.raises(ValueError, match="`method` must be one of"):
         second_stage(first, "decoupling")
