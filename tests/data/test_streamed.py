@@ -10,7 +10,8 @@ import torch
 
 from data.pictures import fill
 from longtail.data import ResidentImages, Samples, StreamedImages, image_loader, read_data
-from longtail.data.streamed import BATCH, BATCHES_AHEAD
+from longtail.data.ahead import BATCHES_AHEAD
+from longtail.data.streamed import BATCH
 from longtail.training.epochs import augmentation
 
 NUMBER, SIZE = 150, 12
