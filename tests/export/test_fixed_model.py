@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, parser
 
 from export.cases import fix_of
 from export.onnx_models import FEATURES, classifier
-from longtail.export import export_fixed_onnx, fixed_model, match_classes
+from longtail.export import export_fixed_onnx, fixed_graph, match_classes
 from longtail.export.fix_graph import add_fix
 from longtail.export.fixed_model import TOLERANCE
 from longtail.repair import Fix
@@ -24,7 +24,7 @@ def run(path, samples=50, dtype=np.float32, **inputs):
 
 
 def computes_another_fix(monkeypatch, other):
-    monkeypatch.setattr(fixed_model, "add_fix", lambda writer, _, *rest: add_fix(writer, other, *rest))
+    monkeypatch.setattr(fixed_graph, "add_fix", lambda writer, _, *rest: add_fix(writer, other, *rest))
 
 
 def metadata_of(path):
