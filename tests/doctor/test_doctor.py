@@ -176,7 +176,7 @@ def test_a_collapsed_tail_is_serious(runs):
     assert any("classes are never predicted" in what for what in whats(examine(runs / "short"), "warning"))
 
 
-def test_a_run_in_progress_is_told(tmp_path):
+def test_a_run_in_progress_is_a_finding(tmp_path):
     RunFolder.create(tmp_path / "run", config={"loss": "ce", "epochs": 9}, seed=0).log(epoch=2, loss=1.0)
     assert whats(examine(tmp_path / "run")) == ["not complete: epoch 2 of 9"]
 
@@ -193,7 +193,7 @@ def test_a_head_of_another_loss_is_serious(runs, tmp_path):
     )
 
 
-def test_findings_for_machines(healthy, capsys):
+def test_findings_as_json(healthy, capsys):
     (healthy / "train/cod").mkdir()
     assert main(["doctor", str(healthy), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
@@ -214,7 +214,7 @@ def test_findings_for_machines(healthy, capsys):
         ("x.json:{}", "`data` must be a folder of class folders, a list (.txt), a table"),
     ],
 )
-def test_what_is_no_data_set_is_one_line(tmp_path, capsys, content, message):
+def test_an_invalid_data_set_is_a_one_line_error(tmp_path, capsys, content, message):
     name, _, text = content.partition(":")
     (tmp_path / name).write_text(text)
     assert main(["doctor", str(tmp_path / name)]) == 2

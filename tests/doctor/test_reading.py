@@ -15,7 +15,7 @@ def whats(found, severity=None):
     return [finding.what for finding in found if severity in (None, finding.severity)]
 
 
-def test_what_is_left_out_is_said(tmp_path):
+def test_files_that_are_left_out_are_findings(tmp_path):
     fill(tmp_path, {"cat": 12, "dog": 12})
     fill(tmp_path / "cat", {".ipynb_checkpoints": 3})
     (tmp_path / "dog/._1.png").write_bytes(b"\0\5\x16\7")
@@ -87,7 +87,7 @@ def test_objects_in_memory():
     assert "6 of 6 images (100.00 %) have exact copies in train; 0 with another label" in whats(found, "serious")
 
 
-def test_a_bomb_is_a_bad_file(tmp_path):
+def test_a_decompression_bomb_is_a_bad_file(tmp_path):
     fill(tmp_path, {"a": 5, "b": 5})
     Image.new("1", (20_000, 10_000)).save(tmp_path / "a/huge.png")
     found = [finding for finding in examine(tmp_path) if finding.severity == "serious"]

@@ -44,7 +44,7 @@ def test_the_model_then_decides_as_the_fix_does(kind, dtype, opset, tmp_path):
         before, after = run(model, samples, dtype), run(written.path, samples, dtype)
         own = before[written.scores].astype(np.float64)
         agree = after["class"] == fix.predict(own)
-        assert agree.all() if dtype != np.float16 else agree.mean() > 0.95  # float16 is optimised anew
+        assert agree.all() if dtype != np.float16 else agree.mean() > 0.95  # onnxruntime optimises float16 differently
         assert after["class_name"].tolist() == [NAMES[index] for index in after["class"]]
         tolerance = TOLERANCE[dtype]
         np.testing.assert_allclose(after[written.probabilities], fix.predict_proba(own), rtol=0, atol=tolerance)

@@ -76,7 +76,7 @@ def test_arguments_of_a_loss_are_read_as_what_they_are():
     assert parse_arguments(pairs) == {"a": 1, "b": 1.5, "c": "paper", "d": None, "e": True, "f": 0.001}
 
 
-def test_the_recipe_is_the_paper_s():
+def test_recipe_has_the_settings_of_the_paper():
     config = cifar100_lt()
     assert (config.epochs, config.batch_size, config.learning_rate, config.weight_decay) == (200, 64, 0.1, 5e-4)
     assert config.augmentations == ("crop", "flip", "auto_augment", "cutout")
@@ -85,11 +85,11 @@ def test_the_recipe_is_the_paper_s():
     assert paper_settings("gala") == {"lambda_positive": 1.2, "form": "released", "accumulate": "released"}
 
 
-def test_every_augmentation_that_may_be_named_is_there():
+def test_every_named_augmentation_exists():
     assert set(get_args(Augmentation)) == set(AUGMENT)
 
 
-def test_resolving_leaves_nothing_open(monkeypatch):
+def test_resolve_replaces_every_auto(monkeypatch):
     config = resolve(TrainingConfig(threads=1))
     assert "auto" not in dataclasses.asdict(config).values()
     assert (config.threads, config.processes) == (1, 1)
