@@ -204,7 +204,7 @@ def _seen(samples: Samples, splits: Splits) -> np.ndarray:
 
 
 def adjustment_offsets(counts: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """log prior − log counts, (C,) of mean 0; a class without prior or count gets the mean offset.
+    """Log prior − log counts, (C,) of mean 0; a class without prior or count gets the mean offset.
 
     Source: post-hoc logit adjustment, Menon et al., "Long-Tail Learning via Logit Adjustment", ICLR 2021, τ = 1.
     """

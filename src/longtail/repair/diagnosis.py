@@ -148,7 +148,9 @@ def diagnose(
         outcomes=found.outcomes,
         calibration=calibration,
         verdict=verdict,
-        summary=MISMATCH if mismatch else summary_of(verdict, best, before, aim.name, seen, names),
+        summary=MISMATCH
+        if mismatch
+        else summary_of(verdict, best, before, aim.name, seen, names, limited=limits != Limits()),
         fix=dataclasses.replace(fix, takes=kind, floor=floor),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,
