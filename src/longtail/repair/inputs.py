@@ -118,9 +118,11 @@ def as_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.n
     return checked
 
 
-def as_splits(target: np.ndarray, folds: int, seed: int, groups: np.ndarray | None) -> Splits:
+def as_splits(
+    target: np.ndarray, folds: int, seed: int | Sequence[int], groups: np.ndarray | None, place: np.ndarray | None
+) -> Splits:
     """The folds, without those that are empty."""
-    _, fold = np.unique(stratified_folds(target, folds, seed, groups), return_inverse=True)
+    _, fold = np.unique(stratified_folds(target, folds, seed, groups, place), return_inverse=True)
     number = int(fold.max()) + 1
     if number < 3:
         of = "`target`" if groups is None else "`groups`"

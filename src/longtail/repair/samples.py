@@ -21,6 +21,7 @@ class Samples:
         target: (N,) class indices int64.
         weight: (N,) positive sample weights.
         rows: (N,) row indices into `logits`; None for all rows.
+        scale: by which the logits are multiplied as they are read.
         progress: called with the step and the completed share of its pass, in (0, 1].
     """
 
@@ -28,6 +29,7 @@ class Samples:
     target: np.ndarray
     weight: np.ndarray
     rows: np.ndarray | None = None
+    scale: float = 1.0
     progress: Progress | None = None
 
     @classmethod
@@ -47,7 +49,10 @@ class Samples:
         """One pass over the samples: the slice of each block, and its logits as a float64 copy, which is finite."""
         for part in row_blocks(len(self), self.num_classes, LEAST_ROWS):
             rows = part if self.rows is None else self.rows[part]
-            yield part, np.maximum(self.logits[rows], MASKED_LOGIT, dtype=np.float64)
+            block = self.logits[rows].astype(np.float64)
+            if self.scale != 1.0:
+                block *= self.scale
+            yield part, np.maximum(block, MASKED_LOGIT, out=block)
             if self.progress is not None:
                 self.progress(step, part.stop / len(self))
 
