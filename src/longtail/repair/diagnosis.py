@@ -62,8 +62,8 @@ def diagnose(
     if the interval of that gain, corrected for the number of candidates, lies above 0.
 
     Args:
-        logits: (N, C), finite, on data that the model was not trained on; or probabilities. A memory-mapped file
-            (`np.load(..., mmap_mode="r")`) is read in blocks.
+        logits: (N, C), on data that the model was not trained on, -inf for masked classes; or probabilities. A
+            memory-mapped file (`np.load(..., mmap_mode="r")`) is read in blocks.
         target: (N,) class indices.
         kind: "logits" or "probabilities". The fix takes the same.
         metric: one of `longtail.repair.METRICS`.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from longtail.posthoc.blocks import row_blocks
-from longtail.repair.margins import own_margins
+from longtail.repair.margins import MASKED_LOGIT, own_margins
 
 LEAST_ROWS = 128  # of a block: matrix products are slow with fewer
 Progress = Callable[[str, float], None]
@@ -46,11 +46,13 @@ class Samples:
         return int(self.logits.shape[1])
 
     def blocks(self, step: str) -> Iterator[tuple[slice, np.ndarray]]:
-        """One pass over the samples: the slice of each block, and its logits as a float64 copy."""
+        """One pass over the samples: the slice of each block, and its logits as a float64 copy, which is finite."""
         for part in row_blocks(len(self), self.num_classes, LEAST_ROWS):
             rows = part if self.rows is None else self.rows[part]
             block = self.logits[rows].astype(np.float64)
-            yield part, block if self.scale == 1.0 else block * self.scale
+            if self.scale != 1.0:
+                block *= self.scale
+            yield part, np.maximum(block, MASKED_LOGIT, out=block)
             if self.progress is not None:
                 self.progress(step, part.stop / len(self))
 
