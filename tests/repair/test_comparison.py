@@ -42,7 +42,9 @@ def test_a_candidate_without_choices_has_no_optimism():
     )
     decided = (logits - SLANT).argmax(1)
     score = BalancedAccuracy().score
-    expected = score(target, decided, np.ones(len(target)), 4) - score(target, logits.argmax(1), np.ones(len(target)), 4)
+    expected = score(target, decided, np.ones(len(target)), 4) - score(
+        target, logits.argmax(1), np.ones(len(target)), 4
+    )
     assert found.best.strength == 1.0
     assert found.best.gain == pytest.approx(expected)
     assert found.best.optimism == pytest.approx(0.0, abs=1e-12)
