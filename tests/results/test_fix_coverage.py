@@ -8,6 +8,10 @@ from fix_coverage import WORLDS, World, row_of
 REPETITIONS, REPEATS = 5, 2
 
 
+def rows_of(world):
+    return [row_of(world, (10, 500), "balanced-accuracy", number, repeats=REPEATS) for number in range(REPETITIONS)]
+
+
 @pytest.mark.parametrize("world", ["a tail with a gain", "classes of one to three samples", "groups of copies"])
 def test_promised_gains_are_covered(world):
     rows = [
