@@ -28,7 +28,11 @@ def judged(logits, target):
 
 def constant(name, direction, strengths=(0.0, 1.0)):
     """A candidate that learns nothing."""
-    return Candidate(name, lambda samples, splits, metric: [Offsets(direction)] * len(splits.left_out), strengths)
+
+    def fit(samples, splits, metric):
+        return [Offsets(direction)] * len(splits.left_out)
+
+    return Candidate(name, fit, strengths)
 
 
 def splits_of(target, repeats=2):
@@ -42,7 +46,9 @@ def test_a_candidate_without_choices_has_no_optimism():
     )
     decided = (logits - SLANT).argmax(1)
     score = BalancedAccuracy().score
-    expected = score(target, decided, np.ones(len(target)), 4) - score(target, logits.argmax(1), np.ones(len(target)), 4)
+    expected = score(target, decided, np.ones(len(target)), 4) - score(
+        target, logits.argmax(1), np.ones(len(target)), 4
+    )
     assert found.best.strength == 1.0
     assert found.best.gain == pytest.approx(expected)
     assert found.best.optimism == pytest.approx(0.0, abs=1e-12)
@@ -89,7 +95,7 @@ def test_limits_are_kept_by_what_is_served():
     best = next(outcome for outcome in limited.outcomes if outcome.name == limited.best)
     assert free.verdict == limited.verdict == "use"
     assert loss[1] <= 0.5
-    assert 0 < best.strength
+    assert best.strength > 0
     assert best.excluded
     assert best.strength not in best.excluded
     assert limited.fix.evidence["max_class_loss"] == 4

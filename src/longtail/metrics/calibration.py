@@ -45,6 +45,9 @@ class CalibrationErrors:
         self._pooled = np.flatnonzero(counts < enough)
         columns = len(self._alone) + (len(self._pooled) > 0)
         self._top, self._by_class = np.zeros((3, BINS)), np.zeros(columns * BINS)
+        self._expected = (
+            np.concatenate([counts[self._alone], [counts[self._pooled].sum()] * (len(self._pooled) > 0)]) > 0
+        )
 
     def add(self, probability: np.ndarray, target: np.ndarray, weight: np.ndarray) -> None:
         """Samples: (B, C), (B,) and (B,)."""
@@ -55,7 +58,9 @@ class CalibrationErrors:
         if len(self._pooled):
             columns.append(probability[:, self._pooled].sum(1, keepdims=True))
             own.append(np.isin(target, self._pooled)[:, None])
-        self._by_class += _gaps(np.concatenate(columns, axis=1), np.concatenate(own, axis=1), weight)
+        of_columns = np.concatenate(columns, axis=1)
+        self._expected |= of_columns.any(0)
+        self._by_class += _gaps(of_columns, np.concatenate(own, axis=1), weight)
 
     @property
     def top_label(self) -> float:
@@ -71,8 +76,9 @@ class CalibrationErrors:
 
     @property
     def class_wise(self) -> float:
-        """In [0, 1]."""
-        return float(np.abs(self._by_class.reshape(-1, BINS)).sum(1).mean() / self._top[2].sum())
+        """In [0, 1]; classes without samples whose probability is always 0 do not count."""
+        errors = np.abs(self._by_class.reshape(-1, BINS)).sum(1)[self._expected]
+        return float(errors.mean() / self._top[2].sum())
 
     @property
     def pooled(self) -> int:

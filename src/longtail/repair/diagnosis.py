@@ -62,8 +62,8 @@ def diagnose(
     if the interval of that gain, corrected for the number of candidates, lies above 0.
 
     Args:
-        logits: (N, C), finite, on data that the model was not trained on; or probabilities. A memory-mapped file
-            (`np.load(..., mmap_mode="r")`) is read in blocks.
+        logits: (N, C), on data that the model was not trained on, -inf for masked classes; or probabilities. A
+            memory-mapped file (`np.load(..., mmap_mode="r")`) is read in blocks.
         target: (N,) class indices.
         kind: "logits" or "probabilities". The fix takes the same.
         metric: one of `longtail.repair.METRICS`.
@@ -137,7 +137,7 @@ def diagnose(
     verdict = "keep" if mismatch else verdict_of(best, _resolution(found, judge), seen)
     before = judge.scores(judge.raw)
     served = found.fits[best.name][0].served if verdict == "use" else None
-    offset = np.zeros(num_classes) if served is None or best.offset is None else best.offset / tempered.scale
+    offset = np.zeros(num_classes) if served is None or best.offset is None else best.offset
     evidence = _evidence(verdict, best, before, judge, splits, limits) | {"fitted_on": digest_of(fingerprint)}
     directions = best.strength * found.fits[best.name][0].directions / tempered.scale
     calibration = _calibration(samples, splits[0], aim, directions if served is not None else 0 * directions)

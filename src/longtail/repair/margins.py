@@ -3,10 +3,11 @@
 import numpy as np
 
 NARROWEST = 1e-140  # a smaller scale could not be divided by
+MASKED_LOGIT = -1e200  # of a masked class, in place of -inf: differences of two are defined
 
 
 def own_margins(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """(N,) logit of each sample's class minus the best of the others; +inf if all others are −inf.
+    """(N,) logit of each sample's class minus the best of the others; +inf if all others are masked.
 
     Args:
         logits: (N, C) float64; each sample's own class is finite.
@@ -19,7 +20,8 @@ def own_margins(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
     rows = np.arange(len(target))
     others = logits.copy()
     others[rows, target] = -np.inf
-    return np.asarray(logits[rows, target] - others.max(1))
+    best = others.max(1)
+    return np.where(best <= MASKED_LOGIT, np.inf, logits[rows, target] - best)
 
 
 def spread_of(margin: np.ndarray) -> float:
