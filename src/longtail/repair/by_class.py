@@ -38,7 +38,8 @@ def by_class(
     """
     samples = np.bincount(target, minlength=number)
     (old, old_times), *new = [_recall_and_times(target, own, number) for own in (before, *after)]
-    recall, times = (np.mean(found, axis=0) for found in zip(*new, strict=True))
+    # Exactly the recalls where all are equal.
+    recall, times = (found[0] + np.mean(np.stack(found) - found[0], axis=0) for found in zip(*new, strict=True))
     training = samples if class_counts is None else class_counts
     return ByClass(
         training, samples, (old, recall), (old_times, np.rint(times).astype(np.int64)), class_counts is not None

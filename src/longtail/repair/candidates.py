@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.posthoc.fixed_point import fixed_point_offsets, log_mean_predictions
+from longtail.posthoc.fixed_point import fixed_point_offsets
+from longtail.posthoc.mean_predictions import mean_predictions
 from longtail.repair.calibration import calibrated, probabilities
 from longtail.repair.folds import Splits
 from longtail.repair.metrics import ExpectedCost, Metric
@@ -33,6 +34,9 @@ class Decision(Protocol):
     def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
         """Class indices (N,) for logits (N, C); `strength` is τ, and τ = 0 gives the argmax of the logits."""
 
+    def decide_for_all(self, logits: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
+        """(T, N) class indices for T ascending values of τ, the first of which is 0."""
+
 
 @dataclass(frozen=True)
 class Offsets:
@@ -42,7 +46,30 @@ class Offsets:
 
     def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
         """See `Decision.decide`."""
-        return np.asarray((logits + strength * self.direction).argmax(1))
+        if strength == 0:
+            return np.asarray(logits.argmax(1))
+        return np.asarray((logits + (strength * self.direction).astype(logits.dtype)).argmax(1))
+
+    def decide_for_all(self, logits: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
+        """See `Decision.decide_for_all`.
+
+        A class that wins at two values of τ wins at all between, because scores are linear in τ; so only samples whose
+        class differs at both ends of a range are decided within it.
+        """
+        decided = np.empty((len(strengths), len(logits)), dtype=np.int64)
+        for place in {0, len(strengths) - 1}:
+            decided[place] = self.decide(logits, strengths[place])
+        ranges = [(0, len(strengths) - 1, logits, np.arange(len(logits)))]
+        while ranges:
+            low, high, block, rows = ranges.pop()
+            if high - low < 2:
+                continue
+            decided[low + 1 : high, rows] = decided[low, rows]
+            open_ones = np.flatnonzero(decided[low, rows] != decided[high, rows])
+            middle, block, rows = (low + high) // 2, block[open_ones], rows[open_ones]
+            decided[middle, rows] = self.decide(block, strengths[middle])
+            ranges += [(low, middle, block, rows), (middle, high, block, rows)]
+        return decided
 
 
 @dataclass(frozen=True)
@@ -58,6 +85,10 @@ class LeastCost:
         if strength == 0:
             return np.asarray(logits.argmax(1))
         return np.asarray((probabilities(logits, self.temperature, self.offset) @ self.cost).argmin(1))
+
+    def decide_for_all(self, logits: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
+        """See `Decision.decide_for_all`."""
+        return np.stack([self.decide(logits, strength) for strength in strengths])
 
 
 Rule = Callable[[Samples, Splits, Metric], Sequence[Decision]]
@@ -181,16 +212,17 @@ def rebalancing_offsets(samples: Samples, splits: Splits, metric: Metric, *, con
     step = "re-balancing to the fixed point" if converge else "re-balancing"
 
     def blocks() -> Iterator[tuple[Tensor, Tensor]]:
-        for part, logits in samples.blocks(step):
+        for part, logits in samples.blocks(step, precise=False):
             weight = class_weight[:, samples.target[part]] * sees[:, fold[part]] * samples.weight[part]
             yield torch.from_numpy(logits), torch.from_numpy(weight.T)
 
     aim = torch.from_numpy(prior)
+    precision = torch.float32 if samples.logits.dtype == np.float32 else torch.float64
     if converge:
-        fitted = fixed_point_offsets(blocks, aim, tolerance=TOLERANCE).numpy()
+        fitted = fixed_point_offsets(blocks, aim, tolerance=TOLERANCE, precision=precision).numpy()
     else:
         taking_part = torch.zeros_like(aim).masked_fill(aim == 0, -torch.inf)
-        fitted = (aim.log() - log_mean_predictions(blocks(), taking_part)).numpy()
+        fitted = (aim.log() - mean_predictions(blocks, taking_part, precision).log_mean).numpy()
     mean = np.where(expected, fitted, 0).sum(1, keepdims=True) / expected.sum(1, keepdims=True)
     offset[used] = np.where(expected, fitted - mean, 0)
     return offset
@@ -204,7 +236,7 @@ def _seen(samples: Samples, splits: Splits) -> np.ndarray:
 
 
 def adjustment_offsets(counts: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """log prior − log counts, (C,) of mean 0; a class without prior or count gets the mean offset.
+    """Log prior − log counts, (C,) of mean 0; a class without prior or count gets the mean offset.
 
     Source: post-hoc logit adjustment, Menon et al., "Long-Tail Learning via Logit Adjustment", ICLR 2021, τ = 1.
     """

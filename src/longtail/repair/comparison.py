@@ -24,7 +24,7 @@ class Compared:
 
     Attributes:
         outcomes: of each candidate, in their order.
-        best: the outcome of the one that is chosen; τ = 0 if no correction is.
+        best: the outcome of the one that is chosen; if that is none, of the one with the largest gain.
         fits: of those that did not fail.
     """
 
@@ -60,6 +60,8 @@ def compare(
         else:
             outcomes.append(_outcome(chooser.among(_options(own)), {rule.name: fits[rule.name]}, own, chooser, judge))
     best = next(outcome for outcome in outcomes if outcome.name == chosen.candidate)
+    if chosen.strength == 0:  # no correction is chosen: what the most promising one would do is shown
+        best = max((own for own in outcomes if own.failure is None), key=lambda own: own.gain)
     return Compared(tuple(outcomes), best, fits)
 
 

@@ -8,7 +8,9 @@ import numpy as np
 from longtail.repair.candidates import Candidate, Decision, Offsets
 from longtail.repair.folds import Splits
 from longtail.repair.metrics import Metric
-from longtail.repair.samples import Samples
+from longtail.repair.samples import LEAST_ROWS, Samples
+
+NUMBERS_DECIDED_AT_ONCE = 2**20  # logits of a block, which is split by folds: smaller parts would be slower
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,16 @@ def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples,
     """(K, T, N) predictions for each τ, by the fit without a sample's own fold and fold k. One pass."""
     shape = (splits.number, len(candidate.strengths), len(samples))
     decisions = np.empty(shape, dtype=np.min_scalar_type(samples.num_classes - 1))
-    for part, logits in samples.blocks(candidate.name):
+    least_rows = max(LEAST_ROWS, NUMBERS_DECIDED_AT_ONCE // samples.num_classes)
+    for part, logits in samples.blocks(candidate.name, precise=False, least_rows=least_rows):
+        logits -= logits.max(1, keepdims=True)  # so that float32 offsets do not round away beside large logits
         folds = splits.fold[part]
         for own in np.unique(folds):
             rows = np.flatnonzero(folds == own)
-            block = logits[rows]
+            block, decided = logits[rows], dict[int, np.ndarray]()
             for other in range(splits.number):
                 fitted = fits[splits.without(own, other)]
-                for place, strength in enumerate(candidate.strengths):
-                    decisions[other, place, part.start + rows] = fitted.decide(block, strength)
+                if id(fitted) not in decided:
+                    decided[id(fitted)] = fitted.decide_for_all(block, candidate.strengths)
+                decisions[other, :, part.start + rows] = decided[id(fitted)].T
     return decisions

@@ -18,7 +18,7 @@ from longtail.repair.comparison import Compared, compare
 from longtail.repair.findings import Calibration, Diagnosis, Outcome, Scores
 from longtail.repair.fix import Fix
 from longtail.repair.fix_file import TAKES
-from longtail.repair.folds import Splits, margins
+from longtail.repair.folds import Splits
 from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, as_names, as_samples, as_splits
 from longtail.repair.judge import Judge
 from longtail.repair.metrics import ExpectedCost, Metric, make_metric, recalls
@@ -149,7 +149,9 @@ def diagnose(
         outcomes=found.outcomes,
         calibration=calibration,
         verdict=verdict,
-        summary=MISMATCH if mismatch else summary_of(verdict, best, before, aim.name, seen, names),
+        summary=MISMATCH
+        if mismatch
+        else summary_of(verdict, best, before, aim.name, seen, names, limited=limits != Limits()),
         fix=dataclasses.replace(fix, takes=kind, floor=floor),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,
@@ -167,7 +169,7 @@ def _repeated_splits(
     if repeats is None:
         numbers = len(samples) * samples.num_classes
         repeats = max(1, min(MOST_REPEATS, NUMBERS_OF_ALL_REPEATS // numbers))
-    place = margins(samples)
+    place = samples.margins("folds")
     return [as_splits(samples.target, folds, (seed, repeat), groups, place) for repeat in range(repeats)]
 
 

@@ -140,7 +140,7 @@ class Diagnosis:
         summary: the verdict in one or two sentences.
         fix: the correction to deploy; its offset is 0 unless the verdict is "use".
         groups: number of classes in each group of classes.
-        best: name of the candidate that is chosen.
+        best: name of the candidate that is chosen; if that is none, of the one with the largest gain.
         worst: the classes with the lowest recall: (class, recall, samples, number of predictions).
         by_class: results per class.
         samples: N.

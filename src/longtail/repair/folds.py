@@ -7,8 +7,6 @@ from functools import cached_property
 
 import numpy as np
 
-from longtail.repair.samples import Samples
-
 
 @dataclass(frozen=True)
 class Splits:
@@ -75,17 +73,6 @@ def stratified_folds(
         fold[members] = (start + np.arange(len(members))) % folds
         start += len(members)  # so that classes of one sample do not all fall into the first fold
     return fold
-
-
-def margins(samples: Samples) -> np.ndarray:
-    """(N,) score of a sample's class less the best other one: whatever the order of rows and columns."""
-    found = []
-    for part, logits in samples.blocks("folds"):
-        rows, target = np.arange(len(logits)), samples.target[part]
-        own = logits[rows, target]
-        logits[rows, target] = -np.inf
-        found.append(own - logits.max(1))
-    return np.concatenate(found)
 
 
 def _grouped(target: np.ndarray, folds: int, rng: np.random.Generator, groups: np.ndarray) -> np.ndarray:

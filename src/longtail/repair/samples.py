@@ -8,7 +8,7 @@ import numpy as np
 from longtail.posthoc.blocks import row_blocks
 from longtail.repair.margins import MASKED_LOGIT, own_margins
 
-LEAST_ROWS = 128  # of a block: matrix products are slow with fewer
+LEAST_ROWS = 64  # of a block: matrix products are slow with fewer
 Progress = Callable[[str, float], None]
 
 
@@ -45,14 +45,24 @@ class Samples:
         """C."""
         return int(self.logits.shape[1])
 
-    def blocks(self, step: str) -> Iterator[tuple[slice, np.ndarray]]:
-        """One pass over the samples: the slice of each block, and its logits as a float64 copy, which is finite."""
-        for part in row_blocks(len(self), self.num_classes, LEAST_ROWS):
+    def blocks(
+        self, step: str, *, precise: bool = True, least_rows: int = LEAST_ROWS
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """One pass over the samples: the slice of each block, and a copy of its logits, which is finite.
+
+        Args:
+            step: name of the pass for `progress`.
+            precise: float64 copies; off, in the precision of the logits.
+            least_rows: of a block, but for the last.
+        """
+        dtype = np.float64 if precise else self.logits.dtype.type
+        least = dtype(max(MASKED_LOGIT, float(np.finfo(dtype).min) / 1e8))
+        for part in row_blocks(len(self), self.num_classes, least_rows):
             rows = part if self.rows is None else self.rows[part]
-            block = self.logits[rows].astype(np.float64)
+            block = self.logits[rows].astype(dtype)
             if self.scale != 1.0:
-                block *= self.scale
-            yield part, np.maximum(block, MASKED_LOGIT, out=block)
+                block *= dtype(self.scale)
+            yield part, np.maximum(block, least, out=block)
             if self.progress is not None:
                 self.progress(step, part.stop / len(self))
 

@@ -80,7 +80,7 @@ def check_own_class(scores: np.ndarray, target: np.ndarray, rows: Rows, names: S
         rows: the origin of the rows.
         names: (C,) or None.
     """
-    masked = np.flatnonzero(scores[np.arange(len(target)), target] < MASKED)
+    masked = np.flatnonzero(scores[np.arange(len(target)), target].astype(np.float64) < MASKED)
     if len(masked):
         row = int(masked[0])
         raise ValueError(
