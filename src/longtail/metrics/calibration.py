@@ -52,7 +52,7 @@ class CalibrationErrors:
     def add(self, probability: np.ndarray, target: np.ndarray, weight: np.ndarray) -> None:
         """Samples: (B, C), (B,) and (B,)."""
         confidence, right = probability.max(1), probability.argmax(1) == target
-        bins = _bins(confidence)
+        bins = bins_of(confidence)
         self._top += [np.bincount(bins, weight * own, BINS) for own in (confidence, right, np.ones(len(right)))]
         columns, own = [probability[:, self._alone]], [target[:, None] == self._alone]
         if len(self._pooled):
@@ -88,10 +88,11 @@ class CalibrationErrors:
 
 def _gaps(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Σ weight · (confidence − correct) of each column and bin, (columns · BINS,)."""
-    bins = _bins(confidence) + BINS * np.arange(confidence.shape[1])
+    bins = bins_of(confidence) + BINS * np.arange(confidence.shape[1])
     gap = weight[:, None] * (confidence - correct)
     return np.bincount(bins.ravel(), gap.ravel(), BINS * confidence.shape[1])
 
 
-def _bins(confidence: np.ndarray) -> np.ndarray:
+def bins_of(confidence: np.ndarray) -> np.ndarray:
+    """The bin of each confidence in [0, 1], of 15 bins of equal width."""
     return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)

@@ -8,10 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from longtail.arguments import check_choice, check_fraction, check_integer
-from longtail.metrics import CalibrationErrors
 from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
-from longtail.repair.calibration import NUMBERS_ENOUGH, SMALLEST, calibrated, prior_weight, probabilities
+from longtail.repair.calibration import SMALLEST, calibrated
+from longtail.repair.calibration_check import cross_fitted_calibration
 from longtail.repair.candidates import Decision, LeastCost, candidates
 from longtail.repair.choice import Limits
 from longtail.repair.comparison import Compared, compare
@@ -140,7 +140,8 @@ def diagnose(
     offset = np.zeros(num_classes) if served is None or best.offset is None else best.offset
     evidence = _evidence(verdict, best, before, judge, splits, limits) | {"fitted_on": digest_of(fingerprint)}
     directions = best.strength * found.fits[best.name][0].directions / tempered.scale
-    calibration = _calibration(samples, splits[0], aim, directions if served is not None else 0 * directions)
+    directions = directions if served is not None else 0 * directions
+    calibration = cross_fitted_calibration(samples, splits[0], aim, directions, g)
     fix = _fix(samples, aim, best, served, offset, names, evidence, calibration)
     return Diagnosis(
         metric=aim.name,
@@ -226,36 +227,6 @@ def _fix(
         metric=metric.name,
         method=KEEP if served is None else f"{best.name}, τ = {best.strength:g}",
         evidence=evidence,
-    )
-
-
-def _calibration(samples: Samples, splits: Splits, metric: Metric, offsets: np.ndarray) -> Calibration:
-    """Cross-fitted calibration errors, with the offsets (K, C) by which each fold is decided."""
-    prior = metric.prior(samples.num_classes)
-    part = samples.thinned(NUMBERS_ENOUGH)
-    fold = splits.fold if part.rows is None else splits.fold[part.rows]
-    fits = []
-    for number in range(splits.number):
-        decision = offsets[number] if metric.decides_by_probability else None
-        fits.append(calibrated(part.where(fold != number), prior, decision))
-    counts, weight = np.bincount(part.target, minlength=part.num_classes), prior_weight(part.target, prior, part.weight)
-    before, after = CalibrationErrors(counts), CalibrationErrors(counts)
-    for block, logits in part.blocks("calibration errors"):
-        target, own, folds = part.target[block], weight[block], fold[block]
-        before.add(probabilities(logits, 1.0, np.zeros(part.num_classes)), target, own)
-        for number in np.unique(folds):
-            rows = folds == number
-            fitted_here = fits[number]
-            confidence = probabilities(logits[rows], fitted_here.temperature, fitted_here.offset)
-            after.add(confidence, target[rows], own[rows])
-    return Calibration(
-        (before.top_label, after.top_label),
-        (before.class_wise, after.class_wise),
-        before.pooled,
-        len(part),
-        after.top_label <= before.top_label,
-        (before.reliability, after.reliability),
-        any(own.at_limit for own in fits),
     )
 
 

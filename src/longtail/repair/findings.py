@@ -83,9 +83,13 @@ class Calibration:
         class_wise: mean over all classes.
         pooled_classes: number of classes that were pooled, because each has too few samples.
         samples: number of samples that were used.
-        helps: whether the top-label error does not increase; else probabilities are not calibrated.
+        helps: whether probabilities are calibrated. A temperature exists; compared with the probabilities of the same
+            decisions without it, the log loss falls by more than its uncertainty, and the top-label error does not rise
+            by more than its own.
         reliability: (B, 3) each: mean confidence, accuracy, share of the samples.
-        at_limit: whether the temperature is at the limit of its range.
+        at_limit: whether no temperature maximises the likelihood; then probabilities are not calibrated.
+        log_loss: mean of −log p of the true class, in nats, at least 1e-12 for p.
+        log_loss_falls: by more than its uncertainty, compared as for `helps`.
     """
 
     top_label: tuple[float, float]
@@ -95,6 +99,13 @@ class Calibration:
     helps: bool
     reliability: tuple[np.ndarray, np.ndarray]
     at_limit: bool
+    log_loss: tuple[float, float]
+    log_loss_falls: bool
+
+    @property
+    def lowers_top_label(self) -> bool:
+        """Whether probabilities are calibrated and their top-label error does not increase."""
+        return self.helps and self.top_label[1] <= self.top_label[0]
 
 
 @dataclass(frozen=True, eq=False)
