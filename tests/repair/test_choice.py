@@ -7,10 +7,11 @@ from longtail.repair.choice import Chooser, Limits, Option
 from longtail.repair.intervals import gain_and_error
 from longtail.repair.metrics import BalancedAccuracy
 
+NO_LIMITS = Limits()
 RAW, SMALL, LARGE = Option("a", 0.0), Option("a", 0.5), Option("a", 1.0)
 
 
-def chooser(target, raw, limits=Limits()):
+def chooser(target, raw, limits=NO_LIMITS):
     return Chooser(BalancedAccuracy(), target, np.ones(len(target)), raw, 2, limits=limits)
 
 

@@ -28,7 +28,11 @@ def judged(logits, target):
 
 def constant(name, direction, strengths=(0.0, 1.0)):
     """A candidate that learns nothing."""
-    return Candidate(name, lambda samples, splits, metric: [Offsets(direction)] * len(splits.left_out), strengths)
+
+    def fit(samples, splits, metric):
+        return [Offsets(direction)] * len(splits.left_out)
+
+    return Candidate(name, fit, strengths)
 
 
 def splits_of(target, repeats=2):
@@ -91,7 +95,7 @@ def test_limits_are_kept_by_what_is_served():
     best = next(outcome for outcome in limited.outcomes if outcome.name == limited.best)
     assert free.verdict == limited.verdict == "use"
     assert loss[1] <= 0.5
-    assert 0 < best.strength
+    assert best.strength > 0
     assert best.excluded
     assert best.strength not in best.excluded
     assert limited.fix.evidence["max_class_loss"] == 4

@@ -171,9 +171,7 @@ def test_data_whose_content_is_unknown_are_not_cached(cache, passes):
     assert not cache.exists()
 
 
-def test_an_unwritable_cache_is_refused_before_anything_is_computed(
-    photographs, tmp_path, monkeypatch, passes
-):
+def test_an_unwritable_cache_is_refused_before_anything_is_computed(photographs, tmp_path, monkeypatch, passes):
     (tmp_path / "file").write_text("a file")
     monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "file"))
     with pytest.raises(OSError, match=r"^Features could not be kept in .*file/features: Not a directory\. .*CACHE\.$"):

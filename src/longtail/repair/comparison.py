@@ -56,9 +56,10 @@ def compare(
             continue
         own = {rule.name: curves[rule.name]}
         if rule.name == chosen.candidate:
-            outcomes.append(_outcome(chosen, fits, curves, chooser, judge))
+            outcomes.append(_outcome(chosen, fits, curves, chooser, judge, samples.scale))
         else:
-            outcomes.append(_outcome(chooser.among(_options(own)), {rule.name: fits[rule.name]}, own, chooser, judge))
+            option = chooser.among(_options(own))
+            outcomes.append(_outcome(option, {rule.name: fits[rule.name]}, own, chooser, judge, samples.scale))
     best = next(outcome for outcome in outcomes if outcome.name == chosen.candidate)
     if chosen.strength == 0:  # no correction is chosen: what the most promising one would do is shown
         best = max((own for own in outcomes if own.failure is None), key=lambda own: own.gain)
@@ -89,13 +90,13 @@ def _options(curves: Curves) -> dict[Option, list[np.ndarray]]:
     }
 
 
-def _outcome(chosen: Option, fits: Fits, curves: Curves, chooser: Chooser, judge: Judge) -> Outcome:
-    """Of an option that was chosen among all of `fits`."""
+def _outcome(chosen: Option, fits: Fits, curves: Curves, chooser: Chooser, judge: Judge, scale: float) -> Outcome:
+    """Of an option that was chosen among all of `fits`, on logits that are `scale` times the given ones."""
     repeats = curves[chosen.candidate]
     curve = {strength: mean_scores([judge.scores(own[strength]) for own in repeats]) for strength in repeats[0]}
     excluded = tuple(strength for strength in curve if not chooser.allows([own[strength] for own in repeats]))
     served = fits[chosen.candidate][0].served
-    offset = chosen.strength * served.direction if isinstance(served, Offsets) else None
+    offset = chosen.strength * served.direction / scale if isinstance(served, Offsets) else None
     if chosen.strength == 0:
         return Outcome(chosen.candidate, curve[0.0], curve=curve, offset=offset, excluded=excluded)
     nested = [_nested(chooser, {name: own[place] for name, own in fits.items()}) for place in range(len(repeats))]

@@ -137,7 +137,7 @@ def diagnose(
     verdict = "keep" if mismatch else verdict_of(best, _resolution(found, judge), seen)
     before = judge.scores(judge.raw)
     served = found.fits[best.name][0].served if verdict == "use" else None
-    offset = np.zeros(num_classes) if served is None or best.offset is None else best.offset / tempered.scale
+    offset = np.zeros(num_classes) if served is None or best.offset is None else best.offset
     evidence = _evidence(verdict, best, before, judge, splits, limits) | {"fitted_on": digest_of(fingerprint)}
     directions = best.strength * found.fits[best.name][0].directions / tempered.scale
     directions = directions if served is not None else 0 * directions

@@ -56,7 +56,7 @@ class Outcome:
         interval: confidence interval of the gain.
         strength: τ chosen on all data.
         curve: for each τ its scores: the head–tail trade-off.
-        offset: (C,) offsets fitted on all data, including τ; None if the candidate has none.
+        offset: (C,) offsets of the given logits, fitted on all data, including τ; None if the candidate has none.
         failure: why the candidate could not be fitted, or None.
         optimism: by how much the metric at τ is too good, because τ (of the best, also the candidate) was chosen by it.
         excluded: values of τ that break a limit.
