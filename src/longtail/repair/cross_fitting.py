@@ -10,7 +10,6 @@ from longtail.repair.folds import Splits
 from longtail.repair.metrics import Metric
 from longtail.repair.samples import LEAST_ROWS, Samples
 
-
 NUMBERS_DECIDED_AT_ONCE = 2**20  # logits of a block, which is split by folds: smaller parts would be slower
 
 
