@@ -17,7 +17,7 @@ from longtail.repair.metrics import ExpectedCost, Metric
 from longtail.repair.samples import Samples
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-TOLERANCE = 1e-3  # relative, of a class's mean prediction; absolute for its offset, in nats
+TOLERANCE = 1e-3  # relative, of a class's mean prediction
 LEAST_OF_A_LINE = 3  # classes: through two there is always one
 LEAST_SAMPLES_OF_THE_LINE, MOST_SAMPLES_OF_THE_LINE = 0.5, 100.0
 BY_SAMPLES = "logit adjustment by the samples here"
