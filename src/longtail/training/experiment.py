@@ -20,7 +20,7 @@ from longtail.training.loop import TrainingLoop
 from longtail.training.machine import make_fabric, resolve
 from longtail.training.mixing import mixing
 from longtail.training.opening import create_run, existing_run
-from longtail.training.resume import adopt, check_same_data, restore
+from longtail.training.resume import adopt, check_same_data, check_same_weights, restore
 from longtail.training.seeds import derive_seed, generator_for
 from longtail.training.stages import Progress, StageInput, check_class, make_stage
 
@@ -68,6 +68,8 @@ def run_experiment(
     if existing is not None and existing.result is not None:
         existing.drop_checkpoint()  # left where the process ended between the result and this
         return existing
+    if existing is not None:
+        check_same_weights(existing, config)
     fabric = make_fabric(config)
     with fabric.rank_zero_first():
         splits = load_splits(config, data, fabric.device, download=download, progress=progress)

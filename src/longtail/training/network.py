@@ -100,9 +100,26 @@ def head_of(folder: RunFolder) -> dict[str, Any]:
         raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
     try:
         TrainingConfig.model_of(folder.header["config"])
-        return result.get("network") or _told_by_configuration(folder.header["config"], result)
+        head = result.get("network") or _told_by_configuration(folder.header["config"], result)
     except (KeyError, TypeError):
         raise ValueError(f"`folder` must be a training run. Got {folder.path}, which is of another kind.") from None
+    _check_head(head, folder)
+    return head
+
+
+def _check_head(head: Any, folder: RunFolder) -> None:
+    """Raise unless it is what `described` gives."""
+    try:
+        sides = head["input_shape"]
+        fits = isinstance(head["classifier"], str) and len(sides) in (1, 3)
+        numbers = [head["num_classes"], *sides]
+    except (KeyError, TypeError):
+        fits, numbers = False, []
+    if not fits or not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError(
+            f"{folder.path / 'result.json'} is damaged: its `network` must have `classifier`, `num_classes` and "
+            "`input_shape`. Restore the file, or train the run again."
+        )
 
 
 def _built(model: str, head: Mapping[str, Any]) -> Network:
