@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +137,7 @@ def test_a_file_that_goes_bad_is_named_or_left_out(damaged, workers, content, er
 def test_a_batch_of_bad_files_is_an_error(damaged):
     for file in (damaged / "b").iterdir():
         file.write_bytes(b"")
-    with pytest.raises(ValueError, match="a batch must hold an image that can be decoded. All 4 are bad"):
+    with pytest.raises(ValueError, match=r"a batch must hold .* All 4 of this one .* b/1.jpg .* is empty. Restore .* --resume"):
         batches(split_of(damaged, skip=True), order=torch.full((4,), 15))
 
 
@@ -153,6 +154,19 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_line(folder):
         list(stream)
     assert "\n" not in str(e.value)
     assert not multiprocessing.active_children()
+
+
+def test_a_server_of_workers_that_is_killed_before_it_forks_is_said(folder):
+    jobs = [[(str(folder / "a/0.jpg"), 0)]]
+    draw = TrainingImage("light", 8, 8)
+    list(draw_batches(draw, jobs, 1))  # now there is a server
+    server = forkserver._forkserver
+    former, server._forkserver_address = server._forkserver_address, str(folder / "no-socket")
+    try:
+        with pytest.raises(ChildProcessError, match=r"`workers`: a process .* --workers 0"):
+            list(draw_batches(draw, jobs, 1))
+    finally:
+        server._forkserver_address = former
 
 
 def test_who_stops_early_leaves_no_worker_behind(folder):
