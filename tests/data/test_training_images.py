@@ -137,7 +137,9 @@ def test_a_file_that_goes_bad_is_named_or_left_out(damaged, workers, content, er
 def test_a_batch_of_bad_files_is_an_error(damaged):
     for file in (damaged / "b").iterdir():
         file.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"a batch must hold .* All 4 of this one .* b/1.jpg .* is empty. Restore .* --resume"):
+    with pytest.raises(
+        ValueError, match=r"a batch must hold .* All 4 of this one .* b/1.jpg .* is empty. Restore .* --resume"
+    ):
         batches(split_of(damaged, skip=True), order=torch.full((4,), 15))
 
 

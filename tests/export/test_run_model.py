@@ -69,3 +69,16 @@ def test_a_network_that_the_result_tells_wrongly_is_damaged(runs, tmp_path, head
     file.write_text(json.dumps(json.loads(file.read_text()) | {"network": head}))
     with pytest.raises(ValueError, match=r"result\.json is damaged: its `network` must have `classifier`"):
         RunModel.open(run)
+
+
+@pytest.mark.parametrize("spoilt", ["nothing", 5, "nan"])
+def test_weights_that_are_none_are_said_to_be_damaged(runs, tmp_path, spoilt):
+    run = shutil.copytree(runs["features"].path, tmp_path / "run")
+    weights = torch.load(run / "weights.pt", weights_only=True)
+    if spoilt == "nan":
+        weights["model"]["classifier.weight"][0, 0] = torch.nan
+    torch.save(
+        {"nothing": {}} if spoilt == "nothing" else weights if spoilt == "nan" else {"model": 5}, run / "weights.pt"
+    )
+    with pytest.raises(ValueError, match=r"weights\.pt must hold (finite numbers|the weights of)"):
+        RunModel.open(run)

@@ -231,3 +231,21 @@ def test_a_header_of_other_kinds_is_damaged(tmp_path, name):
     (folder.path / "run.json").write_text(json.dumps(folder.header | {name: 5}))
     with pytest.raises(ValueError, match=r"run\.json is damaged: `config` and `versions` must be objects"):
         RunFolder.open(folder.path)
+
+
+@pytest.mark.parametrize(
+    ("logits", "target"),
+    [
+        (np.zeros((2, 3)), np.array([0, 3])),
+        (np.zeros((2, 3)), np.array([0, -1])),
+        (np.zeros((2, 3)), np.array([0])),
+        (np.zeros(2), np.array([0, 0])),
+        (np.full((2, 3), np.nan), np.array([0, 0])),
+        (np.zeros((2, 3)), np.array([0.0, 1.0])),
+    ],
+)
+def test_predictions_that_no_run_keeps_are_damaged(tmp_path, logits, target):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    np.savez(folder.path / "predictions-test.npz", logits=logits.astype(np.float32), target=target)
+    with pytest.raises(ValueError, match=r"predictions-test\.npz is damaged"):
+        folder.load_predictions("test")

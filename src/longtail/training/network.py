@@ -50,7 +50,8 @@ def trained_network(folder: RunFolder) -> Network:
         Images (N, C, H, W), normalised as the run's configuration says, to logits.
 
     Raises:
-        ValueError: the run is not complete, or of another kind, or its classifier is of an unknown class.
+        ValueError: the run is not complete, or of another kind, its classifier is of an unknown class, or its weights
+            are of another network or not finite.
 
     Example:
         >>> import tempfile, torch
@@ -61,14 +62,19 @@ def trained_network(folder: RunFolder) -> Network:
         torch.Size([2, 10])
     """
     head = head_of(folder)
-    weights = folder.load_weights()["model"]
+    weights = folder.load_weights().get("model")
     model = TrainingConfig.model_of(folder.header["config"])
     try:
-        network = rebuilt_network(model, head, weights)
-    except RuntimeError:
+        network = rebuilt_network(model, head, weights)  # type: ignore[arg-type]
+    except (RuntimeError, TypeError):
         raise ValueError(
             f"{folder.path / 'weights.pt'} must hold the weights of {model}, as run.json says. It does not."
         ) from None
+    if not all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values()):
+        raise ValueError(
+            f"{folder.path / 'weights.pt'} must hold finite numbers. It holds others: it is damaged, or training "
+            "diverged. Train the run again."
+        )
     network.class_names = None if folder.data is None else tuple(folder.data["class_names"])
     return network
 
