@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from longtail import PostHocLogitAdjustment, PredictionRebalancer
 from longtail.metrics import balanced_accuracy
-from longtail.posthoc.fixed_point import log_mean_predictions
+from longtail.posthoc.mean_predictions import mean_predictions
 from reference import rebalancing as reference
 from reference.cross_entropy import softmax
 
@@ -76,7 +76,8 @@ def test_the_fixed_point_gives_the_target_prior(scale, labelled):
 def test_the_first_step_to_the_fixed_point_is_the_rule():
     logits, target = long_tailed()
     weight = torch.from_numpy(1 / np.bincount(target)[target] / NUM_CLASSES)
-    first = log_mean_predictions([(torch.from_numpy(logits), weight[:, None])], torch.zeros(1, NUM_CLASSES).double())
+    blocks = [(torch.from_numpy(logits), weight[:, None])]
+    first = mean_predictions(lambda: blocks, torch.zeros(1, NUM_CLASSES).double()).log_mean
     rule = PredictionRebalancer().fit(logits, target).offset_
     np.testing.assert_allclose(-np.log(NUM_CLASSES) - first[0].numpy(), rule)
 
