@@ -5,7 +5,7 @@ from pathlib import Path
 
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
-from longtail.training.resume import adopt
+from longtail.training.resume import adopt, checksum_of_weights
 
 
 def existing_run(out: str | os.PathLike[str], *, resume: bool) -> RunFolder | None:
@@ -32,7 +32,7 @@ def create_run(config: TrainingConfig, out: str | os.PathLike[str], *, resume: b
         ValueError: `out` has a run with other settings.
     """
     try:
-        RunFolder.create(out, config=config, seed=config.seed)
+        RunFolder.create(out, config=config, seed=config.seed, weights=checksum_of_weights(config))
     except FileExistsError:
         if not resume:
             raise
