@@ -33,7 +33,7 @@ from longtail.losses.catalogue import make_loss
 from longtail.models import make_network
 from longtail.recipes import finetune
 from longtail.training.fine_tuning import layer_numbers, parameter_groups
-from longtail.training.machine import make_fabric, resolve
+from longtail.training.hardware import make_fabric, resolve
 from longtail.training.optimizer import make_optimizer
 from longtail.training.state import TrainingState
 from longtail.training.step import TrainingStep

@@ -29,9 +29,9 @@ from longtail.recipes import cifar100_lt
 from longtail.runs import RunFolder
 from longtail.training import TrainingConfig
 from longtail.training.epochs import Epochs, augmentation
-from longtail.training.evaluation import Scorer, score_in_passing
+from longtail.training.evaluation import Scorer, scores_during_training
+from longtail.training.hardware import make_fabric, resolve
 from longtail.training.loop import TrainingLoop
-from longtail.training.machine import make_fabric, resolve
 from longtail.training.state import TrainingState
 
 COUNTS = long_tailed_counts(100, 500, 100)
@@ -105,7 +105,7 @@ def seconds_of_evaluation(config: TrainingConfig) -> float:
     test = ResidentImages(images, target, config.mean, config.std, torch.channels_last)
     model = make_network(config.model, 100).to(memory_format=torch.channels_last)
     start = time.perf_counter()
-    score_in_passing(model, test, Scorer(COUNTS), make_fabric(config).autocast)
+    scores_during_training(model, test, Scorer(COUNTS), make_fabric(config).autocast)
     return time.perf_counter() - start
 
 

@@ -5,9 +5,9 @@
     python results/write_pages.py fish plankton
 
 DIR and FILE are those of `natural_tails.py`. All layers of EfficientNet-Lite0 are trained (recipe `finetune`, 10
-epochs, 128 pixels), once for each loss on each split, with the split's number as its seed. What is done is kept in
-the working folder, so that the same command resumes; the JSON file is written again after each run. Trains on a GPU
-where there is one.
+epochs, 128 pixels), once for each loss on each split, with the split's number as its seed. Finished runs are kept in
+the working folder, so that the same command resumes; the JSON file is written again after each run. A GPU is used if
+there is one.
 """
 
 import argparse
@@ -32,7 +32,7 @@ EPOCHS = 10
 
 
 def images(name: str, folder: Path, work: Path) -> tuple[Path, dict[str, str]]:
-    """What `longtail train` takes as data, and the settings that go with it."""
+    """The data, as `longtail train` takes them, and the settings that belong to them."""
     if name == "fish":
         return folder / "images", {"groups": str(folder / "groups.csv")}
     path = work / "images.npz"
@@ -43,7 +43,7 @@ def images(name: str, folder: Path, work: Path) -> tuple[Path, dict[str, str]]:
 
 
 def trained(options: argparse.Namespace, loss: str, split: int) -> RunFolder:
-    """The run of one loss on one split, from the working folder where it is there."""
+    """The run of one loss on one split, from the working folder if it is finished."""
     data, more = images(options.name, options.data, options.work)
     config = finetune(
         loss=loss,
@@ -64,15 +64,16 @@ def trained(options: argparse.Namespace, loss: str, split: int) -> RunFolder:
 
 
 def finished(options: argparse.Namespace, loss: str, split: int) -> dict[str, Any]:
-    """The scores of a run, and what the page says of all of them."""
+    """The scores of a run, with its class counts and configuration."""
     run = trained(options, loss, split)
     (row,) = (row for row in rows_of(run, Trial(loss), split) if not row["arguments"])
     config = run.header["config"]
-    told = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "augment", "size", "precision")
-    return {"row": row, "counts": (run.result or {})["class_counts"], "config": {key: config[key] for key in told}}
+    shown = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "augment", "size", "precision")
+    return {"row": row, "counts": (run.result or {})["class_counts"], "config": {key: config[key] for key in shown}}
 
 
 def write(options: argparse.Namespace, done: list[dict[str, Any]]) -> None:
+    """Write the JSON file, with the finished runs in the order of splits and losses."""
     done = sorted(done, key=lambda one: (one["row"]["split"], LOSSES.index(one["row"]["method"])))
     content = {
         "data": options.name,
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--jobs", type=int, default=1, help="runs at once")
     parser.add_argument("--workers", type=int, help="processes that decode, for each run")
-    parser.add_argument("--commit", help="of this code; by default what git says")
+    parser.add_argument("--commit", help="of this code; by default that of git")
     options = parser.parse_args()
     head = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     options.commit = options.commit or subprocess.run(head, capture_output=True, text=True, check=True).stdout.strip()
@@ -107,8 +108,8 @@ def main() -> None:
         for future in as_completed(waiting):
             done.append(future.result())
             row = done[-1]["row"]
-            told = f"split {row['split']}, {row['method']}: balanced accuracy {row['raw']['balanced_accuracy']:.3f}"
-            print(told, file=sys.stderr, flush=True)
+            score = f"balanced accuracy {row['raw']['balanced_accuracy']:.3f}"
+            print(f"split {row['split']}, {row['method']}: {score}", file=sys.stderr, flush=True)
             write(options, done)
 
 

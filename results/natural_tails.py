@@ -1,14 +1,14 @@
-"""Losses, second stages and fixes on two natural long tails, by classifiers on the features of a pretrained network.
+"""Losses, second stages and fixes on two natural long tails, for classifiers on the features of a pretrained network.
 
     python results/natural_tails.py fish --data DIR --weights FILE --work DIR --json results/fish.json
     python results/natural_tails.py plankton --data DIR --weights FILE --work DIR --json results/plankton.json
     python results/write_pages.py fish plankton
 
-DIR of fish holds the class folders of Fish4Knowledge in `images` and `groups.csv` (path,group: the trajectory of a
-fish), that of plankton `ndsb48.npz` (x, y). FILE has the weights of EfficientNet-Lite0 (`convert_lite.py` writes it).
-Features of all images are extracted once, at 128 pixels. Ten splits are drawn by class, and by trajectory where there
-are any: 20 % test, 10 % validation, by which fixes are fitted. Each method trains once on each split, with the split's
-number as its seed. What is done is kept in the working folder, so that the same command resumes.
+For fish, DIR has the class folders of Fish4Knowledge in `images`, and `groups.csv` (path,group: the trajectory of a
+fish); for plankton `ndsb48.npz` (x, y). FILE has the weights of EfficientNet-Lite0 (`convert_lite.py` writes it).
+Features of all images are extracted once, at 128 pixels. Ten splits are drawn by class, and by trajectory if there are
+any: 20 % test, 10 % validation, on which fixes are fitted. Each method trains once on each split, with the split's
+number as its seed. Finished runs are kept in the working folder, so that the same command resumes.
 """
 
 import argparse
@@ -57,7 +57,7 @@ class Trial(NamedTuple):
 
 
 def trials() -> list[Trial]:
-    """All losses with their papers' settings, second stages, and the two curves."""
+    """All losses with their papers' settings, second stages, and the strengths of two curves."""
     curves = [Trial("logit-adjustment", (f"tau={tau:g}",)) for tau in TAUS]
     curves += [Trial("gala", (f"lambda_positive={strength:g}",)) for strength in LAMBDAS]
     return [*map(Trial, LOSSES), *map(Trial, SECOND), *curves]
@@ -86,6 +86,7 @@ DATA = {"fish": fish, "plankton": plankton}
 
 
 def kept_features(name: str, folder: Path, weights: Path, work: Path) -> Path:
+    """The npz file of features and labels in the working folder, made if it is missing."""
     path = work / f"{name}.npz"
     if not path.exists():
         arrays = DATA[name](folder, weights)
@@ -95,7 +96,7 @@ def kept_features(name: str, folder: Path, weights: Path, work: Path) -> Path:
 
 
 def trained(trial: Trial, split: int, data: Path, work: Path) -> RunFolder:
-    """The run of one trial on one split, from the working folder where it is there."""
+    """The run of one trial on one split, from the working folder if it is finished."""
     base = features(
         validation=VALIDATION, test_share=TEST, subset_seed=split, seed=split, model=MODEL, device="cpu", threads=1
     )
@@ -109,6 +110,7 @@ def trained(trial: Trial, split: int, data: Path, work: Path) -> RunFolder:
 
 
 def scores(logits: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, float | None]:
+    """Scores in [0, 1] of logits (N, C); `None` for a group without test samples."""
     found = long_tail_scores(torch.from_numpy(logits), torch.from_numpy(target), class_counts=counts)
     small = long_tail_scores(
         torch.from_numpy(logits), torch.from_numpy(target), class_counts=counts, few_below=FEW_IMAGES
@@ -119,17 +121,17 @@ def scores(logits: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[s
 
 
 def rows_of(run: RunFolder, trial: Trial, split: int) -> Iterator[dict[str, Any]]:
-    """The scores of a run as it is and fixed; of cross-entropy also with logit adjustment after training."""
+    """The scores of a run, raw and fixed; of cross-entropy also with logit adjustment after training."""
     logits, target = run.load_predictions("test")
     result = run.result or {}
     counts = np.array(result["class_counts"])
-    told = {"split": split, "theta_slope": result.get("theta_slope")}
+    about = {"split": split, "theta_slope": result.get("theta_slope")}
     found: dict[str, Any] = {"raw": scores(logits, target, counts)}
     predictor = load(run.path)
     if predictor.fix is not None:
         found["fixed"] = scores(np.asarray(predictor.fix(logits)), target, counts)
-        told["fix"] = predictor.fix.method
-    yield {"method": trial.method, "arguments": list(trial.arguments), **told, **found}
+        about["fix"] = predictor.fix.method
+    yield {"method": trial.method, "arguments": list(trial.arguments), **about, **found}
     if trial == Trial("ce"):
         for tau in TAUS:
             adjusted = PostHocLogitAdjustment(counts, tau=tau).fit().transform(logits)

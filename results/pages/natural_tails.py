@@ -1,4 +1,4 @@
-"""Methods on a natural long tail over ten splits, and what each gives at equal accuracy."""
+"""Scores of methods on a natural long tail over ten splits, and their balanced accuracy at equal accuracy."""
 
 import json
 import statistics
@@ -22,7 +22,7 @@ Point = tuple[float, float]
 
 
 class Tail:
-    """The rows of one data set: a method, its arguments, a split, its scores as it is and fixed."""
+    """The rows of one data set, each with a method, its arguments, a split, and scores raw and fixed."""
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.rows: list[dict[str, Any]] = content["rows"]
@@ -31,12 +31,12 @@ class Tail:
         self.splits = sorted({row["split"] for row in self.rows})
 
     def of(self, method: str, arguments: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """One row for each split, in their order."""
+        """The rows of a method, one for each split, in the order of splits."""
         found = [r for r in self.rows if r["method"] == method and r["arguments"] == list(arguments)]
         return sorted(found, key=lambda row: row["split"])
 
     def methods(self) -> list[str]:
-        """Those that ran with their papers' settings, the highest balanced accuracy first."""
+        """The methods that ran with their papers' settings, by falling balanced accuracy."""
         found = dict.fromkeys(row["method"] for row in self.rows if not row["arguments"])
         return sorted(found, key=lambda method: -self.mean(method))
 
@@ -47,11 +47,11 @@ class Tail:
         return statistics.mean(self.scores(method, column, treatment))
 
     def fixes_used(self, method: str) -> int:
-        """Splits in which `longtail fix` found offsets to use."""
+        """Number of splits in which `longtail fix` found offsets to use."""
         return sum(row["fix"] != KEPT for row in self.of(method))
 
     def slopes(self) -> list[float]:
-        """Of log θ over log n, of GALA with its paper's settings."""
+        """Slopes of log θ over log n for GALA with its paper's settings, one for each split."""
         return [row["theta_slope"] for row in self.of(GALA)]
 
     def curve(self, method: str, split: int) -> list[Point]:
@@ -65,11 +65,11 @@ class Tail:
         return sorted({strength_of(r["arguments"]) for r in self.rows if r["method"] == method and r["arguments"]})
 
     def at_price(self, method: str, price: float) -> list[float]:
-        """The best balanced accuracy of a curve at an accuracy of at least cross-entropy's less the price, by split."""
+        """For each split, the best balanced accuracy where accuracy is at most `price` below cross-entropy's."""
         return [best_at(self.curve(method, split), self.accuracy(split) - price) for split in self.splits]
 
     def accuracy(self, split: int) -> float:
-        """Of cross-entropy."""
+        """The accuracy of cross-entropy on a split."""
         return float(next(row for row in self.of(CE) if row["split"] == split)["raw"]["accuracy"])
 
     def difference(self, first: str, second: str, price: float) -> list[float]:
@@ -87,7 +87,7 @@ class Tail:
         return table(("method", "predictions", *HEADINGS), rows, left=2)
 
     def front_table(self, rows: Sequence[tuple[str, str, tuple[str, ...]]]) -> str:
-        """A few rows: how each is called, its method and its arguments."""
+        """The table of the README; `rows` has label, method and arguments of each row."""
         shown = []
         for label, method, arguments in rows:
             own = self.of(method, arguments)
@@ -95,7 +95,7 @@ class Tail:
         return table(("method", *HEADINGS), shown, left=1)
 
     def curve_table(self) -> str:
-        """Each strength of each curve."""
+        """Scores at each strength of each curve."""
         rows = []
         for method, name in CURVES.items():
             for strength in self.strengths(method):
@@ -105,7 +105,7 @@ class Tail:
         return table(("method", "strength", *HEADINGS[:3]), rows, left=2)
 
     def price_table(self) -> str:
-        """Balanced accuracy at equal accuracy, and GALA less each rival, split by split."""
+        """Balanced accuracy at equal accuracy, and GALA's less each rival's, paired by split."""
         rows = []
         for price in PRICES:
             cells = [spread(self.at_price(method, price)) for method in CURVES]
@@ -125,11 +125,11 @@ class FineTuned:
         self.splits = sorted({row["split"] for row in self.rows})
 
     def mean(self, method: str, column: str) -> float:
-        """Of the rows of a method as they are."""
+        """The mean raw score of a method."""
         return statistics.mean(row["raw"][column] for row in self.rows if row["method"] == method)
 
     def table(self, frozen: Tail) -> str:
-        """Raw and fixed, and on the same splits a classifier on the features of the frozen network."""
+        """Scores raw and fixed, and those of classifiers on frozen features of the same splits."""
         rows = []
         for method in dict.fromkeys(row["method"] for row in self.rows):
             tuned = [row for row in self.rows if row["method"] == method]
@@ -153,9 +153,9 @@ def strength_is(row: dict[str, Any], strength: float) -> bool:
 
 
 def best_at(curve: Iterable[Point], accuracy: float) -> float:
-    """The largest balanced accuracy on the lines between points of a curve where the accuracy is at least so large.
+    """The largest balanced accuracy at an accuracy of at least `accuracy`, on the lines between the points of a curve.
 
-    Points between two models are reached by choosing one of them at random for each sample.
+    A point between two models is reached by choosing one of them at random for each sample.
     """
     points = list(curve)
     reached = [balanced for own, balanced in points if own >= accuracy]
@@ -179,7 +179,7 @@ def verdict(differences: Sequence[float]) -> str:
 
 
 def compared(tail: Tail, rival: str) -> list[tuple[str, list[str]]]:
-    """What is found of GALA against a rival, and at which prices."""
+    """The verdicts on GALA against a rival, each with the prices, in points, at which it holds."""
     found: dict[str, list[str]] = {}
     for price in PRICES:
         found.setdefault(verdict(tail.difference(GALA, rival, price)), []).append(f"{100 * price:g}")

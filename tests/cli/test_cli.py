@@ -85,7 +85,7 @@ def test_evaluation_scores_the_saved_logits(run, capsys, options, treatment):
         (["--fit-on", "validation"], "(augmented, test, train). Got 'validation'."),
     ],
 )
-def test_evaluation_refuses_what_makes_no_sense(run, capsys, options, message):
+def test_contradicting_options_of_evaluate_are_refused(run, capsys, options, message):
     assert main(["evaluate", str(run), *options]) == 2
     said = capsys.readouterr().err
     assert message in said
@@ -153,7 +153,7 @@ def test_a_truncated_data_set_is_named(tiny, tmp_path, capsys):
 
 def test_an_existing_folder_is_not_overwritten(tiny, run, capsys):
     assert main(["train", "cifar10-lt", "--data", str(tiny), "--out", str(run), *TINY_OPTIONS]) == 2
-    assert f"`out` must not exist yet. Got {run}. To go on with it pass --resume." in capsys.readouterr().err
+    assert f"`out` must not exist yet. Got {run}. Pass --resume to resume it." in capsys.readouterr().err
 
 
 def test_validation_is_held_out_of_training(tiny, tmp_path, capsys):
@@ -170,7 +170,7 @@ def test_validation_is_held_out_of_training(tiny, tmp_path, capsys):
     assert f"validation, balanced accuracy: {100 * folder.result['validation']['balanced_accuracy']:.1f}" in said
 
 
-def test_the_version_is_told(capsys):
+def test_version_is_printed(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"longtail {longtail.__version__}\n"
 

@@ -185,7 +185,7 @@ def test_a_second_stage_finds_the_data_of_the_first(photographs, tmp_path, monke
     assert RunFolder.open(tmp_path / "ce-crt").fix_path.is_file()
 
 
-def test_words_for_many_methods():
+def test_names_for_several_methods():
     assert names_of("losses") == list(LOSSES)
     assert names_of("gala,all")[0] == "gala"
     assert sorted(names_of("all")) == sorted(METHODS)
@@ -201,7 +201,7 @@ def test_a_run_that_fails_is_a_row_and_not_the_end(tiny, tmp_path, capsys):
     assert re.search(r"^ce +raw +0 +\d", said, re.M)
 
 
-def test_what_can_not_be_is_said_before_any_work(tiny, tmp_path, capsys):
+def test_impossible_settings_are_refused_before_any_work(tiny, tmp_path, capsys):
     for options, message in (
         (["--methods", "ce,gelu"], "`methods` must be one of 'ce'"),
         (["--methods", "ce", "--seeds", "0"], "`seeds` must be at least 1"),

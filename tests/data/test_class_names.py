@@ -52,12 +52,12 @@ def test_each_label_keeps_its_own_name():
         ([], "at least one sample. Got none"),
     ],
 )
-def test_what_is_no_label_is_refused(labels, message):
+def test_invalid_labels_are_refused(labels, message):
     with pytest.raises(ValueError, match=message):
         named_labels(labels, "labels", [])
 
 
-def test_names_that_nearly_agree_are_told():
+def test_similar_names_are_noted():
     notes = []
     named_labels(["7", "007", "8"], "labels", notes)
     assert notes == ["labels has the classes '007' and '7', which are kept apart."]
@@ -66,7 +66,7 @@ def test_names_that_nearly_agree_are_told():
     assert "'Cat' and 'cat'" in notes[0]
 
 
-def test_labels_that_all_differ_are_no_classes():
+def test_labels_that_all_differ_are_refused():
     refuse_distinct(np.array([0, 1, 1]), "y")
     with pytest.raises(ValueError, match="All 3 labels differ: is it an identifier or a quantity"):
         refuse_distinct(np.array([0, 1, 2]), "y")

@@ -11,7 +11,7 @@ from torchvision.transforms import InterpolationMode, v2
 from data.pictures import save
 from longtail.data.decoding import BadImageError, decode_crop
 from longtail.data.file_augmentation import (
-    AUGMENTED_MORE,
+    POLICIES,
     RATIO,
     SCALE,
     TrainingImage,
@@ -23,7 +23,7 @@ INSIDE = (
     slice(3, -3),
     slice(3, -3),
 )  # at its edges the filter reads the pixels around the part, which torchvision cuts off
-EVERY = ["none", "light", *AUGMENTED_MORE]
+EVERY = ["none", "light", *POLICIES]
 
 
 def smooth(size):
@@ -71,13 +71,13 @@ def test_an_image_depends_on_its_seed_alone(file, augment):
     assert (len(np.unique(others.reshape(20, -1), axis=0)) > 15) == (augment != "none")
 
 
-@pytest.mark.parametrize("augment", list(AUGMENTED_MORE))
+@pytest.mark.parametrize("augment", list(POLICIES))
 def test_more_is_done_after_the_crop_and_the_flip(file, augment):
     light, more = (np.stack([TrainingImage(name, 16, 16)(file, s) for s in range(20)]) for name in ("light", augment))
     assert (light != more).reshape(20, -1).any(1).sum() > 10
 
 
-def test_what_is_drawn_moves_no_generator(file):
+def test_draws_do_not_change_global_generators(file):
     def state():
         return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
 
@@ -117,7 +117,7 @@ def test_the_part_is_one_of_the_image_as_a_viewer_shows_it(tmp_path, orientation
     assert (np.array(found)[INSIDE] == np.array(expected)[INSIDE]).all()
 
 
-def test_what_is_no_image_is_named(tmp_path):
+def test_a_file_that_is_not_an_image_is_named(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"noise")
     with pytest.raises(BadImageError, match=r"a.jpg must be a whole image file"):
         TrainingImage("light", 8, 8)(str(tmp_path / "a.jpg"), 0)

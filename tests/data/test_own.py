@@ -220,7 +220,7 @@ def test_bad_files_are_refused_or_left_out(tmp_path):
     assert any("1 of 35 files are bad and left out" in note for note in splits.info.notes)
 
 
-def test_what_can_only_fail_later_is_refused_before_files_are_decoded(folder, tmp_path):
+def test_invalid_settings_and_samples_are_refused_before_training(folder, tmp_path):
     fill(tmp_path / "few", {"ant": 2, "bee": 2})
     fill(tmp_path / "damaged", COUNTS)
     (tmp_path / "damaged/ant/0.png").write_bytes(b"noise")
@@ -255,12 +255,12 @@ def test_what_can_only_fail_later_is_refused_before_files_are_decoded(folder, tm
         ({"on_bad_file": "ignore"}, "`on_bad_file` must be one of"),
     ],
 )
-def test_settings_that_say_nothing_are_refused(settings, message):
+def test_settings_without_effect_or_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         OwnDataConfig(**(SETTINGS | settings))
 
 
-def test_the_configuration_is_plain(folder):
+def test_the_configuration_equals_its_fields_and_is_complete(folder):
     config = OwnDataConfig(**SETTINGS)
     assert OwnDataConfig(**{f.name: getattr(config, f.name) for f in dataclasses.fields(config)}) == config
     assert config.completed() is config

@@ -10,7 +10,8 @@ import torch
 
 from data.pictures import fill
 from longtail.data import ResidentImages, Samples, StreamedImages, image_loader, read_data
-from longtail.data.streamed import BATCH, BATCHES_AHEAD
+from longtail.data.ahead import BATCHES_AHEAD
+from longtail.data.streamed import BATCH
 from longtail.training.epochs import augmentation
 
 NUMBER, SIZE = 150, 12
@@ -101,7 +102,7 @@ def test_an_augmented_copy_keeps_its_draws(splits):
     assert torch.equal(trained_on, once)
 
 
-def test_nothing_is_no_error(splits):
+def test_an_empty_split_is_no_error(splits):
     streamed, _ = splits
     nothing = StreamedImages(streamed.load, torch.zeros(0, dtype=torch.int64), *MOMENTS, torch.contiguous_format)
     assert list(nothing.in_order()) == []
@@ -140,7 +141,7 @@ def test_only_a_few_batches_are_in_memory():
     assert load.alive <= BATCH
 
 
-def test_who_stops_early_cancels_what_waits():
+def test_pending_images_are_cancelled_when_the_reader_stops_early():
     load = Counted()
     split = StreamedImages(load, torch.zeros(2000, dtype=torch.int64), *MOMENTS, torch.contiguous_format)
     threads = threading.active_count()

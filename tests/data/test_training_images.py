@@ -155,7 +155,7 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_line(folder):
     assert not multiprocessing.active_children()
 
 
-def test_who_stops_early_leaves_no_worker_behind(folder):
+def test_workers_end_when_the_reader_stops_early(folder):
     stream = draw_batches(TrainingImage("light", 8, 8), ([(str(folder / "a/0.jpg"), i)] for i in range(1000)), 2)
     next(stream)
     assert multiprocessing.active_children()
@@ -216,7 +216,7 @@ def is_running(process):
         return False
 
 
-def test_a_shared_memory_that_is_full_is_said(folder, tmp_path):
+def test_a_full_shared_memory_is_reported(folder, tmp_path):
     prefix = with_shared_memory("4k")
     if not prefix:
         pytest.skip("this system lets us mount no /dev/shm of our own")

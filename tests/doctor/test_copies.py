@@ -26,7 +26,7 @@ def test_a_file_that_a_table_names_many_times(tmp_path):
     assert copies.what == "61 of 101 images are exact copies of another"
     assert "lynx (71, 11 distinct)" in copies.where
     clash = next(finding for finding in found if "two classes" in finding.what)
-    assert clash.what == "1 images stand in two classes"
+    assert clash.what == "1 images are in two classes"
     assert clash.where == f"{tmp_path}/5.png (cat) = {tmp_path}/5.png (lynx)"
 
 
@@ -43,12 +43,12 @@ def test_a_class_of_copies_is_nearly_empty(tmp_path):
 def test_one_image_in_two_classes_is_serious_from_one_percent_on(tmp_path):
     fill(tmp_path, {"cat": 30, "dog": 30})
     shutil.copy(tmp_path / "cat/5.png", tmp_path / "dog/copy.png")
-    assert "1 images stand in two classes" in whats(examine(tmp_path), "serious")
+    assert "1 images are in two classes" in whats(examine(tmp_path), "serious")
     images = np.random.default_rng(0).integers(0, 256, (201, 8, 8), dtype=np.uint8)
     images[200] = images[0]
     samples = Samples(np.repeat([0, 1], [200, 1]), ("a", "b"), images=images)
     found = duplicate_findings(prints_of(samples), samples, "train")
-    assert [(f.severity, f.what) for f in found if "two" in f.what] == [("warning", "1 images stand in two classes")]
+    assert [(f.severity, f.what) for f in found if "two" in f.what] == [("warning", "1 images are in two classes")]
     assert found[-1].where == "train 0 (a) = train 200 (b)"
 
 
@@ -67,7 +67,7 @@ def test_rows_of_numbers_may_be_equal(tmp_path):
     np.savez(tmp_path / "features.npz", x=features, y=np.arange(20) // 10, x_test=features[:4], y_test=[0, 0, 1, 1])
     found = examine(tmp_path / "features.npz")
     assert "10 of 20 rows are exact copies of another" in whats(found, "fact")
-    assert "4 of 4 rows (100.00 %) stand as the same row in train too; 2 with another label" in whats(found, "warning")
+    assert "4 of 4 rows (100.00 %) have exact copies in train; 2 with another label" in whats(found, "warning")
     assert whats(found, "serious") == []
     assert whats(found, "fact")[0].startswith("20 samples in 2 classes")
 

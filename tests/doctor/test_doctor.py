@@ -67,7 +67,7 @@ def test_classes_that_are_empty_or_unknown_are_serious(healthy):
     fill(healthy / "val", {"cod": 2})
     serious = whats(examine(healthy), "serious")
     assert "1 of 3 classes have no sample" in serious
-    assert "1 classes are measured that have no training sample" in serious
+    assert "1 classes have no training sample" in serious
 
 
 def test_scarce_classes_and_tails_that_can_not_be_measured(tmp_path):
@@ -103,16 +103,14 @@ def test_broken_images_are_named(healthy):
 def test_the_same_image_in_both_parts_is_serious(healthy):
     picture(5).save(healthy / "test/bee/copy.png")  # an ant of the training set, under another name and label
     serious = whats(examine(healthy), "serious")
-    assert serious == ["1 of 21 images (4.76 %) stand as the same image in train too; 1 with another label"]
+    assert serious == ["1 of 21 images (4.76 %) have exact copies in train; 1 with another label"]
 
 
 def test_nearly_the_same_image_is_a_warning(healthy):
     picture(7).resize((90, 75)).save(healthy / "test/ant/near.jpg", quality=80)
     found = examine(healthy)
     assert whats(found, "serious") == []
-    assert "1 of 21 images (4.76 %) stand as nearly the same image (perceptual hash) in train too; 0 with" in " ".join(
-        whats(found, "warning")
-    )
+    assert "1 of 21 images (4.76 %) have near copies in train; 0 with" in " ".join(whats(found, "warning"))
 
 
 def test_near_pairs_are_those_of_a_slow_search():
@@ -134,7 +132,7 @@ def test_a_list_file_is_compared_with_what_is_there(tmp_path):
     path.write_text("\n".join([*lines, "images/b/9.png 1"]) + "\n")
     found = examine(path)
     assert whats(found, "serious") == ["1 of 5 listed files are missing"]
-    assert "2 images lie beside those that are named" in whats(found, "fact")
+    assert "2 images beside the listed ones are not listed" in whats(found, "fact")
     moved = tmp_path / "lists/train.txt"
     moved.parent.mkdir()
     path.rename(moved)
@@ -148,9 +146,7 @@ def test_cifar_is_examined_as_it_is_downloaded(tmp_path):
     (folder / "test_batch.bin").write_bytes(first + test[3073:])
     with tiny_cifar10():
         found = examine(tmp_path)
-    assert "1 of 50 images (2.00 %) stand as the same image in train too; 0 with another label" in whats(
-        found, "serious"
-    )
+    assert "1 of 50 images (2.00 %) have exact copies in train; 0 with another label" in whats(found, "serious")
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +176,7 @@ def test_a_collapsed_tail_is_serious(runs):
     assert any("classes are never predicted" in what for what in whats(examine(runs / "short"), "warning"))
 
 
-def test_a_run_in_progress_is_told(tmp_path):
+def test_a_run_in_progress_is_a_finding(tmp_path):
     RunFolder.create(tmp_path / "run", config={"loss": "ce", "epochs": 9}, seed=0).log(epoch=2, loss=1.0)
     assert whats(examine(tmp_path / "run")) == ["not complete: epoch 2 of 9"]
 
@@ -197,7 +193,7 @@ def test_a_head_of_another_loss_is_serious(runs, tmp_path):
     )
 
 
-def test_findings_for_machines(healthy, capsys):
+def test_findings_as_json(healthy, capsys):
     (healthy / "train/cod").mkdir()
     assert main(["doctor", str(healthy), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
@@ -218,7 +214,7 @@ def test_findings_for_machines(healthy, capsys):
         ("x.json:{}", "`data` must be a folder of class folders, a list (.txt), a table"),
     ],
 )
-def test_what_is_no_data_set_is_one_line(tmp_path, capsys, content, message):
+def test_an_invalid_data_set_is_a_one_line_error(tmp_path, capsys, content, message):
     name, _, text = content.partition(":")
     (tmp_path / name).write_text(text)
     assert main(["doctor", str(tmp_path / name)]) == 2
@@ -264,7 +260,7 @@ def test_images_that_differ_in_what_rgb_does_not_hold_are_no_copies(tmp_path, ki
                 pixels[..., 3] = rng.integers(0, 256, (16, 16))
                 Image.fromarray(pixels).save(path)
     assert whats(examine(tmp_path), "serious") == []
-    assert not any("stand as" in what for what in whats(examine(tmp_path)))
+    assert not any("copies" in what for what in whats(examine(tmp_path)))
 
 
 def test_classes_are_matched_by_name(tmp_path):
@@ -274,7 +270,7 @@ def test_classes_are_matched_by_name(tmp_path):
     found = examine(train, test=test)
     unknown = next(finding for finding in found if "no training sample" in finding.what)
     assert (unknown.severity, unknown.where) == ("serious", "test: zebra")
-    assert next(finding for finding in found if "no sample to measure by" in finding.what).where == "test: ant"
+    assert next(finding for finding in found if "no sample to evaluate on" in finding.what).where == "test: ant"
     assert not any("have no sample" in finding.what for finding in found if finding.where.startswith("train"))
     test.write_text("label\n0\n1\n")
     with pytest.raises(
@@ -285,7 +281,7 @@ def test_classes_are_matched_by_name(tmp_path):
 
 def test_copies_are_told_by_their_files(healthy):
     picture(5).save(healthy / "test/bee/copy.png")
-    where = next(finding.where for finding in examine(healthy) if "the same image" in finding.what)
+    where = next(finding.where for finding in examine(healthy) if "exact copies in train" in finding.what)
     assert where == f"{healthy}/test/bee/copy.png = {healthy}/train/ant/5.png"
 
 

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, parser
 
 from export.cases import fix_of
 from export.onnx_models import FEATURES, classifier
-from longtail.export import export_fixed_onnx, fixed_model, match_classes
+from longtail.export import export_fixed_onnx, fixed_graph, match_classes
 from longtail.export.fix_graph import add_fix
 from longtail.export.fixed_model import TOLERANCE
 from longtail.repair import Fix
@@ -24,7 +24,7 @@ def run(path, samples=50, dtype=np.float32, **inputs):
 
 
 def computes_another_fix(monkeypatch, other):
-    monkeypatch.setattr(fixed_model, "add_fix", lambda writer, _, *rest: add_fix(writer, other, *rest))
+    monkeypatch.setattr(fixed_graph, "add_fix", lambda writer, _, *rest: add_fix(writer, other, *rest))
 
 
 def metadata_of(path):
@@ -44,7 +44,7 @@ def test_the_model_then_decides_as_the_fix_does(kind, dtype, opset, tmp_path):
         before, after = run(model, samples, dtype), run(written.path, samples, dtype)
         own = before[written.scores].astype(np.float64)
         agree = after["class"] == fix.predict(own)
-        assert agree.all() if dtype != np.float16 else agree.mean() > 0.95  # float16 is optimised anew
+        assert agree.all() if dtype != np.float16 else agree.mean() > 0.95  # onnxruntime optimises float16 differently
         assert after["class_name"].tolist() == [NAMES[index] for index in after["class"]]
         tolerance = TOLERANCE[dtype]
         np.testing.assert_allclose(after[written.probabilities], fix.predict_proba(own), rtol=0, atol=tolerance)

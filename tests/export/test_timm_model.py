@@ -67,7 +67,7 @@ def custom(**_):
     ],
     ids=["not of timm", "cosine classifier", "arguments of its own"],
 )
-def test_what_timm_can_not_build_is_none(make):
+def test_a_network_that_timm_can_not_build_gives_none(make):
     network = make()
     assert isinstance(network.classifier, (nn.Linear, CosineClassifier))
     assert as_timm_model(network, INFO) is None

@@ -116,3 +116,19 @@ def test_weights_change_scores_and_intervals():
 def test_weights_that_are_none_are_refused(weight, message):
     with pytest.raises(ValueError, match=message):
         diagnose(np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 3, sample_weight=weight)
+
+
+@pytest.mark.parametrize("numbers", [300, 33, 7])
+def test_a_subsample_depends_on_content_not_on_order_or_scale(numbers):
+    logits, target = long_tailed([200, 100, 50, 5])
+    rows, columns = np.random.default_rng(1).permutation(355), np.random.default_rng(2).permutation(4)
+    first = Samples.of(logits, target).thinned(numbers)
+    shuffled = Samples.of(5.3 * logits[rows][:, columns], np.argsort(columns)[target[rows]]).thinned(numbers)
+    assert set(rows[shuffled.rows]) == set(first.rows)
+
+
+def test_a_subsample_has_evenly_spaced_margins():
+    margin = np.random.default_rng(0).permutation(100).astype(float)
+    logits = np.stack([margin, np.zeros(100)], axis=1)
+    kept = Samples.of(logits, np.zeros(100, dtype=np.int64)).thinned(20)
+    assert sorted(margin[kept.rows]) == [4, 14, 24, 34, 44, 54, 64, 74, 84, 94]

@@ -27,3 +27,9 @@ def test_with_many_classes_groups_are_named():
     before, after = np.full(13, 0.5), np.full(13, 0.5)
     after[-1] = 0.75
     assert "Mean recall: head third (90.0 → 90.0), tail third (50.0 → 75.0); accuracy" in summary(before, after)
+
+
+def test_a_class_of_many_samples_that_loses_is_named():
+    before, after = np.full(13, 0.5), np.full(13, 0.6)
+    before[0], after[0] = 0.9, 0.6
+    assert "tail third (50.0 → 60.0); most lost by n0 (90.0 → 60.0); accuracy" in summary(before, after)

@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from training.killed_runs import KillAfter
-from training.open_house import parts_of_mine, run_mine
+from training.registered_parts import parts_of_mine, run_mine
 
 if __name__ == "__main__":
     with parts_of_mine():

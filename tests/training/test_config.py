@@ -12,7 +12,7 @@ from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training import TrainingConfig
 from longtail.training.config import Augmentation
 from longtail.training.epochs import AUGMENT, epochs_of
-from longtail.training.machine import bfloat16_pays, resolve
+from longtail.training.hardware import bfloat16_pays, resolve
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_arguments_of_a_loss_are_read_as_what_they_are():
     assert parse_arguments(pairs) == {"a": 1, "b": 1.5, "c": "paper", "d": None, "e": True, "f": 0.001}
 
 
-def test_the_recipe_is_the_paper_s():
+def test_recipe_has_the_settings_of_the_paper():
     config = cifar100_lt()
     assert (config.epochs, config.batch_size, config.learning_rate, config.weight_decay) == (200, 64, 0.1, 5e-4)
     assert config.augmentations == ("crop", "flip", "auto_augment", "cutout")
@@ -85,24 +85,24 @@ def test_the_recipe_is_the_paper_s():
     assert paper_settings("gala") == {"lambda_positive": 1.2, "form": "released", "accumulate": "released"}
 
 
-def test_every_augmentation_that_may_be_named_is_there():
+def test_every_named_augmentation_exists():
     assert set(get_args(Augmentation)) == set(AUGMENT)
 
 
-def test_resolving_leaves_nothing_open(monkeypatch):
+def test_resolve_replaces_every_auto(monkeypatch):
     config = resolve(TrainingConfig(threads=1))
     assert "auto" not in dataclasses.asdict(config).values()
     assert (config.threads, config.processes) == (1, 1)
     assert resolve(config) == config
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match='Got "cuda", and PyTorch finds no GPU'):
+    with pytest.raises(ValueError, match='where CUDA is not available. Got "cuda"'):
         resolve(TrainingConfig(device="cuda"))
     with pytest.raises(ValueError, match="Got 4. Start with torchrun --nproc-per-node 4"):
         resolve(TrainingConfig(processes=4))
 
 
 def test_several_processes_agree_on_the_precision_and_only_torchrun_starts_them(monkeypatch):
-    monkeypatch.setattr("longtail.training.machine._seconds_of_convolution", {torch.float32: 2, torch.bfloat16: 1}.get)
+    monkeypatch.setattr("longtail.training.hardware._seconds_of_convolution", {torch.float32: 2, torch.bfloat16: 1}.get)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("WORLD_SIZE", "2")
     alone = resolve(TrainingConfig(threads=1))
@@ -115,7 +115,7 @@ def test_several_processes_agree_on_the_precision_and_only_torchrun_starts_them(
 
 def test_precision_follows_the_faster_convolution(monkeypatch):
     times = {torch.float32: 2.0, torch.bfloat16: 1.0}
-    monkeypatch.setattr("longtail.training.machine._seconds_of_convolution", times.__getitem__)
+    monkeypatch.setattr("longtail.training.hardware._seconds_of_convolution", times.__getitem__)
     assert bfloat16_pays(torch.device("cpu"))
     times[torch.bfloat16] = 3.0
     assert not bfloat16_pays(torch.device("cpu"))

@@ -40,7 +40,7 @@ def test_an_epoch_shows_each_image_once_and_in_another_order_than_the_next(data)
     assert not torch.equal(first, torch.cat([target for _, target in other.batches(1)]))
 
 
-def test_grey_images_have_no_colours_to_augment():
+def test_auto_augment_of_grey_images_is_refused():
     with pytest.raises(ValueError, match='must leave out "auto_augment", which is for colours'):
         augmentation(("crop", "auto_augment"), 1)
 
@@ -51,7 +51,7 @@ def test_the_last_partial_batch_is_dropped(data):
     assert [len(target) for _, target in epochs.batches(1)] == [16] * 3
 
 
-def test_an_epoch_goes_on_where_it_was_left(data):
+def test_an_epoch_resumes_at_a_later_step(data):
     epochs = Epochs(data, augmentation(("crop", "auto_augment", "cutout"), 3), batch_size=10, seed=0)
     whole, rest = list(epochs.batches(3)), list(epochs.batches(3, first_step=2))
     assert len(rest) == 3
@@ -94,7 +94,7 @@ def test_augmentation_keeps_labels_and_the_original(data):
     assert not torch.equal(augmented.images, before)
 
 
-def test_the_learning_rate_rises_then_falls_as_a_cosine_and_never_rests():
+def test_learning_rate_warms_up_then_decays_as_a_cosine_above_zero():
     rates = [learning_rate(epoch, base=0.1, epochs=200, warmup_epochs=2) for epoch in range(1, 201)]
     assert rates[:2] == [0.05, 0.1]
     assert all(a > b for a, b in itertools.pairwise(rates[1:]))

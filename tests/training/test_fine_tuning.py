@@ -61,7 +61,7 @@ def test_earlier_layers_learn_more_slowly_and_biases_do_not_decay():
 
 
 @pytest.mark.parametrize("tune", ["all", "head", "last:1", "bias"])
-def test_what_is_not_to_be_tuned_stays_as_it_was(splits, tune):
+def test_frozen_parameters_do_not_change(splits, tune):
     made = stage(splits, tune=tune, model=EFFICIENTNET, size=32)
     network, before = made.model.network, {n: t.clone() for n, t in made.model.network.state_dict().items()}
     optimizer = torch.optim.SGD(made.parameter_groups(), lr=0.1)

@@ -31,7 +31,7 @@ def whole(photographs, tmp_path_factory):
     return train(photographs, tmp_path_factory.mktemp("whole") / "run").path
 
 
-def test_killed_with_two_workers_it_ends_as_if_it_had_not_been(photographs, whole, tmp_path):
+def test_a_run_killed_with_two_workers_resumes_bit_identically(photographs, whole, tmp_path):
     """First in a step, then at whatever moment it has come to when its first new checkpoint is there."""
     command = [sys.executable, SCRIPT, str(photographs), str(tmp_path / "run"), "2"]
     assert subprocess.run([*command, "4"], env=ALONE, check=False).returncode == -signal.SIGKILL
@@ -48,7 +48,7 @@ def test_killed_with_two_workers_it_ends_as_if_it_had_not_been(photographs, whol
     assert_same_end(tmp_path / "run", whole)
 
 
-def test_two_processes_with_a_worker_each_end_as_if_they_had_not_been_killed(photographs, tmp_path):
+def test_two_killed_processes_with_a_worker_each_resume_bit_identically(photographs, tmp_path):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", SCRIPT]
 
     def run(*runs):

@@ -1,4 +1,4 @@
-"""Training on the features of a frozen network: what is kept, what is computed again, and what comes out."""
+"""Training on the features of a frozen network: its cache, its settings and the resulting network."""
 
 import os
 import signal
@@ -171,7 +171,7 @@ def test_data_whose_content_is_unknown_are_not_cached(cache, passes):
     assert not cache.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_said_before_anything_is_computed(photographs, tmp_path, monkeypatch, passes):
+def test_an_unwritable_cache_is_refused_before_anything_is_computed(photographs, tmp_path, monkeypatch, passes):
     (tmp_path / "file").write_text("a file")
     monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "file"))
     with pytest.raises(OSError, match=r"^Features could not be kept in .*file/features: Not a directory\. .*CACHE\.$"):
@@ -227,7 +227,7 @@ def test_views_are_augmented_copies_of_the_training_images(photographs, passes, 
     assert passes == [2]
 
 
-def test_progress_is_told(photographs):
+def test_progress_is_reported(photographs):
     told, config = [], features_config()
     splits = load_splits(config, photographs, CPU)
     FrozenFeatures(
@@ -285,7 +285,7 @@ def test_logits_are_computed_in_float32_under_autocast():
 
 
 @pytest.mark.parametrize(("mixing", "sampler"), [("none", "class-balanced"), ("mixup", "shuffle")])
-def test_a_run_that_is_stopped_ends_as_one_that_was_not(photographs, tmp_path, mixing, sampler, monkeypatch):
+def test_a_stopped_run_resumes_bit_identically(photographs, tmp_path, mixing, sampler, monkeypatch):
     config = features_config(mixing=mixing, sampler=sampler, views=2, augmentations=("flip",))
     run_experiment(config, data=photographs, out=tmp_path / "whole")
     monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "another"))

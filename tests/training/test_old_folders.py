@@ -1,4 +1,4 @@
-"""Run folders of before configurations named a model and a stage still open."""
+"""Run folders older than the settings `model` and `stage` can still be opened."""
 
 import dataclasses
 import json

@@ -24,14 +24,14 @@ def particular(monkeypatch):
     monkeypatch.setitem(BACKBONES, "particular", Particular)
 
 
-def test_what_is_left_open_is_taken_from_the_network():
+def test_open_settings_are_taken_from_the_network():
     config = OwnConfig(model="particular").completed()
     assert (config.size, config.crop_pct) == (40, 0.875)
     assert (config.mean, config.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     assert config.completed() == config
 
 
-def test_what_is_given_stays():
+def test_given_settings_are_kept():
     given = {"size": 24, "crop_pct": 1.0, "mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
     config = OwnConfig(model="particular", **given).completed()
     assert {name: getattr(config, name) for name in given} == given
@@ -39,7 +39,7 @@ def test_what_is_given_stays():
     assert (part.size, part.mean) == (24, (0.1, 0.2, 0.3))
 
 
-def test_nothing_is_built_where_nothing_is_open(monkeypatch):
+def test_no_network_is_built_if_all_settings_are_given(monkeypatch):
     monkeypatch.setitem(BACKBONES, "particular", None)  # calling it would fail
     given = {"size": 24, "crop_pct": 1.0, "mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
     assert OwnConfig(model="particular", **given).completed().size == 24
@@ -65,14 +65,14 @@ def test_a_frozen_network_is_pretrained_unless_it_has_weights(settings, pretrain
     assert OwnConfig(model="particular", **settings).completed().pretrained is pretrained
 
 
-def test_a_network_without_preferences_must_be_told():
+def test_a_network_without_input_config_needs_size_mean_and_std():
     with pytest.raises(ValueError, match=r"`mean` must be given for resnet8-cifar, which prefers none: pass --mean"):
         features(model="resnet8-cifar").completed()
     told = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
     assert features(model="resnet8-cifar", **told).completed().size == 32
 
 
-def test_an_unknown_network_is_said_to_be_one():
+def test_an_unknown_network_is_refused():
     with pytest.raises(ValueError, match=r"`model` must be .* Got 'resnet8'"):
         features(model="resnet8").completed()
 

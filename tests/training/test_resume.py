@@ -1,4 +1,4 @@
-"""A run that is cut off and resumed ends as one that was not: bit for bit."""
+"""An interrupted and resumed run is bit-identical to one that was not interrupted."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def killed_runs(tiny_data, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", KILLED)
-def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(name, killed_runs):
+def test_a_run_killed_at_any_moment_resumes_bit_identically(name, killed_runs):
     assert_same_end(killed_runs / name, killed_runs / "whole")
     assert not (killed_runs / name / "checkpoint.pt").exists()
 
@@ -113,7 +113,7 @@ def test_mixed_batches_are_the_same_after_resuming(tiny, tmp_path, mixing):
     assert_same_end(tmp_path / "cut", tmp_path / "whole")
 
 
-def test_none_asks_for_none(tiny, tmp_path):
+def test_none_differs_from_a_number_unless_the_setting_is_left_open(tiny, tmp_path):
     run_experiment(tiny_config(epochs=1, model="resnet8-cifar"), data=tiny, out=tmp_path / "run")
     with pytest.raises(ValueError, match=r"`imbalance` is 4\.0, not None"):
         run_experiment(
@@ -124,7 +124,7 @@ def test_none_asks_for_none(tiny, tmp_path):
     )
 
 
-def test_a_resumed_run_goes_on_from_its_checkpoint_and_from_nothing_else(tiny, whole, tmp_path):
+def test_a_resumed_run_depends_on_its_checkpoint_alone(tiny, whole, tmp_path):
     stop = At(9, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(TrainingStopped):
         run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", callbacks=[stop])
@@ -139,7 +139,7 @@ def test_a_resumed_run_goes_on_from_its_checkpoint_and_from_nothing_else(tiny, w
     assert not torch.equal(ours["classifier.bias"], theirs["classifier.bias"])
 
 
-def test_a_run_that_another_process_ended_meanwhile_is_left_alone(tiny, whole, tmp_path, monkeypatch):
+def test_a_run_that_another_process_finished_is_not_changed(tiny, whole, tmp_path, monkeypatch):
     shutil.copytree(whole, tmp_path / "run")
     (tmp_path / "run" / "result.json").rename(tmp_path / "result.json")
     load = experiment.load_splits
@@ -155,7 +155,7 @@ def test_a_run_that_another_process_ended_meanwhile_is_left_alone(tiny, whole, t
 
 
 def test_a_signal_in_the_last_evaluation_is_not_lost(tiny, whole, tmp_path, monkeypatch):
-    evaluate = Evaluation.in_passing
+    evaluate = Evaluation.during_training
     calls = []
 
     def signalled(*arguments):
@@ -164,7 +164,7 @@ def test_a_signal_in_the_last_evaluation_is_not_lost(tiny, whole, tmp_path, monk
             os.kill(os.getpid(), signal.SIGTERM)
         return evaluate(*arguments)
 
-    monkeypatch.setattr(Evaluation, "in_passing", signalled)
+    monkeypatch.setattr(Evaluation, "during_training", signalled)
     with pytest.raises(TrainingStopped, match="after the last epoch, before its result"):
         run_experiment(tiny_config(), data=tiny, out=tmp_path / "run")
     run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", resume=True)
@@ -195,7 +195,7 @@ def test_callbacks_keep_their_state(tiny, tmp_path):
         run_experiment(tiny_config(), data=tiny, out=tmp_path / "other", callbacks=[Count(), Count()])
 
 
-def test_the_printed_command_is_accepted_whatever_its_spelling(tiny, tmp_path):
+def test_loss_arguments_may_be_spelled_differently_on_resuming(tiny, tmp_path):
     config = tiny_config(loss_arguments=("eps=1e-1", "lambda_positive=1.20"))
     stop = At(2, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(TrainingStopped):
@@ -220,9 +220,7 @@ def test_a_full_disk_keeps_the_former_checkpoint(tiny, whole, tmp_path):
     run = {"data": tiny, "out": tmp_path / "run", "checkpoint_seconds": 0}
     fill = At(8, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1])))
     try:
-        with pytest.raises(
-            OSError, match=r"checkpoint of epoch 2, step 2 could not be written.*The former one is kept"
-        ):
+        with pytest.raises(OSError, match=r"checkpoint of epoch 2, step 2 could not be written.*The last one is kept"):
             run_experiment(tiny_config(), **run, callbacks=[fill])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -233,7 +231,7 @@ def test_a_full_disk_keeps_the_former_checkpoint(tiny, whole, tmp_path):
     assert_same_end(tmp_path / "run", whole)
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
+def test_a_non_finite_loss_stops_the_run_and_keeps_the_last_good_checkpoint(tiny, tmp_path):
     config = tiny_config(learning_rate=1e30, warmup_epochs=0)
     with pytest.raises(
         TrainingDivergedError, match=r"became NaN or infinite in epoch 1.*Try a smaller `learning_rate`"
@@ -268,7 +266,7 @@ def test_resuming_may_not_change_the_result(tiny, whole, change, message):
         run_experiment(tiny_config(**change), data=tiny, out=whole, resume=True)
 
 
-def test_resuming_may_change_what_does_not_matter(tiny, whole, tmp_path):
+def test_resuming_may_change_settings_that_the_result_does_not_depend_on(tiny, whole, tmp_path):
     stop = At(2, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(TrainingStopped):
         run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", callbacks=[stop], checkpoint_seconds=1)
@@ -320,7 +318,7 @@ def test_a_folder_that_is_no_run_of_ours_is_refused(tiny, tmp_path, capsys, cont
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_damaged_checkpoint_is_said_to_be_one(tiny, tmp_path, capsys):
+def test_a_damaged_checkpoint_is_refused(tiny, tmp_path, capsys):
     command = ["train", "cifar10-lt", "--data", str(tiny), "--out", str(tmp_path / "run"), *TINY_OPTIONS]
     RunFolder.create(tmp_path / "run", config=tiny_config(), seed=0)
     folder = RunFolder.open(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Second stages: what stays, what learns, and that a run of one is a run like any other."""
+"""Second stages: which parameters change, and that their runs are runs like any other."""
 
 import dataclasses
 import os
@@ -222,7 +222,7 @@ def test_gradients_end_at_the_classifier(first):
 
 
 @pytest.mark.parametrize("method", ["crt", "mislas"])
-def test_stopped_and_resumed_it_ends_as_if_it_had_not_been(method, first, tiny, tmp_path):
+def test_a_stopped_second_stage_resumes_bit_identically(method, first, tiny, tmp_path):
     config = second_stage(first, method, epochs=2)
     run_experiment(config, data=tiny, out=tmp_path / "whole", first_stage=first)
     stop = At(8, lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -243,10 +243,13 @@ def test_from_the_command_line(first, tiny, tmp_path, capsys):
     assert "`epochs` is 1, not 2" in capsys.readouterr().err
 
 
-def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
+def test_settings_that_contradict_the_first_stage_are_refused(first, tiny, tmp_path):
     config = second_stage(first, "crt")
     for wrong, message in (
-        ({"first_stage": "0" * 16}, "must be the run that this second stage began from, of checksum 0000000000000000"),
+        (
+            {"first_stage": "0" * 16},
+            "must be the run that this second stage started from, of checksum 00000000",
+        ),
         ({"epochs": 0}, "`epochs` must be 0 where nothing is trained, and only there. Got 0"),
         ({"learns": "nothing"}, "`epochs` must be 0 where nothing is trained, and only there. Got 10"),
         ({"loss": "gcl"}, "`loss` must not need a cosine head in a second stage. Got 'gcl'"),
@@ -261,14 +264,14 @@ def test_what_does_not_fit_is_refused(first, tiny, tmp_path):
             run_experiment(dataclasses.replace(config, **wrong), data=tiny, out=tmp_path / "run", first_stage=first)
     with pytest.raises(ValueError, match="`first_stage` must be the run that the second stage starts from. Got none"):
         run_experiment(config, data=tiny, out=tmp_path / "run")
-    with pytest.raises(ValueError, match="`first_stage` must be left out but for a SecondStageConfig"):
+    with pytest.raises(ValueError, match="`first_stage` must be left out except for a SecondStageConfig"):
         run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", first_stage=first)
     with pytest.raises(ValueError, match="`method` must be one of"):
         second_stage(first, "decoupling")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_cosine_head_can_be_made_anew_but_not_scaled(tiny, tmp_path):
+def test_a_cosine_classifier_can_be_replaced_but_not_scaled(tiny, tmp_path):
     ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
     assert trained_network(ldam).classifier.scale == 30
     with pytest.raises(

@@ -17,8 +17,8 @@ from longtail.models import MLP
 from longtail.runs import RunFolder
 from longtail.training import Callback, Step, run_experiment
 from longtail.training.epochs import Epochs, augmentation
+from longtail.training.hardware import make_fabric, resolve
 from longtail.training.loop import TrainingLoop
-from longtail.training.machine import make_fabric, resolve
 from longtail.training.state import TrainingState
 from training.tiny import tiny_cifar10, tiny_config
 

@@ -11,7 +11,7 @@ from torch import nn
 from longtail.data import Samples, StreamedImages, check_files, image_loader, read_data
 from longtail.models import Network, fold_batch_norm, make_network
 from longtail.recipes import features as recipe
-from longtail.training.machine import bfloat16_pays
+from longtail.training.hardware import bfloat16_pays
 from longtail.training.outputs import outputs_of
 
 

@@ -32,18 +32,18 @@ def compare(
     download: bool = False,
     checkpoint_seconds: float = 60.0,
 ) -> int:
-    """Run methods side by side in one recipe, each with its own paper's settings, and put them into a table.
+    """Compare methods in one recipe, each with the settings of its paper, and write a table.
 
-    A path (longtail compare photos/ --methods ce,gala,crt --seeds 3) is compared on with the recipe features, whose
-    features are computed once for all methods and seeds. What is missing is run, what was cut off resumed, what is done
-    skipped. A run that fails is a row that says so.
+    On a path (longtail compare photos/ --methods ce,gala,crt --seeds 3) the recipe is features, whose features are
+    computed once for all methods and seeds. Missing runs are started, interrupted ones resumed, finished ones skipped.
+    A run that fails becomes a row that says why.
 
     Args:
         recipe: The recipes.
         methods: Names with commas between them; `longtail methods` lists them. "losses" is every loss, "all" all.
         data: Your own data, or the folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
         seeds: Runs of each method, with the seeds from --seed on.
-        out: Folder of the comparison; by default one in runs/, named by the data.
+        out: Folder of the comparison; by default one in runs/, named after the data.
         download: Fetch the data set into the data folder if it is missing.
         checkpoint_seconds: Time between two checkpoints.
     """
@@ -90,7 +90,7 @@ def _check_left_to_methods(config: TrainingConfig) -> None:
 
 
 def _origin(config: TrainingConfig, data: Path | None) -> str:
-    """What is compared on, by name."""
+    """The name of the data that methods are compared on."""
     if config.dataset != "own":
         return data_name(config)
     if data is None or not data.exists():

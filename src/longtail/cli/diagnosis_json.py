@@ -23,6 +23,9 @@ def diagnosis_json(found: Diagnosis, warnings: Sequence[str], files: Mapping[str
         "best": found.best,
         "candidates": [_candidate(outcome) for outcome in found.outcomes],
         "interval_level": found.fix.evidence["interval_level"],
+        "repeats": found.fix.evidence["repeats"],
+        "max_accuracy_loss": found.fix.evidence["max_accuracy_loss"],
+        "max_class_loss": found.fix.evidence["max_class_loss"],
         "class_groups": found.groups,
         "classes": [
             {
@@ -60,6 +63,8 @@ def _candidate(outcome: Outcome) -> dict[str, Any]:
         "strength": outcome.strength,
         "gain": outcome.gain,
         "interval": outcome.interval,
+        "optimism": outcome.optimism,
+        "strengths_that_break_a_limit": outcome.excluded,
         **_scores(outcome.scores),
     }
 

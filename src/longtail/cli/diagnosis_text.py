@@ -17,7 +17,7 @@ def print_diagnosis(found: Diagnosis, warnings: Sequence[str]) -> None:
     unit = "metric multiplied by 100, recalls in %" if found.metric == ExpectedCost.name else "in %"
     level = 100 * float(found.fix.evidence["interval_level"])
     say(f"{found.samples:,} samples; {_classes(found)}; metric: {found.metric}")
-    say(f"\nscores of each candidate, {unit}, cross-fitted; intervals of {level:.2f} %")
+    say(f"\nscores of each candidate, {unit}, cross-fitted{_repeated(found)}; intervals of {level:.2f} %")
     _print_table(candidate_columns(found))
     for outcome in found.outcomes:
         if outcome.failure:
@@ -35,6 +35,11 @@ def print_diagnosis(found: Diagnosis, warnings: Sequence[str]) -> None:
     for warning in warnings:
         say(f"warning: {warning}")
     say(found.summary)
+
+
+def _repeated(found: Diagnosis) -> str:
+    repeats = int(found.fix.evidence["repeats"])
+    return f" {repeats} times" if repeats > 1 else ""
 
 
 def print_next_steps(found: Diagnosis, file: Path) -> None:

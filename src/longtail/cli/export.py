@@ -14,7 +14,7 @@ from longtail.repair import Fix
 from longtail.whole_file import write_whole
 
 Target = Literal["python", "numpy", "sql", "javascript", "sklearn", "onnx"]
-OPTIONS = {  # of each kind of source; the first is required, of a run the first or the second
+OPTIONS = {  # for each kind of source; the first is required, for a run the first or the second
     "a run": ("onnx", "safetensors", "fix", "probabilities", "assume-order"),
     "an ONNX model": ("onnx", "fix", "output", "assume-order", "inputs"),
     "a fix": ("to", "out", "table", "id"),
@@ -36,12 +36,12 @@ def export(
     table: str | None = None,
     id_column: Annotated[str | None, tyro.conf.arg(name="id")] = None,
 ) -> None:
-    """Export a trained network (ONNX, safetensors), or a fix (in an ONNX model, as a few lines of code).
+    """Export a trained network (ONNX, safetensors), or a fix (in an ONNX model, or as code).
 
     longtail export RUN --onnx FILE writes the network of a finished run, which takes images as bytes, or features;
     --safetensors DIR writes weights, the configuration by which timm loads them, and a README. longtail export
-    model.onnx --fix fix.json --onnx FILE puts a fix behind any ONNX classifier. All are tried before they are kept.
-    longtail export fix.json --to python prints code that serves the fix without longtail.
+    model.onnx --fix fix.json --onnx FILE adds a fix to any ONNX classifier. The outputs of each file are compared
+    before it is kept. longtail export fix.json --to python prints code that serves the fix without longtail.
 
     Args:
         source: A run folder, an ONNX model or a fix.json.
@@ -49,10 +49,10 @@ def export(
         safetensors: Of a run, the folder to write; it must not exist.
         fix: A fix.json of longtail fix. For a run by default its own, which longtail predict applies; none exports the
             network alone. Offsets and temperature go into the last layer.
-        probabilities: Of a run, let the ONNX file give the decision of the fix (class, class_name) and calibrated
-            probabilities in place of logits.
-        output: Of an ONNX model, the output of logits or probabilities, where several could be it.
-        assume_order: Take the classes of model and fix to be in the same order where either does not name them.
+        probabilities: Of a run, write ONNX with the decision of the fix (class, class_name) and calibrated
+            probabilities instead of logits.
+        output: Of an ONNX model, the output of logits or probabilities, if several are possible.
+        assume_order: Assume that classes of model and fix are in the same order if either does not name them.
         inputs: Of an ONNX model, an npz file with an array for each input, at least 8 samples, to try it on; by default
             they are random.
         to: Of a fix, the language. onnx is a small model from scores to decisions.
@@ -132,7 +132,7 @@ def _export_fix(source: Path, to: Target, out: Path | None, names: dict[str, str
     if out is None:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(encoding="utf-8")  # code is UTF-8 in any locale: no class name may become "?"
-        sys.stdout.write(code)  # its names are escaped by the rules of the language
+        sys.stdout.write(code)  # class names are escaped already
         return
     with write_whole(out) as file:
         file.write(code.encode())

@@ -14,20 +14,22 @@ def export_run(
     probabilities: bool,
     assume_order: bool,
 ) -> None:
-    """Write what was asked for, and say what it holds.
+    """Write the files that were asked for, and print what they contain.
 
     Args:
         source: the run folder.
-        onnx: the file to write.
-        safetensors: the folder to write.
+        onnx: the file to write, if any.
+        safetensors: the folder to write, if any.
         fix: its file; `None` for that of the run, "none" for the network alone.
-        probabilities: of the ONNX file, in place of logits.
-        assume_order: match the classes of the fix by place where it or the run has no names.
+        probabilities: whether the ONNX file gives probabilities instead of logits.
+        assume_order: match the classes of the fix by position if it or the run has no names.
     """
     from longtail.export import RunModel, export_onnx, export_safetensors
 
-    asked = "run" if fix is None else None if str(fix) == "none" else fix
-    model = RunModel.open(source, asked, assume_order=assume_order)
+    chosen: str | Path | None = "run" if fix is None else fix
+    if str(fix) == "none":
+        chosen = None
+    model = RunModel.open(source, chosen, assume_order=assume_order)
     for note in model.notes:
         say(note)
     if onnx is not None:

@@ -12,6 +12,7 @@ from longtail.cli.output_file import check_new
 from longtail.cli.passes import Passes
 from longtail.cli.reading_options import Kind, ReadingOptions
 from longtail.repair import read_predictions
+from longtail.repair.choice import Limits
 from longtail.repair.diagnose_predictions import diagnose_predictions
 
 MetricName = Literal["balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost"]
@@ -27,11 +28,14 @@ def fix(
     metric: MetricName = "balanced-accuracy",
     prior: Annotated[str, tyro.conf.arg(metavar="uniform|train|here|FILE")] = "uniform",
     cost: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    max_accuracy_loss: Annotated[float | None, tyro.conf.arg(metavar="POINTS")] = None,
+    max_class_loss: Annotated[float | None, tyro.conf.arg(metavar="POINTS")] = None,
     out: Path = Path("fix.json"),
     report: str | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
     quiet: bool = False,
     folds: int = 5,
+    repeats: int | None = None,
     seed: int = 0,
 ) -> None:
     """Find out whether re-balancing improves a trained model, and write the fix to a small file.
@@ -53,23 +57,38 @@ def fix(
         cost: For the metric cost, the cost of predicting one class (column) for another (row): a CSV with class names
             in the first row and the first column, or nested JSON; numbers without names are taken in the order of the
             classes.
+        max_accuracy_loss: The accuracy on these samples may fall by at most so many percentage points.
+        max_class_loss: The recall of any class may fall by at most so many percentage points; that of a class with few
+            samples is smoothed.
         out: File to write; it must not exist.
         report: HTML report to write, which must not exist, or none; by default next to --out.
         as_json: Print all results as JSON on standard output, and nothing else.
         quiet: Print only the verdict and the paths of the files.
         folds: Number of folds, at least 3.
+        repeats: How often the cross-fitting is repeated with other folds; by default 10 times, and less often for more
+            than 400,000 scores.
         seed: Seed of the folds.
     """
     if not predictions:
         raise ValueError(
             "PREDICTIONS must be a file, a pattern of files, a run folder, or - for standard input. Got none."
         )
+    Limits(max_accuracy_loss, max_class_loss)  # refused before anything is read
     check_new("--out", out)
     output = FixOutput(out, _report_path(report, out), as_json, quiet)
     loaded = read_predictions(predictions, kind=kind, part=part, class_names=class_names, **reading.given())
     with contextlib.nullcontext() if quiet else Passes() as passes:
         diagnosis = diagnose_predictions(
-            loaded, metric=metric, prior=prior, cost=cost, folds=folds, seed=seed, progress=passes
+            loaded,
+            metric=metric,
+            prior=prior,
+            cost=cost,
+            max_accuracy_loss=max_accuracy_loss,
+            max_class_loss=max_class_loss,
+            folds=folds,
+            repeats=repeats,
+            seed=seed,
+            progress=passes,
         )
     for note in diagnosis.fix.evidence["notes"]:
         say(f"note: {note}", error=True)

@@ -30,20 +30,20 @@ def retrain(
     threads: int | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> None:
-    """Retrain the classifier of a finished run on its features (decoupled training): a second stage, a run of its own.
+    """Retrain the classifier of a finished run on its features (decoupled training), as a run of its own.
 
     Args:
         run: Folder of the first stage.
-        method: The second stage, with its paper's settings: crt, a new classifier on class-aware draws; lws, one scale
-            a class; tau-norm, class vectors of one length; ncm, nearest class means; mislas, scales and classifier with
-            label-aware smoothing (made for a run with mixup); weight-balancing, cut class vectors (for one with a
-            large weight decay).
-        data: Data of the first stage; by default where that run read them. Digits need none.
+        method: The second stage, with its paper's settings: crt, a new classifier with class-aware sampling; lws, one
+            scale per class; tau-norm, τ-normalised classifier weights; ncm, nearest class means; mislas, scales and
+            classifier with label-aware smoothing (after a run with mixup); weight-balancing, classifier weights of
+            limited norm (after a run with a large weight decay).
+        data: Data of the first stage; by default the path that it read. Digits need none.
         groups: The table of groups of your own data, if it has moved; likewise root, val and test.
         root: Folder that the paths of a list or table are relative to.
         val: Validation samples.
         test: Test samples.
-        out: Folder of the new run; by default that of the first stage with the method behind it.
+        out: Folder of the new run; by default that of the first stage with the method appended.
         resume: Resume the run in that folder, bit-identically; start it if the folder does not exist.
         seed: Of the second stage; by default that of the first.
         epochs: Passes over the training set; by default as in the paper.
@@ -88,6 +88,6 @@ def retrain(
 
 
 def _beside(run: Path, method: str, seed: int | None) -> Path:
-    """The folder of the first stage, as it was written, with the method, and a seed of its own, behind its name."""
+    """The path of the first stage, with the method, and the seed if it is given, appended to its name."""
     named = run if run.name else run.resolve()
     return named.with_name(f"{named.name}-{method}" + ("" if seed is None else f"-seed{seed}"))

@@ -43,19 +43,19 @@ def train(
 ) -> None:
     """Train on your own data (longtail train photos/) or with the recipe of a benchmark, then evaluate.
 
-    A path is a folder of class folders (or of train, val and test that hold them), a list of paths and labels, a table
-    of paths or of numeric features, or arrays. Its recipe is finetune for images where there is a GPU, else features.
-    Each recipe lists its settings, and what they mean: longtail train features --help. What the result depends on is
-    kept in the run folder.
+    A path is a folder of class folders (or of train, val and test with class folders), a list of paths and labels, a
+    table of paths or of numeric features, or arrays. Its recipe is finetune for images with a GPU, else features. Each
+    recipe explains its settings: longtail train features --help. All that the result depends on is kept in the run
+    folder.
 
     Args:
         recipe: The recipes.
         data: Your own data, or the folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
-        out: Folder of the run; by default one in runs/, named by loss, seed and what differs from the recipe.
+        out: Folder of the run; by default one in runs/, named after loss, seed and what differs from the recipe.
         resume: Resume the run in that folder, bit-identically; start it if the folder does not exist.
         download: Fetch the data set into the data folder if it is missing.
-        checkpoint_seconds: Time between two checkpoints; what was done since the last is done again on resuming.
-        record_gradients: Keep the gradient that each classifier receives, and from which class, for the report.
+        checkpoint_seconds: Time between two checkpoints; a resumed run repeats the steps since the last one.
+        record_gradients: Keep the gradient of each class's classifier weights, and its sources, for the report.
     """
     from longtail.analysis.gradient_recorder import GradientRecorder, is_recorded
     from longtail.auto import train_and_fix
@@ -67,7 +67,7 @@ def train(
 
     config: TrainingConfig = recipe
     check_strength("checkpoint_seconds", checkpoint_seconds)
-    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, only the first prints
     out = out or default_folder(config, data)
     own = config.dataset == "own"
     if config.dataset == "digits" and data is not None:
@@ -98,7 +98,7 @@ def train(
 
 
 def _say_what_is_served(folder: RunFolder) -> None:
-    """What was held out, what predictions apply, and what to type next."""
+    """Print what was held out, what predictions apply, and what to type next."""
     from longtail.repair import Fix
 
     if "backbone" in (folder.result or {}):
@@ -113,7 +113,7 @@ def _say_what_is_served(folder: RunFolder) -> None:
 
 
 def _point_to(run: Path) -> None:
-    """`LATEST` beside the run leads to it, where the file system has links."""
+    """Link `LATEST` beside the run to it, if the file system has links."""
     link = run.parent / "LATEST"
     if link.is_symlink() or not link.exists():
         with contextlib.suppress(OSError):
@@ -135,7 +135,7 @@ def _network_in_words(config: TrainingConfig) -> str:
 
 
 def default_folder(config: TrainingConfig, data: Path | None = None) -> Path:
-    """Where a run goes if nothing is said: named by data, loss, seed and whatever differs from the recipe."""
+    """The default folder of a run, named after data, loss, seed and all settings that differ from the recipe."""
     name, recipe = recipe_of(config)
     if config.dataset == "own":
         origin = "" if data is None else f"{data.resolve().name.split('.')[0]}-"
@@ -150,7 +150,7 @@ def default_folder(config: TrainingConfig, data: Path | None = None) -> Path:
 
 
 def recipe_of(config: TrainingConfig) -> tuple[str, TrainingConfig]:
-    """The recipe of a data set and a stage, by its name and as it is."""
+    """Name and configuration of the recipe for the data set and the stage of a configuration."""
     made = {name: recipe() for name, recipe in RECIPES.items()}
     same = {name: recipe for name, recipe in made.items() if recipe.dataset == config.dataset}
     of_the_stage = [(name, recipe) for name, recipe in same.items() if recipe.stage == config.stage]
@@ -158,7 +158,7 @@ def recipe_of(config: TrainingConfig) -> tuple[str, TrainingConfig]:
 
 
 def data_name(config: TrainingConfig) -> str:
-    """The recipe and, where the tail is made, its imbalance: cifar100-lt-imbalance100."""
+    """The name of the recipe, with the imbalance of an artificial tail: cifar100-lt-imbalance100."""
     name, _ = recipe_of(config)
     return name if config.imbalance is None else f"{name}-imbalance{config.imbalance:g}"
 

@@ -1,4 +1,4 @@
-"""Names of classes: from whatever labels are, in one order."""
+"""Class names from labels of any type, in one order."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ WHOLE = re.compile(r"(-?(?:0|[1-9]\d{0,17}))(?:\.0+)?", re.ASCII)
 
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:
-    """Each name once: as numbers where all are integers, else as text.
+    """Each name once, sorted as numbers if all are integers, else as text.
 
     Example:
         >>> ordered(["2280", "10", "2280"]), ordered(["b", "10", "a"])
@@ -30,11 +30,11 @@ def named_labels(labels: Any, where: str, notes: list[str]) -> tuple[np.ndarray,
 
     Args:
         labels: (N,) or (N, 1) integers, whole floats, booleans or strings.
-        where: what holds them, for messages.
-        notes: what was changed is added here.
+        where: where they come from, for messages.
+        notes: gets a note on each change of a label.
 
     Raises:
-        ValueError: no labels, missing, negative, fractional ones, or several for one sample.
+        ValueError: no labels; missing, negative or fractional ones; or several for one sample.
 
     Example:
         >>> codes, names = named_labels([1_000_000_055, 10, 10], "`y`", [])
@@ -54,7 +54,7 @@ def named_labels(labels: Any, where: str, notes: list[str]) -> tuple[np.ndarray,
 
 
 def refuse_distinct(codes: np.ndarray, where: str) -> None:
-    """Raise where no two samples share a label: such a column numbers samples, or is a quantity.
+    """Raise if no two samples share a label: such a column is an identifier or a quantity.
 
     Raises:
         ValueError: all labels differ.
@@ -83,7 +83,7 @@ def _as_column(labels: Any, where: str) -> np.ndarray:
 
 
 def _array_of_list(labels: list[Any]) -> np.ndarray:
-    """Strings stay objects: numpy's fixed width would take memory for the longest."""
+    """The list as an array. Strings stay objects: a numpy string array takes the memory of the longest for each."""
     if any(isinstance(label, (str, bytes)) or label is None for label in labels):
         array = np.empty(len(labels), dtype=object)
         array[:] = labels
@@ -114,7 +114,7 @@ def _named_integers(array: np.ndarray, where: str) -> tuple[np.ndarray, tuple[st
 
 
 def as_text(label: Any) -> str | None:
-    """A label as text: NFC, without spaces around it; None where it is missing.
+    """A label as text (NFC, without spaces around it); `None` for a missing label.
 
     Example:
         >>> as_text(" cat"), as_text(1.0), as_text(float("nan"))

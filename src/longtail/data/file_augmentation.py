@@ -1,7 +1,7 @@
-"""Augmentation of image files as they are decoded, by the transforms of torchvision and timm.
+"""Augmentation of image files as they are decoded, with transforms of torchvision and timm.
 
-What an image becomes depends on its file and a seed alone: all generators that transforms draw from are seeded for
-each image, so that it does not matter which process decodes it, or after which other image.
+The result depends on the file and a seed alone: all generators that transforms draw from are seeded for each image, so
+that it does not matter which process decodes it, or after which other image.
 """
 
 import random
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SCALE, RATIO = (0.35, 1.0), (3 / 4, 4 / 3)
-"""Share of the area of the image, and aspect ratio, of the part that is cut out."""
+"""Ranges of the crop: share of the image's area, and aspect ratio."""
 FLIPPED = 0.5
-AUGMENTED_MORE: dict[str, Callable[[int], Callable[["Image.Image"], "Image.Image"]]] = {
+POLICIES: dict[str, Callable[[int], Callable[["Image.Image"], "Image.Image"]]] = {
     "randaugment": lambda size: _rand_augment(size),
     "trivial": lambda _: _trivial_augment(),
 }
-"""What is done after the crop and the flip, from the size of the image."""
+"""The policy that follows the crop and the flip, made for an image size."""
 
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """From the source of an image (a path, or an image in memory) and a seed to what a network is trained on.
+    """Makes a training image from its source (a path, or an image in memory) and a seed.
 
     Attributes:
         augment: "none" (as in evaluation), "light" (random resized crop and flip), "randaugment" or "trivial" (these,
             then RandAugment of timm or TrivialAugment of torchvision).
         size: height and width in pixels.
-        shorter: of "none": the shorter side of the image before the centre is cut out.
+        shorter: for "none", the shorter side of the image in pixels before the centre crop.
         interpolation: of resizing.
 
     Example:
@@ -53,12 +53,12 @@ class TrainingImage:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """What it imports, so that workers can be forked from a process that has it."""
+        """The modules that it imports; workers are forked from a process that has imported them."""
         of_timm = ("timm.data.auto_augment",) if self.augment == "randaugment" else ()
         return ("torchvision.transforms.v2", *of_timm)
 
     def __call__(self, source: Any, seed: int) -> np.ndarray:
-        """(size, size, 3) uint8; errors as those of `decode`."""
+        """The image, (size, size, 3) uint8; raises as `decode` does."""
         if self.augment == "none":
             return self._centre(source)
         seed_generators(seed)
@@ -68,8 +68,8 @@ class TrainingImage:
             image = resize_crop(as_image(source), _random_box, self.size, self.interpolation)
         if random.random() < FLIPPED:
             image = image.transpose(_left_to_right())
-        if self.augment in AUGMENTED_MORE:
-            image = _more(self.augment, self.size)(image)
+        if self.augment in POLICIES:
+            image = _policy(self.augment, self.size)(image)
         return np.array(image)
 
     def _centre(self, source: Any) -> np.ndarray:
@@ -93,7 +93,7 @@ def seed_generators(seed: int) -> None:
 
 @contextmanager
 def kept_generators() -> Iterator[None]:
-    """What is drawn within the block from these generators does not move them for anybody else."""
+    """Restore the generators of `seed_generators` after the block."""
     kept = torch.default_generator.get_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         yield
@@ -104,7 +104,7 @@ def kept_generators() -> Iterator[None]:
 
 
 def _random_box(width: int, height: int) -> tuple[int, int, int, int]:
-    """Left, top, width and height of the random resized crop, as torchvision draws it."""
+    """Left, top, width and height of a random resized crop, in pixels, as torchvision draws it."""
     drawn = _resized_crop().make_params([torch.empty(1, height, width, device="meta")])
     return drawn["left"], drawn["top"], drawn["width"], drawn["height"]
 
@@ -117,8 +117,8 @@ def _resized_crop() -> Any:
 
 
 @cache
-def _more(name: str, size: int) -> Callable[["Image.Image"], "Image.Image"]:
-    return AUGMENTED_MORE[name](size)
+def _policy(name: str, size: int) -> Callable[["Image.Image"], "Image.Image"]:
+    return POLICIES[name](size)
 
 
 def _rand_augment(size: int) -> Callable[["Image.Image"], "Image.Image"]:

@@ -1,4 +1,4 @@
-"""The source of the user's own data: read, checked, divided, and made into splits that a network takes."""
+"""The source "own": the user's data are read, checked and divided into splits."""
 
 import os
 from collections.abc import Callable
@@ -23,7 +23,7 @@ MOST_WORKERS = 8
 
 
 def own_data(config: DataConfig, data: Any, device: torch.device, _download: bool, progress: Progress | None) -> Splits:
-    """Splits of what `read_data` takes; parts that are not given are made, by class and by group."""
+    """Splits of data that `read_data` takes; parts that are not given are held out by class and by group."""
     if not isinstance(config, OwnDataConfig):
         raise ValueError(
             f'`dataset` "own" needs an `OwnDataConfig` such as `OwnConfig`. Got a {type(config).__name__}.'
@@ -79,7 +79,7 @@ def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | 
 
 
 def _description(config: OwnDataConfig, train: Samples) -> dict[str, Any]:
-    """What an input is, in the words of `DataInfo`."""
+    """The fields of `DataInfo` that describe an input."""
     if train.features is not None:
         return {"input_shape": (train.features.shape[1],), "feature_names": train.feature_names}
     shape = (3, config.size, config.size)
@@ -100,7 +100,7 @@ def _split(config: OwnDataConfig, samples: Samples, device: torch.device) -> Fea
     layout = torch.channels_last if config.channels_last == "on" else torch.contiguous_format
     load = image_loader(samples, config.size, config.crop_pct or 1.0, config.interpolation or "bicubic")
     if samples.items is not None and len(samples):
-        load(0)  # what is no image is refused now, not in training
+        load(0)  # refuses items without images before training starts
     left_out: dict[str, str] = {}
     if config.on_bad_file == "skip":
         load = _black_where_bad(load, samples, config.size, left_out)
@@ -108,7 +108,7 @@ def _split(config: OwnDataConfig, samples: Samples, device: torch.device) -> Fea
 
 
 def _training_split(config: OwnDataConfig, samples: Samples, device: torch.device) -> Split:
-    """Images that are augmented as they are decoded where `augment` is set, else as those of the other parts."""
+    """The training split; with `augment` or `workers`, images are augmented as they are decoded."""
     plain = _split(config, samples, device)
     if isinstance(plain, FeatureViews) or (config.augment == "none" and not config.workers):
         return plain
@@ -128,7 +128,7 @@ def _training_split(config: OwnDataConfig, samples: Samples, device: torch.devic
 def _black_where_bad(
     load: Callable[[int], np.ndarray], samples: Samples, size: int, left_out: dict[str, str]
 ) -> Callable[[int], np.ndarray]:
-    """A black image for a file that has become bad since it was checked; `left_out` gets its path and the reason."""
+    """`load`, with a black image for a file that became unreadable; its path and the reason go into `left_out`."""
     from longtail.data.decoding import BadImageError
 
     def load_or_black(index: int) -> np.ndarray:
@@ -142,7 +142,7 @@ def _black_where_bad(
 
 
 def source_of(samples: Samples) -> Callable[[int], Any]:
-    """A function from an index to the path of a file, or to an image in memory."""
+    """A function that maps an index to the path of a file, or to an image in memory."""
     from longtail.data.decoding import as_image
 
     def source(index: int) -> Any:
@@ -160,9 +160,9 @@ def source_of(samples: Samples) -> Callable[[int], Any]:
 def image_loader(
     samples: Samples, size: int, crop_pct: float = 1.0, interpolation: str = "bicubic"
 ) -> Callable[[int], np.ndarray]:
-    """A function from an index to the image as the network takes it, (size, size, 3) uint8.
+    """A function that maps an index to the image as the network takes it, (size, size, 3) uint8.
 
-    The shorter side is brought to size / crop_pct, and the centre is cut out.
+    The shorter side is resized to size / crop_pct pixels, then the centre is cut out.
     """
     from longtail.data.decoding import decode, resized
     from longtail.data.file_augmentation import centre

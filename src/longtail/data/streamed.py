@@ -1,8 +1,7 @@
-"""Images that are decoded when they are needed, by threads that work ahead: a few batches are in memory."""
+"""Images that are decoded when they are needed, by threads that work ahead; only a few batches are in memory."""
 
 import dataclasses
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -10,32 +9,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from longtail.data.ahead import results_ahead
 from longtail.data.check import available_cores
 from longtail.data.contract import Augment
 from longtail.transforms import normalise
 
 BATCH = 64
-BATCHES_AHEAD = 4
 
 
 @dataclass(frozen=True, eq=False)
 class StreamedImages:
     """A `Split` of images of any origin.
 
-    An image is augmented by the thread that decodes it, by draws of its own: what it becomes depends on its position in
-    the epoch, and not on the batch that it is in.
+    An image is augmented by the thread that decodes it, with a generator of its own, seeded by its position in the
+    epoch: the result does not depend on the batch that it is in.
 
     Attributes:
-        load: the image of an index, (size, size, 3) uint8; called from several threads.
+        load: returns the image of an index, (size, size, 3) uint8; called from several threads.
         target: (N,) int64, on the device of the network.
         mean, std: per channel, of images in [0, 1].
         memory_format: of the input of the network.
-        augment: of a copy in which each image is augmented once; drawn by `seed` and the index.
+        augment: of a copy in which each image is augmented once, seeded by `seed` and the index.
         seed: of that augmentation.
-        content: hash that changes whenever the images do; `None` where that can't be told, and then nothing that is
-            computed from them is kept between runs.
-        left_out: files that could not be decoded since training began, and why; `load` may put black images in their
-            place.
+        content: hash that changes whenever the images do; `None` if there is none, and then nothing that is computed
+            from the images is cached between runs.
+        left_out: path and reason for each file that could not be decoded since training began; `load` may return black
+            images for them.
     """
 
     load: Callable[[int], np.ndarray]
@@ -52,7 +51,7 @@ class StreamedImages:
         return len(self.target)
 
     def in_order(self) -> Iterator[Tensor]:
-        """All images, for evaluation."""
+        """All images in batches (n, 3, size, size), for evaluation."""
         parts = [slice(start, start + BATCH) for start in range(0, len(self), BATCH)]
         for images in self._decoded(np.arange(len(self)), parts, None, 0):
             yield self.as_input(torch.stack(images))
@@ -66,35 +65,35 @@ class StreamedImages:
         generator: torch.Generator,
         each_once: bool,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """As `Split.batches`; the augmentation of an image is drawn by the epoch and its position."""
+        """As `Split.batches`; the augmentation of an image is seeded by the epoch and its position in it."""
         seed = drawn_seed(generator)
         for part, images in zip(parts, self._decoded(order.cpu().numpy(), parts, augment, seed), strict=True):
             yield self.as_input(torch.stack(images)), self.target[order[part]]
 
     def augmented(self, augment: Augment | None, generator: torch.Generator) -> "StreamedImages":
-        """The same images, each augmented once, when they are decoded."""
+        """The same images, each augmented once as it is decoded."""
         return dataclasses.replace(self, augment=augment, seed=drawn_seed(generator))
 
     def pictures(self, indices: np.ndarray) -> list[np.ndarray]:
-        """Those images as the network sees them, (size, size, 3) uint8 each."""
+        """The images of these indices as the network sees them, (size, size, 3) uint8 each."""
         return [self.load(int(index)) for index in indices]
 
     def as_input(self, images: Tensor) -> Tensor:
-        """What the network takes, of (n, 3, size, size) uint8."""
+        """The input of the network, normalised float32, from images (n, 3, size, size) uint8."""
         images = images.to(self.target.device)
         return normalise(images, self.mean, self.std).contiguous(memory_format=self.memory_format)
 
     def _decoded(
         self, indices: np.ndarray, parts: Sequence[slice], augment: Augment | None, seed: int
     ) -> Iterator[list[Tensor]]:
-        """The images of each part, (3, size, size) uint8, a few parts ahead of the one that is asked for."""
+        """The images of each part, (3, size, size) uint8, decoded a few parts ahead."""
         with ThreadPoolExecutor(available_cores()) as pool:
 
             def begin(part: slice) -> list["Future[Tensor]"]:
                 positions = range(*part.indices(len(indices)))
                 return [pool.submit(self._image, int(indices[p]), augment, seed + p) for p in positions]
 
-            yield from _ahead(begin(part) for part in parts)
+            yield from results_ahead(begin(part) for part in parts)
 
     def _image(self, index: int, augment: Augment | None, seed: int) -> Tensor:
         image = torch.from_numpy(self.load(index)).permute(2, 0, 1)[None]
@@ -104,21 +103,6 @@ class StreamedImages:
         return image[0]
 
 
-def _ahead(jobs: Iterable[list["Future[Tensor]"]]) -> Iterator[list[Tensor]]:
-    waiting: deque[list[Future[Tensor]]] = deque()
-    try:
-        for job in jobs:
-            waiting.append(job)
-            if len(waiting) > BATCHES_AHEAD:
-                yield [future.result() for future in waiting.popleft()]
-        while waiting:
-            yield [future.result() for future in waiting.popleft()]
-    finally:  # the reader may stop early
-        for futures in waiting:
-            for future in futures:
-                future.cancel()
-
-
 def drawn_seed(generator: torch.Generator) -> int:
-    """A seed that is drawn from a generator."""
+    """A seed in [0, 2^62) drawn from a generator."""
     return int(torch.randint(2**62, (), generator=generator, device=generator.device))

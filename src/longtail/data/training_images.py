@@ -1,4 +1,4 @@
-"""Images that are augmented as they are decoded, ahead of the step: the training split of fine-tuning."""
+"""Images that are augmented as they are decoded: the training split of fine-tuning."""
 
 import dataclasses
 import logging
@@ -17,16 +17,16 @@ from longtail.data.workers import Draw, Drawn, draw_batches
 
 @dataclass(frozen=True, eq=False)
 class TrainingImages:
-    """A `Split` whose training images are drawn anew for each position of an epoch.
+    """A `Split` whose images are augmented differently at each position of an epoch.
 
     Attributes:
         plain: the same samples as evaluation sees them.
-        draw: from the source of a sample and a seed to its image, (size, size, 3) uint8.
-        source: of the sample of an index: the path of its file, or an image in memory.
+        draw: maps the source of a sample and a seed to its image, (size, size, 3) uint8.
+        source: maps an index to the path of a file, or to an image in memory.
         size: height and width of the images in pixels.
-        workers: processes that decode ahead of the step; 0 decodes between the steps.
-        skip: leave out files that have become bad since training began, instead of stopping.
-        once: seed of a copy in which each image is augmented once; None otherwise.
+        workers: number of processes that decode ahead of the step; 0 decodes between the steps.
+        skip: leave out files that become unreadable during training, instead of stopping.
+        once: seed of a copy in which each image is augmented once; `None` otherwise.
     """
 
     plain: StreamedImages
@@ -47,21 +47,21 @@ class TrainingImages:
 
     @property
     def content(self) -> str | None:
-        """That of the files."""
+        """Hash of the files, as `StreamedImages.content`."""
         return self.plain.content
 
     @property
     def augmentation(self) -> str | None:
-        """Tells one augmentation from another; `None` where images are not augmented."""
+        """A description that differs between augmentations; `None` if images are not augmented."""
         return None if getattr(self.draw, "augment", "") == "none" else repr(self.draw)
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Files that could not be decoded since training began, and why."""
+        """Path and reason for each file that could not be decoded since training began."""
         return self.plain.left_out
 
     def in_order(self) -> Iterator[Tensor]:
-        """All images as in evaluation, or augmented once in such a copy."""
+        """All images as in evaluation, or augmented if `once` is set."""
         if self.once is None:
             yield from self.plain.in_order()
             return
@@ -82,7 +82,7 @@ class TrainingImages:
         generator: torch.Generator,
         each_once: bool,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """As `Split.batches`; an image is drawn by the epoch and its position."""
+        """As `Split.batches`; the augmentation of an image is seeded by the epoch and its position in it."""
         seed, indices = drawn_seed(generator), order.cpu().numpy()
         jobs = (self._job(indices, part, seed) for part in parts)
         for part, drawn in zip(parts, draw_batches(self.draw, jobs, self.workers), strict=True):
@@ -99,7 +99,7 @@ class TrainingImages:
         return dataclasses.replace(self, once=drawn_seed(generator))
 
     def pictures(self, indices: np.ndarray) -> list[np.ndarray]:
-        """Those images as evaluation sees them."""
+        """The images of these indices as evaluation sees them."""
         return self.plain.pictures(indices)
 
     def _job(self, indices: np.ndarray, part: slice, seed: int) -> list[tuple[Any, int]]:

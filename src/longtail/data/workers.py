@@ -1,7 +1,7 @@
-"""Images drawn ahead of the step, by worker processes or between the steps.
+"""Images decoded and augmented ahead of the step by worker processes, or between the steps.
 
-Images come back through pipes, so that nothing is kept in shared memory (/dev/shm), which containers often make small.
-Workers are forked from a small server process, not from the one that trains, whose threads and GPU do not survive that.
+Images come back through pipes, not through shared memory (/dev/shm), which is often small in containers. Workers are
+forked from a small server process, not from the one that trains, whose threads and GPU do not survive a fork.
 """
 
 import multiprocessing
@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -22,13 +21,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from longtail.data.ahead import results_ahead
 from longtail.data.decoding import BadImageError
 from longtail.data.file_augmentation import kept_generators
 
 Draw = Callable[[Any, int], np.ndarray]
 Job = Sequence[tuple[Any, int]]
 """Source and seed of each image of a batch."""
-BATCHES_AHEAD = 4
+
 IMAGES_AT_ONCE = 8
 
 
@@ -36,9 +36,9 @@ class Drawn(NamedTuple):
     """The images of a batch.
 
     Attributes:
-        images: (n, size, size, 3) uint8 of those that could be decoded.
-        kept: (n,) their places in the batch.
-        bad: for each other place the error.
+        images: (n, size, size, 3) uint8, those that could be decoded.
+        kept: (n,) their positions in the batch.
+        bad: the error at each other position.
     """
 
     images: np.ndarray
@@ -50,12 +50,12 @@ def draw_batches(draw: Draw, jobs: Iterable[Job], workers: int) -> Iterator[Draw
     """The images of each job, in the order of the jobs.
 
     Args:
-        draw: from a source and a seed to an image; with workers it must be picklable, as sources must.
+        draw: maps a source and a seed to an image; with workers it must be picklable, as sources must.
         jobs: one per batch.
-        workers: processes that work ahead; 0 draws each batch when it is asked for, in this process.
+        workers: number of processes; 0 draws each batch in this process, when it is needed.
 
     Raises:
-        ChildProcessError: a worker ended before its time.
+        ChildProcessError: a worker ended unexpectedly.
         OSError: workers can't be started.
     """
     if workers == 0:
@@ -72,7 +72,7 @@ def draw_batches(draw: Draw, jobs: Iterable[Job], workers: int) -> Iterator[Draw
             ]
 
         try:
-            yield from _ahead(begin(job) for job in jobs)
+            yield from map(_batch, results_ahead(begin(job) for job in jobs))
         except BrokenProcessPool as error:
             raise ChildProcessError(
                 "`workers`: a process that decodes images ended before its time; it was killed, or memory ran out. Go "
@@ -80,16 +80,6 @@ def draw_batches(draw: Draw, jobs: Iterable[Job], workers: int) -> Iterator[Draw
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ahead(jobs: Iterable[list["Future[list[np.ndarray | Exception]]"]]) -> Iterator[Drawn]:
-    waiting: deque[list[Future[list[np.ndarray | Exception]]]] = deque()
-    for job in jobs:
-        waiting.append(job)
-        if len(waiting) > BATCHES_AHEAD:
-            yield _batch([future.result() for future in waiting.popleft()])
-    while waiting:
-        yield _batch([future.result() for future in waiting.popleft()])
 
 
 def _batch(parts: Iterable[list[np.ndarray | Exception]]) -> Drawn:
@@ -108,7 +98,7 @@ def _draw_all(draw: Draw, job: Job) -> list[np.ndarray | Exception]:
         except FileNotFoundError as error:
             drawn.append(error)
         except BadImageError as error:
-            drawn.append(ValueError(str(error)))  # which pickle knows how to make again
+            drawn.append(ValueError(str(error)))  # a BadImageError can't be unpickled
     return drawn
 
 
@@ -124,7 +114,7 @@ def _pool(workers: int, modules: tuple[str, ...]) -> ProcessPoolExecutor:
 
 @cache
 def _context(modules: tuple[str, ...]) -> BaseContext:
-    """Processes that are forked from a server, which imports the modules once, when it starts."""
+    """Processes that are forked from a server, which imports the modules once, at its start."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = _Context()
@@ -133,9 +123,9 @@ def _context(modules: tuple[str, ...]) -> BaseContext:
 
 
 class _Worker(ForkServerProcess):
-    """A worker that does not import the main module of the program again, of which it needs nothing.
+    """A worker that does not import the main module of the program, of which it needs nothing.
 
-    Otherwise each would spend seconds on the imports of a user's script, and run all of one without a guard.
+    Otherwise each worker would import a user's script, which takes seconds, and run one without a `__main__` guard.
     """
 
     @staticmethod
@@ -153,7 +143,7 @@ class _Context(ForkServerContext):
 
 
 def _begin() -> None:
-    """In a worker: one thread, Ctrl-C left to the process that trains, and an end when that process ends in any way."""
+    """Start a worker: one thread, Ctrl-C left to the process that trains, and an end when that process ends."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

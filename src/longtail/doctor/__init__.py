@@ -1,4 +1,4 @@
-"""Findings about data sets and runs, before a GPU hour is spent: what, where, how bad, what to do."""
+"""Problems of data sets and runs: what, where, how severe, and what to do."""
 
 from longtail.doctor.examine import examine
 from longtail.doctor.findings import Finding

@@ -1,4 +1,4 @@
-"""Copies: samples that stand in two parts, several times in one, or in two classes."""
+"""Copies: samples that occur in two parts, several times in one, or in two classes."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,21 +12,28 @@ from longtail.doctor.tail import NEARLY_EMPTY
 
 NEAR_BITS = 2
 BANDS = 4
-FLAT_BITS = 6  # a plain image has nearly no bright or dark step: its hash says nothing
-ALIKE = 0.95  # correlation of small grey pictures; hashes alone take fish on plain water for one another
-ENOUGH_TO_RUIN = 0.01
+FLAT_BITS = 6  # a plain image has nearly no bright or dark step: its hash is not informative
+ALIKE = 0.95  # correlation of small grey pictures; by hashes alone, different fish on plain water are copies
+SERIOUS_SHARE = 0.01
 SHOWN = 3
 
 
 def noun(samples: Samples) -> str:
-    """What a sample is called."""
+    """The word for samples in messages."""
     return "rows" if samples.kind == "features" else "images"
 
 
 def shared_findings(
     one: Sequence[Print], other: Sequence[Print], names: tuple[str, str], samples: tuple[Samples, Samples]
 ) -> list[Finding]:
-    """Samples of the second part that stand in the first, exactly or nearly; told by their files, or their places."""
+    """Findings about samples of the second part of which the first has an exact or near copy.
+
+    Args:
+        one: prints of the first part.
+        other: prints of the second part.
+        names: of the two parts.
+        samples: of the two parts.
+    """
     kind = noun(samples[1])
     first_of = {own.exact: index for index, own in enumerate(one) if not own.error}
     exact = [(first_of[own.exact], index) for index, own in enumerate(other) if not own.error and own.exact in first_of]
@@ -37,30 +44,30 @@ def shared_findings(
     )
     near = [pair for pair in near if pair[1] not in copies]
     found = []
-    for what, pairs in ((f"the same {kind[:-1]}", exact), ("nearly the same image (perceptual hash)", near)):
+    for what, pairs in (("exact", exact), ("near", near)):
         if not pairs:
             continue
         held = len({index for _, index in pairs})
         clash = sum(samples[0].target[a] != samples[1].target[b] for a, b in pairs)
-        ruins = what == "the same image" and held >= ENOUGH_TO_RUIN * len(other)
+        serious = what == "exact" and kind == "images" and held >= SERIOUS_SHARE * len(other)
         found.append(
             Finding(
-                "serious" if ruins else "warning",
-                f"{held} of {len(other)} {kind} ({100 * held / len(other):.2f} %) stand as {what} in {names[0]} too; "
+                "serious" if serious else "warning",
+                f"{held} of {len(other)} {kind} ({100 * held / len(other):.2f} %) have {what} copies in {names[0]}; "
                 f"{clash} with another label",
                 first(
                     [f"{place(samples[1], names[1], b)} = {place(samples[0], names[0], a)}" for a, b in pairs], SHOWN
                 ),
-                f"Take them out of {names[0]}: a test image that was trained on measures memory."
+                f"Remove them from {names[0]}: scores on images that were trained on are too high."
                 if kind == "images"
-                else "Equal rows are natural where features are coarse; else take them out of one part.",
+                else "Equal rows are expected if features are coarse; else remove them from one part.",
             )
         )
     return found
 
 
 def duplicate_findings(prints: Sequence[Print], samples: Samples, part: str) -> list[Finding]:
-    """Samples that one part holds several times, and those it holds in two classes."""
+    """Findings about samples that a part has several times, in one class or in two."""
     by_print: dict[bytes, list[int]] = {}
     for index, own in enumerate(prints):
         if not own.error:
@@ -110,26 +117,32 @@ def _in_two_classes(repeated: list[list[int]], samples: Samples, part: str) -> l
         f"({samples.class_names[samples.target[b]]})"
         for a, b in clashes
     ]
-    ruins = noun(samples) == "images" and len(clashes) >= ENOUGH_TO_RUIN * len(samples)
+    serious = noun(samples) == "images" and len(clashes) >= SERIOUS_SHARE * len(samples)
     return [
         Finding(
-            "serious" if ruins else "warning",
-            f"{len(clashes)} {noun(samples)} stand in two classes",
+            "serious" if serious else "warning",
+            f"{len(clashes)} {noun(samples)} are in two classes",
             first(pairs, SHOWN),
-            "Decide for one label each: nothing can learn both.",
+            "Decide on one label for each: no model can learn both.",
         )
     ]
 
 
 def place(samples: Samples, part: str, index: int) -> str:
-    """What to call a sample: its file, or its place in the part."""
+    """The name of a sample: its file, or its position in the part."""
     return f"{part} {index}" if samples.files is None else samples.name(index)
 
 
 def near_pairs(
     one: Sequence[int], other: Sequence[int], accept: Callable[[int, int], bool] = lambda _, __: True
 ) -> list[tuple[int, int]]:
-    """Places whose hashes differ in at most 2 of 64 bits, one partner each; two such hashes share one of 4 bands."""
+    """Pairs of positions whose hashes differ in at most 2 of 64 bits, one for each position in `other`.
+
+    Args:
+        one: hashes of 64 bits.
+        other: hashes of 64 bits.
+        accept: decides whether a pair of positions counts.
+    """
     bands = Bands(one)
     pairs = []
     for index, own in enumerate(other):
@@ -140,32 +153,32 @@ def near_pairs(
 
 
 def small_pictures(prints: Sequence[Print]) -> np.ndarray:
-    """(N, 9, 9) grey pictures; black for what has none."""
+    """(N, 9, 9) float32 grey pictures in [0, 255]; black for prints without one."""
     blank = bytes(SMALL * SMALL)
     flat = b"".join(own.small or blank for own in prints)
     return np.frombuffer(flat, dtype=np.uint8).reshape(-1, SMALL, SMALL).astype(np.float32)
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Of two small pictures: 1 whatever the brightness and the contrast."""
+    """Pearson correlation of two pictures, which does not depend on their brightness and contrast."""
     a, b = one.ravel() - one.mean(), other.ravel() - other.mean()
     return float(a @ b / max(float(np.sqrt((a @ a) * (b @ b))), 1e-9))
 
 
 class Bands:
-    """Hashes of 64 bits by their 4 bands of 16 bits."""
+    """An index of 64-bit hashes by their 4 bands of 16 bits: hashes that differ in at most 2 bits share a band."""
 
     def __init__(self, hashes: Sequence[int]) -> None:
         self.hashes = hashes
         self._places: list[dict[int, list[int]]] = [{} for _ in range(BANDS)]
         for index, own in enumerate(hashes):
-            if says_something(own):
+            if is_informative(own):
                 for number, band in enumerate(_bands(own)):
                     self._places[number].setdefault(band, []).append(index)
 
     def near(self, value: int) -> Iterator[int]:
-        """Places of the hashes that differ in at most 2 bits."""
-        if says_something(value):
+        """Positions of the hashes that differ from `value` in at most 2 bits; some come twice."""
+        if is_informative(value):
             for number, band in enumerate(_bands(value)):
                 for index in self._places[number].get(band, ()):
                     if (self.hashes[index] ^ value).bit_count() <= NEAR_BITS:
@@ -176,6 +189,6 @@ def _bands(value: int) -> list[int]:
     return [value >> (16 * number) & 0xFFFF for number in range(BANDS)]
 
 
-def says_something(value: int) -> bool:
-    """Whether an image is not plain."""
+def is_informative(value: int) -> bool:
+    """Whether a hash is that of an image that is not plain."""
     return FLAT_BITS <= value.bit_count() <= 64 - FLAT_BITS

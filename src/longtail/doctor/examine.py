@@ -1,4 +1,4 @@
-"""Examines a data set or a run, whatever form it comes in."""
+"""Examines a data set of any kind, or a run."""
 
 import os
 from pathlib import Path
@@ -33,7 +33,7 @@ def examine(
     group: str | None = None,
     look: Look | None = None,
 ) -> list[Finding]:
-    r"""What will go wrong with a data set or a run, the serious first.
+    r"""Find problems of a data set or a run.
 
     Args:
         path: what `longtail.data.read_data` takes (a folder, a list, a table, arrays, an archive, objects in memory),
@@ -46,10 +46,13 @@ def examine(
         label: column, or array, of the labels.
         split: column of a table that names the part of each row.
         group: column of a table that names the group of each row.
-        look: is told what is done, and the share of it.
+        look: called with the name of a step and its finished share, in [0, 1].
+
+    Returns:
+        The findings, serious ones first.
 
     Raises:
-        FileNotFoundError, ValueError, TypeError: nothing of these kinds, or damaged.
+        FileNotFoundError, ValueError, TypeError: `path` is of none of these kinds, or damaged.
 
     Example:
         >>> import tempfile
@@ -83,12 +86,12 @@ def examine(
 
 
 def part_findings(parts: Parts, *, listed: bool = False, look: Look | None = None) -> list[Finding]:
-    """Of the parts that training would train on and measure by.
+    """Findings about parts to train and evaluate on.
 
     Args:
         parts: what `read_data` returned.
-        listed: whether files come from a list or table, so that images beside them are told.
-        look: is told what is done, and the share of it.
+        listed: whether files come from a list or table; then images in their folders that it omits are a finding.
+        look: called with the name of a step and its finished share, in [0, 1].
     """
     train, names = parts.train, parts.class_names
     notes = [Finding("fact", note.rstrip("."), "reading") for note in parts.notes]
@@ -109,7 +112,7 @@ def part_findings(parts: Parts, *, listed: bool = False, look: Look | None = Non
 
 
 def _classes_of_training(parts: Parts) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Without those that other parts alone have: these are a finding of the other part."""
+    """Counts and names of the classes without those that only other parts have, which are a finding there."""
     declared = set(parts.train.declared or parts.class_names)
     own = [c for c, name in enumerate(parts.class_names) if name in declared]
     return parts.train.class_counts[own], tuple(parts.class_names[c] for c in own)

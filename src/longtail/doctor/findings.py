@@ -1,4 +1,4 @@
-"""What a doctor says: what, where, how bad, and what to do."""
+"""A finding: what, where, how severe, and what to do."""
 
 from dataclasses import asdict, dataclass
 
@@ -26,5 +26,5 @@ class Finding:
     advice: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """Plain values, for machines."""
+        """The finding as plain values, for JSON."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""Image files as files: missing, corrupt, not listed, of many sizes, of another format than their suffix says."""
+"""Findings about image files: missing, corrupt, not listed, of many sizes, of another format than their suffix."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ SHOWN = 3
 
 
 def reading_findings(files: Sequence[Path], prints: Sequence[Print], part: str) -> list[Finding]:
-    """Files that a list names and that are not there, and files that are no whole images."""
+    """Listed files that are missing, and files that are corrupt or truncated."""
     found = []
     missing = [str(path) for path, own in zip(files, prints, strict=True) if own.error == "missing"]
     if missing:
@@ -58,7 +58,7 @@ def size_findings(prints: Sequence[Print], part: str) -> list[Finding]:
 
 
 def suffix_findings(files: Sequence[Path], prints: Sequence[Print], part: str) -> list[Finding]:
-    """Files of another format than their suffix says; they decode all the same."""
+    """Files of another format than their suffix; they can be decoded."""
     image_suffixes()  # Pillow then knows every format
     formats = pillow().registered_extensions() | {".mpo": "JPEG"}
     other = [
@@ -73,10 +73,12 @@ def suffix_findings(files: Sequence[Path], prints: Sequence[Print], part: str) -
 
 
 def unnamed_findings(files: Sequence[Path], root: Path) -> list[Finding]:
-    """Images in the folders of lists that no list names."""
+    """Images in the folders of listed files that are not listed."""
     folders = {path.parent for path in files if path.parent.is_dir()}
     there = {entry for folder in folders for entry in folder.iterdir() if entry.suffix.lower() in image_suffixes()}
     left = sorted(str(path.relative_to(root) if path.is_relative_to(root) else path) for path in there - set(files))
     if not left:
         return []
-    return [Finding("fact", f"{len(left)} images lie beside those that are named", f"{root}: {first(left, SHOWN)}")]
+    return [
+        Finding("fact", f"{len(left)} images beside the listed ones are not listed", f"{root}: {first(left, SHOWN)}")
+    ]

@@ -1,4 +1,4 @@
-"""What is kept of each sample to find copies: hashes of an image, its size, or why it can't be read."""
+"""Prints of samples, by which copies are found: hashes of an image, its size, or why it can't be read."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,7 +20,16 @@ Look = Callable[[str, float], None]
 
 
 class Print(NamedTuple):
-    """A hash of the pixels, one that near copies nearly share, and a small grey picture; or why it is not read."""
+    """The print of a sample.
+
+    Attributes:
+        exact: hash of all pixels, or of a row of features.
+        near: difference hash of 64 bits, which near copies nearly share.
+        error: why the file could not be read, "missing" or a reason; empty otherwise.
+        size: width and height in pixels.
+        form: format of the file, as Pillow names it.
+        small: grey picture of 9 x 9 bytes.
+    """
 
     exact: bytes
     near: int
@@ -31,7 +40,7 @@ class Print(NamedTuple):
 
 
 def prints_of(samples: Samples, look: Look | None = None) -> list[Print] | None:
-    """Of samples whose inputs can be compared; `None` for labels alone and data set objects."""
+    """Prints of samples; `None` for labels alone and data set objects, whose inputs can't be compared."""
     if samples.files is not None:
         return prints_of_files(samples.paths, look)
     if samples.images is not None:
@@ -42,7 +51,7 @@ def prints_of(samples: Samples, look: Look | None = None) -> list[Print] | None:
 
 
 def print_of(image: Image.Image) -> Print:
-    """Of one image: of all pixels, and whether each of 8 x 8 steps to the right gets brighter (difference hash)."""
+    """The print of an image. The difference hash says for each of 8 x 8 steps to the right whether it gets brighter."""
     plain = image.convert("RGBA" if "transparency" in image.info else "RGB") if image.mode == "P" else image
     key = f"{plain.mode} {plain.size}".encode()
     exact = blake2b(plain.tobytes(), digest_size=16, key=key).digest()
@@ -62,7 +71,7 @@ def print_of(image: Image.Image) -> Print:
 
 
 def _grey(image: Image.Image) -> Image.Image:
-    """One channel that a difference hash can be taken of: transparent pixels are white, 16 bits stay what they are."""
+    """The image with one channel; transparent pixels become white, 16 bits are not reduced to 8."""
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(np.asarray(image, dtype=np.float32))
     if image.mode in ("RGBA", "LA", "PA"):
@@ -72,7 +81,7 @@ def _grey(image: Image.Image) -> Image.Image:
 
 
 def prints_of_files(files: Sequence[Path], look: Look | None = None) -> list[Print]:
-    """Of files, by as many processes as there are cores."""
+    """Prints of files, by as many processes as there are cores."""
     parts = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
     prints: list[Print] = []
     if len(parts) < 2:

@@ -1,4 +1,4 @@
-"""Rotated and mirrored copies, told by a grey picture of 9 × 9 pixels in its eight orientations."""
+"""Rotated and mirrored copies, found by a grey picture of 9 × 9 pixels in its eight orientations."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,20 @@ from longtail.doctor.copies import NEAR_BITS, SHOWN, Bands, correlation, place, 
 from longtail.doctor.findings import Finding
 from longtail.doctor.prints import SMALL, Print
 
-ALIKE = 0.98  # seven orientations give seven chances of a mistake
+ALIKE = 0.98  # higher than for upright copies: seven orientations are compared
 
 
 def rotated_findings(
     one: Sequence[Print], other: Sequence[Print], names: tuple[str, str], samples: tuple[Samples, Samples]
 ) -> list[Finding]:
-    """Images of the second part that are rotated or mirrored copies of images in the first, which may be the same."""
+    """A finding about rotated or mirrored copies.
+
+    Args:
+        one: prints of the first part.
+        other: prints of the second part, whose images may be copies; may be the first part itself.
+        names: of the two parts.
+        samples: of the two parts.
+    """
     pairs = rotated_pairs(one, other, within=samples[0] is samples[1])
     if not pairs:
         return []
@@ -37,7 +44,13 @@ def rotated_findings(
 
 
 def rotated_pairs(one: Sequence[Print], other: Sequence[Print], *, within: bool) -> list[tuple[int, int]]:
-    """Places of an image and its copy in another orientation, one partner each; within one part the earlier one."""
+    """Positions of an image and its copy in another orientation, one pair for each copy.
+
+    Args:
+        one: prints of the images.
+        other: prints of the possible copies.
+        within: whether both are one part, of which a copy comes later than its image.
+    """
     first_small, second_small = small_pictures(one), small_pictures(other)
     bands = Bands(_hashes(first_small))
     plain = _hashes(second_small)
@@ -58,7 +71,7 @@ def rotated_pairs(one: Sequence[Print], other: Sequence[Print], *, within: bool)
 
 
 def _oriented(pictures: np.ndarray, turn: int) -> np.ndarray:
-    """One of eight orientations: quarter turns, then the same mirrored."""
+    """Pictures (N, 9, 9) in orientation 0 to 7: quarter turns, from 4 on also mirrored."""
     turned = np.rot90(pictures, turn % 4, axes=(1, 2))
     return turned[:, :, ::-1] if turn >= 4 else turned
 

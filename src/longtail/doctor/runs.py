@@ -1,4 +1,4 @@
-"""What is wrong with a training run: a loss that can't work, a setting that does nothing, a tail that has collapsed."""
+"""Findings about a training run: a loss that can't work, a setting without effect, a tail that has collapsed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ STRENGTHS = {
 
 
 def run_findings(folder: RunFolder) -> list[Finding]:
-    """Of a run, complete or not."""
+    """The findings about a run, complete or not."""
     config, where = folder.header["config"], str(folder.path)
     found = []
     if folder.result is None:
@@ -32,7 +32,7 @@ def run_findings(folder: RunFolder) -> list[Finding]:
                 "warning",
                 f"not complete: epoch {done} of {config.get('epochs', '?')}",
                 where,
-                "Go on with the same command and --resume; results are written at the end.",
+                "Resume it with the same command and --resume; the result is written at the end.",
             )
         )
     if config.get("loss") in LOSSES:
@@ -48,14 +48,18 @@ def _loss_findings(folder: RunFolder, config: Mapping[str, Any], where: str) -> 
     found = []
     name, what = STRENGTHS.get(loss, ("", ""))
     if name and arguments.get(name) == 0:
-        found.append(_nothing(f"{name} of {loss} is 0: {what} do nothing and the loss is plain cross-entropy", where))
+        found.append(
+            _without_effect(f"{name} of {loss} is 0: {what} do nothing and the loss is plain cross-entropy", where)
+        )
     if loss == "gala" and arguments.get("form") == "released" and arguments.get("lambda_negative") is not None:
-        found.append(_nothing('lambda_negative does nothing in the form "released": softmax cancels it', where))
+        found.append(_without_effect('lambda_negative does nothing in the form "released": softmax cancels it', where))
     counts = np.asarray((folder.result or {}).get("class_counts", ()), dtype=np.float64)
     if loss == "eql" and len(counts) and (counts / counts.sum() >= float(arguments["threshold"])).all():
         rarest = counts.min() / counts.sum()
         found.append(
-            _nothing(f"threshold {arguments['threshold']:g} of EQL lies below the rarest class ({rarest:.2g})", where)
+            _without_effect(
+                f"threshold {arguments['threshold']:g} of EQL lies below the rarest class ({rarest:.2g})", where
+            )
         )
     if folder.result is not None:
         has = "classifier.scale" in folder.load_weights()["model"]
@@ -71,8 +75,8 @@ def _loss_findings(folder: RunFolder, config: Mapping[str, Any], where: str) -> 
     return found
 
 
-def _nothing(what: str, where: str) -> Finding:
-    return Finding("serious", what, where, "Set it, or call the run what it is: cross-entropy.")
+def _without_effect(what: str, where: str) -> Finding:
+    return Finding("serious", what, where, "Set it, or report the run as cross-entropy.")
 
 
 def _result_findings(
@@ -83,9 +87,22 @@ def _result_findings(
         for note in result.get("notes", ())
         if note.startswith("resumed")
     ]
-    if "class_counts" not in result:
-        return found
-    counts = np.asarray(result["class_counts"])
+    if "class_counts" in result:
+        found += _prediction_findings(folder, config, np.asarray(result["class_counts"]), where)
+        if config.get("validation") == 0 and "validation" not in result:
+            found.append(
+                Finding(
+                    "fact",
+                    "nothing was held out: offsets are fitted on augmented training images",
+                    where,
+                    "With --validation 0.1, longtail fix has held-out images.",
+                )
+            )
+    return found
+
+
+def _prediction_findings(folder: RunFolder, config: Mapping[str, Any], counts: np.ndarray, where: str) -> list[Finding]:
+    found = []
     logits, target = folder.load_predictions("test")
     predicted = logits.argmax(1)
     recall = per_class_recall(predicted, target, len(counts)).numpy()
@@ -105,14 +122,5 @@ def _result_findings(
     if never:
         found.append(
             Finding("warning", f"{never} classes are never predicted on the test set", where, "See longtail report.")
-        )
-    if config.get("validation") == 0 and "validation" not in result:
-        found.append(
-            Finding(
-                "fact",
-                "nothing was held out: offsets are fitted on augmented training images",
-                where,
-                "--validation 0.1 gives longtail fix something to judge by.",
-            )
         )
     return found

@@ -1,4 +1,4 @@
-"""Groups (one animal, one patient) whose samples stand in two parts."""
+"""Groups (one animal, one patient) with samples in two parts."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from longtail.doctor.findings import Finding
 
 
 def shared_group_findings(train: Samples, other: Samples, part: str) -> list[Finding]:
-    """Groups of training that another part holds too."""
+    """A finding about groups of the training set that another part has too."""
     if train.groups is None or other.groups is None:
         return []
     both = sorted(set(train.groups) & set(other.groups))
@@ -18,7 +18,7 @@ def shared_group_findings(train: Samples, other: Samples, part: str) -> list[Fin
     return [
         Finding(
             "serious",
-            f"{len(both)} groups stand in train and in {part}, with {samples} of its {len(other)} samples",
+            f"{len(both)} groups are in train and in {part}, with {samples} of its {len(other)} samples",
             f"{part}: {first(both)}",
             "Split by group: otherwise the score measures how well known individuals are recognised.",
         )

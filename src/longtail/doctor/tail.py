@@ -1,4 +1,4 @@
-"""The shape of a long tail, and where it leaves too little to learn from or to measure by."""
+"""The shape of a long tail, and classes with too few samples to learn from or to evaluate on."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ Z = 1.96
 
 @dataclass(frozen=True)
 class TailShape:
-    """Numbers of a set of class counts; classes without a sample count in none but `classes`.
+    """Summary of class counts; classes without a sample count in `classes` only.
 
     Attributes:
         classes: C.
         samples: N.
         imbalance: largest over smallest class.
-        gini: 0 where all classes are alike, towards 1 where one has nearly all.
-        effective_classes: e to the entropy of the frequencies: so many equal classes would have it.
+        gini: Gini coefficient in [0, 1): 0 for classes of one size, near 1 if one class has nearly all samples.
+        effective_classes: exponential of the entropy of the class frequencies, in [1, C].
         many: classes of more than 100 samples.
         medium: of 20 to 100.
         few: of fewer than 20.
@@ -44,7 +44,12 @@ class TailShape:
 
 
 def tail_shape(class_counts: np.ndarray) -> TailShape:
-    """The shape of class counts (C,), of which one at least is above 0."""
+    """The shape of class counts (C,), at least one of which is above 0.
+
+    Example:
+        >>> tail_shape(np.array([1000, 100, 10])).imbalance
+        100.0
+    """
     counts = np.sort(class_counts[class_counts > 0]).astype(np.float64)
     share = counts / counts.sum()
     rank = np.arange(1, len(counts) + 1)
@@ -63,7 +68,7 @@ def tail_shape(class_counts: np.ndarray) -> TailShape:
 
 
 def tail_findings(class_counts: np.ndarray, class_names: tuple[str, ...], part: str) -> list[Finding]:
-    """Of the training set: its shape, and classes that hold next to nothing."""
+    """Findings about the training set: its shape, and classes with few or no samples."""
     shape = tail_shape(class_counts)
     found = [
         Finding(
@@ -81,7 +86,7 @@ def tail_findings(class_counts: np.ndarray, class_names: tuple[str, ...], part: 
                 "serious",
                 f"{len(empty)} of {shape.classes} classes have no sample",
                 f"{part}: {first(empty)}",
-                "Leave these classes out, or find samples: nothing can learn them.",
+                "Leave these classes out, or find samples: no model can learn them.",
             )
         )
     scarce = [class_names[c] for c in np.flatnonzero((class_counts > 0) & (class_counts < NEARLY_EMPTY))]
@@ -91,7 +96,7 @@ def tail_findings(class_counts: np.ndarray, class_names: tuple[str, ...], part: 
                 "warning",
                 f"{len(scarce)} classes have fewer than {NEARLY_EMPTY} samples",
                 f"{part}: {first(scarce)}",
-                "Expect their recall to hang on single images; join classes, or collect more.",
+                "Their recall depends on single images; merge classes, or collect more samples.",
             )
         )
     return found
@@ -100,14 +105,14 @@ def tail_findings(class_counts: np.ndarray, class_names: tuple[str, ...], part: 
 def measuring_findings(
     class_counts: np.ndarray, training_counts: np.ndarray, class_names: tuple[str, ...], part: str
 ) -> list[Finding]:
-    """Of a set to measure by: classes that training lacks, classes without a sample, a tail number that is a guess."""
+    """Findings about a set to evaluate on: classes that training lacks, classes without a sample, a small tail."""
     found = []
     unknown = [class_names[c] for c in np.flatnonzero((class_counts > 0) & (training_counts == 0))]
     if unknown:
         found.append(
             Finding(
                 "serious",
-                f"{len(unknown)} classes are measured that have no training sample",
+                f"{len(unknown)} classes have no training sample",
                 f"{part}: {first(unknown)}",
                 "Their recall is 0 whatever is trained: leave them out of the average.",
             )
@@ -117,9 +122,9 @@ def measuring_findings(
         found.append(
             Finding(
                 "warning",
-                f"{len(missing)} classes have no sample to measure by",
+                f"{len(missing)} classes have no sample to evaluate on",
                 f"{part}: {first(missing)}",
-                "No score speaks of them; hold out a sample of each.",
+                "No score covers them; hold out a sample of each.",
             )
         )
     tail = (training_counts > 0) & (training_counts < FEW_BELOW) & (class_counts > 0)
@@ -140,7 +145,10 @@ def measuring_findings(
 
 
 def half_width(samples: np.ndarray) -> float:
-    """Half the 95 % interval of the mean recall of classes with so many samples each, at its widest (recalls of 0.5).
+    """Half the width of the 95 % interval of the mean recall of classes, for recalls of 0.5, where it is widest.
+
+    Args:
+        samples: (C,) test samples of each class, all above 0.
 
     Example:
         >>> round(half_width(np.array([100])), 3)

@@ -1,4 +1,4 @@
-"""Trained networks and fixes for other programs. ONNX needs `longtail[export]`."""
+"""Export of trained networks and of fixes to other programs. ONNX needs `longtail[export]`."""
 
 from longtail.export.class_matching import match_classes
 from longtail.export.fix_code import fix_code

@@ -1,14 +1,12 @@
-"""Bringing a fix into the order of a model's classes: by name, or by place where that was asked for."""
+"""The classes of a fix matched to those of a model: by name, or by position on request."""
 
 import dataclasses
 from collections.abc import Sequence
 
 from longtail.export.model_class_names import are_places
-from longtail.export.source_text import visible
+from longtail.export.source_text import listed
 from longtail.repair import Fix
 from longtail.repair.class_order import in_order_of
-
-SHOWN = 10
 
 
 def match_classes(
@@ -19,9 +17,9 @@ def match_classes(
     Args:
         fix: what `longtail fix` found.
         num_classes: of the model.
-        names: of its classes, in the order of its scores; `None` where they are unknown.
-        model: what to call it in messages.
-        assume_order: match by place where either has no names, or only placeholders such as 0, 1, 2.
+        names: of its classes, in the order of its scores; `None` if they are unknown.
+        model: its name in messages.
+        assume_order: match by position if either has no names, or only placeholders such as 0, 1, 2.
 
     Raises:
         ValueError: another number of classes, other names, or no names and no `assume_order`.
@@ -37,12 +35,12 @@ def match_classes(
     if len(fix.class_names) != num_classes:
         raise ValueError(
             f"`fix` must have the classes of {model}, {num_classes}. It has {len(fix.class_names)}: "
-            f"{_listed(fix.class_names)}."
+            f"{listed(fix.class_names)}."
         )
     unnamed = are_places(fix.class_names)
     if names is not None and set(names) == set(fix.class_names):
         order = "" if tuple(names) == fix.class_names else f", in the order of {model}"
-        return in_order_of(fix, names, model), f"classes matched by name{order}: {_listed(names)}"
+        return in_order_of(fix, names, model), f"classes matched by name{order}: {listed(names)}"
     if names is not None and are_places(names):
         names = None
     if names is not None and not unnamed:
@@ -53,19 +51,14 @@ def match_classes(
     if not assume_order:
         raise ValueError(
             f"{nameless} names no classes, so they can't be matched by name. If its columns are, in this order, "
-            f"{_listed(known)}, say so with --assume-order (in Python assume_order=True)."
+            f"{listed(known)}, say so with --assume-order (in Python assume_order=True)."
         )
     return dataclasses.replace(
         fix, class_names=known
-    ), f"{nameless} names no classes: matched by place, {_listed(known)}"
+    ), f"{nameless} names no classes: matched by place, {listed(known)}"
 
 
 def _difference(stored: Sequence[str], asked: Sequence[str]) -> str:
     foreign = [name for name in stored if name not in asked]
     missing = [name for name in asked if name not in stored]
-    return f"It has {_listed(foreign)}, which the model lacks; the model has {_listed(missing)}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(visible, names[:SHOWN]))
-    return shown if len(names) <= SHOWN else f"{shown}, … ({len(names)} in all)"
+    return f"It has {listed(foreign)}, which the model lacks; the model has {listed(missing)}."

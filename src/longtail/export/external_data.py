@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def copied_data(content: "ModelProto", model: Path, path: Path) -> Iterator[None]:
-    """Copy the data files of a model beside `path`, where that is another folder; remove the copies if the block fails.
+    """Copy the data files of a model into the folder of `path`; remove the copies if the block fails.
 
-    In the same folder both models share them.
+    In the same folder nothing is copied: both models share the files.
 
     Raises:
         FileNotFoundError: a data file is missing.
@@ -29,7 +29,7 @@ def copied_data(content: "ModelProto", model: Path, path: Path) -> Iterator[None
         if path.resolve().parent != model.resolve().parent:
             for location in _locations(content):
                 copy = _copy(location, model.resolve().parent, path.resolve().parent)
-                copies.append(copy)  # one by one: where the next fails, these are removed
+                copies.append(copy)  # one by one, so that these are removed if the next fails
         yield
     except BaseException:
         for copy in copies:

@@ -5,10 +5,10 @@ from typing import Any
 
 
 def of_the_extra(name: str) -> Any:
-    """Import a package that only the export needs.
+    """Import a package of the extra.
 
     Raises:
-        ModuleNotFoundError: it is missing; says what to install.
+        ModuleNotFoundError: it is missing; the message says what to install.
     """
     try:
         return importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""A fix as the few lines of code that serve it."""
+"""A fix as code that serves it without longtail."""
 
 from collections.abc import Callable
 
@@ -19,10 +19,9 @@ LANGUAGES: dict[str, Callable[..., str]] = {
 
 
 def fix_code(fix: Fix, to: str, *, source: str = "fix.json", **options: str) -> str:
-    """Write the code that decides and gives probabilities as a fix does, without longtail.
+    """Code that decides and gives probabilities as a fix does, without longtail.
 
-    All computations are in float64, with the numbers of the fix to the last digit. The comment at the head of the code
-    says how to call it.
+    It computes in float64, with the exact numbers of the fix. The comment at its head says how to call it.
 
     Args:
         fix: what `longtail fix` found.
@@ -31,8 +30,11 @@ def fix_code(fix: Fix, to: str, *, source: str = "fix.json", **options: str) -> 
         source: the name of the fix in the comment at the head.
         options: for SQL, `table` (default "predictions") and `id_column` (default "id").
 
+    Returns:
+        The code.
+
     Raises:
-        ValueError: another language, numbers that are not finite, or names that the language can't write.
+        ValueError: another language, numbers that are not finite, or class names that the language can't write.
 
     Example:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""A fix as nodes of an ONNX graph, in float64, so that decisions are those of `Fix` to the last bit."""
+"""A fix as nodes of an ONNX graph, in float64, so that its decisions are bit-identical to those of `Fix`."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,7 +8,7 @@ from longtail.posthoc.probability_rows import EXACT
 from longtail.repair import Fix
 
 if TYPE_CHECKING:
-    from onnx import GraphProto
+    from onnx import GraphProto, ModelProto
 
 AXES_ARE_INPUTS = {"ReduceMax": 18, "ReduceSum": 13}  # since these opsets
 
@@ -28,7 +28,12 @@ class Fixed(NamedTuple):
 
 
 class GraphWriter:
-    """Appends nodes and constants to a graph, under names that start with a prefix."""
+    """Appends nodes and constants to a graph.
+
+    Args:
+        graph: changed in place.
+        prefix: of all names that are added.
+    """
 
     def __init__(self, graph: "GraphProto", prefix: str = "longtail/") -> None:
         self.graph = graph
@@ -36,7 +41,7 @@ class GraphWriter:
         self._count = 0
 
     def add(self, operation: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """Append a node and give the name of its output."""
+        """Append a node and return the name of its output."""
         from onnx import helper
 
         name = output or self._name(operation)
@@ -46,7 +51,7 @@ class GraphWriter:
         return name
 
     def constant(self, values: np.ndarray) -> str:
-        """Append a constant and give its name."""
+        """Append a constant and return its name."""
         from onnx import numpy_helper
 
         name = self._name("constant")
@@ -58,13 +63,18 @@ class GraphWriter:
         return f"{self.prefix}{kind}_{self._count}"
 
 
+def opset_of(model: "ModelProto") -> int:
+    """The version of ONNX's own operators that a model uses."""
+    return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+
+
 def add_fix(writer: GraphWriter, fix: Fix, scores: str, opset: int) -> Fixed:
     """Append the nodes that decide as `fix.predict` and give probabilities as `fix.predict_proba`.
 
     Args:
         writer: of the graph.
         fix: with its classes in the order of the scores.
-        scores: the name of a tensor (N, C) of what the fix takes, of any floating type.
+        scores: the name of a tensor (N, C) of any floating type, with logits or probabilities as the fix takes.
         opset: of the graph, at least 9.
     """
     from onnx import TensorProto
@@ -84,12 +94,12 @@ def add_fix(writer: GraphWriter, fix: Fix, scores: str, opset: int) -> Fixed:
 
 
 def add_labels(writer: GraphWriter, labels: np.ndarray, index: str, output: str) -> str:
-    """Append the look-up of labels (C,) by an index (N,)."""
+    """Append a look-up of labels (C,) by an index (N,), and return its output (N,)."""
     return writer.add("Gather", writer.constant(labels), index, output=output, axis=0)
 
 
 def names_as_labels(fix: Fix) -> np.ndarray:
-    """The class names, as ONNX holds strings.
+    """The class names as UTF-8, (C,), as ONNX has strings.
 
     Raises:
         ValueError: a name that is no valid Unicode.
@@ -101,7 +111,7 @@ def names_as_labels(fix: Fix) -> np.ndarray:
 
 
 def _summing_to_one(writer: GraphWriter, probabilities: str, opset: int) -> str:
-    """Rows that were rounded, divided by their sum; others as they are. A graph can't refuse what `Fix` refuses."""
+    """Divide rows by their sum unless it is 1, as `Fix` does with rounded ones. A graph can't refuse any row."""
     add, constant = writer.add, writer.constant
     total, one = _reduced(writer, "ReduceSum", probabilities, opset), constant(np.array([1.0]))
     exact = add("Less", add("Abs", add("Sub", total, one)), constant(np.array([EXACT])))

@@ -1,4 +1,4 @@
-"""A fix alone as an ONNX file, for the end of any pipeline that has scores."""
+"""A fix alone as an ONNX file, for any pipeline that has scores."""
 
 import os
 from pathlib import Path
@@ -11,19 +11,22 @@ from longtail.repair import Fix
 from longtail.whole_file import write_whole
 
 OPSET = 17
-IR_VERSION = 8  # of the same age, read by onnxruntime since 1.12
+IR_VERSION = 8  # that of opset 17, read by onnxruntime since 1.12
 
 
 def export_fix_onnx(fix: Fix, path: str | os.PathLike[str]) -> Path:
     """Write a fix as ONNX.
 
     The file takes `scores`, float32 (N, C), logits or probabilities as the fix does, in the order of `fix.class_names`.
-    It gives `class`, int64 (N,); `class_name`, strings (N,); and `probabilities`, float32 (N, C). In between it
-    computes in float64. Class names and fix are in its metadata, as `longtail.class_names` and `longtail.fix`.
+    It gives `class`, int64 (N,); `class_name`, strings (N,); and `probabilities`, float32 (N, C). It computes in
+    float64. Class names and fix are in its metadata, as `longtail.class_names` and `longtail.fix`.
 
     Args:
         fix: what `longtail fix` found.
-        path: of the file.
+        path: of the file; replaced if it exists.
+
+    Returns:
+        The path.
 
     Raises:
         ModuleNotFoundError: onnx is missing.

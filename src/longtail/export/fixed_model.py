@@ -1,18 +1,19 @@
-"""An ONNX classifier of anyone's with a fix after its scores, compared with `Fix` before it is kept."""
+"""Any ONNX classifier with a fix added behind its scores; the file is compared with `Fix` before it is kept."""
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from longtail.export.class_matching import match_classes
+from longtail.export.expected_outputs import expected_outputs, shortfall
 from longtail.export.external_data import copied_data
 from longtail.export.extra import of_the_extra
-from longtail.export.fix_graph import GraphWriter, add_fix, add_labels, names_as_labels
-from longtail.export.graph_outputs import declare_output, free_name, output_of, take_over
+from longtail.export.fix_graph import opset_of
+from longtail.export.fixed_graph import Written, append_fix
 from longtail.export.metadata import FIX, read_metadata, write_metadata
 from longtail.export.model_class_names import are_places, model_class_names
 from longtail.export.onnx_trial import OnnxTrial
@@ -27,31 +28,21 @@ if TYPE_CHECKING:
 
 OLDEST_OPSET = 9
 LARGEST_FILE = 2**31
-INITIALIZERS_ARE_NO_INPUTS = 4  # since this version of the IR they need not be both
-PREFIX = "longtail_fix/"
 TOLERANCE = {np.float16: 2e-3, np.float32: 1e-6, np.float64: 1e-12}
 TIE = 1e-12
 
 
-class Written(NamedTuple):
-    """The names of the new outputs."""
-
-    decision: str
-    class_name: str
-    probabilities: str
-
-
 @dataclass(frozen=True)
 class FixedModel:
-    """A file that was written, and what it gives.
+    """A file that was written, and its outputs.
 
     Attributes:
         path: of the file.
-        scores: the output that the fix was put behind; it keeps its name, shape and type.
+        scores: the output that the fix was added to; it keeps its name, shape and type.
         decision: the output with class indices, int64 (N,).
         class_name: the output with class names, strings (N,).
         probabilities: the output with calibrated probabilities.
-        notes: sentences on what was matched, replaced and left alone.
+        notes: sentences on what was matched, replaced and left as it was.
     """
 
     path: Path
@@ -71,7 +62,7 @@ def export_fixed_onnx(
     assume_order: bool = False,
     inputs: Mapping[str, np.ndarray] | None = None,
 ) -> FixedModel:
-    """Write an ONNX classifier, made by any tool, with a fix after its logits or probabilities.
+    """Write an ONNX classifier, made by any tool, with a fix behind its logits or probabilities.
 
     The output of the logits keeps its name, shape and type. It becomes logits + offset, so that its largest value is
     the decision; for a decision by costs it stays as it is. An output of probabilities becomes the calibrated ones.
@@ -79,17 +70,17 @@ def export_fixed_onnx(
     An output that gave the model's own decision gives the fixed one. Class names and fix go into the metadata.
 
     Args:
-        model: the file; its external data are kept, and copied where the new file is in another folder.
+        model: the file; its external data are copied if the new file is in another folder.
         fix: what `longtail fix` found, with the classes of the model, in any order.
         path: of the new file.
-        output: the name of the output (N, C) with what the fix takes, where several could be it.
-        assume_order: take the classes to be in the same order where the model or the fix does not name them.
-        inputs: arrays by name, at least 8 samples, to try both files on; made up by default.
+        output: the name of the output (N, C) with the logits or probabilities, if several are possible.
+        assume_order: assume that classes are in the same order if the model or the fix does not name them.
+        inputs: arrays by name, of at least 8 samples, to try both files on; random by default.
 
     Raises:
         ModuleNotFoundError: onnx or onnxruntime is missing.
-        ValueError: the fix does not suit the model, the model can't be run, or the new one computes something else;
-            nothing is left then.
+        ValueError: the fix does not suit the model, the model can't be run, or the new file computes something else;
+            no file is left then.
 
     Example:
         >>> import tempfile
@@ -110,7 +101,7 @@ def export_fixed_onnx(
     before = [trial.run(one, _tensor_outputs(content)) for one in given]
     _check_scores(fix, [one[scores] for one in before], scores, model)
     labels = own_decisions(fix, scores, before)
-    written = _append(content, fix, scores, labels, before[0])
+    written = append_fix(content, fix, scores, labels, before[0])
     write_metadata(content, fix.class_names, fix)
     with copied_data(content, model, path), write_whole(path) as file:
         file.write(content.SerializeToString())
@@ -128,10 +119,12 @@ def _loaded(path: Path) -> "ModelProto":
     if not path.is_file():
         raise FileNotFoundError(f"`model` must be an ONNX file. Got {path}, which is missing or a folder.")
     if path.stat().st_size >= LARGEST_FILE:
-        raise ValueError(f"`model` must be an ONNX file, which is below 2 GiB. Got {path}; larger weights stand apart.")
+        raise ValueError(
+            f"`model` must be an ONNX file, which is below 2 GiB. Got {path}; keep larger weights as external data."
+        )
     try:
         model: ModelProto = onnx.load(path, load_external_data=False)
-    except Exception as error:  # of protobuf, whose class differs between its versions
+    except Exception as error:  # the class of protobuf's error depends on its version
         raise ValueError(f"`model` must be an ONNX file. Got {path}, which can't be read as one.") from error
     if FIX in read_metadata(model):
         raise ValueError(f"`model` must have no fix yet. {path} has one ({FIX} in its metadata); use the original.")
@@ -141,11 +134,6 @@ def _loaded(path: Path) -> "ModelProto":
             "onnx.version_converter."
         )
     return model
-
-
-def opset_of(model: "ModelProto") -> int:
-    """The version of ONNX's own operators."""
-    return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
 
 
 def _matched(content: "ModelProto", model: Path, fix: Fix, assume_order: bool) -> tuple[Fix, str]:
@@ -170,40 +158,6 @@ def _check_scores(fix: Fix, scores: Sequence[np.ndarray], output: str, model: Pa
         raise ValueError(f"The output {output!r} of {model.name} must hold {fix.takes}. {error}") from None
 
 
-def _append(
-    content: "ModelProto", fix: Fix, scores: str, labels: Mapping[str, np.ndarray], example: Mapping[str, np.ndarray]
-) -> Written:
-    """Put the fix behind the scores, and new labels in place of the model's own decisions."""
-    from onnx import TensorProto
-
-    graph = content.graph
-    content.ir_version = max(content.ir_version, INITIALIZERS_ARE_NO_INPUTS)
-    kind = output_of(graph, scores).type.tensor_type.elem_type
-    writer = GraphWriter(graph, PREFIX)
-    names = [free_name(graph, name, f"fixed_{name}") for name in ("class", "class_name", "probabilities")]
-    fixed = add_fix(writer, fix, take_over(graph, scores, f"{PREFIX}own_{scores}"), opset_of(content))
-    if fix.takes == "probabilities":
-        names[2] = scores
-    elif fixed.corrected is None:
-        writer.add("Identity", f"{PREFIX}own_{scores}", output=scores)
-    else:
-        writer.add("Cast", fixed.corrected, output=scores, to=kind)
-    writer.add("Cast", fixed.probabilities, output=names[2], to=kind)
-    writer.add("Identity", fixed.decision, output=names[0])
-    add_labels(writer, names_as_labels(fix), fixed.decision, names[1])
-    declare_output(graph, names[0], TensorProto.INT64, scores, 1)
-    declare_output(graph, names[1], TensorProto.STRING, scores, 1)
-    if names[2] != scores:
-        declare_output(graph, names[2], kind, scores, 2)
-    for output, values in labels.items():
-        take_over(graph, output, f"{PREFIX}own_{output}")
-        flat = example[output].ndim == 1
-        found = add_labels(writer, values, fixed.decision, output if flat else f"{PREFIX}new_{output}")
-        if not flat:
-            writer.add("Reshape", found, writer.constant(np.array([-1, 1])), output=output)
-    return Written(*names)
-
-
 def _check_file(path: Path) -> None:
     onnx = of_the_extra("onnx")
     try:
@@ -213,13 +167,11 @@ def _check_file(path: Path) -> None:
 
 
 def _compare(got: Mapping[str, np.ndarray], fix: Fix, own: np.ndarray, scores: str, written: Written) -> None:
-    """Raise unless the new file gives what the fix makes of the model's own scores."""
+    """Raise unless the new file gives the outputs of the fix for the model's own scores."""
     given = own.astype(np.float64)
     tolerance = TOLERANCE[own.dtype.type]
-    probabilities = fix.predict_proba(given)
-    preferred = fix(given) if fix.cost is None else -(probabilities @ fix.cost)
-    rows = np.arange(len(given))
-    behind = preferred.max(1) - preferred[rows, got[written.decision]]  # 0, or a rounding error where two are equal
+    probabilities, preferred = expected_outputs(fix, given)
+    behind = shortfall(preferred, got[written.decision])
     names = [fix.class_names[index] for index in got[written.decision]]
     same = {
         written.decision: (behind <= TIE * (1 + np.abs(preferred).max(1))).all(),

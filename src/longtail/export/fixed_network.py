@@ -1,4 +1,4 @@
-"""A network with a fix at its end: in its last layer where that is linear, else behind it."""
+"""A network with a fix: folded into its last layer if that is linear, else added behind it."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ def fixed_network(network: nn.Module, fix: Fix) -> nn.Module:
     """A network that gives (logits + offset) / temperature.
 
     Args:
-        network: to logits; it is left as it is.
+        network: from inputs to logits (N, C); it is not changed.
         fix: with its classes in the order of the logits.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Outputs of an ONNX graph: putting something between an output and what made it, and adding new ones."""
+"""Outputs of an ONNX graph: renaming the tensor behind an output, and declaring new outputs."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,7 +17,10 @@ def every_graph(graph: "GraphProto") -> Iterator["GraphProto"]:
 
 
 def take_over(graph: "GraphProto", output: str, new_name: str) -> str:
-    """Rename the tensor behind an output wherever it is made or used, so that another can become the output.
+    """Rename the tensor behind an output wherever it is used, so that another tensor can become the output.
+
+    Returns:
+        The new name.
 
     Raises:
         ValueError: no node makes it.
@@ -40,7 +43,15 @@ def output_of(graph: "GraphProto", name: str) -> "ValueInfoProto":
 
 
 def declare_output(graph: "GraphProto", name: str, kind: int, like: str, axes: int) -> None:
-    """Declare an output with the first sizes of another one; `kind` is a `TensorProto.DataType`."""
+    """Declare an output.
+
+    Args:
+        graph: changed in place.
+        name: of the output.
+        kind: its `TensorProto.DataType`.
+        like: an output whose first sizes it has.
+        axes: number of these sizes.
+    """
     added = graph.output.add(name=name)
     added.type.tensor_type.elem_type = kind
     shape = output_of(graph, like).type.tensor_type.shape.dim
@@ -50,7 +61,7 @@ def declare_output(graph: "GraphProto", name: str, kind: int, like: str, axes: i
 
 
 def free_name(graph: "GraphProto", name: str, otherwise: str) -> str:
-    """`name`, or `otherwise` where a tensor of the graph is called that.
+    """`name`, or `otherwise` if the graph has a tensor of that name.
 
     Raises:
         ValueError: both are taken.

@@ -1,9 +1,7 @@
 """A fix as an ES module."""
 
-from collections.abc import Iterable
-
-from longtail.export.rounding_constants import rounding_constants
-from longtail.export.source_text import heading, number, numbers, quoted, wrapped
+from longtail.export.fix_constants import Constant, decision_kind, fix_constants
+from longtail.export.source_text import heading, quoted, wrapped
 from longtail.repair import Fix
 
 LOGITS = {
@@ -79,27 +77,13 @@ def javascript_code(fix: Fix, source: str) -> str:
         "An ES module: save it as fix.mjs, then import { predict, predictProba } from './fix.mjs' (browsers, node).",
         "Both take the scores of one sample, in the order of CLASSES.",
     )
-    decision = DECISION["offset" if fix.cost is None else "cost"]
-    head = heading(fix, source, "//", *about) + _constants(fix)
-    # Where the module stands in a page, names such as "</script>" must not end it.
-    return head.replace("<", "\\u003c") + decision + PROBABILITIES + LOGITS[fix.takes]
+    head = heading(fix, source, "//", *about) + "".join(map(_line, fix_constants(fix, quoted)))
+    # In an HTML page, a name such as "</script>" must not end the module.
+    return head.replace("<", "\\u003c") + DECISION[decision_kind(fix)] + PROBABILITIES + LOGITS[fix.takes]
 
 
-def _constants(fix: Fix) -> str:
-    lines = [f"export const CLASSES = {_array(map(quoted, fix.class_names))};"]
-    if fix.cost is None:
-        lines.append(f"const OFFSET = {_array(numbers(fix.offset))}; // of the decision")
-    else:
-        rows = _array(f"[{', '.join(numbers(row))}]" for row in fix.cost)
-        lines.append(f"const COST = {rows}; // a row for each true class, a column for each decision")
-    lines.append(f"const TEMPERATURE = {number(fix.temperature)};")
-    lines.append(f"const PROBABILITY_OFFSET = {_array(numbers(fix.probability_offset))};")
-    if fix.takes == "probabilities":
-        lines.append(f"const FLOOR = {number(fix.floor)}; // in place of smaller probabilities")
-        rounded = rounding_constants(len(fix.offset))
-        lines += [f"const {name} = {value}; // {comment}" for name, value, comment in rounded]
-    return "\n".join(lines) + "\n"
-
-
-def _array(items: Iterable[str]) -> str:
-    return f"[\n{wrapped(items, '  ')}\n]"
+def _line(constant: Constant) -> str:
+    value = constant.value
+    text = value if isinstance(value, str) else f"[\n{wrapped(value, '  ')}\n]"
+    export = "export " if constant.name == "CLASSES" else ""
+    return f"{export}const {constant.name} = {text};" + (f" // {constant.comment}" if constant.comment else "") + "\n"

@@ -1,4 +1,4 @@
-"""What an ONNX file says about itself: class names, the fix, and how images are prepared.
+"""The metadata of an ONNX file: class names, the fix, and how images are prepared.
 
 The keys are those of the file's `metadata_props`; each value is JSON.
 """
@@ -27,13 +27,13 @@ def write_metadata(
     fix: Fix | None = None,
     inputs: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add what is known to a model; its other metadata stay.
+    """Add metadata to a model; its other metadata stay.
 
     Args:
-        model: the model.
+        model: changed in place.
         class_names: (C,) in the order of the scores.
         fix: with its classes in that order.
-        inputs: what is said of the input, by key.
+        inputs: entries on the input, by key.
     """
     entries = {
         CLASS_NAMES: None if class_names is None else to_json(list(class_names)),
@@ -49,12 +49,16 @@ def write_metadata(
 
 
 def read_metadata(model: "ModelProto") -> dict[str, str]:
-    """All metadata by their keys."""
+    """All metadata by key."""
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def own_class_names(model: "ModelProto") -> tuple[str, ...] | None:
-    """The class names under longtail's own key."""
+    """The class names under longtail's own key; `None` if there are none.
+
+    Raises:
+        ValueError: they are not a list of names.
+    """
     text = read_metadata(model).get(CLASS_NAMES)
     if text is None:
         return None
@@ -68,6 +72,6 @@ def own_class_names(model: "ModelProto") -> tuple[str, ...] | None:
 
 
 def fix_text(fix: Fix) -> str:
-    """What `Fix.save` writes."""
+    """The JSON that `Fix.save` writes."""
     with tempfile.TemporaryDirectory() as folder:
         return fix.save(Path(folder) / "fix.json").read_text()

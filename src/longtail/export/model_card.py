@@ -39,8 +39,8 @@ def model_card(model: RunModel, *, timm: bool) -> str:
     """The text of README.md.
 
     Args:
-        model: of a run that tells of its data.
-        timm: whether timm loads it.
+        model: of a run with `data.json`.
+        timm: whether timm can load the model.
     """
     info = model.info
     assert info is not None
@@ -57,7 +57,7 @@ def model_card(model: RunModel, *, timm: bool) -> str:
 
 
 def _front_matter(info: DataInfo, timm: bool) -> str:
-    """What the Hugging Face Hub reads."""
+    """YAML for the Hugging Face Hub."""
     task = "image-classification" if len(info.input_shape) == 3 else "tabular-classification"
     return f"---\nlibrary_name: {'timm' if timm else 'longtail'}\npipeline_tag: {task}\n---"
 
@@ -151,7 +151,7 @@ def _kept(model: RunModel) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _decided(fix: Fix, logits: np.ndarray) -> np.ndarray:
-    """What the largest output decides."""
+    """Indices (N,) of the classes that the fix decides."""
     return np.asarray((logits.astype(np.float64) + fix.offset).argmax(1))
 
 

@@ -1,4 +1,4 @@
-"""Class names in the ONNX files of others: where the tools of the field leave them."""
+"""Class names in ONNX files, at the places where common tools write them."""
 
 import ast
 import json
@@ -15,16 +15,16 @@ LABELS = {"classlabels_strings", "classlabels_ints", "classlabels_int64s"}
 
 
 def model_class_names(model: "ModelProto", path: Path, num_classes: int) -> tuple[tuple[str, ...], str] | None:
-    """The class names that a model file gives, and where it does; `None` where it gives none.
+    """The class names in a model file, and where they were found; `None` if there are none.
 
-    Looked at are longtail's own metadata, `names` (Ultralytics) and `id2label` (Hugging Face) in the metadata,
+    They are looked up in longtail's own metadata, `names` (Ultralytics) and `id2label` (Hugging Face) in the metadata,
     `id2label` in a config.json beside the file, and the labels of scikit-learn's models (skl2onnx). Placeholders such
-    as 0, 1, 2 are given only where no place has names.
+    as 0, 1, 2 are returned only if there are no names anywhere.
 
     Args:
         model: the model.
         path: of its file.
-        num_classes: labels inside the graph count only if there are so many, for ensembles hold classifiers of others.
+        num_classes: number that labels in the graph must have, since ensembles contain classifiers of other classes.
     """
     found = list(_candidates(model, path, num_classes))
     return next((one for one in found if not are_places(one[0])), found[0] if found else None)
@@ -52,7 +52,7 @@ def _candidates(model: "ModelProto", path: Path, num_classes: int) -> Iterator[t
 
 
 def _parsed(text: str) -> Any:
-    """JSON, or the literal of Python that Ultralytics writes; nothing is executed."""
+    """The value of JSON, or of the Python literal that Ultralytics writes; nothing is executed."""
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)

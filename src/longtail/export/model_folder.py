@@ -1,4 +1,4 @@
-"""A trained network as a folder that others load: weights, configuration and a README."""
+"""A trained network as a folder for other programs: weights, configuration and a README."""
 
 import json
 import os
@@ -28,18 +28,21 @@ TOLERANCE = 1e-4  # relative to the largest logit
 def export_safetensors(model: RunModel, path: str | os.PathLike[str]) -> Path:
     """Write the network of a run as a folder: `model.safetensors`, `config.json` and `README.md`.
 
-    A network whose backbone is a model of timm and whose classifier is linear is written as timm names it:
-    `timm.create_model("local-dir:PATH", pretrained=True)` gives it (timm 1.0.16 or newer). Any other is loaded by
+    A network with a backbone of timm and a linear classifier is written for timm:
+    `timm.create_model("local-dir:PATH", pretrained=True)` loads it (timm 1.0.16 or newer). Any other is loaded by
     `load_model`. With a fix, temperature and offsets are in the classifier: its largest logit is the decision.
 
     Args:
-        model: of the run, with the fix that is to be folded in.
+        model: of the run, with the fix to fold in.
         path: of the folder, which must not exist.
+
+    Returns:
+        The path.
 
     Raises:
         FileExistsError: `path` exists.
-        ValueError: the run is older than data.json, a fix that the classifier can't hold, or a folder that gives other
-            logits when it is loaded; nothing is left then.
+        ValueError: the run is older than data.json, the classifier can't hold the fix, or the folder gives other logits
+            when it is loaded; nothing is left then.
 
     Example:
         >>> import tempfile
@@ -78,13 +81,18 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
         path: of the folder.
 
     Returns:
-        Normalised images (N, C, H, W), or features (N, D), to logits. `class_names` are its classes in their order,
-        `input_config` what its images should be, for networks that timm does not know; for others they are in
-        `pretrained_cfg`.
+        A network from normalised images (N, C, H, W), or features (N, D), to logits. Of a model of timm, class names
+        and preprocessing are in `pretrained_cfg`; of another, in `class_names` and `input_config`.
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: not written by `export_safetensors`, by a newer version, or damaged.
+        ValueError: not written by `export_safetensors` of this version, or damaged.
+
+    Example:
+        >>> import tempfile
+        >>> load_model(tempfile.mkdtemp())  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        FileNotFoundError: `path` must be a folder that export_safetensors wrote. ... is missing.
     """
     path = Path(path)
     if not (path / CONFIG).is_file():
@@ -120,7 +128,7 @@ def _with_its_fix(model: RunModel) -> Network:
 
 
 def _own_config(model: RunModel, network: Network) -> dict[str, Any]:
-    """What builds the network again, and what a reader should know of its inputs and outputs."""
+    """config.json for `load_model`: the network, its preprocessing and its class names."""
     info = model.info
     assert info is not None
     preprocessing = {key.removeprefix("longtail."): value for key, value in model.onnx_input.metadata().items()}

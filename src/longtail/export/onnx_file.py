@@ -1,4 +1,4 @@
-"""A network as an ONNX file, with logits or decisions and probabilities, checked against PyTorch before it is kept."""
+"""A network as an ONNX file that gives logits or probabilities, compared with PyTorch before it is kept."""
 
 import os
 import tempfile
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from longtail.export.class_matching import match_classes
+from longtail.export.expected_outputs import shortfall
 from longtail.export.extra import of_the_extra
 from longtail.export.fixed_network import fixed_network
 from longtail.export.metadata import write_metadata
@@ -46,20 +47,23 @@ def export_onnx(
     (`longtail.class_names`, `longtail.fix`, `longtail.preprocessing`, `longtail.feature_names`).
 
     Args:
-        network: to logits; `longtail.training.trained_network` has one.
-        path: of the file.
-        inputs: what the file takes: an `ImageInput`, a `FeatureInput` or an `ExampleInput`.
+        network: from inputs to logits (N, C), such as that of `longtail.training.trained_network`.
+        path: of the file; replaced if it exists.
+        inputs: describes the input: an `ImageInput`, a `FeatureInput` or an `ExampleInput`.
         fix: what `longtail fix` found. For logits it must be one that a linear layer can hold.
-        probabilities: give decisions and calibrated probabilities in place of logits.
+        probabilities: give decisions and calibrated probabilities instead of logits.
         class_names: (C,) in the order of the logits; the fix is matched to them by name.
-        assume_order: take the classes of the fix to be in the order of the logits where either has no names.
-        tolerance: how far onnxruntime's logits may lie from PyTorch's, relative to the largest of them where that is
-            above 1. Probabilities may differ by this divided by the temperature of the fix.
+        assume_order: assume that classes of the fix are in the order of the logits if either has no names.
+        tolerance: largest difference between logits of onnxruntime and PyTorch, relative to the largest logit if that
+            is above 1. Probabilities may differ by this divided by the temperature of the fix.
+
+    Returns:
+        The path.
 
     Raises:
         ModuleNotFoundError: onnx, onnxscript or onnxruntime is missing.
-        ValueError: a fix of other classes or that does not suit the network, or a file that computes something else;
-            nothing is left then.
+        ValueError: the fix does not suit the network or its classes, or the file computes something else; no file is
+            left then.
 
     Example:
         >>> from longtail.export import ImageInput
@@ -95,7 +99,7 @@ def export_onnx(
 
 
 def _converted(model: nn.Module, inputs: OnnxInput, onnx: Any) -> "ModelProto":
-    """By PyTorch's exporter; axes that are not free keep the size of the first batch."""
+    """The model by PyTorch's exporter; axes that are not free have the size of the first batch."""
     example = next(inputs.batches())[:2]
     program = torch.onnx.export(
         model,
@@ -119,14 +123,14 @@ def _num_classes(model: nn.Module, inputs: OnnxInput) -> int:
 
 
 def _check(found: dict[str, np.ndarray], logits: np.ndarray, fix: Fix | None, tolerance: float) -> None:
-    """Raise unless the file gives what PyTorch and the fix give."""
+    """Raise unless the outputs of the file are those of PyTorch and the fix."""
     allowed = tolerance * max(1.0, float(np.abs(logits).max()))
     if fix is None:
         _check_difference(LOGITS, found[LOGITS], logits, allowed)
         return
     expected, preferred = expected_of(fix, logits)
     _check_difference(PROBABILITIES, found[PROBABILITIES], expected, allowed / fix.temperature)
-    behind = preferred.max(1) - preferred[np.arange(len(logits)), found[CLASS]]
+    behind = shortfall(preferred, found[CLASS])
     unit = 1.0 if fix.cost is None else float(np.abs(fix.cost).max()) / fix.temperature
     if not (behind <= 2 * allowed * unit).all():
         raise ValueError(

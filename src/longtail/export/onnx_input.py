@@ -1,4 +1,4 @@
-"""What an ONNX file takes: images as bytes, features, or any other tensor."""
+"""The input of an ONNX file: images as bytes, features, or any other tensor."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from longtail.export.metadata import FEATURE_NAMES, PREPROCESSING
 from longtail.transforms import normalise
 
 TRIED = 32
-SCALES = (0.0, 1.0, 30.0)  # of features that are tried
+SCALES = (0.0, 1.0, 30.0)  # of the random features
 
 
 class OnnxInput(Protocol):
@@ -36,24 +36,27 @@ class OnnxInput(Protocol):
         ...
 
     def before(self, network: nn.Module) -> nn.Module:
-        """The network with what comes before it in the graph."""
+        """The network with the operations that precede it in the graph."""
         ...
 
     def metadata(self) -> dict[str, Any]:
-        """What the file says of its input, by key."""
+        """Metadata of the file on its input, by key."""
         ...
 
 
 @dataclass(frozen=True)
 class ImageInput:
-    """Images as bytes, `images`, uint8 (N, C, H, W), which are normalised inside the graph.
+    """Images as bytes, uint8 (N, C, H, W), called `images`, which are normalised in the graph.
 
     Args:
         shape: (C, H, W).
-        mean: C values that are subtracted from the channels, which lie in [0, 1].
-        std: C values that the channels are then divided by.
-        crop_pct: share of the resized image that the centre crop keeps; for the metadata alone.
-        interpolation: of resizing; for the metadata alone.
+        mean: C means of the channels, for pixels in [0, 1].
+        std: C standard deviations of the channels.
+        crop_pct: share of the resized image that the centre crop keeps, for the metadata.
+        interpolation: of resizing, for the metadata.
+
+    Raises:
+        ValueError: a shape that is not (C, H, W), or another number of means or standard deviations.
 
     Example:
         >>> ImageInput((3, 32, 32), mean=[0.5] * 3, std=[0.25] * 3).name
@@ -77,11 +80,11 @@ class ImageInput:
 
     @property
     def free_axes(self) -> Mapping[int, str]:
-        """The batch alone."""
+        """The batch axis."""
         return {0: "N"}
 
     def batches(self) -> Iterator[Tensor]:
-        """Noise, several images and one."""
+        """Noise: a batch of several images, and one of one image."""
         generator = torch.Generator().manual_seed(0)
         for number in (TRIED, 1):
             yield torch.randint(0, 256, (number, *self.shape), dtype=torch.uint8, generator=generator)
@@ -92,23 +95,26 @@ class ImageInput:
 
     def metadata(self) -> dict[str, Any]:
         """How images are prepared."""
-        told = {
+        known = {
             "input_shape": list(self.shape),
             "mean": list(self.mean),
             "std": list(self.std),
             "crop_pct": self.crop_pct,
             "interpolation": self.interpolation,
         }
-        return {PREPROCESSING: {name: value for name, value in told.items() if value is not None}}
+        return {PREPROCESSING: {name: value for name, value in known.items() if value is not None}}
 
 
 @dataclass(frozen=True)
 class FeatureInput:
-    """Features, `features`, float32 (N, D), as they are in the training data.
+    """Features, float32 (N, D), called `features`, as they are in the training data.
 
     Args:
         num_features: D.
         names: (D,) of the columns, for the metadata.
+
+    Raises:
+        ValueError: another number of names.
 
     Example:
         >>> FeatureInput(2, names=["length", "weight"]).name
@@ -126,11 +132,11 @@ class FeatureInput:
 
     @property
     def free_axes(self) -> Mapping[int, str]:
-        """The batch alone."""
+        """The batch axis."""
         return {0: "N"}
 
     def batches(self) -> Iterator[Tensor]:
-        """Noise of several scales, and one sample."""
+        """Noise of several scales, and a batch of one sample."""
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(TRIED, self.num_features, generator=generator)
         yield from [scale * noise for scale in SCALES]
@@ -141,7 +147,7 @@ class FeatureInput:
         return network
 
     def metadata(self) -> dict[str, Any]:
-        """The names of the columns, where they have some."""
+        """The number of features, and their names if there are any."""
         return {PREPROCESSING: {"input_shape": [self.num_features]}, FEATURE_NAMES: self.names}
 
 
@@ -153,6 +159,9 @@ class ExampleInput:
         example: a batch of at least 2 samples; the file takes its dtype.
         name: of the input in the graph.
         free_axes: names of axes besides the batch that may have any size, such as {1: "length"}.
+
+    Raises:
+        ValueError: fewer than 2 samples, or an axis that the example does not have.
 
     Example:
         >>> ExampleInput(torch.zeros(2, 16, dtype=torch.int64), name="tokens", free_axes={1: "length"}).free_axes
@@ -172,7 +181,7 @@ class ExampleInput:
         object.__setattr__(self, "free_axes", {0: "N", **self.free_axes})
 
     def batches(self) -> Iterator[Tensor]:
-        """The example, one sample of it, and the example cut by one along each free axis."""
+        """The example, its first sample, and the example shortened by one along each free axis."""
         yield self.example
         yield self.example[:1]
         for axis in self.free_axes:
@@ -184,7 +193,7 @@ class ExampleInput:
         return network
 
     def metadata(self) -> dict[str, Any]:
-        """Nothing."""
+        """No metadata."""
         return {}
 
 
@@ -197,7 +206,7 @@ class _FromBytes(nn.Module):
     def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.network = network
-        # normalise(0) is −mean/std and normalise(255) − normalise(0) is 1/std: its own numbers, as constants.
+        # normalise(0) is −mean/std and normalise(255) − normalise(0) is 1/std, with the rounding of normalise itself.
         black = torch.zeros(1, len(mean), 1, 1, dtype=torch.uint8)
         shift = normalise(black, mean, std)
         self.register_buffer("shift", shift)

@@ -1,4 +1,4 @@
-"""Running an ONNX model on made-up inputs."""
+"""Trial runs of an ONNX model on random inputs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +11,19 @@ from longtail.export.extra import of_the_extra
 ROWS = 16
 SIDE = 224  # of images whose size is free
 LENGTH = 16  # of any other axis that is free
-WORDS = ("the", "a", "red", "small", "fish", "house", "runs", "quickly")
+WORDS = ("the", "a", "red", "small", "fish", "house", "runs", "quickly")  # of text inputs
 FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
 
 class OnnxTrial:
-    """A session without optimisations: what two files share, they compute to the same last bit."""
+    """A session of onnxruntime without optimisations, so that nodes that two files share give bit-identical results.
+
+    Args:
+        path: of the model.
+
+    Raises:
+        ValueError: onnxruntime can't read the model.
+    """
 
     def __init__(self, path: Path) -> None:
         onnxruntime = of_the_extra("onnxruntime")
@@ -26,11 +33,11 @@ class OnnxTrial:
         self.path = path
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has many of its own, without a common base
+        except Exception as error:  # errors of onnxruntime have no common base class
             raise ValueError(f"onnxruntime must be able to read {path}. It says: {error}") from error
 
     def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
-        """The named outputs.
+        """The named outputs for these inputs.
 
         Raises:
             ValueError: the model can't be run on these inputs.
@@ -45,10 +52,10 @@ class OnnxTrial:
             ) from error
 
     def made_up_inputs(self) -> list[dict[str, np.ndarray]]:
-        """Random inputs of several samples and of one; where the model fixes how many, of so many, several times.
+        """Random inputs: a batch of 16 samples and one of 1; for a fixed batch size, batches of that size.
 
         Raises:
-            ValueError: an input of a type that can't be made up.
+            ValueError: an input of a type for which there are no random values.
         """
         sizes = [given.shape[0] for given in self.session.get_inputs() if given.shape]
         fixed = next((size for size in sizes if isinstance(size, int) and size > 0), None)

@@ -1,4 +1,4 @@
-"""Outputs in which a model gives its own decision, beside its scores."""
+"""Outputs with a model's own decisions, beside its scores."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,15 +8,15 @@ from longtail.repair import Fix
 
 
 def own_decisions(fix: Fix, scores: str, outputs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Outputs that hold the class of the largest score, and the labels (C,) in which they give it.
+    """Outputs that give the class of the largest score, and the labels (C,) that they give it by.
 
-    Known from what the model gave: one integer or string for each sample, always that of the largest score. Integers
-    that never vary could be anything.
+    They are found by values: one integer or string for each sample, always that of the largest score. Integers that
+    never vary could mean anything and do not count.
 
     Args:
         fix: with its classes in the order of the scores.
-        scores: the output of the scores.
-        outputs: what the model gave, once or more.
+        scores: the name of the output with the scores.
+        outputs: all outputs of one or more runs of the model, by name.
     """
     largest = np.concatenate([one[scores].argmax(1) for one in outputs])
     found = {}

@@ -1,9 +1,7 @@
 """A fix as Python: with the standard library alone, with numpy, and around a classifier of scikit-learn."""
 
-from collections.abc import Iterable
-
-from longtail.export.rounding_constants import rounding_constants
-from longtail.export.source_text import heading, number, numbers, wrapped
+from longtail.export.fix_constants import Constant, decision_kind, fix_constants
+from longtail.export.source_text import heading, wrapped
 from longtail.repair import Fix
 
 PURE_LOGITS = {
@@ -180,7 +178,7 @@ def python_code(fix: Fix, source: str) -> str:
             heading(fix, source, "#", about),
             "import math\n\n",
             _constants(fix, "{}"),
-            PURE_DECISION[_kind(fix)],
+            PURE_DECISION[decision_kind(fix)],
             PURE_PROBABILITIES,
             PURE_LOGITS[fix.takes],
         ]
@@ -194,7 +192,7 @@ def numpy_code(fix: Fix, source: str) -> str:
 
 
 def sklearn_code(fix: Fix, source: str) -> str:
-    """A classifier around a fitted classifier."""
+    """A scikit-learn classifier that wraps a fitted one."""
     about = "FixedClassifier(classifier) wraps a fitted classifier; its columns are matched to CLASSES by name."
     method = "predict_proba" if fix.takes == "probabilities" else "decision_function"
     imports = "import numpy as np\nfrom sklearn.base import BaseEstimator, ClassifierMixin\n\n"
@@ -204,27 +202,17 @@ def sklearn_code(fix: Fix, source: str) -> str:
 
 def _numpy_functions(fix: Fix) -> str:
     constants = _constants(fix, "np.array({})", "np.array({}, dtype=object)")
-    return constants + NUMPY_DECISION[_kind(fix)] + NUMPY_PREDICTIONS + NUMPY_LOGITS[fix.takes]
-
-
-def _kind(fix: Fix) -> str:
-    return "offset" if fix.cost is None else "cost"
+    return constants + NUMPY_DECISION[decision_kind(fix)] + NUMPY_PREDICTIONS + NUMPY_LOGITS[fix.takes]
 
 
 def _constants(fix: Fix, array: str, names: str = "{}") -> str:
-    lines = [f"CLASSES = {names.format(_list(map(repr, fix.class_names)))}"]
-    if fix.cost is None:
-        lines.append(f"OFFSET = {array.format(_list(numbers(fix.offset)))}  # of the decision")
-    else:
-        rows = _list(f"[{', '.join(numbers(row))}]" for row in fix.cost)
-        lines.append(f"COST = {array.format(rows)}  # a row for each true class, a column for each decision")
-    lines.append(f"TEMPERATURE = {number(fix.temperature)}")
-    lines.append(f"PROBABILITY_OFFSET = {array.format(_list(numbers(fix.probability_offset)))}")
-    if fix.takes == "probabilities":
-        lines.append(f"FLOOR = {number(fix.floor)}  # in place of smaller probabilities")
-        lines += [f"{name} = {value}  # {comment}" for name, value, comment in rounding_constants(len(fix.offset))]
-    return "\n".join(lines) + "\n"
+    """The constants of the fix; `array` and `names` are formats of arrays of numbers and of the class names."""
+    return "".join(
+        _line(constant, names if constant.name == "CLASSES" else array) for constant in fix_constants(fix, repr)
+    )
 
 
-def _list(items: Iterable[str]) -> str:
-    return f"[\n{wrapped(items)}\n]"
+def _line(constant: Constant, array: str) -> str:
+    value = constant.value
+    text = value if isinstance(value, str) else array.format(f"[\n{wrapped(value)}\n]")
+    return f"{constant.name} = {text}" + (f"  # {constant.comment}" if constant.comment else "") + "\n"

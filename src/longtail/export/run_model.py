@@ -1,4 +1,4 @@
-"""The trained network of a run, with what an export needs to know of it."""
+"""The trained network of a run, with its input, classes and fix for an export."""
 
 import dataclasses
 import os
@@ -27,7 +27,7 @@ class RunModel:
         folder: of the run.
         network: from normalised images or from features to logits, without the fix.
         config: of the run.
-        info: what the run tells of its data; `None` for a run that was kept before there was such a file.
+        info: the `data.json` of the run; `None` for older runs without one.
         fix: with its classes in the order of the logits; `None` for the network alone.
         notes: where the fix is from, and how its classes were matched.
 
@@ -59,9 +59,9 @@ class RunModel:
 
         Args:
             path: of the run folder.
-            fix: "run" for the `fix.json` of the run, which `longtail predict` applies, if it has one; `None` for the
-                network alone; a fix or its file.
-            assume_order: take the classes of the fix to be in the order of the logits where either has no names.
+            fix: "run" for the `fix.json` of the run, if it has one, which `longtail predict` applies; `None` for the
+                network alone; or a fix or its file.
+            assume_order: assume that classes of the fix are in the order of the logits if either has no names.
 
         Raises:
             FileNotFoundError: no run, or no file of that name.
@@ -80,7 +80,7 @@ class RunModel:
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """(C,) in the order of the logits; `None` where neither run nor fix has names."""
+        """(C,) in the order of the logits; `None` if neither run nor fix has names."""
         if self.info is not None:
             return self.info.class_names
         return None if self.fix is None else self.fix.class_names
@@ -92,7 +92,7 @@ class RunModel:
 
     @property
     def onnx_input(self) -> OnnxInput:
-        """What its ONNX file takes."""
+        """The input of its ONNX file."""
         info, config = self.info, self.config
         if info is None:
             return ImageInput(self.input_shape, config.mean, config.std)
@@ -117,6 +117,6 @@ class RunModel:
 
 
 def _shape_of_an_older_run(config: DataConfig) -> tuple[int, int, int]:
-    """Of a run that was kept before run folders told."""
+    """(C, H, W) of a run without `data.json`, which is on a built-in data set."""
     side = SIDES[config.dataset] // config.shrink
     return len(config.mean), side, side

@@ -1,4 +1,4 @@
-"""Which output of an ONNX classifier holds its logits or probabilities."""
+"""Finds the output of an ONNX classifier with its logits or probabilities."""
 
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ def find_scores(model: "ModelProto", num_classes: int, takes: str, output: str |
     Args:
         model: the model.
         num_classes: C.
-        takes: what is looked for, in messages.
-        output: the name, where it is known.
+        takes: "logits" or "probabilities", for messages.
+        output: its name, if it is given.
 
     Raises:
-        ValueError: none, or several where no name is given.
+        ValueError: the named output can't be it, or not exactly one output of the model can.
     """
     outputs = list(model.graph.output)
     every = ", ".join(map(describe, outputs))

@@ -1,7 +1,7 @@
-"""What generated code has in common: the comment at its head, numbers, names, and lines that are not too long."""
+"""Text of generated code: the comment at its head, numbers, names, and wrapped lines."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,11 @@ WIDTH = 100
 def heading(fix: Fix, source: str, mark: str, *about: str) -> str:
     """The comment at the head of the code.
 
-    Text from the fix (its names may come from anywhere) stands on one line each and has no invisible characters, so
-    it can't end the comment. The first two lines hold none of it: there Python looks for an encoding.
+    Each text from the fix (class names may come from anywhere) is on one line and has no invisible characters, so that
+    it can't end the comment. The first two lines have none of it, since Python looks for an encoding there.
 
     Args:
-        fix: what is served.
+        fix: to be served.
         source: the name of its file.
         mark: what starts a comment, such as "#".
         about: lines on how the code is called.
@@ -29,14 +29,14 @@ def heading(fix: Fix, source: str, mark: str, *about: str) -> str:
         f"Made by longtail {__version__} (longtail export); change the fix, not this file.",
         *about,
         f"From {source}: {fix.method}; metric: {fix.metric}; takes {fix.takes}.",
-        f"Classes in order: {_listed(fix.class_names)}",
+        f"Classes in order: {listed(fix.class_names, most=20)}",
         f"Evidence: {evidence}",
     ]
     return "".join(f"{mark} {visible(line)}\n" for line in lines)
 
 
 def number(value: float) -> str:
-    """The shortest decimal that reads back as the same float64; always with an exponent or a point."""
+    """The shortest decimal that reads back as the same float64; it has a point or an exponent."""
     return repr(float(value))
 
 
@@ -46,7 +46,7 @@ def numbers(values: Iterable[float]) -> list[str]:
 
 
 def visible(text: str) -> str:
-    r"""The text with every character escaped that a terminal or an editor acts on instead of showing it.
+    r"""The text, with all characters escaped that are not printable, such as control characters.
 
     Example:
         >>> print(visible("Löwe\n\u202eflow"))
@@ -66,7 +66,7 @@ def quoted(name: str) -> str:
 
 
 def wrapped(items: Iterable[str], indent: str = "    ") -> str:
-    """Items with commas between them, on indented lines of at most `WIDTH` where an item is not longer."""
+    """Items with commas, wrapped into indented lines of at most `WIDTH` characters (more for a longer item)."""
     lines: list[str] = []
     for item in items:
         if lines and len(lines[-1]) + len(item) + 2 <= WIDTH:
@@ -76,8 +76,19 @@ def wrapped(items: Iterable[str], indent: str = "    ") -> str:
     return "\n".join(lines)
 
 
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """The first names, and how many there are if there are more.
+
+    Example:
+        >>> listed(["cat", "lynx", "puma"], most=2)
+        'cat, lynx, … (3 in all)'
+    """
+    shown = ", ".join(map(visible, names[:most]))
+    return shown if len(names) <= most else f"{shown}, … ({len(names)} in all)"
+
+
 def check_finite(fix: Fix) -> None:
-    """Refuse a fix made in Python whose numbers no language writes.
+    """Raise if a fix, made in Python, has numbers that can't be written in all languages.
 
     Raises:
         ValueError: a value that is not finite.
@@ -94,14 +105,9 @@ def check_finite(fix: Fix) -> None:
 
 
 def _rounded(value: Any) -> Any:
-    """Evidence as it is read, not computed with."""
+    """Evidence with floats rounded for reading."""
     if isinstance(value, dict):
         return {str(key): _rounded(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_rounded(entry) for entry in value]
     return round(value, 4) if isinstance(value, float) else value
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:20])
-    return shown if len(names) <= 20 else f"{shown}, … ({len(names)} in all)"

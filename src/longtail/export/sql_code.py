@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 
-from longtail.export.rounding_constants import tolerances_of_decimals
+from longtail.export.fix_constants import tolerances_of_decimals
 from longtail.export.source_text import heading, number, visible
 from longtail.posthoc.probability_rows import EXACT, HALF_PRECISION, NEAR, SLACK
 from longtail.repair import Fix
@@ -69,17 +69,17 @@ ORDER BY sample_id, place;
 
 
 def sql_code(fix: Fix, source: str, table: str = "predictions", id_column: str = "id") -> str:
-    """A query that gives one row a sample: its id, the class, the calibrated probability of that class.
+    """A query that gives one row per sample: its id, the class, and the calibrated probability of that class.
 
     Args:
         fix: what is served.
         source: the name of its file.
-        table: with the scores, one column a class; with its schema as "schema.table".
-        id_column: the column that tells the samples apart.
+        table: with the scores, one column for each class; may name its schema, "schema.table".
+        id_column: the column that identifies a sample.
 
     Raises:
-        ValueError: a name that SQL can't write, names that differ in case alone, or an id column called as a class or
-            another column of the result.
+        ValueError: a name that SQL can't write, names that differ in case alone, or an id column with the name of a
+            class or of another column of the result.
     """
     for name in (*fix.class_names, table, id_column):
         _check_name(name)
@@ -102,7 +102,7 @@ def sql_code(fix: Fix, source: str, table: str = "predictions", id_column: str =
 
 
 def _refuse_same_columns(names: Sequence[str]) -> None:
-    """SQLite and DuckDB would read one column for two classes."""
+    """Raise if two class names differ in case alone: SQLite and DuckDB would read one column for both."""
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(name.lower(), name)
@@ -114,10 +114,10 @@ def _refuse_same_columns(names: Sequence[str]) -> None:
 
 
 def _scores(fix: Fix, table: str, id_column: str) -> list[str]:
-    """One SELECT a class, so that text and work grow with the number of classes, not with its square."""
+    """One SELECT for each class, so that text and work grow with the number of classes, not with its square."""
     origin = ".".join(map(_identifier, table.split(".")))
     selects = [
-        # "t." matters: SQLite takes an unknown column in double quotes for a string, unless a table stands before it
+        # "t." is needed: without a table SQLite takes an unknown column in double quotes for a string
         f"  SELECT t.{_identifier(id_column)}, {place}, {_text(name)}, t.{_identifier(name)}, "
         f"{_number(offset)}, {_number(probability_offset)} FROM {origin} AS t"
         for place, (name, offset, probability_offset) in enumerate(
@@ -155,7 +155,7 @@ def _logits(fix: Fix) -> list[str]:
 
 
 def _case(decimals: int, tolerance: float) -> str:
-    """The tolerance of a row whose numbers have so many decimals."""
+    """The branch with the tolerance of rows whose numbers have that many decimals."""
     scaled = f"score * {10**decimals}"
     return (
         f"      WHEN MAX(ABS({scaled} - ROUND({scaled}))) OVER ({ONE}) < {_number(NEAR * 10**decimals)} "
@@ -164,7 +164,7 @@ def _case(decimals: int, tolerance: float) -> str:
 
 
 def _given(fix: Fix) -> str:
-    """What must not be NULL for a decision."""
+    """The expression that must not be NULL for a decision."""
     return "score" if fix.takes == "logits" else "CASE WHEN accepted = 1 THEN score END"
 
 
@@ -178,7 +178,7 @@ def _costs(fix: Fix) -> str:
 
 
 def _number(value: float) -> str:
-    """With an exponent, which DuckDB reads as float64; without one it would be a decimal."""
+    """A number with an exponent; without one DuckDB would read it as a decimal, not as float64."""
     text = number(value)
     return text if "e" in text else f"{text}e0"
 

@@ -1,4 +1,4 @@
-"""A trained network as the model of timm that it is, its classifier included."""
+"""A trained network as a model of timm, with its classifier."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ KEPT = ("first_conv", "classifier", "license", "origin_url")  # of the configura
 
 @dataclass(frozen=True, eq=False)
 class TimmModel:
-    """Weights and configuration by which timm builds a network again.
+    """Weights and configuration from which timm builds a network.
 
     Attributes:
         weights: tensors by the names of timm.
@@ -27,14 +27,14 @@ class TimmModel:
 
 
 def as_timm_model(network: Network, info: DataInfo) -> TimmModel | None:
-    """The network as timm names it; `None` where timm can't build it.
+    """The network as a model of timm; `None` if timm can't build it.
 
-    That is so for other backbones, for classifiers that are not linear, and where timm's model computes other logits
-    from the same weights, such as one that was created with arguments of the user's own.
+    It can't for other backbones, for classifiers that are not linear, and if its model computes other logits from the
+    same weights, such as one that the user created with other arguments.
 
     Args:
         network: in `eval()`.
-        info: of the data that it was trained on.
+        info: of the training data.
     """
     base = getattr(network.backbone, "pretrained_cfg", None)
     if not base or type(network.classifier) is not nn.Linear:
@@ -51,7 +51,7 @@ def as_timm_model(network: Network, info: DataInfo) -> TimmModel | None:
 
 
 def _arguments(base: dict[str, Any], info: DataInfo) -> dict[str, Any]:
-    """What timm's `create_model` needs besides the name and the number of classes."""
+    """Arguments of timm's `create_model` besides the name and the number of classes."""
     channels, size, _ = info.input_shape
     return {
         **({"in_chans": channels} if channels != 3 else {}),
@@ -68,7 +68,7 @@ def _built(base: dict[str, Any], arguments: dict[str, Any], num_classes: int) ->
 
 
 def _renamed(network: Network, model: nn.Module) -> dict[str, Tensor]:
-    """The weights by timm's names; a classifier that is a convolution there gets its shape."""
+    """The weights under timm's names; those of a classifier that is a convolution in timm are reshaped."""
     name, expected = model.pretrained_cfg["classifier"], model.state_dict()  # type: ignore[index]
     if not isinstance(name, str):
         raise ValueError("several classifiers")
@@ -91,7 +91,7 @@ def _config(base: dict[str, Any], arguments: dict[str, Any], model: nn.Module, i
         "num_features": model.num_features,
         "pretrained_cfg": {
             **{name: base[name] for name in KEPT if base.get(name) is not None},
-            # with a first_conv, timm would adapt weights for colour to grey images, which they fit already
+            # with a first_conv, timm would adapt the weights to grey images, to which they are adapted already
             **({"first_conv": None} if "in_chans" in arguments else {}),
             "fixed_input_size": bool(base.get("fixed_input_size")),
             "input_size": info.input_shape,

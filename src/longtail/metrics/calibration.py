@@ -45,17 +45,22 @@ class CalibrationErrors:
         self._pooled = np.flatnonzero(counts < enough)
         columns = len(self._alone) + (len(self._pooled) > 0)
         self._top, self._by_class = np.zeros((3, BINS)), np.zeros(columns * BINS)
+        self._expected = (
+            np.concatenate([counts[self._alone], [counts[self._pooled].sum()] * (len(self._pooled) > 0)]) > 0
+        )
 
     def add(self, probability: np.ndarray, target: np.ndarray, weight: np.ndarray) -> None:
         """Samples: (B, C), (B,) and (B,)."""
         confidence, right = probability.max(1), probability.argmax(1) == target
-        bins = _bins(confidence)
+        bins = bins_of(confidence)
         self._top += [np.bincount(bins, weight * own, BINS) for own in (confidence, right, np.ones(len(right)))]
         columns, own = [probability[:, self._alone]], [target[:, None] == self._alone]
         if len(self._pooled):
             columns.append(probability[:, self._pooled].sum(1, keepdims=True))
             own.append(np.isin(target, self._pooled)[:, None])
-        self._by_class += _gaps(np.concatenate(columns, axis=1), np.concatenate(own, axis=1), weight)
+        of_columns = np.concatenate(columns, axis=1)
+        self._expected |= of_columns.any(0)
+        self._by_class += _gaps(of_columns, np.concatenate(own, axis=1), weight)
 
     @property
     def top_label(self) -> float:
@@ -71,8 +76,9 @@ class CalibrationErrors:
 
     @property
     def class_wise(self) -> float:
-        """In [0, 1]."""
-        return float(np.abs(self._by_class.reshape(-1, BINS)).sum(1).mean() / self._top[2].sum())
+        """In [0, 1]; classes without samples whose probability is always 0 do not count."""
+        errors = np.abs(self._by_class.reshape(-1, BINS)).sum(1)[self._expected]
+        return float(errors.mean() / self._top[2].sum())
 
     @property
     def pooled(self) -> int:
@@ -82,10 +88,11 @@ class CalibrationErrors:
 
 def _gaps(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Σ weight · (confidence − correct) of each column and bin, (columns · BINS,)."""
-    bins = _bins(confidence) + BINS * np.arange(confidence.shape[1])
+    bins = bins_of(confidence) + BINS * np.arange(confidence.shape[1])
     gap = weight[:, None] * (confidence - correct)
     return np.bincount(bins.ravel(), gap.ravel(), BINS * confidence.shape[1])
 
 
-def _bins(confidence: np.ndarray) -> np.ndarray:
+def bins_of(confidence: np.ndarray) -> np.ndarray:
+    """The bin of each confidence in [0, 1], of 15 bins of equal width."""
     return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)

@@ -14,8 +14,13 @@ from longtail.posthoc.probability_rows import look_like_probabilities
 Array = TypeVar("Array", np.ndarray, Tensor)
 
 
-def as_logits(logits: np.ndarray | Tensor, num_classes: int | None = None) -> Tensor:
+def as_logits(logits: np.ndarray | Tensor, num_classes: int | None = None, *, masked: bool = False) -> Tensor:
     """Finite logits (N, C) or (C,) as a detached tensor that shares the memory of what was given.
+
+    Args:
+        logits: numpy or torch, floating point.
+        num_classes: C, if known.
+        masked: accept -inf, the logit of a class that is masked, unless a whole row is.
 
     Raises:
         TypeError: neither an array nor a tensor of floating point numbers.
@@ -30,12 +35,13 @@ def as_logits(logits: np.ndarray | Tensor, num_classes: int | None = None) -> Te
         raise ValueError(f"`logits` must have the shape (N, C) with C at least 2. Got {tuple(tensor.shape)}.")
     if num_classes is not None and tensor.shape[-1] != num_classes:
         raise ValueError(f"`logits` must have {num_classes} classes, as fitted. Got {tensor.shape[-1]}.")
-    index = _not_finite(tensor)
+    index = _not_finite(tensor, masked=masked)
     if index is not None:
-        raise ValueError(
-            f"`logits` must be finite. Got {tensor[tuple(index)].item()} at {index}. "
-            "Logarithms of probabilities that are 0? Clip those to a small number first."
-        )
+        rule = "be finite, or -inf for masked classes" if masked else "be finite"
+        clip = "" if masked else " Logarithms of probabilities that are 0? Clip those to a small number first."
+        raise ValueError(f"`logits` must {rule}. Got {tensor[tuple(index)].item()} at {index}.{clip}")
+    if masked:
+        _refuse_all_masked(tensor)
     return tensor
 
 
@@ -49,13 +55,29 @@ def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None
     return tensor
 
 
-def _not_finite(tensor: Tensor) -> list[int] | None:
-    """Where the first value stands that is not finite. A sum shows whether there is one, much faster than a look."""
+def _refuse_all_masked(tensor: Tensor) -> None:
+    rows = tensor.reshape(-1, tensor.shape[-1])
+    for block in row_blocks(*rows.shape):
+        empty = rows[block].amax(1) == -torch.inf
+        if empty.any():
+            raise ValueError(
+                "`logits` must be above -inf for at least one class of each sample. "
+                f"Got -inf everywhere in row {block.start + int(empty.nonzero()[0])}. Drop the sample."
+            )
+
+
+def _not_finite(tensor: Tensor, *, masked: bool = False) -> list[int] | None:
+    """The index of the first value that is not finite (or -inf if `masked`). Sums are checked first: that is faster."""
     rows = tensor.reshape(-1, tensor.shape[-1])
     for block in row_blocks(*rows.shape):
         part = rows[block]
-        if not part.sum().isfinite() and not part.isfinite().all():
-            row, column = (~part.isfinite()).nonzero()[0].tolist()
+        if part.sum().isfinite():
+            continue
+        broken = ~part.isfinite()
+        if masked:
+            broken &= part != -torch.inf
+        if broken.any():
+            row, column = broken.nonzero()[0].tolist()
             return [block.start + row, column][-tensor.dim() :]
     return None
 

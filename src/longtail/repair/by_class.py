@@ -1,5 +1,7 @@
 """Results per class and per group of classes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
@@ -19,24 +21,31 @@ def class_groups(class_counts: np.ndarray | None, seen: np.ndarray) -> dict[str,
 
 
 def by_class(
-    target: np.ndarray, both: tuple[np.ndarray, np.ndarray], class_counts: np.ndarray | None, number: int
+    target: np.ndarray,
+    before: np.ndarray,
+    after: Sequence[np.ndarray],
+    class_counts: np.ndarray | None,
+    number: int,
 ) -> ByClass:
     """Recall and predictions of each class, before and after.
 
     Args:
         target: (N,) class indices.
-        both: (N,) predictions before and after.
+        before: (N,) predictions.
+        after: (N,) predictions each, of which the mean is taken.
         class_counts: (C,) training samples, if known.
         number: C.
     """
-    ones = np.ones(len(target))
     samples = np.bincount(target, minlength=number)
-    before, after = (
-        (
-            np.where(samples > 0, recalls(target, predicted, ones, number)[0], np.nan),
-            np.bincount(predicted, None, number),
-        )
-        for predicted in both
-    )
+    (old, old_times), *new = [_recall_and_times(target, own, number) for own in (before, *after)]
+    # Exactly the recalls where all are equal.
+    recall, times = (found[0] + np.mean(np.stack(found) - found[0], axis=0) for found in zip(*new, strict=True))
     training = samples if class_counts is None else class_counts
-    return ByClass(training, samples, (before[0], after[0]), (before[1], after[1]), class_counts is not None)
+    return ByClass(
+        training, samples, (old, recall), (old_times, np.rint(times).astype(np.int64)), class_counts is not None
+    )
+
+
+def _recall_and_times(target: np.ndarray, predicted: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    recall, present = recalls(target, predicted, np.ones(len(target)), number)
+    return np.where(present, recall, np.nan), np.bincount(predicted, minlength=number)

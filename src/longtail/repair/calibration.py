@@ -1,17 +1,20 @@
 """Temperature and bias calibration of probabilities under a given class prior."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from longtail.repair.margins import own_margins, spread_of
 from longtail.repair.samples import Samples
 
 RIDGE = 1e-4
 SMALLEST = 1e-30
-NARROWEST = 1e-140  # least mean standard deviation of rows that are not constant
-WIDEST = 6.0  # of the logarithm of the scale
-FIRST = 2.0  # bound of its start: T = 1, unless the scale of the logits is so extreme that gradients vanish there
+WIDEST = 6.0  # of the logarithm of the usual margin / T
+FAR = 100.0  # times the usual margin: probabilities of samples so far from a decision are 0 or 1 at any sensible T
+IMPOSSIBLE = 1e5  # times the usual margin below the best class: the probability is 0 at all T that are allowed
 NUMBERS_ENOUGH = 2**26  # most logits in a calibration, which makes many passes; more would not change the result
 
 
@@ -21,7 +24,7 @@ class FittedCalibration(NamedTuple):
     Attributes:
         temperature: T > 0.
         offset: (C,).
-        at_limit: whether T is at the limit of its range, so that the optimum may lie beyond it.
+        at_limit: whether no T maximises the likelihood: it rises to T → 0 or to T → ∞, or beyond the range of T.
     """
 
     temperature: float
@@ -56,47 +59,105 @@ def fit_calibration(
 
 
 def calibrated(
-    samples: Samples, prior: np.ndarray, decision: np.ndarray | None = None, step: str = "calibration"
+    samples: Samples,
+    prior: np.ndarray,
+    decision: np.ndarray | None = None,
+    step: str = "calibration",
+    numbers: int = NUMBERS_ENOUGH,
 ) -> FittedCalibration:
-    """`fit_calibration` in blocks, on a class-balanced subsample if there are more than `NUMBERS_ENOUGH` logits."""
-    samples = samples.thinned(NUMBERS_ENOUGH)
-    counts = np.bincount(samples.target, minlength=samples.num_classes)
+    """`fit_calibration` in blocks, on a class-balanced subsample if there are more than `numbers` logits.
+
+    Samples whose margin is more than `FAR` times the usual one are not used: they are broken rows, whose loss would
+    outweigh all others, or so certain that they say nothing about the temperature.
+    """
+    samples = samples.thinned(numbers)
     weight = prior_weight(samples.target, prior, samples.weight)
-    samples, weight = samples.where(weight > 0), weight[weight > 0]
-    spread = sum(logits.std(1).sum() for _, logits in samples.blocks(step)) / len(samples)
-    spread = spread if spread > NARROWEST else 1.0  # constant rows: all scales are equivalent
-    shift = torch.zeros(1, dtype=torch.float64) if decision is None else torch.from_numpy(decision)
-    # The scale is relative to logits with standard deviation 1, so that the result does not depend on their scale.
-    log_scale = torch.tensor(np.clip(np.log(spread), -FIRST, FIRST), dtype=torch.float64, requires_grad=True)
-    offset = torch.zeros(samples.num_classes, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [log_scale, offset] if decision is None else [log_scale],
-        max_iter=200,
-        tolerance_grad=1e-7,
-        line_search_fn="strong_wolfe",
-        history_size=20,
-    )
-
-    def loss() -> torch.Tensor:
-        optimizer.zero_grad()
-        total = RIDGE * offset.square().mean()
-        total.backward()  # type: ignore[no-untyped-call]
-        for part, logits in samples.blocks(step):
-            z, y = torch.from_numpy(logits) + shift, torch.from_numpy(samples.target[part])
-            log_probs = (z / spread * log_scale.clamp(-WIDEST, WIDEST).exp() + offset).log_softmax(1)
-            own = -(torch.from_numpy(weight[part]) * log_probs[torch.arange(len(y)), y]).sum() / weight.sum()
-            own.backward()
-            total = total.detach() + own.detach()
-        return total
-
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
-    temperature = spread * float((-log_scale.detach().clamp(-WIDEST, WIDEST)).exp())
-    at_limit = bool(log_scale.detach().abs() >= WIDEST)
+    margin = samples.margins(step)
+    spread = spread_of(margin[weight > 0])
+    used = (weight > 0) & (np.abs(margin) <= FAR * spread)
+    fit = _Fit(samples.where(used), weight[used], spread, decision, step)
+    log_scale, offset = fit.optimum()
+    temperature = spread * float(np.exp(-np.clip(log_scale, -WIDEST, WIDEST)))
+    at_limit = abs(log_scale) >= WIDEST or fit.unrelated() or fit.separated(temperature, offset)
     if decision is not None:
         return FittedCalibration(temperature, decision / temperature, at_limit)
-    learnt = offset.detach().numpy().copy()
-    learnt[counts == 0] = learnt[counts > 0].mean()
-    return FittedCalibration(temperature, learnt - learnt.mean(), at_limit)
+    seen = np.bincount(samples.target, minlength=samples.num_classes) > 0
+    offset[~seen] = offset[seen].mean()
+    return FittedCalibration(temperature, offset - offset.mean(), at_limit)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Weighted maximum likelihood of softmax(z / T + b), or of softmax((z + decision) / T).
+
+    Logits are divided by `spread`, so that the result does not depend on their scale.
+    """
+
+    samples: Samples
+    weight: np.ndarray
+    spread: float
+    decision: np.ndarray | None
+    step: str
+
+    def optimum(self) -> tuple[float, np.ndarray]:
+        """The logarithm of spread / T, and the offsets b (C,) (0 with `decision`)."""
+        log_scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
+        offset = torch.zeros(self.samples.num_classes, dtype=torch.float64, requires_grad=True)
+        total = self.weight.sum()
+        seen = len(np.unique(self.samples.target))
+        optimizer = torch.optim.LBFGS(
+            [log_scale, offset] if self.decision is None else [log_scale],
+            max_iter=200,
+            tolerance_grad=1e-7,
+            tolerance_change=1e-12,
+            line_search_fn="strong_wolfe",
+            history_size=20,
+        )
+
+        def loss() -> torch.Tensor:
+            optimizer.zero_grad()
+            found = RIDGE * offset.square().sum() / seen
+            found.backward()  # type: ignore[no-untyped-call]
+            for part, logits in self.blocks():
+                z, y = torch.from_numpy(logits), torch.from_numpy(self.samples.target[part])
+                log_probs = (z * log_scale.clamp(-WIDEST, WIDEST).exp() + offset).log_softmax(1)
+                own = -(torch.from_numpy(self.weight[part]) * log_probs[torch.arange(len(y)), y]).sum() / total
+                own.backward()
+                found = found.detach() + own.detach()
+            return found
+
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
+        return float(log_scale.detach()), offset.detach().numpy().copy()
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Logits over the spread, those of masked classes finite."""
+        shift = 0.0 if self.decision is None else self.decision
+        for part, logits in self.samples.blocks(self.step):
+            scaled = (logits + shift) / self.spread
+            yield part, np.maximum(scaled, scaled.max(1, keepdims=True) - IMPOSSIBLE)
+
+    def separated(self, temperature: float, offset: np.ndarray) -> bool:
+        """Whether all samples are classified correctly: then T → 0 raises the likelihood without end."""
+        scale = self.spread / temperature
+        return all(
+            bool((own_margins(scaled * scale + offset, self.samples.target[part]) > 0).all())
+            for part, scaled in self.blocks()
+        )
+
+    def unrelated(self) -> bool:
+        """Whether the likelihood falls with 1/T already at 1/T = 0, where its maximum is.
+
+        Its derivative there is the mean of a sample's own logit less that of the mean logit of the classes.
+        """
+        num_classes = self.samples.num_classes
+        share = np.bincount(self.samples.target, self.weight, num_classes) / self.weight.sum()
+        if self.decision is not None:
+            share = (share > 0) / (share > 0).sum()
+        derivative = 0.0
+        for part, scaled in self.blocks():
+            own = scaled[np.arange(len(scaled)), self.samples.target[part]]
+            derivative += float(self.weight[part] @ (own - scaled @ share))
+        return derivative <= 0
 
 
 def prior_weight(target: np.ndarray, prior: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.posthoc import PostHocLogitAdjustment
 from longtail.posthoc.fixed_point import fixed_point_offsets
 from longtail.posthoc.mean_predictions import mean_predictions
 from longtail.repair.calibration import calibrated, probabilities
@@ -18,6 +18,9 @@ from longtail.repair.samples import Samples
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 TOLERANCE = 1e-3  # relative, of a class's mean prediction
+LEAST_OF_A_LINE = 3  # classes: through two there is always one
+LEAST_SAMPLES_OF_THE_LINE, MOST_SAMPLES_OF_THE_LINE = 0.5, 100.0
+BY_SAMPLES = "logit adjustment by the samples here"
 MOST_WORK = 10**10  # N · C² of offsets fitted to the metric: minutes
 
 
@@ -107,27 +110,56 @@ class Candidate:
 
 
 def candidates(metric: Metric, class_counts: np.ndarray | None = None) -> list[Candidate]:
-    """All candidates; with training counts also logit adjustment, with costs also least expected cost."""
+    """All candidates; with costs also least expected cost.
+
+    Args:
+        metric: what the correction is for.
+        class_counts: (C,) training samples; where they are not known, those of the samples at hand take their place.
+    """
+    fixed_point = _remembered(_fixed_point)
+    counts = None if class_counts is None else np.asarray(class_counts, dtype=np.float64)
     rules = [
         Candidate("re-balancing", _one_step),
-        Candidate("re-balancing to the fixed point", _fixed_point),
+        Candidate("re-balancing to the fixed point", fixed_point),
+        Candidate("shrunk fixed point", partial(_shrunk, fixed_point, counts)),
+        Candidate("logit adjustment" if counts is not None else BY_SAMPLES, partial(_adjustment, counts)),
         Candidate("offsets fitted to the metric", _fitted_to_metric, (0.0, 0.5, 1.0)),
     ]
     if isinstance(metric, ExpectedCost):
         rules.append(Candidate("least expected cost", _least_cost, (0.0, 1.0)))
-    if class_counts is not None:
-        counts = np.asarray(class_counts)
-
-        def adjustment(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
-            prior = metric.prior(samples.num_classes)
-            expected = prior > 0  # the others get the mean offset
-            offset = np.zeros(len(prior))
-            method = PostHocLogitAdjustment(counts[expected], target_prior=prior[expected] / prior[expected].sum())
-            offset[expected] = centred(method.fit().offset_)
-            return [Offsets(offset)] * len(splits.left_out)
-
-        rules.insert(2, Candidate("logit adjustment", adjustment))
     return rules
+
+
+def _remembered(fit: Rule) -> Rule:
+    """`fit`, whose last result is kept for a second candidate that needs it."""
+    last: list[tuple[Splits, Sequence[Decision]]] = []
+
+    def remembered(samples: Samples, splits: Splits, metric: Metric) -> Sequence[Decision]:
+        if not last or last[0][0] is not splits:
+            last[:] = [(splits, fit(samples, splits, metric))]
+        return last[0][1]
+
+    return remembered
+
+
+def _shrunk(
+    fixed_point: Rule, counts: np.ndarray | None, samples: Samples, splits: Splits, metric: Metric
+) -> list[Offsets]:
+    """Offsets of the fixed point, of classes with few samples drawn to a line in the logarithm of the counts."""
+    seen, prior = _seen(samples, splits), metric.prior(samples.num_classes)
+    shrunk = []
+    for fitted, own in zip(fixed_point(samples, splits, metric), seen, strict=True):
+        assert isinstance(fitted, Offsets)
+        shrunk.append(Offsets(shrunk_offsets(fitted.direction, own, own + 0.5 if counts is None else counts, prior)))
+    return shrunk
+
+
+def _adjustment(counts: np.ndarray | None, samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
+    """Logit adjustment by training counts, or by those of the samples of each fit and a half."""
+    prior = metric.prior(samples.num_classes)
+    if counts is not None:
+        return [Offsets(adjustment_offsets(counts, prior))] * len(splits.left_out)
+    return [Offsets(adjustment_offsets(own + 0.5, prior)) for own in _seen(samples, splits)]
 
 
 def _one_step(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
@@ -167,9 +199,7 @@ def rebalancing_offsets(samples: Samples, splits: Splits, metric: Metric, *, con
         NoFixedPointError: with `converge`, no convergence.
     """
     num_classes, fold = samples.num_classes, splits.fold
-    cell = samples.target * splits.number + fold
-    held = np.bincount(cell, samples.weight, num_classes * splits.number).reshape(num_classes, splits.number)
-    seen = splits.sees @ held.T
+    seen = _seen(samples, splits)
     expected = (seen > 0) & (metric.prior(num_classes) > 0)
     offset = np.zeros(expected.shape)
     used = expected.sum(1) >= 2
@@ -198,6 +228,63 @@ def rebalancing_offsets(samples: Samples, splits: Splits, metric: Metric, *, con
     return offset
 
 
+def _seen(samples: Samples, splits: Splits) -> np.ndarray:
+    """(S, C) weight of the samples of each class in each fit."""
+    cell = samples.target * splits.number + splits.fold
+    held = np.bincount(cell, samples.weight, samples.num_classes * splits.number)
+    return np.asarray(splits.sees @ held.reshape(samples.num_classes, splits.number).T)
+
+
+def adjustment_offsets(counts: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Log prior − log counts, (C,) of mean 0; a class without prior or count gets the mean offset.
+
+    Source: post-hoc logit adjustment, Menon et al., "Long-Tail Learning via Logit Adjustment", ICLR 2021, τ = 1.
+    """
+    expected = (prior > 0) & (counts > 0)
+    offset = np.zeros(len(prior))
+    offset[expected] = centred(np.log(prior[expected]) - np.log(counts[expected]))
+    return offset
+
+
+def shrunk_offsets(offset: np.ndarray, seen: np.ndarray, counts: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Offsets (C,) of mean 0 over the classes of positive prior, those of classes with few samples shrunk to a line.
+
+    An offset that is fitted to n samples of a class has a variance of about v/n. A line in log `counts` is fitted to
+    all offsets, less log prior, with weights n; the variance t of true offsets about it and v are those by which
+    t + v/n fits the squared residuals best. The offset of a class is n/(n + k) of its own and k/(n + k) of the line,
+    with k = v/t: the mean of a normal posterior (empirical Bayes).
+
+    Args:
+        offset: (C,) fitted offsets.
+        seen: (C,) weight of the samples, n; the offset of a class with none is that of the line.
+        counts: (C,) positive.
+        prior: (C,); a class of prior 0 keeps its offset.
+    """
+    part = (prior > 0) & (counts > 0)
+    own, n, x = offset[part] - np.log(prior[part]), seen[part], np.log(counts[part])
+    if len(own) < LEAST_OF_A_LINE or not n.any():
+        return offset
+    x_mean, mean = np.average(x, weights=n), np.average(own, weights=n)
+    variance = np.average((x - x_mean) ** 2, weights=n)
+    slope = np.average((x - x_mean) * (own - mean), weights=n) / variance if variance > 0 else 0.0
+    line = mean + slope * (x - x_mean)
+    share = n / (n + _samples_of_the_line((own - line)[n > 0], n[n > 0]))
+    shrunk = offset.copy()
+    shrunk[part] = share * own + (1 - share) * line + np.log(prior[part])
+    shrunk[part] -= shrunk[part].mean()
+    return shrunk
+
+
+def _samples_of_the_line(residual: np.ndarray, n: np.ndarray) -> float:
+    """The ratio v/t of the non-negative least squares fit of t + v/n to squared residuals, within limits."""
+    weight, square = np.sqrt(n / (n + 1)), residual**2
+    design = np.stack([np.ones(len(n)), 1 / n], axis=1) * weight[:, None]
+    (t, v), *_ = np.linalg.lstsq(design, square * weight, rcond=None)
+    if t <= 0:
+        return MOST_SAMPLES_OF_THE_LINE
+    return float(np.clip(max(v, 0.0) / t, LEAST_SAMPLES_OF_THE_LINE, MOST_SAMPLES_OF_THE_LINE))
+
+
 def centred(offset: np.ndarray) -> np.ndarray:
     """Subtract the mean; predictions do not change."""
     return np.asarray(offset - offset.mean())
@@ -218,7 +305,7 @@ def fitted_to_metric(
     best = metric.score(target, scores.argmax(1), weight, num_classes)
     rows = np.arange(len(target))
     for _ in range(sweeps):
-        for label in np.unique(target):
+        for label in _rarest_first(scores, target):
             own = scores[:, label].copy()
             scores[:, label] = -np.inf
             rival = scores.argmax(1)
@@ -234,3 +321,10 @@ def fitted_to_metric(
             scores[:, label] = own + move
             offset[label] += move
     return centred(offset)
+
+
+def _rarest_first(scores: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The classes with samples, in an order that does not depend on that of the columns."""
+    labels, count = np.unique(target, return_counts=True)
+    margin = np.bincount(target, scores[np.arange(len(target)), target] - scores.max(1))[labels]
+    return np.asarray(labels[np.lexsort((margin, count))])

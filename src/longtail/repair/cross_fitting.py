@@ -1,4 +1,4 @@
-"""Cross-fitting: the offsets and τ of a fold are fitted and chosen on the other folds."""
+"""Cross-fitting: the offsets of a fold are fitted on the other folds, and chosen by fits that lack a second fold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,44 +18,46 @@ class CrossFitted:
     """Cross-fitted predictions of one candidate.
 
     Attributes:
-        predicted: (N,) predictions, each by a fit without its fold.
+        splits: the folds.
+        strengths: values of τ.
+        inner: (K, T, N) predictions for each τ by the fit without a sample's own fold and fold k; those of a sample in
+            fold k are by the fit without fold k alone.
         served: the decision rule fitted on all data.
-        strength: τ of `served`.
-        curve: for each τ the cross-fitted predictions, (N,).
-        fold_offsets: (K, C) the offsets used in each fold; 0 if the candidate has none.
+        directions: (K, C) the direction of the offsets of the fit without fold k; 0 if the candidate has none.
     """
 
-    predicted: np.ndarray
+    splits: Splits
+    strengths: tuple[float, ...]
+    inner: np.ndarray
     served: Decision
-    strength: float
-    curve: dict[float, np.ndarray]
-    fold_offsets: np.ndarray
+    directions: np.ndarray
+
+    @property
+    def curve(self) -> dict[float, np.ndarray]:
+        """For each τ predictions (N,), each by a fit without the sample's fold."""
+        own = self.inner[self.splits.fold, :, np.arange(self.inner.shape[2])]
+        return dict(zip(self.strengths, own.T.astype(np.int64), strict=True))
+
+    def of_the_others(self, number: int) -> dict[float, np.ndarray]:
+        """For each τ predictions on all folds but `number`, by fits that saw neither their own fold nor this one."""
+        rest = self.splits.fold != number
+        return dict(zip(self.strengths, self.inner[number][:, rest].astype(np.int64), strict=True))
 
 
 def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Metric) -> CrossFitted:
-    """Fit a candidate without each fold in turn, and on all data.
+    """Fit a candidate without each fold and each pair of folds, and on all data.
 
     Raises:
         NoFixedPointError: the fixed point does not exist.
         TooMuchWorkError: the candidate would take too long.
     """
     fits = candidate.fit(samples, splits, metric)
-    decisions = _decisions(candidate, fits, samples, splits)
-    own = decisions[splits.fold, :, np.arange(len(samples))].T.astype(np.int64)
-    curve = dict(zip(candidate.strengths, own, strict=True))
-    predicted = np.empty(len(samples), dtype=np.int64)
-    fold_offsets = np.zeros((splits.number, samples.num_classes))
+    directions = np.zeros((splits.number, samples.num_classes))
     for number in range(splits.number):
-        rest, held_out = splits.fold != number, splits.fold == number
-        # Predictions on the other folds, by fits that saw neither those folds nor this one.
-        seen = dict(zip(candidate.strengths, decisions[number][:, rest], strict=True))
-        strength = best_of(seen, samples.target[rest], samples.weight[rest], metric, samples.num_classes)
-        predicted[held_out] = curve[strength][held_out]
         fitted = fits[splits.without(number)]
         if isinstance(fitted, Offsets):
-            fold_offsets[number] = strength * fitted.direction
-    strength = best_of(curve, samples.target, samples.weight, metric, samples.num_classes)
-    return CrossFitted(predicted, fits[0], strength, curve, fold_offsets)
+            directions[number] = fitted.direction
+    return CrossFitted(splits, candidate.strengths, _decisions(candidate, fits, samples, splits), fits[0], directions)
 
 
 def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples, splits: Splits) -> np.ndarray:
@@ -75,12 +77,3 @@ def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples,
                     decided[id(fitted)] = fitted.decide_for_all(block, candidate.strengths)
                 decisions[other, :, part.start + rows] = decided[id(fitted)].T
     return decisions
-
-
-def best_of(
-    decisions: dict[float, np.ndarray], target: np.ndarray, weight: np.ndarray, metric: Metric, num_classes: int
-) -> float:
-    """The key of the best predictions; the smallest if several are equal."""
-    strengths: Sequence[float] = sorted(decisions)
-    scores = [metric.score(target, decisions[strength], weight, num_classes) for strength in strengths]
-    return strengths[int(np.argmax(np.round(scores, 12)))]

@@ -8,13 +8,13 @@ import numpy as np
 from torch import Tensor
 
 from longtail.arguments import check_choice, check_fraction, check_integer
-from longtail.metrics import CalibrationErrors
-from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
-from longtail.repair.calibration import NUMBERS_ENOUGH, SMALLEST, calibrated, prior_weight, probabilities
-from longtail.repair.candidates import Candidate, LeastCost, TooMuchWorkError, candidates
-from longtail.repair.cross_fitting import CrossFitted, cross_fit
+from longtail.repair.calibration import SMALLEST, calibrated
+from longtail.repair.calibration_check import cross_fitted_calibration
+from longtail.repair.candidates import Decision, LeastCost, candidates
+from longtail.repair.choice import Limits
+from longtail.repair.comparison import Compared, compare
 from longtail.repair.findings import Calibration, Diagnosis, Outcome, Scores
 from longtail.repair.fix import Fix
 from longtail.repair.fix_file import TAKES
@@ -24,11 +24,14 @@ from longtail.repair.judge import Judge
 from longtail.repair.metrics import ExpectedCost, Metric, make_metric, recalls
 from longtail.repair.samples import Progress, Samples
 from longtail.repair.suspicions import AT_LIMIT, contradicts, decisions_and_fingerprints, digest_of, suspicions
+from longtail.repair.tempering import temperature_of
 from longtail.repair.verdict import MISMATCH, summary_of, verdict_of
 
 KEEP = "the model as it is"
 LEAST_PRIOR = 1e-12
 MOST_FOLDS = 20
+MOST_REPEATS = 10
+NUMBERS_OF_ALL_REPEATS = 2**22  # logits; with more, single samples hardly move a choice
 
 
 def diagnose(
@@ -43,19 +46,24 @@ def diagnose(
     class_names: Sequence[str] | None = None,
     groups: np.ndarray | Sequence[object] | None = None,
     sample_weight: np.ndarray | Sequence[float] | None = None,
+    max_accuracy_loss: float | None = None,
+    max_class_loss: float | None = None,
     folds: int = 5,
+    repeats: int | None = None,
     level: float = 0.95,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Diagnosis:
     """Find out whether re-balancing improves a trained model, by how much, and at which cost for the head.
 
-    All scores are cross-fitted: the offsets and τ of a fold are fitted and chosen on the other folds. The verdict is
-    "use" only if the interval of the gain, corrected for the number of candidates, lies above 0.
+    All scores are cross-fitted: no prediction is by offsets that were fitted on its own fold. Of all candidates and
+    values of τ whose score is within one standard error of the best, the one that changes the fewest decisions is
+    chosen. Its gain is less by what choosing it on these samples has made it too good, and the verdict is "use" only
+    if the interval of that gain, corrected for the number of candidates, lies above 0.
 
     Args:
-        logits: (N, C), finite, on data that the model was not trained on; or probabilities. A memory-mapped file
-            (`np.load(..., mmap_mode="r")`) is read in blocks.
+        logits: (N, C), on data that the model was not trained on, -inf for masked classes; or probabilities. A
+            memory-mapped file (`np.load(..., mmap_mode="r")`) is read in blocks.
         target: (N,) class indices.
         kind: "logits" or "probabilities". The fix takes the same.
         metric: one of `longtail.repair.METRICS`.
@@ -67,7 +75,11 @@ def diagnose(
         class_names: (C,); by default 0, 1, ….
         groups: (N,) samples of one group are in the same fold; at least three groups.
         sample_weight: (N,) positive sample weights, in fits and in scores.
+        max_accuracy_loss: the accuracy on these samples may fall by at most so many percentage points.
+        max_class_loss: the recall of any class may fall by at most so many percentage points.
         folds: 3 to 20: one to score on, one to choose τ on, the rest to fit on.
+        repeats: of the cross-fitting, with other folds, of which the mean is taken; by default 10, and fewer for more
+            than 400,000 logits.
         level: of the intervals, in (0, 1).
         seed: of the folds.
         progress: called with the step and the completed share of its pass over the logits.
@@ -89,6 +101,9 @@ def diagnose(
             f"`folds` must be at most {MOST_FOLDS}, because the number of fits grows quadratically. Got {folds}."
         )
     check_integer("seed", seed, minimum=0)
+    if repeats is not None:
+        check_integer("repeats", repeats, minimum=1)
+    limits = Limits(max_accuracy_loss, max_class_loss)
     check_fraction("level", level)
     check_choice("kind", kind, TAKES)
     floor = SMALLEST
@@ -107,66 +122,80 @@ def diagnose(
     counts = as_counts(class_counts, num_classes)
     aim = make_metric(metric, num_classes, prior, cost)
     g = as_groups(groups, len(samples))
-    splits = as_splits(y, folds, seed, g)
     seen = np.bincount(y, minlength=num_classes)
     if not (aim.prior(num_classes)[seen > 0] > 0).any():
         raise ValueError("`prior` must be above 0 for a class with samples. It is 0 for all of them.")
+    splits = _repeated_splits(samples, folds, seed, repeats, g)
+    tempered = dataclasses.replace(samples, scale=1 / temperature_of(samples, aim.prior(num_classes)))
     rules = candidates(aim, counts)
     raw, fingerprint = decisions_and_fingerprints(samples)
     parts = class_groups(counts, seen)
     judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), g)
-    outcomes, fits = _cross_fitted(rules, samples, splits, aim, judge)
-    best = max((outcome for outcome in outcomes if outcome.failure is None), key=lambda outcome: outcome.gain)
+    found = compare(rules, tempered, splits, judge, limits)
+    best = found.best
     mismatch = contradicts(y, raw, num_classes)
-    verdict = "keep" if mismatch else verdict_of(best, judge.resolution(fits.values()), seen)
+    verdict = "keep" if mismatch else verdict_of(best, _resolution(found, judge), seen)
     before = judge.scores(judge.raw)
-    used = fits[best.name] if verdict == "use" else None
-    evidence = _evidence(verdict, best, before, judge, splits) | {"fitted_on": digest_of(fingerprint)}
-    calibration = _calibration(samples, splits, aim, fits[best.name], used=used is not None)
-    fix = _fix(samples, aim, best, used, names, evidence, calibration)
+    served = found.fits[best.name][0].served if verdict == "use" else None
+    offset = np.zeros(num_classes) if served is None or best.offset is None else best.offset
+    evidence = _evidence(verdict, best, before, judge, splits, limits) | {"fitted_on": digest_of(fingerprint)}
+    directions = best.strength * found.fits[best.name][0].directions / tempered.scale
+    directions = directions if served is not None else 0 * directions
+    calibration = cross_fitted_calibration(samples, splits[0], aim, directions, g)
+    fix = _fix(samples, aim, best, served, offset, names, evidence, calibration)
     return Diagnosis(
         metric=aim.name,
         before=before,
-        outcomes=tuple(outcomes),
+        outcomes=found.outcomes,
         calibration=calibration,
         verdict=verdict,
-        summary=MISMATCH if mismatch else summary_of(verdict, best, before, aim.name, seen, names),
+        summary=MISMATCH
+        if mismatch
+        else summary_of(verdict, best, before, aim.name, seen, names, limited=limits != Limits()),
         fix=dataclasses.replace(fix, takes=kind, floor=floor),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,
         worst=_worst(y, judge.raw, names, num_classes),
-        by_class=by_class(y, (judge.raw, fits[best.name].predicted), counts, num_classes),
+        by_class=by_class(y, judge.raw, found.decisions_of_best(), counts, num_classes),
         samples=len(y),
         warnings=suspicions(y, raw, fingerprint, names, g) + ((AT_LIMIT,) if calibration.at_limit else ()),
     )
 
 
-def _cross_fitted(
-    rules: Sequence[Candidate], samples: Samples, splits: Splits, metric: Metric, judge: Judge
-) -> tuple[list[Outcome], dict[str, CrossFitted]]:
-    """Outcomes and fits of all candidates; a candidate that fails has the reason."""
-    outcomes, fits = [], {}
-    for rule in rules:
-        try:
-            fits[rule.name] = cross_fit(rule, samples, splits, metric)
-        except (NoFixedPointError, TooMuchWorkError) as error:
-            outcomes.append(Outcome(rule.name, failure=str(error)))
-        else:
-            outcomes.append(judge.outcome(rule.name, fits[rule.name]))
-    return outcomes, fits
+def _repeated_splits(
+    samples: Samples, folds: int, seed: int, repeats: int | None, groups: np.ndarray | None
+) -> list[Splits]:
+    """Folds for each repeat, which do not depend on the order of the samples."""
+    if repeats is None:
+        numbers = len(samples) * samples.num_classes
+        repeats = max(1, min(MOST_REPEATS, NUMBERS_OF_ALL_REPEATS // numbers))
+    place = samples.margins("folds")
+    return [as_splits(samples.target, folds, (seed, repeat), groups, place) for repeat in range(repeats)]
 
 
-def _evidence(verdict: str, best: Outcome, before: Scores, judge: Judge, splits: Splits) -> dict[str, Any]:
+def _resolution(found: Compared, judge: Judge) -> float:
+    """Half the width of the widest gain interval at τ = 1: smaller gains could not be detected."""
+    return max(judge.half_width(each[0].curve[1.0]) for each in found.fits.values())
+
+
+def _evidence(
+    verdict: str, best: Outcome, before: Scores, judge: Judge, splits: Sequence[Splits], limits: Limits
+) -> dict[str, Any]:
     """The numbers behind the verdict, as plain values."""
     used = best.scores if verdict == "use" else None
     return {
         "verdict": verdict,
         "samples": len(judge.target),
-        "folds": splits.number,
+        "folds": splits[0].number,
+        "repeats": len(splits),
         "before": before.score,
         "after": before.score if used is None else used.score,
         "gain_interval": None if used is None else list(best.interval),
         "interval_level": judge.level,
+        "optimism": None if used is None else best.optimism,
+        "accuracy": None if used is None else [before.accuracy, used.accuracy],
+        "max_accuracy_loss": limits.accuracy_loss,
+        "max_class_loss": limits.class_loss,
     }
 
 
@@ -174,15 +203,14 @@ def _fix(
     samples: Samples,
     metric: Metric,
     best: Outcome,
-    used: CrossFitted | None,
+    served: Decision | None,
+    offset: np.ndarray,
     names: tuple[str, ...],
     evidence: dict[str, Any],
     calibration: Calibration,
 ) -> Fix:
     """The best candidate if it is used, else the uncorrected model; calibrated if that helps."""
     prior = metric.prior(samples.num_classes)
-    served = None if used is None else used.served
-    offset = np.zeros(len(prior)) if served is None or best.offset is None else best.offset
     decision = offset if metric.decides_by_probability else None
     temperature, probability_offset = 1.0, offset if decision is not None else np.zeros(len(prior))
     if calibration.helps:
@@ -197,38 +225,8 @@ def _fix(
         prior=positive / positive.sum(),
         class_names=names,
         metric=metric.name,
-        method=KEEP if used is None else f"{best.name}, τ = {best.strength:g}",
+        method=KEEP if served is None else f"{best.name}, τ = {best.strength:g}",
         evidence=evidence,
-    )
-
-
-def _calibration(samples: Samples, splits: Splits, metric: Metric, fitted: CrossFitted, *, used: bool) -> Calibration:
-    """Cross-fitted calibration errors."""
-    prior = metric.prior(samples.num_classes)
-    part = samples.thinned(NUMBERS_ENOUGH)
-    fold = splits.fold if part.rows is None else splits.fold[part.rows]
-    fits = []
-    for number in range(splits.number):
-        decision = fitted.fold_offsets[number] * used if metric.decides_by_probability else None
-        fits.append(calibrated(part.where(fold != number), prior, decision))
-    counts, weight = np.bincount(part.target, minlength=part.num_classes), prior_weight(part.target, prior, part.weight)
-    before, after = CalibrationErrors(counts), CalibrationErrors(counts)
-    for block, logits in part.blocks("calibration errors"):
-        target, own, folds = part.target[block], weight[block], fold[block]
-        before.add(probabilities(logits, 1.0, np.zeros(part.num_classes)), target, own)
-        for number in np.unique(folds):
-            rows = folds == number
-            fitted_here = fits[number]
-            confidence = probabilities(logits[rows], fitted_here.temperature, fitted_here.offset)
-            after.add(confidence, target[rows], own[rows])
-    return Calibration(
-        (before.top_label, after.top_label),
-        (before.class_wise, after.class_wise),
-        before.pooled,
-        len(part),
-        after.top_label <= before.top_label,
-        (before.reliability, after.reliability),
-        any(own.at_limit for own in fits),
     )
 
 

@@ -175,7 +175,7 @@ def _evaluated(
         calibration_top_label=(before.top_label, after.top_label),
         calibration_by_class=(before.class_wise, after.class_wise),
         groups={name: int(members.sum()) for name, members in parts.items()},
-        by_class=by_class(y, (raw, fixed), counts, number),
+        by_class=by_class(y, raw, [fixed], counts, number),
         class_names=fix.class_names,
         samples=len(y),
         warnings=((FITTED_HERE,) if fitted_here else ()) + suspicions(y, raw, fingerprint, fix.class_names, g),

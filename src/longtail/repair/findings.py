@@ -1,6 +1,7 @@
 """The results of a diagnosis, as plain values."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,20 +24,42 @@ class Scores:
     accuracy: float
     recall: np.ndarray
 
+    def with_score(self, score: float) -> "Scores":
+        """The same with another score."""
+        return replace(self, score=score)
+
+
+def mean_scores(each: Sequence[Scores]) -> Scores:
+    """The mean of scores of the same samples."""
+    groups = {name: [own.groups[name] for own in each] for name in each[0].groups}
+    return Scores(
+        _mean([own.score for own in each]),
+        {name: None if None in found else _mean(found) for name, found in groups.items()},  # type: ignore[arg-type]
+        _mean([own.accuracy for own in each]),
+        each[0].recall + np.mean([own.recall - each[0].recall for own in each], axis=0),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Exactly the value where all are equal."""
+    return values[0] + float(np.mean([value - values[0] for value in values]))
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Cross-fitted results of one candidate.
+    """Cross-fitted results of one candidate, with the τ that is served.
 
     Attributes:
         name: name of the candidate.
-        scores: cross-fitted scores; None if it failed.
-        gain: gain in the metric over the uncorrected model.
+        scores: cross-fitted scores at τ, the metric less the optimism; None if it failed.
+        gain: gain in the metric over the uncorrected model, less the optimism; 0 for τ = 0.
         interval: confidence interval of the gain.
         strength: τ chosen on all data.
         curve: for each τ its scores: the head–tail trade-off.
-        offset: (C,) offsets fitted on all data, including τ; None if the candidate has none.
+        offset: (C,) offsets of the given logits, fitted on all data, including τ; None if the candidate has none.
         failure: why the candidate could not be fitted, or None.
+        optimism: by how much the metric at τ is too good, because τ (of the best, also the candidate) was chosen by it.
+        excluded: values of τ that break a limit.
     """
 
     name: str
@@ -47,6 +70,8 @@ class Outcome:
     curve: dict[float, Scores] = field(default_factory=dict)
     offset: np.ndarray | None = None
     failure: str | None = None
+    optimism: float = 0.0
+    excluded: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +83,13 @@ class Calibration:
         class_wise: mean over all classes.
         pooled_classes: number of classes that were pooled, because each has too few samples.
         samples: number of samples that were used.
-        helps: whether the top-label error does not increase; else probabilities are not calibrated.
+        helps: whether probabilities are calibrated. A temperature exists; compared with the probabilities of the same
+            decisions without it, the log loss falls by more than its uncertainty, and the top-label error does not rise
+            by more than its own.
         reliability: (B, 3) each: mean confidence, accuracy, share of the samples.
-        at_limit: whether the temperature is at the limit of its range.
+        at_limit: whether no temperature maximises the likelihood; then probabilities are not calibrated.
+        log_loss: mean of −log p of the true class, in nats, at least 1e-12 for p.
+        log_loss_falls: by more than its uncertainty, compared as for `helps`.
     """
 
     top_label: tuple[float, float]
@@ -70,6 +99,13 @@ class Calibration:
     helps: bool
     reliability: tuple[np.ndarray, np.ndarray]
     at_limit: bool
+    log_loss: tuple[float, float]
+    log_loss_falls: bool
+
+    @property
+    def lowers_top_label(self) -> bool:
+        """Whether probabilities are calibrated and their top-label error does not increase."""
+        return self.helps and self.top_label[1] <= self.top_label[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +140,7 @@ class Diagnosis:
         summary: the verdict in one or two sentences.
         fix: the correction to deploy; its offset is 0 unless the verdict is "use".
         groups: number of classes in each group of classes.
-        best: name of the candidate with the largest gain.
+        best: name of the candidate that is chosen; if that is none, of the one with the largest gain.
         worst: the classes with the lowest recall: (class, recall, samples, number of predictions).
         by_class: results per class.
         samples: N.

@@ -102,10 +102,12 @@ class Fix:
         """The corrected logits, z + offset, of the same kind, shape and dtype.
 
         Args:
-            logits: (N, C) or (C,), finite; or probabilities if the fix takes those.
+            logits: (N, C) or (C,), finite, or -inf for masked classes, which are never predicted and have probability
+                0; or probabilities if the fix takes those.
 
         Raises:
-            ValueError: logits that are not finite, of another number of classes, or not what the fix takes.
+            ValueError: logits that are NaN, +inf or -inf for all classes of a sample, of another number of classes, or
+                not what the fix takes.
         """
         checked, dtype = self._scores(logits)
         return like(logits, (checked.double() + self._tensor(self.offset, checked)).to(dtype))
@@ -147,7 +149,7 @@ class Fix:
         """Calibrated probabilities, of the shape and dtype of the logits.
 
         Args:
-            logits: (N, C) or (C,), finite.
+            logits: (N, C) or (C,), as for `__call__`.
             prior: "uniform", a class prior (C,), or a mapping of class names to shares; by default `self.prior`.
 
         Raises:
@@ -235,7 +237,7 @@ class Fix:
 
     def _scores(self, given: Array) -> tuple[Tensor, torch.dtype]:
         """Logits, or the logarithms of probabilities, and the dtype of the input."""
-        checked = as_logits(given, num_classes=len(self.offset))
+        checked = as_logits(given, num_classes=len(self.offset), masked=self.takes == "logits")
         if not checked.numel():
             return checked, checked.dtype
         summing = look_like_probabilities(checked)

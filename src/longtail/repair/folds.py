@@ -1,6 +1,7 @@
 """Stratified folds that do not split groups, and the fits of a nested cross-validation."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,7 +39,13 @@ class Splits:
         return self.left_out.index(tuple(sorted(set(folds))))
 
 
-def stratified_folds(target: np.ndarray, folds: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+def stratified_folds(
+    target: np.ndarray,
+    folds: int,
+    seed: int | Sequence[int],
+    groups: np.ndarray | None = None,
+    place: np.ndarray | None = None,
+) -> np.ndarray:
     """The fold of each sample, (N,) int64 in [0, folds): the samples of each class spread evenly, at random.
 
     Args:
@@ -46,6 +53,7 @@ def stratified_folds(target: np.ndarray, folds: int, seed: int, groups: np.ndarr
         folds: at least 2.
         seed: of the order.
         groups: (N,) anything; samples of one group (copies of one image, pictures of one animal) share a fold.
+        place: (N,) a number of each sample; if given, the folds depend on it and not on the order of the samples.
 
     Example:
         >>> stratified_folds(np.array([0, 0, 1, 1]), folds=2, seed=0).tolist()
@@ -55,9 +63,13 @@ def stratified_folds(target: np.ndarray, folds: int, seed: int, groups: np.ndarr
     if groups is not None:
         return _grouped(target, folds, rng, groups)
     fold = np.empty(len(target), dtype=np.int64)
+    order = np.arange(len(target)) if place is None else np.argsort(place, kind="stable")
+    classes = [order[target[order] == label] for label in np.unique(target)]
+    if place is not None:
+        classes.sort(key=lambda members: (len(members), place[members[0]]))
     start = 0
-    for label in np.unique(target):
-        members = rng.permutation(np.flatnonzero(target == label))
+    for in_order in classes:
+        members = rng.permutation(in_order)
         fold[members] = (start + np.arange(len(members))) % folds
         start += len(members)  # so that classes of one sample do not all fall into the first fold
     return fold

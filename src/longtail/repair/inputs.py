@@ -14,12 +14,12 @@ from longtail.posthoc.inputs import as_labels, as_logits
 from longtail.posthoc.probability_rows import look_like_probabilities
 from longtail.repair.by_name import ClassIndex
 from longtail.repair.folds import Splits, stratified_folds
-from longtail.repair.reading.kinds import as_checked_logits, of_regular_sum, regular_sum
+from longtail.repair.reading.kinds import MASKED, as_checked_logits, check_own_class, of_regular_sum, regular_sum
 from longtail.repair.reading.raw import Rows
 from longtail.repair.samples import Progress, Samples
 
 LEAST_WEIGHT = 1e-9
-FINEST, LARGEST = 1e-100, 1e100  # range of logits for which temperatures and offsets can be represented
+FINEST, LARGEST = 1e-100, -MASKED  # range of logits for which temperatures and offsets can be represented
 
 
 def as_log_probabilities(probability: np.ndarray | Tensor) -> tuple[np.ndarray, float]:
@@ -42,7 +42,7 @@ def as_samples(
     progress: Progress | None,
 ) -> Samples:
     """Check logits (N, C), labels and weights; the logits share the memory of the input."""
-    tensor = as_logits(logits)
+    tensor = as_logits(logits, masked=True)
     if tensor.dim() != 2 or not len(tensor):
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
     if all(look_like_probabilities(tensor[part]) for part in row_blocks(*tensor.shape)):
@@ -70,8 +70,9 @@ def as_samples(
             f"`sample_weight` must differ by less than a factor of {1 / LEAST_WEIGHT:.0e}. "
             f"Got one of {weight.min():.1e} times the largest. Drop samples of so little weight."
         )
-    precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32))
-    return Samples(precise.numpy(), labels, weight, progress=progress)
+    precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32)).numpy()
+    check_own_class(precise, labels, Rows((("`logits`", len(labels)),)))
+    return Samples(precise, labels, weight, progress=progress)
 
 
 def _numbers(name: str, values: object) -> np.ndarray:
@@ -82,18 +83,19 @@ def _numbers(name: str, values: object) -> np.ndarray:
 
 
 def _check_scale(logits: Tensor) -> None:
-    """Raise if a temperature or an offset could not be represented, which is possible only for float64."""
+    """Raise if a temperature or an offset could not be represented, which is possible only for float64.
+
+    Masked classes do not count.
+    """
     if logits.dtype != torch.float64:
         return
     widest = 0.0
     for part in row_blocks(*logits.shape):
-        low, high = (float(value) for value in logits[part].aminmax())
-        if max(-low, high) > LARGEST:
-            raise ValueError(
-                f"`logits` must lie within ±{LARGEST:g}. Got {high if high > -low else low:g}. "
-                "Divide them by a constant."
-            )
-        widest = max(widest, float((logits[part].amax(1) - logits[part].amin(1)).max()))
+        high = float(logits[part].max())
+        if high > LARGEST:
+            raise ValueError(f"`logits` must be at most {LARGEST:g}. Got {high:g}. Divide them by a constant.")
+        least = logits[part].masked_fill(logits[part] < MASKED, torch.inf).amin(1)
+        widest = max(widest, float((logits[part].amax(1) - least).max()))
     if 0 < widest < FINEST:
         raise ValueError(
             f"`logits` must differ by {FINEST:g} or more within a row. They differ by {widest:g} at most. "
@@ -116,9 +118,11 @@ def as_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.n
     return checked
 
 
-def as_splits(target: np.ndarray, folds: int, seed: int, groups: np.ndarray | None) -> Splits:
+def as_splits(
+    target: np.ndarray, folds: int, seed: int | Sequence[int], groups: np.ndarray | None, place: np.ndarray | None
+) -> Splits:
     """The folds, without those that are empty."""
-    _, fold = np.unique(stratified_folds(target, folds, seed, groups), return_inverse=True)
+    _, fold = np.unique(stratified_folds(target, folds, seed, groups, place), return_inverse=True)
     number = int(fold.max()) + 1
     if number < 3:
         of = "`target`" if groups is None else "`groups`"

@@ -7,6 +7,7 @@ pseudo-samples of what classes of about its size have in common, as in empirical
 """
 
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
@@ -60,18 +61,76 @@ def standard_error(
     weight: np.ndarray | None = None,
 ) -> float:
     """Of score(after) − score(before); arguments as those of `interval_of_gain`."""
+    return gain_and_error(metric, target, before, after, num_classes, groups=groups, weight=weight)[1]
+
+
+def gain_and_error(
+    metric: Metric,
+    target: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    num_classes: int,
+    *,
+    groups: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """score(after) − score(before) with the means of classes smoothed, and its standard error.
+
+    Smoothing draws the change of a class with few samples towards that of classes of about its size, so that a choice
+    does not hang on single samples. Arguments as those of `interval_of_gain`.
+    """
+    if (before == after).all():
+        return 0.0, 0.0
     value = np.ones(len(target)) if weight is None else weight
     old, new = (metric.contributions(target, predicted, value, num_classes) for predicted in (before, after))
     unit = metric.class_units(target, (before, after), value, num_classes)
-    label, change, counted, member = _units(target, new - old, value, groups)
+    gain = metric.score(target, after, value, num_classes) - metric.score(target, before, value, num_classes)
+    classes = _changes_of_classes(target, new - old, unit, value, groups)
+    return gain + float((unit * (classes.smoothed - classes.mean)).sum()), classes.error
+
+
+def smoothed_changes_of_recall(
+    target: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    num_classes: int,
+    *,
+    groups: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+) -> np.ndarray:
+    """(C,) changes of recall, smoothed as in `gain_and_error`; 0 for a class without samples."""
+    value = np.ones(len(target)) if weight is None else weight
+    change = (target == after).astype(np.float64) - (target == before)
+    return _changes_of_classes(target, change, np.ones(num_classes), value, groups).smoothed
+
+
+class ChangesOfClasses(NamedTuple):
+    """Changes of the means of classes, in units of the class, and the standard error of their sum.
+
+    Attributes:
+        mean: (C,).
+        smoothed: (C,).
+        error: in units of the score.
+    """
+
+    mean: np.ndarray
+    smoothed: np.ndarray
+    error: float
+
+
+def _changes_of_classes(
+    target: np.ndarray, change: np.ndarray, unit: np.ndarray, weight: np.ndarray, groups: np.ndarray | None
+) -> ChangesOfClasses:
+    num_classes = len(unit)
+    label, change, counted, member = _units(target, change, weight, groups)
     total = np.bincount(label, counted, num_classes)
     present = (total > 0) & (unit > 0)
     size = np.divide(total**2, np.bincount(label, counted**2, num_classes), out=np.zeros(num_classes), where=present)
     relative = np.divide(change, unit[label], out=np.zeros(len(change)), where=unit[label] > 0)
     mean, square = (_class_means(label, relative**power, counted, total) for power in (1, 2))
-    variance = _smoothed_variances(mean, square, size, present) * unit**2
+    smoothed, variance = _smoothed(mean, square, size, present)
     covariance = 0.0 if member is None else _between_classes(label, relative * unit[label], counted, total, member)
-    return float(np.sqrt(variance.sum() + max(covariance, 0.0)))
+    return ChangesOfClasses(mean, smoothed, float(np.sqrt((variance * unit**2).sum() + max(covariance, 0.0))))
 
 
 def _units(
@@ -92,9 +151,11 @@ def _class_means(label: np.ndarray, values: np.ndarray, weight: np.ndarray, tota
     return np.asarray(np.divide(held, total, out=np.zeros(len(total)), where=total > 0))
 
 
-def _smoothed_variances(mean: np.ndarray, square: np.ndarray, size: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """(C,) of class means, in units of the class; a pool begins with one class of outcomes −1, 0, 0 and 1."""
-    variance = np.zeros(len(mean))
+def _smoothed(
+    mean: np.ndarray, square: np.ndarray, size: np.ndarray, present: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(C,) class means and their variances, in units of the class; a pool begins with one class of −1, 0, 0 and 1."""
+    smoothed, variance = np.zeros(len(mean)), np.zeros(len(mean))
     by_size = np.flatnonzero(present)[np.argsort(size[present], kind="stable")]
     for pool in np.array_split(by_size, SIZES):
         if len(pool):
@@ -103,8 +164,9 @@ def _smoothed_variances(mean: np.ndarray, square: np.ndarray, size: np.ndarray, 
             share = PSEUDO_SAMPLES / (size[pool] + PSEUDO_SAMPLES)
             own_mean = (1 - share) * mean[pool] + share * prior_mean
             own_square = (1 - share) * square[pool] + share * prior_square
+            smoothed[pool] = own_mean
             variance[pool] = np.maximum(own_square - own_mean**2, 0.0) / size[pool]
-    return variance
+    return smoothed, variance
 
 
 def _between_classes(

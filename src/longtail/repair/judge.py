@@ -1,13 +1,10 @@
 """Scores of predictions, compared with those of the uncorrected model on the same samples."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from longtail.repair.candidates import Offsets
-from longtail.repair.cross_fitting import CrossFitted
-from longtail.repair.findings import Outcome, Scores
+from longtail.repair.findings import Scores
 from longtail.repair.intervals import interval_of_gain
 from longtail.repair.metrics import Metric, recalls
 
@@ -46,12 +43,15 @@ class Judge:
             name: float(recall[members & present].mean()) if (members & present).any() else None
             for name, members in self.parts.items()
         }
-        score = self.metric.score(self.target, predicted, self.weight, self.num_classes)
         accuracy = float(np.average(self.target == predicted, weights=self.weight))
-        return Scores(score, by_part, accuracy, np.where(present, recall, np.nan))
+        return Scores(self.score(predicted), by_part, accuracy, np.where(present, recall, np.nan))
+
+    def score(self, predicted: np.ndarray) -> float:
+        """The metric of predictions (N,)."""
+        return self.metric.score(self.target, predicted, self.weight, self.num_classes)
 
     def interval(self, predicted: np.ndarray) -> tuple[float, float]:
-        """Bootstrap interval of the gain over the uncorrected model."""
+        """Of the gain over the uncorrected model."""
         return interval_of_gain(
             self.metric,
             self.target,
@@ -63,15 +63,7 @@ class Judge:
             weight=self.weight,
         )
 
-    def outcome(self, name: str, fitted: CrossFitted) -> Outcome:
-        """The results of a candidate."""
-        scores = self.scores(fitted.predicted)
-        gain = scores.score - self.scores(self.raw).score
-        curve = {strength: self.scores(decisions) for strength, decisions in fitted.curve.items()}
-        offset = fitted.strength * fitted.served.direction if isinstance(fitted.served, Offsets) else None
-        return Outcome(name, scores, gain, self.interval(fitted.predicted), fitted.strength, curve, offset)
-
-    def resolution(self, fits: Iterable[CrossFitted]) -> float:
-        """Half the width of the widest gain interval at τ = 1: smaller gains could not be detected."""
-        intervals = [self.interval(fitted.curve[1.0]) for fitted in fits]
-        return max((high - low) / 2 for low, high in intervals)
+    def half_width(self, predicted: np.ndarray) -> float:
+        """Of that interval."""
+        low, high = self.interval(predicted)
+        return (high - low) / 2

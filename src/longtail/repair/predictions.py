@@ -11,7 +11,7 @@ from longtail.arguments import check_choice
 from longtail.repair.calibration import SMALLEST
 from longtail.repair.reading.class_list import class_list
 from longtail.repair.reading.class_values import in_order_of, read_values
-from longtail.repair.reading.kinds import as_checked_logits
+from longtail.repair.reading.kinds import as_checked_logits, check_own_class
 from longtail.repair.reading.label_files import read_labels
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.sources import is_paths, of_object, of_paths, paths_of
@@ -24,7 +24,7 @@ class Predictions:
     """Labelled predictions of a model.
 
     Attributes:
-        logits: (N, C) logits, or the logarithms of probabilities.
+        logits: (N, C) logits, -inf for masked classes; or the logarithms of probabilities.
         target: (N,) class indices.
         class_names: (C,) or None.
         class_counts: (C,) training samples, or None.
@@ -119,6 +119,7 @@ def read_predictions(
     raw = of_paths(paths_of(source), reading, part, notes) if is_paths(source) else of_object(source, reading, notes)
     found = raw.named_kind or kind
     logits, floor = as_checked_logits(raw.scores, found, raw.rows, raw.class_names, notes)
+    check_own_class(logits, raw.target, raw.rows, raw.class_names)
     names = raw.class_names or tuple(map(str, range(logits.shape[1])))
     return Predictions(
         logits,

@@ -79,6 +79,8 @@ def estimate_prior(
     if not (probability >= 0).all() or np.abs(probability.sum(1) - 1).max() > 1e-3:
         raise ValueError("`probability` must hold rows of values of at least 0 that sum to 1. It does not.")
     ratio = probability / prior
+    prior = np.where(probability.any(0), prior, 0.0)  # masked classes take no part
+    prior /= prior.sum()
     found, passes = _maximum(ratio, prior, max_passes)
     converged = found.left_to_gain <= LEFT_TO_GAIN
     if not converged:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from longtail.posthoc.blocks import row_blocks
+from longtail.repair.margins import MASKED_LOGIT, own_margins
 
 LEAST_ROWS = 64  # of a block: matrix products are slow with fewer
 Progress = Callable[[str, float], None]
@@ -16,10 +17,11 @@ class Samples:
     """The samples of a diagnosis.
 
     Attributes:
-        logits: (M, C) float32 or float64, finite.
+        logits: (M, C) float32 or float64; −inf for classes that are masked, finite for the sample's own class.
         target: (N,) class indices int64.
         weight: (N,) positive sample weights.
         rows: (N,) row indices into `logits`; None for all rows.
+        scale: by which the logits are multiplied as they are read.
         progress: called with the step and the completed share of its pass, in (0, 1].
     """
 
@@ -27,6 +29,7 @@ class Samples:
     target: np.ndarray
     weight: np.ndarray
     rows: np.ndarray | None = None
+    scale: float = 1.0
     progress: Progress | None = None
 
     @classmethod
@@ -45,17 +48,21 @@ class Samples:
     def blocks(
         self, step: str, *, precise: bool = True, least_rows: int = LEAST_ROWS
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """One pass over the samples: the slice of each block, and a copy of its logits.
+        """One pass over the samples: the slice of each block, and a copy of its logits, which is finite.
 
         Args:
             step: name of the pass for `progress`.
             precise: float64 copies; off, in the precision of the logits.
             least_rows: of a block, but for the last.
         """
-        dtype = np.float64 if precise else self.logits.dtype
+        dtype = np.float64 if precise else self.logits.dtype.type
+        least = dtype(max(MASKED_LOGIT, float(np.finfo(dtype).min) / 1e8))
         for part in row_blocks(len(self), self.num_classes, least_rows):
             rows = part if self.rows is None else self.rows[part]
-            yield part, self.logits[rows].astype(dtype)
+            block = self.logits[rows].astype(dtype)
+            if self.scale != 1.0:
+                block *= dtype(self.scale)
+            yield part, np.maximum(block, least, out=block)
             if self.progress is not None:
                 self.progress(step, part.stop / len(self))
 
@@ -64,18 +71,28 @@ class Samples:
         rows = np.flatnonzero(kept) if self.rows is None else self.rows[kept]
         return replace(self, target=self.target[kept], weight=self.weight[kept], rows=rows)
 
-    def thinned(self, numbers: int, seed: int = 0) -> "Samples":
-        """A class-balanced random subsample of at most about `numbers` values: smaller classes are kept whole."""
+    def margins(self, step: str) -> np.ndarray:
+        """(N,) logit of each sample's class minus the best of the others, in one pass."""
+        return np.concatenate([own_margins(logits, self.target[part]) for part, logits in self.blocks(step)])
+
+    def thinned(self, numbers: int) -> "Samples":
+        """A class-balanced subsample of at most about `numbers` values: smaller classes are kept whole.
+
+        Of a larger class, samples at evenly spaced ranks of the margin are kept. So the subsample represents the
+        margins, and it does not depend on the order of samples or classes, or on the scale of the logits. (Only samples
+        of equal margins are exchangeable.)
+        """
         most = max(1, numbers // self.num_classes)
         counts = np.bincount(self.target, minlength=self.num_classes)
         if len(self) <= most:
             return self
         each = int(np.searchsorted(_kept_of(counts), most, side="right")) or 1
-        order = np.random.default_rng(seed).permutation(len(self))
-        by_class = order[np.argsort(self.target[order], kind="stable")]
-        place = np.arange(len(self)) - np.repeat(np.cumsum(counts) - counts, counts)
+        by_class = np.lexsort((self.margins("subsample"), self.target))
+        rank = np.arange(len(self)) - np.repeat(np.cumsum(counts) - counts, counts)
+        size = np.repeat(counts, counts)
+        before, after = ((2 * each * bound + size) // (2 * size) for bound in (rank, rank + 1))
         kept = np.zeros(len(self), dtype=bool)
-        kept[by_class[place < each]] = True
+        kept[by_class[(size <= each) | (after > before)]] = True  # a step at `each` evenly spaced ranks
         return self.where(kept)
 
 

@@ -68,14 +68,16 @@ def _trade_off(found: Diagnosis) -> Figure | None:
         if outcome.scores is not None
     }
     chosen = (found.best, next(o.strength for o in found.outcomes if o.name == found.best))
-    display = TradeOffDisplay(curves, head.title, tail.title, chosen)
+    excluded = {(o.name, strength) for o in found.outcomes for strength in o.excluded}
+    display = TradeOffDisplay(curves, head.title, tail.title, chosen, excluded=excluded)
     points = ((point, name, strength) for name, curve in curves.items() for strength, point in curve.items())
     (of_head, most), name, strength = max(points, key=lambda entry: entry[0][1])
     words = (
         f"The uncorrected model has a mean recall of {percent(head.recall(found.before))} % on {head.name} and "
         f"{percent(tail.recall(found.before))} % on {tail.name}. {name.capitalize()} with τ = {strength:g} has the "
         f"largest mean recall on the latter, {percent(most)} %, and {percent(of_head)} % on the former. "
-        "Each line starts at τ = 0, the uncorrected model; the ring marks the candidate with the largest gain."
+        "Each line starts at τ = 0, the uncorrected model; the ring marks the candidate and τ that are chosen."
+        f"{' Hollow points break a limit on losses.' if excluded else ''}"
     )
     return Figure("Head–tail recall trade-off", words, display.plot(), display.frame())
 
@@ -86,9 +88,7 @@ def _gains(found: Diagnosis) -> Figure:
         {o.name: (o.gain, *o.interval) for o in found.outcomes if o.scores is not None}, found.metric
     )
     above = [o.name for o in found.outcomes if o.scores is not None and o.interval[0] > 0]
-    words = (
-        f"Bootstrap intervals of {level:.2f} %. Candidates whose interval lies above 0: {', '.join(above) or 'none'}."
-    )
+    words = f"Intervals of {level:.2f} %. Candidates whose interval lies above 0: {', '.join(above) or 'none'}."
     return Figure("Gain of each candidate, with intervals", words, display.plot(), display.frame())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from torch import device
 
 from longtail.analysis import ClassGeometry, RecordedGradients, class_geometry, class_groups, class_vector_norms
-from longtail.analysis.class_geometry import NoClassVectorsError
+from longtail.analysis.classifier_geometry import NoClassVectorsError
 from longtail.analysis.gradient_recorder import is_recorded
 from longtail.data import load_splits
 from longtail.metrics import per_class_recall

@@ -1,6 +1,6 @@
 """Trade-offs as a strength grows: mean recalls of head and tail, or accuracy and balanced accuracy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ class TradeOffDisplay:
         score: what is measured on head and tail; "" where `head` and `tail` name scores themselves, such as accuracy
             and balanced accuracy.
         chosen: the method and strength that are recommended, to be marked.
+        excluded: methods and strengths that break a limit, drawn hollow.
 
     Raises:
         ValueError: nothing to show (from `frame` and `plot`).
@@ -38,6 +39,7 @@ class TradeOffDisplay:
     tail: str | Sequence[str] = "few"
     chosen: tuple[str, float] | None = None
     score: str = "mean recall"
+    excluded: Collection[tuple[str, float]] = ()
 
     def frame(self) -> pd.DataFrame:
         """One row per method and τ; columns: method, strength (τ), head, tail."""
@@ -66,11 +68,18 @@ class TradeOffDisplay:
             ],
             **of_series("method", order),
         )
-        points = base.mark_point(filled=True, size=60, opacity=1).encode(shape=shape_of_series("method", order))
+        kept = [pair not in self.excluded for pair in zip(frame["method"], frame["strength"], strict=True)]
+        points = [
+            base.properties(data=part)
+            .mark_point(filled=filled, size=60, opacity=1)
+            .encode(shape=shape_of_series("method", order))
+            for part, filled in ((frame[kept], True), (frame[[not own for own in kept]], False))
+            if len(part)
+        ]
         method, strength = self.chosen or (order[0], None)
         own = alt.Chart(frame[frame["method"] == method]).encode(x="head:Q", y="tail:Q")
         names = own.mark_text(dy=-12, fontSize=10).encode(text=alt.Text("strength:Q", format=".2~f"))
-        layers = [base.mark_line(), points, names]
+        layers = [base.mark_line(), *points, names]
         if strength is not None:
             marked = own.transform_filter(alt.datum.strength == strength)
             layers.append(marked.mark_point(size=320, strokeWidth=2, color="black"))

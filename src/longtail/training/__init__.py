@@ -1,4 +1,4 @@
-"""Training that can be resumed and says what it did: configuration, loop, checkpoints, callbacks."""
+"""Training: configuration, stages, the loop with its checkpoints, and callbacks."""
 
 from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig

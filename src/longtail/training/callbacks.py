@@ -1,4 +1,4 @@
-"""What rides on training: recorders, progress, logs."""
+"""Training callbacks, such as recorders and progress bars, and what they are given."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from longtail.training.config import TrainingConfig
 
 @dataclass(frozen=True)
 class Plan:
-    """What is about to happen.
+    """The training that is about to start, as `Callback.on_train_start` gets it.
 
     Attributes:
-        config: resolved.
+        config: with nothing left open.
         folder: the run folder, where a callback may write files of its own.
-        samples: training images.
-        class_counts: of each class, up to the last that has one.
-        steps: steps of one epoch.
-        first_epoch: the epoch that this process begins in, from 1.
-        first_step: how many of its steps are already done.
+        samples: number of training samples.
+        class_counts: training samples of each class, up to the last class that has any.
+        steps: number of steps in an epoch.
+        first_epoch: the epoch in which this process starts, counted from 1.
+        first_step: number of its steps that are already done.
     """
 
     config: TrainingConfig
@@ -35,10 +35,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Step:
-    """One step that has just been taken, counted from 1; of this process, detached.
+    """One finished step of this process; its tensors are detached.
 
-    Logits are (N, C), targets (N,), or (N, C) probabilities where images are mixed. The gradient of the loss with
-    respect to the logits, (N, C), is there if a callback needs it.
+    Attributes:
+        epoch: counted from 1.
+        step: in the epoch, counted from 1.
+        logits: (N, C).
+        target: (N,) class indices, or (N, C) probabilities where images are mixed.
+        loss: a scalar.
+        learning_rate: of this step.
+        gradient: (N, C), of the loss with respect to the logits; `None` unless a callback needs it.
     """
 
     epoch: int
@@ -51,11 +57,11 @@ class Step:
 
 
 class Callback:
-    """Hooks that do nothing; override what you need.
+    """Base class of callbacks: hooks that do nothing; override those that you need.
 
-    What a callback must remember when a run is resumed goes into `state_dict`, as tensors and plain values; it is
-    found again in `load_state_dict` under the name of the class, until the run is complete. What is to stay goes into
-    a file of `plan.folder`, in `on_train_end`.
+    `state_dict` returns the state that a resumed run needs, as tensors and plain values. It is part of the checkpoint,
+    under the name of the class, and is deleted with it when the run is complete. Results to keep are written to a file
+    in `plan.folder`, in `on_train_end`.
 
     Example:
         >>> class Losses(Callback):
@@ -69,7 +75,7 @@ class Callback:
         ...         self.path.write_text(" ".join(self.losses))
 
     Attributes:
-        needs_gradients: whether steps are to hold the gradient of the logits.
+        needs_gradients: whether steps hold the gradient of the logits.
     """
 
     needs_gradients: ClassVar[bool] = False
@@ -81,24 +87,24 @@ class Callback:
         """After the weights have been updated. Reading a value of `step` on a GPU waits for it."""
 
     def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
-        """After an epoch has been logged: epoch, loss, learning_rate, seconds; test_top1 and more if it was tested."""
+        """After an epoch, with its line of `metrics.jsonl`: epoch, loss, learning_rate, seconds and any test scores."""
 
     def on_train_end(self) -> None:
         """After the last step, also when training was stopped or failed."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What must survive the end of the process."""
+        """The state that a resumed run needs."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
 
 
 def check_states(callbacks: Sequence[Callback]) -> None:
-    """See that no two callbacks would keep their state under one name.
+    """Check that no two callbacks would keep their state under one name.
 
     Raises:
-        ValueError: two of one class.
+        ValueError: two callbacks with a state are of one class.
     """
     names = [type(callback).__name__ for callback in callbacks if callback.state_dict()]
     if len(names) != len(set(names)):

@@ -1,4 +1,4 @@
-"""Many runs that are to be compared: what is missing is run, what was cut off resumed, what is done left alone."""
+"""Runs that are to be compared: missing ones are started, interrupted ones resumed, finished ones left as they are."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -22,10 +22,10 @@ class Job:
     """One method with one seed.
 
     Attributes:
-        method: its name.
+        method: name of the method.
         config: of its run, or of its first stage.
-        first_stage: the method that its first stage is, whose run others may share.
-        second_stage: the configuration of the second, from the folder of the first.
+        first_stage: name of the method that is its first stage; several jobs may share that run.
+        second_stage: makes the configuration of the second stage from the folder of the first.
     """
 
     method: str
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def check_settings(jobs: Iterable[Job], out: str | os.PathLike[str]) -> None:
-    """See that the runs that `out` holds are those of the jobs, before any work starts.
+    """Check that the runs in `out` have the settings of the jobs, before any work starts.
 
     Raises:
         ValueError: a run has other settings.
@@ -57,7 +57,7 @@ def check_settings(jobs: Iterable[Job], out: str | os.PathLike[str]) -> None:
             folder = RunFolder.open(path)
             stored_config(folder)
         except ValueError:
-            continue  # damaged: an outcome of that run, not of the comparison
+            continue  # a damaged run fails alone, later
         adopt(job.config, folder)
 
 
@@ -80,12 +80,12 @@ def run_all(
         out: the folder of the comparison; existing runs are resumed.
         download: fetch the data set where it is missing.
         checkpoint_seconds: time between two checkpoints.
-        callbacks: gives the callbacks of one run.
-        train: runs one configuration, as `run_experiment` does, which is the default.
-        progress: is told what is done before training, and the share of it.
+        callbacks: makes the callbacks of one run.
+        train: runs one configuration; `run_experiment` by default.
+        progress: called with the name of a step before training and its finished share, in [0, 1].
 
     Yields:
-        What became of each job, as it ends. A run that fails is an outcome, not the end of the comparison.
+        The outcome of each job, as it ends. A run that fails does not end the comparison.
     """
 
     def run(method: str, config: TrainingConfig, first_stage: RunFolder | None = None) -> RunFolder:
@@ -114,21 +114,21 @@ def run_all(
             raise
         return folder if job.second_stage is None else run(job.method, job.second_stage(folder), folder)
 
-    samples: list[RunFolder] = []
+    finished: list[RunFolder] = []
     for job in jobs:
         try:
             folder = both_stages(job)
-            _check_same_samples(folder, samples)
-            samples.append(folder)
+            _check_same_samples(folder, finished)
+            finished.append(folder)
             yield Outcome(job, folder)
         except EXPECTED as error:
             yield Outcome(job, failure=" ".join(str(error).split()))
-        except Exception as error:  # also what no one thought of must not end the comparison
+        except Exception as error:  # an unexpected error must not end the comparison either
             yield Outcome(job, failure=f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _check_same_samples(folder: RunFolder, others: list[RunFolder]) -> None:
-    """A run that was complete before may be of data that have changed since."""
+    """Refuse a run that was finished earlier, on data that have changed since."""
     if not others or folder.data is None or others[0].data is None:
         return
     if folder.data.get("fingerprint") != others[0].data.get("fingerprint"):

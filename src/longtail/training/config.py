@@ -1,4 +1,4 @@
-"""What a run consists of: every setting that its result depends on, checked before any work starts."""
+"""The configuration of a run: every setting that its result depends on, checked before any work starts."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ Augmentation = Literal["crop", "flip", "auto_augment", "cutout"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(OptimiserConfig):
-    """One run on small images. The defaults are a plain recipe; `longtail.recipes` has the field's.
+    """A run on small images. The defaults are a plain recipe; `longtail.recipes` has those of papers.
 
     Raises:
-        ValueError, TypeError: a setting outside what its line says.
+        ValueError, TypeError: a setting out of its range.
 
     Example:
         >>> TrainingConfig(epochs=0)
@@ -39,13 +39,13 @@ class TrainingConfig(OptimiserConfig):
     weights: str | None = None
     """Start from a file of weights (.safetensors, .pt), of the whole network or of the backbone."""
     loss: str = "gala"
-    """The loss, by a name such as ce, balanced-softmax, ldam, gala; a wrong one is answered with all."""
+    """Name of the loss, such as ce, balanced-softmax, ldam, gala; an unknown name lists them all."""
     loss_arguments: tuple[str, ...] = ()
-    """Arguments of the loss, such as lambda_positive=1.0; what is not named is as in its paper."""
+    """Arguments of the loss, such as lambda_positive=1.0; the others are those of its paper."""
     reweight_from: int = 0
     """Epoch from which the loss gets class-balanced weights (deferred re-weighting, DRW); 0 is never."""
     sampler: str = "shuffle"
-    """Which image comes next: shuffle (each once an epoch), class-aware, class-balanced, square-root, progressive or
+    """How images are drawn: shuffle (each once an epoch), class-aware, class-balanced, square-root, progressive or
     effective-number."""
     epochs: int = 200
     """Passes over the training set."""
@@ -55,32 +55,32 @@ class TrainingConfig(OptimiserConfig):
     """In this order: crop (an eighth of the side as padding), flip, auto_augment (CIFAR-10 policy), cutout (half the
     side)."""
     mixing: Literal["none", "mixup", "cutmix", "remix"] = "none"
-    """How the images of a batch are mixed in pairs, and their labels with them."""
+    """How the images of a batch, and their labels, are mixed in pairs."""
     mixing_alpha: float = 1.0
-    """α > 0 of the Beta distribution that the share of an image in its pair is drawn from; 1 is uniform."""
+    """α > 0 of the Beta distribution of an image's share in its pair; 1 is uniform."""
     seed: int = 0
-    """Weights, order of samples and augmentation derive from it."""
+    """Seed of the initial weights, the order of samples and the augmentation."""
     evaluate_every: int = 10
-    """Epochs between two evaluations on the test set, which nothing depends on; 0 evaluates the last epoch only."""
+    """Epochs between two evaluations on the test set, which do not affect training; 0 evaluates the last epoch only."""
     many_above: int = 100
-    """"Many" are the classes of more training images than this."""
+    """Classes with more training images than this are "many"."""
     few_below: int = 20
-    """"Few" are the classes of fewer training images than this."""
+    """Classes with fewer training images than this are "few"."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes a GPU if there is one."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """bfloat16 and float16 are autocast over float32 weights, float16 with a scaled loss; auto takes bfloat16 where it
     is faster on this machine."""
     compile: Switch = "auto"
-    """torch.compile; auto is off, since it was not seen to pay."""
+    """Use torch.compile; auto is off, since no speed-up was measured."""
     threads: int | None = None
-    """Threads of the CPU; by default as many as PyTorch takes."""
+    """CPU threads; by default as many as PyTorch takes."""
     processes: int | None = None
     """Processes that share each batch; by default as many as torchrun started."""
 
     LEAST_EPOCHS: ClassVar[int] = 1
     ONE_BATCH_WILL_DO: ClassVar[bool] = False
-    """Whether fewer samples than a batch are one batch, and not an error."""
+    """Whether data smaller than a batch make one batch instead of an error."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,15 +117,15 @@ class TrainingConfig(OptimiserConfig):
 
     @staticmethod
     def model_of(stored: Mapping[str, Any]) -> str:
-        """The model of a configuration that a run folder holds; older ones have the depth of a ResNet instead."""
+        """The name of the model in a stored configuration; older ones have the depth of a ResNet instead."""
         return str(stored["model"]) if "model" in stored else f"resnet{stored['depth']}-cifar"
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """The configuration that a run folder holds (fields of later versions take their defaults).
+        """A stored configuration; fields that it does not have take their defaults.
 
         Raises:
-            ValueError: it holds settings that this version does not know.
+            ValueError: it has settings that this version does not know.
         """
         if "depth" in stored:
             stored = {"model": cls.model_of(stored), **{k: v for k, v in stored.items() if k != "depth"}}

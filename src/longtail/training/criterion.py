@@ -1,4 +1,4 @@
-"""The loss of a run, with every argument named, so that the run folder tells them."""
+"""The loss of a run, and all its arguments for the run folder."""
 
 from torch import Tensor, nn
 
@@ -8,11 +8,14 @@ from longtail.training.config import TrainingConfig
 
 
 def make_criterion(config: TrainingConfig, class_counts: Tensor) -> tuple[nn.Module, tuple[str, ...]]:
-    """The loss of the configuration, re-weighted from an epoch on where that is asked for, and its arguments.
+    """The loss that the configuration names, with deferred re-weighting if it asks for that.
 
     Args:
-        config: arguments that it does not name are as in the paper.
+        config: arguments of the loss that it does not set are those of the paper.
         class_counts: (C,) training samples.
+
+    Returns:
+        The loss, and all its arguments as `name=value`.
 
     Raises:
         ValueError: arguments that the loss does not take.

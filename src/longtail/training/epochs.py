@@ -1,4 +1,4 @@
-"""Which samples come in which step: a function of (seed, epoch), so that a resumed run sees the same."""
+"""The samples of each step: a function of (seed, epoch), so that a resumed run sees the same ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ AUGMENT: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
 
 
 def augmentation(names: Sequence[str], channels: int) -> Augment | None:
-    """The augmentations of these names, in this order; None where there are none.
+    """A function that applies the named augmentations in order; `None` for no names.
 
     Raises:
-        ValueError: one does not suit images of so many channels.
+        ValueError: one of them does not suit images of so many channels.
     """
     if not names:
         return None
@@ -43,7 +43,16 @@ def augmentation(names: Sequence[str], channels: int) -> Augment | None:
 class Epochs:
     """The batches of each epoch.
 
-    With several processes each takes its share of every batch; together they see what one process would.
+    Each of several processes takes its share of every batch; together they see what one process would see.
+
+    Attributes:
+        data: the training samples.
+        augment: of the images of a batch.
+        batch_size: over all processes.
+        seed: of the run.
+        rank: of this process.
+        processes: number of processes.
+        sampler: draws the samples; by default each comes once an epoch, in random order.
     """
 
     data: Split

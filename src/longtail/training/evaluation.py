@@ -1,4 +1,4 @@
-"""What a trained model is worth: its logits on a set, and the scores of its predictions under each treatment."""
+"""Evaluation: the logits of a model on a split, and the scores of its predictions, raw and re-balanced."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -28,7 +28,13 @@ FIT_SETS = {
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores predictions; many and few are told apart by the training samples of a class."""
+    """Scores predictions.
+
+    Attributes:
+        class_counts: (C,) training samples, by which classes are many, medium or few.
+        many_above: "many" classes have more training samples than this.
+        few_below: "few" classes have fewer.
+    """
 
     class_counts: np.ndarray | Tensor
     many_above: int = MANY_ABOVE
@@ -70,12 +76,20 @@ def score(
         fit_on: the labelled set that is fitted on; by default that of the run's result.
 
     Returns:
-        The scalars of `long_tail_scores` by treatment: "raw", and how it was re-balanced.
+        The scalars of `long_tail_scores` for each treatment: "raw", and one named after how it was re-balanced.
 
     Raises:
         ValueError: the run is not complete, or the settings contradict each other.
         FileNotFoundError: the run has no such set.
-        NoFixedPointError: with `converge`.
+        NoFixedPointError: with `converge`, where there is no fixed point.
+
+    Example:
+        >>> import tempfile
+        >>> from longtail.recipes import digits_lt
+        >>> from longtail.training import run_experiment
+        >>> folder = run_experiment(digits_lt(epochs=1), data=None, out=tempfile.mkdtemp() + "/run")
+        >>> list(score(folder))
+        ['raw', 'inductive']
     """
     result = folder.result
     if result is None:
@@ -109,7 +123,7 @@ def score(
 
 
 def score_all(scorer: Scorer, test: Predictions, fit_on: Predictions) -> tuple[Scores, list[str]]:
-    """What `score` gives at τ = 1 for every treatment, inductive and transductive, one step and fixed point.
+    """The scores at τ = 1 for every treatment: inductive and transductive, one step and fixed point.
 
     Args:
         scorer: of the run.
@@ -117,7 +131,7 @@ def score_all(scorer: Scorer, test: Predictions, fit_on: Predictions) -> tuple[S
         fit_on: those of the labelled set that the inductive treatments are fitted on.
 
     Returns:
-        The scores, and a note for each treatment that had no result: at the end of a run that is no reason to fail.
+        The scores, and a note for each treatment without a result, which must not fail a finished run.
     """
     logits, target = test
     scores, notes = {"raw": scorer(logits, target)}, []
@@ -137,27 +151,27 @@ def score_all(scorer: Scorer, test: Predictions, fit_on: Predictions) -> tuple[S
 
 
 def is_balanced(target: np.ndarray | Tensor) -> bool:
-    """Whether the largest class is at most twice the smallest; a transductive fit takes the test set to be balanced."""
+    """Whether the largest class is at most twice the smallest: a transductive fit assumes a balanced test set."""
     support = np.bincount(np.asarray(target))
     return bool(support.max() <= 2 * support.min())
 
 
 def treatment_name(transductive: bool, converge: bool) -> str:
-    """What a re-balanced row is called."""
+    """The name of a re-balanced row."""
     return ("transductive" if transductive else "inductive") + (", fixed point" if converge else "")
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How the model of a run is scored: on the samples as its stage takes them."""
+    """Scores the model of a run, on the samples as its stage takes them."""
 
     scorer: Scorer
     splits: Splits
     autocast: Autocast
 
-    def in_passing(self, model: nn.Module) -> dict[str, float]:
+    def during_training(self, model: nn.Module) -> dict[str, float]:
         """Scores for the log of an epoch: on the test set and, where there is one, on the validation set."""
-        metrics = score_in_passing(model, self.splits.test, self.scorer, self.autocast)
+        metrics = scores_during_training(model, self.splits.test, self.scorer, self.autocast)
         validation = self.splits.validation
         if len(validation):
             logits, target = predict_logits(model, validation, self.autocast), validation.target.cpu()
@@ -165,7 +179,7 @@ class Evaluation:
         return metrics
 
 
-def score_in_passing(model: nn.Module, test: Split, scorer: Scorer, autocast: Autocast) -> dict[str, float]:
+def scores_during_training(model: nn.Module, test: Split, scorer: Scorer, autocast: Autocast) -> dict[str, float]:
     """Test scores for the log of an epoch: raw, and re-balanced with the test set's own predictions."""
     logits, target = predict_logits(model, test, autocast), test.target.cpu()
     scores = scorer(logits, target)
@@ -177,7 +191,7 @@ def score_in_passing(model: nn.Module, test: Split, scorer: Scorer, autocast: Au
 
 
 def best_on_test(metrics: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """The best evaluation, raw and re-balanced transductively: an epoch chosen by looking at the test set."""
+    """The best evaluated epoch, raw and re-balanced transductively. It is chosen on the test set."""
     best = {}
     for name in ("test_top1", "test_top1_transductive"):
         evaluated = [line for line in metrics if name in line]
@@ -188,7 +202,7 @@ def best_on_test(metrics: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def prior_slope(criterion: nn.Module, class_counts: Tensor) -> dict[str, float]:
-    """Of a loss that learns θ: slope and correlation of log θ over log class counts."""
+    """Slope and correlation of log θ over log class counts, for a loss that learns θ; empty for any other."""
     found = [value for name, value in criterion.named_buffers() if name.split(".")[-1] == "theta"]
     if not found:
         return {}

@@ -1,4 +1,4 @@
-"""Features that are kept between runs, each file named by a hash of all that its content depends on."""
+"""A cache of features between runs, whose files are named by a hash of all that their content depends on."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from longtail.whole_file import write_whole
 
 
 def cache_folder() -> Path:
-    """Where features are kept: in the folder that the environment variable LONGTAIL_CACHE names, if it is set."""
+    """The folder of the cache: in that of the environment variable LONGTAIL_CACHE, or else in the user's cache."""
     base = (
         os.environ.get("LONGTAIL_CACHE")
         or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "longtail"
@@ -21,15 +21,15 @@ def cache_folder() -> Path:
 
 
 def cached(key: str, number: int, compute: Callable[[], Tensor]) -> Tensor:
-    """The features of that key, from the cache, or computed and put there.
+    """The features of a key, from the cache, or computed and added to it.
 
     Args:
-        key: of everything that they depend on.
-        number: of samples; a file of other content is replaced.
-        compute: called where there is no such file.
+        key: a hash of everything that they depend on.
+        number: of samples; a file with another number is replaced.
+        compute: computes the features (N, D) if there is no such file.
 
     Raises:
-        OSError: the cache can't be written. A folder that can't be used is found before anything is computed.
+        OSError: the cache can't be written; an unusable folder is refused before anything is computed.
     """
     path = cache_folder() / f"{key}.npy"
     kept = _load(path, number)
@@ -42,7 +42,7 @@ def cached(key: str, number: int, compute: Callable[[], Tensor]) -> Tensor:
             np.save(file, features.cpu().numpy())
     except OSError as error:
         if error.filename is None or not str(error.filename).startswith(str(path.parent)):
-            raise  # of a file that was read
+            raise  # an image file could not be read
         raise OSError(
             f"Features could not be kept in {path.parent}: {error.strerror or error}. Make room there, or name "
             "another folder in the environment variable LONGTAIL_CACHE."

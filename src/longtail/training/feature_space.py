@@ -1,4 +1,4 @@
-"""What the classifier of a second stage sees: features that are computed for this run, or those that are kept."""
+"""The features that a second stage trains on: computed for this run, or kept in the cache."""
 
 import dataclasses
 from typing import Protocol
@@ -18,12 +18,12 @@ from longtail.training.standardisation import Standardisation
 
 
 class FeatureSpace(Protocol):
-    """Where a classifier is retrained.
+    """The inputs on which a classifier is retrained.
 
     Attributes:
-        network: it ends with the classifier; its inputs are those of `splits`.
+        network: ends with the classifier and takes the inputs of `splits`.
         splits: the samples that it is scored on.
-        frozen: whether it is trained on features, and not on what its backbone takes.
+        frozen: whether it is trained on features; else on inputs of the backbone.
     """
 
     network: Network
@@ -31,15 +31,15 @@ class FeatureSpace(Protocol):
     frozen: bool
 
     def num_features(self) -> int:
-        """D, what the classifier sees."""
+        """D, the number of inputs of the classifier."""
         ...
 
     def batches(self, default: Epochs) -> Epochs:
-        """What is trained on."""
+        """The batches to train on; `default` has the training samples as they are."""
         ...
 
     def from_inputs(self, network: Network) -> Network:
-        """A retrained `network` as one that takes the inputs of the first stage."""
+        """The retrained `network`, made to take the inputs of the first stage."""
         ...
 
 
@@ -54,20 +54,20 @@ def feature_space(network: Network, given: StageInput, config: SecondStageConfig
 
 
 class ComputedFeatures:
-    """Features of augmented copies are computed for this run; it is scored on images."""
+    """Features of augmented copies, computed for this run, which is scored on images."""
 
     def __init__(self, network: Network, given: StageInput, views: int, *, frozen: bool) -> None:
         self.network, self.given, self.views, self.frozen = network, given, views, frozen
         self.splits = given.splits
 
     def num_features(self) -> int:
-        """D, by a trial."""
+        """D, found by a forward pass on zeros."""
         trial = torch.zeros(1, *self.splits.info.input_shape, device=self.given.device)
         with torch.no_grad(), self.given.autocast():
             return self.network.eval().features(trial).shape[1]
 
     def batches(self, default: Epochs) -> Epochs:
-        """Features of the views; images where batch norm shifts."""
+        """The features of all views, or the images where batch norm keeps learning."""
         if not self.frozen:
             return default
         views, train = [], self.splits.train
@@ -83,24 +83,24 @@ class ComputedFeatures:
 
 
 class CachedFeatures:
-    """Features of all samples are kept between runs, and standardised where asked for."""
+    """Features of all samples from the cache, standardised on request."""
 
     frozen = True
 
     def __init__(self, network: Network, given: StageInput, views: int, *, standardised: bool) -> None:
         self.whole = network.eval()
-        raw = KeptFeatures(self.whole, given, views).splits()
-        self.standard = Standardisation.of(raw.train) if standardised else None
-        parts = (raw.train, raw.validation, raw.test)
-        self.train, validation, test = parts if self.standard is None else map(self.standard.apply, parts)
-        self.splits = Splits(self.train, validation, test, given.splits.info)
+        features = KeptFeatures(self.whole, given, views).splits()
+        self.standard = Standardisation.of(features.train) if standardised else None
+        if self.standard is not None:
+            features = features.changed(self.standard.apply)
+        self.train, self.splits = features.train, features.with_info(given.splits.info)
         classifier = network.classifier
         if self.standard is not None and isinstance(classifier, nn.Linear):
             classifier = self.standard.on_standardised_features(classifier)
         self.network = Network(nn.Identity(), classifier)
 
     def num_features(self) -> int:
-        """D."""
+        """D, of the cached features."""
         return self.train.features.shape[2]
 
     def batches(self, default: Epochs) -> Epochs:
@@ -108,7 +108,7 @@ class CachedFeatures:
         return dataclasses.replace(default, data=self.train, augment=None)
 
     def from_inputs(self, network: Network) -> Network:
-        """The backbone with the classifier on its features as they are."""
+        """The backbone with the classifier for features that are not standardised."""
         classifier = network.classifier
         if self.standard is not None and isinstance(classifier, nn.Linear):
             classifier = self.standard.on_raw_features(classifier)

@@ -1,4 +1,4 @@
-"""The stage that trains a pretrained network further: all of it, or a part."""
+"""The stage `finetune`: a pretrained network is trained further, all of it or a part."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,10 +18,10 @@ class PartlyTrained(nn.Module):
     """A network whose batch norm stays in `eval()` wherever its scale is frozen.
 
     Args:
-        network: with `requires_grad` as it is to be.
+        network: with `requires_grad` set.
 
     Shape:
-        inputs, as the network takes them, to logits (N, C).
+        inputs of the network to logits (N, C).
     """
 
     def __init__(self, network: Network) -> None:
@@ -29,7 +29,7 @@ class PartlyTrained(nn.Module):
         self.network = network
 
     def train(self, mode: bool = True) -> "PartlyTrained":
-        """As usual, but for frozen batch norm, whose statistics do not change either."""
+        """As usual, but the statistics of frozen batch norm do not change either."""
         super().train(mode)
         for module in self.network.modules():
             if isinstance(module, _BatchNorm) and module.weight is not None and not module.weight.requires_grad:
@@ -49,7 +49,7 @@ class FineTuning:
         given: the configuration, and splits of images.
 
     Raises:
-        ValueError: a first stage, or features in the place of images.
+        ValueError: a first stage, features instead of images, or a `tune` of more layers than there are.
     """
 
     def __init__(self, given: StageInput) -> None:
@@ -69,7 +69,7 @@ class FineTuning:
         self.model = PartlyTrained(network)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """By layer, so that earlier ones learn more slowly, and without weight decay of biases and normalisation."""
+        """One group for each layer and weight decay: earlier layers may learn more slowly, biases do not decay."""
         return parameter_groups(self.model.network, self.layers, self.config)
 
     def batches(self, default: Epochs) -> Epochs:
@@ -77,7 +77,7 @@ class FineTuning:
         return default
 
     def after_step(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def scored(self) -> Network:
         """The network itself."""
@@ -100,9 +100,9 @@ class FineTuning:
 
 
 def layer_numbers(network: Network) -> dict[str, int]:
-    """The layer of each parameter, counted from the input; the classifier is the last.
+    """The layer of each parameter, counted from 0 at the input; the classifier is the last.
 
-    Layers are those of timm's `group_matcher`, and of other networks the modules of the backbone in their order.
+    The layers of a timm model are those of its `group_matcher`, those of any other the modules of its backbone.
     """
     backbone: Any = network.backbone
     if hasattr(backbone, "group_matcher"):
@@ -117,7 +117,7 @@ def layer_numbers(network: Network) -> dict[str, int]:
 
 
 def _by_module(backbone: nn.Module) -> Iterator[list[str]]:
-    """Names of the parameters of each module that has some of its own blocks, in the order of the forward pass."""
+    """Names of the parameters of each module, in order; a `Sequential` counts as the modules that it holds."""
     for name, child in backbone.named_children():
         if isinstance(child, nn.Sequential):
             yield from ([f"{name}.{own}" for own in names] for names in _by_module(child))
@@ -128,7 +128,7 @@ def _by_module(backbone: nn.Module) -> Iterator[list[str]]:
 
 
 def _freeze(network: Network, tune: str, layers: dict[str, int]) -> None:
-    """Leave gradients to the parameters that `tune` names."""
+    """Freeze all parameters that `tune` does not name."""
     if tune == "all":
         return
     first = max(layers.values())
@@ -141,7 +141,10 @@ def _freeze(network: Network, tune: str, layers: dict[str, int]) -> None:
 
 
 def parameter_groups(network: Network, layers: dict[str, int], config: TrainingConfig) -> list[dict[str, Any]]:
-    """What the optimizer gets: a group for each layer and kind of parameter that is trained."""
+    """Parameter groups of the optimizer, one for each learning rate and weight decay.
+
+    Matrices and convolutions decay, other parameters and those that the backbone exempts do not.
+    """
     last = max(layers.values())
     exempt: set[str] = getattr(network.backbone, "no_weight_decay", set)()
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}

@@ -1,4 +1,4 @@
-"""The end of a run: predictions and weights that are kept, and the result, whose presence says that it is complete."""
+"""The end of a run: its predictions and weights are written, then its result, which marks it as complete."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from longtail.training.state import TrainingState
 
 @dataclass(frozen=True, eq=False)
 class LastAugmentation:
-    """How the training samples are augmented once more, for what is fitted on them after training."""
+    """How the training samples are augmented for what is fitted on them after training."""
 
     augment: Augment | None
     generator: torch.Generator
@@ -25,7 +25,7 @@ class LastAugmentation:
 def finish(
     folder: RunFolder, state: TrainingState, stage: Stage, evaluation: Evaluation, last: LastAugmentation
 ) -> None:
-    """Keep predictions and weights, then the result; drop the checkpoint."""
+    """Write predictions and weights, then the result; delete the checkpoint."""
     state.use_average()
     network, metrics = stage.finished(), folder.metrics
     predictions = _keep_predictions(folder, stage, evaluation, last)
@@ -59,7 +59,7 @@ def finish(
 def _keep_predictions(
     folder: RunFolder, stage: Stage, evaluation: Evaluation, last: LastAugmentation
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Logits and labels of every split, in the run folder and in memory."""
+    """Write logits and labels of every split to the run folder, and return them."""
     splits, network = evaluation.splits, stage.scored()
     kept = {
         "train": splits.train,

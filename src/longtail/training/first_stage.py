@@ -1,4 +1,4 @@
-"""The run that a second stage starts from: whether it is the one that is meant, on the same data."""
+"""The run that a second stage starts from, checked against its configuration and its data."""
 
 import dataclasses
 import hashlib
@@ -13,27 +13,27 @@ from longtail.training.stored_config import stored_config
 
 
 def checksum(first: RunFolder) -> str:
-    """Of the weights of a run, as `SecondStageConfig.first_stage` has it."""
+    """16 hexadecimal digits of a hash of the weights of a run, for `SecondStageConfig.first_stage`."""
     return hashlib.sha256(first.weights_path.read_bytes()).hexdigest()[:16]
 
 
 def network_of_first_stage(first: RunFolder, config: SecondStageConfig, splits: Splits) -> Network:
-    """The trained network, on the CPU.
+    """The trained network of the first stage, on the CPU.
 
     Raises:
-        ValueError: another run than that of the configuration, or other data.
+        ValueError: the configuration names another run, or its data differ.
     """
     if checksum(first) != config.first_stage:
         raise ValueError(
-            f"`first_stage` must be the run that this second stage began from, of checksum {config.first_stage}. "
+            f"`first_stage` must be the run that this second stage started from, of checksum {config.first_stage}. "
             f"Got {first.path}, of {checksum(first)}."
         )
     _check_same_data(first, config, splits)
     return trained_network(first)
 
 
-def told_of_first_stage(first: RunFolder) -> dict[str, Any]:
-    """What the result of a second stage keeps of the first."""
+def first_stage_summary(first: RunFolder) -> dict[str, Any]:
+    """The entry of the first stage in the result of a second stage."""
     return {
         "folder": first.path.name,
         "config": first.header["config"],

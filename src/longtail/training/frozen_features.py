@@ -1,4 +1,4 @@
-"""The stage that trains a classifier on the features of a frozen backbone."""
+"""The stage `features`: a classifier is trained on the features of a frozen backbone."""
 
 import dataclasses
 from typing import Any, cast
@@ -6,7 +6,6 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from longtail.data import Splits
 from longtail.models import Network
 from longtail.training.epochs import Epochs
 from longtail.training.kept_features import KeptFeatures
@@ -36,11 +35,11 @@ class FrozenFeatures:
         self.network = network.to(given.device).to(memory_format=layout).eval().requires_grad_(False)
         classifier = self.network.classifier.requires_grad_(True)
         self.model = Network(nn.Identity(), classifier)  # a network computes logits in float32, whatever autocast says
-        raw = KeptFeatures(self.network, given, self.config.views).splits()
-        self.standard = Standardisation.of(raw.train) if isinstance(classifier, nn.Linear) else None
-        parts = (raw.train, raw.validation, raw.test)
-        train, validation, test = parts if self.standard is None else map(self.standard.apply, parts)
-        self.splits = Splits(train, validation, test, given.splits.info)
+        features = KeptFeatures(self.network, given, self.config.views).splits()
+        self.standard = Standardisation.of(features.train) if isinstance(classifier, nn.Linear) else None
+        if self.standard is not None:
+            features = features.changed(self.standard.apply)
+        self.splits = features.with_info(given.splits.info)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The classifier."""
@@ -51,21 +50,21 @@ class FrozenFeatures:
         return dataclasses.replace(default, data=self.splits.train, augment=None)
 
     def after_step(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def scored(self) -> Network:
-        """The classifier: its inputs are the features."""
+        """The classifier, which takes features."""
         return self.model
 
     def finished(self) -> Network:
-        """The backbone with the classifier on its features as they are."""
+        """The backbone with the classifier for features that are not standardised."""
         classifier = self.network.classifier
         if self.standard is None or not isinstance(classifier, nn.Linear):
             return self.network
         return Network(self.network.backbone, self.standard.on_raw_features(classifier), self.network.input_config)
 
     def provenance(self) -> dict[str, Any]:
-        """Whether the backbone was trained before, and what of a file of weights was loaded."""
+        """Where the weights of the backbone come from."""
         config, report = self.config, self.network.weight_report
         if self.given.splits.of_features:
             return {"backbone": "none, the data are features"}

@@ -1,4 +1,4 @@
-"""The features of a frozen network for all samples of a run: computed once, and kept in a cache."""
+"""The features of a frozen network for all samples of a run: computed once and kept in a cache."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from longtail.data import FeatureViews, Split
+from longtail.data import DataInfo, FeatureViews, Split, Splits
 from longtail.models import Network, fold_batch_norm
 from longtail.runs import current_versions
 from longtail.training.feature_cache import cached
@@ -19,7 +19,7 @@ from longtail.training.seeds import generator_for
 from longtail.training.stages import StageInput
 
 OF_THE_INPUT = ("model", "size", "crop_pct", "interpolation", "mean", "std", "precision")
-"""Settings that features depend on beside the weights of the network."""
+"""Settings that features depend on, besides the weights of the network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +30,22 @@ class FeatureSplits:
     validation: FeatureViews
     test: FeatureViews
 
+    def changed(self, change: Callable[[FeatureViews], FeatureViews]) -> "FeatureSplits":
+        """The same splits with other features."""
+        return FeatureSplits(change(self.train), change(self.validation), change(self.test))
+
+    def with_info(self, info: DataInfo) -> Splits:
+        """The splits that a run takes."""
+        return Splits(self.train, self.validation, self.test, info)
+
 
 class KeptFeatures:
-    """Takes features by a frozen network.
+    """Computes the features of a frozen network, or reads them from the cache.
 
     Args:
         network: on the device, in `eval()`; its classifier is not used.
         given: the splits: of images, or of features, which are taken as they are.
-        views: copies of each training sample: the first as it is, the others augmented.
+        views: number of copies of each training sample: the first as it is, the others augmented.
 
     Raises:
         OSError: the cache can't be written.
@@ -46,11 +54,11 @@ class KeptFeatures:
     def __init__(self, network: Network, given: StageInput, views: int) -> None:
         self.network, self.given = network, given
         of_files = getattr(given.splits.train, "augmentation", None)
-        self.drawn = [*([] if of_files is None else [of_files]), *given.config.augmentations]
-        self.views = views if self.drawn else 1  # copies that are not augmented do not differ
+        self.augmentations = [*([] if of_files is None else [of_files]), *given.config.augmentations]
+        self.views = views if self.augmentations else 1  # without augmentation all copies are the same
 
     def splits(self) -> FeatureSplits:
-        """Of validation, test and training samples."""
+        """The features of all training, validation and test samples."""
         splits = self.given.splits
         if splits.of_features:
             return FeatureSplits(*map(_as_they_are, (splits.train, splits.validation, splits.test)))
@@ -66,16 +74,15 @@ class KeptFeatures:
         for view in range(1, self.views):
             generator = generator_for(self.given.device, config.seed, 0, view)
             augmented = train.augmented(self.given.augment, generator)
-            drawn = [*self.drawn, config.seed, view]
-            views.append(self._kept(f"train, view {view}", augmented, drawn))
+            views.append(self._kept(f"train, view {view}", augmented, [*self.augmentations, config.seed, view]))
         return FeatureViews(torch.stack(views), train.target)
 
-    def _kept(self, name: str, split: Split, drawn: list[Any] | None = None) -> Tensor:
-        """From the cache, or computed and put there; only computed where the content of the split is not known."""
+    def _kept(self, name: str, split: Split, augmentation: list[Any] | None = None) -> Tensor:
+        """(N, D) from the cache, or computed and added to it; not cached if the split does not hash its content."""
         content = getattr(split, "content", None)
         if content is None or not len(split):
             return self._computed(name, split)
-        key = hashlib.sha256(json.dumps([content, drawn, self._extractor_hash]).encode()).hexdigest()[:32]
+        key = hashlib.sha256(json.dumps([content, augmentation, self._extractor_hash]).encode()).hexdigest()[:32]
         return cached(key, len(split), lambda: self._computed(name, split)).to(self.given.device)
 
     def _computed(self, name: str, split: Split) -> Tensor:
@@ -88,7 +95,7 @@ class KeptFeatures:
 
     @cached_property
     def _trial(self) -> Tensor:
-        """Features of two noisy images: they tell other code of a model of the same name, and the width."""
+        """Features of two random images: they give the width, and differ if the code of the model has changed."""
         noise = torch.rand(2, *self.given.splits.info.input_shape, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode(), self.given.autocast():
             return self.network.features(noise.to(self.given.device)).float().cpu()
@@ -99,7 +106,7 @@ class KeptFeatures:
 
     @cached_property
     def _extractor_hash(self) -> str:
-        """Of everything but the samples that features depend on: weights, settings, and what a trial gives."""
+        """Hash of everything but the samples that features depend on: weights, settings and the trial."""
         config = self.given.config
         settings = [getattr(config, name, None) for name in OF_THE_INPUT]
         known = {"settings": settings, "channels_last": config.channels_last, "versions": current_versions()}

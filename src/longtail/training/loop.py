@@ -1,4 +1,4 @@
-"""The loop: epochs of steps, each logged, evaluated where asked for, and kept so that it can be resumed."""
+"""The training loop: epochs of steps, with logging, evaluation and checkpoints."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,20 +26,20 @@ STEPS_BETWEEN_CHECKS = 50
 
 
 class TrainingLoop:
-    """Trains a state to the end of its epochs.
+    """Trains the remaining epochs of a state.
 
     Args:
         fabric: the engine, launched.
-        config: resolved.
+        config: with nothing left open.
         epochs: the batches.
-        state: at its beginning, or as a checkpoint left it.
-        folder: where the metrics and checkpoints go; only the first process writes.
-        evaluate: gives scores of the model, called every `config.evaluate_every` epochs and after the last.
+        state: new, or restored from a checkpoint.
+        folder: gets metrics and checkpoints, from the first process only.
+        evaluate: returns scores of the model; called every `config.evaluate_every` epochs and after the last.
         after_step: called after each step of the optimizer.
-        mix: makes other images and targets of a batch, by draws from PyTorch's global generators.
-        callbacks: what rides along.
-        checkpoint_seconds: time between two checkpoints. With several processes they are taken between epochs only,
-            for within one each process holds its own sum of losses.
+        mix: mixes images and targets of a batch, drawing from PyTorch's global generators.
+        callbacks: called at their hooks, in this order.
+        checkpoint_seconds: time between two checkpoints. With several processes they are written between epochs only,
+            since within an epoch each process has its own sum of losses.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class TrainingLoop:
         self.mix = mix
         self.callbacks = callbacks
         self.checkpoint_seconds = checkpoint_seconds
-        self.kept_at = time.monotonic()
+        self.saved_at = time.monotonic()
         self.model, self.optimizer = _wrap(fabric, state, compiled=config.compile == "on")
         needs_gradients = any(callback.needs_gradients for callback in callbacks)
         self.step = TrainingStep(
@@ -72,12 +72,12 @@ class TrainingLoop:
         )
 
     def run(self) -> None:
-        """Train what is left.
+        """Train the remaining epochs.
 
         Raises:
             TrainingStopped: a signal asked for it; a checkpoint of the last step is kept.
             TrainingDivergedError: the loss or the weights are no longer finite.
-            OSError: a file could not be written; the former checkpoint is kept.
+            OSError: a file could not be written; the last checkpoint is kept.
         """
         plan = Plan(
             self.config,
@@ -95,7 +95,7 @@ class TrainingLoop:
                 while self.state.epoch <= self.config.epochs:
                     self._train_epoch(request)
                     self._end_epoch()
-                self._keep()
+                self._save_checkpoint()
                 if request.asked:
                     raise TrainingStopped("Stopped after the last epoch, before its result was written.")
         finally:
@@ -122,10 +122,10 @@ class TrainingLoop:
             state.seconds = time.monotonic() - start
             for callback in self.callbacks:
                 callback.on_step_end(Step(state.epoch, state.step, logits, target, loss, rate, gradient))
-            self._look_after(request)
+            self._stop_or_save(request)
 
     def _batches(self, request: StopRequest) -> Iterator[tuple[Tensor, Tensor]]:
-        """Those that are left of the epoch. A signal to the process group ends the workers too; that is no error."""
+        """The remaining batches of the epoch. A signal to the process group also ends the workers: not an error."""
         try:
             yield from self.epochs.batches(self.state.epoch, self.state.step)
         except ChildProcessError:
@@ -151,17 +151,17 @@ class TrainingLoop:
             steps=self.epochs.steps,
         )
 
-    def _look_after(self, request: StopRequest) -> None:
+    def _stop_or_save(self, request: StopRequest) -> None:
         state = self.state
         if state.step % STEPS_BETWEEN_CHECKS == 0 and not state.total.isfinite():
             raise self._diverged()
         if request.asked:
             self._stop()
         if self.fabric.world_size == 1:
-            self._keep_if_due()
+            self._save_if_due()
 
     def _stop(self) -> NoReturn:
-        self._keep()
+        self._save_checkpoint()
         state = self.state
         raise TrainingStopped(f"Stopped in epoch {state.epoch} after step {state.step} of {self.epochs.steps}.")
 
@@ -189,13 +189,13 @@ class TrainingLoop:
         for callback in self.callbacks:
             callback.on_epoch_end(metrics)
         state.begin_next_epoch()
-        self._keep_if_due()
+        self._save_if_due()
 
-    def _keep_if_due(self) -> None:
-        if time.monotonic() - self.kept_at >= self.checkpoint_seconds:
-            self._keep()
+    def _save_if_due(self) -> None:
+        if time.monotonic() - self.saved_at >= self.checkpoint_seconds:
+            self._save_checkpoint()
 
-    def _keep(self) -> None:
+    def _save_checkpoint(self) -> None:
         if not self.fabric.is_global_zero:
             return
         self.state.note_left_out("train", self.epochs.data)
@@ -207,9 +207,9 @@ class TrainingLoop:
             raise OSError(
                 f"The checkpoint of epoch {self.state.epoch}, step {self.state.step} could not be written to "
                 f"{self.folder.path}: {error.strerror}. "
-                f"{'The former one is kept; mend' if self.folder.has_checkpoint else 'Mend'} that and resume."
+                f"{'The last one is kept. ' if self.folder.has_checkpoint else ''}Solve that and pass --resume."
             ) from error
-        self.kept_at = time.monotonic()
+        self.saved_at = time.monotonic()
 
     def _diverged(self) -> TrainingDivergedError:
         rate = self.optimizer.param_groups[0]["lr"]

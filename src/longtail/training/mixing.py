@@ -1,4 +1,4 @@
-"""How the images of a batch are mixed in pairs, and their labels with them."""
+"""Mixing of the images of a batch, and of their labels, in pairs."""
 
 from collections.abc import Callable
 
@@ -10,16 +10,16 @@ Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def mixing(name: str, alpha: float, class_counts: Tensor, *, of_features: bool) -> Mix | None:
-    """The mixing of that name; None for "none".
+    """The mixing of that name; `None` for "none".
 
     Args:
         name: "none", "mixup", "cutmix" or "remix".
-        alpha: of the Beta distribution that the share of an image in its pair is drawn from.
+        alpha: α > 0 of the Beta distribution of an image's share in its pair.
         class_counts: (C,) training samples.
-        of_features: whether samples are rows of numbers.
+        of_features: whether samples are features, not images.
 
     Raises:
-        ValueError: features have no pixels to cut.
+        ValueError: "cutmix" of features, which have no pixels.
     """
     if name == "cutmix" and of_features:
         raise ValueError('`mixing` must not be "cutmix" for features, which have no pixels. Got "cutmix".')

@@ -1,4 +1,4 @@
-"""The network of a run: as its configuration says, and as its folder has it."""
+"""The network of a run: built from its configuration, or loaded from its folder."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def make_network(config: TrainingConfig, num_classes: int, info: DataInfo) -> Ne
 
 
 def described(network: Network, info: DataInfo) -> dict[str, Any]:
-    """What the result of a run keeps of its network, so that `trained_network` can build it again."""
+    """The entry of a network in the result of a run, from which `trained_network` builds it."""
     return {
         **describe_classifier(network.classifier),
         "num_classes": len(info.class_names),
@@ -74,7 +74,7 @@ def trained_network(folder: RunFolder) -> Network:
 
 
 def rebuilt_network(model: str, head: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> Network:
-    """A network that was trained before, in `eval()`.
+    """A trained network, in `eval()`.
 
     Args:
         model: the name of the backbone.
@@ -90,7 +90,7 @@ def rebuilt_network(model: str, head: Mapping[str, Any], weights: Mapping[str, t
 
 
 def head_of(folder: RunFolder) -> dict[str, Any]:
-    """What a complete run says of its network: `classifier` with its settings, `num_classes` and `input_shape`.
+    """The entry of the network in the result of a complete run: `classifier`, its settings and the two sizes.
 
     Raises:
         ValueError: the run is not complete, or of another kind.
@@ -100,29 +100,29 @@ def head_of(folder: RunFolder) -> dict[str, Any]:
         raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
     try:
         TrainingConfig.model_of(folder.header["config"])
-        return result.get("network") or _told_by_configuration(folder.header["config"], result)
+        return result.get("network") or _head_of_old_run(folder.header["config"], result)
     except (KeyError, TypeError):
         raise ValueError(f"`folder` must be a training run. Got {folder.path}, which is of another kind.") from None
 
 
 def _built(model: str, head: Mapping[str, Any]) -> Network:
-    """The network without its weights."""
+    """The network with initial weights."""
     shape, num_classes, scale = head["input_shape"], head["num_classes"], head.get("scale")
     if len(shape) == 1:
         network = Network(nn.Identity(), make_classifier(shape[0], num_classes, scale))
     else:
         network = network_by_name(model, num_classes, cosine_scale=scale, in_channels=shape[0], size=shape[1] or None)
-    told = {name: value for name, value in head.items() if name not in ("num_classes", "input_shape")}
-    if describe_classifier(network.classifier) != told:
+    settings = {name: value for name, value in head.items() if name not in ("num_classes", "input_shape")}
+    if describe_classifier(network.classifier) != settings:
         num_features = len(network.classifier.weight[0])  # type: ignore[index]
-        with torch.random.fork_rng(devices=[]):  # a stage that begins with this network draws as without
-            name = told.pop("classifier")
-            network.classifier = build_classifier(name, num_features, num_classes, told)
+        with torch.random.fork_rng(devices=[]):  # draws of a stage must not depend on the classifier that it replaces
+            name = settings.pop("classifier")
+            network.classifier = build_classifier(name, num_features, num_classes, settings)
     return network
 
 
-def _told_by_configuration(config: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
-    """The network of a run that was kept before results told it: its data were images of a built-in data set."""
+def _head_of_old_run(config: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry for a run that is older than the entry; its data are images of a built-in data set."""
     scale = cosine_scale(config["loss"], parse_arguments(tuple(config["loss_arguments"])))
     cosine = {"classifier": "cosine", "scale": scale}
     named = {"nearest-mean": {"classifier": "nearest-mean"}}  # other second stages end with a linear classifier

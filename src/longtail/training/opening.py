@@ -1,4 +1,4 @@
-"""The run folder of an experiment: found again or created."""
+"""The run folder of an experiment: opened to resume it, or created."""
 
 import os
 from pathlib import Path
@@ -9,27 +9,27 @@ from longtail.training.resume import adopt
 
 
 def existing_run(out: str | os.PathLike[str], *, resume: bool) -> RunFolder | None:
-    """The run that is resumed; None where a new one begins.
+    """The run to resume; `None` for a new run.
 
     Raises:
-        FileExistsError: `out` is there and is not to be resumed.
-        FileNotFoundError, ValueError: it is no run.
+        FileExistsError: `out` exists and `resume` is not set.
+        FileNotFoundError, ValueError: `out` is not a run.
     """
     out = Path(out)
     if resume and out.exists():
         return RunFolder.open(out)
     if out.exists() or out.is_symlink():
-        kind = "To go on with it pass --resume." if (out / "run.json").is_file() else "It is not a run."
+        kind = "Pass --resume to resume it." if (out / "run.json").is_file() else "It is not a run."
         raise FileExistsError(f"`out` must not exist yet. Got {out}. {kind}")
     return None
 
 
 def create_run(config: TrainingConfig, out: str | os.PathLike[str], *, resume: bool) -> None:
-    """Create the run folder, unless another process has begun the same run in the meantime and that is asked for.
+    """Create the run folder. With `resume`, one that another process has just created for the same run will do.
 
     Raises:
-        FileExistsError: `out` is there and is not to be resumed.
-        ValueError: the run in it is another.
+        FileExistsError: `out` exists and `resume` is not set.
+        ValueError: `out` has a run with other settings.
     """
     try:
         RunFolder.create(out, config=config, seed=config.seed)

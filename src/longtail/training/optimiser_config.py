@@ -1,4 +1,4 @@
-"""How the weights are updated: optimizer, schedule, precision of its steps; checked before any work starts."""
+"""Settings of the optimizer, its schedule and its steps, checked before any work starts."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from longtail.arguments import check_choice, check_fraction, check_integer, chec
 from longtail.data.config import DataConfig
 from longtail.training.schedule import SCHEDULES
 
-OF_SECOND_ORDER = ("adahessian",)  # which the loop does not compute
+SECOND_ORDER = ("adahessian",)  # the loop does not compute second derivatives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class OptimiserConfig(DataConfig):
     """The optimizer of a run. The defaults are those of the long-tailed literature: SGD with momentum and a cosine.
 
     Raises:
-        ValueError, TypeError: a setting outside what its line says.
+        ValueError, TypeError: a setting out of its range.
     """
 
     optimizer: str = "sgd"
@@ -66,11 +66,11 @@ class OptimiserConfig(DataConfig):
             raise ValueError(f"`tune` must be all, head, bias or last:N with N of at least 1. Got {self.tune!r}.")
 
     def _check_optimizer(self) -> None:
-        if self.optimizer in ("sgd", "adamw"):  # without importing timm, which takes seconds
+        if self.optimizer in ("sgd", "adamw"):  # importing timm takes seconds
             return
         from timm.optim import list_optimizers
 
-        known = [str(name) for name in list_optimizers() if name not in OF_SECOND_ORDER]
+        known = [str(name) for name in list_optimizers() if name not in SECOND_ORDER]
         near = get_close_matches(self.optimizer, known, n=3)
         if self.optimizer not in known:
             guess = f" Did you mean {' or '.join(near)}?" if near else ""

@@ -15,8 +15,8 @@ def make_optimizer(config: OptimiserConfig, groups: list[dict[str, Any]], *, sca
     """The optimizer of a run.
 
     Args:
-        config: names it and its settings.
-        groups: what a stage gives; groups may have a weight decay of their own.
+        config: its name and settings.
+        groups: of the stage's parameters, which may have a weight decay of their own.
         scaled: whether gradients are those of a scaled loss (float16).
 
     Raises:
@@ -28,7 +28,7 @@ def make_optimizer(config: OptimiserConfig, groups: list[dict[str, Any]], *, sca
             lr=config.learning_rate,
             momentum=config.momentum,
             weight_decay=config.weight_decay,
-            fused=not scaled,  # a fused one removes the scale itself, after gradients would be clipped
+            fused=not scaled,  # a fused optimizer removes the scale only after gradients were clipped
         )
     from timm.optim import create_optimizer_v2
 
@@ -47,9 +47,9 @@ def make_optimizer(config: OptimiserConfig, groups: list[dict[str, Any]], *, sca
 
 
 def make_average(config: OptimiserConfig, model: nn.Module) -> "ModelEmaV3 | None":
-    """The moving average of a model's weights and buffers, if one is asked for.
+    """The moving average of a model's weights and buffers; `None` if the configuration has no average.
 
-    Its decay rises to `config.ema` in the first steps, so that the average of a short run is not that of its beginning.
+    The decay rises to `config.ema` over the first steps, so that initial weights don't dominate a short run.
     """
     if not config.ema:
         return None

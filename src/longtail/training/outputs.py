@@ -1,4 +1,4 @@
-"""What a function gives for all samples of a split, with progress."""
+"""Outputs of a function, and features of a network, for all samples of a split."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -21,15 +21,15 @@ def outputs_of(
     progress: Callable[[str, float], None] | None = None,
     what: str = "",
 ) -> Tensor:
-    """(N, width) float32 on the device of the split, of all samples in their order; without gradients.
+    """The outputs for all samples in order, (N, width) float32 on the device of the split, without gradients.
 
     Args:
-        function: from a batch of inputs to (n, width).
-        split: of the samples; may be empty.
+        function: maps a batch of inputs to (n, width).
+        split: the samples; may be empty.
         width: of the outputs.
         autocast: entered around the forward passes.
-        progress: is told `what` is done, and the share of it.
-        what: the name of the work.
+        progress: called with `what` and its finished share, in [0, 1].
+        what: the name of this step.
     """
     parts, done = [torch.zeros(0, width, device=split.target.device)], 0
     with torch.inference_mode(), autocast:
@@ -42,7 +42,7 @@ def outputs_of(
 
 
 def features_of(network: Network, split: Split, autocast: Autocast) -> Tensor:
-    """(N, D) float32 on the device, of all samples as they are; the network is left in `eval()`."""
+    """The features of all samples in order, (N, D) float32 on the device; the network is left in `eval()`."""
     network.eval()
     with torch.no_grad(), autocast():
         return torch.cat([network.features(inputs).float() for inputs in split.in_order()])

@@ -16,7 +16,7 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
     """A run on the user's own data; `longtail.recipes` has `features`, `finetune` and `scratch`.
 
     Raises:
-        ValueError, TypeError: a setting outside what its line says.
+        ValueError, TypeError: a setting out of its range.
 
     Example:
         >>> OwnConfig(stage="features").model
@@ -47,10 +47,10 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
             raise ValueError('`mixing` must not be "cutmix" for features, which have no pixels. Got "cutmix".')
 
     def completed(self) -> Self:
-        """Size, normalisation and crop of the images as the network has them, where they are left open.
+        """The configuration with size, normalisation and crop of the network where they are left open.
 
         Raises:
-            ValueError: the network prefers none, and the configuration names none.
+            ValueError: neither the configuration nor the network says what the images should be.
         """
         usual = self.stage in ("features", "finetune") and self.weights is None
         pretrained = usual if self.pretrained is None else self.pretrained

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a line an epoch elsewhere."""
+"""Progress of a run: a bar on a terminal, one line per epoch elsewhere."""
 
 import time
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class ProgressReport(Callback):
     """Shows loss, learning rate, images a second and time left.
 
     Args:
-        console: where to; by default standard error.
+        console: where to print; by default standard error.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -25,7 +25,7 @@ class ProgressReport(Callback):
         self.loss = float("nan")
 
     def on_train_start(self, plan: Plan) -> None:
-        """Begin to count."""
+        """Print what is trained, and start the bar."""
         self.plan = plan
         self.first = (plan.first_epoch - 1) * plan.steps + plan.first_step
         self.total = plan.config.epochs * plan.steps
@@ -50,7 +50,7 @@ class ProgressReport(Callback):
         self.bar.start()
 
     def on_step_end(self, step: Step) -> None:
-        """Move the bar; the loss is read now and then only, for on a GPU that waits for the step."""
+        """Update the bar, but not at each step: reading the loss waits for the GPU."""
         self.done += 1
         if self.console.is_terminal and (step.step == 1 or self.done % STEPS_BETWEEN_UPDATES == 0):
             loss = float(step.loss)
@@ -59,7 +59,7 @@ class ProgressReport(Callback):
             self.bar.update(self.task, completed=self.done, description=self._epoch(step.epoch), state=state)
 
     def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
-        """Print the line of the epoch where there is no terminal, and the test score wherever there is one."""
+        """Print a line for the epoch; on a terminal only if it was evaluated."""
         tested = f"  test {100 * float(metrics['test_top1']):.1f} %" if "test_top1" in metrics else ""
         line = f"{self._epoch(int(metrics['epoch']))}  loss {metrics['loss']:.3f}  lr {metrics['learning_rate']:.4f}"
         if not self.console.is_terminal:
@@ -69,7 +69,7 @@ class ProgressReport(Callback):
             self._say(f"{line}{tested}")
 
     def on_train_end(self) -> None:
-        """Leave the terminal as it was."""
+        """Stop the bar."""
         self.bar.update(self.task, completed=self.done)
         self.bar.stop()
         if self.done == self.total:
@@ -81,7 +81,7 @@ class ProgressReport(Callback):
         return (self.done - self.first) * self.plan.config.batch_size / elapsed
 
     def seconds_left(self) -> float:
-        """At the speed so far."""
+        """Seconds until the last step, at the speed so far."""
         return (self.total - self.done) * self.plan.config.batch_size / max(self.speed(), 1e-9)
 
     def _epoch(self, epoch: int) -> str:
@@ -92,7 +92,7 @@ class ProgressReport(Callback):
 
 
 class _TimeLeft(ProgressColumn):
-    """rich's own counts what an earlier process did as done in no time."""
+    """Time left; rich's own column would count steps of an earlier process as done in no time."""
 
     def __init__(self, report: ProgressReport) -> None:
         super().__init__()

@@ -10,14 +10,14 @@ from longtail.training.state import TrainingState
 from longtail.training.stored_config import stored_config
 
 LEFT_OPEN = ("threads", "processes", "pretrained", "size", "mean", "std", "crop_pct", "interpolation")
-"""Settings that the machine or the network decides where none is asked for."""
+"""Settings that the machine or the network decides if they are not given."""
 
 
 def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
-    """The configuration of the run in `folder`, if `config` asks for no other.
+    """The configuration of the run in `folder`, if it agrees with `config`.
 
-    What `config` leaves open ("auto", or the threads) is as the run has it; so are settings of the loss that it does
-    not name. Files of the data may have moved: whether they are the same is told by their fingerprint.
+    What `config` leaves open ("auto", or the threads) is taken from the run, as are arguments of the loss that it does
+    not set. Paths of the data may differ: the data are compared by their fingerprint.
 
     Raises:
         ValueError: a setting differs; the message names each.
@@ -45,7 +45,7 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
 
 
 def differing_versions(folder: RunFolder) -> list[str]:
-    """What is no longer as it was when the run began; with it the result may differ in its last digits."""
+    """A note on each version that has changed since the run began: the result may differ in its last digits."""
     now = current_versions()
     return [
         f"resumed with {name} {now[name]}, begun with {version}"
@@ -55,10 +55,10 @@ def differing_versions(folder: RunFolder) -> list[str]:
 
 
 def check_same_data(folder: RunFolder, splits: Splits) -> None:
-    """A resumed run must find the data that it began with; older run folders do not say which.
+    """Check that the data of a resumed run are those that it began with; the oldest run folders do not tell.
 
     Raises:
-        ValueError: the data are others.
+        ValueError: the data differ.
     """
     known = folder.data
     if known is not None and known.get("fingerprint") != splits.info.fingerprint:
@@ -69,7 +69,12 @@ def check_same_data(folder: RunFolder, splits: Splits) -> None:
 
 
 def restore(state: TrainingState, folder: RunFolder, *, writes: bool) -> None:
-    """Bring the state to the last checkpoint, and the metrics of a writing process with it.
+    """Load the last checkpoint into the state.
+
+    Args:
+        state: of the run.
+        folder: of the run.
+        writes: whether this process writes the folder; then metrics of later epochs are removed from it.
 
     Raises:
         ValueError: the checkpoint is damaged or of another run.

@@ -10,13 +10,13 @@ from longtail.training.second_stage_config import SecondStageConfig
 
 
 class RetrainedClassifier(nn.Module):
-    """What a second stage trains.
+    """The model that a second stage trains.
 
     Args:
-        network: of the first stage, with the classifier to begin with; changed in place.
+        network: of the first stage, with the initial classifier; changed in place.
         num_classes: C.
-        config: what is to learn.
-        on_features: whether its inputs are features while it trains, and not what the backbone takes.
+        config: says which parameters are trained.
+        on_features: whether its inputs in training are features; else inputs of the backbone.
 
     Shape:
         inputs of the network, or features (N, D), to logits (N, C).
@@ -34,20 +34,20 @@ class RetrainedClassifier(nn.Module):
             network.classifier.requires_grad_(True)
 
     def train(self, mode: bool = True) -> "RetrainedClassifier":
-        """Batch norm stays as it is, unless its statistics are to shift."""
+        """As usual, but batch norm keeps its statistics where the inputs are features."""
         super().train(mode)
         self.network.train(mode and not self.on_features)
         return self
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits (N, C), by a classifier in float32 whatever autocast says."""
+        """Logits (N, C); the classifier computes in float32 even under autocast."""
         features = inputs if self.training and self.on_features else self._features(inputs)
         with torch.autocast(features.device.type, enabled=False):
             logits: Tensor = self.network.classifier(features.float())
             return logits * self.scales
 
     def folded(self) -> Network:
-        """A copy of the network with the scales in its classifier."""
+        """A copy of the network with the scales folded into its classifier."""
         network = copy.deepcopy(self.network)
         linear = network.classifier
         if isinstance(linear, nn.Linear):

@@ -1,4 +1,4 @@
-"""The learning rate of each step: a linear rise, then a fall."""
+"""The learning rate of each step: a linear warm-up, then a decay."""
 
 import math
 from functools import cache
@@ -11,7 +11,7 @@ SCHEDULES = ("cosine", *PER_STEP)
 def learning_rate(epoch: int, *, base: float, epochs: int, warmup_epochs: int) -> float:
     """The rate of `epoch`, counted from 1: base · epoch / warmup, then half a cosine that would reach 0 after the last.
 
-    As in the code that the long-tailed literature shares, but for the last epoch, which trains at a rate above 0.
+    As in the code shared by the long-tailed literature, except that the rate of the last epoch is above 0.
 
     Example:
         >>> [round(learning_rate(epoch, base=0.1, epochs=6, warmup_epochs=2), 4) for epoch in range(1, 7)]
@@ -59,7 +59,7 @@ def rate_of_step(
 
 @cache
 def _of_timm(name: str, base: float, epochs: int, steps: int) -> Any:
-    """Schedule of timm over the epochs after the warm-up; a rate depends on the step alone."""
+    """A schedule of timm for the epochs after the warm-up; its rates depend on the step alone."""
     import torch
     from timm.scheduler import create_scheduler_v2
 

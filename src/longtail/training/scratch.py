@@ -1,4 +1,4 @@
-"""The stage that trains a network from its initial weights, all of it."""
+"""The stage `scratch`: a whole network is trained from its initial weights."""
 
 from typing import Any
 
@@ -11,12 +11,19 @@ from longtail.training.stages import STAGES, StageInput, StageKind
 
 
 class Scratch:
-    """A network trained from its initial weights, all of it."""
+    """A whole network, trained from its initial weights.
+
+    Args:
+        given: the configuration and the splits.
+
+    Raises:
+        ValueError: a first stage.
+    """
 
     def __init__(self, given: StageInput) -> None:
         config = given.config
         if given.first_stage is not None:
-            raise ValueError("`first_stage` must be left out but for a SecondStageConfig.")
+            raise ValueError("`first_stage` must be left out except for a SecondStageConfig.")
         self.splits = given.splits
         network = make_network(config, len(given.splits.info.class_names), given.splits.info).to(given.device)
         self.model = network.to(memory_format=torch.channels_last) if config.channels_last == "on" else network
@@ -30,7 +37,7 @@ class Scratch:
         return default
 
     def after_step(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def scored(self) -> Network:
         """The network itself."""
@@ -41,7 +48,7 @@ class Scratch:
         return self.model
 
     def provenance(self) -> dict[str, Any]:
-        """Nothing."""
+        """No entries: all is in the configuration."""
         return {}
 
 

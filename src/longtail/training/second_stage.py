@@ -1,8 +1,8 @@
-"""Second stages: a trained network keeps its features, its classifier is retrained (Kang et al., ICLR 2020).
+"""The stage `second-stage`: the classifier of a finished run is retrained (Kang et al., ICLR 2020).
 
-A second stage is a run like any other: it has a configuration, a folder and a result, is resumed and is compared. What
-it trains on are features of the first stage's network; where statistics of batch norm go on learning (MiSLAS), the
-images pass through the network in each step.
+A second stage is a run like any other: it has a configuration, a folder and a result, is resumed and is compared. It
+trains on features of the first stage's network; where statistics of batch norm keep learning (MiSLAS), the images pass
+through the network in each step.
 """
 
 import os
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from longtail.models import Network
 from longtail.training.epochs import Epochs
 from longtail.training.feature_space import feature_space
-from longtail.training.first_stage import network_of_first_stage, told_of_first_stage
+from longtail.training.first_stage import first_stage_summary, network_of_first_stage
 from longtail.training.outputs import features_of
 from longtail.training.retrained_classifier import RetrainedClassifier
 from longtail.training.second_stage_config import OwnSecondStageConfig, SecondStageConfig
@@ -29,7 +29,8 @@ class SecondStage:
         given: the configuration, a `SecondStageConfig`, the splits and the run of the first stage.
 
     Raises:
-        ValueError: no first stage or another one than that of the configuration, or a classifier that does not suit it.
+        ValueError: no first stage, another one than that of the configuration, several processes, or a classifier that
+            the method can't start from.
     """
 
     def __init__(self, given: StageInput) -> None:
@@ -59,11 +60,11 @@ class SecondStage:
         ]
 
     def batches(self, default: Epochs) -> Epochs:
-        """Features where the network is frozen wholly, else images."""
+        """Features if the whole network is frozen, else images."""
         return default if self.config.learns == "nothing" else self.space.batches(default)
 
     def after_step(self) -> None:
-        """MaxNorm by projection: class vectors that are longer than allowed are cut (Alshammari et al.)."""
+        """Shorten classifier weights whose norm exceeds the limit (MaxNorm by projection, Alshammari et al.)."""
         if self.longest is not None:
             weight = self._weight
             with torch.no_grad():
@@ -74,15 +75,15 @@ class SecondStage:
         return self.model.folded()
 
     def finished(self) -> Network:
-        """The same from the inputs of the first stage."""
+        """The same network, from the inputs of the first stage."""
         return self.space.from_inputs(self.scored())
 
     def provenance(self) -> dict[str, Any]:
         """The run of the first stage."""
-        return {"first_stage": told_of_first_stage(self.first), "notes": self.notes}
+        return {"first_stage": first_stage_summary(self.first), "notes": self.notes}
 
     def _begin_classifier(self) -> None:
-        """Put the classifier that the configuration asks for into the network."""
+        """Give the network the initial classifier that the configuration names."""
         network, splits, begins = self.space.network, self.splits, self.config.classifier
         number = len(splits.info.class_names)
         if begins == "new":
@@ -99,7 +100,7 @@ class SecondStage:
         return features_of(self.space.network, getattr(self.splits, split), self.given.autocast)
 
     def _longest_length(self) -> Tensor | None:
-        """Of a class vector: between the shortest and the longest of the first stage, as in the authors' code."""
+        """The largest allowed norm, between the smallest and largest of the first stage, as in the authors' code."""
         share = self.config.max_norm
         if share is None:
             return None

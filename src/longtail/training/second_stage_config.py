@@ -11,10 +11,10 @@ from longtail.training.config import TrainingConfig
 
 @dataclass(frozen=True, kw_only=True)
 class SecondStageConfig(TrainingConfig):
-    """A second stage; data, network and machine are those of the first. `longtail.recipes` has the field's settings.
+    """A second stage, with data, network and machine of the first. `longtail.recipes` has the settings of papers.
 
     Raises:
-        ValueError, TypeError: a setting outside what its line says.
+        ValueError, TypeError: a setting out of its range.
 
     Example:
         >>> SecondStageConfig(epochs=10, classifier="new", learns="classifier").views
@@ -24,23 +24,23 @@ class SecondStageConfig(TrainingConfig):
     stage: str = "second-stage"
     """How the network is trained."""
     second_stage: str = ""
-    """What the method is called."""
+    """Name of the method."""
     classifier: Literal["new", "kept", "tau-normalised", "nearest-mean"] = "kept"
-    """What it begins with: a new classifier, that of the first stage, or one that follows from it or its features."""
+    """The initial classifier: a new one, that of the first stage, or one computed from it or from its features."""
     learns: Literal["classifier", "scales", "both", "nothing"] = "nothing"
-    """What is trained: the classifier, one scale a class, or both."""
+    """What is trained: the classifier, one scale per class, or both."""
     classifier_rate: float = 1.0
     """Learning rate of the classifier over that of the scales."""
     max_norm: float | None = None
-    """Greatest length of a class vector, between the shortest (0) and the longest (1) that it begins with."""
+    """Largest norm of a class's weights, between the smallest (0) and the largest (1) initial norm."""
     shift_batch_norm: bool = False
-    """Whether the running statistics of batch norm go on learning."""
+    """Whether the running statistics of batch norm keep learning."""
     views: int = 4
-    """Copies of each training image whose features are trained on: augmented ones, as `features` says."""
+    """Copies of each training image whose features are trained on; `features` says which are augmented."""
     features: Literal["computed", "kept", "standardised"] = "computed"
-    """Where the network is frozen: features of augmented copies are computed for this run, which is then scored on
-    images; or features of all samples are kept between runs, the first copy being the image as it is; or these are also
-    standardised by the training set, as those of the first stage are."""
+    """Where the network is frozen: "computed", features of augmented copies are computed for this run, which is scored
+    on images; "kept", features of all samples are cached between runs, the first copy being the image as it is;
+    "standardised", these are also standardised by the training set, as those of the first stage are."""
     first_stage: str = ""
     """Checksum of the first stage's weights."""
     epochs: int = 10

@@ -1,4 +1,4 @@
-"""Where randomness comes from: every draw of a run derives from its seed and from where in the run it happens."""
+"""Seeds: every draw of a run derives from the seed of the run and the place of the draw in it."""
 
 import numpy as np
 import torch

@@ -1,7 +1,7 @@
-"""The contract of a stage: what is trained, on what, and what comes out. Training knows no particular stage.
+"""The contract of a stage: what is trained, on what, and the network that results. Training knows no particular stage.
 
-A stage of your own is a class and one line: `STAGES["mine"] = StageKind(Mine)`, and `TrainingConfig(stage="mine")`.
-A stage with settings of its own brings its configuration: `STAGES["mine"] = StageKind(Mine, (MineConfig,))`. A package
+A stage of your own is a class and one line, `STAGES["mine"] = StageKind(Mine)`; `TrainingConfig(stage="mine")` uses it.
+A stage with settings of its own has its own configuration: `STAGES["mine"] = StageKind(Mine, (MineConfig,))`. A package
 registers a `StageKind` under the entry point group `longtail.stages`.
 """
 
@@ -27,17 +27,17 @@ Autocast = Callable[[], AbstractContextManager[Any]]
 
 @dataclass(frozen=True, eq=False)
 class StageInput:
-    """What a stage is made from.
+    """The inputs of a stage.
 
     Attributes:
-        config: resolved.
+        config: with nothing left open.
         splits: of the run.
-        augment: of the images of one batch; None where nothing is augmented.
+        augment: augments the images of a batch; `None` for no augmentation.
         device: where to train.
         autocast: the precision of forward passes.
-        processes: that share each batch.
+        processes: number of processes that share each batch.
         first_stage: the complete run that the stage starts from, if one was given.
-        progress: is told what is done before training, and the share of it.
+        progress: called with the name of a step before training and its finished share, in [0, 1].
     """
 
     config: TrainingConfig
@@ -51,11 +51,11 @@ class StageInput:
 
 
 class Stage(Protocol):
-    """What the experiment asks of a stage."""
+    """A stage, as the experiment uses it."""
 
     @property
     def model(self) -> nn.Module:
-        """What is trained, from the inputs of `batches` to logits (N, C); a checkpoint keeps its `state_dict`."""
+        """The model to train, from the inputs of `batches` to logits (N, C); a checkpoint has its `state_dict`."""
         ...
 
     @property
@@ -64,11 +64,11 @@ class Stage(Protocol):
         ...
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What the optimizer gets; the loop multiplies the learning rate of a group by its `factor`, if it has one."""
+        """Parameter groups of the optimizer; the learning rate of a group is multiplied by its `factor`, if any."""
         ...
 
     def batches(self, default: Epochs) -> Epochs:
-        """What is trained on; `default` draws from the training images."""
+        """The batches to train on; `default` draws from the training samples."""
         ...
 
     def after_step(self) -> None:
@@ -76,15 +76,15 @@ class Stage(Protocol):
         ...
 
     def scored(self) -> nn.Module:
-        """What the kept predictions come from, from the inputs of `splits` to logits (N, C)."""
+        """The network whose predictions are kept, from the inputs of `splits` to logits (N, C)."""
         ...
 
     def finished(self) -> Network:
-        """The network that the stage leaves behind, from images to logits."""
+        """The network that is kept, from the inputs of the run to logits."""
         ...
 
     def provenance(self) -> dict[str, Any]:
-        """What the result says of where the stage started, and under `notes` of how it went."""
+        """Entries of the result on where the stage started, and `notes` on how it went."""
         ...
 
 
@@ -97,7 +97,7 @@ class StageKind:
 
     Attributes:
         make: the class of the stage, or a function that makes it.
-        configs: the classes of its configuration; a run takes the first that has the settings of its data.
+        configs: the classes of its configuration; a run uses the first that has the settings of its data.
     """
 
     make: MakeStage
@@ -130,10 +130,10 @@ def config_class(stage: str, dataset: str) -> type[TrainingConfig]:
 
 
 def check_class(config: TrainingConfig) -> None:
-    """See that a configuration is of the class that its stage has for its data, as which a run folder is read again.
+    """Check that a configuration is of the class that its stage has for its data, by which a run folder is read.
 
     Raises:
-        ValueError: it is of another, or there is no such stage.
+        ValueError: it is of another class, or there is no such stage.
     """
     wanted = config_class(config.stage, config.dataset)
     if type(config) is not wanted:
@@ -144,6 +144,6 @@ def make_stage(given: StageInput) -> Stage:
     """The stage that the configuration names.
 
     Raises:
-        ValueError: there is none of that name, or it can't be made from what is given.
+        ValueError: there is none of that name, or it can't be made from these inputs.
     """
     return find_stage(given.config.stage).make(given)

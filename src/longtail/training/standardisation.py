@@ -1,7 +1,6 @@
 """Features standardised by the training set, so that one learning rate works for every backbone.
 
-For a linear classifier this is folded into its weights at the end, so that the network that is kept has no further
-layer.
+At the end of training it is folded into the weights of the linear classifier, so that the network needs no extra layer.
 """
 
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ class Standardisation:
 
     @classmethod
     def of(cls, train: FeatureViews) -> Self:
-        """By all views of the training samples."""
+        """The moments over all views of the training samples."""
         features = train.features.flatten(0, 1)
         scale = features.std(0, correction=0)
         least = 1e-6 * features.abs().amax(0).clamp(min=1e-6)
@@ -38,7 +37,7 @@ class Standardisation:
         return FeatureViews((views.features - self.mean) / self.scale, views.target)
 
     def on_raw_features(self, classifier: nn.Linear) -> nn.Linear:
-        """The classifier with the same logits from features that are not standardised."""
+        """The classifier that gives the same logits from features that are not standardised."""
         weight = classifier.weight.double() / self.scale.double()
         return _linear(weight, _bias(classifier) - weight @ self.mean.double())
 

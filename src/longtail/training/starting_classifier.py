@@ -1,4 +1,4 @@
-"""The classifier that a second stage begins with: a new one, that of the first stage, or one that follows from it."""
+"""Classifiers that a second stage starts from: τ-normalised weights, and nearest class means."""
 
 import copy
 
@@ -11,12 +11,12 @@ from longtail.posthoc import NearestClassMean, TauNormalization, tau_normalized
 
 
 def normalised_by_tau(linear: nn.Linear, splits: Splits, held_out: Tensor | None) -> tuple[nn.Linear, str]:
-    """The classifier with τ-normalised class vectors, and a note of how τ was chosen.
+    """The classifier with τ-normalised weights, and a note on how τ was chosen.
 
-    Training images can't choose: where the network has fitted them, every τ is as good as any other.
+    τ is not chosen on training images: where the network has fitted them, all values are equally good.
 
     Args:
-        linear: of the first stage.
+        linear: the classifier of the first stage.
         splits: of the run.
         held_out: (N, D) features of its validation samples; without them τ is 1.
     """

@@ -1,4 +1,4 @@
-"""The state of a run: all that changes while it trains, and how it is kept."""
+"""The state of a run: all that changes in training, and its checkpoint."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainingState:
-    """What a checkpoint holds.
+    """All that a checkpoint holds.
 
     Attributes:
         model: without the wrappers of the engine.
         criterion: the loss, whose buffers may learn.
         optimizer: without the wrappers of the engine.
-        callbacks: those whose state is kept.
-        epoch: the epoch in work, from 1.
-        step: its steps that are done.
-        total: the sum of their losses, one number on the device.
-        seconds: time spent in them.
-        notes: what the result must say of how the run went.
-        average: the moving average of the weights, if one is kept.
+        callbacks: whose state is part of the checkpoint.
+        epoch: the current epoch, counted from 1.
+        step: number of steps of this epoch that are done.
+        total: sum of the losses of these steps, a scalar on the device.
+        seconds: duration of these steps.
+        notes: for the result, on how the run went.
+        average: the moving average of the weights, if there is one.
         scaler: of the loss, in float16.
-        skipped: steps of this epoch that were skipped, because gradients of the scaled loss overflowed.
+        skipped: number of these steps that were skipped because gradients of the scaled loss overflowed.
     """
 
     model: nn.Module
@@ -47,23 +47,23 @@ class TrainingState:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The model whose scores are those of the run: the averaged one where there is one."""
+        """The model to evaluate: with averaged weights if there is an average."""
         return self.model if self.average is None else self.average.module
 
     def use_average(self) -> None:
-        """Put the averaged weights into the model, at the end of training."""
+        """Load the averaged weights into the model, at the end of training."""
         if self.average is not None:
             self.model.load_state_dict(self.average.module.state_dict())
 
     def note_left_out(self, name: str, split: object) -> None:
-        """Note the files that a split could not decode since training began."""
+        """Add a note for each file that a split could not decode since training began."""
         for path, reason in getattr(split, "left_out", {}).items():
             note = f"{name}: {path} became unreadable during the run and was left out (black in predictions): {reason}"
             if not any(known.startswith(f"{name}: {path} ") for known in self.notes):
                 self.notes.append(note)
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values, so that loading executes nothing."""
+        """The state as tensors and plain values, so that loading it executes nothing."""
         return {
             "model": self.model.state_dict(),
             "criterion": self.criterion.state_dict(),
@@ -80,7 +80,7 @@ class TrainingState:
         }
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Go back to where `state_dict` was taken."""
+        """Restore what `state_dict` returned."""
         self.model.load_state_dict(stored["model"])
         self.criterion.load_state_dict(stored["criterion"])
         self.optimizer.load_state_dict(stored["optimizer"])
@@ -95,7 +95,7 @@ class TrainingState:
             self.scaler.load_state_dict(stored["scaler"])
 
     def begin_next_epoch(self) -> None:
-        """Count on; a new sum of losses begins."""
+        """Advance to the next epoch, and reset all that is counted or summed in an epoch."""
         self.epoch, self.step, self.seconds, self.skipped = self.epoch + 1, 0, 0.0, 0
         self.total.zero_()
 

@@ -1,4 +1,7 @@
-"""One step: forward and backward of a batch in its parts, then the update, skipped where scaled gradients overflow."""
+"""One training step: forward and backward passes of the parts of a batch, then the update.
+
+The update is skipped where gradients of a scaled loss overflow.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class TrainingStep:
-    """Takes steps with a batch each.
+    """Trains on one batch per call.
 
     Args:
         fabric: the engine, launched.
-        config: resolved.
-        state: whose loss learns, and which counts skipped steps.
-        model: as the engine runs it.
-        optimizer: likewise.
+        config: with nothing left open.
+        state: has the loss, and counts skipped steps.
+        model: wrapped by the engine.
+        optimizer: wrapped by the engine.
         after_step: called after each step of the optimizer.
         needs_gradients: whether to return the gradient of the logits.
     """
@@ -58,7 +61,7 @@ class TrainingStep:
         return torch.cat(logits).detach(), torch.stack(losses).sum(), gradient
 
     def _backward(self, images: Tensor, target: Tensor, *, share: float, last: bool) -> tuple[Tensor, Tensor]:
-        """Logits of a part and its share of the loss, whose gradients are added to those of the parts before."""
+        """Logits of a part and its share of the loss; gradients are added to those of the earlier parts."""
         with self.fabric.no_backward_sync(self.model, enabled=not last):  # type: ignore[arg-type]
             logits: Tensor = self.model(images)
             if self.needs_gradients:

@@ -1,4 +1,4 @@
-"""How a run ends before its time: asked to, or because its loss is no longer a number."""
+"""Early ends of a run: it was asked to stop, or its loss is no longer finite."""
 
 import signal
 import sys
@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class TrainingStopped(KeyboardInterrupt):
-    """Training was asked to stop (Ctrl-C, SIGTERM) and has kept a checkpoint. `except Exception` lets it pass."""
+    """Training was asked to stop (Ctrl-C, SIGTERM); a checkpoint is kept. `except Exception` does not catch it."""
 
 
 class TrainingDivergedError(RuntimeError):
@@ -25,22 +25,22 @@ class TrainingDivergedError(RuntimeError):
 
 
 class StopRequest:
-    """Whether a signal has asked for the end."""
+    """A signal handler that remembers whether a signal asked training to stop."""
 
     def __init__(self) -> None:
         self.asked = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Take a signal: the first asks for the end of the step, a second one ends at once."""
+        """Handle a signal: the first stops training after the step, a second one at once."""
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        sys.stderr.write("\nstopping after this step; once more to stop at once\n")
+        sys.stderr.write("\nstopping after this step; a second signal stops at once\n")
 
 
 @contextmanager
 def stop_on_signals(*, enabled: bool) -> Iterator[StopRequest]:
-    """Within the block, Ctrl-C and SIGTERM ask for the end of the step instead of cutting it off."""
+    """Within the block, Ctrl-C and SIGTERM stop training after the step instead of within it."""
     request = StopRequest()
     if not enabled or threading.current_thread() is not threading.main_thread():
         yield request

@@ -1,4 +1,4 @@
-"""The configuration that a run folder holds, of the class that its stage and its data have."""
+"""The configuration in a run folder, of the class that belongs to its stage and its data."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from longtail.training.stages import config_class
 
 
 def stored_config(folder: RunFolder) -> TrainingConfig:
-    """The configuration of a run, of whatever stage.
+    """The configuration of a run of any stage.
 
     Raises:
-        ValueError: it is no training run, or of a version that has other settings.
+        ValueError: it is not a training run, or a version with other settings wrote it.
     """
     try:
         return config_from_json(folder.header["config"])
@@ -24,10 +24,17 @@ def stored_config(folder: RunFolder) -> TrainingConfig:
 
 
 def config_from_json(stored: Mapping[str, Any]) -> TrainingConfig:
-    """The configuration that JSON holds, of the class that its stage has for its data.
+    """The configuration as an object of the class that its stage has for its data.
+
+    Args:
+        stored: the settings, as in `run.json`.
 
     Raises:
-        ValueError: settings that this version does not know.
+        ValueError: it has settings that this version does not know.
+
+    Example:
+        >>> config_from_json({"stage": "scratch", "dataset": "digits", "model": "resnet8-cifar"}).model
+        'resnet8-cifar'
     """
     dataset = stored.get("dataset", TrainingConfig.dataset)
     stage = stored["stage"] if "stage" in stored else _stage_of_old(stored, dataset)
@@ -35,6 +42,6 @@ def config_from_json(stored: Mapping[str, Any]) -> TrainingConfig:
 
 
 def _stage_of_old(stored: Mapping[str, Any], dataset: str) -> str:
-    """Of a configuration that was kept before it named its stage: there were two, whose settings differ."""
+    """The stage of a configuration that is older than the setting `stage`: one of two, whose settings differ."""
     known = {field.name for field in dataclasses.fields(config_class("scratch", dataset))} | {"depth"}
     return "scratch" if set(stored) <= known else "second-stage"

@@ -101,7 +101,7 @@ def test_sigmoids_as_logits_are_pointed_out(logits):
     assert "If they are one-vs-rest sigmoids p, save log(p / (1 - p))" in found.notes[0]
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_number_that_is_not_finite_is_named(logits, value):
     broken = logits[0].copy()
     broken[16, 2] = value

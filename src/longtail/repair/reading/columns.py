@@ -36,7 +36,7 @@ class Table:
         cells = [cell for cell in self.cells(name) if cell is not None]
         if not cells:
             return "nothing"
-        return "numbers" if np.isfinite(_as_floats(cells)).mean() > 0.5 else "text"
+        return "text" if np.isnan(_as_floats(cells)).mean() >= 0.5 else "numbers"
 
     def cells(self, name: str) -> list[Any]:
         """(N,) values; None for empty cells."""
@@ -47,8 +47,8 @@ class Table:
             for cell, gone in zip(column.tolist(), missing, strict=True)
         ]
 
-    def numbers(self, names: Sequence[str]) -> np.ndarray:
-        """(N, len(names)) finite float64.
+    def numbers(self, names: Sequence[str], *, masked: bool = False) -> np.ndarray:
+        """(N, len(names)) finite float64; with `masked` also -inf, the logit of a class that is masked.
 
         Raises:
             ValueError: a cell is empty, infinite or not a number.
@@ -59,7 +59,7 @@ class Table:
             values: np.ndarray = part.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             values = np.stack([_as_floats(self.cells(name)) for name in names], axis=1)
-        finite = np.isfinite(values)
+        finite = np.isfinite(values) | (masked & (values == -np.inf))
         if not finite.all():
             row, place = np.argwhere(~finite)[0]
             raise ValueError(self._bad_cell(int(row), names[place], values[row, place]))
@@ -84,7 +84,7 @@ class Table:
         if cell is None:
             return f"{where}: the cell is empty"
         if np.isinf(value):
-            return f"{where}: {value} must be finite. A logarithm of 0? Write a large negative number, such as -100."
+            return f"{where}: {value} must be finite."
         hint = " Write 0.9 for 90%." if str(cell).strip().endswith("%") else ""
         text = str(cell) if len(str(cell)) <= LONGEST else f"{str(cell)[:LONGEST]}…"
         return f"{where}: {text!r} is not a number.{hint}"

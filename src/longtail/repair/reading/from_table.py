@@ -44,7 +44,7 @@ def of_tables(frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[s
     names = tuple(str(as_text(name)) for name in roles.classes)
     if reading.class_names is not None:
         names = reading.class_names
-    scores = two_columns(table.numbers(roles.scores), reading.kind)
+    scores = two_columns(table.numbers(roles.scores, masked=reading.kind == "logits"), reading.kind)
     labels = np.asarray(reading.labels, dtype=object).ravel().tolist() if roles.label is None else None
     if labels is not None and len(labels) != len(table.rows):
         raise ValueError(

@@ -17,6 +17,7 @@ ENOUGH_ROWS = 8  # with fewer rows, equal sums may be a coincidence
 PERCENT = 100
 MOST_MODELS = 1000
 NEAR = 0.02
+MASKED = -1e100  # logits below are those of masked classes, as is -inf
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ def as_checked_logits(
         notes: changes are appended here.
 
     Raises:
-        ValueError: a value is not finite, or the scores are of another kind; the message says what they probably are.
+        ValueError: a value is not finite (-inf is a masked class of logits), or the scores are of another kind; the
+            message says what they probably are.
     """
-    shape = _shape_of(scores, rows, names)
+    shape = _shape_of(scores, kind, rows, names)
     if kind == "logits":
         _refuse_no_logits(shape, rows)
         if shape.are_logarithms:
@@ -69,26 +71,56 @@ def as_checked_logits(
     return _logarithms(scores, sums)
 
 
-def _shape_of(scores: np.ndarray, rows: Rows, names: Sequence[str] | None) -> Shape:
+def check_own_class(scores: np.ndarray, target: np.ndarray, rows: Rows, names: Sequence[str] | None = None) -> None:
+    """Raise if the class of a sample is masked in its row: the loss would be infinite.
+
+    Args:
+        scores: (N, C) logits.
+        target: (N,) class indices.
+        rows: the origin of the rows.
+        names: (C,) or None.
+    """
+    masked = np.flatnonzero(scores[np.arange(len(target)), target].astype(np.float64) < MASKED)
+    if len(masked):
+        row = int(masked[0])
+        raise ValueError(
+            f"{rows.at(row)}, {_called(int(target[row]), names)}: {scores[row, target[row]]} for the class of the "
+            "sample. Only other classes may be masked: drop the sample or correct its label. "
+            "A logarithm of 0? Clip it first."
+        )
+
+
+def _shape_of(scores: np.ndarray, kind: str, rows: Rows, names: Sequence[str] | None) -> Shape:
     sums = np.empty(len(scores))
     least, most, are_probabilities, are_logarithms = np.inf, -np.inf, True, True
     for block in row_blocks(*scores.shape):
         part = np.asarray(scores[block], dtype=np.float64)
-        _check_finite(part, block.start, rows, names)
-        sums[block] = part.sum(1)
+        _check_finite(part, block.start, kind, rows, names)
+        with np.errstate(over="ignore"):  # masked classes
+            sums[block] = part.sum(1)
         least, most = min(least, part.min()), max(most, part.max())
         are_probabilities = are_probabilities and look_like_probabilities(from_numpy("scores", part, shared=True))
         are_logarithms = are_logarithms and bool(most <= EXACT and np.abs(np.exp(part).sum(1) - 1).max() < 10 * EXACT)
     return Shape(sums, float(least), float(most), are_probabilities, are_logarithms)
 
 
-def _check_finite(part: np.ndarray, start: int, rows: Rows, names: Sequence[str] | None) -> None:
-    finite = np.isfinite(part)
-    if not finite.all():
-        row, column = (int(place) for place in np.argwhere(~finite)[0])
-        called = f"column {column}" if names is None else f"class {printable(names[column], lines=False)}"
-        log = " A logarithm of 0? Clip it first." if part[row, column] == -np.inf else ""
-        raise ValueError(f"{rows.at(start + row)}, {called}: {part[row, column]} must be finite.{log}")
+def _check_finite(part: np.ndarray, start: int, kind: str, rows: Rows, names: Sequence[str] | None) -> None:
+    broken = ~np.isfinite(part)
+    if not broken.any():
+        return
+    if kind == "logits":
+        broken &= part != -np.inf
+        empty = np.flatnonzero(part.max(1) == -np.inf)
+        if len(empty):
+            raise ValueError(f"{rows.at(start + int(empty[0]))}: all logits are -inf. Drop the sample.")
+    if broken.any():
+        row, column = (int(place) for place in np.argwhere(broken)[0])
+        log = " A logarithm of 0? Then pass --kind logits." if part[row, column] == -np.inf else ""
+        raise ValueError(f"{rows.at(start + row)}, {_called(column, names)}: {part[row, column]} must be finite.{log}")
+
+
+def _called(column: int, names: Sequence[str] | None) -> str:
+    return f"column {column}" if names is None else f"class {printable(names[column], lines=False)}"
 
 
 def _refuse_no_logits(shape: Shape, rows: Rows) -> None:
@@ -109,12 +141,16 @@ def regular_sum(scores: np.ndarray) -> int | None:
         >>> regular_sum(np.tile([60.0, 40.0], (8, 1)))
         100
     """
-    return _regular(scores.sum(1), float(scores.min())) if len(scores) >= ENOUGH_ROWS else None
+    if len(scores) < ENOUGH_ROWS or scores.min() < 0:
+        return None
+    return _regular(scores.sum(1), float(scores.min()))
 
 
 def _regular(sums: np.ndarray, least: float) -> int | None:
+    if least < 0:
+        return None
     total = round(float(np.median(sums)))
-    regular = least >= 0 and 1 < total <= MOST_MODELS and np.abs(sums - total).max() <= NEAR * total
+    regular = 1 < total <= MOST_MODELS and np.abs(sums - total).max() <= NEAR * total
     return total if regular else None
 
 

@@ -1,4 +1,4 @@
-"""What this machine has: the device, and the switches that pay on it."""
+"""Settings that depend on the machine: device, precision, threads and processes; and Fabric, the engine."""
 
 import dataclasses
 import logging
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def resolve(config: TrainingConfig) -> TrainingConfig:
-    """Replace every "auto" by what it means on this machine.
+    """The configuration with every "auto" replaced by its value on this machine; also sets PyTorch's threads.
 
     Raises:
-        ValueError: a GPU is asked for and there is none, or more processes than were started.
+        ValueError: a GPU is asked for and there is none, or another number of processes than were started.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError('`device` must be there. Got "cuda", and PyTorch finds no GPU.')
+        raise ValueError('`device` must be "cpu" or "auto" where CUDA is not available. Got "cuda".')
     processes = _started_processes()
     if config.processes not in (None, processes):
         raise ValueError(
@@ -37,7 +37,7 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
         torch.set_num_threads(config.threads)
     precision = config.precision
     if precision == "auto":
-        # Several processes must agree, and clocks may not.
+        # Several processes must agree, and their measurements may differ.
         measured = device == "cuda" or processes == 1
         precision = "bfloat16" if measured and bfloat16_pays(torch.device(device)) else "float32"
     return dataclasses.replace(
@@ -52,14 +52,14 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
 
 
 def _started_processes() -> int:
-    """As many as `torchrun` started; 1 where it did not start this one, whatever single variables say."""
+    """The number that `torchrun` started; 1 unless all of its environment variables are set."""
     if not {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= set(os.environ):
         return 1
     return int(os.environ["WORLD_SIZE"])
 
 
 def bfloat16_pays(device: torch.device) -> bool:
-    """Whether convolutions in bfloat16 are faster than in float32: known of GPUs, measured in 30 ms on a CPU."""
+    """Whether bfloat16 is faster than float32: on a GPU if it supports it, on a CPU by timing convolutions (30 ms)."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     times = {dtype: _seconds_of_convolution(dtype) for dtype in (torch.float32, torch.bfloat16)}
@@ -78,7 +78,7 @@ def _seconds_of_convolution(dtype: torch.dtype) -> float:
 
 
 def _precision(config: TrainingConfig) -> "Precision":
-    """The engine's plugin; named by a string, float16 on a CPU would become bfloat16."""
+    """The precision plugin of Fabric. Asked for by its name, float16 on a CPU would become bfloat16."""
     from lightning_fabric.plugins.precision import MixedPrecision, Precision
 
     if config.precision == "float32":
@@ -87,7 +87,7 @@ def _precision(config: TrainingConfig) -> "Precision":
 
 
 def _fix_the_order_of_sums() -> None:
-    """Of convolutions, matrix products and the gradients that classes receive: a resumed run must find the same."""
+    """Make convolutions, matrix products and scatter sums deterministic, so that a resumed run gives the same."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -95,12 +95,12 @@ def _fix_the_order_of_sums() -> None:
 
 
 def make_fabric(config: TrainingConfig) -> "Fabric":
-    """Start the engine: one process, or those that `torchrun` started."""
-    from lightning_fabric import Fabric  # takes seconds, which reading a run or `--help` should not cost
+    """Launch Fabric, with one process or those that `torchrun` started."""
+    from lightning_fabric import Fabric  # takes seconds, which reading a run and `--help` don't need
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it would tell is in the run folder
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its messages repeat the run folder
     processes = config.processes or 1
     local = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     fabric = Fabric(

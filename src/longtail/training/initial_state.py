@@ -1,4 +1,4 @@
-"""The state that a run begins with."""
+"""The initial state of a run."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def first_state(
+def initial_state(
     config: TrainingConfig, stage: Stage, criterion: nn.Module, fabric: "Fabric", callbacks: Sequence[Callback]
 ) -> TrainingState:
     """Model, loss and optimizer; a moving average and the scaler of the loss where the configuration has them."""

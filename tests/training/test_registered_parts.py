@@ -13,8 +13,8 @@ import torch
 from longtail.reports.run_view import RunView
 from longtail.runs import RunFolder
 from longtail.training import TrainingStopped, run_experiment, trained_network
-from training.open_house import Statistics, inputs_of_test, parts_of_mine, run_mine
 from training.own import scratch_config, write_photographs
+from training.registered_parts import Statistics, inputs_of_test, parts_of_mine, run_mine
 from training.test_resume import At, assert_same_end
 
 
@@ -51,7 +51,7 @@ def test_its_network_predicts(whole):
 
 
 @pytest.mark.parametrize("steps", [2, 8])
-def test_killed_and_resumed_it_ends_as_if_it_had_not_been(whole, tmp_path, steps):
+def test_a_run_of_registered_parts_resumes_bit_identically(whole, tmp_path, steps):
     script = Path(__file__).with_name("own_killed_run.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, script, tmp_path / "run", str(steps)], check=False, env=environment)

@@ -1,0 +1,185 @@
+"""Whether the gains that `longtail fix` promises are covered: diagnoses of simulated models, beside the truth.
+
+    python results/fix_coverage.py --json results/fix-coverage.json [--repetitions 200] [--metrics balanced-accuracy …]
+
+Each repetition draws samples of a model in one of six worlds and diagnoses them. The truth is the gain of the candidate
+that is chosen, as it would be served, on 500 fresh samples of each class. Rows are written as they are found, and the
+same command goes on where it stopped.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from longtail.plain_json import to_json
+from longtail.repair import METRICS, diagnose
+from longtail.repair.findings import Diagnosis, Outcome
+from longtail.repair.metrics import Metric, make_metric
+from longtail.runs import current_versions
+from longtail.whole_file import write_whole
+
+SIZES = ((10, 500), (50, 1000), (100, 2000))
+FRESH = 500
+SIGNAL, IMBALANCE, BIAS = 2.0, 50.0, 0.7
+COPIES, NOISE = 4, 0.3
+
+
+class Draw(NamedTuple):
+    """Samples of a simulated model: logits (N, C), labels (N,), and groups (N,) where samples are not independent."""
+
+    logits: np.ndarray
+    target: np.ndarray
+    groups: np.ndarray | None = None
+
+
+class World(NamedTuple):
+    """How samples are drawn.
+
+    Attributes:
+        bias: of the logits, as a share of the log prior of the training set.
+        scale: of the logits.
+        rare: whether a third of the classes have one to three samples.
+        noise: share of the labels of the rarest half that are those of another class.
+        copies: samples of one group, which are equal but for a little noise.
+    """
+
+    bias: float = BIAS
+    scale: float = 1.0
+    rare: bool = False
+    noise: float = 0.0
+    copies: int = 1
+
+    def logits(self, target: np.ndarray, prior: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(N, C)."""
+        logits = rng.normal(size=(len(target), len(prior)))
+        logits[np.arange(len(target)), target] += SIGNAL
+        return self.scale * (logits + self.bias * np.log(prior))
+
+    def sample(self, num_classes: int, number: int, rng: np.random.Generator) -> Draw:
+        """About `number` samples of a long tail, at least one of each class."""
+        prior = long_tail(num_classes)
+        counts = np.maximum(1, rng.multinomial(number // self.copies, prior))
+        if self.rare:
+            counts[-(num_classes // 3) :] = rng.integers(1, 4, num_classes // 3)
+        target = np.repeat(np.arange(num_classes), counts)
+        logits = self.logits(target, prior, rng)
+        if self.copies == 1:
+            return Draw(logits, self.noisy(target, num_classes, rng))
+        groups = np.repeat(np.arange(len(target)), self.copies)
+        return Draw(logits[groups] + 0.1 * rng.normal(size=(len(groups), num_classes)), target[groups], groups)
+
+    def fresh(self, num_classes: int, rng: np.random.Generator) -> Draw:
+        """Independent samples, as many of each class."""
+        target = np.repeat(np.arange(num_classes), FRESH)
+        return Draw(self.logits(target, long_tail(num_classes), rng), self.noisy(target, num_classes, rng))
+
+    def noisy(self, target: np.ndarray, num_classes: int, rng: np.random.Generator) -> np.ndarray:
+        """Labels of which some in the tail are wrong."""
+        wrong = (target >= num_classes // 2) & (rng.random(len(target)) < self.noise)
+        return np.where(wrong, rng.integers(0, num_classes, len(target)), target)
+
+
+WORLDS = {
+    "a tail with a gain": World(),
+    "a balanced model": World(bias=0.0),
+    "scores × 3": World(scale=3.0),
+    "classes of one to three samples": World(rare=True),
+    "label noise in the tail": World(noise=NOISE),
+    "groups of copies": World(copies=COPIES),
+}
+
+
+def long_tail(num_classes: int) -> np.ndarray:
+    """(C,) prior that falls exponentially."""
+    prior = IMBALANCE ** (-np.arange(num_classes) / (num_classes - 1))
+    return np.asarray(prior / prior.sum())
+
+
+def arguments_of(metric: str, num_classes: int) -> dict[str, Any]:
+    """The arguments of `diagnose` for a metric: accuracy under the long tail, and rare classes that cost more."""
+    prior = long_tail(num_classes)
+    if metric == "accuracy":
+        return {"metric": metric, "prior": prior}
+    if metric == "cost":
+        cost = np.outer(1 + 4 * np.arange(num_classes) / num_classes, np.ones(num_classes)) * (1 - np.eye(num_classes))
+        return {"metric": metric, "cost": cost}
+    return {"metric": metric}
+
+
+def true_gain(
+    fresh: Draw, decide: Callable[[np.ndarray], np.ndarray], metric: Metric, class_weight: np.ndarray
+) -> float:
+    """The gain on fresh samples, whose classes are weighted so that they are as frequent as in the samples."""
+    weight, number = class_weight[fresh.target], len(class_weight)
+    scores = (
+        metric.score(fresh.target, decided, weight, number)
+        for decided in (decide(fresh.logits), fresh.logits.argmax(1))
+    )
+    return float(np.subtract(*scores))
+
+
+def row_of(world: str, size: tuple[int, int], metric: str, repetition: int, **options: Any) -> dict[str, Any]:
+    """One diagnosis, with other `options` of `diagnose`, and its truth."""
+    num_classes, number = size
+    seed = (list(WORLDS).index(world), num_classes, repetition)
+    rng = np.random.default_rng(seed)
+    drawn, fresh = WORLDS[world].sample(num_classes, number, rng), WORLDS[world].fresh(num_classes, rng)
+    arguments = arguments_of(metric, num_classes)
+    found = diagnose(drawn.logits, drawn.target, groups=drawn.groups, seed=repetition, **arguments, **options)
+    best = next(outcome for outcome in found.outcomes if outcome.name == found.best)
+    decide, counts = decisions_of(found, best), np.bincount(drawn.target, minlength=num_classes)
+    judged = make_metric(metric, num_classes, arguments.get("prior", "uniform"), arguments.get("cost"))
+    return {
+        "world": world,
+        "classes": num_classes,
+        "metric": metric,
+        "repetition": repetition,
+        "verdict": found.verdict,
+        "candidate": best.name,
+        "strength": best.strength,
+        "gain": best.gain,
+        "optimism": best.optimism,
+        "interval": best.interval,
+        "level": found.fix.evidence["interval_level"],
+        "truth": None if decide is None else true_gain(fresh, decide, judged, counts / FRESH),
+    }
+
+
+def decisions_of(found: Diagnosis, best: Outcome) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What the candidate that is chosen decides, whatever the verdict; None for costs that are not used."""
+    if found.verdict == "use":
+        return found.fix.predict
+    offset = best.offset
+    return None if offset is None else lambda logits: np.asarray((logits + offset).argmax(1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--repetitions", type=int, default=200)
+    parser.add_argument("--metrics", nargs="+", choices=METRICS, default=METRICS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
+    done = {(row["world"], row["classes"], row["metric"], row["repetition"]) for row in rows}
+    for repetition, size, metric, world in itertools.product(
+        range(options.repetitions), SIZES, options.metrics, WORLDS
+    ):
+        if (world, size[0], metric, repetition) in done:
+            continue
+        rows.append(row_of(world, size, metric, repetition))
+        print(f"{repetition}, {size}, {metric}, {world}: {rows[-1]['verdict']}", file=sys.stderr, flush=True)
+        content = {"versions": current_versions(), "sizes": SIZES, "rows": rows}
+        with write_whole(options.json) as file:
+            file.write((to_json(content) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()

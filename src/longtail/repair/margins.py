@@ -1,0 +1,38 @@
+"""Margins of labelled samples, and the scale of logits that they give: robust to masked classes and broken rows."""
+
+import numpy as np
+
+NARROWEST = 1e-140  # a smaller scale could not be divided by
+MASKED_LOGIT = -1e200  # of a masked class, in place of -inf: differences of two are defined
+
+
+def own_margins(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(N,) logit of each sample's class minus the best of the others; +inf if all others are masked.
+
+    Args:
+        logits: (N, C) float64; each sample's own class is finite.
+        target: (N,) class indices.
+
+    Example:
+        >>> own_margins(np.array([[3.0, 1.0, -np.inf], [3.0, 1.0, 0.0]]), np.array([0, 2])).tolist()
+        [2.0, -3.0]
+    """
+    rows = np.arange(len(target))
+    others = logits.copy()
+    others[rows, target] = -np.inf
+    best = others.max(1)
+    return np.where(best <= MASKED_LOGIT, np.inf, logits[rows, target] - best)
+
+
+def spread_of(margin: np.ndarray) -> float:
+    """The scale of logits: the median distance between a sample's class and the best other one; 1 for constant rows.
+
+    A column or a minority of rows of extreme logits does not change it, unlike a standard deviation.
+
+    Example:
+        >>> spread_of(np.array([2.0, -3.0, 1.0, 0.0, np.inf]))
+        2.0
+    """
+    distance = np.abs(margin[np.isfinite(margin) & (margin != 0)])
+    found = float(np.median(distance)) if len(distance) else 0.0
+    return found if found > NARROWEST else 1.0

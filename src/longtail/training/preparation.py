@@ -1,0 +1,87 @@
+"""All parts of a run besides its folder, made from its configuration and its data."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from longtail.data import Splits
+from longtail.runs import RunFolder
+from longtail.training.callbacks import Callback
+from longtail.training.config import TrainingConfig
+from longtail.training.criterion import make_criterion
+from longtail.training.epochs import Epochs, augmentation, epochs_of
+from longtail.training.evaluation import Evaluation, Scorer
+from longtail.training.finishing import LastAugmentation
+from longtail.training.initial_state import initial_state
+from longtail.training.mixing import Mix, mixing
+from longtail.training.seeds import derive_seed, generator_for
+from longtail.training.stages import Progress, Stage, StageInput, make_stage
+from longtail.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedRun:
+    """A run that can be trained.
+
+    Attributes:
+        config: with nothing left open.
+        stage: with its network.
+        state: the initial state.
+        epochs: the batches to train on.
+        mix: the mixing of a batch; `None` for none.
+        evaluation: scores the model during and after training.
+        last: the augmentation of the training samples after training.
+    """
+
+    config: TrainingConfig
+    stage: Stage
+    state: TrainingState
+    epochs: Epochs
+    mix: Mix | None
+    evaluation: Evaluation
+    last: LastAugmentation
+
+
+def prepare(
+    config: TrainingConfig,
+    splits: Splits,
+    fabric: "Fabric",
+    *,
+    callbacks: Sequence[Callback] = (),
+    first_stage: RunFolder | None = None,
+    progress: Progress | None = None,
+) -> PreparedRun:
+    """Make the parts of a run.
+
+    Args:
+        config: resolved for this machine.
+        splits: of the data.
+        fabric: the engine, launched.
+        callbacks: whose state is part of the checkpoint.
+        first_stage: the finished run that a second stage starts from.
+        progress: called with the name of a step before training and its finished share, in [0, 1].
+
+    Raises:
+        ValueError: a setting that does not fit the data.
+    """
+    config = config if splits.of_features else config.completed()
+    criterion, arguments = make_criterion(config, splits.class_counts)
+    config = dataclasses.replace(config, loss_arguments=arguments)
+    augment = None if splits.of_features else augmentation(config.augmentations, splits.channels)
+    epochs = epochs_of(config, splits.train, augment, fabric.global_rank, fabric.world_size)
+    mix = mixing(config.mixing, config.mixing_alpha, splits.class_counts, of_features=splits.of_features)
+    last = LastAugmentation(augment, generator_for(fabric.device, config.seed, config.epochs + 1))
+    torch.manual_seed(derive_seed(config.seed))
+    stage = make_stage(
+        StageInput(config, splits, augment, fabric.device, fabric.autocast, fabric.world_size, first_stage, progress)
+    )
+    epochs = stage.batches(epochs)
+    state = initial_state(config, stage, criterion, fabric, callbacks)
+    scorer = Scorer(splits.class_counts, config.many_above, config.few_below)
+    return PreparedRun(config, stage, state, epochs, mix, Evaluation(scorer, stage.splits, fabric.autocast), last)
