@@ -55,7 +55,7 @@ def test_a_fix_behind_a_model_of_another_tool(fix, tmp_path, capsys):
     assert (
         "classes matched by name, in the order of m.onnx: tiger, puma, lynx, cat (from its metadata id2label)" in shown
     )
-    assert "class, class_name: the decision; probabilities: calibrated probabilities" in shown
+    assert "class, class_name: the decision; probabilities: its probabilities" in shown
     assert (tmp_path / "fixed.onnx").exists()
     assert main(command) == 2
     assert "--onnx must not exist yet" in capsys.readouterr().err

@@ -46,7 +46,7 @@ def test_the_probabilities_of_the_file_are_those_of_predict(run, photographs, tm
     assert main(["export", str(run.path), "--onnx", str(model), "--probabilities"]) == 0
     shown = capsys.readouterr().out
     assert f"fix: {run.path / 'fix.json'}, which longtail predict applies too; --fix none leaves it out" in shown
-    assert "images uint8 (N, 3, 16, 16) to class, class_name (the decision) and calibrated probabilities" in shown
+    assert "images uint8 (N, 3, 16, 16) to class, class_name (the decision) and the probabilities of the fix" in shown
     paths = sorted(photographs.rglob("*.png"))
     session = onnxruntime.InferenceSession(model)
     index, names, probabilities = session.run(None, {"images": prepared(paths, model)})

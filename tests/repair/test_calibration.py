@@ -3,7 +3,8 @@ import pytest
 
 from longtail.metrics import class_wise_error, top_label_error
 from longtail.repair import estimate_prior, fit_calibration
-from longtail.repair.calibration import probabilities
+from longtail.repair.calibration import calibrated, probabilities
+from longtail.repair.samples import Samples
 from reference import repair as reference
 
 COUNTS = np.array([3000, 1500, 500])
@@ -134,3 +135,25 @@ def test_intervals_of_a_prior_cover_it():
 def test_what_is_no_distribution_is_refused(probability, prior, message):
     with pytest.raises(ValueError, match=message):
         estimate_prior(probability, np.array(prior))
+
+
+@pytest.mark.parametrize("decision", [None, np.zeros(3)])
+def test_separated_and_unrelated_samples_have_no_temperature(decision):
+    rng = np.random.default_rng(0)
+    target, prior = np.arange(300) % 3, np.full(3, 1 / 3)
+    noise = rng.normal(size=(300, 3)).clip(-2, 2)
+    for own, at_limit in [(8.0, True), (1.0, False), (-1.0, True), (-8.0, True)]:
+        logits = noise + own * np.eye(3)[target]
+        assert calibrated(Samples.of(logits, target), prior, decision).at_limit == at_limit
+
+
+@pytest.mark.parametrize("size", [1e4, 1e6, 1e40])
+def test_a_broken_row_changes_a_calibration_little(size):
+    logits, target = sample(COUNTS)
+    prior = np.full(3, 1 / 3)
+    broken = logits.copy()
+    broken[0] = [-size, size, 0.0]
+    temperature, offset = fit_calibration(broken, target, prior)
+    expected = fit_calibration(logits, target, prior)
+    assert temperature == pytest.approx(expected[0], rel=0.005)
+    np.testing.assert_allclose(offset, expected[1], atol=0.01)

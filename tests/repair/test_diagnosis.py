@@ -236,20 +236,19 @@ def test_the_scale_of_logits_does_not_matter():
     assert other.calibration.top_label[1] == pytest.approx(one.calibration.top_label[1], abs=0.02)
 
 
-def test_a_calibration_that_would_make_it_worse_is_not_served():
+def test_a_calibration_without_a_gain_is_not_served():
     """Logits whose softmax is right as it is, and few samples to fit a temperature on."""
-    for seed in range(30):
+    served = []
+    for seed in range(10):
         rng = np.random.default_rng(seed)
         logits = rng.normal(size=(40, 3))
         target = np.array([rng.choice(3, p=np.exp(z) / np.exp(z).sum()) for z in logits])
         found = diagnose(logits, target, metric="accuracy", prior=np.bincount(target) / 40)
-        before, after = found.calibration.top_label
-        assert found.calibration.helps == (after <= before)
+        served.append(found.calibration.helps)
         if not found.calibration.helps and found.verdict != "use":
             assert found.fix.temperature == 1
             np.testing.assert_array_equal(found.fix.probability_offset, 0)
-            return
-    raise AssertionError("no seed made it worse")
+    assert sum(served) <= 2
 
 
 def test_the_verdict_says_what_accuracy_pays():

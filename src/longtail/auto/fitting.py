@@ -61,8 +61,8 @@ def train_and_fix(
 ) -> RunFolder:
     """`run_experiment`, then a `fix.json` in the run folder, fitted on the held-out samples.
 
-    The fix says itself whether its offsets are used; its probabilities are calibrated either way. Without held-out
-    samples of at least two classes there is none.
+    The fix tells whether its offsets are used and whether its probabilities are calibrated. Without held-out samples
+    of at least two classes there is none.
     """
     folder = run_experiment(config, data=data, out=out, resume=resume, callbacks=callbacks, progress=progress, **more)
     if (folder.path / FIX).exists() or not (folder.path / "predictions-validation.npz").exists():

@@ -42,6 +42,8 @@ def diagnosis_json(found: Diagnosis, warnings: Sequence[str], files: Mapping[str
             "class_wise": _change(calibration.class_wise),
             "pooled_classes": calibration.pooled_classes,
             "samples": calibration.samples,
+            "log_loss": _change(calibration.log_loss),
+            "at_limit": calibration.at_limit,
             "used": calibration.helps,
         },
         "fix": {

@@ -6,6 +6,7 @@ from pathlib import Path
 from longtail.cli.console import PlainConsole, say
 from longtail.cli.fitted_table import fitted
 from longtail.repair import Diagnosis
+from longtail.repair.findings import Calibration
 from longtail.repair.metrics import ExpectedCost
 from longtail.reports.formatting import percent
 from longtail.reports.next_steps import next_steps
@@ -61,15 +62,23 @@ def _classes(found: Diagnosis) -> str:
 def _calibration(found: Diagnosis) -> str:
     error = found.calibration
     top, by_class = (" → ".join(map(percent, pair)) for pair in (error.top_label, error.class_wise))
+    loss = " → ".join(f"{value:.3f}" for value in error.log_loss)
     pooled = f" ({error.pooled_classes} rare classes pooled)" if error.pooled_classes else ""
-    known = f"calibration error under the class prior of the metric: top label {top}, by class {by_class}{pooled}"
-    if error.helps:
-        return f"{known}, with temperature {found.fix.temperature:.2f}"
-    return (
-        f"calibration error under the class prior of the metric: top label {percent(error.top_label[0])}, by class "
-        f"{percent(error.class_wise[0])}{pooled}; a temperature and offsets would not reduce that of the top label "
-        f"({percent(error.top_label[1])}) and are not used"
+    known = (
+        "cross-fitted probabilities under the class prior of the metric, as they are → with a temperature: log loss "
+        f"{loss}; calibration error of the top label {top}, by class {by_class}{pooled}"
     )
+    if error.helps:
+        return f"{known}. The temperature is {found.fix.temperature:.2f}"
+    return f"{known}. The temperature is not used: {_why_not_used(error)}"
+
+
+def _why_not_used(error: Calibration) -> str:
+    if error.at_limit:
+        return "no temperature fits these samples best"
+    if not error.log_loss_falls:
+        return "the log loss does not fall by more than its uncertainty"
+    return "the calibration error of the top label rises by more than its uncertainty"
 
 
 def _print_table(columns: Sequence[Column]) -> None:

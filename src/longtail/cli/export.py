@@ -148,7 +148,7 @@ def _export_model(
     written = export_fixed_onnx(source, fix, onnx, output=output, assume_order=assume_order, inputs=arrays)
     for note in written.notes:
         say(note)
-    say(f"{written.decision}, {written.class_name}: the decision; {written.probabilities}: calibrated probabilities")
+    say(f"{written.decision}, {written.class_name}: the decision; {written.probabilities}: its probabilities")
     say(f"onnx: {onnx}, the same as the model and then the fix")
 
 

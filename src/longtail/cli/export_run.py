@@ -56,6 +56,6 @@ def _described(shape: tuple[int, ...]) -> str:
 
 def _outputs(probabilities: bool, fixed: bool) -> str:
     if probabilities:
-        kind = "calibrated probabilities" if fixed else "probabilities (softmax)"
+        kind = "the probabilities of the fix" if fixed else "probabilities (softmax)"
         return f"class, class_name (the decision) and {kind}, the same as PyTorch's"
     return "logits, the same as PyTorch's"

@@ -23,7 +23,7 @@ def predict(
     prior: Literal["uniform", "training"] | None = None,
     out: Path | None = None,
 ) -> None:
-    """Predict the classes of new images, with calibrated probabilities.
+    """Predict the classes of new images, with probabilities.
 
     Args:
         run: Folder of the run, such as runs/LATEST.
@@ -58,18 +58,21 @@ def predict(
     heading = ["path"]
     for rank in range(1, order.shape[1] + 1):
         heading += [f"class_{rank}", f"probability_{rank}"]
+    calibrated = predictor.fix is not None and predictor.fix.is_calibrated
+    fixed = f"calibrated on held-out samples for classes that come {PRIORS[prior or 'uniform']}"
+    if predictor.fix is None:
+        fixed = "not calibrated: the run has no fix.json"
+    elif not calibrated:
+        fixed = "not calibrated: a temperature did not improve those of the held-out samples"
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([heading, *rows])
     if out is None:
         say(text.getvalue().rstrip("\n"))
-        if predictor.fix is None:
-            say("the probabilities are not calibrated: the run has no fix.json", error=True)
+        if not calibrated:
+            say(f"the probabilities are {fixed}", error=True)
         return
     with write_whole(out) as file:
         file.write(text.getvalue().encode(errors="surrogateescape"))
-    fixed = "not calibrated: the run has no fix.json"
-    if predictor.fix is not None:
-        fixed = f"calibrated on held-out samples for classes that come {PRIORS[prior or 'uniform']}"
     say(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
 
 

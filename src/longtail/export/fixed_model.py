@@ -187,7 +187,7 @@ def _compare(got: Mapping[str, np.ndarray], fix: Fix, own: np.ndarray, scores: s
 
 
 def _notes(fix: Fix, scores: str, labels: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> list[str]:
-    now = "calibrated probabilities" if fix.takes == "probabilities" else "logits + offset"
+    now = "the probabilities of the fix" if fix.takes == "probabilities" else "logits + offset"
     notes = [f"{scores}: {now}" if fix.cost is None or fix.takes == "probabilities" else f"{scores}: as it was"]
     notes += [f"{name}: the fixed decision, in place of the model's own" for name in labels]
     kept = [name for name in outputs if name != scores and name not in labels]

@@ -58,7 +58,7 @@ export function predict(scores) {
 """,
 }
 PROBABILITIES = """
-// The calibrated probabilities, an array in the order of CLASSES.
+// The probabilities, an array in the order of CLASSES.
 export function predictProba(scores) {
   const logits = logitsOf(scores);
   const highest = Math.max(...logits);

@@ -102,8 +102,8 @@ def _about_the_fix(model: RunModel) -> str:
     if fix.temperature == 1 and not np.any(fix.offset) and not np.any(fix.probability_offset):
         return f"The fix ({found}) changes nothing: the outputs are the logits of the network as it was trained."
     probabilities = (
-        "Their softmax is calibrated under the class prior of the fix."
-        if _softmax_is_calibrated(fix)
+        f"Their softmax is {'' if fix.is_calibrated else 'not '}calibrated under the class prior of the fix."
+        if _softmax_is_that_of_the_fix(fix)
         else "Their softmax is not calibrated: the probabilities of the fix have an offset of their own; an ONNX file "
         "written with `--probabilities` gives them."
     )
@@ -114,7 +114,7 @@ def _about_the_fix(model: RunModel) -> str:
     )
 
 
-def _softmax_is_calibrated(fix: Fix) -> bool:
+def _softmax_is_that_of_the_fix(fix: Fix) -> bool:
     difference = fix.probability_offset - fix.offset / fix.temperature
     return bool(np.ptp(difference) < 1e-6)
 

@@ -56,7 +56,7 @@ def predict(scores):
 PURE_PROBABILITIES = '''
 
 def predict_proba(scores):
-    """The calibrated probability of each class, {name: probability}."""
+    """The probability of each class, {name: probability}."""
     logits = _logits(scores)
     highest = max(logits)
     scaled = [(z - highest) / TEMPERATURE + o for z, o in zip(logits, PROBABILITY_OFFSET)]
@@ -120,7 +120,7 @@ def predict(scores):
 
 
 def predict_proba(scores):
-    """The calibrated probabilities, (N, C)."""
+    """The probabilities, (N, C)."""
     logits = _logits(scores)
     scaled = (logits - logits.max(-1, keepdims=True)) / TEMPERATURE + PROBABILITY_OFFSET
     powers = np.exp(scaled - scaled.max(-1, keepdims=True))

@@ -69,7 +69,7 @@ ORDER BY sample_id, place;
 
 
 def sql_code(fix: Fix, source: str, table: str = "predictions", id_column: str = "id") -> str:
-    """A query that gives one row per sample: its id, the class, and the calibrated probability of that class.
+    """A query that gives one row per sample: its id, the class, and the probability of that class.
 
     Args:
         fix: what is served.

@@ -142,6 +142,7 @@ def diagnose(
     directions = best.strength * found.fits[best.name][0].directions / tempered.scale
     directions = directions if served is not None else 0 * directions
     calibration = cross_fitted_calibration(samples, splits[0], aim, directions, g)
+    evidence["calibrated"] = calibration.lowers_top_label
     fix = _fix(samples, aim, best, served, offset, names, evidence, calibration)
     return Diagnosis(
         metric=aim.name,

@@ -29,8 +29,8 @@ Model = TypeVar("Model")
 class Fix:
     """A correction of a model's logits z, for each sample independently.
 
-    Predictions are argmax(z + offset). Probabilities are softmax(z / temperature + probability_offset), calibrated
-    under the class prior `prior`. For balanced accuracy and accuracy, the most probable class is the prediction; for
+    Predictions are argmax(z + offset). Probabilities are softmax(z / temperature + probability_offset), under the
+    class prior `prior`. For balanced accuracy and accuracy, the most probable class is the prediction; for
     other metrics it need not be.
 
     Attributes:
@@ -68,6 +68,11 @@ class Fix:
     takes: str = "logits"
     floor: float = SMALLEST
     metric_cost: np.ndarray | None = None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the cross-fitted calibration error did not increase; else `predict_proba` is not calibrated."""
+        return bool(self.evidence.get("calibrated", self.temperature != 1))
 
     @classmethod
     def from_predictions(cls, source: Any, **options: Any) -> "Fix":
@@ -146,7 +151,7 @@ class Fix:
     def predict_proba(
         self, logits: Array, prior: str | Sequence[float] | np.ndarray | Mapping[str, float] | None = None
     ) -> Array:
-        """Calibrated probabilities, of the shape and dtype of the logits.
+        """Probabilities under a class prior, of the shape and dtype of the logits; calibrated if `is_calibrated`.
 
         Args:
             logits: (N, C) or (C,), as for `__call__`.

@@ -11,8 +11,8 @@ FEW = 3  # samples: with fewer, a recall is hardly known
 COPIES = 0.01  # share of rows with the same scores as another row
 NAMED = 5
 AT_LIMIT = (
-    "The temperature of the probabilities is at its limit: either the scores separate the samples almost perfectly, or "
-    "they are unrelated to the labels. Do not rely on the probabilities."
+    "No temperature fits best: either the scores separate all samples of a fit, or they are unrelated to the labels. "
+    "The probabilities are not calibrated: do not rely on them."
 )
 
 

@@ -132,13 +132,15 @@ def _predicted(found: Diagnosis) -> Figure:
 
 def _reliability(found: Diagnosis) -> Figure:
     before, after = found.calibration.reliability
-    display = ReliabilityDisplay({AS_IT_IS: before, "calibrated": after})
+    called = "calibrated" if found.calibration.lowers_top_label else "with a temperature"
+    display = ReliabilityDisplay({AS_IT_IS: before, called: after})
     top = found.calibration.top_label
     sure = float((before[:, 2] * (before[:, 0] - before[:, 1])).sum())
     words = (
         f"Under the class prior of the metric, confidence is on average {100 * abs(sure):.1f} points "
         f"{'above' if sure > 0 else 'below'} accuracy. Top-label calibration error: {percent(top[0])} % as it is, "
-        f"{percent(top[1])} % with temperature and bias calibration."
+        f"{percent(top[1])} % with a temperature, cross-fitted."
+        + ("" if found.calibration.helps else " The temperature does not help and is not used.")
     )
     return Figure("Reliability diagram", words, display.plot(), display.frame())
 
@@ -155,7 +157,9 @@ def _facts(found: Diagnosis, source: str) -> dict[str, str]:
         "intervals": f"{100 * evidence['interval_level']:.2f} %, normal, from the variances of the class means",
         **({} if shows_classes(found) else {"class groups": _sizes(found.groups)}),
         "transductive": "no: each prediction uses a single sample",
-        "calibrated on": f"{found.calibration.samples:,} samples",
+        "temperature": f"{found.fix.temperature:.2f}, fitted on {found.calibration.samples:,} samples"
+        if found.calibration.helps
+        else "not used",
     }
 
 

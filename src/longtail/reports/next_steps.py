@@ -40,7 +40,8 @@ def _serve(found: Diagnosis, path: Path) -> list[Step]:
 def _nothing_to_serve(found: Diagnosis, path: Path) -> list[Step]:
     if not found.calibration.helps:
         return [("There is no correction to apply: predictions and probabilities do not change.", "")]
-    sentence = f"Predictions do not change. The fix gives calibrated probabilities; it takes {found.fix.takes}:"
+    gives = "calibrated probabilities" if found.calibration.lowers_top_label else "probabilities with a temperature"
+    sentence = f"Predictions do not change. The fix gives {gives}; it takes {found.fix.takes}:"
     return [(sentence, _python(found, path, "predict_proba"))]
 
 
