@@ -21,4 +21,4 @@ def test_a_constant_for_each_sample_changes_no_decision(rule):
     )
     for strength, decided in low.curve.items():
         np.testing.assert_array_equal(high.curve[strength], decided)
-    np.testing.assert_allclose(high.fold_offsets, low.fold_offsets)
+    np.testing.assert_allclose(high.directions, low.directions)

@@ -157,9 +157,9 @@ def _shrunk(
 def _adjustment(counts: np.ndarray | None, samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
     """Logit adjustment by training counts, or by those of the samples of each fit and a half."""
     prior = metric.prior(samples.num_classes)
-    return [
-        Offsets(adjustment_offsets(own + 0.5 if counts is None else counts, prior)) for own in _seen(samples, splits)
-    ]
+    if counts is not None:
+        return [Offsets(adjustment_offsets(counts, prior))] * len(splits.left_out)
+    return [Offsets(adjustment_offsets(own + 0.5, prior)) for own in _seen(samples, splits)]
 
 
 def _one_step(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
