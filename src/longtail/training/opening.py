@@ -19,7 +19,11 @@ def existing_run(out: str | os.PathLike[str], *, resume: bool) -> RunFolder | No
     if resume and out.exists():
         return RunFolder.open(out)
     if out.exists() or out.is_symlink():
-        kind = "Resume it with --resume, or name another folder with --out." if (out / "run.json").is_file() else "It is not a run."
+        kind = (
+            "Resume it with --resume, or name another folder with --out."
+            if (out / "run.json").is_file()
+            else "It is not a run."
+        )
         raise FileExistsError(f"`out` must not exist yet. Got {out}. {kind}")
     return None
 
