@@ -73,11 +73,14 @@ def test_files_that_are_none_are_refused(tmp_path, scores):
         read_predictions(tmp_path / "u.csv")
 
 
-def test_from_the_command_line(tmp_path, scores, capsys):
+def test_from_the_command_line(tmp_path, capsys):
+    target = np.repeat([0, 1, 2], [300, 120, 60])
+    logits = np.random.default_rng(0).normal(size=(480, 3)) + 2 * np.eye(3)[target] + np.array([2.0, 1.0, 0.0])
+    scores = logits, target
     path, out = write_csv(tmp_path / "predictions.csv", *scores), tmp_path / "fix.json"
     assert main(["fix", str(path), "--out", str(out)]) == 0
     shown = capsys.readouterr().out
-    assert "110 samples" in shown
+    assert "480 samples" in shown
     assert "Use " in shown
     fix = Fix.load(out, class_names=NAMES)
     better = fix.predict(scores[0]) == scores[1]

@@ -73,7 +73,7 @@ def calibrated(
     samples = samples.thinned(numbers)
     weight = prior_weight(samples.target, prior, samples.weight)
     margin = samples.margins(step)
-    spread = spread_of(margin[weight > 0])
+    spread = spread_of(margin[weight > 0], samples.weight[weight > 0])
     used = (weight > 0) & (np.abs(margin) <= FAR * spread)
     fit = _Fit(samples.where(used), weight[used], spread, decision, step)
     log_scale, offset = fit.optimum()

@@ -24,15 +24,25 @@ def own_margins(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.where(best <= MASKED_LOGIT, np.inf, logits[rows, target] - best)
 
 
-def spread_of(margin: np.ndarray) -> float:
+def spread_of(margin: np.ndarray, weight: np.ndarray) -> float:
     """The scale of logits: the median distance between a sample's class and the best other one; 1 for constant rows.
 
     A column or a minority of rows of extreme logits does not change it, unlike a standard deviation.
 
+    Args:
+        margin: (N,) from `own_margins`.
+        weight: (N,) sample weights; a sample of weight 2 counts as two.
+
     Example:
-        >>> spread_of(np.array([2.0, -3.0, 1.0, 0.0, np.inf]))
+        >>> spread_of(np.array([2.0, -3.0, 1.0, 0.0, np.inf]), np.ones(5))
         2.0
     """
-    distance = np.abs(margin[np.isfinite(margin) & (margin != 0)])
-    found = float(np.median(distance)) if len(distance) else 0.0
+    kept = np.isfinite(margin) & (margin != 0)
+    if not kept.any():
+        return 1.0
+    distance, own = np.abs(margin[kept]), weight[kept]
+    order = np.argsort(distance)
+    below = np.cumsum(own[order])
+    half = below[-1] / 2 * np.array([1 - 1e-12, 1 + 1e-12])  # between two samples, the mean of both
+    found = float(distance[order][np.searchsorted(below, half)].mean())
     return found if found > NARROWEST else 1.0

@@ -31,4 +31,4 @@ def temperature_of(samples: Samples, prior: np.ndarray) -> float:
     """
     samples = samples.where(prior[samples.target] > 0).thinned(NUMBERS)
     fitted = calibrated(samples, prior, step="temperature", numbers=2 * NUMBERS)
-    return spread_of(samples.margins("temperature")) if fitted.at_limit else fitted.temperature
+    return spread_of(samples.margins("temperature"), samples.weight) if fitted.at_limit else fitted.temperature
