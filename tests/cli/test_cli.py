@@ -153,7 +153,10 @@ def test_a_truncated_data_set_is_named(tiny, tmp_path, capsys):
 
 def test_an_existing_folder_is_not_overwritten(tiny, run, capsys):
     assert main(["train", "cifar10-lt", "--data", str(tiny), "--out", str(run), *TINY_OPTIONS]) == 2
-    assert f"`out` must not exist yet. Got {run}. Pass --resume to resume it." in capsys.readouterr().err
+    assert (
+        f"`out` must not exist yet. Got {run}. Resume it with --resume, or name another folder with --out."
+        in capsys.readouterr().err
+    )
 
 
 def test_validation_is_held_out_of_training(tiny, tmp_path, capsys):

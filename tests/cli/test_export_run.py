@@ -109,3 +109,10 @@ def test_options_that_do_not_fit_are_refused(run, options, message, tmp_path, ca
     assert main(["export", str(run.path), *options]) == 2
     assert message in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["there"]
+
+
+def test_one_path_for_both_is_refused_before_any_is_written(run, tmp_path, capsys):
+    path = str(tmp_path / "model")
+    assert main(["export", str(run.path), "--onnx", path, "--safetensors", path]) == 2
+    assert "--safetensors must be another path than --onnx" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

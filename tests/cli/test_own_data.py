@@ -48,7 +48,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert main(["evaluate", "runs/LATEST", "--data", "other"]) == 0
     assert "raw" in capsys.readouterr().out
     assert main(["train", "animals", *OPTIONS]) == 2
-    assert "Pass --resume to resume it" in capsys.readouterr().err
+    assert "Resume it with --resume, or name another folder" in capsys.readouterr().err
     assert main(["train", "animals", *OPTIONS, "--resume"]) == 0
 
 

@@ -1,3 +1,4 @@
+import errno
 import io
 import zlib
 
@@ -7,6 +8,7 @@ from PIL import Image
 
 from data.pictures import save
 from longtail.data import BadImageError, decode
+from longtail.data.check import find_bad_files
 
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -166,3 +168,24 @@ def bomb(path, width, height):
 def test_200_million_pixels_are_refused(tmp_path):
     with pytest.raises(BadImageError, match="a.png must have at most 179 million pixels. It has more: reduce it"):
         decode(bomb(tmp_path / "a.png", 20_000, 10_000))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "memory ran out .* fewer --workers"),
+        (OSError(errno.EMFILE, "Too many open files"), "open files"),
+    ],
+)
+def test_what_the_machine_lacks_is_no_bad_file(tmp_path, monkeypatch, error, said):
+    path = keep(tmp_path / "a.png", Image.fromarray(PIXELS))
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    with pytest.raises(OSError, match=said) as raised:
+        decode(path)
+    assert not isinstance(raised.value, ValueError)
+    with pytest.raises(OSError, match=said):
+        find_bad_files([path])

@@ -123,3 +123,10 @@ def test_a_file_that_is_not_an_image_is_named(tmp_path):
         TrainingImage("light", 8, 8)(str(tmp_path / "a.jpg"), 0)
     with pytest.raises(FileNotFoundError, match=r"b.jpg must be an image file. It is missing"):
         TrainingImage("light", 8, 8)(str(tmp_path / "b.jpg"), 0)
+
+
+def test_randaugment_at_its_highest_level_leaves_a_bit_to_each_pixel(monkeypatch, tmp_path):
+    file = save(tmp_path / "a.png", size=(40, 30))
+    draw = TrainingImage("randaugment", size=16, shorter=16)
+    monkeypatch.setattr("random.gauss", lambda *_: 10.0)  # above the highest level but for its cap
+    assert all(draw(str(file), seed).shape == (16, 16, 3) for seed in range(150))

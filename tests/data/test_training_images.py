@@ -136,7 +136,9 @@ def test_a_file_that_goes_bad_is_named_or_left_out(damaged, workers, content, er
 def test_a_batch_of_bad_files_is_an_error(damaged):
     for file in (damaged / "b").iterdir():
         file.write_bytes(b"")
-    with pytest.raises(ValueError, match="a batch must hold an image that can be decoded. All 4 are bad"):
+    with pytest.raises(
+        ValueError, match=r"a batch must hold .* All 4 of this one .*/b/1.jpg .* is empty. Restore .* --resume"
+    ):
         batches(split_of(damaged, skip=True), order=torch.full((4,), 15))
 
 
@@ -153,6 +155,30 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_line(folder):
         list(stream)
     assert "\n" not in str(e.value)
     assert not multiprocessing.active_children()
+
+
+SERVER = """
+import sys
+from longtail.data.workers import draw_batches
+class Draw:
+    modules = ("ends_the_server",)
+    def __call__(self, source, seed):
+        raise AssertionError("no worker draws")
+try:
+    list(draw_batches(Draw(), [[("a.jpg", 0)]], 1))
+except ChildProcessError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_server_that_ends_before_it_forks_a_worker_is_reported(tmp_path):
+    (tmp_path / "ends_the_server.py").write_text("import os\nos._exit(1)\n")
+    (tmp_path / "draw.py").write_text(SERVER)
+    command = [sys.executable, str(tmp_path / "draw.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    assert "`workers`: a process that decodes images ended before its time" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_workers_end_when_the_reader_stops_early(folder):

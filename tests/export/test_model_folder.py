@@ -112,10 +112,10 @@ def test_a_folder_that_is_damaged_or_of_another_tool_is_refused(runs, tmp_path):
 
 def test_class_names_can_not_break_the_tables_of_the_readme(tmp_path):
     features, labels = feature_table()
-    names = {"ant": "a|b\n# c", "bee": "<b>_x_", "cow": "fish_01"}
+    names = {"ant": "a|b\n# c", "bee": "<b>_x_&lt;~$", "cow": "fish_01"}
     labels = np.array([names[label] for label in labels])
     run = run_experiment(features_config(), data=(features, labels), out=tmp_path / "run")
     text = (export_safetensors(RunModel.open(run.path), tmp_path / "model") / "README.md").read_text()
     assert r"| a\|b\\n# c | 1" in text
-    assert r"| \<b\>\_x\_ |" in text
+    assert r"| \<b\>\_x\_\&lt;\~\$ |" in text
     assert "| fish_01 |" in text

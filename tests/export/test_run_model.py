@@ -1,6 +1,7 @@
 """The network of a run and the fix that is exported with it."""
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -49,4 +50,35 @@ def test_the_fix_of_the_run_is_used_unless_another_is_named(runs, tmp_path):
     assert RunModel.open(run, other).fix.temperature == 9.0
     dataclasses.replace(fix, class_names=("ant", "bee", "yak")).save(run / "fix.json")
     with pytest.raises(ValueError, match="It has yak, which the model lacks; the model has cow"):
+        RunModel.open(run)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        5,
+        {"classifier": "linear", "num_classes": None, "input_shape": [5]},
+        {"classifier": "linear", "num_classes": 3, "input_shape": 5},
+        {"classifier": {}, "num_classes": 3, "input_shape": [5]},
+        {"num_classes": 3, "input_shape": [5]},
+    ],
+)
+def test_a_network_that_the_result_tells_wrongly_is_damaged(runs, tmp_path, head):
+    run = shutil.copytree(runs["features"].path, tmp_path / "run")
+    file = run / "result.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"network": head}))
+    with pytest.raises(ValueError, match=r"result\.json is damaged: its `network` must have `classifier`"):
+        RunModel.open(run)
+
+
+@pytest.mark.parametrize("spoilt", ["nothing", 5, "nan"])
+def test_weights_that_are_none_are_said_to_be_damaged(runs, tmp_path, spoilt):
+    run = shutil.copytree(runs["features"].path, tmp_path / "run")
+    weights = torch.load(run / "weights.pt", weights_only=True)
+    if spoilt == "nan":
+        weights["model"]["classifier.weight"][0, 0] = torch.nan
+    torch.save(
+        {"nothing": {}} if spoilt == "nothing" else weights if spoilt == "nan" else {"model": 5}, run / "weights.pt"
+    )
+    with pytest.raises(ValueError, match=r"weights\.pt must hold (finite numbers|the weights of)"):
         RunModel.open(run)

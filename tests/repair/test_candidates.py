@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from longtail.posthoc import PostHocLogitAdjustment
-from longtail.repair.candidates import BY_SAMPLES, adjustment_offsets, candidates, shrunk_offsets
+from longtail.repair.candidates import (
+    BY_SAMPLES,
+    STRENGTHS,
+    LeastCost,
+    Offsets,
+    adjustment_offsets,
+    candidates,
+    shrunk_offsets,
+)
 from longtail.repair.folds import Splits
 from longtail.repair.metrics import BalancedAccuracy, make_metric
 from longtail.repair.samples import Samples
@@ -96,3 +104,22 @@ def test_a_class_of_prior_zero_takes_no_part():
     prior = np.array([0.5, 0.5, 0.0])
     metric = make_metric("accuracy", 3, prior)
     assert adjustment_offsets(np.array([9.0, 3.0, 1.0]), metric.prior(3))[2] == 0.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("strengths", [STRENGTHS, (0.0, 0.5, 1.0), (0.0, 1.0), (0.0,)])
+def test_decisions_for_all_strengths_are_those_for_each(dtype, strengths):
+    rng = np.random.default_rng(0)
+    logits, rule = rng.normal(size=(500, 40)).astype(dtype), Offsets(2 * rng.normal(size=40))
+    decided = rule.decide_for_all(logits, strengths)
+    assert decided.shape == (len(strengths), 500)
+    for got, strength in zip(decided, strengths, strict=True):
+        np.testing.assert_array_equal(got, (logits + (strength * rule.direction).astype(dtype)).argmax(1))
+    assert len(strengths) == 1 or (decided[0] != decided[-1]).mean() > 0.5
+
+
+def test_decisions_by_cost_for_all_strengths():
+    rng = np.random.default_rng(0)
+    logits, rule = rng.normal(size=(50, 4)), LeastCost(1.5, rng.normal(size=4), rng.random((4, 4)))
+    for got, strength in zip(rule.decide_for_all(logits, (0.0, 1.0)), (0.0, 1.0), strict=True):
+        np.testing.assert_array_equal(got, rule.decide(logits, strength))

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import re
 import shutil
 
@@ -248,3 +249,12 @@ def test_a_classifier_without_class_vectors_has_a_report(tmp_path, monkeypatch):
     titles = [figure.title for figure in run_page([run.path]).figures]
     assert "Per-class recall" in titles
     assert not any("figure 1a" in title or "figure 1d" in title for title in titles)
+
+
+@pytest.mark.parametrize("test", [{}, {"raw": {"top1": "much"}}, {"raw": {"top1": 0.5}, "inductive": 5}])
+def test_scores_that_are_no_numbers_are_said_to_be_damaged(runs, tmp_path, test):
+    copy = shutil.copytree(runs / "ce", tmp_path / "ce")
+    file = copy / "result.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"test": test}))
+    with pytest.raises(ValueError, match=r"result\.json is damaged: its `test` must hold numbers"):
+        run_page([copy])

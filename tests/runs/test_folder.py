@@ -187,7 +187,65 @@ def test_losing_the_race_to_create_a_run_leaves_nothing(tmp_path, monkeypatch):
 def test_data_that_have_moved_have_no_origin(tmp_path):
     folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
     assert folder.origin is None
-    folder.save_data({"origin": str(tmp_path / "data.csv")})
+    known = {"class_names": ["a", "b"], "class_counts": [2, 1], "input_shape": [4]}
+    folder.save_data({**known, "origin": str(tmp_path / "data.csv")})
     assert folder.origin is None
     (tmp_path / "data.csv").touch()
     assert folder.origin == tmp_path / "data.csv"
+
+
+DATA = {"class_names": ["a", "b"], "class_counts": [3, 1], "input_shape": [3, 8, 8], "mean": [0.5] * 3, "std": [1] * 3}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("class_names", ["a", 5], "be a list of names"),
+        ("class_counts", [3], "hold 2 numbers, one a class"),
+        ("class_counts", [3, -1], "be a list of whole numbers"),
+        ("input_shape", [3, 0, 8], r"be \[channels, height, width\] or \[features\]"),
+        ("mean", None, "be a list of numbers"),
+        ("std", [1.0], "hold 3 numbers, one a channel"),
+        ("crop_pct", 0, "be a number above 0"),
+        ("feature_names", "ab", "be a list of names, or null"),
+        ("notes", {}, "be a list of texts"),
+        ("origin", 5, "be a path, or null"),
+        ("held_out", [], "be an object, or null"),
+    ],
+)
+def test_a_field_of_the_data_that_is_damaged_is_named(tmp_path, field, value, rule):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    folder.save_data(DATA)
+    assert folder.data == DATA
+    folder.save_data(DATA | {field: value})
+    with pytest.raises(ValueError, match=rf"data\.json is damaged: its `{field}` must {rule}\. Got .* train the run"):
+        _ = folder.data
+    folder.save_data({name: value for name, value in DATA.items() if name != "class_names"})
+    with pytest.raises(ValueError, match="its `class_names` must be there"):
+        _ = folder.data
+
+
+@pytest.mark.parametrize("name", ["config", "versions"])
+def test_a_header_of_other_kinds_is_damaged(tmp_path, name):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    (folder.path / "run.json").write_text(json.dumps(folder.header | {name: 5}))
+    with pytest.raises(ValueError, match=r"run\.json is damaged: `config` and `versions` must be objects"):
+        RunFolder.open(folder.path)
+
+
+@pytest.mark.parametrize(
+    ("logits", "target"),
+    [
+        (np.zeros((2, 3)), np.array([0, 3])),
+        (np.zeros((2, 3)), np.array([0, -1])),
+        (np.zeros((2, 3)), np.array([0])),
+        (np.zeros(2), np.array([0, 0])),
+        (np.full((2, 3), np.nan), np.array([0, 0])),
+        (np.zeros((2, 3)), np.array([0.0, 1.0])),
+    ],
+)
+def test_predictions_that_no_run_keeps_are_damaged(tmp_path, logits, target):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    np.savez(folder.path / "predictions-test.npz", logits=logits.astype(np.float32), target=target)
+    with pytest.raises(ValueError, match=r"predictions-test\.npz is damaged"):
+        folder.load_predictions("test")

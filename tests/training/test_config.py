@@ -71,6 +71,12 @@ def test_a_configuration_survives_json_and_is_frozen():
         TrainingConfig.from_json({"warp": 9})
 
 
+@pytest.mark.parametrize(("name", "value"), [("weights", 1.5), ("model", None), ("stage", ["a"])])
+def test_text_that_is_none_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be text. Got"):
+        TrainingConfig.from_json({name: value})
+
+
 def test_arguments_of_a_loss_are_read_as_what_they_are():
     pairs = ("a=1", "b=1.5", "c=paper", "d=None", "e=True", "f=1e-3")
     assert parse_arguments(pairs) == {"a": 1, "b": 1.5, "c": "paper", "d": None, "e": True, "f": 0.001}

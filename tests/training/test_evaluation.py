@@ -1,12 +1,15 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 
 from longtail import GALALoss, PredictionRebalancer
+from longtail.data import FeatureViews
 from longtail.losses import DeferredReweighting
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
-from longtail.training.evaluation import Scorer, best_on_test, prior_slope, score, score_all
+from longtail.training.evaluation import Scorer, best_on_test, predict_logits, prior_slope, score, score_all
 
 COUNTS = np.array([200, 50, 5])
 
@@ -94,3 +97,10 @@ def test_the_learnt_prior_s_slope_is_that_of_log_theta_over_log_counts():
     )
     assert prior_slope(torch.nn.CrossEntropyLoss(), counts) == {}
     assert prior_slope(criterion, torch.full((4,), 7)) == {}
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_logits_that_are_no_numbers_are_said_to_be_so(number):
+    split = FeatureViews(torch.tensor([[[0.0], [number], [1.0]]]), torch.tensor([0, 1, 0]))
+    with pytest.raises(ValueError, match=r"logits must be finite. Those of 1 of 3 samples are not: .*`learning_rate`"):
+        predict_logits(torch.nn.Linear(1, 2), split, nullcontext)

@@ -147,3 +147,14 @@ def test_splits_of_the_recipe_are_augmented_in_training_only(splits):
     assert isinstance(splits, Splits)
     assert type(splits.train).__name__ == "TrainingImages"
     assert type(splits.test).__name__ == type(splits.validation).__name__ == "StreamedImages"
+
+
+def test_parts_of_one_sample_before_batch_norm_are_said(folder, tmp_path):
+    config = finetune_config(model=EFFICIENTNET, size=32, batch_size=4, accumulate=4, epochs=1)
+    with pytest.raises(ValueError, match=r"`batch_size` must leave two samples .*\(`batch_size` 4, `accumulate` 4\)"):
+        run_experiment(config, data=folder, out=tmp_path / "run")
+
+
+def test_a_number_of_layers_of_many_digits_is_refused():
+    with pytest.raises(ValueError, match="`tune` must be all, head, bias or last:N"):
+        finetune_config(tune="last:" + "9" * 5000)

@@ -1,6 +1,7 @@
 """Training on the features of a frozen network: its cache, its settings and the resulting network."""
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from longtail.data import FeatureViews, OwnDataConfig, load_splits
-from longtail.models import BACKBONES, CifarBackbone, Network
+from longtail.models import BACKBONES, CifarBackbone, Network, make_network
 from longtail.runs import RunFolder
 from longtail.training import FrozenFeatures, TrainingConfig, TrainingStopped, run_experiment, trained_network
 from longtail.training.epochs import augmentation
@@ -330,3 +331,30 @@ def test_classes_without_a_validation_sample_are_noted(photographs, tmp_path):
     assert not any("not every class" in note for note in whole.result["notes"])
     assert isinstance(trained_network(RunFolder.open(tmp_path / "none")), Network)
     assert isinstance(load_splits(OwnDataConfig(), feature_table(), CPU).train, FeatureViews)
+
+
+def test_a_run_is_not_resumed_with_other_weights_in_the_same_file(photographs, tmp_path):
+    file = tmp_path / "weights.pt"
+    for seed in (1, 0):
+        torch.manual_seed(seed)
+        torch.save(make_network("resnet8-cifar", 3).state_dict(), tmp_path / f"{seed}.pt")
+    shutil.copy(tmp_path / "0.pt", file)
+    config = features_config(weights=str(file), pretrained=None)
+    whole = run_experiment(config, data=photographs, out=tmp_path / "whole")
+    with pytest.raises(TrainingStopped):
+        run_experiment(
+            config,
+            data=photographs,
+            out=tmp_path / "cut",
+            callbacks=[At(1, lambda: signal.raise_signal(signal.SIGINT))],
+        )
+    shutil.copy(tmp_path / "1.pt", file)
+    with pytest.raises(ValueError, match=r"`weights` must be the file that .* was begun with. .* Restore it, or start"):
+        run_experiment(config, data=photographs, out=tmp_path / "cut", resume=True)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match="`weights` must be a file that exists"):
+        run_experiment(config, data=photographs, out=tmp_path / "cut", resume=True)
+    assert run_experiment(config, data=photographs, out=tmp_path / "whole", resume=True).result == whole.result
+    shutil.copy(tmp_path / "0.pt", file)
+    resumed = run_experiment(config, data=photographs, out=tmp_path / "cut", resume=True)
+    np.testing.assert_array_equal(resumed.load_predictions("test")[0], whole.load_predictions("test")[0])

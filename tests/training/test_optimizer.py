@@ -9,8 +9,10 @@ from torch import nn
 from longtail.models import BACKBONES
 from longtail.recipes import digits_lt
 from longtail.training import Callback, run_experiment
-from longtail.training.optimizer import make_optimizer
+from longtail.training.optimiser_config import OptimiserConfig
+from longtail.training.optimizer import make_average, make_optimizer
 from longtail.training.schedule import SCHEDULES, rate_of_step
+from longtail.training.state import TrainingState
 
 
 class Flat(nn.Module):
@@ -144,3 +146,13 @@ def test_overflow_in_float16_skips_the_step_and_is_said(made, tmp_path, settings
 def test_a_part_without_a_sample_is_refused():
     with pytest.raises(ValueError, match="`accumulate` must be at most `batch_size`, 4"):
         digits_lt(batch_size=4, accumulate=5)
+
+
+def test_averaged_weights_that_are_no_numbers_are_not_finite():
+    model = nn.Linear(2, 2)
+    average = make_average(OptimiserConfig(ema=0.9), model)
+    state = TrainingState(model, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), 0.1), average=average)
+    assert state.is_finite()
+    with torch.no_grad():
+        average.module.weight[0, 0] = torch.inf
+    assert not state.is_finite()

@@ -78,6 +78,8 @@ def export(
     for option, path in (("--onnx", onnx), ("--safetensors", safetensors), ("--out", out)):
         if path is not None:
             check_new(option, path)
+    if onnx is not None and safetensors is not None and onnx.absolute() == safetensors.absolute():
+        raise ValueError(f"--safetensors must be another path than --onnx. Got {onnx} for both.")
     if kind == "a run":
         export_run(source, onnx, safetensors, fix, probabilities=probabilities, assume_order=assume_order)
     elif kind == "an ONNX model":

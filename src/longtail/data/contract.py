@@ -5,7 +5,7 @@ stay in memory, files that are decoded ahead of the step, a table of features.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -100,7 +100,14 @@ class DataInfo:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "DataInfo":
-        """What a run folder holds."""
+        """What a run folder holds.
+
+        Raises:
+            ValueError: a field that this version does not know.
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(stored) - known):
+            raise ValueError(f"data.json must hold known fields. Got {', '.join(unknown)}. From a newer longtail?")
         settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
         return cls(**settings)
 

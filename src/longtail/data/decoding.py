@@ -1,5 +1,6 @@
 """Image files as RGB: whatever Pillow decodes, as a viewer would show it."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ ORIENTATION = 0x0112
 TRANSPOSED = 5  # from this orientation on, width and height change places
 LONGEST = 32  # an image of 1 × 10,000 pixels must not become one of 224 × 2,240,000
 REDUCING_GAP = 3.0  # a large image is first reduced by a whole factor, which is fast and hardly to be seen
+OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing of the file: it must not be left out as a bad one."""
 OVERSAMPLING = 2  # a JPEG is decoded at twice the wanted size or more, so that what remains is a smooth reduction
 
 
@@ -52,6 +55,7 @@ def decode(path: str | os.PathLike[str], size: int | None = None, interpolation:
     Raises:
         FileNotFoundError: no such file.
         BadImageError: damaged, no image, or more pixels than `PIL.Image.MAX_IMAGE_PIXELS` allows twice (179 million).
+        OSError: memory or open files ran out.
         ValueError: `size` below 1.
     """
     if size is not None and size < 1:
@@ -162,7 +166,12 @@ def _errors_that_name(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from None
     except Warning:  # where warnings are errors, Pillow's are not those of damaged pixels
         raise
+    except MemoryError as error:
+        advice = "memory ran out while this image was decoded; use fewer --workers, or reduce it"
+        raise OSError(errno.ENOMEM, advice, str(path)) from error
     except Exception as error:  # Pillow's readers raise whatever damaged bytes provoke
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            raise
         reason = "it is empty" if _is_empty(path) else " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise BadImageError(f"{path} must be a whole image file. It can't be decoded: {reason}.", reason) from error
 

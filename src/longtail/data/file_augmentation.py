@@ -127,7 +127,19 @@ def _rand_augment(size: int) -> Callable[["Image.Image"], "Image.Image"]:
     change: Callable[[Image.Image], Image.Image] = rand_augment_transform(
         "rand-m9-mstd0.5-inc1", {"translate_const": int(0.45 * size), "img_mean": (124, 116, 104)}
     )
+    for operation in change.ops:  # type: ignore[attr-defined]
+        if operation.name == "PosterizeIncreasing":
+            operation.level_fn = _bits_left(operation.level_fn)
     return change
+
+
+def _bits_left(drawn: Callable[..., tuple[int, ...]]) -> Callable[..., tuple[int, ...]]:
+    """At least one bit: at its highest level timm leaves none, which Pillow refuses."""
+
+    def bits(level: float, settings: Any) -> tuple[int, ...]:
+        return (max(1, drawn(level, settings)[0]),)
+
+    return bits
 
 
 def _trivial_augment() -> Callable[["Image.Image"], "Image.Image"]:

@@ -88,7 +88,11 @@ class TrainingImages:
         for part, drawn in zip(parts, draw_batches(self.draw, jobs, self.workers), strict=True):
             self._note_bad(drawn, indices[part])
             if not len(drawn.kept):
-                raise ValueError(f"a batch must hold an image that can be decoded. All {len(drawn.bad)} are bad.")
+                raise ValueError(
+                    f"a batch must hold an image that can be decoded. All {len(drawn.bad)} of this one have become "
+                    f"bad since training began. {next(iter(drawn.bad.values()))} Restore the files and go on with "
+                    "--resume."
+                )
             images = torch.from_numpy(drawn.images).permute(0, 3, 1, 2).to(self.target.device)
             target = self.target[order[part]]
             kept = target if not drawn.bad else target[torch.from_numpy(drawn.kept).to(target.device)]

@@ -73,7 +73,7 @@ def draw_batches(draw: Draw, jobs: Iterable[Job], workers: int) -> Iterator[Draw
 
         try:
             yield from map(_batch, results_ahead(begin(job) for job in jobs))
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, EOFError, ConnectionError) as error:  # the last two from the server that forks
             raise ChildProcessError(
                 "`workers`: a process that decodes images ended before its time; it was killed, or memory ran out. Go "
                 "on with --resume and fewer workers; --workers 0 decodes without them."

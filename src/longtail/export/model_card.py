@@ -197,4 +197,4 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _cell(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     shown = visible(str(text))
-    return re.sub(r"[\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", shown)  # fish_01 needs no escape
+    return re.sub(r"[\\`*\[\]<>|&~$]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", shown)  # fish_01 needs no escape

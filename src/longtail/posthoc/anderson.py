@@ -69,4 +69,5 @@ class Anderson:
         moves = self._moves[:, active].transpose(0, 1) + changes
         step = plain - (share * moves).sum(1)
         too_far = (step * root).norm(dim=1) / (FARTHEST * (plain * root).norm(dim=1))
-        return self.best_offset[active] + step / too_far.clamp(min=1.0)[:, None]
+        following: Tensor = self.best_offset[active] + step / too_far.clamp(min=1.0)[:, None]
+        return following

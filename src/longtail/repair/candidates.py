@@ -17,7 +17,7 @@ from longtail.repair.metrics import ExpectedCost, Metric
 from longtail.repair.samples import Samples
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-TOLERANCE = 1e-3  # relative, of a class's mean prediction; absolute for its offset, in nats
+TOLERANCE = 1e-3  # relative, of a class's mean prediction
 LEAST_OF_A_LINE = 3  # classes: through two there is always one
 LEAST_SAMPLES_OF_THE_LINE, MOST_SAMPLES_OF_THE_LINE = 0.5, 100.0
 BY_SAMPLES = "logit adjustment by the samples here"
@@ -157,9 +157,9 @@ def _shrunk(
 def _adjustment(counts: np.ndarray | None, samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
     """Logit adjustment by training counts, or by those of the samples of each fit and a half."""
     prior = metric.prior(samples.num_classes)
-    return [
-        Offsets(adjustment_offsets(own + 0.5 if counts is None else counts, prior)) for own in _seen(samples, splits)
-    ]
+    if counts is not None:
+        return [Offsets(adjustment_offsets(counts, prior))] * len(splits.left_out)
+    return [Offsets(adjustment_offsets(own + 0.5, prior)) for own in _seen(samples, splits)]
 
 
 def _one_step(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:

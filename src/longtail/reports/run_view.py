@@ -55,8 +55,18 @@ class RunView:
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """Of a complete run."""
-        return self.folder.result or {}
+        """Of a complete run.
+
+        Raises:
+            ValueError: its scores are no numbers.
+        """
+        result = self.folder.result or {}
+        if "test" in result and not _are_scores(result["test"]):
+            raise ValueError(
+                f"{self.folder.path / 'result.json'} is damaged: its `test` must hold numbers, or null, under the name "
+                "of each treatment. Restore the file, or train the run again."
+            )
+        return result
 
     @cached_property
     def class_counts(self) -> np.ndarray:
@@ -66,7 +76,8 @@ class RunView:
             ValueError: the result does not tell.
         """
         counts = self.result.get("class_counts")
-        if not isinstance(counts, list) or not isinstance(self.result.get("test"), dict):
+        whole = isinstance(counts, list) and all(type(count) is int for count in counts)
+        if not whole or not isinstance(self.result.get("test"), dict):
             raise ValueError(
                 f"{self.folder.path} must hold the result of a training run. Its result.json is of another kind."
             )
@@ -147,6 +158,14 @@ class RunView:
         """Those test images, (H, W, channels) uint8 each; None where samples are no images."""
         splits = load_splits(stored_config(self.folder), self.origin, device("cpu"))
         return splits.test.pictures(samples)
+
+
+def _are_scores(test: object) -> bool:
+    """Whether it is {treatment: {score: number or null}}, that of the model as it is included."""
+    if not isinstance(test, dict) or "raw" not in test or not all(isinstance(row, dict) for row in test.values()):
+        return False
+    values = [value for row in test.values() for value in row.values()]
+    return all(value is None or type(value) in (int, float) for value in values)
 
 
 def run_views(

@@ -1,6 +1,6 @@
 """The run folder: what one training run leaves behind, and what reports, re-balancing and comparisons read.
 
-    run.json                configuration, seed, versions, processor; written first
+    run.json                configuration, seed, versions, processor, checksum of a file of weights; written first
     data.json               class names and counts, the shape of an input, normalisation, a fingerprint of the data
     metrics.jsonl           one JSON object a line, appended as training goes
     checkpoint.pt           the state of training, while it is not complete; loaded without executing anything
@@ -29,6 +29,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.plain_json import to_json
+from longtail.runs.data_file import check_data
 from longtail.runs.json_file import load_json, save_json
 from longtail.runs.metrics_log import append_line, drop_lines_from, read_lines
 from longtail.runs.prediction_file import load_predictions, save_predictions
@@ -56,13 +57,14 @@ class RunFolder:
         self.header = header
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], *, config: Any, seed: int) -> Self:
+    def create(cls, path: str | os.PathLike[str], *, config: Any, seed: int, weights: str | None = None) -> Self:
         """Make a new folder, with its parents.
 
         Args:
             path: must not exist yet.
             config: a dataclass or mapping of plain values.
             seed: what the run's randomness derives from.
+            weights: checksum of the file of weights that it starts from, if it starts from one.
 
         Raises:
             FileExistsError: `path` is already there.
@@ -73,6 +75,7 @@ class RunFolder:
             "config": dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config),  # type: ignore[arg-type]
             "seed": seed,
             "versions": current_versions(),
+            **({} if weights is None else {"weights": weights}),
         }
         try:
             content = to_json(header, indent=1)
@@ -107,13 +110,18 @@ class RunFolder:
             raise FileNotFoundError(f"`path` must be a run folder. Got {path}, which has no run.json.")
         try:
             header = json.loads((path / "run.json").read_text())
-            schema, _, _ = header["schema"], header["config"], header["versions"]
+            schema, config, versions = header["schema"], header["config"], header["versions"]
         except (ValueError, TypeError, KeyError):
             raise ValueError(f"`path` must be a run folder. Got {path}, whose run.json is damaged.") from None
         if schema != SCHEMA_VERSION:
             raise ValueError(
                 f"`path` must be a run folder of version {SCHEMA_VERSION}. Got version {schema} in {path}. "
                 "Was it written by a newer longtail?"
+            )
+        if not isinstance(config, dict) or not isinstance(versions, dict):
+            raise ValueError(
+                f"`path` must be a run folder. Got {path}, whose run.json is damaged: `config` and `versions` must be "
+                "objects."
             )
         return cls(path, header)
 
@@ -127,8 +135,16 @@ class RunFolder:
 
     @property
     def data(self) -> dict[str, Any] | None:
-        """What `save_data` kept; `None` for a run that was kept before there was such a file."""
-        return load_json(self.path / "data.json")
+        """What `save_data` kept; `None` for a run that was kept before there was such a file.
+
+        Raises:
+            ValueError: the file is damaged, or a field of it is not what it must be.
+        """
+        path = self.path / "data.json"
+        content = load_json(path)
+        if content is not None:
+            check_data(content, path)
+        return content
 
     @property
     def origin(self) -> Path | None:

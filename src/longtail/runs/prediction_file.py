@@ -33,6 +33,11 @@ def load_predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return arrays["logits"], arrays["target"]
+            logits, target = arrays["logits"], arrays["target"]
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise damaged(path) from error
+    if logits.ndim != 2 or target.shape != logits.shape[:1] or target.dtype.kind not in "iu" or np.isnan(logits).any():
+        raise damaged(path)
+    if len(target) and not (target.min() >= 0 and target.max() < logits.shape[1]):
+        raise damaged(path)
+    return logits, target

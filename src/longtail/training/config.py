@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
 
 from longtail.arguments import check_choice, check_integer, check_positive
 from longtail.data.config import Switch
@@ -132,5 +132,8 @@ class TrainingConfig(OptimiserConfig):
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(stored) - known):
             raise ValueError(f"`config` must hold known settings. Got {', '.join(unknown)}. From a newer longtail?")
+        for name, hint in get_type_hints(cls).items():
+            if name in stored and hint in (str, str | None) and not isinstance(stored[name], hint):
+                raise ValueError(f"`{name}` must be text. Got {stored[name]!r}.")
         settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
         return cls(**settings)

@@ -52,10 +52,21 @@ class Scorer:
 
 
 def predict_logits(model: nn.Module, data: Split, autocast: Autocast) -> Tensor:
-    """Logits (N, C), float32 on the CPU, of all images as they are; the model is left in `eval()`."""
+    """Logits (N, C), float32 on the CPU, of all images as they are; the model is left in `eval()`.
+
+    Raises:
+        ValueError: logits that are not finite.
+    """
     model.eval()
     with torch.inference_mode(), autocast():
-        return torch.cat([model(images).float() for images in data.in_order()]).cpu()
+        logits = torch.cat([model(images).float() for images in data.in_order()]).cpu()
+    finite = int(logits.isfinite().all(dim=1).sum())
+    if finite < len(logits):
+        raise ValueError(
+            f"logits must be finite. Those of {len(logits) - finite:,} of {len(logits):,} samples are not: the weights "
+            'have grown too large. Train again with a smaller `learning_rate`, or with precision="float32".'
+        )
+    return logits
 
 
 def score(

@@ -13,7 +13,7 @@ from longtail.training.hardware import make_fabric, resolve
 from longtail.training.loop import TrainingLoop
 from longtail.training.opening import create_run, existing_run
 from longtail.training.preparation import PreparedRun, prepare
-from longtail.training.resume import adopt, check_same_data, restore
+from longtail.training.resume import adopt, check_same_data, check_same_weights, restore
 from longtail.training.stages import Progress, check_class
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def run_experiment(
     if existing is not None and existing.result is not None:
         existing.drop_checkpoint()  # it is left if the process ended right after writing the result
         return existing
+    if existing is not None:
+        check_same_weights(existing, config)
     fabric = make_fabric(config)
     with fabric.rank_zero_first():
         splits = load_splits(config, data, fabric.device, download=download, progress=progress)

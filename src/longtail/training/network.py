@@ -50,7 +50,8 @@ def trained_network(folder: RunFolder) -> Network:
         Images (N, C, H, W), normalised as the run's configuration says, to logits.
 
     Raises:
-        ValueError: the run is not complete, or of another kind, or its classifier is of an unknown class.
+        ValueError: the run is not complete, or of another kind, its classifier is of an unknown class, or its weights
+            are of another network or not finite.
 
     Example:
         >>> import tempfile, torch
@@ -61,14 +62,19 @@ def trained_network(folder: RunFolder) -> Network:
         torch.Size([2, 10])
     """
     head = head_of(folder)
-    weights = folder.load_weights()["model"]
+    weights = folder.load_weights().get("model")
     model = TrainingConfig.model_of(folder.header["config"])
     try:
-        network = rebuilt_network(model, head, weights)
-    except RuntimeError:
+        network = rebuilt_network(model, head, weights)  # type: ignore[arg-type]
+    except (RuntimeError, TypeError):
         raise ValueError(
             f"{folder.path / 'weights.pt'} must hold the weights of {model}, as run.json says. It does not."
         ) from None
+    if not all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values()):
+        raise ValueError(
+            f"{folder.path / 'weights.pt'} must hold finite numbers. It holds others: it is damaged, or training "
+            "diverged. Train the run again."
+        )
     network.class_names = None if folder.data is None else tuple(folder.data["class_names"])
     return network
 
@@ -100,9 +106,26 @@ def head_of(folder: RunFolder) -> dict[str, Any]:
         raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
     try:
         TrainingConfig.model_of(folder.header["config"])
-        return result.get("network") or _head_of_old_run(folder.header["config"], result)
+        head = result.get("network") or _head_of_old_run(folder.header["config"], result)
     except (KeyError, TypeError):
         raise ValueError(f"`folder` must be a training run. Got {folder.path}, which is of another kind.") from None
+    _check_head(head, folder)
+    return head
+
+
+def _check_head(head: Any, folder: RunFolder) -> None:
+    """Raise unless it is what `described` gives."""
+    try:
+        sides = head["input_shape"]
+        fits = isinstance(head["classifier"], str) and len(sides) in (1, 3)
+        numbers = [head["num_classes"], *sides]
+    except (KeyError, TypeError):
+        fits, numbers = False, []
+    if not fits or not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError(
+            f"{folder.path / 'result.json'} is damaged: its `network` must have `classifier`, `num_classes` and "
+            "`input_shape`. Restore the file, or train the run again."
+        )
 
 
 def _built(model: str, head: Mapping[str, Any]) -> Network:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
-from longtail.training.resume import adopt
+from longtail.training.resume import adopt, checksum_of_weights
 
 
 def existing_run(out: str | os.PathLike[str], *, resume: bool) -> RunFolder | None:
@@ -19,7 +19,11 @@ def existing_run(out: str | os.PathLike[str], *, resume: bool) -> RunFolder | No
     if resume and out.exists():
         return RunFolder.open(out)
     if out.exists() or out.is_symlink():
-        kind = "Pass --resume to resume it." if (out / "run.json").is_file() else "It is not a run."
+        kind = (
+            "Resume it with --resume, or name another folder with --out."
+            if (out / "run.json").is_file()
+            else "It is not a run."
+        )
         raise FileExistsError(f"`out` must not exist yet. Got {out}. {kind}")
     return None
 
@@ -32,7 +36,7 @@ def create_run(config: TrainingConfig, out: str | os.PathLike[str], *, resume: b
         ValueError: `out` has a run with other settings.
     """
     try:
-        RunFolder.create(out, config=config, seed=config.seed)
+        RunFolder.create(out, config=config, seed=config.seed, weights=checksum_of_weights(config))
     except FileExistsError:
         if not resume:
             raise

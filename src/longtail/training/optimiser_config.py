@@ -62,7 +62,7 @@ class OptimiserConfig(DataConfig):
             raise ValueError("`ema` must be below 1: the average would never leave the initial weights. Got 1.")
         if self.clip_norm is not None:
             check_positive("clip_norm", self.clip_norm)
-        if not re.fullmatch(r"all|head|bias|last:[1-9]\d*", self.tune):
+        if not re.fullmatch(r"all|head|bias|last:[1-9]\d{0,8}", self.tune):
             raise ValueError(f"`tune` must be all, head, bias or last:N with N of at least 1. Got {self.tune!r}.")
 
     def _check_optimizer(self) -> None:

@@ -1,6 +1,8 @@
 """Resuming a run: the same configuration, the same data, the state of its last checkpoint."""
 
 import dataclasses
+import hashlib
+from pathlib import Path
 
 from longtail.data import Splits
 from longtail.losses.catalogue import parse_arguments
@@ -65,6 +67,38 @@ def check_same_data(folder: RunFolder, splits: Splits) -> None:
         raise ValueError(
             f"`data` must be the data that the run {folder.path} was begun with. Its samples or labels differ. "
             "Start a new run with another --out."
+        )
+
+
+def checksum_of_weights(config: TrainingConfig) -> str | None:
+    """Of the file of weights that the configuration names; `None` where it names none.
+
+    Raises:
+        FileNotFoundError: no such file.
+    """
+    if config.weights is None:
+        return None
+    path = Path(config.weights)
+    if not path.is_file():
+        raise FileNotFoundError(f"`weights` must be a file that exists. Got {path}.")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_same_weights(folder: RunFolder, config: TrainingConfig) -> None:
+    """A resumed run must start from the weights that it began with; older run folders do not say which.
+
+    Where a backbone is frozen it is in no checkpoint: from other weights, the classifier would be trained on the
+    features of two networks.
+
+    Raises:
+        FileNotFoundError, ValueError: the file of weights is missing, or another.
+    """
+    known = folder.header.get("weights")
+    if known is not None and known != checksum_of_weights(config):
+        raise ValueError(
+            f"`weights` must be the file that the run {folder.path} was begun with. The content of {config.weights} "
+            "has changed. Restore it, or start a new run with another --out."
         )
 
 

@@ -100,6 +100,7 @@ class TrainingState:
         self.total.zero_()
 
     def is_finite(self) -> bool:
-        """Whether the losses of this epoch and all weights are finite; synchronises the device."""
-        tensors = [self.total, *self.model.state_dict().values()]
+        """Whether the losses of this epoch and all weights, averaged ones too, are finite; synchronises the device."""
+        averaged = {} if self.average is None else self.average.module.state_dict()
+        tensors = [self.total, *self.model.state_dict().values(), *averaged.values()]
         return all(bool(tensor.isfinite().all()) for tensor in tensors)

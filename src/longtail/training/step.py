@@ -63,7 +63,7 @@ class TrainingStep:
     def _backward(self, images: Tensor, target: Tensor, *, share: float, last: bool) -> tuple[Tensor, Tensor]:
         """Logits of a part and its share of the loss; gradients are added to those of the earlier parts."""
         with self.fabric.no_backward_sync(self.model, enabled=not last):  # type: ignore[arg-type]
-            logits: Tensor = self.model(images)
+            logits = self._logits(images)
             if self.needs_gradients:
                 logits.retain_grad()
             loss: Tensor = self.state.criterion(logits, target)
@@ -71,6 +71,19 @@ class TrainingStep:
                 loss = loss * share
             self.fabric.backward(loss)
         return logits, loss.detach()
+
+    def _logits(self, images: Tensor) -> Tensor:
+        try:
+            logits: Tensor = self.model(images)
+        except ValueError as error:
+            if len(images) > 1 or "more than 1 value per channel" not in str(error):
+                raise
+            raise ValueError(
+                "`batch_size` must leave two samples or more in each part of a batch, for this network has batch norm "
+                f"behind maps of 1 x 1. Got a part of 1 (`batch_size` {self.config.batch_size}, `accumulate` "
+                f"{self.config.accumulate}). Train with a larger batch, fewer parts, or larger images (`size`)."
+            ) from error
+        return logits
 
     def _gradient(self, logits: list[Tensor]) -> Tensor:
         gradient = torch.cat([part.grad for part in logits if part.grad is not None])

@@ -214,7 +214,7 @@ def test_targets_of_a_run_are_indices_whatever_its_classes_are_called(tmp_path, 
     logits, target = scores
     folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
     folder.save_predictions("validation", torch.from_numpy(logits), torch.from_numpy(target))
-    folder.save_data({"class_names": ["1", "2", "0"]})
+    folder.save_data({"class_names": ["1", "2", "0"], "class_counts": [90, 9, 1], "input_shape": [4]})
     check(read_predictions(tmp_path / "run"), scores, ("1", "2", "0"))
     found = read_predictions(tmp_path / "run", class_names=["0", "1", "2"])
     np.testing.assert_allclose(found.logits, logits[:, [2, 0, 1]], rtol=1e-6)
