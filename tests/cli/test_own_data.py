@@ -36,7 +36,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
 
     assert main(["predict", "runs/LATEST", "animals/red deer", "--top", "2", "--out", "predictions.csv"]) == 0
     assert (
-        "40 predictions, probabilities calibrated on held-out samples for classes that come equally often: pre"
+        "40 predictions, probabilities not calibrated: a temperature did not improve those of the held-out samples: pre"
         in capsys.readouterr().out
     )
     rows = list(csv.DictReader((place / "predictions.csv").read_text().splitlines()))
