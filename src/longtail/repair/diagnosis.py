@@ -92,7 +92,7 @@ def diagnose(
         >>> target = rng.integers(0, 3, 900)
         >>> logits = rng.normal(size=(900, 3)) + 2 * np.eye(3)[target] + np.array([2.0, 1.0, 0.0])
         >>> diagnosis = diagnose(logits, target)
-        >>> diagnosis.verdict, diagnosis.fix.offset.round()
+        >>> diagnosis.verdict, diagnosis.fix.offset.round() + 0
         ('use', array([-1.,  0.,  1.]))
     """
     check_integer("folds", folds, minimum=3)
