@@ -175,7 +175,9 @@ def test_a_server_that_ends_before_it_forks_a_worker_is_reported(tmp_path):
     (tmp_path / "ends_the_server.py").write_text("import os\nos._exit(1)\n")
     (tmp_path / "draw.py").write_text(SERVER)
     command = [sys.executable, str(tmp_path / "draw.py")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
     assert done.returncode == 1
     assert "`workers`: a process that decodes images ended before its time" in done.stderr
     assert "Traceback" not in done.stderr
