@@ -129,5 +129,5 @@ def test_verdict_and_decisions_do_not_depend_on_the_order_of_rows_and_columns():
 def test_decisions_hardly_depend_on_the_seed():
     logits, target = slanted()
     fresh, _ = slanted(seed=1)
-    decided = [diagnose(logits, target, seed=seed).fix.predict(fresh) for seed in range(4)]
+    decided = [diagnose(logits, target, seed=seed, repeats=10).fix.predict(fresh) for seed in range(3)]
     assert min((one == other).mean() for one in decided for other in decided) >= 0.98
