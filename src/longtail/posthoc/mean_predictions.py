@@ -44,21 +44,35 @@ def mean_predictions(blocks: Blocks, offset: Tensor, precision: torch.dtype = to
 
 
 def _by_products(blocks: Iterable[tuple[Tensor, Tensor]], offset: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    largest = offset.amax(1)
-    factor = (offset - largest[:, None]).exp()
-    scaled, log_partition = torch.zeros_like(offset), largest.clone()
-    underflown = torch.zeros_like(offset)
+    # Relative to the mean offset: products then hold differences between the S offsets only, which are small.
+    taking_part = offset > -torch.inf
+    centre = torch.where(taking_part, offset, 0.0).sum(0) / taking_part.sum(0)
+    centre = centre.masked_fill(~taking_part.any(0), -torch.inf)
+    difference = torch.where(taking_part, offset - centre, -torch.inf)
+    largest = difference.amax(1)
+    factor = (difference - largest[:, None]).exp()
+    scaled, log_partition, underflown = torch.zeros_like(offset), torch.zeros_like(largest), torch.zeros_like(offset)
     for logits, weight in blocks:
-        scores = (logits - logits.amax(1, keepdim=True)).to(dtype).exp_()
+        scores = (logits - logits.amax(1, keepdim=True)).to(dtype).add_(centre.to(dtype))
+        top = scores.amax(1, keepdim=True)
+        scores = scores.sub_(top).exp_()
         divisor = scores @ factor.T.to(dtype)
         if divisor.min() > LEAST_DIVISOR[dtype]:
             scaled += (weight.to(dtype) / divisor).T @ scores
-            log_partition += (weight * divisor.log()).sum(0)
+            log_partition += (weight * (divisor.log() + (top + largest))).sum(0)
         else:
-            exact = _by_logarithms([(logits, weight)], offset)
-            underflown += exact.log_mean.exp()
-            log_partition += exact.log_partition - largest * weight.sum(0)
+            mean, own_partition = _more_precisely(logits, weight, offset, dtype)
+            underflown += mean
+            log_partition += own_partition
     return scaled * factor + underflown, log_partition
+
+
+def _more_precisely(logits: Tensor, weight: Tensor, offset: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """`_by_products` of one block that underflows in `dtype`."""
+    if dtype != torch.float64:
+        return _by_products([(logits, weight)], offset, torch.float64)
+    log_mean, log_partition = _by_logarithms([(logits, weight)], offset)
+    return log_mean.exp(), log_partition
 
 
 def _by_logarithms(blocks: Iterable[tuple[Tensor, Tensor]], offset: Tensor) -> MeanPredictions:
