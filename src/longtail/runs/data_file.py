@@ -23,7 +23,7 @@ def check_data(content: Mapping[str, Any], path: Path) -> None:
     if len(content["class_counts"]) != classes:
         raise _damaged(path, "class_counts", f"hold {classes} numbers, one a class", content["class_counts"])
     for name in ("mean", "std") if len(shape) == 3 else ():
-        if len(content.get(name, ())) != shape[0]:
+        if len(content.get(name, ())) not in (0, shape[0]):  # none: the images are not normalised
             raise _damaged(path, name, f"hold {shape[0]} numbers, one a channel", content.get(name, ()))
 
 
