@@ -52,3 +52,9 @@ def fish(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(real_data / "fish/images.zip") as archive:
         archive.extractall(out)
     return out / "images"
+
+
+@pytest.fixture(autouse=True)
+def two_repeats(monkeypatch):
+    """Of the cross-fitting, where a test does not say how many: ten take five times as long."""
+    monkeypatch.setattr("longtail.repair.diagnosis.MOST_REPEATS", 2)
