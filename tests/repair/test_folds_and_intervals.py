@@ -3,7 +3,7 @@ import pytest
 
 from longtail.repair import make_metric
 from longtail.repair.folds import stratified_folds
-from longtail.repair.intervals import interval_of_gain, standard_error
+from longtail.repair.intervals import gain_and_error, interval_of_gain
 
 
 @pytest.mark.parametrize("counts", [[50, 20, 7, 1], [3, 1, 1, 1, 1, 1]])
@@ -89,8 +89,8 @@ def test_a_group_across_classes_adds_its_covariance():
     before = 1 - target
     after = np.where(better[groups], target, before)
     metric = make_metric("balanced-accuracy", 2)
-    alone = standard_error(metric, target, before, after, 2)
-    together = standard_error(metric, target, before, after, 2, groups=groups)
+    alone = gain_and_error(metric, target, before, after, 2)[1]
+    together = gain_and_error(metric, target, before, after, 2, groups=groups)[1]
     assert together == pytest.approx(alone * 2**0.5, rel=0.05)
 
 
@@ -101,6 +101,8 @@ def test_a_sample_of_weight_two_counts_as_the_variance_says():
     before, after = (np.where(rng.random(1000) < share, target, 1 - target) for share in (0.5, 0.6))
     metric = make_metric("balanced-accuracy", 2)
     weight = np.tile([1.0, 3.0], 500)
-    plain = standard_error(metric, target, before, after, 2)
-    assert standard_error(metric, target, before, after, 2, weight=np.full(1000, 7.0)) == pytest.approx(plain)
-    assert standard_error(metric, target, before, after, 2, weight=weight) == pytest.approx(plain * 1.25**0.5, rel=0.05)
+    plain = gain_and_error(metric, target, before, after, 2)[1]
+    assert gain_and_error(metric, target, before, after, 2, weight=np.full(1000, 7.0))[1] == pytest.approx(plain)
+    assert gain_and_error(metric, target, before, after, 2, weight=weight)[1] == pytest.approx(
+        plain * 1.25**0.5, rel=0.05
+    )

@@ -45,21 +45,20 @@ def compare(
     The choice is made on all samples, and its score there is too good. So the gain is that of predictions for which
     each fold's candidate and τ are chosen on the other folds; the difference is the `optimism` of an outcome.
     """
+    fits: Fits
     fits, failures = _fitted(rules, samples, repeats, judge)
     chooser = Chooser(judge.metric, judge.target, judge.weight, judge.raw, judge.num_classes, judge.groups, limits)
-    curves = {name: [own.curve for own in each] for name, each in fits.items()}
-    chosen = chooser.among(_options(curves))
+    chosen = chooser.among(_options(_curves(fits)))
     outcomes = []
     for rule in rules:
         if rule.name in failures:
             outcomes.append(Outcome(rule.name, failure=failures[rule.name]))
             continue
-        own = {rule.name: curves[rule.name]}
-        if rule.name == chosen.candidate:
-            outcomes.append(_outcome(chosen, fits, curves, chooser, judge, samples.scale))
-        else:
-            option = chooser.among(_options(own))
-            outcomes.append(_outcome(option, {rule.name: fits[rule.name]}, own, chooser, judge, samples.scale))
+        own, option = fits, chosen
+        if rule.name != chosen.candidate:
+            own = {rule.name: fits[rule.name]}
+            option = chooser.among(_options(_curves(own)))
+        outcomes.append(_outcome(option, own, chooser, judge, samples.scale))
     best = next(outcome for outcome in outcomes if outcome.name == chosen.candidate)
     if chosen.strength == 0:  # no correction is chosen: what the most promising one would do is shown
         best = max((own for own in outcomes if own.failure is None), key=lambda own: own.gain)
@@ -82,6 +81,10 @@ def _fitted(
 Curves = Mapping[str, Sequence[Mapping[float, np.ndarray]]]
 
 
+def _curves(fits: Fits) -> Curves:
+    return {name: [own.curve for own in each] for name, each in fits.items()}
+
+
 def _options(curves: Curves) -> dict[Option, list[np.ndarray]]:
     return {
         Option(name, strength): [own[strength] for own in repeats]
@@ -90,9 +93,9 @@ def _options(curves: Curves) -> dict[Option, list[np.ndarray]]:
     }
 
 
-def _outcome(chosen: Option, fits: Fits, curves: Curves, chooser: Chooser, judge: Judge, scale: float) -> Outcome:
+def _outcome(chosen: Option, fits: Fits, chooser: Chooser, judge: Judge, scale: float) -> Outcome:
     """Of an option that was chosen among all of `fits`, on logits that are `scale` times the given ones."""
-    repeats = curves[chosen.candidate]
+    repeats = [own.curve for own in fits[chosen.candidate]]
     curve = {strength: mean_scores([judge.scores(own[strength]) for own in repeats]) for strength in repeats[0]}
     excluded = tuple(strength for strength in curve if not chooser.allows([own[strength] for own in repeats]))
     served = fits[chosen.candidate][0].served
@@ -120,11 +123,10 @@ def _outcome(chosen: Option, fits: Fits, curves: Curves, chooser: Chooser, judge
 def _nested(chooser: Chooser, fits: Mapping[str, CrossFitted]) -> np.ndarray:
     """Predictions (N,) of one repeat: the candidate and τ of each fold are chosen on the other folds."""
     splits = next(iter(fits.values())).splits
-    curves = {name: own.curve for name, own in fits.items()}
     predicted = np.empty(len(splits.fold), dtype=np.int64)
     for number in range(splits.number):
         inner = {name: [own.of_the_others(number)] for name, own in fits.items()}
         name, strength = chooser.where(splits.fold != number).among(_options(inner))
         held_out = splits.fold == number
-        predicted[held_out] = curves[name][strength][held_out]
+        predicted[held_out] = fits[name].curve[strength][held_out]
     return predicted

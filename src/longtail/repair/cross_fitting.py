@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class CrossFitted:
     served: Decision
     directions: np.ndarray
 
-    @property
+    @cached_property
     def curve(self) -> dict[float, np.ndarray]:
         """For each τ predictions (N,), each by a fit without the sample's fold."""
         own = self.inner[self.splits.fold, :, np.arange(self.inner.shape[2])]

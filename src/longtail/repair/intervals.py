@@ -44,24 +44,9 @@ def interval_of_gain(
         return 0.0, 0.0
     value = np.ones(len(target)) if weight is None else weight
     gain = metric.score(target, after, value, num_classes) - metric.score(target, before, value, num_classes)
-    half = NormalDist().inv_cdf((1 + level) / 2) * standard_error(
-        metric, target, before, after, num_classes, groups=groups, weight=value
-    )
+    _, error = gain_and_error(metric, target, before, after, num_classes, groups=groups, weight=value)
+    half = NormalDist().inv_cdf((1 + level) / 2) * error
     return gain - half, gain + half
-
-
-def standard_error(
-    metric: Metric,
-    target: np.ndarray,
-    before: np.ndarray,
-    after: np.ndarray,
-    num_classes: int,
-    *,
-    groups: np.ndarray | None = None,
-    weight: np.ndarray | None = None,
-) -> float:
-    """Of score(after) − score(before); arguments as those of `interval_of_gain`."""
-    return gain_and_error(metric, target, before, after, num_classes, groups=groups, weight=weight)[1]
 
 
 def gain_and_error(
