@@ -12,9 +12,10 @@ from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, calibrated
 from longtail.repair.calibration_check import cross_fitted_calibration
-from longtail.repair.candidates import Decision, LeastCost, candidates
+from longtail.repair.candidates import candidates
 from longtail.repair.choice import Limits
 from longtail.repair.comparison import Compared, compare
+from longtail.repair.decisions import Decision, LeastCost
 from longtail.repair.findings import Calibration, Diagnosis, Outcome, Scores
 from longtail.repair.fix import Fix
 from longtail.repair.fix_file import TAKES
