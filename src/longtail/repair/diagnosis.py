@@ -110,7 +110,7 @@ def diagnose(
     floor = SMALLEST
     if kind == "probabilities":
         logits, floor = as_log_probabilities(logits)
-    samples = as_samples(logits, target, sample_weight, progress)
+    samples = as_samples(logits, target, sample_weight, progress).with_margins("margins")
     y, num_classes = samples.target, samples.num_classes
     names = as_names(class_names, num_classes)
     class_counts, prior, cost = by_label(class_counts), by_label(prior), by_label(cost)
@@ -171,8 +171,7 @@ def _repeated_splits(
     if repeats is None:
         numbers = len(samples) * samples.num_classes
         repeats = max(1, min(MOST_REPEATS, NUMBERS_OF_ALL_REPEATS // numbers))
-    place = samples.margins("folds")
-    return [as_splits(samples.target, folds, (seed, repeat), groups, place) for repeat in range(repeats)]
+    return [as_splits(samples.target, folds, (seed, repeat), groups, samples.margin) for repeat in range(repeats)]
 
 
 def _resolution(found: Compared, judge: Judge) -> float:
