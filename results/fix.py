@@ -1,244 +1,168 @@
 """How good `longtail fix` is: what it promises from held-out predictions, and what the test set says.
 
-    python results/fix.py --text DIR [--seeds 10] [--json results/fix.json]     # texts and tables of features
-    python results/fix.py --runs RUN [RUN …] --json results/fix.json            # adds training runs
+    python results/fix.py --text DIR --table DIR --features FILE --predictions DIR --json results/fix.json
     python results/write_pages.py fix                                           # results/fix.md
 
-DIR holds the training and test files of TREC's fine-grained questions (`trec_train_5500.label`, `trec_test_500.label`)
-and of BANKING77 (`banking77_train.csv`, `banking77_test.csv`). Seed 0 is the official split; every other seed draws one
-of the same sizes from all texts, stratified. Features of the texts are TF-IDF of words and pairs of words. The
-diagnosis sees 4-fold cross-validated predictions on the training set, of a run the held-out images; nothing is fitted
-on a test set.
+`--text` has TREC's fine-grained questions (`trec_train_5500.label`, `trec_test_500.label`), BANKING77
+(`banking77_train.csv`, `banking77_test.csv`: text, category), `hwu64/` (train, test) and `goemotions/` (train, val,
+test; csv.gz: text, label); `--table` has `shuttle/` (train, test; csv.gz: x0 … x8, label). `--features` is the file of
+the fish that `natural_tails.py` writes (features, labels, groups), `--predictions` a folder of published predictions
+(npz: logits or probabilities, target).
+
+The diagnosis sees the held-out set of GoEmotions and of the fish, else 4-fold cross-validated predictions on the
+training set; of published predictions one half. Nothing is fitted on a test set. Each case is written when it is
+finished; the same command resumes.
 """
 
 import argparse
-import csv
 import json
+import subprocess
 import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import sklearn
-from sklearn.base import clone
-from sklearn.datasets import load_digits, make_classification
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import TunedThresholdClassifierCV, cross_val_predict, train_test_split
-from sklearn.naive_bayes import MultinomialNB
-from sklearn.svm import LinearSVC
+import torch
 
-from longtail.data import long_tailed_indices
-from longtail.metrics import balanced_accuracy
+from fix_data import HALVINGS, SEEDS, published, splits_of
+from fix_measured import measured, scored
+from fix_models import MODELS, NOT_TUNED, TUNED_SEEDS, Predictions, above_refitted_thresholds, predictions, weighted
+from fix_splits import Case, Samples, halves
 from longtail.plain_json import to_json
-from longtail.repair import diagnose, read_predictions
-from longtail.repair.calibration import log_probabilities
-from longtail.repair.findings import Diagnosis
-from longtail.repair.folds import stratified_folds
-from longtail.runs import RunFolder, current_versions
+from longtail.repair import diagnose
+from longtail.runs import current_versions
 from longtail.whole_file import write_whole
 
-FOLDS = 4
-TEXT_MODELS = {
-    "logistic regression": LogisticRegression(C=10, max_iter=300),
-    "linear SVM": LinearSVC(),
-    "naive Bayes": MultinomialNB(alpha=0.1),
+PUBLISHED = "as published"
+NEEDED = {
+    "text": (
+        *("trec_train_5500.label", "trec_test_500.label", "banking77_train.csv", "banking77_test.csv"),
+        *("hwu64/train.csv.gz", "hwu64/test.csv.gz"),
+        *(f"goemotions/{part}.csv.gz" for part in ("train", "val", "test")),
+    ),
+    "table": ("shuttle/train.csv.gz", "shuttle/test.csv.gz"),
+    "features": ("",),
+    "predictions": ("",),
 }
-TREES = {"boosted trees": HistGradientBoostingClassifier(max_iter=60, early_stopping=False, random_state=0)}
+"""Files of each option, relative to it."""
+Key = tuple[str, str, int]
 
 
-class Case(NamedTuple):
-    """A training and a test set."""
-
-    train: Any
-    target: np.ndarray
-    test: Any
-    truth: np.ndarray
-
-
-def trec(folder: Path) -> tuple[list[str], list[str], int]:
-    texts: list[str] = []
-    labels: list[str] = []
-    for name in ("trec_train_5500.label", "trec_test_500.label"):
-        for line in (folder / name).read_text(encoding="latin-1").splitlines():
-            label, text = line.split(" ", 1)
-            labels.append(label)
-            texts.append(text)
-    return texts, labels, 500
+def of_model(data: str, model: Any, split: Callable[[int], Case], seed: int) -> dict[str, Any]:
+    """One case: a model on one split, its fix, and the same with class weights."""
+    case = split(seed)
+    counts = np.bincount(case.train.target)
+    predicted = predictions(model, case, seed)
+    row = measured(predicted, counts, seed)
+    if data not in NOT_TUNED and seed < TUNED_SEEDS:
+        row["others"]["refitted thresholds"] = scored(above_refitted_thresholds(model, case), predicted.test)
+    if (with_weights := weighted(model)) is not None:
+        seen, fresh, _ = predictions(with_weights, case, seed)
+        fix = diagnose(seen.features, seen.target, class_counts=counts, groups=seen.groups, seed=seed).fix
+        row["others"]["class_weight"] = scored(fresh.features.argmax(1), fresh)
+        row["others"]["class_weight and fix"] = scored(fix.predict(fresh.features), fresh)
+    return row
 
 
-def banking(folder: Path) -> tuple[list[str], list[str], int]:
-    rows = []
-    for name in ("banking77_train.csv", "banking77_test.csv"):
-        with (folder / name).open(newline="", encoding="utf-8") as file:
-            rows.append(list(csv.DictReader(file)))
-    both = rows[0] + rows[1]
-    return [row["text"] for row in both], [row["category"] for row in both], len(rows[1])
+def of_halves(whole: Samples, seed: int) -> dict[str, Any]:
+    """One case: fitted on a half of published predictions, measured on the other."""
+    return measured(Predictions(*halves(whole, seed)), None, seed)
 
 
-def text_case(texts: list[str], labels: list[str], test_size: int, seed: int) -> Case:
-    """The official split, whose test set comes last, or one of the same sizes."""
-    names, target = np.unique(labels, return_inverse=True)
-    order = np.arange(len(target))
-    train, test = order[:-test_size], order[-test_size:]
-    if seed:
-        alone = np.bincount(target)[target] < 2  # a class of one sample stays in the training set
-        rest, test = train_test_split(order[~alone], test_size=test_size, stratify=target[~alone], random_state=seed)
-        train = np.concatenate([rest, order[alone]])
-    # Classes that training does not see can't be predicted: their texts leave the test set.
-    place = np.cumsum(np.isin(np.arange(len(names)), target[train])) - 1
-    test = test[np.isin(target[test], target[train])]
-    vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    fitted = vectors.fit_transform([texts[i] for i in train])
-    return Case(fitted, place[target[train]], vectors.transform([texts[i] for i in test]), place[target[test]])
+def cases(options: argparse.Namespace) -> Iterator[tuple[Key, Callable[[], dict[str, Any]]]]:
+    """All cases by data, model and seed: the first seed of all data, then the second, and so on."""
+    splits = splits_of(options.text, options.table, options.features)
+    files = dict(published(options.predictions)) if options.predictions else {}
+    for seed in range(max(HALVINGS, *SEEDS.values())):
+        for data, split in splits.items():
+            for name, model in MODELS[data].items():
+                if seed < min(SEEDS[data], options.seeds):
+                    yield (data, name, seed), partial(of_model, data, model, split, seed)
+        for data, whole in files.items():
+            if seed < min(HALVINGS, options.seeds):
+                yield (data, PUBLISHED, seed), partial(of_halves, whole, seed)
 
 
-def digits_case(seed: int) -> Case:
-    """8 × 8 pixels as a table of 64 numbers; half of each class is the test set, the other half gets a long tail."""
-    pixels, digits = load_digits(return_X_y=True)
-    train, test, target, truth = train_test_split(pixels, digits, test_size=0.5, stratify=digits, random_state=seed)
-    kept = long_tailed_indices(target, 20, seed=seed)
-    return Case(train[kept], target[kept], test, truth)
+def environment() -> dict[str, Any]:
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
+    versions = current_versions() | {"scikit-learn": sklearn.__version__}
+    return {"commit": head.stdout.strip() or None, "versions": versions}
 
 
-def made_case(seed: int) -> Case:
-    """20 classes of made-up features, their frequencies from 1 to 1 / 50; the test set has the same tail."""
-    prior = 0.02 ** (np.arange(20) / 19)
-    features, labels = make_classification(
-        12_000, 20, n_informative=12, n_classes=20, n_clusters_per_class=1, weights=list(prior / prior.sum()),
-        class_sep=1.0, flip_y=0.0, random_state=seed,
-    )  # fmt: skip
-    train, test, target, truth = train_test_split(features, labels, test_size=0.5, stratify=labels, random_state=seed)
-    return Case(train, target, test, truth)
+def earlier_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of an earlier call.
 
-
-def cases(folder: Path, seeds: int) -> Iterator[tuple[str, int, Case, dict[str, Any]]]:
-    for name, make in {"digits, 10 classes": digits_case, "made up, 20 classes": made_case}.items():
-        for seed in range(seeds):
-            yield name, seed, make(seed), TREES
-    for name, read in {"TREC, 50 classes": trec, "BANKING77": banking}.items():
-        content = read(folder)
-        for seed in range(seeds):
-            yield name, seed, text_case(*content, seed), TEXT_MODELS
-
-
-def scores(model: Any, features: Any) -> np.ndarray:
-    if hasattr(model, "predict_proba"):
-        return log_probabilities(model.predict_proba(features), 1e-30)
-    return np.asarray(model.decision_function(features))
-
-
-def cross_validated(model: Any, case: Case, seed: int) -> np.ndarray:
-    fold = stratified_folds(case.target, FOLDS, seed)
-    splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
-    method = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
-    predicted = cross_val_predict(model, case.train, case.target, cv=splits, method=method)
-    return log_probabilities(predicted, 1e-30) if method == "predict_proba" else np.maximum(predicted, -1e4)
-
-
-def thresholds(model: Any, case: Case) -> np.ndarray:
-    """Decisions by one threshold a class, tuned one-vs-rest: the largest score above its class's threshold."""
-    margins = []
-    for label in range(int(case.target.max()) + 1):
-        tuned = TunedThresholdClassifierCV(clone(model), scoring="balanced_accuracy", cv=3, random_state=0)
-        tuned.fit(case.train, case.target == label)
-        own = tuned.estimator_
-        score = (
-            own.predict_proba(case.test)[:, 1] if hasattr(own, "predict_proba") else own.decision_function(case.test)
+    Raises:
+        ValueError: they are from before rows named their commit.
+    """
+    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    if not all("commit" in row for row in rows):
+        raise ValueError(
+            f"--json must be a new file, or one that this version of the script began. Got {path}, which has results "
+            "of an older version. Move it away, or name another file."
         )
-        margins.append(score - tuned.best_threshold_)
-    return np.asarray(np.argmax(margins, axis=0))
+    return rows
 
 
-def of_model(data: str, name: str, model: Any, case: Case, seed: int) -> dict[str, Any]:
-    number = int(case.target.max()) + 1
-    fitted = clone(model).fit(case.train, case.target)
-    logits, fresh = cross_validated(clone(model), case, seed), scores(fitted, case.test)
-    result = judged(logits, case.target, fresh, case.truth, np.bincount(case.target, minlength=number), seed)
-    if "class_weight" in model.get_params():
-        weighted = clone(model).set_params(class_weight="balanced")
-        plain = scores(clone(weighted).fit(case.train, case.target), case.test)
-        both = diagnose(cross_validated(weighted, case, seed), case.target, seed=seed)
-        result["class_weight"] = float(balanced_accuracy(plain.argmax(1), case.truth, number))
-        result["class_weight_and_fix"] = float(balanced_accuracy(both.fix.predict(plain), case.truth, number))
-    result["thresholds"] = float(balanced_accuracy(thresholds(model, case), case.truth, number))
-    return {"data": data, "model": name, "seed": seed, **result}
+def check_files(options: argparse.Namespace) -> None:
+    """Before any work.
+
+    Raises:
+        FileNotFoundError: an option lacks a file, or there is no folder for the results.
+    """
+    if not options.json.parent.is_dir():
+        raise FileNotFoundError(f"--json must be in a folder that exists. Got {options.json}.")
+    for name, files in NEEDED.items():
+        given: Path | None = getattr(options, name)
+        missing = [] if given is None else [str(given / file) for file in files if not (given / file).exists()]
+        if missing:
+            raise FileNotFoundError(f"--{name} must have the files that --help names. Missing: {', '.join(missing)}.")
 
 
-def of_run(path: Path) -> dict[str, Any]:
-    """The diagnosis of the held-out images, and what the test set says."""
-    held_out, test = read_predictions(path), read_predictions(path, part="test")
-    assert held_out.class_counts is not None
-    result = judged(held_out.logits, held_out.target, test.logits, test.target, held_out.class_counts, 0)
-    config = RunFolder.open(path).header["config"]
-    data = f"{config['dataset']}, imbalance {config['imbalance']:g}"
-    return {"data": data, "model": f"network, {config['loss']}", "seed": config["seed"], **result}
-
-
-def judged(
-    logits: np.ndarray, target: np.ndarray, fresh: np.ndarray, truth: np.ndarray, counts: np.ndarray, seed: int
-) -> dict[str, Any]:
-    """What a diagnosis promises, and what new data say of it."""
-    found = diagnose(logits, target, class_counts=counts, seed=seed)
-    best = best_of(found)
-    number = logits.shape[1]
-    fresh = np.maximum(fresh, -1e4)
-    after, anyway = found.fix.predict(fresh), (fresh + best.offset).argmax(1)
-    return {
-        "verdict": found.verdict,
-        "method": found.fix.method,
-        "held_out_before": found.before.score,
-        "cross_fitted": {o.name: o.scores.score if o.scores else None for o in found.outcomes},
-        "promised": best.gain if found.verdict == "use" else 0.0,
-        "interval": list(best.interval),
-        "before": float(balanced_accuracy(fresh.argmax(1), truth, number)),
-        "after": float(balanced_accuracy(after, truth, number)),
-        "anyway": float(balanced_accuracy(anyway, truth, number)),
-        "accuracy_before": float((fresh.argmax(1) == truth).mean()),
-        "accuracy_after": float((after == truth).mean()),
-    }
-
-
-def best_of(found: Diagnosis) -> Any:
-    return max((outcome for outcome in found.outcomes if outcome.failure is None), key=lambda outcome: outcome.gain)
-
-
-def all_results(options: argparse.Namespace, known: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
-    for path in options.runs:
-        yield of_run(path)
-    if options.text:
-        for data, seed, case, models in cases(options.text, options.seeds):
-            for name, model in models.items():
-                if (data, name, seed) in known:
-                    continue
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of classes that a fold lacks, and of solvers at their last step
-                    yield of_model(data, name, model, case, seed)
-
-
-def save(results: list[dict[str, Any]], path: Path) -> None:
+def save(rows: list[dict[str, Any]], path: Path) -> None:
     with write_whole(path) as file:
-        file.write((to_json(results, indent=1) + "\n").encode())
+        file.write((to_json(rows, indent=1) + "\n").encode())
+
+
+def run(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
+    known, about = {(row["data"], row["model"], row["seed"]) for row in rows}, environment()
+    for key, compute in cases(options):
+        if key in known or (options.only and key[0] not in options.only):
+            continue
+        start = time.process_time()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of classes that a fold lacks, and of solvers at their last step
+            row = compute()
+        rows.append(dict(zip(("data", "model", "seed"), key, strict=True)) | row | about)
+        save(rows, options.json)
+        print(
+            f"{', '.join(map(str, key))}: {row['verdict']}, {time.process_time() - start:.0f} s of CPU", file=sys.stderr
+        )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--text", type=Path, help="the folder of the texts")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--runs", type=Path, nargs="+", default=[], help="run folders with held-out images")
+    parser.add_argument("--text", type=Path, help="a folder of texts")
+    parser.add_argument("--table", type=Path, help="a folder of tables")
+    parser.add_argument("--features", type=Path, help="a file of features")
+    parser.add_argument("--predictions", type=Path, help="a folder of published predictions")
+    parser.add_argument("--only", nargs="+", metavar="DATA", help="data by name, such as TREC or derma_resnet18")
+    parser.add_argument("--seeds", type=int, default=HALVINGS, help="at most so many splits of each data set")
     parser.add_argument("--json", type=Path, required=True, help="added to; cases that are there are not run again")
     options = parser.parse_args()
-    results = json.loads(options.json.read_text()) if options.json.exists() else []
-    versions = current_versions() | {"scikit-learn": sklearn.__version__}
-    known = {(r["data"], r["model"], r["seed"]) for r in results}
-    for result in all_results(options, known):
-        same = [r for r in results if all(r[key] == result[key] for key in ("data", "model", "seed"))]
-        results = [r for r in results if r not in same] + [result | {"versions": versions}]
-        save(results, options.json)
-        print({key: result[key] for key in ("data", "model", "seed", "verdict", "before", "after")}, file=sys.stderr)
+    torch.set_num_threads(1)
+    try:
+        check_files(options)
+        rows = earlier_rows(options.json)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    run(options, rows)
     return 0
 
 
