@@ -69,11 +69,4 @@ def transcribed_values(results: Path, rows: list[Row]) -> dict[str, Any]:
         "held_out_table": held_out_table(fit_sets),
         "second_stages": second_stages_table(stages, ce),
         "stage": {row["stage"]: row for row in stages["rows"]},
-        "fix": fix_on_held_out(results),
     }
-
-
-def fix_on_held_out(results: Path) -> dict[str, Any]:
-    """What `longtail fix` said of the run with held-out images, and the test set after it."""
-    runs = json.loads((results / "fix.json").read_text())
-    return next(run for run in runs if (run["data"], run["model"]) == ("cifar100, imbalance 100", "network, ce"))
