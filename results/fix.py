@@ -51,6 +51,7 @@ NEEDED = {
 }
 """Files of each option, relative to it."""
 Key = tuple[str, str, int]
+OneCase = tuple[Key, Callable[[], dict[str, Any]]]
 
 
 def of_model(data: str, model: Any, split: Callable[[int], Case], seed: int) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def of_halves(whole: Samples, seed: int) -> dict[str, Any]:
     return measured(Predictions(*halves(whole, seed)), None, seed)
 
 
-def cases(options: argparse.Namespace) -> Iterator[tuple[Key, Callable[[], dict[str, Any]]]]:
+def cases(options: argparse.Namespace) -> Iterator[OneCase]:
     """All cases by data, model and seed: the first seed of all data, then the second, and so on."""
     splits = splits_of(options.text, options.table, options.features)
     files = dict(published(options.predictions)) if options.predictions else {}
@@ -86,6 +87,19 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[Key, Callable[[], dict[
         for data, whole in files.items():
             if seed < min(HALVINGS, options.seeds):
                 yield (data, PUBLISHED, seed), partial(of_halves, whole, seed)
+
+
+def wanted(options: argparse.Namespace) -> list[OneCase]:
+    """The cases of the data that are named, or all.
+
+    Raises:
+        ValueError: there are no such data.
+    """
+    found = list(cases(options))
+    names = dict.fromkeys(data for (data, _, _), _ in found)
+    if unknown := set(options.only or names) - set(names):
+        raise ValueError(f"--only must name data of {', '.join(names)}. Got {', '.join(sorted(unknown))}.")
+    return [(key, compute) for key, compute in found if key[0] in (options.only or names)]
 
 
 def environment() -> dict[str, Any]:
@@ -129,20 +143,19 @@ def save(rows: list[dict[str, Any]], path: Path) -> None:
         file.write((to_json(rows, indent=1) + "\n").encode())
 
 
-def run(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
+def run(chosen: list[OneCase], rows: list[dict[str, Any]], path: Path) -> None:
     known, about = {(row["data"], row["model"], row["seed"]) for row in rows}, environment()
-    for key, compute in cases(options):
-        if key in known or (options.only and key[0] not in options.only):
+    for key, compute in chosen:
+        if key in known:
             continue
-        start = time.process_time()
+        before = time.process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of classes that a fold lacks, and of solvers at their last step
             row = compute()
         rows.append(dict(zip(("data", "model", "seed"), key, strict=True)) | row | about)
-        save(rows, options.json)
-        print(
-            f"{', '.join(map(str, key))}: {row['verdict']}, {time.process_time() - start:.0f} s of CPU", file=sys.stderr
-        )
+        save(rows, path)
+        seconds = time.process_time() - before
+        print(f"{', '.join(map(str, key))}: {row['verdict']}, {seconds:.0f} s of CPU", file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -159,10 +172,11 @@ def main() -> int:
     try:
         check_files(options)
         rows = earlier_rows(options.json)
+        chosen = wanted(options)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    run(options, rows)
+    run(chosen, rows, options.json)
     return 0
 
 

@@ -16,11 +16,11 @@ class Group:
     """The results of one model on one data set, by seed."""
 
     def __init__(self, results: list[Result]) -> None:
-        self.results = results
+        self.results = sorted(results, key=lambda result: result["seed"])
         self.data: str = results[0]["data"]
         self.model: str = results[0]["model"]
-        self.used = used(results)
-        self.not_used = [r for r in results if r["verdict"] != "use"]
+        self.used = used(self.results)
+        self.not_used = [r for r in self.results if r["verdict"] != "use"]
 
     @property
     def name(self) -> str:
