@@ -31,7 +31,6 @@ CANDIDATES = {
     "fixed point": ("re-balancing to the fixed point",),
     "shrunk fixed point": ("shrunk fixed point",),
     "logit adjustment": ("logit adjustment", "logit adjustment by the samples here"),
-    "fitted to the metric": ("offsets fitted to the metric",),
 }
 """Names in the tables, and those that a diagnosis gives."""
 SHORT = {name: short for short, names in CANDIDATES.items() for name in names}
@@ -254,7 +253,7 @@ def values(results: Path) -> dict[str, Any]:
         "group": {(group.data, group.model): group for group in groups},
         "environments": environments_of(runs, {}),
         "commits": listed(dict.fromkeys(str(r["commit"])[:10] for r in runs)),
-        "level": listed(sorted({percent(r["level"], 0) for r in runs})),
+        "level": listed(sorted({percent(r["level"], 2) for r in runs})),
         "summary": summary(runs),
         "cases": cases_table(groups),
         "changes": changes_table(groups),

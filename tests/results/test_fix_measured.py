@@ -59,9 +59,10 @@ def test_a_model_without_bias_is_kept():
     assert row["after"] == row["before"]
 
 
-def test_models_of_folds_are_scored_with_the_same_fix(row):
+def test_models_of_folds_are_scored_with_the_same_fix():
     test = draw(3000, 1)
     folds = (test.features, draw(3000, 1, bias=0.0).features)
-    same, unbiased = measured(Predictions(draw(900, 0), test, folds), None, 0)["by_fold"]
+    row = measured(Predictions(draw(900, 0), test, folds), None, 0)
+    same, unbiased = row["by_fold"]
     assert same == {when: row[when]["balanced_accuracy"] for when in ("before", "after")}
     assert unbiased["after"] < unbiased["before"]
