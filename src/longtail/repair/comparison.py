@@ -103,19 +103,18 @@ def _outcome(chosen: Option, fits: Fits, chooser: Chooser, judge: Judge, scale: 
     if chosen.strength == 0:
         return Outcome(chosen.candidate, curve[0.0], curve=curve, offset=offset, excluded=excluded)
     nested = [_nested(chooser, {name: own[place] for name, own in fits.items()}) for place in range(len(repeats))]
-    before = judge.score(judge.raw)
-    gain = float(np.mean([judge.score(own) for own in nested])) - before
-    scores = curve[chosen.strength]
-    half = float(np.mean([judge.half_width(own[chosen.strength]) for own in repeats]))
+    optimism = curve[chosen.strength].score - float(np.mean([judge.score(own) for own in nested]))
+    estimates = [judge.estimate(own[chosen.strength]) for own in repeats]
+    gain, low, high = (float(value) for value in np.mean(estimates, axis=0) - optimism)
     return Outcome(
         chosen.candidate,
-        scores.with_score(before + gain),
+        curve[chosen.strength].with_score(judge.score(judge.raw) + gain),
         gain,
-        (gain - half, gain + half),
+        (low, high),
         chosen.strength,
         curve,
         offset,
-        optimism=scores.score - before - gain,
+        optimism=optimism,
         excluded=excluded,
     )
 

@@ -156,8 +156,8 @@ def _evaluated(
     raw, fingerprint = decisions_and_fingerprints(samples)
     fixed, before, after = _with_fix(samples, fix)
     judge = Judge(metric, y, samples.weight, raw, parts, level, g)
-    scores, interval = (judge.scores(raw), judge.scores(fixed)), judge.interval(fixed)
-    gain, promised = scores[1].score - scores[0].score, promised_by(fix)
+    scores, (gain, *interval) = (judge.scores(raw), judge.scores(fixed)), judge.estimate(fixed)
+    promised = promised_by(fix)
     fitted_here = fix.evidence.get("fitted_on") == digest_of(fingerprint)
     verdict = "helps" if interval[0] > 0 else "hurts" if interval[1] < 0 else "no gain seen"
     return FixEvaluation(

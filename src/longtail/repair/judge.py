@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from longtail.repair.findings import Scores
-from longtail.repair.intervals import interval_of_gain
+from longtail.repair.intervals import GainEstimate, estimate_of_gain
 from longtail.repair.metrics import Metric, recalls
 
 
@@ -50,9 +50,9 @@ class Judge:
         """The metric of predictions (N,)."""
         return self.metric.score(self.target, predicted, self.weight, self.num_classes)
 
-    def interval(self, predicted: np.ndarray) -> tuple[float, float]:
-        """Of the gain over the uncorrected model."""
-        return interval_of_gain(
+    def estimate(self, predicted: np.ndarray) -> GainEstimate:
+        """The gain of predictions (N,) over the uncorrected model, with its interval."""
+        return estimate_of_gain(
             self.metric,
             self.target,
             self.raw,
@@ -62,8 +62,3 @@ class Judge:
             groups=self.groups,
             weight=self.weight,
         )
-
-    def half_width(self, predicted: np.ndarray) -> float:
-        """Of that interval."""
-        low, high = self.interval(predicted)
-        return (high - low) / 2

@@ -4,12 +4,13 @@ A score is a function of counts of (class, predicted class), so it is defined fo
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
 from longtail.arguments import as_prior, check_choice, check_fraction
+from longtail.repair.class_draws import ClassDraws
 
 LARGEST_COST = 1e12
 METRICS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost")
@@ -46,6 +47,14 @@ class Metric(Protocol):
         self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
     ) -> np.ndarray:
         """(C,) how much one sample's contribution can differ between two decisions; 0 for a class without a part."""
+
+
+@runtime_checkable
+class NonLinearMetric(Metric, Protocol):
+    """A metric that is no weighted mean over the samples of each class, so that its interval needs draws."""
+
+    def bounds_of_gain(self, draws: ClassDraws) -> tuple[np.ndarray, np.ndarray]:
+        """(D,) a lower and an upper bound of the gain of each draw."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +179,12 @@ class MacroF1:
         """One over the number of classes that have a sample."""
         return _shares_of_present(np.ones(num_classes), target, count)
 
+    def bounds_of_gain(self, draws: ClassDraws) -> tuple[np.ndarray, np.ndarray]:
+        """The gain, twice."""
+        correct = draws.support * draws.recall
+        scores = (2 * correct / (draws.support + correct + draws.false_positives)).mean(-1)
+        return scores[1] - scores[0], scores[1] - scores[0]
+
 
 @dataclass(frozen=True)
 class WorstRecall:
@@ -213,6 +228,18 @@ class WorstRecall:
         """Of the classes that are among the worst by one of the decisions."""
         before, after = (self._share_of_class(target, own, count, num_classes) for own in decisions)
         return np.asarray(np.maximum(before, after))
+
+    def bounds_of_gain(self, draws: ClassDraws) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest recalls of a draw are below the true ones: classes vary more among draws than they do in truth.
+
+        The mean recall of any classes that are fixed beforehand is no less than that of the worst. So for the upper
+        bound of a score, those with the lowest recalls on average over the draws are taken.
+        """
+        number = self._number(draws.support > 0)
+        lower = np.partition(draws.recall, number - 1, axis=-1)[..., :number].mean(-1)
+        fixed = np.argsort(draws.recall.mean(1), axis=-1, kind="stable")[:, :number]
+        upper = np.take_along_axis(draws.recall, fixed[:, None], axis=-1).mean(-1)
+        return lower[1] - upper[0], upper[1] - lower[0]
 
     def _number(self, present: np.ndarray) -> int:
         return max(1, int(np.ceil(self.share * present.sum() - 1e-9)))
