@@ -4,12 +4,13 @@ A class of few samples borrows from the others through a trend in the class size
 after share what they have in common: the same samples, and most of the prior.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from longtail.repair.class_models import BetaBinomial, GammaPoisson
+from longtail.repair.class_models import BetaBinomial, ClassModel, GammaPoisson
 from longtail.repair.class_trend import design_of, drawn_priors
 
 MOST_DRAWS, FEWEST_DRAWS = 1000, 200
@@ -70,18 +71,15 @@ class ClassDraws:
         wrong = (self.support * (1 - self.recall)).sum(-1, keepdims=True)
         return np.asarray(drawn / drawn.sum(-1, keepdims=True) * wrong * np.reshape(self.reached, (2, 1, 1)))
 
-    def _priors(
-        self, models: list[BetaBinomial] | list[GammaPoisson], correlation: float, rng: np.random.Generator
-    ) -> np.ndarray:
+    def _priors(self, models: Sequence[ClassModel], correlation: float, rng: np.random.Generator) -> np.ndarray:
         """(2, 2, D, C) parameters of the priors before and after, whose trends are correlated."""
         design = design_of(self.support)
         number = int(np.clip(MOST_VALUES // len(design), FEWEST_DRAWS, MOST_DRAWS))
         quantile = (rng.permutation(number) + 0.5) / number
-        correlation = SHARED * min(correlation, 1.0)
+        shared = SHARED * min(correlation, 1.0)
         one, other = rng.standard_normal((2, number, 2))
-        other = correlation * one + np.sqrt(1 - correlation**2) * other
-        drawn = (drawn_priors(model, design, quantile, own) for model, own in zip(models, (one, other), strict=True))
-        return np.stack(list(drawn))
+        normals = one, shared * one + np.sqrt(1 - shared**2) * other
+        return np.stack([drawn_priors(*own, design, quantile) for own in zip(models, normals, strict=True)])
 
 
 def _sharing_gammas(shapes: np.ndarray, overlap: float, rng: np.random.Generator) -> np.ndarray:
@@ -119,15 +117,14 @@ def class_draws(
     support = np.bincount(target, weight, num_classes)
     kept = support > 0
     right = target == before, target == after
-    cells = (right[0] & right[1], right[0] & ~right[1], ~right[0] & right[1], ~right[0] & ~right[1])
-    outcomes = np.stack([np.bincount(target, weight * cell, num_classes)[kept] for cell in cells])
-    outcomes *= _effective_size(target, groups, weight, num_classes)[kept] / support[kept] / inflation
+    cells = right[0] & right[1], right[0] & ~right[1], ~right[0] & right[1], ~right[0] & ~right[1]
+    share = np.stack([np.bincount(target, weight * cell, num_classes) for cell in cells])[:, kept] / support[kept]
+    outcomes = share * _effective_size(target, groups, weight, num_classes)[kept] / inflation
     same = cells[3] & (before == after)
     wrong = (before, same), (before, ~right[0] & ~same), (after, ~right[1] & ~same)
     false = np.stack([np.bincount(own[cell], weight[cell], num_classes) for own, cell in wrong])
     reached = [_ratio(own[kept].sum(), own.sum()) for own in (false[0] + false[1], false[0] + false[2])]
-    keys = np.round(np.vstack([false[:, kept], outcomes, support[kept]]), DIGITS)
-    order = np.lexsort(keys)
+    order = np.lexsort(np.round(np.vstack([false[:, kept], outcomes, support[kept]]), DIGITS))
     return ClassDraws(
         support[kept][order],
         outcomes[:, order],
@@ -137,9 +134,7 @@ def class_draws(
     )
 
 
-def _effective_size(
-    target: np.ndarray, groups: np.ndarray | None, weight: np.ndarray, num_classes: int
-) -> np.ndarray:
+def _effective_size(target: np.ndarray, groups: np.ndarray | None, weight: np.ndarray, num_classes: int) -> np.ndarray:
     """(C,) (Σ w)² / Σ w² over what is independent in a class (Kish, "Survey Sampling", 1965)."""
     label, total = _independent(target, groups, weight)
     square = np.bincount(label, total**2, num_classes)
@@ -155,9 +150,7 @@ def _unit_of_false(
     return _ratio((totals**2).sum(), totals.sum()) or 1.0
 
 
-def _independent(
-    label: np.ndarray, groups: np.ndarray | None, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _independent(label: np.ndarray, groups: np.ndarray | None, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels and weights of samples, or of the parts of groups in each class."""
     if groups is None:
         return label, weight

@@ -30,14 +30,14 @@ def design_of(size: np.ndarray) -> np.ndarray:
     return np.stack([np.ones(len(size)), deviation / spread if spread > 1e-9 else 0 * deviation], axis=1)
 
 
-def drawn_priors(model: ClassModel, design: np.ndarray, quantile: np.ndarray, normal: np.ndarray) -> np.ndarray:
+def drawn_priors(model: ClassModel, normal: np.ndarray, design: np.ndarray, quantile: np.ndarray) -> np.ndarray:
     """(2, D, C) parameters of the conjugate priors of classes.
 
     Args:
         model: the counts.
+        normal: (D, 2) standard normal values, of the coefficients.
         design: (C, 2) from `design_of`.
         quantile: (D,) in (0, 1), of the concentration.
-        normal: (D, 2) standard normal values, of the coefficients.
     """
     trends = [fitted_trend(model, design, concentration) for concentration in model.concentrations]
     pick = np.searchsorted(np.cumsum(_probabilities(model, design, trends)), quantile)
