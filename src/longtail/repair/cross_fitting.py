@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from longtail.repair.candidates import Candidate, Decision, Offsets
+from longtail.repair.candidates import Candidate
+from longtail.repair.decisions import Decision, Offsets
 from longtail.repair.folds import Splits
 from longtail.repair.metrics import Metric
 from longtail.repair.samples import LEAST_ROWS, Samples

@@ -12,9 +12,10 @@ from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, calibrated
 from longtail.repair.calibration_check import cross_fitted_calibration
-from longtail.repair.candidates import Decision, LeastCost, candidates
+from longtail.repair.candidates import candidates
 from longtail.repair.choice import Limits
 from longtail.repair.comparison import Compared, compare
+from longtail.repair.decisions import Decision, LeastCost
 from longtail.repair.findings import Calibration, Diagnosis, Outcome, Scores
 from longtail.repair.fix import Fix
 from longtail.repair.fix_file import TAKES
@@ -109,7 +110,7 @@ def diagnose(
     floor = SMALLEST
     if kind == "probabilities":
         logits, floor = as_log_probabilities(logits)
-    samples = as_samples(logits, target, sample_weight, progress)
+    samples = as_samples(logits, target, sample_weight, progress).with_margins("margins")
     y, num_classes = samples.target, samples.num_classes
     names = as_names(class_names, num_classes)
     class_counts, prior, cost = by_label(class_counts), by_label(prior), by_label(cost)
@@ -170,8 +171,7 @@ def _repeated_splits(
     if repeats is None:
         numbers = len(samples) * samples.num_classes
         repeats = max(1, min(MOST_REPEATS, NUMBERS_OF_ALL_REPEATS // numbers))
-    place = samples.margins("folds")
-    return [as_splits(samples.target, folds, (seed, repeat), groups, place) for repeat in range(repeats)]
+    return [as_splits(samples.target, folds, (seed, repeat), groups, samples.margin) for repeat in range(repeats)]
 
 
 def _resolution(found: Compared, judge: Judge) -> float:
