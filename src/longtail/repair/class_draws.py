@@ -16,7 +16,7 @@ from longtail.repair.class_trend import design_of, drawn_priors
 MOST_DRAWS, FEWEST_DRAWS = 1000, 200
 MOST_VALUES = 2_000_000  # draws × classes
 SHARED = 0.7  # of what the priors before and after can share; with all of it, intervals for macro-F1 are too narrow
-DIGITS = 9
+DIGITS = 9  # of counts: a generator of gamma variables goes another way where a shape is 0 or 1, or almost so
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,15 +27,13 @@ class ClassDraws:
         support: (C,) weight of the samples.
         outcomes: (4, C) samples that are right both times, only before, only after, never; as many as the weights and
             groups are worth.
-        false: (3, C) weight of the false positives that are the same sample both times, only before, only after.
-        unit: weight of one independent false positive.
+        false: (3, C) false positives that are the same both times, only before, only after; as many as they are worth.
         reached: share of the false positives before and after that are of these classes.
     """
 
     support: np.ndarray
     outcomes: np.ndarray
     false: np.ndarray
-    unit: float
     reached: tuple[float, float]
 
     @cached_property
@@ -60,7 +58,7 @@ class ClassDraws:
     def false_positives(self) -> np.ndarray:
         """(2, D, C) weight of the false positives before and after; their sum is that of the wrong decisions."""
         rng = np.random.default_rng(1)
-        same, before, after = self.false / self.unit
+        same, before, after = self.false
         count = same + before, same + after
         total = [own.sum() for own in count]
         correlation = _ratio(same.sum(), np.sqrt(total[0] * total[1]))
@@ -124,14 +122,10 @@ def class_draws(
     wrong = (before, same), (before, ~right[0] & ~same), (after, ~right[1] & ~same)
     false = np.stack([np.bincount(own[cell], weight[cell], num_classes) for own, cell in wrong])
     reached = [_ratio(own[kept].sum(), own.sum()) for own in (false[0] + false[1], false[0] + false[2])]
-    order = np.lexsort(np.round(np.vstack([false[:, kept], outcomes, support[kept]]), DIGITS))
-    return ClassDraws(
-        support[kept][order],
-        outcomes[:, order],
-        false[:, kept][:, order],
-        inflation * _unit_of_false(wrong, groups, weight),
-        (reached[0], reached[1]),
-    )
+    false = false[:, kept] / _unit_of_false(wrong, groups, weight) / inflation
+    keys = np.round(np.vstack([false, outcomes, support[kept]]), DIGITS)
+    order = np.lexsort(keys)
+    return ClassDraws(support[kept][order], keys[3:7, order], keys[:3, order], (reached[0], reached[1]))
 
 
 def _effective_size(target: np.ndarray, groups: np.ndarray | None, weight: np.ndarray, num_classes: int) -> np.ndarray:
