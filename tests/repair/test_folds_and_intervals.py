@@ -106,3 +106,15 @@ def test_a_sample_of_weight_two_counts_as_the_variance_says():
     assert gain_and_error(metric, target, before, after, 2, weight=weight)[1] == pytest.approx(
         plain * 1.25**0.5, rel=0.05
     )
+
+
+def test_the_smoothed_gain_of_the_worst_classes_sees_classes_without_right_decisions():
+    """Of classes with one sample each, a third is right before and two thirds are after: all others hide it."""
+    target = np.r_[np.repeat(0, 50), 1:31]
+    before, after = (np.where((target % 3 < right) | (target == 0), target, 0) for right in (1, 2))
+    metric = make_metric("worst-tenth", 31)
+    measured = [metric.score(target, own, np.ones(80), 31) for own in (before, after)]
+    gain, error = gain_and_error(metric, target, before, after, 31)
+    assert measured == [0, 0]
+    assert gain == pytest.approx(2 / 3 / 3, abs=0.05)  # 2 pseudo-samples of 3, whose mean rises by a third
+    assert 0 < error < 0.3

@@ -121,7 +121,7 @@ def class_draws(
     same = cells[3] & (before == after)
     wrong = (before, same), (before, ~right[0] & ~same), (after, ~right[1] & ~same)
     false = np.stack([np.bincount(own[cell], weight[cell], num_classes) for own, cell in wrong])
-    reached = [_ratio(own[kept].sum(), own.sum()) for own in (false[0] + false[1], false[0] + false[2])]
+    reached = [own[kept].sum() / own.sum() if own.any() else 1.0 for own in (false[0] + false[1], false[0] + false[2])]
     false = false[:, kept] / _unit_of_false(wrong, groups, weight) / inflation
     keys = np.round(np.vstack([false, outcomes, support[kept]]), DIGITS)
     order = np.lexsort(keys)

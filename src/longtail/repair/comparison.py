@@ -13,6 +13,7 @@ from longtail.repair.decisions import Offsets
 from longtail.repair.findings import Outcome, mean_scores
 from longtail.repair.folds import Splits
 from longtail.repair.judge import Judge
+from longtail.repair.metrics import Metric, NonLinearMetric
 from longtail.repair.samples import Samples
 
 Fits = Mapping[str, Sequence[CrossFitted]]
@@ -104,20 +105,27 @@ def _outcome(chosen: Option, fits: Fits, chooser: Chooser, judge: Judge, scale: 
     if chosen.strength == 0:
         return Outcome(chosen.candidate, curve[0.0], curve=curve, offset=offset, excluded=excluded)
     nested = [_nested(chooser, {name: own[place] for name, own in fits.items()}) for place in range(len(repeats))]
-    optimism = curve[chosen.strength].score - float(np.mean([judge.score(own) for own in nested]))
-    estimates = [judge.estimate(own[chosen.strength]) for own in repeats]
-    gain, low, high = (float(value) for value in np.mean(estimates, axis=0) - optimism)
+    estimate = np.mean([judge.estimate(own[chosen.strength]) for own in repeats], axis=0)
+    gain = float(np.mean([judge.estimate(own).gain for own in nested]))
+    optimism = float(estimate[0]) - gain
     return Outcome(
         chosen.candidate,
         curve[chosen.strength].with_score(judge.score(judge.raw) + gain),
         gain,
-        (low, high),
+        _less_optimism(judge.metric, float(estimate[1]), float(estimate[2]), optimism),
         chosen.strength,
         curve,
         offset,
         optimism=optimism,
         excluded=excluded,
     )
+
+
+def _less_optimism(metric: Metric, low: float, high: float, optimism: float) -> tuple[float, float]:
+    """The limits of an interval, shifted; those of a metric of few classes are not narrowed by an uncertain shift."""
+    if isinstance(metric, NonLinearMetric):
+        return low - max(optimism, 0.0), high - min(optimism, 0.0)
+    return low - optimism, high - optimism
 
 
 def _nested(chooser: Chooser, fits: Mapping[str, CrossFitted]) -> np.ndarray:

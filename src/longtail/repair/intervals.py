@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from longtail.repair.class_draws import class_draws
-from longtail.repair.metrics import Metric, NonLinearMetric
+from longtail.repair.metrics import Metric, NonLinearMetric, WorstRecall
 
 PSEUDO_SAMPLES = 2.0
 SIZES = 3  # thirds of the classes by their samples, whose moments are pooled
@@ -94,8 +94,12 @@ def gain_and_error(
     if (before == after).all():
         return 0.0, 0.0
     value = np.ones(len(target)) if weight is None else weight
-    gain = metric.score(target, after, value, num_classes) - metric.score(target, before, value, num_classes)
     classes = _changes_of_scores(metric, target, before, after, num_classes, value, groups)
+    if isinstance(metric, WorstRecall):  # a class without a right decision hides what changes in the others
+        old, new = (_smoothed_recalls(target, own, num_classes, value, groups) for own in (before, after))
+        one = np.ones(len(new))
+        return float(metric.of_sums(new, one, one) - metric.of_sums(old, one, one)), classes.error
+    gain = metric.score(target, after, value, num_classes) - metric.score(target, before, value, num_classes)
     return gain + float((classes.unit * (classes.smoothed - classes.mean)).sum()), classes.error
 
 
@@ -112,6 +116,15 @@ def smoothed_changes_of_recall(
     value = np.ones(len(target)) if weight is None else weight
     change = (target == after).astype(np.float64) - (target == before)
     return _changes_of_classes(target, change, np.ones(num_classes), value, groups).smoothed
+
+
+def _smoothed_recalls(
+    target: np.ndarray, predicted: np.ndarray, num_classes: int, weight: np.ndarray, groups: np.ndarray | None
+) -> np.ndarray:
+    """Recalls of the classes that have a sample; a pool begins with one class of recall 1/2."""
+    above_half = (target == predicted) - 0.5
+    smoothed = _changes_of_classes(target, above_half, np.ones(num_classes), weight, groups).smoothed
+    return np.asarray(smoothed[np.bincount(target, weight, num_classes) > 0] + 0.5)
 
 
 class ChangesOfClasses(NamedTuple):
