@@ -120,9 +120,10 @@ def class_draws(
     outcomes = share * _effective_size(target, groups, weight, num_classes)[kept] / inflation
     same = cells[3] & (before == after)
     wrong = (before, same), (before, ~right[0] & ~same), (after, ~right[1] & ~same)
-    false = np.stack([np.bincount(own[cell], weight[cell], num_classes) for own, cell in wrong])
-    reached = [own[kept].sum() / own.sum() if own.any() else 1.0 for own in (false[0] + false[1], false[0] + false[2])]
-    false = false[:, kept] / _unit_of_false(wrong, groups, weight) / inflation
+    counted = np.stack([np.bincount(own[cell], weight[cell], num_classes) for own, cell in wrong])
+    totals = counted[0] + counted[1], counted[0] + counted[2]
+    reached = [float(own[kept].sum() / own.sum()) if own.any() else 1.0 for own in totals]
+    false = counted[:, kept] / _unit_of_false(wrong, groups, weight) / inflation
     keys = np.round(np.vstack([false, outcomes, support[kept]]), DIGITS)
     order = np.lexsort(keys)
     return ClassDraws(support[kept][order], keys[3:7, order], keys[:3, order], (reached[0], reached[1]))
