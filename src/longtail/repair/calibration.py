@@ -15,7 +15,7 @@ SMALLEST = 1e-30
 WIDEST = 6.0  # of the logarithm of the usual margin / T
 FAR = 100.0  # times the usual margin: probabilities of samples so far from a decision are 0 or 1 at any sensible T
 IMPOSSIBLE = 1e5  # times the usual margin below the best class: the probability is 0 at all T that are allowed
-NUMBERS_ENOUGH = 2**26  # most logits in a calibration, which makes many passes; more would not change the result
+NUMBERS_ENOUGH = 2**24  # most logits in a calibration, which makes many passes; more would not change the result
 
 
 class FittedCalibration(NamedTuple):

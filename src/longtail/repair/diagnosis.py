@@ -110,7 +110,7 @@ def diagnose(
     floor = SMALLEST
     if kind == "probabilities":
         logits, floor = as_log_probabilities(logits)
-    samples = as_samples(logits, target, sample_weight, progress).with_margins("margins")
+    samples = as_samples(logits, target, sample_weight, progress)
     y, num_classes = samples.target, samples.num_classes
     names = as_names(class_names, num_classes)
     class_counts, prior, cost = by_label(class_counts), by_label(prior), by_label(cost)
@@ -126,6 +126,7 @@ def diagnose(
     seen = np.bincount(y, minlength=num_classes)
     if not (aim.prior(num_classes)[seen > 0] > 0).any():
         raise ValueError("`prior` must be above 0 for a class with samples. It is 0 for all of them.")
+    samples = samples.with_margins("margins")
     splits = _repeated_splits(samples, folds, seed, repeats, g)
     tempered = dataclasses.replace(samples, scale=1 / temperature_of(samples, aim.prior(num_classes)))
     rules = candidates(aim, counts)

@@ -88,8 +88,9 @@ class Samples:
     def drawn(self, number: int, weight: np.ndarray) -> "Samples":
         """About `number` samples, each of weight 1, drawn with probabilities in proportion to `weight` (N,).
 
-        Systematic sampling, at evenly spaced points of the cumulative weight in the order of the margins: so the draw
-        represents the margins, and it does not depend on the order of samples or classes, or on the scale of the logits.
+        Systematic sampling, at evenly spaced points of the cumulative weight in the order of the margins. So the draw
+        represents the margins, and it does not depend on the order of samples or classes, or on the scale of the
+        logits.
         """
         by_margin = np.argsort(self.margins("subsample"), kind="stable")
         points = (np.arange(number) + 0.5) / number * weight.sum()

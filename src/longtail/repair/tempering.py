@@ -14,10 +14,10 @@ def temperature_of(samples: Samples, prior: np.ndarray) -> float:
     """The temperature T > 0 of bias-corrected temperature scaling, so that softmax(z / T) does not depend on a scale.
 
     Logits a · z have the temperature a · T. T does not depend on the order of samples or classes, or on classes that
-    are masked. All this holds up to rounding and the tolerance of the fit, a relative error of about 1e-6. With few samples
-    per class (fewer than 8 on average) the biases are a multiple of the logarithm of the class frequencies. If no
-    temperature maximises the likelihood (the scores separate the classes perfectly or are unrelated to the labels), T
-    is the median distance between a sample's class and the best other one.
+    are masked. All this holds up to rounding and the tolerance of the fit, a relative error of about 1e-6. With fewer
+    than 8 samples per class on average, the biases are a multiple of the log class frequencies. If no temperature
+    maximises the likelihood (the scores separate the classes perfectly or are unrelated to the labels), T is the median
+    distance between a sample's class and the best other one.
 
     Args:
         samples: of more than `NUMBERS` logits a class-balanced subsample is used.
