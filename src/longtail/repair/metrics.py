@@ -264,7 +264,8 @@ class WorstRecall(NonLinearMetric):
     ) -> np.ndarray:
         recall, present = recalls(target, predicted, count, num_classes)
         number = self._number(present)
-        worst = np.flatnonzero(present)[np.argsort(recall[present], kind="stable")[:number]]
+        support = np.bincount(target, count, num_classes)  # of equal recalls, the rarest class, whatever the order
+        worst = np.flatnonzero(present)[np.lexsort((support[present], recall[present]))[:number]]
         share = np.zeros(num_classes)
         share[worst] = 1 / number
         return share
