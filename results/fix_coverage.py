@@ -10,6 +10,7 @@ same command goes on where it stopped.
 import argparse
 import itertools
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -176,6 +177,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
+    commit = head.stdout.strip() or None
     done = {(row["world"], row["classes"], row["metric"], row["repetition"]) for row in rows}
     for repetition, size, metric, world in itertools.product(
         range(options.repetitions), SIZES, options.metrics, WORLDS
@@ -184,7 +187,7 @@ def main() -> None:
             continue
         rows.append(row_of(world, size, metric, repetition))
         print(f"{repetition}, {size}, {metric}, {world}: {rows[-1]['verdict']}", file=sys.stderr, flush=True)
-        content = {"versions": current_versions(), "sizes": SIZES, "rows": rows}
+        content = {"versions": current_versions(), "commit": commit, "sizes": SIZES, "rows": rows}
         with write_whole(options.json) as file:
             file.write((to_json(content) + "\n").encode())
 
