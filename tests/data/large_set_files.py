@@ -55,7 +55,9 @@ def _made_lines(name, lists):
         folder = folders[label]
         for index in range(count):
             if name == "imagenet-lt":
-                file = f"{folder.rpartition('/')[2]}_{100_000 + index}.JPEG"  # beyond the numbers of the validation list
+                file = (
+                    f"{folder.rpartition('/')[2]}_{100_000 + index}.JPEG"  # beyond the numbers of the validation list
+                )
             else:
                 file = f"{hashlib.md5(f'{label} {index}'.encode()).hexdigest()}.jpg"
             lines.append(f"{folder}/{file} {label}")

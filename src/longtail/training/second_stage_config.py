@@ -37,10 +37,11 @@ class SecondStageConfig(TrainingConfig):
     """Whether the running statistics of batch norm keep learning."""
     views: int = 4
     """Copies of each training image whose features are trained on; `features` says which are augmented."""
-    features: Literal["computed", "kept", "standardised"] = "computed"
+    features: Literal["computed", "kept", "standardised", "each-step"] = "computed"
     """Where the network is frozen: "computed", features of augmented copies are computed for this run, which is scored
     on images; "kept", features of all samples are cached between runs, the first copy being the image as it is;
-    "standardised", these are also standardised by the training set, as those of the first stage are."""
+    "standardised", these are also standardised by the training set, as those of the first stage are; "each-step",
+    the images of each step are augmented anew and pass through the network, and `views` says nothing."""
     first_stage: str = ""
     """Checksum of the first stage's weights."""
     epochs: int = 10

@@ -29,7 +29,8 @@ class ListedClasses:
 
     def counts(self, order: tuple[str, ...]) -> np.ndarray:
         """(C,) images of each class of `order`."""
-        return np.bincount(self.codes(order), minlength=len(order))
+        counts: np.ndarray = np.bincount(self.codes(order), minlength=len(order))
+        return counts
 
     def codes(self, order: tuple[str, ...]) -> np.ndarray:
         """(N,) the class of each image, an index into `order`."""
