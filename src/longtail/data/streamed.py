@@ -83,6 +83,13 @@ class StreamedImages:
         """The same images, each augmented once as it is decoded."""
         return dataclasses.replace(self, augment=augment, seed=drawn_seed(generator))
 
+    def take(self, indices: Tensor) -> "StreamedImages":
+        """The images at these indices, in their order."""
+        chosen = indices.tolist()
+        return dataclasses.replace(
+            self, load=lambda index: self.load(chosen[index]), target=self.target[indices], content_of=None
+        )
+
     def pictures(self, indices: np.ndarray) -> list[np.ndarray]:
         """The images of these indices as the network sees them, (size, size, 3) uint8 each."""
         return [self.load(int(index)) for index in indices]

@@ -12,8 +12,7 @@ from PIL import Image
 from longtail.data.check import SMALL, available_cores
 from longtail.data.decoding import BadImageError, upright
 from longtail.data.first_of_many import first
-from longtail.data.large_sets import LARGE_SETS, read_large_set
-from longtail.data.large_sets.missing import missing_files
+from longtail.data.large_sets import LARGE_SETS, missing_files, read_large_set
 from longtail.data.samples import Samples
 from longtail.doctor.findings import SEVERITIES, Finding
 from longtail.doctor.prints import Look

@@ -36,7 +36,8 @@ class ListedClasses:
         """(N,) the class of each image, an index into `order`."""
         place = {name: index for index, name in enumerate(order)}
         of_folder: np.ndarray = np.array([place[name] for name in self.names], dtype=np.int64)
-        return of_folder[self.folder]
+        codes: np.ndarray = of_folder[self.folder]
+        return codes
 
 
 def classes_of(known: LargeSet, listed: ListedFiles) -> ListedClasses:
