@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -86,23 +85,28 @@ def _noise(path, seed, size):
     return path
 
 
-def write_tiny(name, folder, *, images=True):
+def write_tiny(name, folder):
     """Lists and images of a data set of three classes, each of its own colour, and the facts that it is known by."""
     random = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
-    facts = {}
     for part, known in LARGE_SETS[name].lists.items():
-        counts, lines = TINY_COUNTS[part], []
-        for label, count in enumerate(counts):
+        lines = []
+        for label, count in enumerate(TINY_COUNTS[part]):
             for index in range(count):
                 path = f"{FOLDERS[name][part].format(label)}/{part}_{index}.jpg"
-                lines.append(f"{path} {label}")
-                if images:
-                    _coloured(folder / path, label, random)
-        text = "".join(f"{line}\n" for line in lines)
-        (folder / known.names[0]).write_text(text)
-        checksum = None if known.checksum is None else hashlib.sha256(text.encode()).hexdigest()
-        facts[part] = ListFacts(known.names, sum(counts), counts_hash(np.array(counts)), checksum, known.json)
+                lines.append(f"{path} {label}\n")
+                _coloured(folder / path, label, random)
+        (folder / known.names[0]).write_text("".join(lines))
+    return tiny_facts(name, folder)
+
+
+def tiny_facts(name, folder):
+    """The facts of a data set that `write_tiny` has written."""
+    facts = {}
+    for part, known in LARGE_SETS[name].lists.items():
+        content, counts = (folder / known.names[0]).read_bytes(), np.array(TINY_COUNTS[part])
+        checksum = None if known.checksum is None else hashlib.sha256(content).hexdigest()
+        facts[part] = ListFacts(known.names, int(counts.sum()), counts_hash(counts), checksum, known.json)
     return dataclasses.replace(LARGE_SETS[name], classes=3, lists=facts)
 
 
@@ -123,8 +127,3 @@ def write_annotations(name, folder):
         content = {"info": {"year": 2018}, "images": images, "annotations": labels[::-1], "categories": categories}
         (folder / facts.json).write_text(json.dumps(content))
         (folder / facts.names[0]).unlink()
-
-
-def large_set_files_of(folder: Path) -> list[str]:
-    """All JPEG files below a folder, relative to it."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.jpg"))

@@ -71,12 +71,16 @@ def test_two_stages_evaluation_and_report(name, first, capsys):
     assert (out / "report.html").stat().st_size > 10_000
 
 
-def test_one_stage_with_gala(name, data, tmp_path):
+def test_one_stage_with_gala(name, data, tmp_path, capsys):
     assert train(name, data, tmp_path / "run") == 0
     run = RunFolder.open(tmp_path / "run")
     assert run.header["config"]["loss"] == "gala"
     assert run.result["theta_slope"] > 0
     assert len(run.load_predictions("test")[1]) == 18
+    capsys.readouterr()
+    image = next(path for path in sorted(data.rglob("test_0.jpg")))
+    assert main(["predict", str(tmp_path / "run"), str(image)]) == 0
+    assert any(label in capsys.readouterr().out for label in run.data["class_names"])
 
 
 def test_a_second_stage_that_is_killed_goes_on_to_the_same_weights(first, data, tmp_path):
