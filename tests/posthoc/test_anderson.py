@@ -25,7 +25,7 @@ def evaluations(problems, weight, rounds=400):
         active = active[unfinished]
         if not len(active):
             break
-        search.advance(active, steps[unfinished], torch.stack(values)[active])
+        search.advance(active, steps[unfinished], steps[unfinished], torch.stack(values)[active])
     return needed, search
 
 
@@ -46,7 +46,7 @@ def test_an_increase_is_taken_back_by_a_plain_step():
     offsets = []
     for step, value in zip(steps, torch.tensor([3.0, 2.0, 4.0], dtype=torch.float64), strict=True):
         offsets.append(search.offset[0].clone())
-        search.advance(torch.tensor([0]), step, value[None])
+        search.advance(torch.tensor([0]), step, 3 * step, value[None])
     best = offsets[1]
     assert (offsets[2] != best + steps[1, 0]).any()
     np.testing.assert_array_equal(search.best_offset[0], best)
@@ -56,6 +56,7 @@ def test_an_increase_is_taken_back_by_a_plain_step():
 def test_a_step_that_hardly_changes_is_not_extrapolated_without_bounds():
     search = Anderson(torch.ones(1, 2, dtype=torch.float64), slack=0.0)
     active, step = torch.tensor([0]), torch.tensor([[1.0, 0.0]], dtype=torch.float64)
-    search.advance(active, step, torch.ones(1, dtype=torch.float64))
-    search.advance(active, step * (1 - 1e-9), torch.zeros(1, dtype=torch.float64))
+    search.advance(active, step, step, torch.ones(1, dtype=torch.float64))
+    step = step * (1 - 1e-9)
+    search.advance(active, step, step, torch.zeros(1, dtype=torch.float64))
     np.testing.assert_allclose(search.offset[0], [1.0 + FARTHEST, 0.0], rtol=1e-6)

@@ -20,7 +20,10 @@ def by_definition(logits, weight, offset):
     partition = [
         (w * ((logits + o).logsumexp(1) - logits.amax(1))).sum() for w, o in zip(weight.T, offset, strict=True)
     ]
-    return torch.stack(rows), torch.stack(partition)
+    squares = [
+        (w.log()[:, None] + 2 * (logits + o).log_softmax(1)).logsumexp(0) for w, o in zip(weight.T, offset, strict=True)
+    ]
+    return torch.stack(rows), torch.stack(partition), (torch.stack(squares) - torch.stack(rows)).exp()
 
 
 def in_blocks(logits, weight):
@@ -32,9 +35,10 @@ def in_blocks(logits, weight):
 def test_sums_are_those_of_the_definition(precision, error, scale):
     logits, weight, offset = weighted(scale)
     got = mean_predictions(in_blocks(logits, weight), offset, precision)
-    mean, partition = by_definition(logits, weight, offset)
+    mean, partition, concentration = by_definition(logits, weight, offset)
     np.testing.assert_allclose(got.log_mean, mean, atol=error)
     np.testing.assert_allclose(got.log_partition, partition, atol=error * scale)
+    np.testing.assert_allclose(got.concentration, concentration, atol=error)
 
 
 @pytest.mark.parametrize("precision", [torch.float64, torch.float32])
@@ -49,9 +53,10 @@ def test_nothing_underflows(precision, where):
         logits[:25, 1] -= 200.0
         offset[:, 1] += 200.0
     got = mean_predictions(in_blocks(logits, weight), offset, precision)
-    mean, partition = by_definition(logits, weight, offset)
+    mean, partition, concentration = by_definition(logits, weight, offset)
     np.testing.assert_allclose(got.log_mean, mean, atol=2e-6)
     np.testing.assert_allclose(got.log_partition, partition, rtol=torch.finfo(precision).eps, atol=2e-6)
+    np.testing.assert_allclose(got.concentration, concentration, atol=2e-6)
 
 
 def test_a_class_that_takes_no_part_gets_nothing():
@@ -60,6 +65,7 @@ def test_a_class_that_takes_no_part_gets_nothing():
     got = mean_predictions(in_blocks(logits, weight), offset)
     assert got.log_mean[1, 2] == -torch.inf
     np.testing.assert_allclose(got.log_mean, by_definition(logits, weight, offset)[0])
+    assert got.concentration[1, 2] == 0
 
 
 def test_data_is_read_once_where_nothing_underflows():

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from longtail.repair import diagnose
-from longtail.repair.candidates import Candidate, Offsets
+from longtail.repair.candidates import Candidate
 from longtail.repair.choice import Limits
 from longtail.repair.comparison import compare
+from longtail.repair.decisions import Offsets
 from longtail.repair.folds import Splits, stratified_folds
 from longtail.repair.judge import Judge
 from longtail.repair.metrics import BalancedAccuracy

@@ -5,7 +5,8 @@ import torch
 
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.repair import Fix, diagnose
-from longtail.repair.candidates import candidates, fitted_to_metric
+from longtail.repair.candidates import candidates
+from longtail.repair.coordinate_ascent import fitted_to_metric
 from longtail.repair.cross_fitting import cross_fit
 from longtail.repair.folds import Splits, stratified_folds
 from longtail.repair.metrics import BalancedAccuracy

@@ -28,6 +28,20 @@ def test_the_temperature_of_calibrated_logits_is_1():
     assert temperature(*sample(0, 20_000)) == pytest.approx(1, rel=0.03)
 
 
+@pytest.mark.parametrize("most", [2**22, 300 * 200])
+def test_few_samples_per_class_are_not_overfitted(monkeypatch, most):
+    """Logits 2 x, where x is calibrated under a long tail: with an offset of each class, T would be too small."""
+    monkeypatch.setattr(tempering, "NUMBERS", most)
+    rng = np.random.default_rng(0)
+    share = 100.0 ** (-np.arange(200) / 199)
+    target = rng.choice(200, 1000, p=share / share.sum())
+    own = rng.normal(size=(1000, 200)) + 3 * np.eye(200)[target]
+    found = temperature(2 * (3 * own + np.log(share)), target)
+    assert found == pytest.approx(2, rel=0.15)
+    monkeypatch.setattr(tempering, "ENOUGH", 0)
+    assert temperature(2 * (3 * own + np.log(share)), target) < 0.9 * found
+
+
 @settings(max_examples=25, deadline=None)
 @given(SEEDS, st.floats(-80, 80))
 def test_the_temperature_scales_with_the_logits(seed, exponent):
@@ -60,9 +74,9 @@ def test_the_order_of_samples_does_not_matter_for_a_subsample(monkeypatch):
 
 
 @settings(max_examples=25, deadline=None)
-@given(SEEDS, st.sampled_from([-np.inf, -30_000.0, -1e9, -3e38]), st.integers(1, 20))
-def test_masked_classes_do_not_matter(seed, value, number):
-    logits, target = sample(seed)
+@given(SEEDS, st.sampled_from([-np.inf, -30_000.0, -1e9, -3e38]), st.integers(1, 20), st.sampled_from([400, 36]))
+def test_masked_classes_do_not_matter(seed, value, number, samples):
+    logits, target = sample(seed, samples)
     masked = np.hstack([logits, np.full((len(logits), number), value)])
     prior = np.random.default_rng(seed).dirichlet(np.full(5, 5.0))
     with_masked = np.concatenate([prior / 2, np.full(number, 0.5 / number)])

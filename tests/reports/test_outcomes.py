@@ -5,12 +5,13 @@ from longtail.repair import diagnose
 from longtail.reports.outcomes import as_rows, candidate_columns, class_columns, shows_classes
 
 
-def found(num_classes, class_counts=None):
+def found(num_classes, class_counts=None, metric="balanced-accuracy"):
     rng = np.random.default_rng(0)
     target = np.repeat(np.arange(num_classes), np.linspace(60, 6, num_classes).astype(int))
     logits = rng.normal(size=(len(target), num_classes)) + 2 * np.eye(num_classes)[target]
     names = [f"class {label}" for label in range(num_classes)]
-    return diagnose(logits + np.linspace(3, 0, num_classes), target, class_names=names, class_counts=class_counts)
+    logits += np.linspace(3, 0, num_classes)
+    return diagnose(logits, target, class_names=names, class_counts=class_counts, metric=metric)
 
 
 @pytest.mark.parametrize(("num_classes", "by_class"), [(3, True), (12, True), (13, False)])
@@ -52,6 +53,6 @@ def test_a_group_without_a_class_has_no_column():
 
 def test_a_candidate_that_failed_has_a_row(monkeypatch):
     monkeypatch.setattr("longtail.repair.candidates.MOST_WORK", 0)
-    headings, rows = as_rows(candidate_columns(found(13)))
+    headings, rows = as_rows(candidate_columns(found(13, metric="macro-f1")))
     assert headings[:4] == ["candidate", "metric", "tail third", "accuracy"]
     assert rows[-1] == ["offsets fitted to the metric", "none", *[""] * (len(headings) - 2)]

@@ -7,6 +7,7 @@ from longtail.posthoc.anderson import Anderson
 from longtail.posthoc.mean_predictions import Blocks, mean_predictions
 
 ACCEPTED = 1e-3  # relative error of a class's mean prediction that still counts as converged after the last pass
+LONGEST = 50.0  # steps, times the update
 
 
 class NoFixedPointError(RuntimeError):
@@ -25,8 +26,10 @@ def fixed_point_offsets(
 
     The fixed point minimises the convex function Σ_i w_i log Σ_j exp(z_ij + o_j) − Σ_j π_j o_j. The update
     o ← o + log π − log(mean prediction), whose first step is the re-balancing rule, never increases it; it is
-    Sinkhorn's algorithm with the samples scaled by softmax and the classes by o, and converges from anywhere. Anderson
-    acceleration saves most of its passes; where it increases the function, the update is used alone.
+    Sinkhorn's algorithm with the samples scaled by softmax and the classes by o, and converges from anywhere. It is
+    slow for a class whose samples are certain of it. So there the step is longer: that of Newton's method on the
+    diagonal, of which half is taken because the classes depend on each other. Anderson acceleration saves most of the
+    passes that are left. Where both increase the function, the update is used alone.
 
     Args:
         blocks: passes over the data, each in blocks of logits (B, C) and weights (B, S) float64; the weights of each s
@@ -56,9 +59,10 @@ def fixed_point_offsets(
         if not len(active):
             break
         value = means.log_partition - (share * offset).sum(1)
-        search.advance(active, step[unfinished], value[unfinished])
+        longer = step / (2 * (1 - means.concentration)).clamp(1 / LONGEST, 1.0)
+        search.advance(active, step[unfinished], longer[unfinished], value[unfinished])
     else:
-        _check_accepted(search.best_step[active], max_iterations)
+        _check_accepted(search.best_plain[active], max_iterations)
         search.offset[active] = search.best_offset[active]
     mean = torch.where(taking_part, search.offset, 0.0).sum(1) / taking_part.sum(1)
     return search.offset - mean[:, None] + absent

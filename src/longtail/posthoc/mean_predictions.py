@@ -19,10 +19,13 @@ class MeanPredictions(NamedTuple):
     Attributes:
         log_mean: (S, C) log Σ_i w_is softmax(z_i + o_s), float64; −inf for a class whose offset is −inf.
         log_partition: (S,) Σ_i w_is (log Σ_j exp(z_ij + o_sj) − max_j z_ij), float64.
+        concentration: (S, C) Σ_i w_is p_ij² / Σ_i w_is p_ij with p = softmax(z_i + o_s), in [0, 1]: 1 where samples are
+            certain. The derivative of log_mean by the class's own offset is 1 − concentration.
     """
 
     log_mean: Tensor
     log_partition: Tensor
+    concentration: Tensor
 
 
 def mean_predictions(blocks: Blocks, offset: Tensor, precision: torch.dtype = torch.float64) -> MeanPredictions:
@@ -37,13 +40,25 @@ def mean_predictions(blocks: Blocks, offset: Tensor, precision: torch.dtype = to
     """
     taking_part = offset > -torch.inf
     for dtype in dict.fromkeys((precision, torch.float64)):
-        mean, log_partition = _by_products(blocks(), offset, dtype)
-        if (mean > LEAST_MEAN[dtype])[taking_part].all():
-            return MeanPredictions(mean.log(), log_partition)
+        sums = _by_products(blocks(), offset, dtype)
+        if (sums.mean > LEAST_MEAN[dtype])[taking_part].all():
+            return MeanPredictions(sums.mean.log(), sums.log_partition, _ratio(sums.square, sums.mean))
     return _by_logarithms(blocks(), offset)
 
 
-def _by_products(blocks: Iterable[tuple[Tensor, Tensor]], offset: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+class _Sums(NamedTuple):
+    """Σ_i w p and Σ_i w p², (S, C) each, and the log partition (S,)."""
+
+    mean: Tensor
+    square: Tensor
+    log_partition: Tensor
+
+
+def _ratio(square: Tensor, mean: Tensor) -> Tensor:
+    return torch.where(mean > 0, square / mean, 0.0).clamp(0.0, 1.0)
+
+
+def _by_products(blocks: Iterable[tuple[Tensor, Tensor]], offset: Tensor, dtype: torch.dtype) -> _Sums:
     # Relative to the mean offset: products then hold differences between the S offsets only, which are small.
     taking_part = offset > -torch.inf
     centre = torch.where(taking_part, offset, 0.0).sum(0) / taking_part.sum(0)
@@ -51,39 +66,47 @@ def _by_products(blocks: Iterable[tuple[Tensor, Tensor]], offset: Tensor, dtype:
     difference = torch.where(taking_part, offset - centre, -torch.inf)
     largest = difference.amax(1)
     factor = (difference - largest[:, None]).exp()
-    scaled, log_partition, underflown = torch.zeros_like(offset), torch.zeros_like(largest), torch.zeros_like(offset)
+    scaled, squared, mean, square = (torch.zeros_like(offset) for _ in range(4))
+    log_partition = torch.zeros_like(largest)
     for logits, weight in blocks:
         scores = (logits - logits.amax(1, keepdim=True)).to(dtype).add_(centre.to(dtype))
         top = scores.amax(1, keepdim=True)
         scores = scores.sub_(top).exp_()
         divisor = scores @ factor.T.to(dtype)
         if divisor.min() > LEAST_DIVISOR[dtype]:
-            scaled += (weight.to(dtype) / divisor).T @ scores
+            share = weight.to(dtype) / divisor
+            scaled += share.T @ scores
+            squared += (share / divisor).T @ scores.square_()
             log_partition += (weight * (divisor.log() + (top + largest))).sum(0)
         else:
-            mean, own_partition = _more_precisely(logits, weight, offset, dtype)
-            underflown += mean
-            log_partition += own_partition
-    return scaled * factor + underflown, log_partition
+            own = _more_precisely(logits, weight, offset, dtype)
+            mean += own.mean
+            square += own.square
+            log_partition += own.log_partition
+    return _Sums(scaled * factor + mean, squared * factor.square() + square, log_partition)
 
 
-def _more_precisely(logits: Tensor, weight: Tensor, offset: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _more_precisely(logits: Tensor, weight: Tensor, offset: Tensor, dtype: torch.dtype) -> _Sums:
     """`_by_products` of one block that underflows in `dtype`."""
     if dtype != torch.float64:
         return _by_products([(logits, weight)], offset, torch.float64)
-    log_mean, log_partition = _by_logarithms([(logits, weight)], offset)
-    return log_mean.exp(), log_partition
+    means = _by_logarithms([(logits, weight)], offset)
+    mean = means.log_mean.exp()
+    return _Sums(mean, means.concentration * mean, means.log_partition)
 
 
 def _by_logarithms(blocks: Iterable[tuple[Tensor, Tensor]], offset: Tensor) -> MeanPredictions:
     """The same where exponentials underflow."""
-    log_mean, log_partition = torch.full_like(offset, -torch.inf), torch.zeros(len(offset), dtype=torch.float64)
+    log_mean, log_square = (torch.full_like(offset, -torch.inf) for _ in range(2))
+    log_partition = torch.zeros(len(offset), dtype=torch.float64)
     for logits, weight in blocks:
         z = logits.double()
         z -= z.amax(1, keepdim=True)
         for s, (own, w) in enumerate(zip(offset, weight.T, strict=True)):
             partition = (z + own).logsumexp(1)
-            part = (z + own + (w.log() - partition)[:, None]).logsumexp(0)
-            log_mean[s] = torch.logaddexp(log_mean[s], part)
+            log_p, log_w = z + own - partition[:, None], w.log()[:, None]
+            log_mean[s] = torch.logaddexp(log_mean[s], (log_p + log_w).logsumexp(0))
+            log_square[s] = torch.logaddexp(log_square[s], (2 * log_p + log_w).logsumexp(0))
             log_partition[s] += (w * partition).sum()
-    return MeanPredictions(log_mean, log_partition)
+    concentration = torch.where(log_mean > -torch.inf, (log_square - log_mean).exp(), 0.0)
+    return MeanPredictions(log_mean, log_partition, concentration)

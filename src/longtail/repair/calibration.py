@@ -15,7 +15,7 @@ SMALLEST = 1e-30
 WIDEST = 6.0  # of the logarithm of the usual margin / T
 FAR = 100.0  # times the usual margin: probabilities of samples so far from a decision are 0 or 1 at any sensible T
 IMPOSSIBLE = 1e5  # times the usual margin below the best class: the probability is 0 at all T that are allowed
-NUMBERS_ENOUGH = 2**26  # most logits in a calibration, which makes many passes; more would not change the result
+NUMBERS_ENOUGH = 2**24  # most logits in a calibration, which makes many passes; more would not change the result
 
 
 class FittedCalibration(NamedTuple):
@@ -64,8 +64,11 @@ def calibrated(
     decision: np.ndarray | None = None,
     step: str = "calibration",
     numbers: int = NUMBERS_ENOUGH,
+    line: np.ndarray | None = None,
 ) -> FittedCalibration:
     """`fit_calibration` in blocks, on a class-balanced subsample if there are more than `numbers` logits.
+
+    With `line` (C,) the offsets are a multiple of it: two parameters, for classes of too few samples to have their own.
 
     Samples whose margin is more than `FAR` times the usual one are not used: they are broken rows, whose loss would
     outweigh all others, or so certain that they say nothing about the temperature.
@@ -75,14 +78,15 @@ def calibrated(
     margin = samples.margins(step)
     spread = spread_of(margin[weight > 0], samples.weight[weight > 0])
     used = (weight > 0) & (np.abs(margin) <= FAR * spread)
-    fit = _Fit(samples.where(used), weight[used], spread, decision, step)
+    fit = _Fit(samples.where(used), weight[used], spread, decision, step, line)
     log_scale, offset = fit.optimum()
     temperature = spread * float(np.exp(-np.clip(log_scale, -WIDEST, WIDEST)))
     at_limit = abs(log_scale) >= WIDEST or fit.unrelated() or fit.separated(temperature, offset)
     if decision is not None:
         return FittedCalibration(temperature, decision / temperature, at_limit)
-    seen = np.bincount(samples.target, minlength=samples.num_classes) > 0
-    offset[~seen] = offset[seen].mean()
+    if line is None:
+        seen = np.bincount(samples.target, minlength=samples.num_classes) > 0
+        offset[~seen] = offset[seen].mean()
     return FittedCalibration(temperature, offset - offset.mean(), at_limit)
 
 
@@ -98,15 +102,20 @@ class _Fit:
     spread: float
     decision: np.ndarray | None
     step: str
+    line: np.ndarray | None = None
 
     def optimum(self) -> tuple[float, np.ndarray]:
         """The logarithm of spread / T, and the offsets b (C,) (0 with `decision`)."""
         log_scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
-        offset = torch.zeros(self.samples.num_classes, dtype=torch.float64, requires_grad=True)
+        basis = torch.ones(self.samples.num_classes, dtype=torch.float64)
+        if self.line is not None:
+            basis = torch.from_numpy(self.line)
+        number = len(basis) if self.line is None else 1
+        coefficient = torch.zeros(number, dtype=torch.float64, requires_grad=True)
         total = self.weight.sum()
         seen = len(np.unique(self.samples.target))
         optimizer = torch.optim.LBFGS(
-            [log_scale, offset] if self.decision is None else [log_scale],
+            [log_scale, coefficient] if self.decision is None else [log_scale],
             max_iter=200,
             tolerance_grad=1e-7,
             tolerance_change=1e-12,
@@ -116,18 +125,18 @@ class _Fit:
 
         def loss() -> torch.Tensor:
             optimizer.zero_grad()
-            found = RIDGE * offset.square().sum() / seen
+            found = RIDGE * coefficient.square().sum() / (seen if self.line is None else 1)
             found.backward()  # type: ignore[no-untyped-call]
             for part, logits in self.blocks():
                 z, y = torch.from_numpy(logits), torch.from_numpy(self.samples.target[part])
-                log_probs = (z * log_scale.clamp(-WIDEST, WIDEST).exp() + offset).log_softmax(1)
+                log_probs = (z * log_scale.clamp(-WIDEST, WIDEST).exp() + coefficient * basis).log_softmax(1)
                 own = -(torch.from_numpy(self.weight[part]) * log_probs[torch.arange(len(y)), y]).sum() / total
                 own.backward()
                 found = found.detach() + own.detach()
             return found
 
         optimizer.step(loss)  # type: ignore[no-untyped-call]
-        return float(log_scale.detach()), offset.detach().numpy().copy()
+        return float(log_scale.detach()), (coefficient * basis).detach().numpy()
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Logits over the spread, those of masked classes finite."""

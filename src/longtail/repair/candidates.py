@@ -1,9 +1,8 @@
-"""Candidate corrections of a trained model: decision rules on its logits, each with a scaling factor τ."""
+"""Candidate corrections of a trained model: how their decision rules are fitted."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,84 +10,23 @@ from torch import Tensor
 
 from longtail.posthoc.fixed_point import fixed_point_offsets
 from longtail.posthoc.mean_predictions import mean_predictions
-from longtail.repair.calibration import calibrated, probabilities
+from longtail.repair.calibration import calibrated
+from longtail.repair.coordinate_ascent import fitted_to_metric
+from longtail.repair.decisions import Decision, LeastCost, Offsets
 from longtail.repair.folds import Splits
 from longtail.repair.metrics import ExpectedCost, Metric
 from longtail.repair.samples import Samples
+from longtail.repair.shrinkage import shrunk_offsets
 
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+STRENGTHS = tuple(step / 8 for step in range(13))  # with steps of 1/4 the seed of the folds moved 11 % of decisions
+STRENGTHS_OF_MANY = STRENGTHS[::2]  # for so many logits that noise hardly moves the choice
 TOLERANCE = 1e-3  # relative, of a class's mean prediction
-LEAST_OF_A_LINE = 3  # classes: through two there is always one
-LEAST_SAMPLES_OF_THE_LINE, MOST_SAMPLES_OF_THE_LINE = 0.5, 100.0
 BY_SAMPLES = "logit adjustment by the samples here"
 MOST_WORK = 10**10  # N · C² of offsets fitted to the metric: minutes
 
 
 class TooMuchWorkError(RuntimeError):
     """A candidate would take too long on this number of logits."""
-
-
-class Decision(Protocol):
-    """A fitted decision rule."""
-
-    def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
-        """Class indices (N,) for logits (N, C); `strength` is τ, and τ = 0 gives the argmax of the logits."""
-
-    def decide_for_all(self, logits: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
-        """(T, N) class indices for T ascending values of τ, the first of which is 0."""
-
-
-@dataclass(frozen=True)
-class Offsets:
-    """argmax(z + τ · direction)."""
-
-    direction: np.ndarray
-
-    def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
-        """See `Decision.decide`."""
-        if strength == 0:
-            return np.asarray(logits.argmax(1))
-        return np.asarray((logits + (strength * self.direction).astype(logits.dtype)).argmax(1))
-
-    def decide_for_all(self, logits: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
-        """See `Decision.decide_for_all`.
-
-        A class that wins at two values of τ wins at all between, because scores are linear in τ; so only samples whose
-        class differs at both ends of a range are decided within it.
-        """
-        decided = np.empty((len(strengths), len(logits)), dtype=np.int64)
-        for place in {0, len(strengths) - 1}:
-            decided[place] = self.decide(logits, strengths[place])
-        ranges = [(0, len(strengths) - 1, logits, np.arange(len(logits)))]
-        while ranges:
-            low, high, block, rows = ranges.pop()
-            if high - low < 2:
-                continue
-            decided[low + 1 : high, rows] = decided[low, rows]
-            open_ones = np.flatnonzero(decided[low, rows] != decided[high, rows])
-            middle, block, rows = (low + high) // 2, block[open_ones], rows[open_ones]
-            decided[middle, rows] = self.decide(block, strengths[middle])
-            ranges += [(low, middle, block, rows), (middle, high, block, rows)]
-        return decided
-
-
-@dataclass(frozen=True)
-class LeastCost:
-    """The class of the least expected cost under calibrated probabilities: argmin_j Σ_c p_c cost_cj."""
-
-    temperature: float
-    offset: np.ndarray
-    cost: np.ndarray
-
-    def decide(self, logits: np.ndarray, strength: float) -> np.ndarray:
-        """See `Decision.decide`; τ is 0 or 1."""
-        if strength == 0:
-            return np.asarray(logits.argmax(1))
-        return np.asarray((probabilities(logits, self.temperature, self.offset) @ self.cost).argmin(1))
-
-    def decide_for_all(self, logits: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
-        """See `Decision.decide_for_all`."""
-        return np.stack([self.decide(logits, strength) for strength in strengths])
 
 
 Rule = Callable[[Samples, Splits, Metric], Sequence[Decision]]
@@ -106,25 +44,32 @@ class Candidate:
 
     name: str
     fit: Rule
-    strengths: tuple[float, ...] = STRENGTHS
+    strengths: tuple[float, ...]
 
 
-def candidates(metric: Metric, class_counts: np.ndarray | None = None) -> list[Candidate]:
+def candidates(
+    metric: Metric, class_counts: np.ndarray | None = None, strengths: tuple[float, ...] = STRENGTHS
+) -> list[Candidate]:
     """All candidates; with costs also least expected cost.
+
+    For metrics that the most probable class optimises, offsets fitted to the metric are not among them: they take most
+    of the time, and the others make the probabilities right from all samples, not from those near a decision alone.
 
     Args:
         metric: what the correction is for.
         class_counts: (C,) training samples; where they are not known, those of the samples at hand take their place.
+        strengths: the values of τ to choose from.
     """
     fixed_point = _remembered(_fixed_point)
     counts = None if class_counts is None else np.asarray(class_counts, dtype=np.float64)
     rules = [
-        Candidate("re-balancing", _one_step),
-        Candidate("re-balancing to the fixed point", fixed_point),
-        Candidate("shrunk fixed point", partial(_shrunk, fixed_point, counts)),
-        Candidate("logit adjustment" if counts is not None else BY_SAMPLES, partial(_adjustment, counts)),
-        Candidate("offsets fitted to the metric", _fitted_to_metric, (0.0, 0.5, 1.0)),
+        Candidate("re-balancing", _one_step, strengths),
+        Candidate("re-balancing to the fixed point", fixed_point, strengths),
+        Candidate("shrunk fixed point", partial(_shrunk, fixed_point, counts), strengths),
+        Candidate("logit adjustment" if counts is not None else BY_SAMPLES, partial(_adjustment, counts), strengths),
     ]
+    if not metric.decides_by_probability:
+        rules.append(Candidate("offsets fitted to the metric", _fitted_to_metric, (0.0, 0.5, 1.0)))
     if isinstance(metric, ExpectedCost):
         rules.append(Candidate("least expected cost", _least_cost, (0.0, 1.0)))
     return rules
@@ -242,89 +187,6 @@ def adjustment_offsets(counts: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """
     expected = (prior > 0) & (counts > 0)
     offset = np.zeros(len(prior))
-    offset[expected] = centred(np.log(prior[expected]) - np.log(counts[expected]))
+    fitted = np.log(prior[expected]) - np.log(counts[expected])
+    offset[expected] = fitted - fitted.mean()  # predictions do not change
     return offset
-
-
-def shrunk_offsets(offset: np.ndarray, seen: np.ndarray, counts: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Offsets (C,) of mean 0 over the classes of positive prior, those of classes with few samples shrunk to a line.
-
-    An offset that is fitted to n samples of a class has a variance of about v/n. A line in log `counts` is fitted to
-    all offsets, less log prior, with weights n; the variance t of true offsets about it and v are those by which
-    t + v/n fits the squared residuals best. The offset of a class is n/(n + k) of its own and k/(n + k) of the line,
-    with k = v/t: the mean of a normal posterior (empirical Bayes).
-
-    Args:
-        offset: (C,) fitted offsets.
-        seen: (C,) weight of the samples, n; the offset of a class with none is that of the line.
-        counts: (C,) positive.
-        prior: (C,); a class of prior 0 keeps its offset.
-    """
-    part = (prior > 0) & (counts > 0)
-    own, n, x = offset[part] - np.log(prior[part]), seen[part], np.log(counts[part])
-    if len(own) < LEAST_OF_A_LINE or not n.any():
-        return offset
-    x_mean, mean = np.average(x, weights=n), np.average(own, weights=n)
-    variance = np.average((x - x_mean) ** 2, weights=n)
-    slope = np.average((x - x_mean) * (own - mean), weights=n) / variance if variance > 0 else 0.0
-    line = mean + slope * (x - x_mean)
-    share = n / (n + _samples_of_the_line((own - line)[n > 0], n[n > 0]))
-    shrunk = offset.copy()
-    shrunk[part] = share * own + (1 - share) * line + np.log(prior[part])
-    shrunk[part] -= shrunk[part].mean()
-    return shrunk
-
-
-def _samples_of_the_line(residual: np.ndarray, n: np.ndarray) -> float:
-    """The ratio v/t of the non-negative least squares fit of t + v/n to squared residuals, within limits."""
-    weight, square = np.sqrt(n / (n + 1)), residual**2
-    design = np.stack([np.ones(len(n)), 1 / n], axis=1) * weight[:, None]
-    (t, v), *_ = np.linalg.lstsq(design, square * weight, rcond=None)
-    if t <= 0:
-        return MOST_SAMPLES_OF_THE_LINE
-    return float(np.clip(max(v, 0.0) / t, LEAST_SAMPLES_OF_THE_LINE, MOST_SAMPLES_OF_THE_LINE))
-
-
-def centred(offset: np.ndarray) -> np.ndarray:
-    """Subtract the mean; predictions do not change."""
-    return np.asarray(offset - offset.mean())
-
-
-def fitted_to_metric(
-    samples: Samples, metric: Metric, start: np.ndarray, *, sweeps: int = 2, steps: int = 16
-) -> np.ndarray:
-    """Offsets that increase the metric on these samples, by coordinate ascent over the classes from `start` (C,).
-
-    The offset of each class is set to the best of `steps` values, which are quantiles of its margins to the best other
-    class. It can overfit classes with few samples, so it must be scored on other data.
-    """
-    target, weight, num_classes = samples.target, samples.weight, samples.num_classes
-    step = "offsets fitted to the metric"
-    scores = np.concatenate([logits + start for _, logits in samples.blocks(step)])
-    offset = start.copy()
-    best = metric.score(target, scores.argmax(1), weight, num_classes)
-    rows = np.arange(len(target))
-    for _ in range(sweeps):
-        for label in _rarest_first(scores, target):
-            own = scores[:, label].copy()
-            scores[:, label] = -np.inf
-            rival = scores.argmax(1)
-            margin = scores[rows, rival] - own
-            # Between the margins of two samples, so that there are no ties.
-            places = np.quantile(margin, (np.arange(steps) + 0.5) / steps)
-            values = [
-                metric.score(target, np.where(margin < move, label, rival), weight, num_classes) for move in places
-            ]
-            move = 0.0
-            if max(values) > best + 1e-12:
-                best, move = max(values), float(places[int(np.argmax(values))])
-            scores[:, label] = own + move
-            offset[label] += move
-    return centred(offset)
-
-
-def _rarest_first(scores: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The classes with samples, in an order that does not depend on that of the columns."""
-    labels, count = np.unique(target, return_counts=True)
-    margin = np.bincount(target, scores[np.arange(len(target)), target] - scores.max(1))[labels]
-    return np.asarray(labels[np.lexsort((margin, count))])

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from longtail.posthoc.fixed_point import NoFixedPointError
-from longtail.repair.candidates import Candidate, Offsets, TooMuchWorkError
+from longtail.repair.candidates import Candidate, TooMuchWorkError
 from longtail.repair.choice import Chooser, Limits, Option
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
+from longtail.repair.decisions import Offsets
 from longtail.repair.findings import Outcome, mean_scores
 from longtail.repair.folds import Splits
 from longtail.repair.judge import Judge

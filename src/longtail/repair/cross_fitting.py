@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from longtail.repair.candidates import Candidate, Decision, Offsets
+from longtail.repair.candidates import Candidate
+from longtail.repair.decisions import Decision, Offsets
 from longtail.repair.folds import Splits
 from longtail.repair.metrics import Metric
 from longtail.repair.samples import LEAST_ROWS, Samples
@@ -37,12 +38,12 @@ class CrossFitted:
     def curve(self) -> dict[float, np.ndarray]:
         """For each τ predictions (N,), each by a fit without the sample's fold."""
         own = self.inner[self.splits.fold, :, np.arange(self.inner.shape[2])]
-        return dict(zip(self.strengths, own.T.astype(np.int64), strict=True))
+        return dict(zip(self.strengths, own.T, strict=True))
 
     def of_the_others(self, number: int) -> dict[float, np.ndarray]:
         """For each τ predictions on all folds but `number`, by fits that saw neither their own fold nor this one."""
         rest = self.splits.fold != number
-        return dict(zip(self.strengths, self.inner[number][:, rest].astype(np.int64), strict=True))
+        return dict(zip(self.strengths, self.inner[number][:, rest], strict=True))
 
 
 def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Metric) -> CrossFitted:

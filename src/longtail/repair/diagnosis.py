@@ -12,9 +12,10 @@ from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, calibrated
 from longtail.repair.calibration_check import cross_fitted_calibration
-from longtail.repair.candidates import Decision, LeastCost, candidates
+from longtail.repair.candidates import STRENGTHS, STRENGTHS_OF_MANY, candidates
 from longtail.repair.choice import Limits
 from longtail.repair.comparison import Compared, compare
+from longtail.repair.decisions import Decision, LeastCost
 from longtail.repair.findings import Calibration, Diagnosis, Outcome, Scores
 from longtail.repair.fix import Fix
 from longtail.repair.fix_file import TAKES
@@ -125,9 +126,11 @@ def diagnose(
     seen = np.bincount(y, minlength=num_classes)
     if not (aim.prior(num_classes)[seen > 0] > 0).any():
         raise ValueError("`prior` must be above 0 for a class with samples. It is 0 for all of them.")
+    samples = samples.with_margins("margins")
     splits = _repeated_splits(samples, folds, seed, repeats, g)
     tempered = dataclasses.replace(samples, scale=1 / temperature_of(samples, aim.prior(num_classes)))
-    rules = candidates(aim, counts)
+    many = len(samples) * num_classes > NUMBERS_OF_ALL_REPEATS
+    rules = candidates(aim, counts, STRENGTHS_OF_MANY if many else STRENGTHS)
     raw, fingerprint = decisions_and_fingerprints(samples)
     parts = class_groups(counts, seen)
     judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), g)
@@ -170,8 +173,7 @@ def _repeated_splits(
     if repeats is None:
         numbers = len(samples) * samples.num_classes
         repeats = max(1, min(MOST_REPEATS, NUMBERS_OF_ALL_REPEATS // numbers))
-    place = samples.margins("folds")
-    return [as_splits(samples.target, folds, (seed, repeat), groups, place) for repeat in range(repeats)]
+    return [as_splits(samples.target, folds, (seed, repeat), groups, samples.margin) for repeat in range(repeats)]
 
 
 def _resolution(found: Compared, judge: Judge) -> float:

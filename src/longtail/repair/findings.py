@@ -83,7 +83,7 @@ class Calibration:
         class_wise: mean over all classes.
         pooled_classes: number of classes that were pooled, because each has too few samples.
         samples: number of samples that were used.
-        helps: whether probabilities are calibrated. A temperature exists; compared with the probabilities of the same
+        helps: whether the calibration is served. A temperature exists; compared with the probabilities of the same
             decisions without it, the log loss falls by more than its uncertainty, and the top-label error does not rise
             by more than its own.
         reliability: (B, 3) each: mean confidence, accuracy, share of the samples.

@@ -10,7 +10,7 @@ def own_margins(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
     """(N,) logit of each sample's class minus the best of the others; +inf if all others are masked.
 
     Args:
-        logits: (N, C) float64; each sample's own class is finite.
+        logits: (N, C) float64, writable; each sample's own class is finite.
         target: (N,) class indices.
 
     Example:
@@ -18,10 +18,11 @@ def own_margins(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
         [2.0, -3.0]
     """
     rows = np.arange(len(target))
-    others = logits.copy()
-    others[rows, target] = -np.inf
-    best = others.max(1)
-    return np.where(best <= MASKED_LOGIT, np.inf, logits[rows, target] - best)
+    own = logits[rows, target]
+    logits[rows, target] = -np.inf
+    best = logits.max(1)
+    logits[rows, target] = own
+    return np.where(best <= MASKED_LOGIT, np.inf, own - best)
 
 
 def spread_of(margin: np.ndarray, weight: np.ndarray) -> float:

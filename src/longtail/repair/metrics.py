@@ -3,8 +3,9 @@
 A score is a function of counts of (class, predicted class), so it is defined for weighted samples, too.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -15,25 +16,42 @@ LARGEST_COST = 1e12
 METRICS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost")
 
 
-class Metric(Protocol):
+class Metric(ABC):
     """Interface of metrics.
 
     Attributes:
         decides_by_probability: whether the best prediction is the most probable class under the metric's prior.
+        name: name of the metric.
     """
 
     decides_by_probability: ClassVar[bool]
+    name: str
 
-    @property
-    def name(self) -> str:
-        """Name of the metric."""
-
+    @abstractmethod
     def prior(self, num_classes: int) -> np.ndarray:
         """(C,) class prior."""
 
     def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
         """The score (larger is better) of predictions, where `count` holds sample weights."""
+        worth = np.bincount(target, count * self.worth(target, predicted), num_classes)
+        counts = (np.bincount(labels, count, num_classes) for labels in (target, predicted))
+        return float(self.of_sums(worth, *counts))
 
+    def worth(self, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """(N,) what each decision is worth: 1 where it is right, else 0."""
+        return np.asarray(target == predicted)
+
+    @abstractmethod
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Scores (…) from weighted sums per class.
+
+        Args:
+            worth: (…, C) what the decisions on its samples are worth.
+            support: (C,) its samples.
+            predicted: (…, C) predictions of it.
+        """
+
+    @abstractmethod
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
     ) -> np.ndarray:
@@ -42,6 +60,7 @@ class Metric(Protocol):
         A class whose mean contribution changes by ε changes the score by ε, up to terms of higher order.
         """
 
+    @abstractmethod
     def class_units(
         self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
     ) -> np.ndarray:
@@ -49,7 +68,7 @@ class Metric(Protocol):
 
 
 @dataclass(frozen=True)
-class BalancedAccuracy:
+class BalancedAccuracy(Metric):
     """The mean recall of all classes that have a sample.
 
     Example:
@@ -65,10 +84,10 @@ class BalancedAccuracy:
         """Uniform."""
         return np.full(num_classes, 1 / num_classes)
 
-    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """In [0, 1]."""
-        recall, present = recalls(target, predicted, count, num_classes)
-        return float(recall[present].mean())
+        present = support > 0
+        return np.asarray((worth[..., present] / support[present]).mean(-1))
 
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
@@ -84,7 +103,7 @@ class BalancedAccuracy:
 
 
 @dataclass(frozen=True)
-class AccuracyUnder:
+class AccuracyUnder(Metric):
     """The accuracy under a class prior.
 
     Args:
@@ -107,11 +126,11 @@ class AccuracyUnder:
             raise ValueError(f"`prior` must have {num_classes} values, one per class. Got {len(self.of)}.")
         return np.asarray(self.of)
 
-    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """In [0, 1]; the prior is renormalised over classes with samples."""
-        recall, present = recalls(target, predicted, count, num_classes)
-        prior = self.prior(num_classes)[present]
-        return float((recall[present] * prior).sum() / prior.sum())
+        present = support > 0
+        prior = self.prior(len(support))[present]
+        return np.asarray((worth[..., present] / support[present] * prior).sum(-1) / prior.sum())
 
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
@@ -127,7 +146,7 @@ class AccuracyUnder:
 
 
 @dataclass(frozen=True)
-class MacroF1:
+class MacroF1(Metric):
     """The mean F1 of all classes that have a sample.
 
     Example:
@@ -143,13 +162,10 @@ class MacroF1:
         """Uniform."""
         return np.full(num_classes, 1 / num_classes)
 
-    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """In [0, 1]."""
-        support = np.bincount(target, count, num_classes)
-        correct = np.bincount(target, count * (target == predicted), num_classes)
-        both = support + np.bincount(predicted, count, num_classes)
         present = support > 0
-        return float((2 * correct[present] / both[present]).mean())
+        return np.asarray((2 * worth[..., present] / (support + predicted)[..., present]).mean(-1))
 
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
@@ -172,7 +188,7 @@ class MacroF1:
 
 
 @dataclass(frozen=True)
-class WorstRecall:
+class WorstRecall(Metric):
     """The mean recall of the worst classes among those that have a sample.
 
     Args:
@@ -195,11 +211,10 @@ class WorstRecall:
         """Uniform."""
         return np.full(num_classes, 1 / num_classes)
 
-    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """In [0, 1]."""
-        recall, present = recalls(target, predicted, count, num_classes)
-        worst = np.sort(recall[present])[: self._number(present)]
-        return float(worst.mean())
+        present = support > 0
+        return np.asarray(np.sort(worth[..., present] / support[present])[..., : self._number(present)].mean(-1))
 
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
@@ -229,7 +244,7 @@ class WorstRecall:
 
 
 @dataclass(frozen=True, eq=False)
-class ExpectedCost:
+class ExpectedCost(Metric):
     """Minus the expected cost of a prediction under a class prior.
 
     Args:
@@ -252,13 +267,15 @@ class ExpectedCost:
         """The given prior."""
         return np.asarray(self.of)
 
-    def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
+    def worth(self, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """(N,) minus the costs."""
+        return np.asarray(-self.cost[target, predicted])
+
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """In the unit of the costs; the prior is renormalised over classes with samples."""
-        support = np.bincount(target, count, num_classes)
-        paid = np.bincount(target, count * self.cost[target, predicted], num_classes)
         present = support > 0
-        prior = self.prior(num_classes)[present]
-        return float(-(paid[present] / support[present] * prior).sum() / prior.sum())
+        prior = self.prior(len(support))[present]
+        return np.asarray((worth[..., present] / support[present] * prior).sum(-1) / prior.sum())
 
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int

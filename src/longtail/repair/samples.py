@@ -22,6 +22,7 @@ class Samples:
         weight: (N,) positive sample weights.
         rows: (N,) row indices into `logits`; None for all rows.
         scale: by which the logits are multiplied as they are read.
+        margin: (N,) logit of each sample's class minus the best of the others, unscaled; None if unknown.
         progress: called with the step and the completed share of its pass, in (0, 1].
     """
 
@@ -30,6 +31,7 @@ class Samples:
     weight: np.ndarray
     rows: np.ndarray | None = None
     scale: float = 1.0
+    margin: np.ndarray | None = None
     progress: Progress | None = None
 
     @classmethod
@@ -69,11 +71,34 @@ class Samples:
     def where(self, kept: np.ndarray) -> "Samples":
         """The samples of a mask (N,)."""
         rows = np.flatnonzero(kept) if self.rows is None else self.rows[kept]
-        return replace(self, target=self.target[kept], weight=self.weight[kept], rows=rows)
+        margin = None if self.margin is None else self.margin[kept]
+        return replace(self, target=self.target[kept], weight=self.weight[kept], rows=rows, margin=margin)
+
+    def with_margins(self, step: str) -> "Samples":
+        """The same, with known margins: one pass."""
+        found = [own_margins(logits, self.target[part]) for part, logits in replace(self, scale=1.0).blocks(step)]
+        return replace(self, margin=np.concatenate(found))
 
     def margins(self, step: str) -> np.ndarray:
-        """(N,) logit of each sample's class minus the best of the others, in one pass."""
-        return np.concatenate([own_margins(logits, self.target[part]) for part, logits in self.blocks(step)])
+        """(N,) logit of each sample's class minus the best of the others, in one pass if they are unknown."""
+        margin = self.with_margins(step).margin if self.margin is None else self.margin
+        assert margin is not None
+        return margin * self.scale
+
+    def drawn(self, number: int, weight: np.ndarray) -> "Samples":
+        """About `number` samples, each of weight 1, drawn with probabilities in proportion to `weight` (N,).
+
+        Systematic sampling, at evenly spaced points of the cumulative weight in the order of the margins. So the draw
+        represents the margins, and it does not depend on the order of samples or classes, or on the scale of the
+        logits.
+        """
+        by_margin = np.argsort(self.margins("subsample"), kind="stable")
+        points = (np.arange(number) + 0.5) / number * weight.sum()
+        places = np.searchsorted(np.cumsum(weight[by_margin]), points).clip(max=len(self) - 1)
+        kept = np.zeros(len(self), dtype=bool)
+        kept[by_margin[places]] = True
+        found = self.where(kept)
+        return replace(found, weight=np.ones(len(found)))
 
     def thinned(self, numbers: int) -> "Samples":
         """A class-balanced subsample of at most about `numbers` values: smaller classes are kept whole.

@@ -2,23 +2,25 @@
 
 import numpy as np
 
-from longtail.repair.calibration import calibrated
+from longtail.repair.calibration import calibrated, prior_weight
 from longtail.repair.margins import spread_of
 from longtail.repair.samples import Samples
 
 NUMBERS = 2**22  # most logits in a fit
+ENOUGH = 8  # samples per class, for an offset of each
 
 
 def temperature_of(samples: Samples, prior: np.ndarray) -> float:
     """The temperature T > 0 of bias-corrected temperature scaling, so that softmax(z / T) does not depend on a scale.
 
     Logits a · z have the temperature a · T. T does not depend on the order of samples or classes, or on classes that
-    are masked. All this holds up to rounding and the tolerance of the fit, a relative error of about 1e-6. If no
-    temperature maximises the likelihood (the scores separate the classes perfectly or are unrelated to the labels), T
-    is the median distance between a sample's class and the best other one.
+    are masked. All this holds up to rounding and the tolerance of the fit, a relative error of about 1e-6. With fewer
+    than 8 samples per class on average, the biases are a multiple of the log class frequencies. If no temperature
+    maximises the likelihood (the scores separate the classes perfectly or are unrelated to the labels), T is the median
+    distance between a sample's class and the best other one.
 
     Args:
-        samples: more than `NUMBERS` logits are thinned to a class-balanced subsample.
+        samples: of more than `NUMBERS` logits a class-balanced subsample is used.
         prior: (C,) class prior of the likelihood, above 0 for a class with samples.
 
     Example:
@@ -29,6 +31,22 @@ def temperature_of(samples: Samples, prior: np.ndarray) -> float:
         >>> [round(temperature) for temperature in temperatures]
         [1, 50]
     """
-    samples = samples.where(prior[samples.target] > 0).thinned(NUMBERS)
-    fitted = calibrated(samples, prior, step="temperature", numbers=2 * NUMBERS)
+    samples = samples.where(prior[samples.target] > 0)
+    most = NUMBERS // samples.num_classes
+    if min(most, len(samples)) < ENOUGH * len(np.unique(samples.target)):
+        return _of_few(samples, prior, most)
+    return _fitted(samples.thinned(NUMBERS), prior)
+
+
+def _of_few(samples: Samples, prior: np.ndarray, most: int) -> float:
+    """From at most `most` samples, too few for an offset of each class: offsets are a multiple of log frequencies."""
+    line = np.log(np.bincount(samples.target, samples.weight, samples.num_classes) + 0.5)
+    if len(samples) > most:
+        samples = samples.drawn(most, prior_weight(samples.target, prior, samples.weight))
+        prior = np.bincount(samples.target, minlength=samples.num_classes) / len(samples)
+    return _fitted(samples, prior, line - line.mean())
+
+
+def _fitted(samples: Samples, prior: np.ndarray, line: np.ndarray | None = None) -> float:
+    fitted = calibrated(samples, prior, step="temperature", numbers=2 * NUMBERS, line=line)
     return spread_of(samples.margins("temperature"), samples.weight) if fitted.at_limit else fitted.temperature
