@@ -65,7 +65,7 @@ def _made_lines(name, lists):
 
 def link_images(lists, out, *, size=(32, 24)):
     """A JPEG file for each line of the lists: hard links to a few files of noise. Returns the number of files."""
-    originals = [_noise(out / "originals" / f"{number}.jpg", number, size) for number in range(LINKED)]
+    originals = [noise(out / "originals" / f"{number}.jpg", number, size) for number in range(LINKED)]
     made, folders = 0, set()
     for path in sorted(lists.glob("*.txt")):
         for number, line in enumerate(path.read_text().splitlines()):
@@ -78,7 +78,8 @@ def link_images(lists, out, *, size=(32, 24)):
     return made
 
 
-def _noise(path, seed, size):
+def noise(path, seed, size):
+    """A JPEG file of coloured noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)

@@ -3,13 +3,15 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from data.large_set_files import write_tiny
 from longtail.cli import main
+from longtail.cli.train import default_folder
 from longtail.data.large_sets import LARGE_SETS
-from longtail.recipes import RECIPES, SECOND_STAGES, second_stage, with_method
+from longtail.recipes import RECIPES, SECOND_STAGES, imagenet_lt, second_stage, with_method
 from longtail.recipes.large_second_stages import LARGE_SECOND_STAGES
 from longtail.runs import RunFolder
 from longtail.training import TrainingStopped, run_experiment
@@ -101,6 +103,22 @@ def test_second_stages_of_other_papers(method, name, first, data, tmp_path):
     run = run_experiment(config, data=data, out=tmp_path / "run", first_stage=first)
     assert run.result["first_stage"]["folder"] == "first"
     assert 0 <= run.result["test"]["raw"]["top1"] <= 1
+
+
+@pytest.mark.parametrize("name", ["imagenet-lt"], scope="module")
+def test_a_comparison_of_methods_of_one_and_two_stages(name, data, tmp_path, capsys):
+    options = ["--methods", "decoupled-gala,balanced-softmax", "--seeds", "1", "--out", str(tmp_path / "out")]
+    assert main(["compare", name, "--data", str(data), *SMALL, *MACHINE, *options]) == 0
+    runs = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir())
+    assert runs == ["balanced-softmax-seed0", "decoupled-gala-seed0", "mixup-seed0"]
+    second = RunFolder.open(tmp_path / "out/decoupled-gala-seed0").header["config"]
+    assert second["batch_size"] == 512  # more than there are samples: one batch
+    assert "decoupled-gala" in capsys.readouterr().out
+
+
+def test_the_folder_of_a_run_is_not_named_for_where_its_images_lie():
+    config = imagenet_lt(loss="ce", mixing="mixup", root="/images/imagenet", workers=4)
+    assert default_folder(config) == Path("runs/imagenet-lt-ce-mixing_mixup-seed0")
 
 
 def test_settings_of_the_papers(first, name):

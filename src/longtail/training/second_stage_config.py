@@ -1,7 +1,7 @@
 """The settings of a second stage: a classifier that is retrained on a finished run."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from longtail.arguments import check_fraction, check_integer, check_positive
 from longtail.data import OwnDataConfig
@@ -68,3 +68,5 @@ class SecondStageConfig(TrainingConfig):
 @dataclass(frozen=True, kw_only=True)
 class OwnSecondStageConfig(OwnDataConfig, SecondStageConfig):
     """A second stage on the user's own data."""
+
+    ONE_BATCH_WILL_DO: ClassVar[bool] = True
