@@ -276,7 +276,8 @@ def test_a_cosine_classifier_can_be_replaced_but_not_scaled(tiny, tmp_path):
     assert trained_network(ldam).classifier.scale == 30
     with pytest.raises(
         ValueError,
-        match="`method` must be crt, decoupled-gala or ncm for a network without a linear classifier. Got lws, .* a cosine",
+        match="`method` must be crt, decoupled-gala or ncm for a network without a linear classifier. "
+        "Got lws, .* a cosine",
     ):
         run_experiment(second_stage(ldam, "lws"), data=tiny, out=tmp_path / "lws", first_stage=ldam)
     folder = run_experiment(second_stage(ldam, "crt"), data=tiny, out=tmp_path / "crt", first_stage=ldam)

@@ -137,8 +137,8 @@ def _check_head(first: RunFolder, name: str) -> None:
     if head != "linear" and name in linear:
         others = [key for key in SECOND_STAGES if key not in linear]
         raise ValueError(
-            f"`method` must be {', '.join(others[:-1])} or {others[-1]} for a network without a linear classifier. Got {name}, and "
-            f"{first.path} ends with a {head} classifier. Pass --method {others[0]}."
+            f"`method` must be {', '.join(others[:-1])} or {others[-1]} for a network without a linear classifier. "
+            f"Got {name}, and {first.path} ends with a {head} classifier. Pass --method {others[0]}."
         )
 
 
