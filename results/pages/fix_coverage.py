@@ -142,5 +142,7 @@ def values(results: Path) -> dict[str, Any]:
         "bias": bias_table(sizes),
         "met": sum(size.meets_the_goals for size in sizes),
         "sizes": len(sizes),
-        "missed": [f"{NAMES[size.all.metric]} at {size.all.classes} classes" for size in sizes if not size.meets_the_goals],
+        "missed": [
+            f"{NAMES[size.all.metric]} at {size.all.classes} classes" for size in sizes if not size.meets_the_goals
+        ],
     }

@@ -91,20 +91,26 @@ def _shrunk(
     fixed_point: Rule, counts: np.ndarray | None, samples: Samples, splits: Splits, metric: Metric
 ) -> list[Offsets]:
     """Offsets of the fixed point, of classes with few samples drawn to a line in the logarithm of the counts."""
-    seen, prior = _seen(samples, splits), metric.prior(samples.num_classes)
+    prior, sizes = metric.prior(samples.num_classes), _counts_here(samples) if counts is None else counts
     shrunk = []
-    for fitted, own in zip(fixed_point(samples, splits, metric), seen, strict=True):
+    for fitted, own in zip(fixed_point(samples, splits, metric), _seen(samples, splits), strict=True):
         assert isinstance(fitted, Offsets)
-        shrunk.append(Offsets(shrunk_offsets(fitted.direction, own, own + 0.5 if counts is None else counts, prior)))
+        shrunk.append(Offsets(shrunk_offsets(fitted.direction, own, sizes, prior)))
     return shrunk
 
 
 def _adjustment(counts: np.ndarray | None, samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
-    """Logit adjustment by training counts, or by those of the samples of each fit and a half."""
-    prior = metric.prior(samples.num_classes)
-    if counts is not None:
-        return [Offsets(adjustment_offsets(counts, prior))] * len(splits.left_out)
-    return [Offsets(adjustment_offsets(own + 0.5, prior)) for own in _seen(samples, splits)]
+    """Logit adjustment by training counts, or by those of all samples here and a half; nothing is fitted to scores.
+
+    By the samples of each fit alone, a class of one sample would have a larger offset where it is held out, which is
+    where it is scored, than in the rule that is served.
+    """
+    counts = _counts_here(samples) if counts is None else counts
+    return [Offsets(adjustment_offsets(counts, metric.prior(samples.num_classes)))] * len(splits.left_out)
+
+
+def _counts_here(samples: Samples) -> np.ndarray:
+    return np.bincount(samples.target, samples.weight, samples.num_classes) + 0.5
 
 
 def _one_step(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:

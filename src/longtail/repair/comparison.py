@@ -13,6 +13,7 @@ from longtail.repair.decisions import Offsets
 from longtail.repair.findings import Outcome, mean_scores
 from longtail.repair.folds import Splits
 from longtail.repair.judge import Judge
+from longtail.repair.metrics import Metric, NonLinearMetric
 from longtail.repair.samples import Samples
 
 Fits = Mapping[str, Sequence[CrossFitted]]
@@ -48,7 +49,7 @@ def compare(
     """
     fits: Fits
     fits, failures = _fitted(rules, samples, repeats, judge)
-    chooser = Chooser(judge.metric, judge.target, judge.weight, judge.raw, judge.num_classes, judge.groups, limits)
+    chooser = Chooser(judge, limits)
     chosen = chooser.among(_options(_curves(fits)))
     outcomes = []
     for rule in rules:
@@ -104,21 +105,27 @@ def _outcome(chosen: Option, fits: Fits, chooser: Chooser, judge: Judge, scale: 
     if chosen.strength == 0:
         return Outcome(chosen.candidate, curve[0.0], curve=curve, offset=offset, excluded=excluded)
     nested = [_nested(chooser, {name: own[place] for name, own in fits.items()}) for place in range(len(repeats))]
-    before = judge.score(judge.raw)
-    gain = float(np.mean([judge.score(own) for own in nested])) - before
-    scores = curve[chosen.strength]
-    half = float(np.mean([judge.half_width(own[chosen.strength]) for own in repeats]))
+    estimate = np.mean([judge.estimate(own[chosen.strength]) for own in repeats], axis=0)
+    gain = float(np.mean([judge.estimate(own).gain for own in nested]))
+    optimism = float(estimate[0]) - gain
     return Outcome(
         chosen.candidate,
-        scores.with_score(before + gain),
+        curve[chosen.strength].with_score(judge.score(judge.raw) + gain),
         gain,
-        (gain - half, gain + half),
+        _less_optimism(judge.metric, float(estimate[1]), float(estimate[2]), optimism),
         chosen.strength,
         curve,
         offset,
-        optimism=scores.score - before - gain,
+        optimism=optimism,
         excluded=excluded,
     )
+
+
+def _less_optimism(metric: Metric, low: float, high: float, optimism: float) -> tuple[float, float]:
+    """The limits of an interval, shifted; those of a metric of few classes are not narrowed by an uncertain shift."""
+    if isinstance(metric, NonLinearMetric):
+        return low - max(optimism, 0.0), high - min(optimism, 0.0)
+    return low - optimism, high - optimism
 
 
 def _nested(chooser: Chooser, fits: Mapping[str, CrossFitted]) -> np.ndarray:

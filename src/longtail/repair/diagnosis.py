@@ -178,7 +178,8 @@ def _repeated_splits(
 
 def _resolution(found: Compared, judge: Judge) -> float:
     """Half the width of the widest gain interval at τ = 1: smaller gains could not be detected."""
-    return max(judge.half_width(each[0].curve[1.0]) for each in found.fits.values())
+    estimates = [judge.estimate(each[0].curve[1.0]) for each in found.fits.values()]
+    return max((own.high - own.low) / 2 for own in estimates)
 
 
 def _evidence(
