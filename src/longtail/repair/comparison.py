@@ -49,7 +49,7 @@ def compare(
     """
     fits: Fits
     fits, failures = _fitted(rules, samples, repeats, judge)
-    chooser = Chooser(judge.metric, judge.target, judge.weight, judge.raw, judge.num_classes, judge.groups, limits)
+    chooser = Chooser(judge, limits)
     chosen = chooser.among(_options(_curves(fits)))
     outcomes = []
     for rule in rules:
