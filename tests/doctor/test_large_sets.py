@@ -20,10 +20,10 @@ def places(tmp_path, monkeypatch):
 def test_a_whole_data_set(places):
     steps = []
     found = examine_large_set("places-lt", places, workers=1, look=lambda step, share: steps.append((step, share)))
-    assert [finding.what for finding in found if "whole" in finding.what] == [
-        "42 of 42 files are there and whole",
-        "12 of 12 files are there and whole",
-        "18 of 18 files are there and whole",
+    assert [finding.what for finding in found if "intact" in finding.what] == [
+        "42 of 42 files are present and intact",
+        "12 of 12 files are present and intact",
+        "18 of 18 files are present and intact",
     ]
     assert not any(finding.severity == "serious" for finding in found)
     assert steps[-1] == ("reading images of test", 1.0)
@@ -61,7 +61,7 @@ def test_a_file_that_vanishes_meanwhile_is_missing(places):
 def test_the_command(places, capsys):
     assert main(["doctor", "places-lt", "--data", str(places), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert "42 of 42 files are there and whole" in [finding["what"] for finding in found]
+    assert "42 of 42 files are present and intact" in [finding["what"] for finding in found]
     next((places / "val").rglob("*.jpg")).unlink()
     assert main(["doctor", "places-lt", "--data", str(places)]) == 1
     assert "!! 1 of 18 files are missing (test: val/arena/" in capsys.readouterr().out

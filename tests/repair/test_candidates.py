@@ -4,6 +4,7 @@ import numpy as np
 
 from longtail.posthoc import PostHocLogitAdjustment
 from longtail.repair.candidates import BY_SAMPLES, adjustment_offsets, candidates
+from longtail.repair.decisions import Offsets
 from longtail.repair.folds import Splits
 from longtail.repair.metrics import BalancedAccuracy, make_metric
 from longtail.repair.samples import Samples
@@ -35,3 +36,20 @@ def test_a_class_of_prior_zero_takes_no_part():
     prior = np.array([0.5, 0.5, 0.0])
     metric = make_metric("accuracy", 3, prior)
     assert adjustment_offsets(np.array([9.0, 3.0, 1.0]), metric.prior(3))[2] == 0.0
+
+
+def test_the_fixed_point_of_each_repeat_is_found_once_for_two_candidates(monkeypatch):
+    found = []
+
+    def fixed_point(samples, splits, metric):
+        found.append(splits)
+        return [Offsets(np.zeros(3))] * len(splits.left_out)
+
+    monkeypatch.setattr("longtail.repair.candidates._fixed_point", fixed_point)
+    rules = {rule.name: rule for rule in candidates(BalancedAccuracy())}
+    samples = Samples.of(np.zeros((9, 3)), np.arange(9) % 3)
+    repeats = [Splits(np.arange(9) // 3, 3), Splits(np.arange(9)[::-1] // 3, 3)]
+    for name in ("re-balancing to the fixed point", "shrunk fixed point"):
+        for splits in repeats:
+            rules[name].fit(samples, splits, BalancedAccuracy())
+    assert found == repeats

@@ -171,7 +171,10 @@ def test_a_gain_that_is_not_the_difference_of_the_scores_is_called_estimated(fix
     few = np.r_[:30, np.flatnonzero(target == 2)[:2]]
     found = evaluate_fix(dataclasses.replace(fix, metric=WorstRecall.name), logits[few], target[few])
     assert found.gain != pytest.approx(found.after.score - found.before.score, abs=1e-3)
-    assert f", on new samples an estimated {100 * found.gain:+.1f} points (95 % interval" in found.summary
+    assert (
+        f" on these samples; estimated gain on new samples {100 * found.gain:+.1f} points (95 % interval"
+        in found.summary
+    )
     assert "estimated" not in evaluate_fix(fix, logits, target).summary
 
 

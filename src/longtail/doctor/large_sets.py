@@ -86,7 +86,7 @@ def _file_findings(part: str, samples: Samples, workers: int, look: Look | None)
             )
         )
     whole = len(present) - len(damaged)
-    return [*findings, Finding("fact", f"{whole:,} of {len(files):,} files are there and whole", part)]
+    return [*findings, Finding("fact", f"{whole:,} of {len(files):,} files are present and intact", part)]
 
 
 def damaged_files(

@@ -53,11 +53,11 @@ def candidates(
     """All candidates; with costs also least expected cost.
 
     For metrics that the most probable class optimises, offsets fitted to the metric are not among them: they take most
-    of the time, and the others make the probabilities right from all samples, not from those near a decision alone.
+    of the time, and the other candidates use all samples, not only those near the decision boundary.
 
     Args:
         metric: what the correction is for.
-        class_counts: (C,) training samples; where they are not known, those of the samples at hand take their place.
+        class_counts: (C,) training samples; if None, the class counts of the samples are used.
         strengths: the values of τ to choose from.
     """
     fixed_point = _remembered(_fixed_point)
@@ -76,13 +76,15 @@ def candidates(
 
 
 def _remembered(fit: Rule) -> Rule:
-    """`fit`, whose last result is kept for a second candidate that needs it."""
-    last: list[tuple[Splits, Sequence[Decision]]] = []
+    """`fit`, computed once for each splits: two candidates need it."""
+    known: list[tuple[Splits, Sequence[Decision]]] = []
 
     def remembered(samples: Samples, splits: Splits, metric: Metric) -> Sequence[Decision]:
-        if not last or last[0][0] is not splits:
-            last[:] = [(splits, fit(samples, splits, metric))]
-        return last[0][1]
+        for own, fits in known:
+            if own is splits:
+                return fits
+        known.append((splits, fit(samples, splits, metric)))
+        return known[-1][1]
 
     return remembered
 

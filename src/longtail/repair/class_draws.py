@@ -16,7 +16,7 @@ from longtail.repair.class_trend import design_of, drawn_priors
 MOST_DRAWS, FEWEST_DRAWS = 1000, 200
 MOST_VALUES = 2_000_000  # draws × classes
 SHARED = 0.7  # of what the priors before and after can share; with all of it, intervals for macro-F1 are too narrow
-DIGITS = 9  # of counts: a generator of gamma variables goes another way where a shape is 0 or 1, or almost so
+DIGITS = 9  # of counts, so that rounding errors do not change the draws of gamma variables
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +25,9 @@ class ClassDraws:
 
     Attributes:
         support: (C,) weight of the samples.
-        outcomes: (4, C) samples that are right both times, only before, only after, never; as many as the weights and
-            groups are worth.
-        false: (3, C) false positives that are the same both times, only before, only after; as many as they are worth.
+        outcomes: (4, C) samples that are right both times, only before, only after, never; as effective sample
+            sizes.
+        false: (3, C) false positives that are the same both times, only before, only after; as effective sizes.
         reached: share of the false positives before and after that are of these classes.
     """
 
@@ -56,7 +56,7 @@ class ClassDraws:
 
     @cached_property
     def false_positives(self) -> np.ndarray:
-        """(2, D, C) weight of the false positives before and after; their sum is that of the wrong decisions."""
+        """(2, D, C) weight of false positives before and after, in all that of wrong decisions for these classes."""
         rng = np.random.default_rng(1)
         same, before, after = self.false
         count = same + before, same + after

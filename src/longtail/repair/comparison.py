@@ -122,7 +122,7 @@ def _outcome(chosen: Option, fits: Fits, chooser: Chooser, judge: Judge, scale: 
 
 
 def _less_optimism(metric: Metric, low: float, high: float, optimism: float) -> tuple[float, float]:
-    """The limits of an interval, shifted; those of a metric of few classes are not narrowed by an uncertain shift."""
+    """The interval shifted by the optimism; that of a non-linear metric, whose optimism is uncertain, only widened."""
     if isinstance(metric, NonLinearMetric):
         return low - max(optimism, 0.0), high - min(optimism, 0.0)
     return low - optimism, high - optimism

@@ -51,9 +51,9 @@ class Outcome:
 
     Attributes:
         name: name of the candidate.
-        scores: cross-fitted scores at τ, the metric less the optimism; None if it failed.
+        scores: cross-fitted scores at τ; the metric is that of the uncorrected model plus `gain`. None if it failed.
         gain: gain in the metric over the uncorrected model, less the optimism; 0 for τ = 0. For macro-F1 and the worst
-            tenth, which few samples bias, an estimate.
+            tenth, which are biased in small samples, the median of draws.
         interval: confidence interval of the gain.
         strength: τ chosen on all data.
         curve: for each τ its scores: the head–tail trade-off.

@@ -73,6 +73,6 @@ def _missing(known: LargeSet, part: str, folder: Path) -> str:
     names = " or ".join([*facts.names, *([facts.json] if facts.json else [])])
     return (
         f"`data` must hold {names}, the official {part} list of {known.title} ({facts.images:,} images). Got {folder}, "
-        f"which holds none. It comes from {known.source}. Where lists and images lie apart, pass --data LISTS --root "
-        "IMAGES."
+        f"which holds none. It comes from {known.source}. If lists and images are in different "
+        "folders, pass --data LISTS --root IMAGES."
     )

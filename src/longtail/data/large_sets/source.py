@@ -39,7 +39,9 @@ def large_set(
         )
     for option in OF_OTHER_DATA:
         if (value := getattr(config, option)) is not None:
-            raise ValueError(f"`{option}` must be left out for {name}, whose lists say it. Got {value!r}.")
+            raise ValueError(
+                f"`{option}` must be left out for {name}: its official lists define parts and classes. Got {value!r}."
+            )
     found = read_large_set(name, Path(data), root=None if config.root is None else Path(config.root))
     if found.problems:
         raise ValueError(found.problems[0])
@@ -65,8 +67,9 @@ def _without_missing(parts: Parts, config: OwnDataConfig, name: str, data: str, 
         names = first([part.name(index) for index in missing[:6].tolist()], most=5)
         said = f"{len(missing):,} of {len(part):,} files of {part_name} are missing, among them {names}"
         if config.on_bad_file == "fail":
+            where = f"--data {data}" + ("" if config.root is None else f" --root {config.root}")
             raise FileNotFoundError(
-                f"{said}. To see all that is missing or damaged: longtail doctor {name} --data {data}. To leave them "
+                f"{said}. To see all that is missing or damaged: longtail doctor {name} {where}. To leave them "
                 "out: --on-bad-file skip."
             )
         notes.append(f"{said}; they are left out.")
