@@ -72,6 +72,29 @@ def test_the_best_of_many_useless_candidates_is_too_good():
     assert np.mean(optimism) > 2 * np.std(optimism) / np.sqrt(len(optimism))
 
 
+def test_a_fit_on_all_samples_is_as_much_better_as_fits_on_fewer_let_expect():
+    """A candidate whose offsets are off by 1/n: those of the fits without one and two of three folds are measured."""
+    logits, target = slanted()
+    noise = np.array([1.0, -1.0, 1.0, -1.0])
+
+    def fit(samples, splits, metric):
+        return [Offsets(-SLANT + noise / (3 - len(folds))) for folds in splits.left_out]
+
+    found = compare(
+        [Candidate("noisy", fit, (1.0,))],
+        Samples.of(logits, target),
+        splits_of(target, 1),
+        judged(logits, target),
+        Limits(),
+    )
+    one, count = BalancedAccuracy().score, np.ones(len(target))
+    all_folds, two, single = (one(target, (logits - SLANT + noise / folds).argmax(1), count, 4) for folds in (3, 2, 1))
+    before = one(target, logits.argmax(1), count, 4)
+    assert single < two < all_folds
+    assert found.best.gain == pytest.approx(two - before + (two - single) / 3)
+    assert found.best.optimism == pytest.approx(-(two - single) / 3)
+
+
 @pytest.mark.parametrize("metric", [BalancedAccuracy(), MacroF1(), WorstRecall()])
 def test_optimism_shifts_intervals_and_narrows_none_that_is_not_linear(metric):
     rng = np.random.default_rng(0)
