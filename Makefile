@@ -9,8 +9,8 @@ demo: .venv/demo.installed  ## GALA and re-balancing on real images, and a page 
 	$(BIN)/python examples/digits.py
 	$(BIN)/python examples/report.py
 
-test: .venv/dev.installed  ## the whole test suite
-	$(BIN)/python -m pytest
+test: .venv/dev.installed  ## the whole test suite, in two processes of one thread each
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/dev.installed  ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ same command goes on where it stopped.
 import argparse
 import itertools
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,11 +33,19 @@ COPIES, NOISE = 4, 0.3
 
 
 class Draw(NamedTuple):
-    """Samples of a simulated model: logits (N, C), labels (N,), and groups (N,) where samples are not independent."""
+    """Samples of a simulated model.
+
+    Attributes:
+        logits: (N, C).
+        target: (N,) labels.
+        groups: (N,) where samples are not independent.
+        weight: (N,) where samples do not count alike.
+    """
 
     logits: np.ndarray
     target: np.ndarray
     groups: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
 
 class World(NamedTuple):
@@ -76,9 +85,10 @@ class World(NamedTuple):
         return Draw(logits[groups] + 0.1 * rng.normal(size=(len(groups), num_classes)), target[groups], groups)
 
     def fresh(self, num_classes: int, rng: np.random.Generator) -> Draw:
-        """Independent samples, as many of each class."""
-        target = np.repeat(np.arange(num_classes), FRESH)
-        return Draw(self.logits(target, long_tail(num_classes), rng), self.noisy(target, num_classes, rng))
+        """Independent samples, as many of each class, with the weights of a long tail: wrong labels are as frequent."""
+        target, prior = np.repeat(np.arange(num_classes), FRESH), long_tail(num_classes)
+        noisy = self.noisy(target, num_classes, rng)
+        return Draw(self.logits(target, prior, rng), noisy, weight=prior[target])
 
     def noisy(self, target: np.ndarray, num_classes: int, rng: np.random.Generator) -> np.ndarray:
         """Labels of which some in the tail are wrong."""
@@ -113,11 +123,10 @@ def arguments_of(metric: str, num_classes: int) -> dict[str, Any]:
     return {"metric": metric}
 
 
-def true_gain(
-    fresh: Draw, decide: Callable[[np.ndarray], np.ndarray], metric: Metric, class_weight: np.ndarray
-) -> float:
+def true_gain(fresh: Draw, decide: Callable[[np.ndarray], np.ndarray], metric: Metric, counts: np.ndarray) -> float:
     """The gain on fresh samples, whose classes are weighted so that they are as frequent as in the samples."""
-    weight, number = class_weight[fresh.target], len(class_weight)
+    number = len(counts)
+    weight = fresh.weight * (counts / np.bincount(fresh.target, fresh.weight, number))[fresh.target]
     scores = (
         metric.score(fresh.target, decided, weight, number)
         for decided in (decide(fresh.logits), fresh.logits.argmax(1))
@@ -148,7 +157,7 @@ def row_of(world: str, size: tuple[int, int], metric: str, repetition: int, **op
         "optimism": best.optimism,
         "interval": best.interval,
         "level": found.fix.evidence["interval_level"],
-        "truth": None if decide is None else true_gain(fresh, decide, judged, counts / FRESH),
+        "truth": None if decide is None else true_gain(fresh, decide, judged, counts),
     }
 
 
@@ -168,6 +177,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
+    commit = head.stdout.strip() or None
     done = {(row["world"], row["classes"], row["metric"], row["repetition"]) for row in rows}
     for repetition, size, metric, world in itertools.product(
         range(options.repetitions), SIZES, options.metrics, WORLDS
@@ -176,7 +187,7 @@ def main() -> None:
             continue
         rows.append(row_of(world, size, metric, repetition))
         print(f"{repetition}, {size}, {metric}, {world}: {rows[-1]['verdict']}", file=sys.stderr, flush=True)
-        content = {"versions": current_versions(), "sizes": SIZES, "rows": rows}
+        content = {"versions": current_versions(), "commit": commit, "sizes": SIZES, "rows": rows}
         with write_whole(options.json) as file:
             file.write((to_json(content) + "\n").encode())
 

@@ -97,16 +97,36 @@ def as_prior(name: str, prior: str | Tensor | np.ndarray | Iterable[float], num_
     return probabilities / total
 
 
-def check_labels(name: str, labels: Tensor, num_classes: int, cause: str) -> None:
-    """Raise unless `labels` are integers in [0, C); `cause` is the question that an error ends with."""
-    if labels.is_floating_point() or labels.dtype == torch.bool:
+def as_class_indices(name: str, labels: Tensor, num_classes: int | None = None, cause: str = "") -> Tensor:
+    """Labels of any integer dtype as int64; in a smaller dtype `ignore_index` or the number of classes may wrap around.
+
+    Args:
+        name: of the argument, for errors.
+        labels: any shape; (N,) if they are to be checked.
+        num_classes: C, to check that the labels lie in [0, C); this synchronises the device.
+        cause: the question that the error about that ends with.
+
+    Raises:
+        TypeError: not integers.
+        ValueError: a label outside [0, C).
+    """
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise TypeError(f"`{name}` must hold class indices, integers. Got {labels.dtype}.")
+    labels = labels.long()
+    if num_classes is None:
+        return labels
     outside = (labels < 0) | (labels >= num_classes)
     if outside.any():
         index = int(outside.nonzero()[0])
         raise ValueError(
             f"`{name}` must lie in [0, {num_classes}). Got {labels[index].item()} at index {index}. {cause}"
         )
+    return labels
+
+
+def column_hint(name: str, labels: Tensor) -> str:
+    """What to do with labels of the shape (N, 1), to end an error about their shape; empty for other shapes."""
+    return f" Pass `{name}[:, 0]`." if labels.dim() == 2 and labels.shape[1] == 1 else ""
 
 
 def from_numpy(name: str, values: Any, *, shared: bool = False) -> Tensor:

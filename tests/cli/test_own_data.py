@@ -108,7 +108,8 @@ def test_a_table_of_features_is_trained_on(place, capsys):
     [
         (
             ["train", "nothing"],
-            "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, plankton, features, finetune, scratch) or",
+            "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, imagenet-lt, places-lt, inaturalist18, plankton, "
+            "features, finetune, scratch) or",
         ),
         (["train", "digits-lt", "--data", "animals"], "--data must be left out for digits-lt, which needs none"),
         (["train", "animals", "--data", "other"], "must have no --data beside the path"),

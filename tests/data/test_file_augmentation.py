@@ -47,6 +47,21 @@ def test_light_is_torchvision_s_random_resized_crop_and_a_flip(file, seed):
     assert (found == expected).all() or (found == expected[:, ::-1]).all()
 
 
+@pytest.mark.parametrize(("augment", "least"), [("light", 0.35), ("imagenet", 0.08), ("randaugment-n2-m10", 0.08)])
+def test_the_share_of_the_area_that_a_crop_keeps(file, augment, least, monkeypatch):
+    boxes = []
+
+    def decode(path, choose, size, interpolation):
+        boxes.append(choose(200, 200))
+        return decode_crop(path, lambda *_: (0, 0, 40, 40), size, interpolation)
+
+    monkeypatch.setattr("longtail.data.file_augmentation.decode_crop", decode)
+    for seed in range(200):
+        TrainingImage(augment, 16, 16)(file, seed)
+    smallest = min(width * height / 200**2 for _, _, width, height in boxes)
+    assert 0.9 * least < smallest < least + 0.1
+
+
 def test_about_half_the_images_are_flipped(tmp_path):
     smooth((60, 60)).save(tmp_path / "a.png")
     draw = TrainingImage("light", 16, 16)
@@ -125,8 +140,9 @@ def test_a_file_that_is_not_an_image_is_named(tmp_path):
         TrainingImage("light", 8, 8)(str(tmp_path / "b.jpg"), 0)
 
 
-def test_randaugment_at_its_highest_level_leaves_a_bit_to_each_pixel(monkeypatch, tmp_path):
+@pytest.mark.parametrize("augment", ["randaugment", "randaugment-n2-m10"])
+def test_randaugment_at_its_highest_level_leaves_a_bit_to_each_pixel(monkeypatch, tmp_path, augment):
     file = save(tmp_path / "a.png", size=(40, 30))
-    draw = TrainingImage("randaugment", size=16, shorter=16)
+    draw = TrainingImage(augment, size=16, shorter=16)
     monkeypatch.setattr("random.gauss", lambda *_: 10.0)  # above the highest level but for its cap
     assert all(draw(str(file), seed).shape == (16, 16, 3) for seed in range(150))

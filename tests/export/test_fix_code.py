@@ -49,7 +49,7 @@ def by_javascript(fix, scores, folder):
     if node is None:
         pytest.skip("node is not installed")
     (folder / "fix.mjs").write_text(fix_code(fix, "javascript"), encoding="utf-8")
-    (folder / "scores.json").write_text(json.dumps(scores.tolist()))
+    (folder / "scores.json").write_text(json.dumps(scores.tolist()).replace("Infinity", "1e999"))
     (folder / "run.mjs").write_text(
         "import { readFileSync } from 'node:fs'; import { CLASSES, predict, predictProba } from './fix.mjs';"
         "const scores = JSON.parse(readFileSync('scores.json'));"
@@ -112,6 +112,18 @@ def test_ties_go_to_the_first_class_and_large_logits_do_not_overflow(to, tmp_pat
     decided, probabilities = SERVED[to](fix, scores, tmp_path)
     assert [fix.class_names.index(name) for name in decided] == [1, 0, 0, 1, 2] == fix.predict(scores).tolist()
     np.testing.assert_allclose(probabilities, fix.predict_proba(scores), rtol=0, atol=1e-12)
+
+
+@EVERY
+@pytest.mark.parametrize("kind", ["offset", "cost"])
+def test_masked_classes_are_never_decided(to, kind, tmp_path):
+    fix = fix_of(4, kind)
+    scores = scores_for(fix, 50)
+    scores[:, 2], scores[::2, 0] = -np.inf, -np.inf
+    decided, probabilities = SERVED[to](fix, scores, tmp_path)
+    assert list(decided) == [fix.class_names[index] for index in fix.predict(scores)]
+    np.testing.assert_allclose(probabilities, fix.predict_proba(scores), rtol=0, atol=1e-12)
+    assert (np.array(probabilities)[:, 2] == 0).all()
 
 
 @EVERY
@@ -217,8 +229,10 @@ def test_sql_is_short_for_many_classes():
 @pytest.mark.parametrize(
     ("kind", "scores", "message"),
     [
-        ("offset", [0.0, 1.0], "finite logits"),
-        ("offset", [0.0, float("nan"), 1.0], "finite logits"),
+        ("offset", [0.0, 1.0], "must be .*logits"),
+        ("offset", [0.0, float("nan"), 1.0], "must be .*logits"),
+        ("offset", [0.0, float("inf"), 1.0], "must be .*logits"),
+        ("offset", [-float("inf")] * 3, "must be .*logits"),
         ("probabilities", [0.5, -0.5, 1.0], "must be .*probabilities"),
         ("probabilities", [0.5, 0.5, 1.0], "sum to 1"),
         ("probabilities", [0.33, 0.33, 0.31], "sum to 1"),

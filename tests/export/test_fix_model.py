@@ -39,6 +39,18 @@ def test_rounded_rows_are_divided_by_their_sum_as_the_fix_does(how, tmp_path):
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("kind", ["offset", "cost"])
+def test_masked_classes_are_never_decided(kind, tmp_path):
+    fix = fix_of(4, kind)
+    session = onnxruntime.InferenceSession(export_fix_onnx(fix, tmp_path / "fix.onnx"))
+    scores = scores_for(fix).astype(np.float32)
+    scores[:, 2], scores[::2, 0] = -np.inf, -np.inf
+    index, probabilities = session.run(["class", "probabilities"], {"scores": scores})
+    exact = scores.astype(np.float64)
+    assert index.tolist() == fix.predict(exact).tolist()
+    np.testing.assert_allclose(probabilities, fix.predict_proba(exact), rtol=0, atol=TOLERANCE)
+
+
 def test_ties_and_large_logits(tmp_path):
     fix = fix_of(3, offset=np.zeros(3), temperature=1e-3)
     session = onnxruntime.InferenceSession(export_fix_onnx(fix, tmp_path / "fix.onnx"))

@@ -240,20 +240,6 @@ def test_loss_scaling_does_not_reach_the_statistics():
 # When it is accumulated.
 
 
-def test_statistics_rest_without_gradients_while_the_margins_stay():
-    logits, target = batch()
-    criterion = GALALoss(NUM_CLASSES)
-    criterion(logits, target)
-    before = criterion.theta.clone()
-    with torch.no_grad():
-        kept = criterion(logits, target)
-    assert torch.equal(criterion.theta, before)
-    assert not torch.equal(kept, F.cross_entropy(logits, target).float())
-    with torch.inference_mode():
-        assert torch.equal(criterion(logits, target), kept)
-    assert torch.equal(criterion.theta, before)
-
-
 def test_the_first_step_is_cross_entropy():
     logits, target = batch()
     for form in ("released", "paper"):

@@ -70,6 +70,34 @@ def test_scores_stand_for_their_largest_entry():
     assert torch.equal(predictions_per_class(logits, NUM_CLASSES), predictions_per_class(predictions, NUM_CLASSES))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64"])
+def test_every_integer_dtype_counts_like_int64(dtype):
+    largest = min(299, np.iinfo(dtype).max)
+    target = torch.linspace(0, largest, 60).round().long()
+    predictions = torch.where(torch.arange(60) % 3 == 0, target.flip(0), target)
+    want = long_tail_scores(predictions, target, 300)
+    for kind in (getattr(torch, dtype), torch.int64):
+        got = long_tail_scores(predictions.to(getattr(torch, dtype)), target.to(kind), 300)
+        assert got.scalars() == pytest.approx(want.scalars(), nan_ok=True)
+        assert torch.equal(got.predicted, want.predicted)
+    counts = predictions_per_class(predictions.numpy().astype(dtype), 300)
+    assert torch.equal(counts, want.predicted)
+    scores = torch.nn.functional.one_hot(predictions, 300).to(getattr(torch, dtype))
+    assert long_tail_scores(scores, target).top1 == want.top1
+
+
+@pytest.mark.parametrize("num_classes", [None, 2, 6])
+def test_a_column_of_labels_is_not_taken_for_scores(num_classes):
+    labels = torch.tensor([0, 1, 1])
+    counts = None if num_classes else [5, 3]
+    with pytest.raises(ValueError, match=r"Got \(3, 1\) and \(3,\)\. Pass `predictions\[:, 0\]`"):
+        long_tail_scores(labels[:, None], labels, num_classes, class_counts=counts)
+    with pytest.raises(ValueError, match=r"Got \(3,\) and \(3, 1\)\. Pass `target\[:, 0\]`"):
+        long_tail_scores(labels, labels[:, None], num_classes, class_counts=counts)
+    with pytest.raises(ValueError, match=r"Got 1\. Pass `predictions\[:, 0\]`"):
+        predictions_per_class(labels[:, None], 2)
+
+
 def test_single_scores_are_those_of_all_scores():
     predictions, target = predicted_and_true()
     scores = long_tail_scores(predictions, target, NUM_CLASSES)

@@ -215,11 +215,26 @@ def test_a_class_of_prior_0_is_never_predicted_and_needs_no_sample(tmp_path):
         PredictionRebalancer(target_prior=prior, converge=True).fit(logits, target)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64"])
+def test_labels_of_every_integer_dtype_fit_like_int64(dtype):
+    generator = torch.Generator().manual_seed(0)
+    target = torch.arange(300).repeat(2)
+    logits = torch.randn(600, 300, generator=generator)
+    kept = target <= min(299, np.iinfo(dtype).max)
+    prior = [0.0] * 300
+    prior[:100] = [0.01] * 100
+    want = PredictionRebalancer(target_prior=prior).fit(logits[kept], target[kept])
+    for labels in (target[kept].to(getattr(torch, dtype)), target[kept].numpy().astype(dtype)):
+        got = PredictionRebalancer(target_prior=prior).fit(logits[kept], labels)
+        np.testing.assert_array_equal(got.offset_, want.offset_)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         (lambda z, y: (z, y[:-1]), ValueError, r"one label per sample, \(50,\). Got \(49,\)"),
         (lambda z, y: (z, np.eye(4, dtype=int)[y]), ValueError, "Is it one-hot"),
+        (lambda z, y: (z, y[:, None]), ValueError, r"Got \(50, 1\)\. Pass `target\[:, 0\]`"),
         (lambda z, y: (z, y.astype(float)), TypeError, "`target` must hold class indices, integers. Got torch.float64"),
         (lambda z, y: (z, y - 1), ValueError, r"`target` must lie in \[0, 4\). Got -1"),
         (lambda z, y: (z, np.where(y == 3, 9, y)), ValueError, r"Got 9 at index .* same classes\?"),

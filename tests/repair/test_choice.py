@@ -5,14 +5,19 @@ import pytest
 
 from longtail.repair.choice import Chooser, Limits, Option
 from longtail.repair.intervals import gain_and_error
+from longtail.repair.judge import Judge
 from longtail.repair.metrics import BalancedAccuracy
 
 NO_LIMITS = Limits()
 RAW, SMALL, LARGE = Option("a", 0.0), Option("a", 0.5), Option("a", 1.0)
 
 
+def judge(target, raw, num_classes=2):
+    return Judge(BalancedAccuracy(), target, np.ones(len(target)), raw, {"all": np.ones(num_classes, bool)}, 0.95, None)
+
+
 def chooser(target, raw, limits=NO_LIMITS):
-    return Chooser(BalancedAccuracy(), target, np.ones(len(target)), raw, 2, limits=limits)
+    return Chooser(judge(target, raw), limits)
 
 
 @pytest.fixture
@@ -77,9 +82,9 @@ def test_the_loss_of_a_single_sample_of_a_rare_class_is_smoothed():
     raw = target.copy()
     decided = raw.copy()
     decided[-1] = 0  # recall of class 2: 100 to 0, of one sample
-    judged = Chooser(BalancedAccuracy(), target, np.ones(121), raw, 3, limits=Limits(class_loss=70))
+    judged = Chooser(judge(target, raw, 3), Limits(class_loss=70))
     assert judged.allows([decided])
-    assert not Chooser(BalancedAccuracy(), target, np.ones(121), raw, 3, limits=Limits(class_loss=60)).allows([decided])
+    assert not Chooser(judge(target, raw, 3), Limits(class_loss=60)).allows([decided])
 
 
 def test_a_mask_chooses_on_its_samples(samples):

@@ -10,7 +10,7 @@ from longtail.repair.comparison import compare
 from longtail.repair.decisions import Offsets
 from longtail.repair.folds import Splits, stratified_folds
 from longtail.repair.judge import Judge
-from longtail.repair.metrics import BalancedAccuracy
+from longtail.repair.metrics import BalancedAccuracy, MacroF1, WorstRecall
 from longtail.repair.samples import Samples
 
 SLANT = np.array([2.5, 1.5, 0.5, 0.0])
@@ -22,9 +22,12 @@ def slanted(counts=(300, 120, 60, 30), seed=0):
     return rng.normal(size=(len(target), 4)) + 2 * np.eye(4)[target] + SLANT, target
 
 
-def judged(logits, target):
+BALANCED = BalancedAccuracy()
+
+
+def judged(logits, target, metric=BALANCED):
     parts = {"all": np.ones(4, dtype=bool)}
-    return Judge(BalancedAccuracy(), target, np.ones(len(target)), logits.argmax(1), parts, 0.95, None)
+    return Judge(metric, target, np.ones(len(target)), logits.argmax(1), parts, 0.95, None)
 
 
 def constant(name, direction, strengths=(0.0, 1.0)):
@@ -67,6 +70,50 @@ def test_the_best_of_many_useless_candidates_is_too_good():
         assert best.gain + best.optimism == pytest.approx(best.curve[1.0].score - judge.score(judge.raw))
         optimism.append(best.optimism)
     assert np.mean(optimism) > 2 * np.std(optimism) / np.sqrt(len(optimism))
+
+
+def test_a_fit_on_all_samples_is_as_much_better_as_fits_on_fewer_let_expect():
+    """A candidate whose offsets are off by 1/n: those of the fits without one and two of three folds are measured."""
+    logits, target = slanted()
+    noise = np.array([1.0, -1.0, 1.0, -1.0])
+
+    def fit(samples, splits, metric):
+        return [Offsets(-SLANT + noise / (3 - len(folds))) for folds in splits.left_out]
+
+    found = compare(
+        [Candidate("noisy", fit, (1.0,))],
+        Samples.of(logits, target),
+        splits_of(target, 1),
+        judged(logits, target),
+        Limits(),
+    )
+    one, count = BalancedAccuracy().score, np.ones(len(target))
+    all_folds, two, single = (one(target, (logits - SLANT + noise / folds).argmax(1), count, 4) for folds in (3, 2, 1))
+    before = one(target, logits.argmax(1), count, 4)
+    assert single < two < all_folds
+    assert found.best.gain == pytest.approx(two - before + (two - single) / 3)
+    assert found.best.optimism == pytest.approx(-(two - single) / 3)
+
+
+@pytest.mark.parametrize("metric", [BalancedAccuracy(), MacroF1(), WorstRecall()])
+def test_optimism_shifts_intervals_and_narrows_none_that_is_not_linear(metric):
+    rng = np.random.default_rng(0)
+    optimism = []
+    for seed in range(12):
+        logits, target = slanted((60, 30, 10, 3), seed)
+        directions = {f"noise {number}": 0.4 * rng.normal(size=4) - SLANT / 2 for number in range(6)}
+        rules = [constant(name, direction, (1.0,)) for name, direction in directions.items()]
+        judge = judged(logits, target, metric)
+        best = compare(rules, Samples.of(logits, target), splits_of(target, 1), judge, Limits()).best
+        gain, low, high = judge.estimate((logits + directions[best.name]).argmax(1))
+        optimism.append(best.optimism)
+        assert best.gain == pytest.approx(gain - best.optimism)
+        assert best.interval[0] <= best.gain <= best.interval[1]
+        shifts = [best.optimism] * 2
+        if metric.name != "balanced accuracy":
+            shifts = [max(best.optimism, 0), min(best.optimism, 0)]
+        assert best.interval == pytest.approx((low - shifts[0], high - shifts[1]))
+    assert min(optimism) < 0 < max(optimism)
 
 
 def test_scores_are_those_of_the_tau_that_is_served():
@@ -115,12 +162,13 @@ def test_verdict_and_decisions_do_not_depend_on_the_scale_of_logits(scale):
     assert [o.gain for o in scaled.outcomes] == pytest.approx([o.gain for o in plain.outcomes], abs=2e-3)
 
 
-def test_verdict_and_decisions_do_not_depend_on_the_order_of_rows_and_columns():
+@pytest.mark.parametrize("metric", ["balanced-accuracy", "macro-f1", "worst-tenth"])
+def test_verdict_and_decisions_do_not_depend_on_the_order_of_rows_and_columns(metric):
     logits, target = slanted()
     fresh, _ = slanted(seed=1)
     rows, columns = np.random.default_rng(0).permutation(len(target)), np.array([2, 0, 3, 1])
-    plain = diagnose(logits, target, repeats=3)
-    moved = diagnose(logits[rows][:, columns], np.argsort(columns)[target[rows]], repeats=3)
+    plain = diagnose(logits, target, metric=metric, repeats=3)
+    moved = diagnose(logits[rows][:, columns], np.argsort(columns)[target[rows]], metric=metric, repeats=3)
     assert (plain.verdict, plain.fix.method) == (moved.verdict, moved.fix.method)
     assert [o.gain for o in moved.outcomes] == pytest.approx([o.gain for o in plain.outcomes], abs=1e-9)
     np.testing.assert_allclose(moved.fix.offset, plain.fix.offset[columns], atol=1e-5)

@@ -9,8 +9,8 @@ import torch
 from longtail.metrics import balanced_accuracy, macro_f1
 from longtail.repair import Fix, diagnose, evaluate_fix
 from longtail.repair.calibration import prior_weight
-from longtail.repair.intervals import interval_of_gain
-from longtail.repair.metrics import BalancedAccuracy
+from longtail.repair.intervals import estimate_of_gain
+from longtail.repair.metrics import BalancedAccuracy, WorstRecall
 
 NAMES = ("cat", "dog", "lynx")
 SHARES = np.array([0.6, 0.3, 0.1])
@@ -37,7 +37,7 @@ def test_the_numbers_are_those_of_the_metric_and_its_interval(fix):
     assert found.before.score == pytest.approx(scores[0])
     assert found.after.score == pytest.approx(scores[1])
     assert found.gain == pytest.approx(scores[1] - scores[0])
-    assert found.interval == interval_of_gain(BalancedAccuracy(), target, *decided, 3)
+    assert found.interval == estimate_of_gain(BalancedAccuracy(), target, *decided, 3)[1:]
     assert found.after.accuracy == pytest.approx((decided[1] == target).mean())
     assert found.groups == {"cat": 1, "dog": 1, "lynx": 1}
     assert found.after.groups["lynx"] == pytest.approx((decided[1] == 2)[target == 2].mean())
@@ -164,6 +164,18 @@ def test_the_metric_of_the_fix_is_computed_again(tmp_path, metric):
     wanted = min(per_class) if metric == "worst-tenth" else np.dot(per_class, [0.2, 0.3, 0.5])
     assert again.metric == found.metric
     assert again.after.score == pytest.approx(float(wanted))
+
+
+def test_a_gain_that_is_not_the_difference_of_the_scores_is_called_estimated(fix):
+    logits, target = long_tailed(seed=1)
+    few = np.r_[:30, np.flatnonzero(target == 2)[:2]]
+    found = evaluate_fix(dataclasses.replace(fix, metric=WorstRecall.name), logits[few], target[few])
+    assert found.gain != pytest.approx(found.after.score - found.before.score, abs=1e-3)
+    assert (
+        f" on these samples; estimated gain on new samples {100 * found.gain:+.1f} points (95 % interval"
+        in found.summary
+    )
+    assert "estimated" not in evaluate_fix(fix, logits, target).summary
 
 
 def test_costs_that_an_older_version_did_not_keep(fix):

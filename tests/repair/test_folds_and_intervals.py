@@ -3,7 +3,7 @@ import pytest
 
 from longtail.repair import make_metric
 from longtail.repair.folds import stratified_folds
-from longtail.repair.intervals import gain_and_error, interval_of_gain
+from longtail.repair.intervals import estimate_of_gain, gain_and_error
 
 
 @pytest.mark.parametrize("counts", [[50, 20, 7, 1], [3, 1, 1, 1, 1, 1]])
@@ -32,7 +32,7 @@ def test_a_group_is_never_split_and_folds_stay_of_one_size():
 
 def test_no_change_has_no_interval():
     target = np.array([0, 0, 1, 1, 2])
-    assert interval_of_gain(make_metric("macro-f1", 3), target, target, target, 3) == (0.0, 0.0)
+    assert estimate_of_gain(make_metric("macro-f1", 3), target, target, target, 3) == (0.0, 0.0, 0.0)
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
@@ -45,7 +45,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         other = (target + 1) % 3
         before = np.where(luck < np.array([0.6, 0.5, 0.3])[target], target, other)
         after = np.where(luck < np.array([0.7, 0.5, 0.6])[target], target, other)
-        low, high = interval_of_gain(metric, target, before, after, 3, level=0.9)
+        _, low, high = estimate_of_gain(metric, target, before, after, 3, level=0.9)
         covered += low <= 2 / 15 <= high
     assert 0.83 <= covered / trials <= 0.96
 
@@ -58,8 +58,8 @@ def test_samples_of_one_group_make_the_interval_wider():
     before = np.where(rng.random(400) < 0.5, target, 1 - target)
     after = np.where(better[groups], target, before)
     metric = make_metric("balanced-accuracy", 2)
-    alone = np.ptp(interval_of_gain(metric, target, before, after, 2))
-    together = np.ptp(interval_of_gain(metric, target, before, after, 2, groups=groups))
+    alone = np.ptp(estimate_of_gain(metric, target, before, after, 2))
+    together = np.ptp(estimate_of_gain(metric, target, before, after, 2, groups=groups))
     assert together > 1.3 * alone
 
 
@@ -75,7 +75,7 @@ def test_intervals_cover_where_classes_have_one_to_three_samples(counts):
     for _ in range(trials):
         luck = rng.random(len(target))
         before, after = (np.where(luck < own[target], target, other) for own in recall)
-        low, high = interval_of_gain(metric, target, before, after, number, level=0.95)
+        _, low, high = estimate_of_gain(metric, target, before, after, number, level=0.95)
         covered += low <= (recall[1] - recall[0]).mean() <= high
     assert covered / trials >= 0.95 - 0.015 - 2 * (0.95 * 0.05 / trials) ** 0.5
 
@@ -106,3 +106,15 @@ def test_a_sample_of_weight_two_counts_as_the_variance_says():
     assert gain_and_error(metric, target, before, after, 2, weight=weight)[1] == pytest.approx(
         plain * 1.25**0.5, rel=0.05
     )
+
+
+def test_the_smoothed_gain_of_the_worst_classes_sees_classes_without_right_decisions():
+    """Of classes with one sample each, a third is right before and two thirds are after: all others hide it."""
+    target = np.r_[np.repeat(0, 50), 1:31]
+    before, after = (np.where((target % 3 < right) | (target == 0), target, 0) for right in (1, 2))
+    metric = make_metric("worst-tenth", 31)
+    measured = [metric.score(target, own, np.ones(80), 31) for own in (before, after)]
+    gain, error = gain_and_error(metric, target, before, after, 31)
+    assert measured == [0, 0]
+    assert gain == pytest.approx(2 / 3 / 3, abs=0.05)  # 2 pseudo-samples of 3, whose mean rises by a third
+    assert 0 < error < 0.3

@@ -42,6 +42,15 @@ def test_an_epoch_is_a_function_of_seed_and_epoch(make):
     assert list(sampler) == sampler.indices(1).tolist()
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64"])
+@every_sampler
+def test_labels_of_every_integer_dtype_are_drawn_like_int64(make, dtype):
+    labels = np.linspace(0, min(299, np.iinfo(dtype).max), 400).round().astype(np.int64)
+    want = make(labels, seed=1).indices(0)
+    for given in (labels.astype(dtype), torch.from_numpy(labels).to(getattr(torch, dtype))):
+        assert torch.equal(make(given, seed=1).indices(0), want)
+
+
 @every_sampler
 def test_ranks_share_an_epoch_and_are_equally_long(make):
     whole = make(LABELS, num_samples=101).indices(2)

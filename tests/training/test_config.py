@@ -21,7 +21,8 @@ from longtail.training.hardware import bfloat16_pays, resolve
         (
             "dataset",
             "mnist",
-            "`dataset` must be one of 'cifar10', 'cifar100', 'digits', 'plankton', 'own'. Got 'mnist'.",
+            "`dataset` must be one of 'cifar10', 'cifar100', 'digits', 'plankton', 'own', 'imagenet-lt', 'places-lt', "
+            "'inaturalist18'. Got 'mnist'.",
         ),
         ("imbalance", 0.01, "`imbalance` must be at least 1, largest over smallest class. Got 0.01. Did you mean 100?"),
         ("imbalance", float("nan"), "`imbalance` must be finite"),

@@ -275,7 +275,9 @@ def test_a_cosine_classifier_can_be_replaced_but_not_scaled(tiny, tmp_path):
     ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
     assert trained_network(ldam).classifier.scale == 30
     with pytest.raises(
-        ValueError, match="`method` must be crt or ncm for a network without a linear classifier. Got lws, .* a cosine"
+        ValueError,
+        match="`method` must be crt, decoupled-gala or ncm for a network without a linear classifier. "
+        "Got lws, .* a cosine",
     ):
         run_experiment(second_stage(ldam, "lws"), data=tiny, out=tmp_path / "lws", first_stage=ldam)
     folder = run_experiment(second_stage(ldam, "crt"), data=tiny, out=tmp_path / "crt", first_stage=ldam)
@@ -390,7 +392,10 @@ def test_a_network_without_a_linear_head_is_told_what_it_can_have(headed, tiny, 
         assert main(["retrain", str(first.path), "--method", method, "--data", str(tiny)]) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1
-        assert f"`method` must be crt or ncm for a network without a linear classifier. Got {method}" in said
+        assert (
+            f"`method` must be crt, decoupled-gala or ncm for a network without a linear classifier. Got {method}"
+            in said
+        )
         assert "Pass --method crt." in said
     with pytest.raises(ValueError, match=r"`classifier` must be registered in longtail.models.CLASSIFIERS"):
         trained_network(first)

@@ -1,4 +1,4 @@
-"""One call from the user's own data to a model, and from a model to named, calibrated predictions.
+"""One call from the user's own data to a model, and from a model to named predictions.
 
 `fit("photos/")` trains and returns the run folder; `load("runs/…")` returns a `Predictor`.
 """

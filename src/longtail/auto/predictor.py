@@ -1,4 +1,4 @@
-"""Predictions of a finished run for new samples: class names and calibrated probabilities."""
+"""Predictions of a finished run for new samples: class names and probabilities."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -77,7 +77,7 @@ class Predictor:
     def probabilities(
         self, samples: Sequence[Any], *, prior: str | None = None, progress: Progress | None = None
     ) -> np.ndarray:
-        """(N, C), calibrated by the fix of the run where it has one.
+        """(N, C), those of the fix of the run where it has one.
 
         Args:
             samples: as in calling it, several.

@@ -1,8 +1,9 @@
 """`longtail doctor PATH`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -16,6 +17,7 @@ MARKS = {"serious": "!!", "warning": " !", "fact": "  "}
 def doctor(
     path: tyro.conf.Positional[Path],
     *,
+    data: Path | None = None,
     val: Path | None = None,
     test: Path | None = None,
     root: Path | None = None,
@@ -31,10 +33,12 @@ def doctor(
     Args:
         path: A folder of class folders (or of train, val and test that hold them), a list file of paths and labels, a
             table of paths or features (CSV, TSV, JSON lines, Parquet), arrays (.npz, .npy), the folder of CIFAR's
-            binary archive, or a run folder.
+            binary archive, or a run folder. Or imagenet-lt, places-lt or inaturalist18, with --data: are these the
+            official lists, and is every image present and intact.
+        data: Folder of the lists of such a data set, and of its images where --root names no other.
         val: Validation samples in the same format.
         test: Test samples in the same format.
-        root: Folder that the paths of lists and tables are relative to.
+        root: Folder that the paths of lists and tables are relative to, or that holds the images of such a data set.
         groups: Table of paths and groups: samples of one group belong together.
         path_column: Column of the paths of a table.
         label: Column of the labels of a table, or name of the array.
@@ -43,24 +47,26 @@ def doctor(
         as_json: Findings for machines.
     """
     try:
-        from longtail.doctor import examine
+        from longtail.doctor import examine, examine_large_set
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"longtail doctor needs {error.name}: install longtail with its extra `doctor`"
         ) from error
+    options: dict[str, Any] = {
+        "val": val,
+        "test": test,
+        "groups": groups,
+        "path_column": path_column,
+        "label": label,
+        "split": split,
+        "group": group,
+    }
+    named = _large_set(path, data, options)
     with Passes() as passes:
-        found = examine(
-            path,
-            val=val,
-            test=test,
-            root=root,
-            groups=groups,
-            path_column=path_column,
-            label=label,
-            split=split,
-            group=group,
-            look=passes,
-        )
+        if named is not None:
+            found = examine_large_set(named, data or "", root=root, look=passes)
+        else:
+            found = examine(path, root=root, look=passes, **options)
     if as_json:
         say(printable_json(json.dumps([f.as_dict() for f in found], ensure_ascii=False, indent=1)))
     else:
@@ -73,3 +79,20 @@ def doctor(
         warnings = sum(finding.severity == "warning" for finding in found)
         console.print(f"{serious} serious, {warnings} warnings")
     return int(any(finding.severity == "serious" for finding in found))
+
+
+def _large_set(path: Path, data: Path | None, options: Mapping[str, Any]) -> str | None:
+    """The name of the data set that is meant; `None` for a path of the user's own data or of a run."""
+    from longtail.data.large_sets import LARGE_SETS
+
+    name = str(path)
+    if data is None:
+        if name in LARGE_SETS and not path.exists():
+            raise ValueError(f"--data must name the folder of {name}: longtail doctor {name} --data DIR. Got none.")
+        return None
+    if name not in LARGE_SETS:
+        raise ValueError(f"--data must be left out except for {', '.join(LARGE_SETS)}. Got {data} with {path}.")
+    for option, value in options.items():
+        if value is not None:
+            raise ValueError(f"--{option.replace('_', '-')} must be left out for {name}. Got {value}.")
+    return name

@@ -49,7 +49,7 @@ def export(
         safetensors: Of a run, the folder to write; it must not exist.
         fix: A fix.json of longtail fix. For a run by default its own, which longtail predict applies; none exports the
             network alone. Offsets and temperature go into the last layer.
-        probabilities: Of a run, write ONNX with the decision of the fix (class, class_name) and calibrated
+        probabilities: Of a run, write ONNX with the decision of the fix (class, class_name) and its
             probabilities instead of logits.
         output: Of an ONNX model, the output of logits or probabilities, if several are possible.
         assume_order: Assume that classes of model and fix are in the same order if either does not name them.

@@ -8,7 +8,7 @@ import tyro
 from longtail.arguments import check_strength
 from longtail.runs import RunFolder
 
-Method = Literal["crt", "lws", "tau-norm", "ncm", "mislas", "weight-balancing"]
+Method = Literal["decoupled-gala", "crt", "lws", "tau-norm", "ncm", "mislas", "weight-balancing"]
 
 
 def retrain(
@@ -24,6 +24,7 @@ def retrain(
     resume: bool = False,
     seed: int | None = None,
     epochs: int | None = None,
+    batch_size: int | None = None,
     learning_rate: float | None = None,
     weight_decay: float | None = None,
     views: int | None = None,
@@ -34,7 +35,8 @@ def retrain(
 
     Args:
         run: Folder of the first stage.
-        method: The second stage, with its paper's settings: crt, a new classifier with class-aware sampling; lws, one
+        method: The second stage, with its paper's settings: decoupled-gala, a new classifier with GALA and class-aware
+            sampling (after a run with mixup); crt, a new classifier with class-aware sampling; lws, one
             scale per class; tau-norm, τ-normalised classifier weights; ncm, nearest class means; mislas, scales and
             classifier with label-aware smoothing (after a run with mixup); weight-balancing, classifier weights of
             limited norm (after a run with a large weight decay).
@@ -47,6 +49,7 @@ def retrain(
         resume: Resume the run in that folder, bit-identically; start it if the folder does not exist.
         seed: Of the second stage; by default that of the first.
         epochs: Passes over the training set; by default as in the paper.
+        batch_size: Samples a step; by default that of the first stage or, on the large data sets, of the paper.
         learning_rate: By default as in the paper, scaled with the batch size.
         weight_decay: By default as in the paper.
         views: Augmented copies of each training image whose features are kept; by default 4.
@@ -67,6 +70,7 @@ def retrain(
         **{name: str(path) for name, path in moved.items() if path is not None},
         "seed": seed,
         "epochs": epochs,
+        "batch_size": batch_size,
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         "views": views,

@@ -24,6 +24,10 @@ Recipe = tyro.extras.subcommand_type_from_defaults(
         "scratch": "Your own images: a small network from its initial weights, 32 x 32 pixels, 60 epochs.",
         "digits-lt": "Digits of 8 x 8 pixels with a long tail, ResNet-8, 60 epochs: seconds, and no data needed.",
         "plankton": "Plankton, 121 classes with a natural long tail, ResNet-8, 15 epochs.",
+        "imagenet-lt": "ImageNet-LT, 115,846 images, ResNet-50, 180 epochs. With --loss ce --mixing mixup the first of "
+        "two stages; then longtail retrain RUN --method decoupled-gala.",
+        "places-lt": "Places-LT, 62,500 images, the last block of a pretrained ResNet-152, 90 epochs; stages as above.",
+        "inaturalist18": "iNaturalist 2018, 437,513 images, ResNet-50, 200 epochs; stages as above.",
         "cifar100-lt": "CIFAR-100-LT, ResNet-32, 200 epochs, as the GALA paper trains it.",
         "cifar10-lt": "CIFAR-10-LT, ResNet-32, 200 epochs, as the GALA paper trains it.",
     },
@@ -140,7 +144,7 @@ def default_folder(config: TrainingConfig, data: Path | None = None) -> Path:
     if config.dataset == "own":
         origin = "" if data is None else f"{data.resolve().name.split('.')[0]}-"
         return Path("runs") / f"{origin}{name}-{config.loss}-seed{config.seed}"
-    named = ("dataset", "imbalance", "loss", "seed")
+    named = ("dataset", "imbalance", "loss", "seed", *config.PATHS, *config.OF_THE_PROCESS)
     changes = [
         f"{field}_{_in_a_name(value)}"
         for field, value in dataclasses.asdict(config).items()

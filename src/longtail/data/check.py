@@ -1,4 +1,4 @@
-"""Are the data fit to train on: all files there and whole, every class with a sample."""
+"""Are the data fit to train on: all files present and intact, every class with a sample."""
 
 import os
 from collections.abc import Callable, Sequence

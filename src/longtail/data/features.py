@@ -48,5 +48,9 @@ class FeatureViews:
         chosen = self.features[view, torch.arange(len(self), device=view.device)]
         return FeatureViews(chosen[None], self.target)
 
+    def take(self, indices: Tensor) -> "FeatureViews":
+        """The samples at these indices, in their order."""
+        return FeatureViews(self.features[:, indices], self.target[indices])
+
     def pictures(self, indices: object) -> None:
         """There are none."""

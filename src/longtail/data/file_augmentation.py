@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 SCALE, RATIO = (0.35, 1.0), (3 / 4, 4 / 3)
 """Ranges of the crop: share of the image's area, and aspect ratio."""
+SCALES = {"imagenet": (0.08, 1.0), "randaugment-n2-m10": (0.08, 1.0)}
+"""The share of the area where it is another, as in the papers on ImageNet-LT."""
 FLIPPED = 0.5
 POLICIES: dict[str, Callable[[int], Callable[["Image.Image"], "Image.Image"]]] = {
-    "randaugment": lambda size: _rand_augment(size),
+    "randaugment": lambda size: _rand_augment(size, "rand-m9-mstd0.5-inc1"),
+    "randaugment-n2-m10": lambda size: _rand_augment(size, "rand-m10-n2"),
     "trivial": lambda _: _trivial_augment(),
+    "imagenet": lambda _: _colour_jitter(),
 }
 """The policy that follows the crop and the flip, made for an image size."""
 
@@ -35,7 +39,8 @@ class TrainingImage:
 
     Attributes:
         augment: "none" (as in evaluation), "light" (random resized crop and flip), "randaugment" or "trivial" (these,
-            then RandAugment of timm or TrivialAugment of torchvision).
+            then RandAugment of timm or TrivialAugment of torchvision), "imagenet" (a crop of 8 % of the area or more,
+            flip and colour jitter) or "randaugment-n2-m10" (that crop, flip, and RandAugment of two operations).
         size: height and width in pixels.
         shorter: for "none", the shorter side of the image in pixels before the centre crop.
         interpolation: of resizing.
@@ -54,7 +59,7 @@ class TrainingImage:
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules that it imports; workers are forked from a process that has imported them."""
-        of_timm = ("timm.data.auto_augment",) if self.augment == "randaugment" else ()
+        of_timm = ("timm.data.auto_augment",) if self.augment.startswith("randaugment") else ()
         return ("torchvision.transforms.v2", *of_timm)
 
     def __call__(self, source: Any, seed: int) -> np.ndarray:
@@ -62,10 +67,11 @@ class TrainingImage:
         if self.augment == "none":
             return self._centre(source)
         seed_generators(seed)
+        choose = partial(_random_box, SCALES.get(self.augment, SCALE))
         if isinstance(source, str):
-            image = decode_crop(source, _random_box, self.size, self.interpolation)
+            image = decode_crop(source, choose, self.size, self.interpolation)
         else:
-            image = resize_crop(as_image(source), _random_box, self.size, self.interpolation)
+            image = resize_crop(as_image(source), choose, self.size, self.interpolation)
         if random.random() < FLIPPED:
             image = image.transpose(_left_to_right())
         if self.augment in POLICIES:
@@ -103,17 +109,17 @@ def kept_generators() -> Iterator[None]:
         np.random.set_state(kept[2])  # noqa: NPY002
 
 
-def _random_box(width: int, height: int) -> tuple[int, int, int, int]:
+def _random_box(scale: tuple[float, float], width: int, height: int) -> tuple[int, int, int, int]:
     """Left, top, width and height of a random resized crop, in pixels, as torchvision draws it."""
-    drawn = _resized_crop().make_params([torch.empty(1, height, width, device="meta")])
+    drawn = _resized_crop(scale).make_params([torch.empty(1, height, width, device="meta")])
     return drawn["left"], drawn["top"], drawn["width"], drawn["height"]
 
 
 @cache
-def _resized_crop() -> Any:
+def _resized_crop(scale: tuple[float, float]) -> Any:
     from torchvision.transforms import v2
 
-    return v2.RandomResizedCrop(1, scale=SCALE, ratio=RATIO)
+    return v2.RandomResizedCrop(1, scale=scale, ratio=RATIO)
 
 
 @cache
@@ -121,14 +127,14 @@ def _policy(name: str, size: int) -> Callable[["Image.Image"], "Image.Image"]:
     return POLICIES[name](size)
 
 
-def _rand_augment(size: int) -> Callable[["Image.Image"], "Image.Image"]:
+def _rand_augment(size: int, policy: str) -> Callable[["Image.Image"], "Image.Image"]:
     from timm.data.auto_augment import rand_augment_transform
 
     change: Callable[[Image.Image], Image.Image] = rand_augment_transform(
-        "rand-m9-mstd0.5-inc1", {"translate_const": int(0.45 * size), "img_mean": (124, 116, 104)}
+        policy, {"translate_const": int(0.45 * size), "img_mean": (124, 116, 104)}
     )
     for operation in change.ops:  # type: ignore[attr-defined]
-        if operation.name == "PosterizeIncreasing":
+        if operation.name.startswith("Posterize"):
             operation.level_fn = _bits_left(operation.level_fn)
     return change
 
@@ -146,6 +152,14 @@ def _trivial_augment() -> Callable[["Image.Image"], "Image.Image"]:
     from torchvision.transforms import v2
 
     change: Callable[[Image.Image], Image.Image] = v2.TrivialAugmentWide()
+    return change
+
+
+def _colour_jitter() -> Callable[["Image.Image"], "Image.Image"]:
+    """Brightness, contrast and saturation between 0.6 and 1.4 times their value (Kang et al., ICLR 2020)."""
+    from torchvision.transforms import v2
+
+    change: Callable[[Image.Image], Image.Image] = v2.ColorJitter(0.4, 0.4, 0.4)
     return change
 
 

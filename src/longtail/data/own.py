@@ -49,10 +49,22 @@ def own_data(config: DataConfig, data: Any, device: torch.device, _download: boo
     parts = check_files(parts, on_bad_file=config.on_bad_file, progress=progress)
     plan = plan_splits(parts, validation=config.validation, test=config.test_share, seed=config.subset_seed)
     origin = str(Path(data).resolve()) if isinstance(data, (str, os.PathLike)) else None
-    return _splits(config, plan.apply(parts), plan, origin, device)
+    return splits_of(config, plan.apply(parts), plan, origin, device)
 
 
-def _splits(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | None, device: torch.device) -> Splits:
+def splits_of(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | None, device: torch.device) -> Splits:
+    """Splits of parts that are divided.
+
+    Args:
+        config: says how images are brought to the network.
+        parts: with a test part.
+        plan: how they were divided.
+        origin: the path that they were read from.
+        device: where batches are to be.
+
+    Raises:
+        ValueError: no test sample, or class names that are not text.
+    """
     train = parts.train
     if parts.test is None or not len(parts.test):
         raise ValueError(
@@ -104,7 +116,9 @@ def _split(config: OwnDataConfig, samples: Samples, device: torch.device) -> Fea
     left_out: dict[str, str] = {}
     if config.on_bad_file == "skip":
         load = _black_where_bad(load, samples, config.size, left_out)
-    return StreamedImages(load, target, config.mean, config.std, layout, content=samples.content, left_out=left_out)
+    return StreamedImages(
+        load, target, config.mean, config.std, layout, content_of=lambda: samples.content, left_out=left_out
+    )
 
 
 def _training_split(config: OwnDataConfig, samples: Samples, device: torch.device) -> Split:

@@ -44,9 +44,11 @@ class OwnDataConfig(DataConfig):
     on_bad_file: Literal["fail", "skip"] = "fail"
     """What to do about files that can't be decoded: fail, before any training where they are bad then; or leave them
     out and say so."""
-    augment: Literal["none", "light", "randaugment", "trivial"] = "none"
+    augment: Literal["none", "light", "randaugment", "trivial", "imagenet", "randaugment-n2-m10"] = "none"
     """How training images are augmented as their files are decoded: light (random resized crop, flip), randaugment
-    (these and RandAugment of timm), trivial (these and TrivialAugment of torchvision), or none."""
+    (these and RandAugment of timm), trivial (these and TrivialAugment of torchvision), imagenet (a crop of 8 % of the
+    area or more, flip, colour jitter), randaugment-n2-m10 (that crop, flip and two operations of RandAugment), or
+    none."""
     workers: int | None = None
     """Processes that decode and augment training images ahead of the step; 0 does so between the steps. By default 0 on
     a CPU, whose cores train, and with a GPU as many as there are cores, at most 8. No result depends on it."""

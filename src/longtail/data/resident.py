@@ -51,7 +51,7 @@ class ResidentImages:
         each_once: bool,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """As `Split.batches`; the whole epoch is augmented before the first batch."""
-        drawn = self if each_once else self._chosen(order)  # an image that is drawn twice is augmented twice
+        drawn = self if each_once else self.take(order)  # an image that is drawn twice is augmented twice
         drawn = drawn.augmented(augment, generator)
         place = order if each_once else torch.arange(len(order), device=order.device)
         for part in parts:
@@ -66,5 +66,6 @@ class ResidentImages:
         """Those images, (H, W, channels) uint8 each."""
         return [image.permute(1, 2, 0).cpu().numpy() for image in self.images[torch.as_tensor(indices)]]
 
-    def _chosen(self, indices: Tensor) -> "ResidentImages":
+    def take(self, indices: Tensor) -> "ResidentImages":
+        """The images at these indices, in their order."""
         return dataclasses.replace(self, images=self.images[indices], target=self.target[indices])

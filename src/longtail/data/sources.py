@@ -12,6 +12,8 @@ from longtail.data.built_in import cifar, digits, plankton
 from longtail.data.check import Progress
 from longtail.data.config import DataConfig
 from longtail.data.contract import Splits
+from longtail.data.large_sets.facts import LARGE_SETS
+from longtail.data.large_sets.source import large_set
 from longtail.data.own import own_data
 from longtail.data.own_config import OwnDataConfig
 from longtail.registry import find_registered
@@ -26,9 +28,13 @@ SOURCES: dict[str, Source] = {
     "digits": digits,
     "plankton": plankton,
     "own": own_data,
+    **dict.fromkeys(LARGE_SETS, large_set),
 }
 
-DATA_CONFIGS: dict[str, type[DataConfig]] = {"own": OwnDataConfig}
+DATA_CONFIGS: dict[str, type[DataConfig]] = {
+    "own": OwnDataConfig,
+    **dict.fromkeys(LARGE_SETS, OwnDataConfig),
+}
 """The settings that a source reads, where they are not those of `DataConfig`."""
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -31,8 +32,8 @@ class StreamedImages:
         memory_format: of the input of the network.
         augment: of a copy in which each image is augmented once, seeded by `seed` and the index.
         seed: of that augmentation.
-        content: hash that changes whenever the images do; `None` if there is none, and then nothing that is computed
-            from the images is cached between runs.
+        content_of: computes a hash that changes whenever the images do, or `None`; called when it is first needed, for
+            it looks at every file.
         left_out: path and reason for each file that could not be decoded since training began; `load` may return black
             images for them.
     """
@@ -44,11 +45,19 @@ class StreamedImages:
     memory_format: torch.memory_format
     augment: Augment | None = None
     seed: int = 0
-    content: str | None = None
+    content_of: Callable[[], str | None] | None = None
     left_out: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)
+
+    @cached_property
+    def content(self) -> str | None:
+        """Hash that changes whenever the images do; without one, nothing computed from them is kept between runs."""
+        try:
+            return None if self.content_of is None else self.content_of()
+        except FileNotFoundError:  # decoding names the file that is missing
+            return None
 
     def in_order(self) -> Iterator[Tensor]:
         """All images in batches (n, 3, size, size), for evaluation."""
@@ -73,6 +82,13 @@ class StreamedImages:
     def augmented(self, augment: Augment | None, generator: torch.Generator) -> "StreamedImages":
         """The same images, each augmented once as it is decoded."""
         return dataclasses.replace(self, augment=augment, seed=drawn_seed(generator))
+
+    def take(self, indices: Tensor) -> "StreamedImages":
+        """The images at these indices, in their order."""
+        chosen = indices.tolist()
+        return dataclasses.replace(
+            self, load=lambda index: self.load(chosen[index]), target=self.target[indices], content_of=None
+        )
 
     def pictures(self, indices: np.ndarray) -> list[np.ndarray]:
         """The images of these indices as the network sees them, (size, size, 3) uint8 each."""

@@ -102,6 +102,13 @@ class TrainingImages:
         """The same samples, each augmented once."""
         return dataclasses.replace(self, once=drawn_seed(generator))
 
+    def take(self, indices: Tensor) -> "TrainingImages":
+        """The samples at these indices, in their order."""
+        chosen = indices.tolist()
+        return dataclasses.replace(
+            self, plain=self.plain.take(indices), source=lambda index: self.source(chosen[index])
+        )
+
     def pictures(self, indices: np.ndarray) -> list[np.ndarray]:
         """The images of these indices as evaluation sees them."""
         return self.plain.pictures(indices)

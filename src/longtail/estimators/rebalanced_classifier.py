@@ -25,8 +25,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     The classifier's scores on data that it has not seen (`cross_val_predict`) go to `longtail.repair.diagnose`; where
     its verdict is "use", the offsets are added, else the decisions stay as they are. Then the classifier is fitted on
-    all data. `predict` optimises the metric; `predict_proba` is calibrated under its class prior. For
-    balanced accuracy and accuracy its largest value is the decision; for the other metrics it need not be.
+    all data. `predict` optimises the metric; `predict_proba` is under its class prior. For balanced accuracy and
+    accuracy its largest value is the decision; for the other metrics it need not be.
 
     Args:
         estimator: any classifier with `predict_proba` or `decision_function`.
@@ -176,7 +176,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         return np.asarray(self.classes_[self.diagnosis_.fix.predict(scores)])
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Calibrated probabilities, (N, C), under the class prior of the metric."""
+        """Probabilities, (N, C), under the class prior of the metric."""
         scores = self._scores(X)
         return self.diagnosis_.fix.predict_proba(scores)
 

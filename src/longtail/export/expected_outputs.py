@@ -6,7 +6,7 @@ from longtail.repair import Fix
 
 
 def expected_outputs(fix: Fix, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Calibrated probabilities (N, C), and what the decision maximises (N, C).
+    """The probabilities of a fix (N, C), and what the decision maximises (N, C).
 
     That is logits + offset, or minus the expected cost.
 

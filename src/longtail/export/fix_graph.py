@@ -18,7 +18,7 @@ class Fixed(NamedTuple):
 
     Attributes:
         decision: (N,) int64, class indices.
-        probabilities: (N, C) float64, calibrated.
+        probabilities: (N, C) float64, those of the fix.
         corrected: (N, C) float64, logits + offset; `None` for a decision by costs.
     """
 

@@ -41,7 +41,7 @@ class FixedModel:
         scores: the output that the fix was added to; it keeps its name, shape and type.
         decision: the output with class indices, int64 (N,).
         class_name: the output with class names, strings (N,).
-        probabilities: the output with calibrated probabilities.
+        probabilities: the output with the probabilities of the fix.
         notes: sentences on what was matched, replaced and left as it was.
     """
 
@@ -65,7 +65,7 @@ def export_fixed_onnx(
     """Write an ONNX classifier, made by any tool, with a fix behind its logits or probabilities.
 
     The output of the logits keeps its name, shape and type. It becomes logits + offset, so that its largest value is
-    the decision; for a decision by costs it stays as it is. An output of probabilities becomes the calibrated ones.
+    the decision; for a decision by costs it stays as it is. An output of probabilities becomes those of the fix.
     New outputs are `class`, `class_name` and, for logits, `probabilities` (`fixed_…` where the model uses that name).
     An output that gave the model's own decision gives the fixed one. Class names and fix go into the metadata.
 

@@ -8,8 +8,9 @@ LOGITS = {
     "logits": """
 function logitsOf(scores) {
   const logits = Array.from(scores);
-  if (logits.length !== CLASSES.length || !logits.every(Number.isFinite)) {
-    throw new RangeError(`scores must be ${CLASSES.length} finite logits`);
+  const valid = (z) => typeof z === "number" && z < Infinity;
+  if (logits.length !== CLASSES.length || !logits.every(valid) || Math.max(...logits) === -Infinity) {
+    throw new RangeError(`scores must be ${CLASSES.length} logits, finite or -Infinity for masked classes`);
   }
   return logits;
 }

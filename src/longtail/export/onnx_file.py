@@ -51,7 +51,7 @@ def export_onnx(
         path: of the file; replaced if it exists.
         inputs: describes the input: an `ImageInput`, a `FeatureInput` or an `ExampleInput`.
         fix: what `longtail fix` found. For logits it must be one that a linear layer can hold.
-        probabilities: give decisions and calibrated probabilities instead of logits.
+        probabilities: give decisions and the probabilities of the fix instead of logits.
         class_names: (C,) in the order of the logits; the fix is matched to them by name.
         assume_order: assume that classes of the fix are in the order of the logits if either has no names.
         tolerance: largest difference between logits of onnxruntime and PyTorch, relative to the largest logit if that

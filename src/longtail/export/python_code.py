@@ -9,8 +9,8 @@ PURE_LOGITS = {
 
 def _logits(scores):
     logits = [float(score) for score in scores]
-    if len(logits) != len(CLASSES) or not all(map(math.isfinite, logits)):
-        raise ValueError(f"scores must be {len(CLASSES)} finite logits")
+    if len(logits) != len(CLASSES) or not all(z < math.inf for z in logits) or max(logits) == -math.inf:
+        raise ValueError(f"scores must be {len(CLASSES)} logits, finite or -inf for masked classes")
     return logits
 """,
     "probabilities": """
@@ -71,8 +71,8 @@ NUMPY_LOGITS = {
 
 def _logits(scores):
     logits = np.asarray(scores, dtype=np.float64)
-    if logits.shape[-1] != len(CLASSES) or not np.isfinite(logits).all():
-        raise ValueError(f"scores must be finite logits (N, {len(CLASSES)})")
+    if logits.shape[-1] != len(CLASSES) or not (logits < np.inf).all() or (logits.max(-1) == -np.inf).any():
+        raise ValueError(f"scores must be logits (N, {len(CLASSES)}), finite or -inf for masked classes")
     return logits
 """,
     "probabilities": """

@@ -46,7 +46,7 @@ def balanced_softmax_loss(
     """
     log_prior = log_prior_of(class_counts).to(logits.device)
     return cross_entropy_on(
-        lambda z: shifted(z, log_prior), logits, target, log_prior.numel(), weight, ignore_index, label_smoothing
+        lambda z, _: shifted(z, log_prior), logits, target, log_prior.numel(), weight, ignore_index, label_smoothing
     )
 
 
@@ -60,9 +60,10 @@ class BalancedSoftmaxLoss(LongTailedLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: in [0, 1].
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
         ValueError, TypeError: a count, shape or dtype outside what is written above.
@@ -87,6 +88,7 @@ class BalancedSoftmaxLoss(LongTailedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         log_prior = log_prior_of(class_counts)
         super().__init__(
@@ -96,6 +98,7 @@ class BalancedSoftmaxLoss(LongTailedLoss):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.register_buffer("log_prior", log_prior)
 

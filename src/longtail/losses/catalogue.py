@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from longtail import losses
-from longtail.arguments import check_choice, check_fraction
+from longtail.arguments import check_choice
+from longtail.losses.contract import LongTailedLoss
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,28 @@ class Entry:
     settings: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-CALLER_S_OWN = ("class_counts", "num_classes", "weight", "ignore_index", "reduction", "process_group", "validate")
+CALLER_S_OWN = (
+    "class_counts",
+    "num_classes",
+    "weight",
+    "ignore_index",
+    "reduction",
+    "process_group",
+    "validate",
+    "margins_without_grad",
+)
 
 
-def _cross_entropy(num_classes: int, weight: Tensor | None = None, *, label_smoothing: float = 0.0) -> nn.Module:
-    check_fraction("label_smoothing", label_smoothing)
-    return nn.CrossEntropyLoss(weight, label_smoothing=label_smoothing)
+class _CrossEntropy(LongTailedLoss):
+    """Cross-entropy itself, with the checks of the other losses."""
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The logits as they are."""
+        return logits
 
 
 LOSSES = {
-    "ce": Entry(_cross_entropy, "cross-entropy, as in PyTorch", counts=False),
+    "ce": Entry(_CrossEntropy, "cross-entropy, as in PyTorch", counts=False),
     "focal": Entry(losses.FocalLoss, "Lin et al., ICCV 2017", counts=False),
     "class-balanced": Entry(losses.ClassBalancedLoss, "Cui et al., CVPR 2019"),
     "ldam": Entry(losses.LDAMLoss, "Cao et al., NeurIPS 2019", head="cosine"),

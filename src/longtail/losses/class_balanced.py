@@ -14,6 +14,7 @@ from longtail.arguments import as_class_counts, check_fraction, check_strength
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.focal import focal_cross_entropy, focal_loss
 from longtail.losses.inputs import along_classes, check_arguments, class_dimension
+from longtail.losses.reduction import mean_or_one
 from longtail.losses.shifts import ClassCounts, counts_of
 
 
@@ -48,7 +49,7 @@ def mean_weight(target: Tensor, weight: Tensor) -> Tensor | float:
     if not target.is_floating_point():
         return 1.0
     weights = (target.detach() * along_classes(weight.to(target.dtype), target)).sum(class_dimension(target))
-    return weights.mean()
+    return mean_or_one(weights)
 
 
 def class_balanced_loss(
@@ -108,9 +109,10 @@ class ClassBalancedLoss(LongTailedLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: in [0, 1].
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
         ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
@@ -137,6 +139,7 @@ class ClassBalancedLoss(LongTailedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         check_strength("gamma", gamma)
         class_weight = class_balanced_weights(class_counts, beta)
@@ -147,6 +150,7 @@ class ClassBalancedLoss(LongTailedLoss):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.beta = beta
         self.gamma = gamma

@@ -6,11 +6,14 @@ from torch.nn import functional as F
 
 from longtail.arguments import check_choice, check_num_classes
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.inputs import check_arguments, check_indices, check_shapes, check_values, class_dimension
+from longtail.losses.inputs import check_arguments, check_indices, check_values, checked_target, class_dimension
 
 
 class LongTailedLoss(nn.CrossEntropyLoss):
-    """Cross-entropy on adjusted logits in training, plain cross-entropy on raw logits in `eval()`.
+    """Cross-entropy on adjusted logits in training, plain cross-entropy on raw logits in `eval()` or without gradients.
+
+    Without gradients (`torch.no_grad()`, `torch.inference_mode()`) statistics are not updated either, so that a
+    validation loss is right even where only the model was put into `eval()`.
 
     A subclass says how logits are adjusted (`adjust`), if it is not cross-entropy on them how their log-probabilities
     become a loss (`combine`), and if it learns from the batch what it keeps (`observe`).
@@ -24,6 +27,9 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: in [0, 1].
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, adjust the logits without gradients too (statistics are still not
+            updated). Re-entrant activation checkpoints need it, as does a line search that evaluates the training loss
+            under `no_grad`.
     """
 
     observes = False
@@ -38,6 +44,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         check_num_classes(num_classes)
         check_choice("reduction", reduction, ["mean", "sum", "none"])
@@ -45,9 +52,18 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         super().__init__(weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
         self.num_classes = num_classes
         self.validate = validate
+        self.margins_without_grad = margins_without_grad
+
+    @property
+    def has_margins(self) -> bool:
+        """Whether a call would adjust the logits now; otherwise it is plain cross-entropy."""
+        return self.training and (self.margins_without_grad or torch.is_grad_enabled())
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The logits that training sees; the logits themselves, the same object, where the strength is 0."""
+        """The logits that training sees; the logits themselves, the same object, where the strength is 0.
+
+        Class indices are int64 here and in the next two methods.
+        """
         raise NotImplementedError
 
     def observe(self, log_probs: Tensor, target: Tensor) -> None:
@@ -67,7 +83,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
 
         Args:
             input: the logits, (N, C), (N, C, d1, …) or (C,); named as in `nn.CrossEntropyLoss`.
-            target: class indices, the shape of the logits without C, int64; or probabilities, their whole shape.
+            target: class indices, integers of any dtype, the shape of the logits without C; or probabilities, their
+                whole shape.
 
         Raises:
             ValueError: a shape does not fit; with `validate`, logits that are not finite or targets that are not
@@ -75,11 +92,11 @@ class LongTailedLoss(nn.CrossEntropyLoss):
             TypeError: a dtype does not fit.
             IndexError: a class index outside [0, C).
         """
-        check_shapes(input, target, self.num_classes)
+        target = checked_target(input, target, self.num_classes, self.ignore_index)
         if self.validate:
             check_values(input, target, self.ignore_index)
         try:
-            return self._training_loss(input, target) if self.training else self._plain_loss(input, target)
+            return self._training_loss(input, target) if self.has_margins else self._plain_loss(input, target)
         except IndexError:
             check_indices(target, self.num_classes, self.ignore_index)
             raise

@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.losses.inputs import along_classes, class_dimension
+from longtail.losses.reduction import reduced
 
 
 def cross_entropy_from_log_probs(
@@ -18,7 +19,7 @@ def cross_entropy_from_log_probs(
 
     Args:
         log_probs: (N, C), (N, C, d1, …) or (C,), each distribution normalised.
-        target: class indices or probabilities.
+        target: class indices, int64, or probabilities.
         weight: (C,) class weights.
         ignore_index: index targets of this value count for nothing.
         reduction: "mean", "sum" or "none".
@@ -30,18 +31,11 @@ def cross_entropy_from_log_probs(
     if weight is not None:
         weight = weight.to(log_probs.dtype)
     if target.is_floating_point():
-        if ignore_index >= 0:
-            raise ValueError(f"`ignore_index` must be left out with probabilities as target. Got {ignore_index}.")
         return _soft_cross_entropy(log_probs, target, weight, reduction, label_smoothing)
     nll = F.nll_loss(log_probs, target, weight, ignore_index=ignore_index, reduction=reduction)
     if label_smoothing == 0:
         return nll
-    kept = target != ignore_index
-    spread = _weighted_sum(log_probs, weight).masked_fill(~kept, 0)
-    if reduction == "mean":
-        spread = spread.sum() / (kept if weight is None else weight[target.long() * kept] * kept).sum()
-    elif reduction == "sum":
-        spread = spread.sum()
+    spread = reduced(sum_over_classes(log_probs, weight), target, weight, ignore_index, reduction)
     return (1 - label_smoothing) * nll + label_smoothing / log_probs.shape[class_dimension(log_probs)] * spread
 
 
@@ -50,13 +44,14 @@ def _soft_cross_entropy(
 ) -> Tensor:
     if label_smoothing > 0:
         target = target * (1 - label_smoothing) + label_smoothing / log_probs.shape[class_dimension(log_probs)]
-    losses = _weighted_sum(log_probs * target, weight)
+    losses = sum_over_classes(log_probs * target, weight)
     if reduction == "mean":
         return losses.sum() / losses.numel()
     return losses.sum() if reduction == "sum" else losses
 
 
-def _weighted_sum(log_probs: Tensor, weight: Tensor | None) -> Tensor:
+def sum_over_classes(log_probs: Tensor, weight: Tensor | None) -> Tensor:
+    """Σ_j −w_j log p_j of each sample."""
     if weight is not None:
         log_probs = log_probs * along_classes(weight, log_probs)
     return -log_probs.sum(class_dimension(log_probs))

@@ -7,13 +7,13 @@ LDAM inside it.
 import torch
 from torch import Tensor, nn
 
-from longtail.arguments import check_integer
+from longtail.arguments import as_class_indices, check_integer
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
 from longtail.losses.shifts import ClassCounts
 
 
 class DeferredReweighting(nn.Module):
-    """Wraps a loss and gives it class weights from an epoch on.
+    """Wraps a loss and gives it class weights from an epoch on; in `eval()` or without gradients it does not.
 
     Args:
         criterion: any loss with `weight`, as `nn.CrossEntropyLoss` and all of this library have it; its own weights are
@@ -59,16 +59,20 @@ class DeferredReweighting(nn.Module):
         self.epoch = epoch
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss of the criterion, with the weights of the epoch."""
-        if self.epoch < self.start_epoch:
+        """The loss of the criterion; in training, with the weights of the epoch."""
+        if isinstance(target, Tensor) and not target.is_floating_point():
+            target = as_class_indices("target", target)
+        if self.epoch < self.start_epoch or not self._is_training():
             return self._loss(input, target)
         own, self.criterion.weight = self.criterion.weight, self.class_weight  # so that no checkpoint depends on it
         try:
             loss = self._loss(input, target)
-            mean = self.training and self.criterion.reduction == "mean"
-            return loss / mean_weight(target, self.class_weight) if mean else loss
+            return loss / mean_weight(target, self.class_weight) if self.criterion.reduction == "mean" else loss
         finally:
             self.criterion.weight = own
+
+    def _is_training(self) -> bool:
+        return self.training and (torch.is_grad_enabled() or getattr(self.criterion, "margins_without_grad", False))
 
     def _loss(self, input: Tensor, target: Tensor) -> Tensor:
         loss: Tensor = self.criterion(input, target)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from longtail.arguments import check_fraction
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
+from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.shifts import ClassCounts, counts_of
 
 NOTHING = -1e30  # e^{NOTHING} is 0; with −∞ itself a target probability of 0 would give NaN
@@ -64,8 +64,8 @@ def eql_loss(
             f"Got {left_out.dtype} of {tuple(left_out.shape)}."
         )
     num_classes = rare.numel()
-    check_shapes(logits, target, num_classes)
     check_arguments(num_classes, weight, ignore_index, label_smoothing)
+    target = checked_target(logits, target, num_classes, ignore_index)
     adjusted = _leave_out(logits, target, left_out & along_classes(rare, logits))
     log_probs = _of_those_present(F.log_softmax(adjusted, class_dimension(logits)))
     return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)
@@ -83,11 +83,12 @@ class EQLLoss(LongTailedLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: in [0, 1].
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     The draws come from PyTorch's global generator of the device of the logits.
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
         ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
@@ -114,6 +115,7 @@ class EQLLoss(LongTailedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         check_fraction("probability", probability)
         rare = _rare(class_counts, threshold)
@@ -124,6 +126,7 @@ class EQLLoss(LongTailedLoss):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.threshold = threshold
         self.probability = probability
@@ -160,11 +163,14 @@ def _leave_out(logits: Tensor, target: Tensor, left_out: Tensor) -> Tensor:
     if target.is_floating_point():
         left_out = left_out & (target == 0)
     else:
-        own = target.long().clamp(0, logits.shape[dim] - 1).unsqueeze(dim)
+        own = target.clamp(0, logits.shape[dim] - 1).unsqueeze(dim)
         left_out = left_out.scatter(dim, own, False)
     return logits.to(torch.promote_types(logits.dtype, torch.float32)).masked_fill(left_out, NOTHING)
 
 
 def _of_those_present(log_probs: Tensor) -> Tensor:
-    """Zero for a class that was left out: its term is multiplied by a target of 0, or of the smoothing alone."""
-    return log_probs.masked_fill(log_probs < NOTHING / 2, 0)
+    """Zero for a class that was left out: its term is multiplied by a target of 0, or of the smoothing alone.
+
+    A class whose logit was −∞ from the start has not been left out.
+    """
+    return log_probs.masked_fill((log_probs < NOTHING / 2) & (log_probs != -torch.inf), 0)

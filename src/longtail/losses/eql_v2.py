@@ -17,9 +17,10 @@ from torch import distributed as dist
 from torch.nn import functional as F
 
 from longtail.arguments import check_strength
-from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
+from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.memory import LossWithMemory
 from longtail.losses.ranks import sum_over_ranks
+from longtail.losses.reduction import mean_or_one, reduced, sample_weights
 
 UNTRAINED_RATIO = 100.0
 
@@ -65,11 +66,12 @@ def eql_v2_loss(
     Source: section 3 of the paper; the defaults are its own.
     """
     _check(gamma, mu, alpha)
-    check_shapes(logits, target, positive.numel())
     check_arguments(positive.numel(), weight, ignore_index, label_smoothing)
+    target = checked_target(logits, target, positive.numel(), ignore_index)
     labels = _labels(logits, target, ignore_index, label_smoothing)
     terms = _weighted_terms(logits, labels, positive, negative, gamma, mu, alpha)
-    return terms.sum(class_dimension(logits)) * _sample_weight(logits, target, weight, ignore_index)
+    losses = terms.sum(class_dimension(logits)) * _sample_weight(labels, target, weight, ignore_index)
+    return losses if target.is_floating_point() else reduced(losses, target, weight, ignore_index, "none")
 
 
 class EQLv2Loss(LossWithMemory):
@@ -86,9 +88,10 @@ class EQLv2Loss(LossWithMemory):
         label_smoothing: in [0, 1].
         process_group: the ranks to sum over; `None` is all.
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
         Buffers `positive`, `negative`: (C,) float32.
 
     Raises:
@@ -122,6 +125,7 @@ class EQLv2Loss(LossWithMemory):
         label_smoothing: float = 0.0,
         process_group: dist.ProcessGroup | None = None,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         _check(gamma, mu, alpha)
         super().__init__(
@@ -133,6 +137,7 @@ class EQLv2Loss(LossWithMemory):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.gamma = gamma
         self.mu = mu
@@ -146,15 +151,17 @@ class EQLv2Loss(LossWithMemory):
         dim = class_dimension(logits)
         labels = _labels(logits, target, self.ignore_index, self.label_smoothing)
         settings = (self.positive, self.negative, self.gamma, self.mu, self.alpha)
-        sample_weight = _sample_weight(logits, target, self.weight, self.ignore_index)
+        sample_weight = _sample_weight(labels, target, self.weight, self.ignore_index)
         losses = _weighted_terms(logits, labels, *settings).sum(dim) * sample_weight
         if torch.is_grad_enabled():
             with torch.no_grad():
                 unsmoothed = _labels(logits, target, self.ignore_index, 0.0) if self.label_smoothing else labels
                 self._learn_gradients(logits, unsmoothed, sample_weight != 0)
-        if self.reduction == "none":
-            return losses
-        return losses.sum() / sample_weight.sum() if self.reduction == "mean" else losses.sum()
+        if not target.is_floating_point():
+            return reduced(losses, target, self.weight, self.ignore_index, self.reduction)
+        if self.reduction == "mean":
+            return losses.mean() / mean_or_one(sample_weight)
+        return losses.sum() if self.reduction == "sum" else losses
 
     def _learn_gradients(self, logits: Tensor, labels: Tensor, kept: Tensor) -> None:
         if self._paused:
@@ -162,7 +169,9 @@ class EQLv2Loss(LossWithMemory):
         dim = class_dimension(logits)
         pull, push = _weights(logits, self.positive, self.negative, self.gamma, self.mu, self.alpha)
         error = (logits.to(labels.dtype).sigmoid() - labels).abs()
-        entering = (kept & logits.isfinite().all(dim) & labels.isfinite().all(dim)).unsqueeze(dim)
+        masked_right = (logits == -torch.inf) & (labels == 0)
+        entering = kept & (logits.isfinite() | masked_right).all(dim) & labels.isfinite().all(dim)
+        entering = entering.unsqueeze(dim)
         error = error.masked_fill(~entering, 0)
         weighted = error * (labels * pull + (1 - labels) * push)
         others = [d for d in range(logits.dim()) if d != dim]
@@ -187,11 +196,9 @@ def _labels(logits: Tensor, target: Tensor, ignore_index: int, label_smoothing: 
     dim, dtype = class_dimension(logits), torch.promote_types(logits.dtype, torch.float32)
     num_classes = logits.shape[dim]
     if target.is_floating_point():
-        if ignore_index >= 0:
-            raise ValueError(f"`ignore_index` must be left out with probabilities as target. Got {ignore_index}.")
         labels = target.to(dtype)
     else:
-        index = torch.where(target == ignore_index, 0, target.long()).unsqueeze(dim)
+        index = torch.where(target == ignore_index, 0, target).unsqueeze(dim)
         try:
             labels = torch.zeros_like(logits, dtype=dtype).scatter(dim, index, 1.0)
         except RuntimeError as error:
@@ -214,17 +221,19 @@ def _weighted_terms(
     logits: Tensor, labels: Tensor, positive: Tensor, negative: Tensor, gamma: float, mu: float, alpha: float
 ) -> Tensor:
     pull, push = _weights(logits, positive, negative, gamma, mu, alpha)
-    precise = logits.to(labels.dtype)
+    masked = logits == -torch.inf
     constant = labels.detach()
-    terms = F.binary_cross_entropy_with_logits(precise, labels, reduction="none")
+    terms = F.binary_cross_entropy_with_logits(logits.to(labels.dtype).masked_fill(masked, 0), labels, reduction="none")
+    # For a logit of −∞ torch computes ∞ − ∞. It is right where t = 0, and infinitely wrong elsewhere.
+    terms = torch.where(masked, torch.where(constant > 0, torch.inf, 0.0), terms)
     return terms * (constant * pull + (1 - constant) * push)
 
 
-def _sample_weight(logits: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+def _sample_weight(labels: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
     """The weight of each sample by its class; 0 where it is ignored."""
-    dim, dtype = class_dimension(logits), torch.promote_types(logits.dtype, torch.float32)
-    if target.is_floating_point():
-        weights = torch.ones_like(logits, dtype=dtype) if weight is None else along_classes(weight.to(dtype), logits)
-        return (target.detach().to(dtype) * weights).sum(dim)
-    kept = (target != ignore_index).to(dtype)
-    return kept if weight is None else kept * weight.to(dtype)[torch.where(target == ignore_index, 0, target.long())]
+    if not target.is_floating_point():
+        return sample_weights(target, weight, ignore_index, labels.dtype)
+    probabilities = target.detach().to(labels.dtype)
+    if weight is not None:
+        probabilities = probabilities * along_classes(weight.to(labels.dtype), labels)
+    return probabilities.sum(class_dimension(labels))

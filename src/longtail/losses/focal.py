@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from longtail.arguments import check_strength
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.inputs import check_arguments, check_shapes, class_dimension
+from longtail.losses.inputs import check_arguments, checked_target, class_dimension
+from longtail.losses.reduction import reduced, sample_weights
 
 
 def focal_loss(
@@ -50,8 +51,8 @@ def focal_loss(
     """
     check_strength("gamma", gamma)
     num_classes = logits.shape[class_dimension(logits)] if isinstance(logits, Tensor) and logits.dim() else 0
-    check_shapes(logits, target, num_classes)
     check_arguments(num_classes, weight, ignore_index, label_smoothing)
+    target = checked_target(logits, target, num_classes, ignore_index)
     dtype = torch.promote_types(logits.dtype, torch.float32)
     log_probs = F.log_softmax(logits, class_dimension(logits), dtype=dtype)
     return focal_cross_entropy(log_probs, target, gamma, weight, ignore_index, "none", label_smoothing)
@@ -68,9 +69,10 @@ class FocalLoss(LongTailedLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: in [0, 1].
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
         ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
@@ -94,6 +96,7 @@ class FocalLoss(LongTailedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         check_strength("gamma", gamma)
         super().__init__(
@@ -103,6 +106,7 @@ class FocalLoss(LongTailedLoss):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.gamma = gamma
         self.combines = gamma > 0
@@ -137,22 +141,19 @@ def focal_cross_entropy(
         return cross_entropy_from_log_probs(terms, target, weight, ignore_index, reduction, label_smoothing)
     # Of indices only one term a sample counts: take those first, the factor costs as much as the softmax.
     own = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
-    sample_weight = (target != ignore_index).to(log_probs.dtype)
+    losses = -focused(-own, gamma)
     if weight is not None:
-        sample_weight = (
-            sample_weight * weight.to(log_probs.dtype)[torch.where(target == ignore_index, 0, target).long()]
-        )
-    losses = -focused(-own, gamma) * sample_weight
-    if reduction == "mean":
-        return losses.sum() / sample_weight.sum()
-    return losses.sum() if reduction == "sum" else losses
+        losses = losses * sample_weights(target, weight, ignore_index, losses.dtype)
+    return reduced(losses, target, weight, ignore_index, reduction)
 
 
 def focused(log_probs: Tensor, gamma: float) -> Tensor:
-    """(1 − p)^γ log p, whose gradient is finite also at p = 1."""
+    """(1 − p)^γ log p, whose gradient is finite also at p = 1, and 1 at p = 0."""
     if gamma == 0:
         return log_probs
+    impossible = log_probs == -torch.inf  # p log p → 0, but 0 · ∞ is NaN
+    given, log_probs = log_probs, log_probs.masked_fill(impossible, 0)
     doubt = -torch.expm1(log_probs)
     if gamma != 1:
         doubt = doubt.clamp_min(torch.finfo(doubt.dtype).tiny) ** gamma
-    return doubt * log_probs
+    return torch.where(impossible, given, doubt * log_probs)

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from longtail.arguments import check_choice, check_fraction, check_positive, check_strength
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
+from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.memory import LossWithMemory
 from longtail.losses.ranks import sum_over_ranks
 from longtail.losses.received_gradients import count_samples, received_gradients
@@ -82,8 +82,8 @@ def gala_loss(
     Source: the equations of the module's docstring; section 2.2 of the paper.
     """
     theta, phi = _checked_statistics(theta, phi)
-    check_shapes(logits, target, theta.numel())
     check_arguments(theta.numel(), weight, ignore_index, label_smoothing)
+    target = checked_target(logits, target, theta.numel(), ignore_index)
     _check_settings(lambda_positive, lambda_negative, form, eps)
     adjusted = adjust_logits(logits, target, theta, phi, lambda_positive, lambda_negative, form, eps)
     if adjusted is logits:
@@ -120,7 +120,7 @@ def adjust_logits(
     dim = class_dimension(logits)
     adjusted = logits + along_classes(others, logits)
     # An ignored target may lie outside the classes; where its margin lands has no effect on the loss.
-    index = target.long().clamp(0, theta.numel() - 1)
+    index = target.clamp(0, theta.numel() - 1)
     return adjusted.scatter_add_(dim, index.unsqueeze(dim), (own - others).to(adjusted.dtype)[index].unsqueeze(dim))
 
 
@@ -128,8 +128,8 @@ class GALALoss(LossWithMemory):
     r"""GALA as a drop-in for `nn.CrossEntropyLoss`: no class counts needed, the tail is learnt from the gradients.
 
     In training, with gradients on, each forward pass first uses the statistics θ and φ, then adds its own samples to
-    them; they are summed over the ranks of `torch.distributed`, which must then call the loss equally often. Under
-    `no_grad` the margins stay and the statistics rest. In `eval()` it is plain cross-entropy on raw logits. Strength 0
+    them; they are summed over the ranks of `torch.distributed`, which must then call the loss equally often. In
+    `eval()` or under `no_grad` it is plain cross-entropy on raw logits and does not update the statistics. Strength 0
     is `F.cross_entropy` itself (the statistics go on). For mixup pass soft targets: two calls, one a label, would count
     every sample twice. The formulas: `help(longtail.losses.gala)`.
 
@@ -151,9 +151,10 @@ class GALALoss(LossWithMemory):
         label_smoothing: in [0, 1]; smooths the cross-entropy, not the statistics.
         process_group: the ranks to sum over; `None` is all.
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
         Buffers `theta`, `phi`: (C,) float32; with `accumulate="released"` also `theta_inner`, `phi_inner`.
 
     Raises:
@@ -195,6 +196,7 @@ class GALALoss(LossWithMemory):
         label_smoothing: float = 0.0,
         process_group: dist.ProcessGroup | None = None,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         _check_settings(lambda_positive, lambda_negative, form, eps)
         check_choice("accumulate", accumulate, ACCUMULATIONS)
@@ -215,6 +217,7 @@ class GALALoss(LossWithMemory):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.lambda_positive = lambda_positive
         self.lambda_negative = lambda_negative

@@ -65,7 +65,7 @@ def gcl_loss(
         raise ValueError(f"`noise` must have the shape of the logits, {tuple(logits.shape)}. Got {tuple(noise.shape)}.")
     rarity = _rarity(class_counts).to(logits.device)
     return cross_entropy_on(
-        lambda z: _clouded(z, target, rarity, noise, cloud, margin, scale),
+        lambda z, y: _clouded(z, y, rarity, noise, cloud, margin, scale),
         logits,
         target,
         rarity.numel(),
@@ -88,11 +88,12 @@ class GCLLoss(LongTailedLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: in [0, 1].
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     The noise comes from PyTorch's global generator of the device of the logits.
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
         ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
@@ -121,6 +122,7 @@ class GCLLoss(LongTailedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         _check(cloud, margin, scale)
         rarity = _rarity(class_counts)
@@ -131,6 +133,7 @@ class GCLLoss(LongTailedLoss):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.cloud = cloud
         self.margin = margin

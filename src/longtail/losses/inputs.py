@@ -2,12 +2,9 @@
 
 from typing import NoReturn
 
-import torch
 from torch import Tensor
 
-from longtail.arguments import check_fraction
-
-INDEX_DTYPES = (torch.int64, torch.uint8)
+from longtail.arguments import as_class_indices, check_fraction, column_hint
 
 
 def check_arguments(num_classes: int, weight: Tensor | None, ignore_index: int, label_smoothing: float) -> None:
@@ -23,10 +20,11 @@ def check_arguments(num_classes: int, weight: Tensor | None, ignore_index: int, 
         raise ValueError(f"`weight` must have the shape ({num_classes},). Got {tuple(weight.shape)}.")
 
 
-def check_shapes(logits: Tensor, target: Tensor, num_classes: int) -> None:
-    """Raise unless logits are (N, C), (N, C, d1, …) or (C,), and the target fits as indices or probabilities.
+def checked_target(logits: Tensor, target: Tensor, num_classes: int, ignore_index: int) -> Tensor:
+    """The target, as int64 if it holds class indices, as given if it holds probabilities.
 
-    Reads no values, so it neither synchronises a device nor breaks a compiled graph.
+    Raises unless logits are (N, C), (N, C, d1, …) or (C,), and the target fits. Reads no values, so it neither
+    synchronises a device nor breaks a compiled graph.
     """
     if not (isinstance(logits, Tensor) and isinstance(target, Tensor)):
         raise TypeError(
@@ -46,12 +44,14 @@ def check_shapes(logits: Tensor, target: Tensor, num_classes: int) -> None:
         if target.shape != shape:
             raise ValueError(
                 f"`target` given as probabilities must have the shape of the logits, {tuple(shape)}. Got "
-                f"{tuple(target.shape)}. Class indices must be integers: `target.long()`."
+                f"{tuple(target.shape)}. Class indices must be integers: `target`."
             )
-    elif target.shape != shape[:class_dim] + shape[class_dim + 1 :]:
+        if ignore_index >= 0:
+            raise ValueError(f"`ignore_index` must be left out with probabilities as target. Got {ignore_index}.")
+        return target
+    if target.shape != shape[:class_dim] + shape[class_dim + 1 :]:
         _refuse_index_shape(logits, target)
-    elif target.dtype not in INDEX_DTYPES:
-        raise TypeError(f"`target` given as class indices must be int64 (or uint8). Got {target.dtype}.")
+    return as_class_indices("target", target)
 
 
 def check_values(logits: Tensor, target: Tensor, ignore_index: int) -> None:
@@ -96,7 +96,7 @@ def along_classes(vector: Tensor, logits: Tensor) -> Tensor:
 def _refuse_index_shape(logits: Tensor, target: Tensor) -> NoReturn:
     dim = class_dimension(logits)
     expected = tuple(logits.shape[:dim] + logits.shape[dim + 1 :])
-    cause = ""
+    cause = column_hint("target", target) if logits.dim() == 2 else ""
     if target.shape == logits.shape:
         cause = " Is it one-hot? Pass `target.argmax(1)`, or `target.float()` for probabilities."
     raise ValueError(

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from longtail.arguments import as_class_counts, check_choice, check_fraction
 from longtail.losses.contract import LongTailedLoss
-from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
+from longtail.losses.cross_entropy import cross_entropy_from_log_probs, sum_over_classes
+from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
+from longtail.losses.reduction import reduced
 from longtail.losses.shifts import ClassCounts
 
 RAMPS = ("concave", "linear", "convex")
@@ -62,8 +63,8 @@ def label_aware_smoothing_loss(
     Source: the paper's label-aware smoothing; the defaults are its code's for CIFAR100-LT at imbalance 100.
     """
     smoothing = _smoothing(class_counts, head, tail, ramp).to(logits.device)
-    check_shapes(logits, target, smoothing.numel())
     check_arguments(smoothing.numel(), weight, ignore_index, label_smoothing)
+    target = checked_target(logits, target, smoothing.numel(), ignore_index)
     dtype = torch.promote_types(logits.dtype, torch.float32)
     log_probs = F.log_softmax(logits, class_dimension(logits), dtype=dtype)
     return _combine(log_probs, target, smoothing, weight, ignore_index, "none", label_smoothing)
@@ -82,9 +83,10 @@ class LabelAwareSmoothingLoss(LongTailedLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: in [0, 1], on top, the same for all classes.
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
         ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
@@ -112,6 +114,7 @@ class LabelAwareSmoothingLoss(LongTailedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         smoothing = _smoothing(class_counts, head, tail, ramp)
         super().__init__(
@@ -121,6 +124,7 @@ class LabelAwareSmoothingLoss(LongTailedLoss):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.head = head
         self.tail = tail
@@ -171,21 +175,13 @@ def _combine(
     if target.is_floating_point():
         share = (target * along_classes(smoothing, target)).sum(dim)
     else:
-        share = smoothing[target.long().clamp(0, smoothing.numel() - 1)]
+        share = smoothing[target.clamp(0, smoothing.numel() - 1)]
     sharp = log_probs * along_classes(1 - smoothing, log_probs)
     own = cross_entropy_from_log_probs(sharp, target, weight, ignore_index, "none")
-    flat = cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", 1.0)
-    losses = (1 - label_smoothing) * own + ((1 - label_smoothing) * share + label_smoothing) * flat
-    if reduction == "none":
-        return losses
-    if reduction == "sum":
-        return losses.sum()
-    return losses.sum() / _total_weight(target, weight, ignore_index, losses)
-
-
-def _total_weight(target: Tensor, weight: Tensor | None, ignore_index: int, losses: Tensor) -> Tensor | int:
-    """What "mean" divides by in `F.cross_entropy`."""
+    flat = sum_over_classes(log_probs, None if weight is None else weight.to(log_probs.dtype)) / log_probs.shape[dim]
+    spread = (1 - label_smoothing) * share + label_smoothing
+    # Without smoothing a class whose probability is 0 must not count: 0 times its infinite loss is NaN.
+    losses = (1 - label_smoothing) * own + (spread * flat).masked_fill(spread == 0, 0)
     if target.is_floating_point():
-        return losses.numel()
-    kept = target != ignore_index
-    return (kept if weight is None else weight.to(losses.dtype)[target.long() * kept] * kept).sum()
+        return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+    return reduced(losses, target, weight, ignore_index, reduction)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from longtail.arguments import check_strength
 from longtail.losses.contract import LongTailedLoss
-from longtail.losses.inputs import class_dimension
+from longtail.losses.inputs import checked_target, class_dimension
 from longtail.losses.shifts import ClassCounts, cross_entropy_on, log_prior_of, shifted
 
 
@@ -61,11 +61,11 @@ def lade_loss(
     _check(alpha, lam)
     log_prior = log_prior_of(class_counts).to(logits.device)
     losses = cross_entropy_on(
-        lambda z: shifted(z, log_prior), logits, target, log_prior.numel(), weight, ignore_index, label_smoothing
+        lambda z, _: shifted(z, log_prior), logits, target, log_prior.numel(), weight, ignore_index, label_smoothing
     )
-    return _add(
-        losses, alpha * density_ratio_regulariser(logits, target, log_prior, lam, ignore_index), target, ignore_index
-    )
+    target = checked_target(logits, target, log_prior.numel(), ignore_index)
+    extra = alpha * density_ratio_regulariser(logits, target, log_prior, lam, ignore_index)
+    return _add(losses, extra, target, ignore_index)
 
 
 class LADELoss(LongTailedLoss):
@@ -80,9 +80,10 @@ class LADELoss(LongTailedLoss):
         reduction: "mean", "sum" or "none"; the regulariser is added once to the mean, and to each loss otherwise.
         label_smoothing: in [0, 1].
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
         ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
@@ -109,6 +110,7 @@ class LADELoss(LongTailedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         _check(alpha, lam)
         log_prior = log_prior_of(class_counts)
@@ -119,6 +121,7 @@ class LADELoss(LongTailedLoss):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.alpha = alpha
         self.lam = lam
@@ -148,7 +151,7 @@ class LADELoss(LongTailedLoss):
 def density_ratio_regulariser(
     logits: Tensor, target: Tensor, log_prior: Tensor, lam: float, ignore_index: int = -100
 ) -> Tensor:
-    """R of a batch: a scalar; 0 where every sample is ignored."""
+    """R of a batch: a scalar; 0 where every sample is ignored. Logits of −∞ take no part."""
     dim, dtype = class_dimension(logits), torch.promote_types(logits.dtype, torch.float32)
     num_classes = log_prior.numel()
     rows = logits.movedim(dim, -1).reshape(-1, num_classes).to(dtype)
@@ -157,15 +160,17 @@ def density_ratio_regulariser(
         belongs = target.detach().movedim(dim, -1).reshape(-1, num_classes).to(dtype)
         kept = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
     else:
-        flat = target.long().flatten()
+        flat = target.flatten()
         kept = flat != ignore_index
-        belongs = torch.zeros_like(rows).scatter_(1, flat.clamp(0, num_classes - 1)[:, None], 1.0) * kept[:, None]
+        belongs = torch.zeros_like(rows).scatter_(1, flat.clamp(0, num_classes - 1)[:, None], 1.0)
+    present = kept[:, None] & (rows != -torch.inf)
+    belongs = belongs * present
     count = kept.sum().clamp_min(1)
-    first = (belongs * rows).sum(0) / belongs.sum(0).clamp_min(1e-8)
-    total = rows.masked_fill(~kept[:, None], LEFT_OUT).logsumexp(0)
+    first = (belongs * rows.masked_fill(~present, 0)).sum(0) / belongs.sum(0).clamp_min(1e-8)
+    total = rows.masked_fill(~present, LEFT_OUT).logsumexp(0)
     second = total - log_prior - math.log(num_classes) - count.to(dtype).log()
-    regulariser = -(log_prior.exp() * (first - second - lam * second.square())).sum()
-    return torch.where(kept.any(), regulariser, 0.0)
+    terms = log_prior.exp() * (first - second - lam * second.square())
+    return -torch.where(present.any(0), terms, 0).sum()
 
 
 LEFT_OUT = -1e9  # a row of it has no part in a sum of exponentials, and its square is still finite

@@ -52,7 +52,7 @@ def ldam_loss(
     """
     shift = _margins(class_counts, max_margin, scale).to(logits.device)
     return cross_entropy_on(
-        lambda z: shifted_at_target(z, target, shift) if max_margin else z,
+        lambda z, y: shifted_at_target(z, y, shift) if max_margin else z,
         logits,
         target,
         shift.numel(),
@@ -76,9 +76,10 @@ class LDAMLoss(LongTailedLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: in [0, 1].
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
         ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
@@ -105,6 +106,7 @@ class LDAMLoss(LongTailedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         shift = _margins(class_counts, max_margin, scale)
         super().__init__(
@@ -114,6 +116,7 @@ class LDAMLoss(LongTailedLoss):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.max_margin = max_margin
         self.scale = scale

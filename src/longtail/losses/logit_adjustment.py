@@ -51,7 +51,13 @@ def logit_adjustment_loss(
     check_strength("tau", tau)
     shift = log_prior_of(class_counts).to(logits.device) * tau
     return cross_entropy_on(
-        lambda z: shifted(z, shift) if tau else z, logits, target, shift.numel(), weight, ignore_index, label_smoothing
+        lambda z, _: shifted(z, shift) if tau else z,
+        logits,
+        target,
+        shift.numel(),
+        weight,
+        ignore_index,
+        label_smoothing,
     )
 
 
@@ -66,9 +72,10 @@ class LogitAdjustmentLoss(LongTailedLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: in [0, 1].
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
         ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
@@ -94,6 +101,7 @@ class LogitAdjustmentLoss(LongTailedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         check_strength("tau", tau)
         log_prior = log_prior_of(class_counts)
@@ -104,6 +112,7 @@ class LogitAdjustmentLoss(LongTailedLoss):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.tau = tau
         self.register_buffer("shift", tau * log_prior)

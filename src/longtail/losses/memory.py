@@ -56,7 +56,8 @@ class LossWithMemory(LongTailedLoss):
         changed in place, these would be the next step's, and the gradients wrong without a word.
         """
         for name, statistic in statistics.items():
-            self._buffers[name] = statistic.to(torch.float32)
+            statistic = statistic.to(torch.float32)
+            self._buffers[name] = statistic if torch.compiler.is_compiling() else _outside_transforms(statistic)
 
     def reset_statistics(self) -> None:
         """Forget everything: the next step is the first again."""
@@ -88,6 +89,12 @@ class LossWithMemory(LongTailedLoss):
         super()._load_from_state_dict(*arguments)
         for name in self._statistics:  # `assign=True` would take over any precision
             self._buffers[name] = self.get_buffer(name).to(torch.float32)
+
+
+def _outside_transforms(statistic: Tensor) -> Tensor:
+    """The tensor itself; within `torch.func.grad` it is wrapped, and could not be saved or copied afterwards."""
+    plain: Tensor = torch.func.debug_unwrap(statistic)
+    return plain
 
 
 class _Repetition(AbstractContextManager[None]):

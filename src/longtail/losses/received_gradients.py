@@ -15,7 +15,7 @@ def received_gradients(log_probs: Tensor, target: Tensor, ignore_index: int = -1
 
     Args:
         log_probs: (N, C), (N, C, d1, …) or (C,), log p̃ of the adjusted logits.
-        target: class indices, or probabilities t. With r = t − p̃, θ_j gains Σ_i relu(r)_ij and φ_k gains
+        target: class indices, int64, or probabilities t. With r = t − p̃, θ_j gains Σ_i relu(r)_ij and φ_k gains
             Σ_i t_ik Σ_j relu(−r)_ij. For indices both are the sum of 1 − p̃_k over the samples of class k.
         ignore_index: index targets of this value are left out, as are samples that are not finite.
 
@@ -27,7 +27,7 @@ def received_gradients(log_probs: Tensor, target: Tensor, ignore_index: int = -1
         nll = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
         minus_gradient = nll.nan_to_num_(0, posinf=0).neg_().expm1_().flatten()
         # Ignored samples have a loss and a gradient of 0, so they may go to any class that exists.
-        index = target.clamp(0, num_classes - 1).long().flatten()
+        index = target.clamp(0, num_classes - 1).flatten()
         gradient = torch.zeros(num_classes, dtype=_sum_dtype(minus_gradient), device=log_probs.device)
         gradient.index_add_(0, index, minus_gradient.to(gradient.dtype), alpha=-1)
         gradient = gradient.to(log_probs.dtype)

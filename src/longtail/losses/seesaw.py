@@ -14,6 +14,7 @@ import math
 import torch
 from torch import Tensor
 from torch import distributed as dist
+from torch.nn import functional as F
 
 from longtail.arguments import check_positive, check_strength
 from longtail.losses.inputs import along_classes, class_dimension
@@ -62,7 +63,7 @@ def seesaw_loss(
     """
     _check(p, q, eps)
     return cross_entropy_on(
-        lambda z: _adjusted(z, target, seen, p, q, eps),
+        lambda z, y: _adjusted(z, y, seen, p, q, eps),
         logits,
         target,
         seen.numel(),
@@ -86,9 +87,10 @@ class SeesawLoss(LossWithMemory):
         label_smoothing: in [0, 1].
         process_group: the ranks to sum over; `None` is all.
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
         Buffer `seen`: (C,) float32.
 
     Raises:
@@ -121,6 +123,7 @@ class SeesawLoss(LossWithMemory):
         label_smoothing: float = 0.0,
         process_group: dist.ProcessGroup | None = None,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         _check(p, q, eps)
         super().__init__(
@@ -132,6 +135,7 @@ class SeesawLoss(LossWithMemory):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.p = p
         self.q = q
@@ -144,14 +148,14 @@ class SeesawLoss(LossWithMemory):
     def learn(self, log_probs: Tensor, target: Tensor) -> None:
         """Count the samples of one batch, over all ranks."""
         dim = class_dimension(log_probs)
-        finite = log_probs.isfinite().all(dim)
         if target.is_floating_point():
-            kept = finite & target.isfinite().all(dim)
+            kept = log_probs.isfinite().all(dim) & target.isfinite().all(dim)
             rows = target.movedim(dim, -1).reshape(-1, self.num_classes).to(self.seen.dtype)
             added = rows.masked_fill(~kept.flatten()[:, None], 0).sum(0)
         else:
-            kept = (finite & (target != self.ignore_index)).flatten()
-            index = target.long().flatten().clamp(0, self.num_classes - 1)
+            nll = F.nll_loss(log_probs, target, ignore_index=self.ignore_index, reduction="none")
+            kept = (nll.isfinite() & (target != self.ignore_index)).flatten()
+            index = target.flatten().clamp(0, self.num_classes - 1)
             added = torch.zeros_like(self.seen).index_add_(0, index, kept.to(self.seen.dtype))
         (added,) = sum_over_ranks(self.process_group, added)
         self.remember(seen=self.seen + added)
@@ -183,7 +187,7 @@ def _adjusted(logits: Tensor, target: Tensor, seen: Tensor, p: float, q: float, 
         shift = shift + (log_scores - own).clamp_min(0) * q
     if target.is_floating_point():
         return logits + shift * (1 - target.detach().to(dtype))
-    index = target.long().clamp(0, logits.shape[dim] - 1).unsqueeze(dim)
+    index = target.clamp(0, logits.shape[dim] - 1).unsqueeze(dim)
     return logits + shift.scatter(dim, index, 0.0)
 
 
@@ -191,5 +195,5 @@ def _at_target(values: Tensor, target: Tensor, dim: int) -> Tensor:
     """The value of the target class, or its mean under the target's probabilities; keeps the dimension."""
     if target.is_floating_point():
         return (values * target.detach().to(values.dtype)).sum(dim, keepdim=True)
-    index = target.long().clamp(0, values.shape[dim] - 1).unsqueeze(dim)
+    index = target.clamp(0, values.shape[dim] - 1).unsqueeze(dim)
     return values.gather(dim, index)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from longtail.arguments import as_class_counts, count_empty_as_half
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.inputs import along_classes, check_arguments, check_shapes, class_dimension
+from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 
 ClassCounts = Tensor | np.ndarray | Iterable[float]
 
@@ -39,12 +39,12 @@ def shifted_at_target(logits: Tensor, target: Tensor, shift: Tensor) -> Tensor:
         return logits + target.detach().to(dtype) * along_classes(shift, logits)
     dim = class_dimension(logits)
     # An ignored target may lie outside the classes; where its shift lands has no effect on the loss.
-    index = target.long().clamp(0, shift.numel() - 1)
+    index = target.clamp(0, shift.numel() - 1)
     return logits.to(dtype).scatter_add(dim, index.unsqueeze(dim), shift[index].unsqueeze(dim))
 
 
 def cross_entropy_on(
-    adjust: Callable[[Tensor], Tensor],
+    adjust: Callable[[Tensor, Tensor], Tensor],
     logits: Tensor,
     target: Tensor,
     num_classes: int,
@@ -54,11 +54,12 @@ def cross_entropy_on(
 ) -> Tensor:
     """Cross-entropy on adjusted logits, one loss a sample, after the checks that every loss makes.
 
-    Where `adjust` returns the very logits it is `F.cross_entropy` itself.
+    `adjust` gets the logits and the target, class indices as int64. Where it returns the very logits, it is
+    `F.cross_entropy` itself.
     """
-    check_shapes(logits, target, num_classes)
     check_arguments(num_classes, weight, ignore_index, label_smoothing)
-    adjusted = adjust(logits)
+    target = checked_target(logits, target, num_classes, ignore_index)
+    adjusted = adjust(logits, target)
     if adjusted is logits:
         return F.cross_entropy(
             logits, target, weight, ignore_index=ignore_index, reduction="none", label_smoothing=label_smoothing

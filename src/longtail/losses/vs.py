@@ -53,7 +53,7 @@ def vs_loss(
     """
     factor, shift = (vector.to(logits.device) for vector in _margins(class_counts, gamma, tau))
     return cross_entropy_on(
-        lambda z: _scale_and_shift(z, factor, shift) if gamma or tau else z,
+        lambda z, _: _scale_and_shift(z, factor, shift) if gamma or tau else z,
         logits,
         target,
         shift.numel(),
@@ -75,9 +75,10 @@ class VSLoss(LongTailedLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: in [0, 1].
         validate: check values on every call; synchronises the device.
+        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
 
     Shape:
-        logits (N, C), (N, C, d1, …) or (C,); target as class indices, int64, without C, or as probabilities with it.
+        logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
         ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
@@ -105,6 +106,7 @@ class VSLoss(LongTailedLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         validate: bool = False,
+        margins_without_grad: bool = False,
     ) -> None:
         factor, shift = _margins(class_counts, gamma, tau)
         super().__init__(
@@ -114,6 +116,7 @@ class VSLoss(LongTailedLoss):
             reduction=reduction,
             label_smoothing=label_smoothing,
             validate=validate,
+            margins_without_grad=margins_without_grad,
         )
         self.gamma = gamma
         self.tau = tau

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, check_integer, check_labels, from_numpy
+from longtail.arguments import as_class_counts, as_class_indices, check_integer, column_hint, from_numpy
 
 MANY_ABOVE = 100
 FEW_BELOW = 20
@@ -103,7 +103,7 @@ def long_tail_scores(
 def tally_classes(predictions: Labels, target: Labels, num_classes: int | None = None) -> ClassTally:
     """Count samples, correct predictions and predictions of each class; arguments as in `long_tail_scores`."""
     predictions, target = _as_tensor("predictions", predictions), _as_tensor("target", target)
-    if predictions.dim() == 2:
+    if predictions.dim() == 2 and predictions.shape[1] != 1:
         num_classes = predictions.shape[1] if num_classes is None else num_classes
         predictions = _argmax(predictions, num_classes)
     if num_classes is None:
@@ -113,9 +113,10 @@ def tally_classes(predictions: Labels, target: Labels, num_classes: int | None =
         raise ValueError(
             "`predictions` and `target` must have the shapes (N,) or (N, C) and (N,). "
             f"Got {tuple(predictions.shape)} and {tuple(target.shape)}."
+            + (column_hint("predictions", predictions) or column_hint("target", target))
         )
-    for name, labels in (("predictions", predictions), ("target", target)):
-        check_labels(name, labels, num_classes, "Is `num_classes` right?")
+    predictions = as_class_indices("predictions", predictions, num_classes, "Is `num_classes` right?")
+    target = as_class_indices("target", target, num_classes, "Is `num_classes` right?")
     return ClassTally(
         support=torch.bincount(target, minlength=num_classes),
         correct=torch.bincount(target[predictions == target], minlength=num_classes),
@@ -195,7 +196,7 @@ def predictions_per_class(predictions: Labels, num_classes: int) -> Tensor:
     check_integer("num_classes", num_classes, minimum=1)
     labels = _as_tensor("predictions", predictions)
     labels = _argmax(labels, num_classes) if labels.dim() == 2 else labels
-    check_labels("predictions", labels, num_classes, "Is `num_classes` right?")
+    labels = as_class_indices("predictions", labels, num_classes, "Is `num_classes` right?")
     return torch.bincount(labels, minlength=num_classes)
 
 
@@ -229,7 +230,12 @@ def _as_tensor(name: str, values: Labels) -> Tensor:
 
 def _argmax(scores: Tensor, num_classes: int) -> Tensor:
     if scores.shape[1] != num_classes:
-        raise ValueError(f"`predictions` must have {num_classes} columns. Got {scores.shape[1]}.")
+        raise ValueError(
+            f"`predictions` must have {num_classes} columns. Got {scores.shape[1]}."
+            + column_hint("predictions", scores)
+        )
+    if not scores.is_floating_point():
+        scores = scores.long()
     if scores.isnan().any():
         row = int(scores.isnan().any(1).nonzero()[0])
         raise ValueError(f"`predictions` must not hold NaN. Got one in row {row}.")

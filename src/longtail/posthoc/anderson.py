@@ -1,6 +1,6 @@
 """Anderson acceleration of a fixed-point iteration that minimises a convex function, for several problems at once.
 
-Of the last steps it finds the combination that would leave the least to do if steps changed linearly, as GMRES would.
+It combines the last steps so that the linearised residual is smallest, as GMRES does.
 
 Source: Walker and Ni, "Anderson Acceleration for Fixed-Point Iterations", SIAM Journal on Numerical Analysis 49, 2011.
 """

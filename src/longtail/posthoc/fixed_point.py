@@ -7,7 +7,7 @@ from longtail.posthoc.anderson import Anderson
 from longtail.posthoc.mean_predictions import Blocks, mean_predictions
 
 ACCEPTED = 1e-3  # relative error of a class's mean prediction that still counts as converged after the last pass
-LONGEST = 50.0  # steps, times the update
+LONGEST = 50.0  # largest step, as a multiple of the update
 
 
 class NoFixedPointError(RuntimeError):
@@ -27,8 +27,8 @@ def fixed_point_offsets(
     The fixed point minimises the convex function Σ_i w_i log Σ_j exp(z_ij + o_j) − Σ_j π_j o_j. The update
     o ← o + log π − log(mean prediction), whose first step is the re-balancing rule, never increases it; it is
     Sinkhorn's algorithm with the samples scaled by softmax and the classes by o, and converges from anywhere. It is
-    slow for a class whose samples are certain of it. So there the step is longer: that of Newton's method on the
-    diagonal, of which half is taken because the classes depend on each other. Anderson acceleration saves most of the
+    slow for a class whose samples have probabilities near 0 or 1. Its step is half a Newton step on the diagonal of the
+    Hessian, if that is longer. Anderson acceleration saves most of the
     passes that are left. Where both increase the function, the update is used alone.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import check_labels, from_numpy
+from longtail.arguments import as_class_indices, column_hint, from_numpy
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.probability_rows import look_like_probabilities
 
@@ -122,9 +122,11 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
             "Pass `target.argmax(1)`."
         )
     if labels.shape != (num_samples,):
-        raise ValueError(f"`target` must hold one label per sample, ({num_samples},). Got {tuple(labels.shape)}.")
-    check_labels("target", labels, num_classes, "Do the logits and the labels belong to the same classes?")
-    return labels.long()
+        raise ValueError(
+            f"`target` must hold one label per sample, ({num_samples},). Got {tuple(labels.shape)}."
+            + column_hint("target", labels)
+        )
+    return as_class_indices("target", labels, num_classes, "Do the logits and the labels belong to the same classes?")
 
 
 def decisions(logits: Tensor, offset: np.ndarray) -> Tensor:

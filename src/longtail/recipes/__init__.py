@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from longtail.recipes.cifar_lt import cifar10_lt, cifar100_lt
 from longtail.recipes.digits_lt import digits_lt
+from longtail.recipes.large_sets import imagenet_lt, inaturalist18, places_lt
 from longtail.recipes.methods import METHODS, Method, with_method
 from longtail.recipes.own_data import features, finetune, scratch
 from longtail.recipes.plankton import plankton
@@ -19,6 +20,9 @@ RECIPES: dict[str, Callable[..., TrainingConfig]] = {
     "cifar100-lt": cifar100_lt,
     "cifar10-lt": cifar10_lt,
     "digits-lt": digits_lt,
+    "imagenet-lt": imagenet_lt,
+    "places-lt": places_lt,
+    "inaturalist18": inaturalist18,
     "plankton": plankton,
     "features": features,
     "finetune": finetune,
@@ -36,6 +40,9 @@ __all__ = [
     "digits_lt",
     "features",
     "finetune",
+    "imagenet_lt",
+    "inaturalist18",
+    "places_lt",
     "plankton",
     "scratch",
     "second_stage",

@@ -1,7 +1,7 @@
 """Second stages by name, with their papers' settings: what is done to the classifier of a run that is complete.
 
 Learning rates belong to a batch size; where the first stage ran with another, they are scaled with it. MiSLAS has its
-settings of CIFAR-100-LT.
+settings of CIFAR-100-LT; `large_second_stages` has those of the large data sets.
 """
 
 from dataclasses import dataclass, fields
@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from longtail.arguments import check_choice
 from longtail.data import DataConfig, data_config
+from longtail.recipes.large_second_stages import LARGE_SECOND_STAGES
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.first_stage import checksum
@@ -50,6 +51,13 @@ SECOND_STAGES = {
     ),
     "lws": SecondStageMethod(
         "Kang et al., ICLR 2020", _settings(learns="scales", sampler="class-aware", epochs=5, learning_rate=0.2)
+    ),
+    "decoupled-gala": SecondStageMethod(
+        "Zhang et al., ICASSP 2024",
+        _settings(
+            classifier="new", learns="classifier", loss="gala", sampler="class-aware", epochs=10, learning_rate=0.12
+        ),
+        first_stage="mixup",
     ),
     "tau-norm": SecondStageMethod("Kang et al., ICLR 2020", _settings(classifier="tau-normalised", epochs=0)),
     "ncm": SecondStageMethod("Kang et al., ICLR 2020", _settings(classifier="nearest-mean", epochs=0)),
@@ -106,11 +114,14 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     kept = {name: getattr(config, name) for name in shared - {"stage", *OF_THE_OPTIMIZER}}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
     machine = {"device": "auto", "threads": None, "processes": None}  # as this process finds it
-    changes: dict[str, Any] = {**plain, **machine, "warmup_epochs": 0, "weight_decay": 5e-4, **method.settings}
-    if "learning_rate" in method.settings and "learning_rate" not in settings:
-        batch_size = settings.get("batch_size", config.batch_size)
-        changes["learning_rate"] = method.settings["learning_rate"] * batch_size / method.batch_size
-    changes["features"] = _features(config)
+    on_this_data = LARGE_SECOND_STAGES.get(config.dataset, {}).get(name, {})
+    of_the_paper = {**method.settings, **on_this_data}
+    changes: dict[str, Any] = {**plain, **machine, "warmup_epochs": 0, "weight_decay": 5e-4, **of_the_paper}
+    if "learning_rate" in of_the_paper and "learning_rate" not in settings:
+        usual = on_this_data.get("batch_size", method.batch_size)
+        batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
+        changes["learning_rate"] = of_the_paper["learning_rate"] * batch_size / usual
+    changes.setdefault("features", _features(config))
     return kind(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))
 
 
@@ -126,8 +137,8 @@ def _check_head(first: RunFolder, name: str) -> None:
     if head != "linear" and name in linear:
         others = [key for key in SECOND_STAGES if key not in linear]
         raise ValueError(
-            f"`method` must be {' or '.join(others)} for a network without a linear classifier. Got {name}, and "
-            f"{first.path} ends with a {head} classifier. Pass --method {others[0]}."
+            f"`method` must be {', '.join(others[:-1])} or {others[-1]} for a network without a linear classifier. "
+            f"Got {name}, and {first.path} ends with a {head} classifier. Pass --method {others[0]}."
         )
 
 

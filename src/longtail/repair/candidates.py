@@ -19,6 +19,7 @@ from longtail.repair.samples import Samples
 from longtail.repair.shrinkage import shrunk_offsets
 
 STRENGTHS = tuple(step / 8 for step in range(13))  # with steps of 1/4 the seed of the folds moved 11 % of decisions
+STRENGTHS_OF_MANY = STRENGTHS[::2]  # for so many logits that noise hardly moves the choice
 TOLERANCE = 1e-3  # relative, of a class's mean prediction
 BY_SAMPLES = "logit adjustment by the samples here"
 MOST_WORK = 10**10  # N · C² of offsets fitted to the metric: minutes
@@ -43,26 +44,29 @@ class Candidate:
 
     name: str
     fit: Rule
-    strengths: tuple[float, ...] = STRENGTHS
+    strengths: tuple[float, ...]
 
 
-def candidates(metric: Metric, class_counts: np.ndarray | None = None) -> list[Candidate]:
+def candidates(
+    metric: Metric, class_counts: np.ndarray | None = None, strengths: tuple[float, ...] = STRENGTHS
+) -> list[Candidate]:
     """All candidates; with costs also least expected cost.
 
     For metrics that the most probable class optimises, offsets fitted to the metric are not among them: they take most
-    of the time, and the others make the probabilities right from all samples, not from those near a decision alone.
+    of the time, and the other candidates use all samples, not only those near the decision boundary.
 
     Args:
         metric: what the correction is for.
-        class_counts: (C,) training samples; where they are not known, those of the samples at hand take their place.
+        class_counts: (C,) training samples; if None, the class counts of the samples are used.
+        strengths: the values of τ to choose from.
     """
     fixed_point = _remembered(_fixed_point)
     counts = None if class_counts is None else np.asarray(class_counts, dtype=np.float64)
     rules = [
-        Candidate("re-balancing", _one_step),
-        Candidate("re-balancing to the fixed point", fixed_point),
-        Candidate("shrunk fixed point", partial(_shrunk, fixed_point, counts)),
-        Candidate("logit adjustment" if counts is not None else BY_SAMPLES, partial(_adjustment, counts)),
+        Candidate("re-balancing", _one_step, strengths),
+        Candidate("re-balancing to the fixed point", fixed_point, strengths),
+        Candidate("shrunk fixed point", partial(_shrunk, fixed_point, counts), strengths),
+        Candidate("logit adjustment" if counts is not None else BY_SAMPLES, partial(_adjustment, counts), strengths),
     ]
     if not metric.decides_by_probability:
         rules.append(Candidate("offsets fitted to the metric", _fitted_to_metric, (0.0, 0.5, 1.0)))
@@ -72,13 +76,15 @@ def candidates(metric: Metric, class_counts: np.ndarray | None = None) -> list[C
 
 
 def _remembered(fit: Rule) -> Rule:
-    """`fit`, whose last result is kept for a second candidate that needs it."""
-    last: list[tuple[Splits, Sequence[Decision]]] = []
+    """`fit`, computed once for each splits: two candidates need it."""
+    known: list[tuple[Splits, Sequence[Decision]]] = []
 
     def remembered(samples: Samples, splits: Splits, metric: Metric) -> Sequence[Decision]:
-        if not last or last[0][0] is not splits:
-            last[:] = [(splits, fit(samples, splits, metric))]
-        return last[0][1]
+        for own, fits in known:
+            if own is splits:
+                return fits
+        known.append((splits, fit(samples, splits, metric)))
+        return known[-1][1]
 
     return remembered
 
@@ -87,20 +93,26 @@ def _shrunk(
     fixed_point: Rule, counts: np.ndarray | None, samples: Samples, splits: Splits, metric: Metric
 ) -> list[Offsets]:
     """Offsets of the fixed point, of classes with few samples drawn to a line in the logarithm of the counts."""
-    seen, prior = _seen(samples, splits), metric.prior(samples.num_classes)
+    prior, sizes = metric.prior(samples.num_classes), _counts_here(samples) if counts is None else counts
     shrunk = []
-    for fitted, own in zip(fixed_point(samples, splits, metric), seen, strict=True):
+    for fitted, own in zip(fixed_point(samples, splits, metric), _seen(samples, splits), strict=True):
         assert isinstance(fitted, Offsets)
-        shrunk.append(Offsets(shrunk_offsets(fitted.direction, own, own + 0.5 if counts is None else counts, prior)))
+        shrunk.append(Offsets(shrunk_offsets(fitted.direction, own, sizes, prior)))
     return shrunk
 
 
 def _adjustment(counts: np.ndarray | None, samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
-    """Logit adjustment by training counts, or by those of the samples of each fit and a half."""
-    prior = metric.prior(samples.num_classes)
-    if counts is not None:
-        return [Offsets(adjustment_offsets(counts, prior))] * len(splits.left_out)
-    return [Offsets(adjustment_offsets(own + 0.5, prior)) for own in _seen(samples, splits)]
+    """Logit adjustment by training counts, or by those of all samples here and a half; nothing is fitted to scores.
+
+    By the samples of each fit alone, a class of one sample would have a larger offset where it is held out, which is
+    where it is scored, than in the rule that is served.
+    """
+    counts = _counts_here(samples) if counts is None else counts
+    return [Offsets(adjustment_offsets(counts, metric.prior(samples.num_classes)))] * len(splits.left_out)
+
+
+def _counts_here(samples: Samples) -> np.ndarray:
+    return np.bincount(samples.target, samples.weight, samples.num_classes) + 0.5
 
 
 def _one_step(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:

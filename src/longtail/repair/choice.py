@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from longtail.repair.intervals import gain_and_error, smoothed_changes_of_recall
-from longtail.repair.metrics import Metric
+from longtail.repair.judge import Judge
 
 POINTS = 100
 
@@ -52,29 +51,16 @@ class Chooser:
     """Chooses among options by their predictions on labelled samples.
 
     Attributes:
-        metric: what is to be large.
-        target: (N,) class indices.
-        weight: (N,) sample weights.
-        raw: (N,) predictions of the uncorrected model.
-        num_classes: C.
-        groups: (N,) samples of one group are not independent; or None.
+        judge: scores predictions on the samples.
         limits: an option that breaks one is never chosen.
     """
 
-    metric: Metric
-    target: np.ndarray
-    weight: np.ndarray
-    raw: np.ndarray
-    num_classes: int
-    groups: np.ndarray | None = None
+    judge: Judge
     limits: Limits = Limits()
 
     def where(self, kept: np.ndarray) -> "Chooser":
         """On the samples of a mask (N,)."""
-        groups = None if self.groups is None else self.groups[kept]
-        return dataclasses.replace(
-            self, target=self.target[kept], weight=self.weight[kept], raw=self.raw[kept], groups=groups
-        )
+        return dataclasses.replace(self, judge=self.judge.where(kept))
 
     def among(self, options: Mapping[Option, Decisions]) -> Option:
         """The option to serve. Those of τ = 0, the uncorrected model, break no limit."""
@@ -91,34 +77,22 @@ class Chooser:
     def allows(self, decisions: Decisions) -> bool:
         """Whether predictions keep the limits, on average over the repeats."""
         if self.limits.accuracy_loss is not None:
-            loss = [self._accuracy(self.raw) - self._accuracy(own) for own in decisions]
+            before = self.judge.accuracy(self.judge.raw)
+            loss = [before - self.judge.accuracy(own) for own in decisions]
             if POINTS * np.mean(loss) > self.limits.accuracy_loss + 1e-9:
                 return False
         if self.limits.class_loss is not None:
-            change = np.mean([self._changes(own) for own in decisions], axis=0)
+            change = np.mean([self.judge.smoothed_changes(own) for own in decisions], axis=0)
             return bool(-POINTS * change.min() <= self.limits.class_loss + 1e-9)
         return True
 
-    def _accuracy(self, decided: np.ndarray) -> float:
-        return float(np.average(self.target == decided, weights=self.weight))
-
-    def _changes(self, decided: np.ndarray) -> np.ndarray:
-        return smoothed_changes_of_recall(
-            self.target, self.raw, decided, self.num_classes, groups=self.groups, weight=self.weight
-        )
-
     def _changed(self, decisions: Decisions) -> float:
         """The weight of the samples whose predictions change, on average over the repeats."""
-        return float(np.mean([self.weight[self.raw != own].sum() for own in decisions]))
+        return float(np.mean([self.judge.weight[self.judge.raw != own].sum() for own in decisions]))
 
     def _gain(self, decisions: Decisions) -> float:
         """Over the uncorrected model, smoothed, on average over the repeats."""
-        return float(np.mean([self._gain_and_error(self.raw, own)[0] for own in decisions]))
+        return float(np.mean([self.judge.smoothed_gain(self.judge.raw, own)[0] for own in decisions]))
 
     def _error(self, one: Decisions, other: Decisions) -> float:
-        return float(np.mean([self._gain_and_error(a, b)[1] for a, b in zip(one, other, strict=True)]))
-
-    def _gain_and_error(self, before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
-        return gain_and_error(
-            self.metric, self.target, before, after, self.num_classes, groups=self.groups, weight=self.weight
-        )
+        return float(np.mean([self.judge.smoothed_gain(a, b)[1] for a, b in zip(one, other, strict=True)]))

@@ -13,6 +13,7 @@ from longtail.repair.decisions import Offsets
 from longtail.repair.findings import Outcome, mean_scores
 from longtail.repair.folds import Splits
 from longtail.repair.judge import Judge
+from longtail.repair.metrics import Metric, NonLinearMetric
 from longtail.repair.samples import Samples
 
 Fits = Mapping[str, Sequence[CrossFitted]]
@@ -44,11 +45,12 @@ def compare(
     """Fit all candidates with all folds, choose one of them and its τ, and score each.
 
     The choice is made on all samples, and its score there is too good. So the gain is that of predictions for which
-    each fold's candidate and τ are chosen on the other folds; the difference is the `optimism` of an outcome.
+    each fold's candidate and τ are chosen on the other folds. What is served is fitted on all folds, and by as much
+    better as fits on fewer folds let expect. Both together are the `optimism` of an outcome.
     """
     fits: Fits
     fits, failures = _fitted(rules, samples, repeats, judge)
-    chooser = Chooser(judge.metric, judge.target, judge.weight, judge.raw, judge.num_classes, judge.groups, limits)
+    chooser = Chooser(judge, limits)
     chosen = chooser.among(_options(_curves(fits)))
     outcomes = []
     for rule in rules:
@@ -104,21 +106,41 @@ def _outcome(chosen: Option, fits: Fits, chooser: Chooser, judge: Judge, scale: 
     if chosen.strength == 0:
         return Outcome(chosen.candidate, curve[0.0], curve=curve, offset=offset, excluded=excluded)
     nested = [_nested(chooser, {name: own[place] for name, own in fits.items()}) for place in range(len(repeats))]
-    before = judge.score(judge.raw)
-    gain = float(np.mean([judge.score(own) for own in nested])) - before
-    scores = curve[chosen.strength]
-    half = float(np.mean([judge.half_width(own[chosen.strength]) for own in repeats]))
+    estimate = np.mean([judge.estimate(own[chosen.strength]) for own in repeats], axis=0)
+    gain = float(np.mean([judge.estimate(own).gain for own in nested]))
+    gain += float(np.mean([_growth(own, chosen.strength, judge) for own in fits[chosen.candidate]]))
+    optimism = float(estimate[0]) - gain
     return Outcome(
         chosen.candidate,
-        scores.with_score(before + gain),
+        curve[chosen.strength].with_score(judge.score(judge.raw) + gain),
         gain,
-        (gain - half, gain + half),
+        _less_optimism(judge.metric, float(estimate[1]), float(estimate[2]), optimism),
         chosen.strength,
         curve,
         offset,
-        optimism=scores.score - before - gain,
+        optimism=optimism,
         excluded=excluded,
     )
+
+
+def _less_optimism(metric: Metric, low: float, high: float, optimism: float) -> tuple[float, float]:
+    """The interval shifted by the optimism; that of a non-linear metric, whose optimism is uncertain, only widened."""
+    if isinstance(metric, NonLinearMetric):
+        return low - max(optimism, 0.0), high - min(optimism, 0.0)
+    return low - optimism, high - optimism
+
+
+def _growth(fitted: CrossFitted, strength: float, judge: Judge) -> float:
+    """By how much the metric of the fit on all K folds is above that of fits on K − 1.
+
+    The loss by fitting on n samples is taken to be in proportion to 1/n, and found from fits on K − 1 and on K − 2
+    folds. Non-linear metrics, whose scores on few samples are biased, have none.
+    """
+    if isinstance(judge.metric, NonLinearMetric):
+        return 0.0
+    fewer = np.mean([judge.score(own) for own in fitted.by_fewer_samples(strength)])
+    number = fitted.splits.number
+    return float(judge.score(fitted.curve[strength]) - fewer) * (number - 2) / number
 
 
 def _nested(chooser: Chooser, fits: Mapping[str, CrossFitted]) -> np.ndarray:

@@ -45,6 +45,11 @@ class CrossFitted:
         rest = self.splits.fold != number
         return dict(zip(self.strengths, self.inner[number][:, rest], strict=True))
 
+    def by_fewer_samples(self, strength: float) -> list[np.ndarray]:
+        """K − 1 predictions (N,), each by a fit without the sample's fold and one other."""
+        place, rows, number = self.strengths.index(strength), np.arange(self.inner.shape[2]), self.splits.number
+        return [self.inner[(self.splits.fold + step) % number, place, rows] for step in range(1, number)]
+
 
 def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Metric) -> CrossFitted:
     """Fit a candidate without each fold and each pair of folds, and on all data.

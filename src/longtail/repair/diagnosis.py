@@ -12,7 +12,7 @@ from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, calibrated
 from longtail.repair.calibration_check import cross_fitted_calibration
-from longtail.repair.candidates import candidates
+from longtail.repair.candidates import STRENGTHS, STRENGTHS_OF_MANY, candidates
 from longtail.repair.choice import Limits
 from longtail.repair.comparison import Compared, compare
 from longtail.repair.decisions import Decision, LeastCost
@@ -129,7 +129,8 @@ def diagnose(
     samples = samples.with_margins("margins")
     splits = _repeated_splits(samples, folds, seed, repeats, g)
     tempered = dataclasses.replace(samples, scale=1 / temperature_of(samples, aim.prior(num_classes)))
-    rules = candidates(aim, counts)
+    many = len(samples) * num_classes > NUMBERS_OF_ALL_REPEATS
+    rules = candidates(aim, counts, STRENGTHS_OF_MANY if many else STRENGTHS)
     raw, fingerprint = decisions_and_fingerprints(samples)
     parts = class_groups(counts, seen)
     judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), g)
@@ -177,7 +178,8 @@ def _repeated_splits(
 
 def _resolution(found: Compared, judge: Judge) -> float:
     """Half the width of the widest gain interval at τ = 1: smaller gains could not be detected."""
-    return max(judge.half_width(each[0].curve[1.0]) for each in found.fits.values())
+    estimates = [judge.estimate(each[0].curve[1.0]) for each in found.fits.values()]
+    return max((own.high - own.low) / 2 for own in estimates)
 
 
 def _evidence(

@@ -37,7 +37,7 @@ class FixEvaluation:
         metric: its name.
         before: scores without the fix.
         after: scores with the fix.
-        gain: gain in the metric.
+        gain: gain in the metric; for macro-F1 and the worst tenth, which few samples bias, an estimate.
         interval: confidence interval of the gain.
         level: confidence level of the interval.
         verdict: "helps" where the interval lies above 0, "hurts" where it lies below, else "no gain seen".
@@ -156,8 +156,8 @@ def _evaluated(
     raw, fingerprint = decisions_and_fingerprints(samples)
     fixed, before, after = _with_fix(samples, fix)
     judge = Judge(metric, y, samples.weight, raw, parts, level, g)
-    scores, interval = (judge.scores(raw), judge.scores(fixed)), judge.interval(fixed)
-    gain, promised = scores[1].score - scores[0].score, promised_by(fix)
+    scores, estimate, promised = (judge.scores(raw), judge.scores(fixed)), judge.estimate(fixed), promised_by(fix)
+    gain, interval = estimate.gain, (estimate.low, estimate.high)
     fitted_here = fix.evidence.get("fitted_on") == digest_of(fingerprint)
     verdict = "helps" if interval[0] > 0 else "hurts" if interval[1] < 0 else "no gain seen"
     return FixEvaluation(

@@ -3,6 +3,8 @@
 from longtail.repair.findings import Scores
 from longtail.repair.fix import Fix
 
+LEAST_SHOWN = 0.05  # points
+
 
 def promised_by(fix: Fix) -> tuple[float, float] | None:
     """The interval of the gain when the fix was fitted, if it is known."""
@@ -27,8 +29,9 @@ def summary_of_gain(
         return "The fix changes no decision on these samples."
     low, high = (100 * value for value in interval)
     old, new = (100 * own.score for own in scores)
+    estimated = "," if abs(new - old - 100 * gain) < LEAST_SHOWN else " on these samples; estimated gain on new samples"
     measured = (
-        f"{metric} {old:.1f} → {new:.1f}, {100 * gain:+.1f} points "
+        f"{metric} {old:.1f} → {new:.1f}{estimated} {100 * gain:+.1f} points "
         f"({100 * level:g} % interval {low:+.1f} to {high:+.1f})"
     )
     if low > 0:

@@ -51,8 +51,9 @@ class Outcome:
 
     Attributes:
         name: name of the candidate.
-        scores: cross-fitted scores at τ, the metric less the optimism; None if it failed.
-        gain: gain in the metric over the uncorrected model, less the optimism; 0 for τ = 0.
+        scores: cross-fitted scores at τ; the metric is that of the uncorrected model plus `gain`. None if it failed.
+        gain: gain in the metric over the uncorrected model, less the optimism; 0 for τ = 0. For macro-F1 and the worst
+            tenth, which are biased in small samples, the median of draws.
         interval: confidence interval of the gain.
         strength: τ chosen on all data.
         curve: for each τ its scores: the head–tail trade-off.
@@ -83,7 +84,7 @@ class Calibration:
         class_wise: mean over all classes.
         pooled_classes: number of classes that were pooled, because each has too few samples.
         samples: number of samples that were used.
-        helps: whether probabilities are calibrated. A temperature exists; compared with the probabilities of the same
+        helps: whether the calibration is served. A temperature exists; compared with the probabilities of the same
             decisions without it, the log loss falls by more than its uncertainty, and the top-label error does not rise
             by more than its own.
         reliability: (B, 3) each: mean confidence, accuracy, share of the samples.

@@ -1,9 +1,12 @@
-"""How far a difference of two scores may be chance: a normal interval from the variances of the classes.
+"""Confidence intervals of the difference of two scores on the same samples.
 
-A score is taken to be linear in what each sample contributes to the mean of its class (exactly so for recalls and
-costs, by its derivative for others). So the variance of a difference is the sum of the variances of class means. A
-class of few samples says little of its own variance, and a class of one says nothing: each class is smoothed by two
-pseudo-samples of what classes of about its size have in common, as in empirical Bayes.
+Recalls and costs are linear in what each sample contributes to the mean of its class. So the variance of a difference
+is the sum of the variances of class means, and the interval is normal. A class of few samples says little of its own
+variance, and a class of one says nothing: each class is smoothed by two pseudo-samples of what classes of about its
+size have in common, as in empirical Bayes.
+
+Macro-F1 and the mean recall of the worst classes are not linear: on few samples per class they are biased, and normal
+intervals by their derivative do not cover. Their intervals are quantiles of the scores of draws (`class_draws`).
 """
 
 from statistics import NormalDist
@@ -11,13 +14,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from longtail.repair.metrics import Metric
+from longtail.repair.class_draws import class_draws
+from longtail.repair.metrics import Metric, NonLinearMetric, WorstRecall
 
 PSEUDO_SAMPLES = 2.0
 SIZES = 3  # thirds of the classes by their samples, whose moments are pooled
 
 
-def interval_of_gain(
+class GainEstimate(NamedTuple):
+    """The gain with its interval.
+
+    Attributes:
+        gain: score(after) − score(before); for a metric that is not linear, the median of the draws.
+        low: lower limit.
+        high: upper limit.
+    """
+
+    gain: float
+    low: float
+    high: float
+
+
+def estimate_of_gain(
     metric: Metric,
     target: np.ndarray,
     before: np.ndarray,
@@ -27,11 +45,11 @@ def interval_of_gain(
     level: float = 0.95,
     groups: np.ndarray | None = None,
     weight: np.ndarray | None = None,
-) -> tuple[float, float]:
-    """The interval of score(after) − score(before) on the same samples; (0, 0) where no decision changes.
+) -> GainEstimate:
+    """The gain of the decisions `after` over those `before`, with its interval; all 0 where no decision changes.
 
     Args:
-        metric: whose score it is.
+        metric: the metric.
         target: (N,) class indices.
         before: (N,) predictions.
         after: (N,) predictions.
@@ -41,12 +59,21 @@ def interval_of_gain(
         weight: (N,) how much each sample counts; by default all alike.
     """
     if (before == after).all():
-        return 0.0, 0.0
+        return GainEstimate(0.0, 0.0, 0.0)
     value = np.ones(len(target)) if weight is None else weight
+    classes = _changes_of_scores(metric, target, before, after, num_classes, value, groups)
+    if isinstance(metric, NonLinearMetric):
+        draws = class_draws(
+            target, before, after, num_classes, weight=value, groups=groups, inflation=classes.inflation
+        )
+        lower, upper = metric.bounds_of_gain(draws)
+        middle = (np.median(lower) + np.median(upper)) / 2
+        return GainEstimate(
+            float(middle), float(np.quantile(lower, (1 - level) / 2)), float(np.quantile(upper, (1 + level) / 2))
+        )
     gain = metric.score(target, after, value, num_classes) - metric.score(target, before, value, num_classes)
-    _, error = gain_and_error(metric, target, before, after, num_classes, groups=groups, weight=value)
-    half = NormalDist().inv_cdf((1 + level) / 2) * error
-    return gain - half, gain + half
+    half = NormalDist().inv_cdf((1 + level) / 2) * classes.error
+    return GainEstimate(gain, gain - half, gain + half)
 
 
 def gain_and_error(
@@ -62,16 +89,18 @@ def gain_and_error(
     """score(after) − score(before) with the means of classes smoothed, and its standard error.
 
     Smoothing draws the change of a class with few samples towards that of classes of about its size, so that a choice
-    does not hang on single samples. Arguments as those of `interval_of_gain`.
+    does not hang on single samples. Arguments as those of `estimate_of_gain`.
     """
     if (before == after).all():
         return 0.0, 0.0
     value = np.ones(len(target)) if weight is None else weight
-    old, new = (metric.contributions(target, predicted, value, num_classes) for predicted in (before, after))
-    unit = metric.class_units(target, (before, after), value, num_classes)
+    classes = _changes_of_scores(metric, target, before, after, num_classes, value, groups)
+    if isinstance(metric, WorstRecall):  # a class without a right decision hides what changes in the others
+        old, new = (_smoothed_recalls(target, own, num_classes, value, groups) for own in (before, after))
+        one = np.ones(len(new))
+        return float(metric.of_sums(new, one, one) - metric.of_sums(old, one, one)), classes.error
     gain = metric.score(target, after, value, num_classes) - metric.score(target, before, value, num_classes)
-    classes = _changes_of_classes(target, new - old, unit, value, groups)
-    return gain + float((unit * (classes.smoothed - classes.mean)).sum()), classes.error
+    return gain + float((classes.unit * (classes.smoothed - classes.mean)).sum()), classes.error
 
 
 def smoothed_changes_of_recall(
@@ -89,18 +118,45 @@ def smoothed_changes_of_recall(
     return _changes_of_classes(target, change, np.ones(num_classes), value, groups).smoothed
 
 
+def _smoothed_recalls(
+    target: np.ndarray, predicted: np.ndarray, num_classes: int, weight: np.ndarray, groups: np.ndarray | None
+) -> np.ndarray:
+    """Recalls of the classes that have a sample; a pool begins with one class of recall 1/2."""
+    above_half = (target == predicted) - 0.5
+    smoothed = _changes_of_classes(target, above_half, np.ones(num_classes), weight, groups).smoothed
+    return np.asarray(smoothed[np.bincount(target, weight, num_classes) > 0] + 0.5)
+
+
 class ChangesOfClasses(NamedTuple):
     """Changes of the means of classes, in units of the class, and the standard error of their sum.
 
     Attributes:
+        unit: (C,) of the classes.
         mean: (C,).
         smoothed: (C,).
         error: in units of the score.
+        inflation: of its square, by groups that span several classes.
     """
 
+    unit: np.ndarray
     mean: np.ndarray
     smoothed: np.ndarray
     error: float
+    inflation: float
+
+
+def _changes_of_scores(
+    metric: Metric,
+    target: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    num_classes: int,
+    weight: np.ndarray,
+    groups: np.ndarray | None,
+) -> ChangesOfClasses:
+    old, new = (metric.contributions(target, predicted, weight, num_classes) for predicted in (before, after))
+    unit = metric.class_units(target, (before, after), weight, num_classes)
+    return _changes_of_classes(target, new - old, unit, weight, groups)
 
 
 def _changes_of_classes(
@@ -115,7 +171,9 @@ def _changes_of_classes(
     mean, square = (_class_means(label, relative**power, counted, total) for power in (1, 2))
     smoothed, variance = _smoothed(mean, square, size, present)
     covariance = 0.0 if member is None else _between_classes(label, relative * unit[label], counted, total, member)
-    return ChangesOfClasses(mean, smoothed, float(np.sqrt((variance * unit**2).sum() + max(covariance, 0.0))))
+    within = (variance * unit**2).sum()
+    square = within + max(covariance, 0.0)
+    return ChangesOfClasses(unit, mean, smoothed, float(np.sqrt(square)), float(square / within) if within > 0 else 1.0)
 
 
 def _units(

@@ -1,11 +1,12 @@
 """Scores of predictions, compared with those of the uncorrected model on the same samples."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from longtail.repair.findings import Scores
-from longtail.repair.intervals import interval_of_gain
+from longtail.repair.intervals import GainEstimate, estimate_of_gain, gain_and_error, smoothed_changes_of_recall
 from longtail.repair.metrics import Metric, recalls
 
 
@@ -36,6 +37,13 @@ class Judge:
         """C."""
         return len(next(iter(self.parts.values())))
 
+    def where(self, kept: np.ndarray) -> "Judge":
+        """On the samples of a mask (N,)."""
+        groups = None if self.groups is None else self.groups[kept]
+        return dataclasses.replace(
+            self, target=self.target[kept], weight=self.weight[kept], raw=self.raw[kept], groups=groups
+        )
+
     def scores(self, predicted: np.ndarray) -> Scores:
         """Scores of predictions (N,)."""
         recall, present = recalls(self.target, predicted, self.weight, self.num_classes)
@@ -43,16 +51,19 @@ class Judge:
             name: float(recall[members & present].mean()) if (members & present).any() else None
             for name, members in self.parts.items()
         }
-        accuracy = float(np.average(self.target == predicted, weights=self.weight))
-        return Scores(self.score(predicted), by_part, accuracy, np.where(present, recall, np.nan))
+        return Scores(self.score(predicted), by_part, self.accuracy(predicted), np.where(present, recall, np.nan))
+
+    def accuracy(self, predicted: np.ndarray) -> float:
+        """Of predictions (N,), as frequent as the classes are here."""
+        return float(np.average(self.target == predicted, weights=self.weight))
 
     def score(self, predicted: np.ndarray) -> float:
         """The metric of predictions (N,)."""
         return self.metric.score(self.target, predicted, self.weight, self.num_classes)
 
-    def interval(self, predicted: np.ndarray) -> tuple[float, float]:
-        """Of the gain over the uncorrected model."""
-        return interval_of_gain(
+    def estimate(self, predicted: np.ndarray) -> GainEstimate:
+        """The gain of predictions (N,) over the uncorrected model, with its interval."""
+        return estimate_of_gain(
             self.metric,
             self.target,
             self.raw,
@@ -63,7 +74,14 @@ class Judge:
             weight=self.weight,
         )
 
-    def half_width(self, predicted: np.ndarray) -> float:
-        """Of that interval."""
-        low, high = self.interval(predicted)
-        return (high - low) / 2
+    def smoothed_gain(self, before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+        """`gain_and_error` of predictions (N,) over others."""
+        return gain_and_error(
+            self.metric, self.target, before, after, self.num_classes, groups=self.groups, weight=self.weight
+        )
+
+    def smoothed_changes(self, predicted: np.ndarray) -> np.ndarray:
+        """(C,) `smoothed_changes_of_recall` over the uncorrected model."""
+        return smoothed_changes_of_recall(
+            self.target, self.raw, predicted, self.num_classes, groups=self.groups, weight=self.weight
+        )

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.arguments import as_prior, check_choice, check_fraction
+from longtail.repair.class_draws import ClassDraws
 
 LARGEST_COST = 1e12
 METRICS = ("balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost")
@@ -65,6 +66,14 @@ class Metric(ABC):
         self, target: np.ndarray, decisions: tuple[np.ndarray, np.ndarray], count: np.ndarray, num_classes: int
     ) -> np.ndarray:
         """(C,) how much one sample's contribution can differ between two decisions; 0 for a class without a part."""
+
+
+class NonLinearMetric(Metric):
+    """A metric that is not a weighted mean over the samples of each class, so that its interval needs draws."""
+
+    @abstractmethod
+    def bounds_of_gain(self, draws: ClassDraws) -> tuple[np.ndarray, np.ndarray]:
+        """(D,) a lower and an upper bound of the gain of each draw."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,7 @@ class AccuracyUnder(Metric):
 
 
 @dataclass(frozen=True)
-class MacroF1(Metric):
+class MacroF1(NonLinearMetric):
     """The mean F1 of all classes that have a sample.
 
     Example:
@@ -186,9 +195,15 @@ class MacroF1(Metric):
         """One over the number of classes that have a sample."""
         return _shares_of_present(np.ones(num_classes), target, count)
 
+    def bounds_of_gain(self, draws: ClassDraws) -> tuple[np.ndarray, np.ndarray]:
+        """The gain, twice."""
+        correct = draws.support * draws.recall
+        scores = self.of_sums(correct, draws.support, correct + draws.false_positives)
+        return scores[1] - scores[0], scores[1] - scores[0]
+
 
 @dataclass(frozen=True)
-class WorstRecall(Metric):
+class WorstRecall(NonLinearMetric):
     """The mean recall of the worst classes among those that have a sample.
 
     Args:
@@ -229,6 +244,18 @@ class WorstRecall(Metric):
         before, after = (self._share_of_class(target, own, count, num_classes) for own in decisions)
         return np.asarray(np.maximum(before, after))
 
+    def bounds_of_gain(self, draws: ClassDraws) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest recalls of a draw are below the true ones: classes vary more among draws than they do in truth.
+
+        The mean recall of any classes that are fixed beforehand is no less than that of the worst. So for the upper
+        bound of a score, those with the lowest recalls on average over the draws are taken.
+        """
+        number = self._number(draws.support > 0)
+        lower = np.partition(draws.recall, number - 1, axis=-1)[..., :number].mean(-1)
+        fixed = np.argsort(draws.recall.mean(1), axis=-1, kind="stable")[:, :number]
+        upper = np.take_along_axis(draws.recall, fixed[:, None], axis=-1).mean(-1)
+        return lower[1] - upper[0], upper[1] - lower[0]
+
     def _number(self, present: np.ndarray) -> int:
         return max(1, int(np.ceil(self.share * present.sum() - 1e-9)))
 
@@ -237,7 +264,8 @@ class WorstRecall(Metric):
     ) -> np.ndarray:
         recall, present = recalls(target, predicted, count, num_classes)
         number = self._number(present)
-        worst = np.flatnonzero(present)[np.argsort(recall[present], kind="stable")[:number]]
+        support = np.bincount(target, count, num_classes)  # of equal recalls, the rarest class, whatever the order
+        worst = np.flatnonzero(present)[np.lexsort((support[present], recall[present]))[:number]]
         share = np.zeros(num_classes)
         share[worst] = 1 / number
         return share

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-LEAST_OF_A_LINE = 3  # classes: through two there is always one
+LEAST_OF_A_LINE = 3  # classes: a line fits any two exactly
 LEAST_SAMPLES_OF_THE_LINE, MOST_SAMPLES_OF_THE_LINE = 0.5, 100.0
 
 

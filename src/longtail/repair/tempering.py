@@ -15,12 +15,12 @@ def temperature_of(samples: Samples, prior: np.ndarray) -> float:
 
     Logits a · z have the temperature a · T. T does not depend on the order of samples or classes, or on classes that
     are masked. All this holds up to rounding and the tolerance of the fit, a relative error of about 1e-6. With fewer
-    than 8 samples per class on average, the biases are a multiple of the log class frequencies. If no temperature
-    maximises the likelihood (the scores separate the classes perfectly or are unrelated to the labels), T is the median
-    distance between a sample's class and the best other one.
+    than 8 samples per class, in the data or in `NUMBERS` logits (so always with more than 724 classes), the biases are
+    a multiple of the log class frequencies. If no temperature maximises the likelihood (the scores separate the classes
+    perfectly or are unrelated to the labels), T is the median distance between a sample's class and the best other one.
 
     Args:
-        samples: of more than `NUMBERS` logits a class-balanced subsample is used.
+        samples: of more than `NUMBERS` logits a subsample is used, class-balanced or drawn by the prior.
         prior: (C,) class prior of the likelihood, above 0 for a class with samples.
 
     Example:

@@ -6,7 +6,7 @@
     checkpoint.pt           the state of training, while it is not complete; loaded without executing anything
     weights.pt              tensors by name; loaded without executing anything
     predictions-NAME.npz    logits (N, C) float32 and labels (N,) int64 of one set
-    fix.json                offsets and calibrated probabilities, of the user's own data
+    fix.json                offsets and the calibration of probabilities, of the user's own data
     result.json             the scores; written last, so its presence says that the run is complete
     .lock                   held by the process that works on the run; released by its end, however it ends
 

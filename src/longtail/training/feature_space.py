@@ -45,9 +45,9 @@ class FeatureSpace(Protocol):
 
 def feature_space(network: Network, given: StageInput, config: SecondStageConfig) -> FeatureSpace:
     """The space that the configuration asks for."""
-    shifts = config.shift_batch_norm and not given.splits.of_features
-    if config.features == "computed" or shifts:
-        return ComputedFeatures(network, given, config.views, frozen=not config.shift_batch_norm)
+    through_the_network = config.shift_batch_norm or config.features == "each-step"
+    if config.features == "computed" or (through_the_network and not given.splits.of_features):
+        return ComputedFeatures(network, given, config.views, frozen=not through_the_network)
     # Distances to class means can't be folded into weights on raw features.
     standardised = config.features == "standardised" and config.classifier != "nearest-mean"
     return CachedFeatures(network, given, config.views, standardised=standardised)
@@ -67,7 +67,7 @@ class ComputedFeatures:
             return self.network.eval().features(trial).shape[1]
 
     def batches(self, default: Epochs) -> Epochs:
-        """The features of all views, or the images where batch norm keeps learning."""
+        """The features of all views, or the images where they pass through the network in each step."""
         if not self.frozen:
             return default
         views, train = [], self.splits.train

@@ -12,6 +12,7 @@ from longtail.training.evaluation import Evaluation, best_on_test, predict_logit
 from longtail.training.network import described
 from longtail.training.stages import Stage
 from longtail.training.state import TrainingState
+from longtail.training.training_predictions import kept_for_predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ def finish(
     """Write predictions and weights, then the result; delete the checkpoint."""
     state.use_average()
     network, metrics = stage.finished(), folder.metrics
-    predictions = _keep_predictions(folder, stage, evaluation, last)
+    predictions, kept = _keep_predictions(folder, stage, evaluation, last)
     for name in ("train", "validation", "test"):
         state.note_left_out(name, getattr(evaluation.splits, name))
     folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
@@ -48,7 +49,7 @@ def finish(
         "network": described(network, splits.info),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "training_minutes": round(sum(line["seconds"] for line in metrics) / 60, 2),
-        "notes": [*state.notes, *provenance.pop("notes", ()), *notes],
+        "notes": [*state.notes, *provenance.pop("notes", ()), *kept, *notes],
         **prior_slope(state.criterion, splits.class_counts),
         **provenance,
     }
@@ -58,12 +59,13 @@ def finish(
 
 def _keep_predictions(
     folder: RunFolder, stage: Stage, evaluation: Evaluation, last: LastAugmentation
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Write logits and labels of every split to the run folder, and return them."""
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str]]:
+    """Write logits and labels of every split to the run folder, and return them, with notes on what is left out."""
     splits, network = evaluation.splits, stage.scored()
+    train, note = kept_for_predictions(splits.train, len(splits.info.class_names))
     kept = {
-        "train": splits.train,
-        "augmented": splits.train.augmented(last.augment, last.generator),
+        "train": train,
+        "augmented": train.augmented(last.augment, last.generator),
         "test": splits.test,
         **({"validation": splits.validation} if len(splits.validation) else {}),
     }
@@ -72,4 +74,4 @@ def _keep_predictions(
         logits = predict_logits(network, split, evaluation.autocast)
         folder.save_predictions(name, logits, split.target)
         predictions[name] = logits.numpy(), split.target.cpu().numpy()
-    return predictions
+    return predictions, [] if note is None else [note]

@@ -11,6 +11,9 @@ from longtail.training.network import trained_network
 from longtail.training.second_stage_config import SecondStageConfig
 from longtail.training.stored_config import stored_config
 
+OF_EACH_STAGE = ("augment", "channels_last")
+"""Settings of the data that a second stage may have of its own."""
+
 
 def checksum(first: RunFolder) -> str:
     """16 hexadecimal digits of a hash of the weights of a run, for `SecondStageConfig.first_stage`."""
@@ -44,7 +47,7 @@ def first_stage_summary(first: RunFolder) -> dict[str, Any]:
 def _check_same_data(first: RunFolder, config: SecondStageConfig, splits: Splits) -> None:
     had = stored_config(first)
     of_data = {field.name for field in dataclasses.fields(data_config(had.dataset))} - {
-        "channels_last",
+        *OF_EACH_STAGE,
         *had.PATHS,
         *had.OF_THE_PROCESS,
     }

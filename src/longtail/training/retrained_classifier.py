@@ -28,15 +28,16 @@ class RetrainedClassifier(nn.Module):
         super().__init__()
         self.network = network
         self.on_features = on_features
+        self.shifts = config.shift_batch_norm
         network.requires_grad_(False)
         self.scales = nn.Parameter(torch.ones(num_classes), requires_grad=config.learns in ("scales", "both"))
         if config.learns in ("classifier", "both"):
             network.classifier.requires_grad_(True)
 
     def train(self, mode: bool = True) -> "RetrainedClassifier":
-        """As usual, but batch norm keeps its statistics where the inputs are features."""
+        """As usual, but batch norm keeps its statistics unless they are to go on learning."""
         super().train(mode)
-        self.network.train(mode and not self.on_features)
+        self.network.train(mode and self.shifts and not self.on_features)
         return self
 
     def forward(self, inputs: Tensor) -> Tensor:

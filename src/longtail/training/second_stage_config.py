@@ -1,7 +1,7 @@
 """The settings of a second stage: a classifier that is retrained on a finished run."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from longtail.arguments import check_fraction, check_integer, check_positive
 from longtail.data import OwnDataConfig
@@ -37,10 +37,11 @@ class SecondStageConfig(TrainingConfig):
     """Whether the running statistics of batch norm keep learning."""
     views: int = 4
     """Copies of each training image whose features are trained on; `features` says which are augmented."""
-    features: Literal["computed", "kept", "standardised"] = "computed"
+    features: Literal["computed", "kept", "standardised", "each-step"] = "computed"
     """Where the network is frozen: "computed", features of augmented copies are computed for this run, which is scored
     on images; "kept", features of all samples are cached between runs, the first copy being the image as it is;
-    "standardised", these are also standardised by the training set, as those of the first stage are."""
+    "standardised", these are also standardised by the training set, as those of the first stage are; "each-step",
+    the images of each step are augmented anew and pass through the network, and `views` says nothing."""
     first_stage: str = ""
     """Checksum of the first stage's weights."""
     epochs: int = 10
@@ -67,3 +68,5 @@ class SecondStageConfig(TrainingConfig):
 @dataclass(frozen=True, kw_only=True)
 class OwnSecondStageConfig(OwnDataConfig, SecondStageConfig):
     """A second stage on the user's own data."""
+
+    ONE_BATCH_WILL_DO: ClassVar[bool] = True

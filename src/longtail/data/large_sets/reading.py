@@ -1,0 +1,53 @@
+"""A data set read from its lists: parts with one order of classes, and what differs from the official data set."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from longtail.arguments import check_choice
+from longtail.data.large_sets.classes import classes_of, notes_on, official_order, problems_of
+from longtail.data.large_sets.facts import LARGE_SETS
+from longtail.data.large_sets.layouts import located
+from longtail.data.large_sets.lookup import find_lists
+from longtail.data.raw_part import RawPart, of_one_order
+from longtail.data.samples import Parts
+
+
+@dataclass(frozen=True, eq=False)
+class LargeSetFiles:
+    """The lists of a data set, read.
+
+    Attributes:
+        parts: files below the folder of images, classes in their official order.
+        problems: for each list that is not the official one, what differs.
+    """
+
+    parts: Parts
+    problems: tuple[str, ...] = field(default=())
+
+
+def read_large_set(name: str, data: Path, *, root: Path | None = None) -> LargeSetFiles:
+    """Read the official lists of a data set, and find its images; no file is opened.
+
+    Args:
+        name: a key of `LARGE_SETS`.
+        data: folder of the lists.
+        root: folder of the images; by default that of the lists.
+
+    Raises:
+        FileNotFoundError: a folder or a list is missing, or no image is found in any known layout.
+        ValueError: lists of another form, or whose classes can't be matched.
+    """
+    check_choice("name", name, list(LARGE_SETS))
+    known, root = LARGE_SETS[name], data if root is None else root
+    for argument, folder in (("data", data), ("root", root)):
+        if not folder.is_dir():
+            raise FileNotFoundError(f"`{argument}` must be the folder of {known.title}. Got {folder}, which is none.")
+    lists = {part: classes_of(known, listed) for part, listed in find_lists(known, data).items()}
+    order = official_order(known, lists["train"])
+    problems = [problem for part, own in lists.items() for problem in problems_of(known, part, own, order)]
+    notes, raw = [], {}
+    for part, own in lists.items():
+        if set(own.names) <= set(order):
+            notes += notes_on(known, part, own, order)
+            raw[part] = RawPart(own.codes(order), order, declared=True, files=located(known, own, root), root=root)
+    return LargeSetFiles(of_one_order(raw, notes), tuple(problems))

@@ -1,0 +1,79 @@
+"""The sources imagenet-lt, places-lt and inaturalist18: official lists and images, as splits."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from longtail.data.check import Progress, require_trainable
+from longtail.data.config import DataConfig
+from longtail.data.contract import Splits
+from longtail.data.first_of_many import first
+from longtail.data.large_sets.facts import LARGE_SETS
+from longtail.data.large_sets.missing import missing_files
+from longtail.data.large_sets.reading import read_large_set
+from longtail.data.own import splits_of
+from longtail.data.own_config import OwnDataConfig
+from longtail.data.samples import Parts
+from longtail.data.splits import plan_splits
+
+OF_OTHER_DATA = ("imbalance", "val", "test", "groups", "path_column", "label", "split", "group")
+
+
+def large_set(
+    config: DataConfig, data: Any, device: torch.device, _download: bool, progress: Progress | None
+) -> Splits:
+    """Splits of the official lists; files are looked up, not decoded (`longtail doctor NAME` decodes them)."""
+    name = config.dataset
+    if not isinstance(config, OwnDataConfig):
+        raise ValueError(
+            f'`dataset` "{name}" needs an `OwnDataConfig` such as `OwnConfig`. Got a {type(config).__name__}.'
+        )
+    if not isinstance(data, (str, os.PathLike)):
+        raise ValueError(
+            f"`data` must be the folder of {LARGE_SETS[name].title}: its lists, and its images where `root` names no "
+            f"other folder. Got {'none' if data is None else type(data).__name__}. Pass --data DIR."
+        )
+    for option in OF_OTHER_DATA:
+        if (value := getattr(config, option)) is not None:
+            raise ValueError(
+                f"`{option}` must be left out for {name}: its official lists define parts and classes. Got {value!r}."
+            )
+    found = read_large_set(name, Path(data), root=None if config.root is None else Path(config.root))
+    if found.problems:
+        raise ValueError(found.problems[0])
+    require_trainable(found.parts)
+    parts = _without_missing(found.parts, config, name, str(data), progress)
+    plan = plan_splits(parts, validation=config.validation, test=0.0, seed=config.subset_seed)
+    return splits_of(config.completed(), plan.apply(parts), plan, str(Path(data).resolve()), device)
+
+
+def _without_missing(parts: Parts, config: OwnDataConfig, name: str, data: str, progress: Progress | None) -> Parts:
+    """The parts whose files are there; with `on_bad_file` "fail" all must be."""
+    kept, notes, done = {}, list(parts.notes), 0
+    total = sum(len(part) for _, part in parts.items())
+    for part_name, part in parts.items():
+        assert part.files is not None
+        assert part.root is not None
+        missing = missing_files(part.root, part.files)
+        done += len(part)
+        if progress is not None:
+            progress("looking for files", done / total)
+        if not len(missing):
+            continue
+        names = first([part.name(index) for index in missing[:6].tolist()], most=5)
+        said = f"{len(missing):,} of {len(part):,} files of {part_name} are missing, among them {names}"
+        if config.on_bad_file == "fail":
+            where = f"--data {data}" + ("" if config.root is None else f" --root {config.root}")
+            raise FileNotFoundError(
+                f"{said}. To see all that is missing or damaged: longtail doctor {name} {where}. To leave them "
+                "out: --on-bad-file skip."
+            )
+        notes.append(f"{said}; they are left out.")
+        kept[part_name] = part.take(np.setdiff1d(np.arange(len(part)), missing))
+    left = replace(parts, notes=tuple(notes), **kept)
+    require_trainable(left)
+    return left

@@ -1,0 +1,46 @@
+"""Settings of second stages on ImageNet-LT, Places-LT and iNaturalist 2018, where they are others than on small images.
+
+From the released code of GALA (none for Places-LT, which takes those of ImageNet-LT), of Kang et al. (ICLR 2020; for
+Places-LT too) and of MiSLAS (Zhong et al., CVPR 2021). The images of each step are augmented anew and pass through the
+frozen network, as in these codes. Learning rates are those of the batch size beside them.
+"""
+
+from typing import Any
+
+ANEW = {"features": "each-step", "augment": "imagenet"}
+GALA = {"batch_size": 512, "learning_rate": 0.12, "features": "each-step", "augment": "randaugment-n2-m10"}
+DECOUPLED = {"batch_size": 512, "learning_rate": 0.2, **ANEW}
+ON_PLACES = {"batch_size": 256, "learning_rate": 0.1}
+MISLAS = {"batch_size": 256, "learning_rate": 0.1, "weight_decay": 5e-4, "classifier_rate": 0.05}
+SMOOTHED = {"loss_arguments": ("head=0.3", "tail=0.0")}
+SLOWER_DECAY = {"weight_decay": 1e-4}
+ONCE = {"features": "computed", "views": 1}
+"""Nothing is trained, so that features are computed once, without a cache of gigabytes."""
+
+LARGE_SECOND_STAGES: dict[str, dict[str, dict[str, Any]]] = {
+    "imagenet-lt": {
+        "decoupled-gala": GALA,
+        "crt": DECOUPLED,
+        "lws": DECOUPLED,
+        "tau-norm": ONCE,
+        "ncm": ONCE,
+        "mislas": MISLAS | SMOOTHED,
+    },
+    "places-lt": {
+        "decoupled-gala": GALA,
+        "crt": DECOUPLED | ON_PLACES,
+        "lws": DECOUPLED | ON_PLACES,
+        "tau-norm": ONCE,
+        "ncm": ONCE,
+        "mislas": MISLAS,
+    },
+    "inaturalist18": {
+        "decoupled-gala": GALA | {"learning_rate": 0.2, "epochs": 30} | SLOWER_DECAY,
+        "crt": DECOUPLED | {"epochs": 30} | SLOWER_DECAY,
+        "lws": DECOUPLED | SLOWER_DECAY,
+        "tau-norm": ONCE,
+        "ncm": ONCE,
+        "mislas": MISLAS | SMOOTHED | SLOWER_DECAY,
+    },
+}
+"""For each data set the settings of each method that differ."""

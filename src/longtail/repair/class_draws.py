@@ -1,0 +1,154 @@
+"""Draws of the true recalls and false positives of classes before and after a correction, given the decisions.
+
+A class of few samples borrows from the others through a trend in the class size (`class_trend`). The draws before and
+after share what they have in common: the same samples, and most of the prior.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from longtail.repair.class_models import BetaBinomial, ClassModel, GammaPoisson
+from longtail.repair.class_trend import design_of, drawn_priors
+
+MOST_DRAWS, FEWEST_DRAWS = 1000, 200
+MOST_VALUES = 2_000_000  # draws × classes
+SHARED = 0.7  # of what the priors before and after can share; with all of it, intervals for macro-F1 are too narrow
+DIGITS = 9  # of counts, so that rounding errors do not change the draws of gamma variables
+
+
+@dataclass(frozen=True, eq=False)
+class ClassDraws:
+    """What draws are made from, for the C classes that have a sample.
+
+    Attributes:
+        support: (C,) weight of the samples.
+        outcomes: (4, C) samples that are right both times, only before, only after, never; as effective sample
+            sizes.
+        false: (3, C) false positives that are the same both times, only before, only after; as effective sizes.
+        reached: share of the false positives before and after that are of these classes.
+    """
+
+    support: np.ndarray
+    outcomes: np.ndarray
+    false: np.ndarray
+    reached: tuple[float, float]
+
+    @cached_property
+    def recall(self) -> np.ndarray:
+        """(2, D, C) recalls before and after."""
+        rng = np.random.default_rng(0)
+        both, before, after, never = self.outcomes
+        size = self.outcomes.sum(0)
+        right = both + before, both + after
+        covariance = (both - right[0] * right[1] / size).sum()
+        variance = [(own * (size - own) / size).sum() for own in right]
+        correlation = max(_ratio(covariance, np.sqrt(variance[0] * variance[1])), 0.0)
+        priors = self._priors([BetaBinomial(own, size) for own in right], correlation, rng)
+        yes = _sharing_gammas(priors[:, 0], _ratio(both.sum(), min(own.sum() for own in right)), rng)
+        no = _sharing_gammas(priors[:, 1], _ratio(never.sum(), min((size - own).sum() for own in right)), rng)
+        seen = rng.standard_gamma(np.broadcast_to(self.outcomes[:, None], (4, *yes.shape[1:])))
+        yes += seen[0] + seen[1:3]
+        no += seen[3] + seen[2:0:-1]
+        return np.asarray(yes / (yes + no))
+
+    @cached_property
+    def false_positives(self) -> np.ndarray:
+        """(2, D, C) weight of false positives before and after, in all that of wrong decisions for these classes."""
+        rng = np.random.default_rng(1)
+        same, before, after = self.false
+        count = same + before, same + after
+        total = [own.sum() for own in count]
+        correlation = _ratio(same.sum(), np.sqrt(total[0] * total[1]))
+        priors = self._priors([GammaPoisson(own) for own in count], correlation, rng)
+        drawn = _sharing_gammas(priors[:, 0], _ratio(same.sum(), min(total)), rng)
+        seen = rng.standard_gamma(np.broadcast_to(np.stack([same, before, after])[:, None], (3, *drawn.shape[1:])))
+        drawn = (drawn + seen[0] + seen[1:]) / (1 + priors[:, 1])
+        wrong = (self.support * (1 - self.recall)).sum(-1, keepdims=True)
+        return np.asarray(drawn / drawn.sum(-1, keepdims=True) * wrong * np.reshape(self.reached, (2, 1, 1)))
+
+    def _priors(self, models: Sequence[ClassModel], correlation: float, rng: np.random.Generator) -> np.ndarray:
+        """(2, 2, D, C) parameters of the priors before and after, whose trends are correlated."""
+        design = design_of(self.support)
+        number = int(np.clip(MOST_VALUES // len(design), FEWEST_DRAWS, MOST_DRAWS))
+        quantile = (rng.permutation(number) + 0.5) / number
+        shared = SHARED * min(correlation, 1.0)
+        one, other = rng.standard_normal((2, number, 2))
+        normals = one, shared * one + np.sqrt(1 - shared**2) * other
+        return np.stack([drawn_priors(*own, design, quantile) for own in zip(models, normals, strict=True)])
+
+
+def _sharing_gammas(shapes: np.ndarray, overlap: float, rng: np.random.Generator) -> np.ndarray:
+    """(2, D, C) gamma variables of these shapes, which have a part in common: a sum of gammas is a gamma."""
+    common = SHARED * min(overlap, 1.0) * shapes.min(0)
+    return np.asarray(rng.standard_gamma(common) + rng.standard_gamma(shapes - common))
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole > 0 else 0.0
+
+
+def class_draws(
+    target: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    num_classes: int,
+    *,
+    weight: np.ndarray,
+    groups: np.ndarray | None = None,
+    inflation: float = 1.0,
+) -> ClassDraws:
+    """Draws for decisions on labelled samples. They depend neither on the order of samples nor on that of classes.
+
+    Args:
+        target: (N,) class indices.
+        before: (N,) predictions.
+        after: (N,) predictions.
+        num_classes: C.
+        weight: (N,) how much each sample counts.
+        groups: (N,) samples of one group are not independent.
+        inflation: of variances, by groups that span several classes.
+    """
+    weight = weight / weight.sum()
+    support = np.bincount(target, weight, num_classes)
+    kept = support > 0
+    right = target == before, target == after
+    cells = right[0] & right[1], right[0] & ~right[1], ~right[0] & right[1], ~right[0] & ~right[1]
+    share = np.stack([np.bincount(target, weight * cell, num_classes) for cell in cells])[:, kept] / support[kept]
+    outcomes = share * _effective_size(target, groups, weight, num_classes)[kept] / inflation
+    same = cells[3] & (before == after)
+    wrong = (before, same), (before, ~right[0] & ~same), (after, ~right[1] & ~same)
+    counted = np.stack([np.bincount(own[cell], weight[cell], num_classes) for own, cell in wrong])
+    totals = counted[0] + counted[1], counted[0] + counted[2]
+    reached = [float(own[kept].sum() / own.sum()) if own.any() else 1.0 for own in totals]
+    false = counted[:, kept] / _unit_of_false(wrong, groups, weight) / inflation
+    keys = np.round(np.vstack([false, outcomes, support[kept]]), DIGITS)
+    order = np.lexsort(keys)
+    return ClassDraws(support[kept][order], keys[3:7, order], keys[:3, order], (reached[0], reached[1]))
+
+
+def _effective_size(target: np.ndarray, groups: np.ndarray | None, weight: np.ndarray, num_classes: int) -> np.ndarray:
+    """(C,) (Σ w)² / Σ w² over what is independent in a class (Kish, "Survey Sampling", 1965)."""
+    label, total = _independent(target, groups, weight)
+    square = np.bincount(label, total**2, num_classes)
+    return np.divide(np.bincount(label, total, num_classes) ** 2, square, out=np.ones(num_classes), where=square > 0)
+
+
+def _unit_of_false(
+    wrong: tuple[tuple[np.ndarray, np.ndarray], ...], groups: np.ndarray | None, weight: np.ndarray
+) -> float:
+    """Σ w² / Σ w over the independent false positives."""
+    parts = [_independent(own[cell], None if groups is None else groups[cell], weight[cell]) for own, cell in wrong]
+    totals = np.concatenate([total for _, total in parts])
+    return _ratio((totals**2).sum(), totals.sum()) or 1.0
+
+
+def _independent(label: np.ndarray, groups: np.ndarray | None, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and weights of samples, or of the parts of groups in each class."""
+    if groups is None:
+        return label, weight
+    _, member = np.unique(groups, return_inverse=True)
+    cell, place = np.unique(np.stack([label, member]), axis=1, return_inverse=True)
+    return cell[0], np.bincount(place.ravel(), weight, cell.shape[1])

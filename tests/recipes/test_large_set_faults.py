@@ -1,0 +1,86 @@
+"""What goes wrong in a long run: files that are truncated meanwhile, lists that change, a process that is slow."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data.large_set_files import write_tiny
+from longtail.data.large_sets import LARGE_SETS
+from longtail.recipes import imagenet_lt
+from longtail.training import Callback, run_experiment
+from recipes.slow_rank import SETTINGS
+from training.test_resume import assert_same_end
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setitem(LARGE_SETS, "imagenet-lt", write_tiny("imagenet-lt", tmp_path / "data"))
+    return tmp_path / "data"
+
+
+class InEpoch(Callback):
+    """Does something after the second step of an epoch."""
+
+    def __init__(self, epoch, action):
+        self.epoch, self.action, self.steps = epoch, action, 0
+
+    def on_step_end(self, step):
+        self.steps += 1
+        if self.steps == 5 * (self.epoch - 1) + 2:  # of 42 samples in batches of 8
+            self.action()
+
+
+def truncate(files):
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-300])
+
+
+def test_files_truncated_in_the_middle_of_epoch_3(data, tmp_path):
+    config = imagenet_lt(epochs=3, workers=1, **SETTINGS)
+    run_experiment(config, data=data, out=tmp_path / "whole")
+    files = sorted((data / "train").rglob("train_*.jpg"))
+    contents = [file.read_bytes() for file in files]
+    spoil = InEpoch(3, lambda: truncate(files))
+    with pytest.raises(ValueError, match=r"train_\d+.jpg must be a whole image file.*truncated.*go on with --resume"):
+        run_experiment(config, data=data, out=tmp_path / "run", callbacks=[spoil], checkpoint_seconds=0)
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    run_experiment(config, data=data, out=tmp_path / "run", resume=True)
+    assert_same_end(tmp_path / "run", tmp_path / "whole")
+
+
+def test_files_that_go_missing_stop_a_run_and_its_resumption(data, tmp_path):
+    config = imagenet_lt(epochs=3, **SETTINGS)
+    hidden = data / "elsewhere"
+    with pytest.raises(FileNotFoundError, match=r"\.jpg must be an image file. It is missing"):
+        run_experiment(
+            config, data=data, out=tmp_path / "run", callbacks=[InEpoch(2, lambda: (data / "train").rename(hidden))]
+        )
+    with pytest.raises(FileNotFoundError, match="`root` must hold the images of ImageNet-LT"):
+        run_experiment(config, data=data, out=tmp_path / "run", resume=True)
+    hidden.rename(data / "train")
+    assert run_experiment(config, data=data, out=tmp_path / "run", resume=True).result["epoch"] == 3
+
+
+def test_a_run_is_not_resumed_on_a_list_in_another_order(data, tmp_path):
+    config = imagenet_lt(epochs=2, **SETTINGS)
+    stop = InEpoch(1, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(config, data=data, out=tmp_path / "run", callbacks=[stop], checkpoint_seconds=0)
+    path = data / "ImageNet_LT_train.txt"
+    path.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
+    with pytest.raises(ValueError, match="`data` must be the data that the run .* was begun with"):
+        run_experiment(config, data=data, out=tmp_path / "run", resume=True)
+
+
+def test_a_slow_process_changes_nothing(data, tmp_path):
+    for name, seconds in (("even", 0.0), ("slow", 0.3)):
+        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        script = Path(__file__).with_name("slow_rank.py")
+        command = [*launch, script, data, tmp_path / name, str(seconds)]
+        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert_same_end(tmp_path / "slow", tmp_path / "even")

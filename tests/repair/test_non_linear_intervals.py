@@ -1,0 +1,113 @@
+"""Intervals of macro-F1 and of the mean recall of the worst tenth."""
+
+import numpy as np
+import pytest
+
+from longtail.repair import make_metric
+from longtail.repair.class_draws import class_draws
+from longtail.repair.intervals import estimate_of_gain
+
+COUNTS = np.array([120, 60, 30, 16, 8, 5, 3, 2, 1, 1])
+NUMBER = len(COUNTS)
+RECALLS = np.stack([np.linspace(0.9, 0.1, NUMBER), np.linspace(0.8, 0.55, NUMBER)])
+TO_FREQUENT = COUNTS / COUNTS.sum(), np.full(NUMBER, 1 / NUMBER)  # where wrong decisions go, before and after
+
+
+def decisions(rng):
+    target = np.repeat(np.arange(NUMBER), COUNTS)
+    luck = rng.random(len(target))
+    decided = []
+    for recall, share in zip(RECALLS, TO_FREQUENT, strict=True):
+        odds = np.where(np.eye(NUMBER, dtype=bool), 0, share)
+        rows = (odds / odds.sum(1, keepdims=True)).cumsum(1)[target]
+        other = (rng.random(len(target))[:, None] > rows[:, :-1]).sum(1)
+        decided.append(np.where(luck < recall[target], target, other))
+    return target, *decided
+
+
+def true_gain(name):
+    scores = []
+    for recall, share in zip(RECALLS, TO_FREQUENT, strict=True):
+        odds = np.where(np.eye(NUMBER, dtype=bool), 0, share)
+        false = (COUNTS * (1 - recall)) @ (odds / odds.sum(1, keepdims=True))
+        f1 = 2 * COUNTS * recall / (COUNTS + COUNTS * recall + false)
+        scores.append(f1.mean() if name == "macro-f1" else recall.min())
+    return scores[1] - scores[0]
+
+
+@pytest.mark.parametrize("name", ["macro-f1", "worst-tenth"])
+def test_intervals_cover_where_classes_have_one_to_three_samples(name):
+    rng, trials, covered, width = np.random.default_rng(0), 80, 0, []
+    for _ in range(trials):
+        _, low, high = estimate_of_gain(make_metric(name, NUMBER), *decisions(rng), NUMBER, level=0.95)
+        covered += low <= true_gain(name) <= high
+        width.append(high - low)
+    assert covered / trials >= 0.95 - 0.015 - 2 * (0.95 * 0.05 / trials) ** 0.5
+    assert np.mean(width) <= {"macro-f1": 0.3, "worst-tenth": 0.8}[name]
+
+
+def test_bounds_are_those_of_loops_over_draws():
+    target, before, after = decisions(np.random.default_rng(0))
+    draws = class_draws(target, before, after, NUMBER, weight=np.ones(len(target)))
+    f1, worst, of_fixed = (np.empty(draws.recall.shape[:2]) for _ in range(3))
+    for decision, (recalls, false) in enumerate(zip(draws.recall, draws.false_positives, strict=True)):
+        fixed = np.argmin(recalls.mean(0))
+        for number, recall in enumerate(recalls):
+            correct = draws.support * recall
+            precision = correct / (correct + false[number])
+            f1[decision, number] = np.mean(2 * precision * recall / (precision + recall))
+            worst[decision, number], of_fixed[decision, number] = recall.min(), recall[fixed]
+    low, high = make_metric("macro-f1", NUMBER).bounds_of_gain(draws)
+    np.testing.assert_allclose(low, f1[1] - f1[0])
+    np.testing.assert_allclose(high, f1[1] - f1[0])
+    low, high = make_metric("worst-tenth", NUMBER).bounds_of_gain(draws)
+    np.testing.assert_allclose(low, worst[1] - of_fixed[0])
+    np.testing.assert_allclose(high, of_fixed[1] - worst[0])
+
+
+@pytest.mark.parametrize("name", ["macro-f1", "worst-tenth"])
+def test_with_many_samples_the_estimate_is_the_measured_gain(name):
+    rng, metric = np.random.default_rng(0), make_metric(name, 3)
+    target = np.repeat(np.arange(3), [9000, 6000, 3000])
+    luck, other = rng.random(len(target)), (target + rng.integers(1, 3, len(target))) % 3
+    before, after = (
+        np.where(luck < np.array(own)[target], target, other) for own in ([0.9, 0.7, 0.3], [0.8, 0.7, 0.6])
+    )
+    gain, low, high = estimate_of_gain(metric, target, before, after, 3)
+    measured = np.subtract(*(metric.score(target, own, np.ones(len(target)), 3) for own in (after, before)))
+    assert gain == pytest.approx(measured, abs=0.005)
+    assert low < measured < high < low + 0.06
+
+
+@pytest.mark.parametrize("name", ["macro-f1", "worst-tenth"])
+def test_groups_of_copies_give_the_interval_of_the_originals(name):
+    metric, own = make_metric(name, NUMBER), decisions(np.random.default_rng(0))
+    copies, groups = [np.repeat(values, 4) for values in own], np.repeat(np.arange(len(own[0])), 4)
+    plain = estimate_of_gain(metric, *own, NUMBER)
+    assert estimate_of_gain(metric, *copies, NUMBER, groups=groups) == pytest.approx(tuple(plain))
+    assert np.ptp(estimate_of_gain(metric, *copies, NUMBER)) < np.ptp(plain)
+
+
+def test_groups_that_span_classes_make_the_interval_wider():
+    rng = np.random.default_rng(0)
+    groups = np.tile(np.arange(40), 10)
+    target = np.repeat([0, 1], 200)
+    before = np.where(rng.random(400) < 0.5, target, 1 - target)
+    after = np.where((rng.random(40) < 0.5)[groups], target, before)
+    within = groups + 40 * target
+    one, other = (
+        np.ptp(estimate_of_gain(make_metric("macro-f1", 2), target, before, after, 2, groups=own))
+        for own in (within, groups)
+    )
+    assert other > 1.15 * one
+
+
+@pytest.mark.parametrize("name", ["macro-f1", "worst-tenth"])
+def test_order_and_scale_do_not_matter(name):
+    rng, metric = np.random.default_rng(1), make_metric(name, NUMBER)
+    target, before, after = decisions(rng)
+    weight = rng.integers(1, 4, len(target)).astype(float)
+    plain = estimate_of_gain(metric, target, before, after, NUMBER, weight=weight)
+    rows, place = rng.permutation(len(target)), rng.permutation(NUMBER)
+    moved = (place[values[rows]] for values in (target, before, after))
+    assert estimate_of_gain(metric, *moved, NUMBER, weight=3 * weight[rows]) == pytest.approx(tuple(plain))
