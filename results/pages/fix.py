@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -236,9 +237,10 @@ def summary(runs: list[Result]) -> str:
     gained = count(lambda r: gain(r) > 0, promised)
     models = {(r["data"], r["model"]) for r in runs if r["model"] != PUBLISHED}
     covered, expected, agree = agreement(promised)
+    splits = Counter((r["data"], r["model"]) for r in runs).values()
     return (
-        f"In {len(runs)} cases ({len(models)} models and {len(files)} files of published predictions, several splits "
-        f'each), {gained} of {len(promised)} fixes with the verdict "use" improved balanced accuracy on samples that '
+        f"In {len(runs)} cases ({len(models)} models and {len(files)} files of published predictions, {min(splits)} to "
+        f'{max(splits)} splits each), {gained} of {len(promised)} fixes with the verdict "use" improved balanced accuracy on samples that '
         f"nothing was fitted on. {covered} of these gains lie in the promised interval; {expected} would if all "
         f"promises were right, since a measured gain has an error, too. Of all, {agree} differ from the promise by no "
         "more than both errors explain (nominally 95 %)."
