@@ -67,5 +67,5 @@ def test_losses_are_listed():
 
 def test_the_summary_counts_fixes_that_were_used():
     said = fix.summary([row(), row(seed=1, after=0.49), row(seed=2, verdict="keep")])
-    assert "In 3 cases (1 models and 0 files of published predictions, several splits each), 1 of 2 fixes" in said
+    assert "In 3 cases (1 models and 0 files of published predictions, 3 to 3 splits each), 1 of 2 fixes" in said
     assert "1 of these gains lie in the promised interval; 1.9 would" in said
