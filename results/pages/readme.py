@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pages import cifar100_lt, digits, fish, methods_plankton
+from pages import plankton as plankton_features
 from pages.comparison import Comparison
 from pages.environment import processor_of
 from pages.formatting import table
@@ -55,6 +56,7 @@ def values(results: Path) -> dict[str, Any]:
         "digits_table": runs.table(DIGITS),
         "digits_processor": processor_of(runs.versions),
         "plankton": comparison,
+        "plankton_features": plankton_features.values(results),
         "plankton_table": plankton_table(comparison),
         "plankton_processor": processor_of(comparison.versions),
         "sections": [section for section in sections if section.plain("gala") and section.plain("ce")],
