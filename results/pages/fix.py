@@ -240,10 +240,10 @@ def summary(runs: list[Result]) -> str:
     splits = Counter((r["data"], r["model"]) for r in runs).values()
     return (
         f"In {len(runs)} cases ({len(models)} models and {len(files)} files of published predictions, {min(splits)} to "
-        f'{max(splits)} splits each), {gained} of {len(promised)} fixes with the verdict "use" improved balanced accuracy on '
-        f"samples that nothing was fitted on. {covered} of these gains lie in the promised interval; {expected} would if all "
-        f"promises were right, since a measured gain has an error, too. Of all, {agree} differ from the promise by no "
-        "more than both errors explain (nominally 95 %)."
+        f'{max(splits)} splits each), {gained} of {len(promised)} fixes with the verdict "use" improved balanced '
+        f"accuracy on samples that nothing was fitted on. {covered} of these gains lie in the promised interval; "
+        f"{expected} would if all promises were right, since a measured gain has an error, too. Of all, {agree} differ "
+        "from the promise by no more than both errors explain (nominally 95 %)."
     )
 
 
