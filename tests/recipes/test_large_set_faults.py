@@ -44,7 +44,9 @@ def test_files_truncated_in_the_middle_of_epoch_3(data, tmp_path):
     files = sorted((data / "train").rglob("train_*.jpg"))
     contents = [file.read_bytes() for file in files]
     spoil = InEpoch(3, lambda: truncate(files))
-    with pytest.raises(ValueError, match=r"train_\d+.jpg must be a whole image file.*truncated.*go on with --resume"):
+    # If the worker has decoded all of epoch 3 by then, only the predictions at the end fail. The advice to resume is
+    # tested with the training images.
+    with pytest.raises(ValueError, match=r"train_\d+.jpg must be a whole image file.*truncated"):
         run_experiment(config, data=data, out=tmp_path / "run", callbacks=[spoil], checkpoint_seconds=0)
     for file, content in zip(files, contents, strict=True):
         file.write_bytes(content)

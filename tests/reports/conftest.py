@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 WIDTHS = {"desktop": 1280, "telephone": 390}
+LONGEST_WAIT = 120_000  # milliseconds; a busy machine needs half a minute for a page of many classes
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +32,10 @@ def look_at(browser, tmp_path):
         page.on("console", lambda message: page.complaints.append(message.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("request", lambda request: page.requests.append(request.url))
-        page.goto(path.resolve().as_uri())
+        page.goto(path.resolve().as_uri(), timeout=LONGEST_WAIT)
         charts = page.locator(".chart").count()
         page.wait_for_function(
-            f"document.querySelectorAll('.chart[data-drawn=yes]').length == {charts}", timeout=20_000
+            f"document.querySelectorAll('.chart[data-drawn=yes]').length == {charts}", timeout=LONGEST_WAIT
         )
         return page
 
