@@ -44,7 +44,7 @@ def checked_target(logits: Tensor, target: Tensor, num_classes: int, ignore_inde
         if target.shape != shape:
             raise ValueError(
                 f"`target` given as probabilities must have the shape of the logits, {tuple(shape)}. Got "
-                f"{tuple(target.shape)}. Class indices must be integers: `target`."
+                f"{tuple(target.shape)}. Class indices must be integers: `target.long()`."
             )
         if ignore_index >= 0:
             raise ValueError(f"`ignore_index` must be left out with probabilities as target. Got {ignore_index}.")
