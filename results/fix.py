@@ -16,7 +16,6 @@ finished; the same command resumes.
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 import warnings
@@ -29,6 +28,7 @@ import numpy as np
 import sklearn
 import torch
 
+from checkout import current_commit
 from fix_data import HALVINGS, SEEDS, published, splits_of
 from fix_measured import measured, scored
 from fix_models import MODELS, NOT_TUNED, TUNED_SEEDS, Predictions, above_refitted_thresholds, predictions, weighted
@@ -103,9 +103,8 @@ def wanted(options: argparse.Namespace) -> list[OneCase]:
 
 
 def environment() -> dict[str, Any]:
-    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
     versions = current_versions() | {"scikit-learn": sklearn.__version__}
-    return {"commit": head.stdout.strip() or None, "versions": versions}
+    return {"commit": current_commit(), "versions": versions}
 
 
 def earlier_rows(path: Path) -> list[dict[str, Any]]:

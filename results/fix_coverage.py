@@ -10,7 +10,6 @@ same command goes on where it stopped.
 import argparse
 import itertools
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from checkout import current_commit
 from longtail.plain_json import to_json
 from longtail.repair import METRICS, diagnose
 from longtail.repair.findings import Diagnosis, Outcome
@@ -177,8 +177,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
-    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
-    commit = head.stdout.strip() or None
+    commit = current_commit()
     done = {(row["world"], row["classes"], row["metric"], row["repetition"]) for row in rows}
     for repetition, size, metric, world in itertools.product(
         range(options.repetitions), SIZES, options.metrics, WORLDS

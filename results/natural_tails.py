@@ -15,7 +15,6 @@ import argparse
 import csv
 import dataclasses
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from checkout import current_commit
 from longtail.auto import extract_features, load, train_and_fix
 from longtail.losses.catalogue import LOSSES
 from longtail.metrics import long_tail_scores
@@ -164,10 +164,9 @@ def main() -> None:
             raw = rows[-1]["raw"]
             print(f"split {split}, {trial.name}: balanced accuracy {raw['balanced_accuracy']:.3f}", file=sys.stderr)
         class_counts.append((run.result or {})["class_counts"])
-    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
     content = {
         "data": options.name,
-        "commit": head.stdout.strip() or None,
+        "commit": current_commit(),
         "versions": current_versions(),
         "samples": len(np.load(data)["labels"]),
         "config": {"epochs": features().epochs, "batch_size": features().batch_size},

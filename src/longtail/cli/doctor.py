@@ -64,7 +64,7 @@ def doctor(
     named = _large_set(path, data, options)
     with Passes() as passes:
         if named is not None:
-            found = examine_large_set(named, data or "", root=root, look=passes)
+            found = examine_large_set(*named, root=root, look=passes)
         else:
             found = examine(path, root=root, look=passes, **options)
     if as_json:
@@ -81,8 +81,8 @@ def doctor(
     return int(any(finding.severity == "serious" for finding in found))
 
 
-def _large_set(path: Path, data: Path | None, options: Mapping[str, Any]) -> str | None:
-    """The name of the data set that is meant; `None` for a path of the user's own data or of a run."""
+def _large_set(path: Path, data: Path | None, options: Mapping[str, Any]) -> tuple[str, Path] | None:
+    """The data set that is meant and the folder of its lists; `None` for a path of the user's own data or of a run."""
     from longtail.data.large_sets import LARGE_SETS
 
     name = str(path)
@@ -95,4 +95,4 @@ def _large_set(path: Path, data: Path | None, options: Mapping[str, Any]) -> str
     for option, value in options.items():
         if value is not None:
             raise ValueError(f"--{option.replace('_', '-')} must be left out for {name}. Got {value}.")
-    return name
+    return name, data

@@ -28,8 +28,8 @@ def fixed_point_offsets(
     o ← o + log π − log(mean prediction), whose first step is the re-balancing rule, never increases it; it is
     Sinkhorn's algorithm with the samples scaled by softmax and the classes by o, and converges from anywhere. It is
     slow for a class whose samples have probabilities near 0 or 1. Its step is half a Newton step on the diagonal of the
-    Hessian, if that is longer. Anderson acceleration saves most of the
-    passes that are left. Where both increase the function, the update is used alone.
+    Hessian, if that is longer. Anderson acceleration saves most of the passes that are left. Where both increase the
+    function, the update is used alone.
 
     Args:
         blocks: passes over the data, each in blocks of logits (B, C) and weights (B, S) float64; the weights of each s

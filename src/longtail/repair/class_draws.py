@@ -12,6 +12,7 @@ import numpy as np
 
 from longtail.repair.class_models import BetaBinomial, ClassModel, GammaPoisson
 from longtail.repair.class_trend import design_of, drawn_priors
+from longtail.repair.independent_units import independent_units
 
 MOST_DRAWS, FEWEST_DRAWS = 1000, 200
 MOST_VALUES = 2_000_000  # draws × classes
@@ -117,7 +118,7 @@ def class_draws(
     right = target == before, target == after
     cells = right[0] & right[1], right[0] & ~right[1], ~right[0] & right[1], ~right[0] & ~right[1]
     share = np.stack([np.bincount(target, weight * cell, num_classes) for cell in cells])[:, kept] / support[kept]
-    outcomes = share * _effective_size(target, groups, weight, num_classes)[kept] / inflation
+    outcomes = share * independent_units(target, weight, groups).effective_sizes(num_classes)[kept] / inflation
     same = cells[3] & (before == after)
     wrong = (before, same), (before, ~right[0] & ~same), (after, ~right[1] & ~same)
     counted = np.stack([np.bincount(own[cell], weight[cell], num_classes) for own, cell in wrong])
@@ -129,26 +130,12 @@ def class_draws(
     return ClassDraws(support[kept][order], keys[3:7, order], keys[:3, order], (reached[0], reached[1]))
 
 
-def _effective_size(target: np.ndarray, groups: np.ndarray | None, weight: np.ndarray, num_classes: int) -> np.ndarray:
-    """(C,) (Σ w)² / Σ w² over what is independent in a class (Kish, "Survey Sampling", 1965)."""
-    label, total = _independent(target, groups, weight)
-    square = np.bincount(label, total**2, num_classes)
-    return np.divide(np.bincount(label, total, num_classes) ** 2, square, out=np.ones(num_classes), where=square > 0)
-
-
 def _unit_of_false(
     wrong: tuple[tuple[np.ndarray, np.ndarray], ...], groups: np.ndarray | None, weight: np.ndarray
 ) -> float:
     """Σ w² / Σ w over the independent false positives."""
-    parts = [_independent(own[cell], None if groups is None else groups[cell], weight[cell]) for own, cell in wrong]
-    totals = np.concatenate([total for _, total in parts])
+    parts = [
+        independent_units(own[cell], weight[cell], None if groups is None else groups[cell]) for own, cell in wrong
+    ]
+    totals = np.concatenate([part.weight for part in parts])
     return _ratio((totals**2).sum(), totals.sum()) or 1.0
-
-
-def _independent(label: np.ndarray, groups: np.ndarray | None, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and weights of samples, or of the parts of groups in each class."""
-    if groups is None:
-        return label, weight
-    _, member = np.unique(groups, return_inverse=True)
-    cell, place = np.unique(np.stack([label, member]), axis=1, return_inverse=True)
-    return cell[0], np.bincount(place.ravel(), weight, cell.shape[1])

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from longtail.repair.class_draws import class_draws
+from longtail.repair.independent_units import independent_units
 from longtail.repair.metrics import Metric, NonLinearMetric, WorstRecall
 
 PSEUDO_SAMPLES = 2.0
@@ -163,30 +164,17 @@ def _changes_of_classes(
     target: np.ndarray, change: np.ndarray, unit: np.ndarray, weight: np.ndarray, groups: np.ndarray | None
 ) -> ChangesOfClasses:
     num_classes = len(unit)
-    label, change, counted, member = _units(target, change, weight, groups)
+    units = independent_units(target, weight, groups)
+    label, counted, member, change = units.label, units.weight, units.member, units.means(change, weight)
     total = np.bincount(label, counted, num_classes)
     present = (total > 0) & (unit > 0)
-    size = np.divide(total**2, np.bincount(label, counted**2, num_classes), out=np.zeros(num_classes), where=present)
     relative = np.divide(change, unit[label], out=np.zeros(len(change)), where=unit[label] > 0)
     mean, square = (_class_means(label, relative**power, counted, total) for power in (1, 2))
-    smoothed, variance = _smoothed(mean, square, size, present)
+    smoothed, variance = _smoothed(mean, square, units.effective_sizes(num_classes), present)
     covariance = 0.0 if member is None else _between_classes(label, relative * unit[label], counted, total, member)
     within = (variance * unit**2).sum()
     square = within + max(covariance, 0.0)
     return ChangesOfClasses(unit, mean, smoothed, float(np.sqrt(square)), float(square / within) if within > 0 else 1.0)
-
-
-def _units(
-    target: np.ndarray, change: np.ndarray, weight: np.ndarray, groups: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """What is independent within a class: samples, or the part of a group in it with its mean; and their groups."""
-    if groups is None:
-        return target, change, weight, None
-    _, member = np.unique(groups, return_inverse=True)
-    cell, place = np.unique(np.stack([target, member]), axis=1, return_inverse=True)
-    place = place.ravel()
-    counted = np.bincount(place, weight)
-    return cell[0], np.bincount(place, weight * change) / counted, counted, cell[1]
 
 
 def _class_means(label: np.ndarray, values: np.ndarray, weight: np.ndarray, total: np.ndarray) -> np.ndarray:

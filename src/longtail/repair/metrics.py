@@ -137,9 +137,7 @@ class AccuracyUnder(Metric):
 
     def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """In [0, 1]; the prior is renormalised over classes with samples."""
-        present = support > 0
-        prior = self.prior(len(support))[present]
-        return np.asarray((worth[..., present] / support[present] * prior).sum(-1) / prior.sum())
+        return _mean_under(self.prior(len(support)), worth, support)
 
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
@@ -301,9 +299,7 @@ class ExpectedCost(Metric):
 
     def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """In the unit of the costs; the prior is renormalised over classes with samples."""
-        present = support > 0
-        prior = self.prior(len(support))[present]
-        return np.asarray((worth[..., present] / support[present] * prior).sum(-1) / prior.sum())
+        return _mean_under(self.prior(len(support)), worth, support)
 
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
@@ -328,6 +324,13 @@ def recalls(
     correct = np.bincount(target, count * (target == predicted), num_classes)
     present = support > 0
     return np.divide(correct, support, out=np.zeros(num_classes), where=present), present
+
+
+def _mean_under(prior: np.ndarray, worth: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """(…) the mean worth of classes under a prior (C,), renormalised over those that have a sample."""
+    present = support > 0
+    share = prior[present]
+    return np.asarray((worth[..., present] / support[present] * share).sum(-1) / share.sum())
 
 
 def _shares_of_present(share: np.ndarray, target: np.ndarray, count: np.ndarray) -> np.ndarray:

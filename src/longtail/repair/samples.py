@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from longtail.data.most_of_each import most_of_each_class
 from longtail.posthoc.blocks import row_blocks
 from longtail.repair.margins import MASKED_LOGIT, own_margins
 
@@ -111,7 +112,7 @@ class Samples:
         counts = np.bincount(self.target, minlength=self.num_classes)
         if len(self) <= most:
             return self
-        each = int(np.searchsorted(_kept_of(counts), most, side="right")) or 1
+        each = most_of_each_class(counts, most)
         by_class = np.lexsort((self.margins("subsample"), self.target))
         rank = np.arange(len(self)) - np.repeat(np.cumsum(counts) - counts, counts)
         size = np.repeat(counts, counts)
@@ -119,9 +120,3 @@ class Samples:
         kept = np.zeros(len(self), dtype=bool)
         kept[by_class[(size <= each) | (after > before)]] = True  # a step at `each` evenly spaced ranks
         return self.where(kept)
-
-
-def _kept_of(counts: np.ndarray) -> np.ndarray:
-    """The number of samples that are kept with at most 1, 2, … per class."""
-    larger = len(counts) - np.cumsum(np.bincount(counts))
-    return np.cumsum(larger[:-1])

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from longtail.data import Split
+from longtail.data.most_of_each import most_of_each_class
 
 MOST_LOGITS = 1 << 29
 """Numbers: 2 GB of float32. All training samples of iNaturalist 2018 would need 14 GB, twice."""
@@ -34,7 +35,7 @@ def kept_for_predictions(train: Split, num_classes: int) -> tuple[Split, str | N
     if len(train) * num_classes <= MOST_LOGITS or not isinstance(train, Takes):
         return train, None
     target = train.target.cpu().numpy()
-    most = _most_of_each(np.bincount(target, minlength=num_classes), MOST_LOGITS // num_classes)
+    most = most_of_each_class(np.bincount(target, minlength=num_classes), MOST_LOGITS // num_classes)
     shuffled = np.random.default_rng(0).permutation(len(target))
     by_class = shuffled[np.argsort(target[shuffled], kind="stable")]
     starts = np.searchsorted(target[by_class], np.arange(num_classes))
@@ -44,10 +45,3 @@ def kept_for_predictions(train: Split, num_classes: int) -> tuple[Split, str | N
         f"predictions of the training images are kept of {len(kept):,} of {len(target):,}, at most {most} of each class"
     )
     return cast(Takes, train).take(torch.from_numpy(kept).to(train.target.device)), note
-
-
-def _most_of_each(counts: np.ndarray, samples: int) -> int:
-    """The largest number of each class that together are at most so many samples; at least 1."""
-    numbers = np.arange(1, counts.max() + 1)
-    fits = [number for number in numbers.tolist() if np.minimum(counts, number).sum() <= samples]
-    return max(fits, default=1)

@@ -1,6 +1,6 @@
 """A data set read from its lists: parts with one order of classes, and what differs from the official data set."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from longtail.arguments import check_choice
@@ -22,11 +22,11 @@ class LargeSetFiles:
     """
 
     parts: Parts
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[str, ...] = ()
 
 
 def read_large_set(name: str, data: Path, *, root: Path | None = None) -> LargeSetFiles:
-    """Read the official lists of a data set, and find its images; no file is opened.
+    """Read the official lists of a data set, and find its images, which are not opened.
 
     Args:
         name: a key of `LARGE_SETS`.
