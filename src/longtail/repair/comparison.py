@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from longtail.posthoc.fixed_point import NoFixedPointError
-from longtail.repair.candidates import Candidate, TooMuchWorkError
+from longtail.repair.candidates import Candidate, CandidateError
 from longtail.repair.choice import Chooser, Limits, Option
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.decisions import Offsets
@@ -76,7 +76,7 @@ def _fitted(
     for rule in rules:
         try:
             fits[rule.name] = [cross_fit(rule, samples, splits, judge.metric) for splits in repeats]
-        except (NoFixedPointError, TooMuchWorkError) as error:
+        except (NoFixedPointError, CandidateError) as error:
             failures[rule.name] = str(error)
     return fits, failures
 
