@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from longtail.arguments import as_class_indices, check_integer
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
-from longtail.losses.contract import LongTailedLoss
-from longtail.losses.reduction import divisor_of_mean
+from longtail.losses.parts import mean_divisor
 from longtail.losses.shifts import ClassCounts
 
 
@@ -76,14 +75,9 @@ class DeferredReweighting(nn.Module):
     def mean_divisor(self, target: Tensor) -> Tensor:
         """What the mean is divided by in this epoch, as `LongTailedLoss.mean_divisor`."""
         if not self._reweights:
-            return self._own_divisor(target)
+            return mean_divisor(self.criterion, target)
         with self._class_weights():
-            return self._own_divisor(target) * mean_weight(target, self.class_weight)
-
-    def _own_divisor(self, target: Tensor) -> Tensor:
-        if isinstance(self.criterion, LongTailedLoss):
-            return self.criterion.mean_divisor(target)
-        return divisor_of_mean(target, self.criterion.weight, self.criterion.ignore_index)
+            return mean_divisor(self.criterion, target) * mean_weight(target, self.class_weight)
 
     @contextmanager
     def _class_weights(self) -> Iterator[None]:

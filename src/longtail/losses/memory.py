@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch import distributed as dist
 
 from longtail.losses.contract import LongTailedLoss
@@ -121,25 +121,6 @@ class LossWithMemory(LongTailedLoss):
         super()._load_from_state_dict(*arguments)
         for name in self._statistics:  # `assign=True` would take over any precision
             self._buffers[name] = self.get_buffer(name).to(torch.float32)
-
-
-@contextmanager
-def one_step(criterion: nn.Module) -> Iterator[None]:
-    """Within the block, let each loss with memory in `criterion` treat all forward passes as one step.
-
-    Example:
-        >>> from longtail.losses import GALALoss
-        >>> criterion, logits, target = GALALoss(3), torch.zeros(4, 3, requires_grad=True), torch.tensor([0, 0, 1, 2])
-        >>> with one_step(criterion):
-        ...     parts = [criterion(logits[half], target[half]) for half in (slice(0, 2), slice(2, 4))]
-        >>> criterion.theta
-        tensor([1.3333, 0.6667, 0.6667])
-    """
-    with ExitStack() as stack:
-        for module in criterion.modules():
-            if isinstance(module, LossWithMemory):
-                stack.enter_context(module.one_step())
-        yield
 
 
 def _outside_transforms(statistic: Tensor) -> Tensor:

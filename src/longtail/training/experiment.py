@@ -94,8 +94,7 @@ def run_experiment(
         if folder.data is None and fabric.is_global_zero:
             folder.save_data(splits.info)
         _train(fabric, run, folder, callbacks, checkpoint_seconds)
-        if fabric.is_global_zero:
-            finish(folder, run.state, run.stage, run.evaluation, run.last)
+        finish(folder, run.state, run.stage, run.evaluation, run.last)
     fabric.barrier()
     return folder
 
