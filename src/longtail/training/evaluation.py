@@ -15,7 +15,7 @@ from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
-from longtail.training.ranks import Ranks
+from longtail.training.ranks import ALONE, Ranks
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 Scores = dict[str, dict[str, float]]
@@ -52,7 +52,7 @@ class Scorer:
         ).scalars()
 
 
-def predict_logits(model: nn.Module, data: Split, autocast: Autocast, ranks: Ranks | None = None) -> Tensor:
+def predict_logits(model: nn.Module, data: Split, autocast: Autocast, ranks: Ranks = ALONE) -> Tensor:
     """Logits (N, C), float32 on the CPU, of all images as they are; the model is left in `eval()`.
 
     Args:
@@ -70,7 +70,7 @@ def predict_logits(model: nn.Module, data: Split, autocast: Autocast, ranks: Ran
         with torch.inference_mode(), autocast():
             return torch.cat([model(images).float() for images in part.in_order()])
 
-    logits = (ranks or Ranks()).rows_of(data, compute).cpu()
+    logits = ranks.rows_of(data, compute).cpu()
     finite = int(logits.isfinite().all(dim=1).sum())
     if finite < len(logits):
         raise ValueError(
@@ -193,7 +193,7 @@ class Evaluation:
     scorer: Scorer
     splits: Splits
     autocast: Autocast
-    ranks: Ranks = Ranks()
+    ranks: Ranks = ALONE
 
     def during_training(self, model: nn.Module) -> dict[str, float]:
         """Scores for the log of an epoch: on the test set and, where there is one, on the validation set."""

@@ -26,7 +26,7 @@ class LastAugmentation:
 def finish(
     folder: RunFolder, state: TrainingState, stage: Stage, evaluation: Evaluation, last: LastAugmentation
 ) -> None:
-    """Write predictions and weights, then the result; delete the checkpoint. Ranks but the first compute predictions."""
+    """Write predictions and weights, then the result; delete the checkpoint. Other ranks compute predictions only."""
     state.use_average()
     predictions, kept = _keep_predictions(folder, stage, evaluation, last)
     if not evaluation.ranks.first:
