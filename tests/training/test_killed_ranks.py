@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import time
 
 import pytest
 
@@ -88,10 +87,8 @@ def test_a_run_is_resumed_by_another_number_of_processes(processes, photographs,
     ],
 )
 def test_a_fault_of_one_rank_ends_all_with_one_error(fault, message, photographs, tmp_path):
-    began = time.monotonic()
     done = torchrun(2, "killed_ranks.py", photographs, tmp_path / "run", fault)
     assert done.returncode != 0
     (line,) = said(done)
     assert re.match(rf"longtail: {message}", line)
-    assert time.monotonic() - began < 60  # the stuck process sleeps as long
     assert RunFolder.open(tmp_path / "run").result is None
