@@ -127,9 +127,10 @@ class GALALoss(LossWithMemory):
     r"""GALA as a drop-in for `nn.CrossEntropyLoss`: no class counts needed, the tail is learnt from the gradients.
 
     In training, with gradients on, each forward pass first uses the statistics θ and φ, then adds its own samples to
-    them; they are summed over the ranks of `torch.distributed`, which must then call the loss equally often. In
-    `eval()` or under `no_grad` it is plain cross-entropy on raw logits and does not update the statistics. Strength 0
-    is `F.cross_entropy` itself (the statistics go on). For mixup pass soft targets: two calls, one a label, would count
+    them; they are summed over the ranks of `torch.distributed`, which must then call the loss equally often. With
+    gradient accumulation, call it on all parts of a batch within `with criterion.one_step():`. In `eval()` or under
+    `no_grad` it is plain cross-entropy on raw logits and does not update the statistics. Strength 0 is
+    `F.cross_entropy` itself (the statistics go on). For mixup pass soft targets: two calls, one a label, would count
     every sample twice. The formulas: `help(longtail.losses.gala)`.
 
     Args:

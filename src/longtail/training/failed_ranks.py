@@ -16,13 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import distributed as dist
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+from longtail.training.ranks import Ranks
 
 FIND_SECONDS = 3.0
 """How long a rank that lost the others looks for the reason."""
@@ -48,16 +47,16 @@ class RankFailedError(RuntimeError):
 
 
 @contextmanager
-def failing_together(fabric: "Fabric") -> Iterator[None]:
+def failing_together(ranks: Ranks) -> Iterator[None]:
     """Within the block, an error of one rank ends all of them; with one rank nothing is changed.
 
     Raises:
         RankFailedError: another rank failed first.
     """
-    if fabric.world_size == 1:
+    if ranks.number == 1:
         yield
         return
-    failures = _Failures(fabric.global_rank, fabric.world_size)
+    failures = _Failures(ranks.rank, ranks.number)
     stop = threading.Event()
     threading.Thread(target=_watch, args=(failures, stop), daemon=True).start()
     try:
