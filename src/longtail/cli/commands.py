@@ -65,7 +65,8 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if not isinstance(error, _expected()):
             raise
-        say(f"longtail: {_one_line(error)}", error=True)
+        if not getattr(error, "told", False):  # by the process of the run that failed
+            say(f"longtail: {_one_line(error)}", error=True)
         return FAILED
 
 
@@ -130,9 +131,11 @@ def _expected() -> tuple[type[Exception], ...]:
     """Errors that the user can mend; imported when there is one."""
     from longtail.posthoc.fixed_point import NoFixedPointError
     from longtail.runs import RunInUseError
+    from longtail.training.failed_ranks import RankFailedError
     from longtail.training.stopping import TrainingDivergedError
 
-    return ValueError, OSError, ModuleNotFoundError, RunInUseError, NoFixedPointError, TrainingDivergedError
+    of_runs = (RunInUseError, TrainingDivergedError, RankFailedError)
+    return ValueError, OSError, ModuleNotFoundError, NoFixedPointError, *of_runs
 
 
 def _one_line(error: BaseException) -> str:
