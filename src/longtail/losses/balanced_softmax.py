@@ -11,6 +11,7 @@ from typing import Unpack
 from torch import Tensor
 
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
+from longtail.losses.margins import Margins
 from longtail.losses.shifts import ClassCounts, class_indices, cross_entropy_of, log_prior_of, shifted
 
 
@@ -109,6 +110,6 @@ class BalancedSoftmaxLoss(LongTailedLoss):
         super().__init__(log_prior.numel(), weight, **arguments)
         self.register_buffer("log_prior", log_prior)
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Z + log π."""
-        return shifted(logits, self.log_prior)
+    def margins(self) -> Margins:
+        """Log π."""
+        return Margins(shift=self.log_prior)

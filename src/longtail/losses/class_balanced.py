@@ -16,6 +16,7 @@ from longtail.arguments import as_class_counts, check_fraction, check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.focal import focal_cross_entropy, focal_loss
 from longtail.losses.inputs import along_classes, check_arguments, class_dimension
+from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean, mean_or_one
 from longtail.losses.shifts import ClassCounts, counts_of
 
@@ -144,13 +145,21 @@ class ClassBalancedLoss(LongTailedLoss):
         self.combines = beta > 0 or gamma > 0
         self.register_buffer("class_weight", class_weight)
 
+    def margins(self) -> Margins | None:
+        """None but the weights, unless the base is the focal loss."""
+        return Margins() if self.gamma == 0 else None
+
+    def class_weights(self) -> Tensor:
+        """The weights of the loss times those of the user."""
+        return self.class_weight if self.weight is None else self.class_weight * self.weight
+
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         """The logits as they are."""
         return logits
 
     def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
         """The base loss, weighted."""
-        weight = self.class_weight if self.weight is None else self.class_weight * self.weight
+        weight = self.class_weights()
         loss = focal_cross_entropy(
             log_probs, target, self.gamma, weight, self.ignore_index, self.reduction, self.label_smoothing
         )
@@ -160,7 +169,7 @@ class ClassBalancedLoss(LongTailedLoss):
         """As every loss, with the weights of the classes."""
         if not self.combines:
             return super().mean_divisor(target)
-        weight = self.class_weight if self.weight is None else self.class_weight * self.weight
+        weight = self.class_weights()
         return divisor_of_mean(target, weight, self.ignore_index) * mean_weight(target, weight)
 
     def extra_repr(self) -> str:

@@ -10,7 +10,9 @@ from torch.nn import functional as F
 
 from longtail.arguments import check_choice, check_num_classes
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.fused import Received, Settings, check_fused, fused_cross_entropy, fuses, refuse_without_margins
 from longtail.losses.inputs import check_arguments, check_indices, check_values, checked_target, class_dimension
+from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean
 
 
@@ -22,6 +24,10 @@ class CrossEntropyArguments(TypedDict, total=False):
     label_smoothing: float
     validate: bool
     margins_without_grad: bool
+    fused: bool | str
+
+
+PLAIN_PATH = {"adjust", "combine", "observe", "learn"}
 
 
 class LongTailedLoss(nn.CrossEntropyLoss):
@@ -30,9 +36,10 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     Without gradients (`torch.no_grad()`, `torch.inference_mode()`) statistics are not updated either, so that a
     validation loss is right even where only the model was put into `eval()`.
 
-    A subclass says how logits are adjusted (`adjust`), if it is not cross-entropy on them how their log-probabilities
-    become a loss (`combine`), and if it learns from the batch what it keeps (`observe`). One that needs more overrides
-    `training_loss`.
+    A subclass whose margins are numbers of the classes says which (`margins`), any other how logits are adjusted
+    (`adjust`); if it is not cross-entropy on them, it says how their log-probabilities become a loss (`combine`), and
+    if it learns from the batch what it keeps (`observe`, and with `margins` also `observe_received`). One that needs
+    more overrides `training_loss`.
     Buffers stay in the precision they were made in (float32 for anything accumulated), whatever `.half()` says.
     Training losses are computed and returned in float32 at least.
 
@@ -46,10 +53,15 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         margins_without_grad: in training mode, adjust the logits without gradients too (statistics are still not
             updated). Re-entrant activation checkpoints need it, as does a line search that evaluates the training loss
             under `no_grad`.
+        fused: whether losses with `margins` use a compiled kernel on the CPU, which never writes the adjusted logits to
+            memory. "auto": from 1,000 classes on, for float32 and bfloat16 logits (N, C), if a C compiler is there (the
+            kernel is compiled once for each machine, in under a second). `True`: at any size, or raise. Values agree
+            to float32 rounding. Logits must not be changed in place between the loss and its backward pass.
     """
 
     observes = False
     combines = False
+    fused: bool | str = "auto"
 
     def __init__(
         self,
@@ -61,18 +73,25 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         label_smoothing: float = 0.0,
         validate: bool = False,
         margins_without_grad: bool = False,
+        fused: bool | str = "auto",
     ) -> None:
         check_num_classes(num_classes)
         check_choice("reduction", reduction, ["mean", "sum", "none"])
         check_arguments(num_classes, weight, ignore_index, label_smoothing)
+        check_fused(fused)
+        if type(self).margins is LongTailedLoss.margins:
+            refuse_without_margins(fused, self)
         super().__init__(weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
         self.num_classes = num_classes
         self.validate = validate
         self.margins_without_grad = margins_without_grad
+        self.fused = fused
 
     def __init_subclass__(cls) -> None:
         """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`."""
         super().__init_subclass__()
+        if vars(cls).keys() & PLAIN_PATH and "margins" not in vars(cls):
+            cls.margins = LongTailedLoss.margins  # type: ignore[method-assign] # those inherited no longer say it all
         if "__init__" in vars(cls):
             cls.__init__.__signature__ = _with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
 
@@ -81,15 +100,32 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         """Whether a call would adjust the logits now; otherwise it is plain cross-entropy."""
         return self.training and (self.margins_without_grad or torch.is_grad_enabled())
 
+    def margins(self) -> Margins | None:
+        """How logits are adjusted now, for cross-entropy with `class_weights` on logits adjusted by numbers of the classes.
+
+        A loss that overrides it may take the fused path. `None`: `adjust` and `combine` say.
+        """
+        return None
+
+    def class_weights(self) -> Tensor | None:
+        """(C,) the weights of the cross-entropy, or `None`."""
+        return self.weight
+
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         """The logits that training sees; the logits themselves, the same object, where the strength is 0.
 
-        Class indices are int64 here and in the next two methods.
+        Class indices are int64 here and in the next methods.
         """
-        raise NotImplementedError
+        margins = self.margins()
+        if margins is None:
+            raise NotImplementedError
+        return margins.applied(logits, target)
 
     def observe(self, log_probs: Tensor, target: Tensor) -> None:
         """Learn from log-probabilities of the adjusted logits, without gradients; called where `observes` is true."""
+
+    def observe_received(self, received: Received) -> None:
+        """Learn from what the fused path has found, in the place of `observe`."""
 
     def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
         """The loss, reduced, from log-probabilities of the adjusted logits: cross-entropy, unless a loss says other.
@@ -97,7 +133,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         A loss that overrides it sets `combines`.
         """
         return cross_entropy_from_log_probs(
-            log_probs, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+            log_probs, target, self.class_weights(), self.ignore_index, self.reduction, self.label_smoothing
         )
 
     def set_epoch(self, epoch: int) -> None:
@@ -148,6 +184,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         """The loss, reduced, and `observe`; a loss that is not a function of adjusted logits alone overrides it."""
         learning = self.observes and torch.is_grad_enabled()
         dim = class_dimension(logits)
+        if fuses(self.fused, logits, target) and (margins := self._fused_margins()) is not None:
+            return self._fused_loss(logits, target, margins, learning)
         adjusted = self.adjust(logits, target)
         if adjusted is logits and not self.combines:
             loss = self._plain_loss(logits, target)
@@ -161,6 +199,28 @@ class LongTailedLoss(nn.CrossEntropyLoss):
             with torch.no_grad():
                 self.observe(log_probs, target)
         return loss
+
+    def _fused_margins(self) -> Margins | None:
+        margins = self.margins()
+        if margins is None:
+            refuse_without_margins(self.fused, self)
+        elif margins.change_nothing and not self.combines:
+            return None  # cross-entropy itself
+        return margins
+
+    def _fused_loss(self, logits: Tensor, target: Tensor, margins: Margins, learning: bool) -> Tensor:
+        dim, soft = class_dimension(logits), target.is_floating_point()
+        shape = logits.shape[:dim] + logits.shape[dim + 1 :]
+        divisor = self.mean_divisor(target).item() if soft and self.reduction == "mean" else None
+        settings = Settings(self.ignore_index, self.label_smoothing, self.reduction, divisor)
+        if logits.dim() != 2:
+            logits = logits.movedim(dim, -1).reshape(-1, self.num_classes)
+            target = target.movedim(dim, -1).reshape(-1, self.num_classes) if soft else target.reshape(-1)
+        rows = logits if logits.stride(1) == 1 else logits.contiguous()
+        loss, received = fused_cross_entropy(rows, target, margins, self.class_weights(), settings, learning=learning)
+        if received is not None:
+            self.observe_received(received)
+        return loss.view(shape) if self.reduction == "none" else loss
 
     def _plain_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         weight = self.weight

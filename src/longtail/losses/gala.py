@@ -23,7 +23,9 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import check_choice, check_fraction, check_positive, check_strength
+from longtail.losses.fused import Received
 from longtail.losses.inputs import along_classes, class_dimension
+from longtail.losses.margins import Margins
 from longtail.losses.memory import LossWithMemory, MemoryArguments
 from longtail.losses.received_gradients import count_samples, received_gradients
 from longtail.losses.shifts import class_indices, cross_entropy_of
@@ -140,12 +142,9 @@ def adjust_logits(
         if lambda_positive == 0:
             return logits
         return logits.add(along_classes((theta + eps).log_(), logits), alpha=lambda_positive)
-    lambda_negative = PAPER_LAMBDA_NEGATIVE if lambda_negative is None else lambda_negative
-    if lambda_positive == 0 and lambda_negative == 0:
+    others, own = _paper_margins(theta, phi, lambda_positive, lambda_negative, eps)
+    if others is None or own is None:
         return logits
-    theta, phi = theta + eps, phi + eps
-    others = (theta / theta.mean()).log_().mul_(lambda_positive)
-    own = (phi / phi.mean()).log_().mul_(lambda_negative)
     if target.is_floating_point():
         return logits + (along_classes(others, logits) + target.detach() * along_classes(own - others, logits))
     dim = class_dimension(logits)
@@ -153,6 +152,27 @@ def adjust_logits(
     # An ignored target may lie outside the classes; where its margin lands has no effect on the loss.
     index = target.clamp(0, theta.numel() - 1)
     return adjusted.scatter_add_(dim, index.unsqueeze(dim), (own - others).to(adjusted.dtype)[index].unsqueeze(dim))
+
+
+def margins_of(
+    theta: Tensor, phi: Tensor, lambda_positive: float, lambda_negative: float | None, form: str, eps: float
+) -> Margins:
+    """The margins of either form, as `adjust_logits` applies them."""
+    if form == "released":
+        return Margins(shift=(theta + eps).log_().mul_(lambda_positive) if lambda_positive else None)
+    others, own = _paper_margins(theta, phi, lambda_positive, lambda_negative, eps)
+    return Margins() if others is None or own is None else Margins(shift=others, own=own - others)
+
+
+def _paper_margins(
+    theta: Tensor, phi: Tensor, lambda_positive: float, lambda_negative: float | None, eps: float
+) -> tuple[Tensor | None, Tensor | None]:
+    """Those of classes other than the target and of the target; twice `None` where the strengths are 0."""
+    lambda_negative = PAPER_LAMBDA_NEGATIVE if lambda_negative is None else lambda_negative
+    if lambda_positive == 0 and lambda_negative == 0:
+        return None, None
+    theta, phi = theta + eps, phi + eps
+    return (theta / theta.mean()).log_().mul_(lambda_positive), (phi / phi.mean()).log_().mul_(lambda_negative)
 
 
 class GALALoss(LossWithMemory):
@@ -245,6 +265,17 @@ class GALALoss(LossWithMemory):
         return adjust_logits(
             logits, target, self.theta, self.phi, self.lambda_positive, self.lambda_negative, self.form, self.eps
         )
+
+    def margins(self) -> Margins:
+        """Those of `adjust`."""
+        return margins_of(self.theta, self.phi, self.lambda_positive, self.lambda_negative, self.form, self.eps)
+
+    def learn_received(self, received: Received) -> None:
+        """Contribute the gradients of one batch."""
+        sums: tuple[Tensor, ...] = (received.positive, received.negative)
+        if self.accumulate != "sum":
+            sums = (*sums, torch.full((), received.samples, dtype=torch.float32))
+        self.contribute(*sums)
 
     def learn(self, log_probs: Tensor, target: Tensor) -> None:
         """Contribute the gradients of one batch."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from longtail.arguments import check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.inputs import checked_target, class_dimension
+from longtail.losses.margins import Margins
 from longtail.losses.shifts import ClassCounts, cross_entropy_of, log_prior_of, shifted
 
 
@@ -111,9 +112,9 @@ class LADELoss(LongTailedLoss):
         self.lam = lam
         self.register_buffer("log_prior", log_prior)
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Z + log π."""
-        return shifted(logits, self.log_prior)
+    def margins(self) -> Margins:
+        """Log π."""
+        return Margins(shift=self.log_prior)
 
     def training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Balanced Softmax plus α R."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from longtail.arguments import check_positive, check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
+from longtail.losses.margins import Margins
 from longtail.losses.shifts import ClassCounts, class_indices, counts_of, cross_entropy_of, shifted_at_target
 
 
@@ -128,9 +129,9 @@ class LDAMLoss(LongTailedLoss):
         self.scale = scale
         self.register_buffer("shift", shift)
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Z − s m at the target."""
-        return shifted_at_target(logits, target, self.shift) if self.max_margin else logits
+    def margins(self) -> Margins:
+        """−s m at the target."""
+        return Margins(own=self.shift) if self.max_margin else Margins()
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from longtail.arguments import check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
+from longtail.losses.margins import Margins
 from longtail.losses.shifts import ClassCounts, class_indices, cross_entropy_of, log_prior_of, shifted
 
 
@@ -121,9 +122,9 @@ class LogitAdjustmentLoss(LongTailedLoss):
         self.tau = tau
         self.register_buffer("shift", tau * log_prior)
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Z + τ log π."""
-        return shifted(logits, self.shift) if self.tau else logits
+    def margins(self) -> Margins:
+        """Τ log π."""
+        return Margins(shift=self.shift) if self.tau else Margins()
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
+from longtail.losses.fused import Received
 from longtail.losses.ranks import sum_over_ranks
 
 
@@ -55,6 +56,10 @@ class LossWithMemory(LongTailedLoss):
         """Contribute the sums over one batch of this rank."""
         raise NotImplementedError
 
+    def learn_received(self, received: Received) -> None:
+        """Contribute the sums over one batch of this rank that the fused path has found; for a loss with `margins`."""
+        raise NotImplementedError
+
     def update(self, *sums: Tensor) -> None:
         """Add sums over the samples of all ranks to the statistics."""
         raise NotImplementedError
@@ -86,6 +91,11 @@ class LossWithMemory(LongTailedLoss):
         """Learn, unless paused."""
         if not self._paused:
             self.learn(log_probs, target)
+
+    def observe_received(self, received: Received) -> None:
+        """Learn, unless paused."""
+        if not self._paused:
+            self.learn_received(received)
 
     def remember(self, **statistics: Tensor) -> None:
         """Put new tensors in the place of statistics, never new values into the old ones.

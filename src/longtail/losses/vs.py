@@ -8,12 +8,11 @@ adjustment, τ = 0 the class-dependent temperature of CDT. A class without a sam
 
 from typing import Unpack
 
-import torch
 from torch import Tensor
 
 from longtail.arguments import check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
-from longtail.losses.inputs import along_classes
+from longtail.losses.margins import Margins, scaled_and_shifted
 from longtail.losses.shifts import ClassCounts, class_indices, counts_of, cross_entropy_of
 
 
@@ -80,7 +79,7 @@ def vs_logits(
     """
     factor, shift = (vector.to(logits.device) for vector in _margins(class_counts, gamma, tau))
     class_indices(logits, target, shift.numel())
-    return _scale_and_shift(logits, factor, shift) if gamma or tau else logits
+    return scaled_and_shifted(logits, factor, shift) if gamma or tau else logits
 
 
 class VSLoss(LongTailedLoss):
@@ -128,9 +127,9 @@ class VSLoss(LongTailedLoss):
         self.register_buffer("factor", factor)
         self.register_buffer("shift", shift)
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Z / Δ + ι."""
-        return _scale_and_shift(logits, self.factor, self.shift) if self.gamma or self.tau else logits
+    def margins(self) -> Margins:
+        """1 / Δ and ι."""
+        return Margins(self.factor, self.shift) if self.gamma or self.tau else Margins()
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
@@ -143,8 +142,3 @@ def _margins(class_counts: ClassCounts, gamma: float, tau: float) -> tuple[Tenso
     check_strength("tau", tau)
     counts = counts_of(class_counts)
     return (counts / counts.max()) ** gamma, tau * (counts / counts.sum()).log()
-
-
-def _scale_and_shift(logits: Tensor, factor: Tensor, shift: Tensor) -> Tensor:
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    return torch.addcmul(along_classes(shift.to(dtype), logits), logits, along_classes(factor.to(dtype), logits))

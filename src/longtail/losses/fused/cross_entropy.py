@@ -1,0 +1,213 @@
+"""Cross-entropy on adjusted logits by the compiled kernel, as an autograd function.
+
+The kernel reads the logits once forward and once backward and writes their gradient; what it keeps in between is a few
+numbers a sample. Its exponential is accurate to 2 units in the last place of float32, and its sums are formed in
+another order than PyTorch's: values agree with the plain path to about 1e-6 of their size.
+"""
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.fused.library import NoKernelError, library
+from longtail.losses.margins import Margins
+
+BLOCKS = 8  # of rows, whose sums are added up in the end: a constant, so that results don't depend on the threads
+LOGITS_OF_A_THREAD = 32_768  # below as many, another thread costs more than it saves
+WEIGHTS_OF_SAMPLES = -1.0
+
+
+class _Problem(ctypes.Structure):
+    """The struct of `cross_entropy.c`."""
+
+    _fields_ = (
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                *("logits", "scale", "shift", "own", "weight", "index", "soft"),
+                *("loss", "own_loss", "largest", "log_sum", "mass", "reduced"),
+                *("positive", "negative", "received", "upstream", "gradient"),
+            )
+        ),
+        *((name, ctypes.c_int64) for name in ("rows", "classes", "stride", "ignored", "blocks")),
+        ("divisor", ctypes.c_double),
+        *((name, ctypes.c_int64) for name in ("samples", "next")),
+        ("smoothing", ctypes.c_float),
+        *((name, ctypes.c_int32) for name in ("is_bfloat16", "threads", "error")),
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Those of cross-entropy that are no tensors.
+
+    Attributes:
+        ignore_index: index targets of this value count for nothing.
+        label_smoothing: in [0, 1].
+        reduction: "mean", "sum" or "none".
+        divisor: what "mean" divides the sum by; `None`: the weights of the samples.
+    """
+
+    ignore_index: int = -100
+    label_smoothing: float = 0.0
+    reduction: str = "mean"
+    divisor: float | None = None
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a loss with memory learns from a batch.
+
+    Attributes:
+        positive: (C,) the positive gradient on each class.
+        negative: (C,) the negative gradient that the samples of each class cause; for index targets the same tensor.
+        samples: how many are neither ignored nor without a finite loss.
+    """
+
+    positive: Tensor
+    negative: Tensor
+    samples: int
+
+
+def fused_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    margins: Margins,
+    weight: Tensor | None = None,
+    settings: Settings = Settings(),
+    *,
+    learning: bool = False,
+) -> tuple[Tensor, Received | None]:
+    """Cross-entropy on adjusted logits by the compiled kernel, and what is learnt of the batch.
+
+    Args:
+        logits: (N, C), float32 or bfloat16, on the CPU, the values of a row side by side.
+        target: (N,) class indices, int64, or (N, C) probabilities; no gradient flows to it.
+        margins: (C,) each.
+        weight: (C,) class weights.
+        settings: those of cross-entropy.
+        learning: compute what the classes receive.
+
+    Raises:
+        NoKernelError: there is none.
+        IndexError: a class index outside [0, C).
+    """
+    classes = logits.shape[1]
+    vectors = (
+        _vector(margins.factor),
+        torch.zeros(classes) if margins.shift is None else _vector(margins.shift),
+        _vector(margins.own),
+        _vector(weight),
+    )
+    target = (target.to(torch.float32) if target.is_floating_point() else target).contiguous()
+    received: list[Received] = []
+    loss: Tensor = _FusedCrossEntropy.apply(logits, target, *vectors, settings, received if learning else None)
+    return loss, received[0] if received else None
+
+
+class _FusedCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor, *constants: Any) -> Tensor:
+        *vectors, settings, received = constants
+        kept = torch.empty(5, len(logits))
+        out = torch.empty(len(logits) if settings.reduction == "none" else ())
+        problem = _problem(logits, target, vectors, kept, settings, out)
+        sums = None if received is None else _room_for_sums(problem, target, logits.shape[1])
+        if _kernel().forward(ctypes.byref(problem)):
+            raise IndexError(f"`target` must lie in [0, {logits.shape[1]}).")
+        if sums is not None:
+            received.append(Received(*_added_up(sums), problem.samples))
+        ctx.save_for_backward(logits, target, *vectors, kept)
+        ctx.settings, ctx.divisor = settings, problem.divisor
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        logits, target, *vectors, kept = ctx.saved_tensors
+        nothing = (None,) * 7
+        if not ctx.needs_input_grad[0]:
+            return (None, *nothing)
+        if torch.is_grad_enabled():
+            return (_differentiable_gradient(upstream, logits, target, vectors, ctx.settings, ctx.divisor), *nothing)
+        upstream = upstream.contiguous()
+        gradient = torch.empty(logits.shape, dtype=logits.dtype)
+        problem = _problem(logits, target, vectors, kept, ctx.settings, upstream)
+        problem.divisor, problem.upstream, problem.gradient = ctx.divisor, upstream.data_ptr(), gradient.data_ptr()
+        _kernel().backward(ctypes.byref(problem))
+        return (gradient, *nothing)
+
+
+def _problem(
+    logits: Tensor, target: Tensor, vectors: list[Tensor | None], kept: Tensor, settings: Settings, scalar: Tensor
+) -> _Problem:
+    rows, classes = logits.shape
+    problem = _Problem()
+    problem.logits, problem.stride = logits.data_ptr(), logits.stride(0)
+    problem.scale, problem.shift, problem.own, problem.weight = (
+        None if vector is None else vector.data_ptr() for vector in vectors
+    )
+    if target.is_floating_point():
+        problem.soft = target.data_ptr()
+    else:
+        problem.index = target.data_ptr()
+    first = kept.data_ptr()
+    problem.loss, problem.own_loss, problem.largest, problem.log_sum, problem.mass = (
+        first + row * rows * kept.element_size() for row in range(len(kept))
+    )
+    if settings.reduction != "none":
+        problem.reduced = scalar.data_ptr()
+        divisor = settings.divisor if settings.reduction == "mean" else 1.0
+        problem.divisor = WEIGHTS_OF_SAMPLES if divisor is None else divisor
+    problem.rows, problem.classes, problem.blocks, problem.ignored = rows, classes, rows, settings.ignore_index
+    problem.smoothing = settings.label_smoothing
+    problem.is_bfloat16 = logits.dtype == torch.bfloat16
+    problem.threads = min(torch.get_num_threads(), rows * classes // LOGITS_OF_A_THREAD)
+    return problem
+
+
+def _room_for_sums(problem: _Problem, target: Tensor, classes: int) -> Tensor:
+    """(C,) float64 for index targets, (2, blocks, C) for probabilities."""
+    if not target.is_floating_point():
+        sums = torch.zeros(classes, dtype=torch.float64)
+        problem.received = sums.data_ptr()
+        return sums
+    problem.blocks = BLOCKS
+    sums = torch.zeros(2, BLOCKS, classes, dtype=torch.float32)
+    problem.positive, problem.negative = (each.data_ptr() for each in sums)
+    return sums
+
+
+def _added_up(sums: Tensor) -> tuple[Tensor, Tensor]:
+    if sums.dim() == 1:
+        sums = sums.to(torch.float32)
+        return sums, sums
+    positive, negative = sums.sum(1)
+    return positive, negative
+
+
+def _differentiable_gradient(
+    upstream: Tensor, logits: Tensor, target: Tensor, vectors: list[Any], settings: Settings, divisor: float
+) -> Tensor:
+    """The gradient by operations of PyTorch, whose own gradient is asked for (`create_graph=True`)."""
+    factor, shift, own, weight = vectors
+    log_probs = Margins(factor, shift, own).applied(logits, target).log_softmax(1)
+    losses = cross_entropy_from_log_probs(
+        log_probs, target, weight, settings.ignore_index, "none", settings.label_smoothing
+    )
+    loss = losses if settings.reduction == "none" else losses.sum() / divisor
+    return torch.autograd.grad(loss, logits, upstream, create_graph=True)[0]
+
+
+def _vector(vector: Tensor | None) -> Tensor | None:
+    return None if vector is None else vector.detach().to(torch.float32).contiguous()
+
+
+def _kernel() -> ctypes.CDLL:
+    found = library()
+    if isinstance(found, NoKernelError):
+        raise found
+    return found
