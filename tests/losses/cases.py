@@ -13,6 +13,7 @@ import torch
 from longtail import losses as lt
 from longtail.losses import BalancedSoftmaxLoss, GALALoss, balanced_softmax_loss, gala_loss
 from longtail.losses.contract import LongTailedLoss
+from longtail.losses.fused.library import NoKernelError, library
 from reference import peers
 from reference.balanced_softmax import balanced_softmax_loss as balanced_softmax_reference
 from reference.gala import gala_loss as gala_reference
@@ -41,6 +42,11 @@ class LossCase:
     softmax: bool = True
     shift_invariant: bool = True
     differentiable: bool = True  # as a function of the logits alone, without what it holds constant
+    fused: bool = False
+
+    def takes(self, dtype: torch.dtype) -> bool:
+        """Whether the module takes logits of this dtype."""
+        return not self.fused or dtype in (torch.float32, torch.bfloat16)
 
     def module(self, **arguments) -> LongTailedLoss:
         return self.make_module(**arguments).to(DEVICE)
@@ -223,6 +229,24 @@ CASES = [
         lambda logits, target, **arguments: balanced_softmax_reference(logits, target, COUNTS.numpy(), **arguments),
     ),
 ]
+
+
+WITH_MARGINS_BY_CLASS = ("gala-released", "gala-paper", "balanced-softmax", "logit-adjustment", "vs", "ldam")
+
+
+def _fused(case: LossCase) -> LossCase:
+    """The same loss by the compiled kernel, at any size."""
+    return dataclasses.replace(
+        case,
+        name=f"{case.name}-fused",
+        make_module=partial(case.make_module, fused=True),
+        make_neutral=partial(case.make_neutral, fused=True),
+        fused=True,
+    )
+
+
+if DEVICE.type == "cpu" and not isinstance(library(), NoKernelError):  # without a compiler every loss is as above
+    CASES += [_fused(case) for case in CASES if case.name in (*WITH_MARGINS_BY_CLASS, "class-balanced")]
 
 
 def _those(condition: Callable[[LossCase], bool]) -> pytest.MarkDecorator:

@@ -101,9 +101,9 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         return self.training and (self.margins_without_grad or torch.is_grad_enabled())
 
     def margins(self) -> Margins | None:
-        """How logits are adjusted now, for cross-entropy with `class_weights` on logits adjusted by numbers of the classes.
+        """How logits are adjusted now, where that takes no more than numbers of the classes.
 
-        A loss that overrides it may take the fused path. `None`: `adjust` and `combine` say.
+        The loss must then be cross-entropy with `class_weights`; it may take the fused path. `None`: it never does.
         """
         return None
 

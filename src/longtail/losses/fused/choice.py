@@ -67,7 +67,7 @@ def _is_special(tensor: Tensor) -> bool:
     if type(tensor) not in (Tensor, nn.Parameter) or tensor.is_neg():
         return True
     dual = forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
-    tracing = torch._C._get_tracing_state() is not None  # type: ignore[no-untyped-call]
+    tracing = torch._C._get_tracing_state() is not None
     return dual or tracing or torch._C._are_functorch_transforms_active()
 
 

@@ -142,7 +142,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
 
 def _problem(
-    logits: Tensor, target: Tensor, vectors: list[Tensor | None], kept: Tensor, settings: Settings, scalar: Tensor
+    logits: Tensor, target: Tensor, vectors: list[Tensor | None], kept: Tensor, settings: Settings, value: Tensor
 ) -> _Problem:
     rows, classes = logits.shape
     problem = _Problem()
@@ -158,8 +158,10 @@ def _problem(
     problem.loss, problem.own_loss, problem.largest, problem.log_sum, problem.mass = (
         first + row * rows * kept.element_size() for row in range(len(kept))
     )
-    if settings.reduction != "none":
-        problem.reduced = scalar.data_ptr()
+    if settings.reduction == "none":
+        problem.loss = value.data_ptr()
+    else:
+        problem.reduced = value.data_ptr()
         divisor = settings.divisor if settings.reduction == "mean" else 1.0
         problem.divisor = WEIGHTS_OF_SAMPLES if divisor is None else divisor
     problem.rows, problem.classes, problem.blocks, problem.ignored = rows, classes, rows, settings.ignore_index
