@@ -62,6 +62,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     observes = False
     combines = False
     fused: bool | str = "auto"
+    margins_say_all = False  # set for each class: not where it says otherwise than the margins that it inherits
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         check_choice("reduction", reduction, ["mean", "sum", "none"])
         check_arguments(num_classes, weight, ignore_index, label_smoothing)
         check_fused(fused)
-        if type(self).margins is LongTailedLoss.margins:
+        if not self.margins_say_all:
             refuse_without_margins(fused, self)
         super().__init__(weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
         self.num_classes = num_classes
@@ -90,8 +91,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def __init_subclass__(cls) -> None:
         """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`."""
         super().__init_subclass__()
-        if vars(cls).keys() & PLAIN_PATH and "margins" not in vars(cls):
-            cls.margins = LongTailedLoss.margins  # type: ignore[method-assign] # those inherited no longer say it all
+        if "margins" in vars(cls) or vars(cls).keys() & PLAIN_PATH:
+            cls.margins_say_all = "margins" in vars(cls)
         if "__init__" in vars(cls):
             cls.__init__.__signature__ = _with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
 
@@ -201,7 +202,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         return loss
 
     def _fused_margins(self) -> Margins | None:
-        margins = self.margins()
+        margins = self.margins() if self.margins_say_all else None
         if margins is None:
             refuse_without_margins(self.fused, self)
         elif margins.change_nothing and not self.combines:

@@ -6,9 +6,11 @@
 */
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define TILE 1024
+#define TILE 512
+#define MANY 65536 /* rows: float32 would lose the last of as many numbers */
 #define INDEX_OUT_OF_RANGE 1
 
 typedef struct {
@@ -20,7 +22,7 @@ typedef struct {
     float *largest, *log_sum, *mass; /* (N,) */
     float *reduced;                  /* one value, or NULL for one a sample */
     float *positive, *negative;      /* (blocks, C) of soft targets, or NULL */
-    double *received;                /* (C,) of index targets, or NULL */
+    float *received;                 /* (C,) of index targets, or NULL */
     const float *upstream;           /* one value, or (N,) where nothing is reduced */
     void *gradient;                  /* (N, C), as the logits */
     int64_t rows, classes, stride, ignored, blocks;
@@ -259,19 +261,30 @@ static float weight_of(const Problem *p, int64_t row) {
     return p->weight ? p->weight[p->index[row]] : 1;
 }
 
-/* Sums over the samples, in their order. */
+/* What each class receives from its samples, in their order; in double where many come together. */
+static void receive_from_own(const Problem *p) {
+    double *many = p->rows > MANY ? calloc(p->classes, sizeof(double)) : 0;
+    for (int64_t row = 0; row < p->rows; row++) {
+        if (p->index[row] == p->ignored || !isfinite(p->own_loss[row])) continue;
+        float gradient = -expm1f(-p->own_loss[row]);
+        if (many) many[p->index[row]] += gradient;
+        else p->received[p->index[row]] += gradient;
+    }
+    if (many) for (int64_t j = 0; j < p->classes; j++) p->received[j] = (float)many[j];
+    free(many);
+}
+
 static void reduce(Problem *p) {
     double total = 0, weights = 0;
     p->samples = 0;
     for (int64_t row = 0; row < p->rows; row++) {
-        int enters = isfinite(p->own_loss[row]) && (p->soft || p->index[row] != p->ignored);
-        p->samples += enters;
-        if (p->received && enters) p->received[p->index[row]] -= expm1f(-p->own_loss[row]);
+        p->samples += isfinite(p->own_loss[row]) && (p->soft || p->index[row] != p->ignored);
         total += p->loss[row];
         weights += weight_of(p, row);
     }
     if (p->divisor < 0) p->divisor = weights;
     if (p->reduced) *p->reduced = (float)(total / p->divisor);
+    if (p->received) receive_from_own(p);
 }
 
 int32_t forward(Problem *p) {

@@ -6,8 +6,7 @@ another order than PyTorch's: values agree with the plain path to about 1e-6 of 
 """
 
 import ctypes
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -41,8 +40,7 @@ class _Problem(ctypes.Structure):
     )
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Those of cross-entropy that are no tensors.
 
     Attributes:
@@ -58,8 +56,7 @@ class Settings:
     divisor: float | None = None
 
 
-@dataclass(frozen=True)
-class Received:
+class Received(NamedTuple):
     """What a loss with memory learns from a batch.
 
     Attributes:
@@ -77,8 +74,8 @@ def fused_cross_entropy(
     logits: Tensor,
     target: Tensor,
     margins: Margins,
-    weight: Tensor | None = None,
-    settings: Settings = Settings(),
+    weight: Tensor | None,
+    settings: Settings,
     *,
     learning: bool = False,
 ) -> tuple[Tensor, Received | None]:
@@ -99,11 +96,13 @@ def fused_cross_entropy(
     classes = logits.shape[1]
     vectors = (
         _vector(margins.factor),
-        torch.zeros(classes) if margins.shift is None else _vector(margins.shift),
+        torch.zeros(classes, dtype=torch.float32) if margins.shift is None else _vector(margins.shift),
         _vector(margins.own),
         _vector(weight),
     )
-    target = (target.to(torch.float32) if target.is_floating_point() else target).contiguous()
+    if target.is_floating_point() and target.dtype != torch.float32:
+        target = target.to(torch.float32)
+    target = target.contiguous()
     received: list[Received] = []
     loss: Tensor = _FusedCrossEntropy.apply(logits, target, *vectors, settings, received if learning else None)
     return loss, received[0] if received else None
@@ -113,8 +112,8 @@ class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, target: Tensor, *constants: Any) -> Tensor:
         *vectors, settings, received = constants
-        kept = torch.empty(5, len(logits))
-        out = torch.empty(len(logits) if settings.reduction == "none" else ())
+        kept = torch.empty(5, len(logits), dtype=torch.float32)
+        out = torch.empty(len(logits) if settings.reduction == "none" else (), dtype=torch.float32)
         problem = _problem(logits, target, vectors, kept, settings, out)
         sums = None if received is None else _room_for_sums(problem, target, logits.shape[1])
         if _kernel().forward(ctypes.byref(problem)):
@@ -145,36 +144,26 @@ def _problem(
     logits: Tensor, target: Tensor, vectors: list[Tensor | None], kept: Tensor, settings: Settings, value: Tensor
 ) -> _Problem:
     rows, classes = logits.shape
-    problem = _Problem()
-    problem.logits, problem.stride = logits.data_ptr(), logits.stride(0)
-    problem.scale, problem.shift, problem.own, problem.weight = (
-        None if vector is None else vector.data_ptr() for vector in vectors
+    first, step = kept.data_ptr(), rows * kept.element_size()
+    soft, reduced = target.is_floating_point(), settings.reduction != "none"
+    factor, shift, own, weight = (None if vector is None else vector.data_ptr() for vector in vectors)
+    divisor = settings.divisor if settings.reduction == "mean" else 1.0
+    return _Problem(
+        *(logits.data_ptr(), factor, shift, own, weight),
+        *((None, target.data_ptr()) if soft else (target.data_ptr(), None)),
+        first if reduced else value.data_ptr(),
+        *(first + step, first + 2 * step, first + 3 * step, first + 4 * step),
+        *(value.data_ptr() if reduced else None, None, None, None, None, None),
+        *(rows, classes, logits.stride(0), settings.ignore_index, rows),
+        *(WEIGHTS_OF_SAMPLES if divisor is None else divisor, 0, 0, settings.label_smoothing),
+        *(logits.dtype == torch.bfloat16, min(torch.get_num_threads(), rows * classes // LOGITS_OF_A_THREAD), 0),
     )
-    if target.is_floating_point():
-        problem.soft = target.data_ptr()
-    else:
-        problem.index = target.data_ptr()
-    first = kept.data_ptr()
-    problem.loss, problem.own_loss, problem.largest, problem.log_sum, problem.mass = (
-        first + row * rows * kept.element_size() for row in range(len(kept))
-    )
-    if settings.reduction == "none":
-        problem.loss = value.data_ptr()
-    else:
-        problem.reduced = value.data_ptr()
-        divisor = settings.divisor if settings.reduction == "mean" else 1.0
-        problem.divisor = WEIGHTS_OF_SAMPLES if divisor is None else divisor
-    problem.rows, problem.classes, problem.blocks, problem.ignored = rows, classes, rows, settings.ignore_index
-    problem.smoothing = settings.label_smoothing
-    problem.is_bfloat16 = logits.dtype == torch.bfloat16
-    problem.threads = min(torch.get_num_threads(), rows * classes // LOGITS_OF_A_THREAD)
-    return problem
 
 
 def _room_for_sums(problem: _Problem, target: Tensor, classes: int) -> Tensor:
-    """(C,) float64 for index targets, (2, blocks, C) for probabilities."""
+    """(C,) for index targets, (2, blocks, C) for probabilities."""
     if not target.is_floating_point():
-        sums = torch.zeros(classes, dtype=torch.float64)
+        sums = torch.zeros(classes, dtype=torch.float32)
         problem.received = sums.data_ptr()
         return sums
     problem.blocks = BLOCKS
@@ -185,7 +174,6 @@ def _room_for_sums(problem: _Problem, target: Tensor, classes: int) -> Tensor:
 
 def _added_up(sums: Tensor) -> tuple[Tensor, Tensor]:
     if sums.dim() == 1:
-        sums = sums.to(torch.float32)
         return sums, sums
     positive, negative = sums.sum(1)
     return positive, negative
@@ -205,7 +193,9 @@ def _differentiable_gradient(
 
 
 def _vector(vector: Tensor | None) -> Tensor | None:
-    return None if vector is None else vector.detach().to(torch.float32).contiguous()
+    if vector is None or (vector.dtype == torch.float32 and vector.is_contiguous() and not vector.requires_grad):
+        return vector
+    return vector.detach().to(torch.float32).contiguous()
 
 
 def _kernel() -> ctypes.CDLL:
