@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 from longtail import GALALoss
 from longtail.losses import BalancedSoftmaxLoss, ClassBalancedLoss, FocalLoss, SeesawLoss
@@ -48,6 +49,14 @@ def test_auto_leaves_the_rest_to_the_plain_path(logits, target):
 def test_true_takes_it_at_any_size_and_false_never():
     assert fuses(True, rows(5), TARGET)
     assert not fuses(False, rows(), TARGET)
+
+
+def test_true_leaves_transforms_to_the_plain_path():
+    taken = []
+    torch.func.grad(lambda logits: (taken.append(fuses(True, logits, TARGET)), logits.sum())[1])(rows())
+    with forward_ad.dual_level():
+        taken.append(fuses(True, forward_ad.make_dual(rows(), rows()), TARGET))
+    assert taken == [False, False]
 
 
 def test_true_refuses_what_it_cannot_serve():
