@@ -104,7 +104,8 @@ class LossWithMemory(LongTailedLoss):
         changed in place, these would be the next step's, and the gradients wrong without a word.
         """
         for name, statistic in statistics.items():
-            statistic = statistic.to(torch.float32)
+            if statistic.dtype != torch.float32:
+                statistic = statistic.to(torch.float32)
             if torch.compiler.is_exporting():  # an exported program keeps changes in place alone, and has no backward
                 self.get_buffer(name).copy_(statistic)
                 continue

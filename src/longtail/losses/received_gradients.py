@@ -28,9 +28,12 @@ def received_gradients(log_probs: Tensor, target: Tensor, ignore_index: int = -1
         minus_gradient = nll.nan_to_num_(0, posinf=0).neg_().expm1_().flatten()
         # Ignored samples have a loss and a gradient of 0, so they may go to any class that exists.
         index = target.clamp(0, num_classes - 1).flatten()
-        gradient = torch.zeros(num_classes, dtype=_sum_dtype(minus_gradient), device=log_probs.device)
-        gradient.index_add_(0, index, minus_gradient.to(gradient.dtype), alpha=-1)
-        gradient = gradient.to(log_probs.dtype)
+        dtype = _sum_dtype(minus_gradient)
+        gradient = torch.zeros(num_classes, dtype=dtype, device=log_probs.device)
+        if dtype == log_probs.dtype:  # a conversion to the same dtype still costs a microsecond
+            gradient.index_add_(0, index, minus_gradient, alpha=-1)
+        else:
+            gradient = gradient.index_add_(0, index, minus_gradient.to(dtype), alpha=-1).to(log_probs.dtype)
         return gradient, gradient
     log_probs, soft = (rows.movedim(class_dimension(rows), -1).reshape(-1, num_classes) for rows in (log_probs, target))
     soft = soft.to(log_probs.dtype)

@@ -51,6 +51,7 @@ def test_true_takes_it_at_any_size_and_false_never():
     assert not fuses(False, rows(), TARGET)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")  # make_dual calls it
 def test_true_leaves_transforms_to_the_plain_path():
     taken = []
     torch.func.grad(lambda logits: (taken.append(fuses(True, logits, TARGET)), logits.sum())[1])(rows())
