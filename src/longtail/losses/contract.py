@@ -56,7 +56,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         fused: whether losses with `margins` use a compiled kernel on the CPU, which never writes the adjusted logits to
             memory. "auto": from 1,000 classes on, for float32 and bfloat16 logits (N, C), if a C compiler is there (the
             kernel is compiled once for each machine, in under a second). `True`: at any size, or raise. Values agree
-            to float32 rounding. Logits must not be changed in place between the loss and its backward pass.
+            to float32 rounding.
     """
 
     observes = False

@@ -143,8 +143,17 @@ def test_a_graph_may_be_kept_and_walked_again():
     loss = LOSSES["gala"](fused=True)(logits, make_target("index"))
     loss.backward(retain_graph=True)
     first = logits.grad.clone()
-    loss.backward()
-    assert torch.equal(logits.grad, 2 * first)
+    (2 * loss).backward()
+    torch.testing.assert_close(logits.grad, 3 * first, rtol=2e-6, atol=0)
+
+
+def test_an_upstream_gradient_multiplies():
+    found = []
+    for factor in (1, 64):
+        logits = make_logits().requires_grad_()
+        (factor * LOSSES["gala"](fused=True)(logits, make_target("index"))).backward()
+        found.append(logits.grad)
+    assert torch.equal(found[1], 64 * found[0])
 
 
 def test_transforms_of_functions_take_the_plain_path():
@@ -200,12 +209,24 @@ def test_an_index_out_of_range_is_named_and_nothing_is_learnt(label):
 def test_logits_changed_before_the_backward_pass_are_noticed():
     logits = make_logits().requires_grad_()
     hidden = logits * 1
-    loss = LOSSES["gala"](fused=True)(hidden, make_target("index"))
-    hidden.data.add_(0)  # no change that autograd is told of
+    loss = LOSSES["gala"](fused=True, reduction="none")(hidden, make_target("index"))
     with torch.no_grad():
         hidden.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.sum().backward()
+
+
+def test_a_reduced_loss_has_its_gradient_from_the_logits_that_it_saw():
+    found = []
+    for fused in (True, False):
+        logits = make_logits().requires_grad_()
+        hidden = logits * 1
+        loss = LOSSES["gala"](fused=fused)(hidden, make_target("index"))
+        with torch.no_grad():
+            hidden.add_(torch.linspace(0, 1, CLASSES))
         loss.backward()
+        found.append(logits.grad)
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-7)
 
 
 def test_many_samples_lose_no_gradient():

@@ -1,8 +1,9 @@
 /* Cross-entropy on z_j * scale_j + shift_j, and its gradient, from two passes over the logits.
 
    Forward keeps the largest value and the logarithm of the sum of exponentials of each row; backward computes the
-   probabilities again from them. Arithmetic is float32 in tiles that stay in the L1 cache. Rows are independent, and
-   sums over rows are formed in blocks whose number does not depend on that of the threads.
+   probabilities again from them. Where forward is given room for the gradient, it writes that too, row by row, while
+   the row is in the cache. Arithmetic is float32 in tiles that stay in the L1 cache. Rows are independent, and sums over
+   rows are formed in blocks whose number does not depend on that of the threads.
 */
 #include <math.h>
 #include <stdint.h>
@@ -23,14 +24,14 @@ typedef struct {
     float *reduced;                  /* one value, or NULL for one a sample */
     float *positive, *negative;      /* (blocks, C) of soft targets, or NULL */
     float *received;                 /* (C,) of index targets, or NULL */
-    const float *upstream;           /* one value, or (N,) where nothing is reduced */
-    void *gradient;                  /* (N, C), as the logits */
+    const float *upstream;           /* one value, or (N,) where nothing is reduced; NULL is 1 */
+    void *gradient;                  /* (N, C), as the logits; NULL in forward: not wanted yet */
     int64_t rows, classes, stride, ignored, blocks;
     double divisor; /* of the sum; where it is negative, forward puts the weights of the samples in its place */
     int64_t samples; /* found by forward: neither ignored nor without a finite loss */
     int64_t next;
     float smoothing;
-    int32_t is_bfloat16, threads, error;
+    int32_t is_bfloat16, threads;
 } Problem;
 
 /* The threads are those of PyTorch, whose OpenMP library is loaded already; without it there is one. */
@@ -114,11 +115,23 @@ LOOP float sum_of_exponentials(const float *v, int64_t n, float base) {
     return sum;
 }
 
+LOOP float keep_exponentials(const float *v, int64_t n, float base, float *kept) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < n; j++) {
+        float e = exponential(v[j] - base);
+        kept[j] = e;
+        sum += e;
+    }
+    return sum;
+}
+
 #define EACH_TILE(p) \
     for (int64_t from = 0, n; n = (p)->classes - from < TILE ? (p)->classes - from : TILE, from < (p)->classes; from += TILE)
 
-/* The log-sum-exp of a row in two parts, and the value of class k. */
-static float normalise(const Problem *p, int64_t row, int64_t k) {
+/* The log-sum-exp of a row in two parts, and the value of class k. `kept`, if given, gets the exponential of each value
+   minus the base of its tile, and `bases` these bases. */
+static float normalise(const Problem *p, int64_t row, int64_t k, float *kept, float *bases) {
     _Alignas(64) float v[TILE];
     float largest = -INFINITY, sum = 0, value = 0;
     EACH_TILE(p) {
@@ -127,7 +140,9 @@ static float normalise(const Problem *p, int64_t row, int64_t k) {
             sum *= exponential(largest - most);
             largest = most;
         }
-        sum += sum_of_exponentials(v, n, largest == -INFINITY ? 0 : largest);
+        float base = largest == -INFINITY ? 0 : largest;
+        if (kept) bases[from / TILE] = largest;
+        sum += kept ? keep_exponentials(v, n, base, kept + from) : sum_of_exponentials(v, n, base);
         if (k >= from && k < from + n) value = v[k - from];
     }
     p->largest[row] = largest;
@@ -185,15 +200,11 @@ static void receive(const Problem *p, int64_t row, int64_t block) {
     for (int64_t j = 0; j < p->classes; j++) negative[j] += caused * t[j];
 }
 
-static void forward_row(Problem *p, int64_t row, int64_t block) {
+static void losses_of_row(const Problem *p, int64_t row, int64_t block, float *kept, float *bases) {
     int64_t k = p->soft ? -1 : p->index[row];
     p->loss[row] = p->own_loss[row] = p->mass[row] = 0;
     if (!p->soft && k == p->ignored) return;
-    if (!p->soft && (k < 0 || k >= p->classes)) {
-        __atomic_store_n(&p->error, INDEX_OUT_OF_RANGE, __ATOMIC_RELAXED);
-        return;
-    }
-    float value = normalise(p, row, k);
+    float value = normalise(p, row, k, kept, bases);
     if (p->soft) {
         expect(p, row, &p->loss[row], &p->mass[row], &p->own_loss[row]);
         if (p->positive && isfinite(p->own_loss[row])) receive(p, row, block);
@@ -211,9 +222,16 @@ LOOP void probabilities(const float *v, int64_t n, float largest, float log_sum,
     for (int64_t j = 0; j < n; j++) out[j] = factor * exponential((v[j] - largest) - log_sum);
 }
 
-static void backward_row(Problem *p, int64_t row, int64_t block) {
+LOOP void multiply(float *out, int64_t n, float factor) {
+    for (int64_t j = 0; j < n; j++) out[j] *= factor;
+}
+
+/* With the exponentials that `normalise` has kept in the place of the gradient, and their bases, or without. */
+static void gradient_of_row(const Problem *p, int64_t row, const float *bases) {
     _Alignas(64) float v[TILE], narrow[TILE];
-    float g = p->reduced ? *p->upstream / (float)p->divisor : p->upstream[row], all = g * p->mass[row];
+    float g = p->upstream ? (p->reduced ? *p->upstream : p->upstream[row]) : 1;
+    if (p->reduced) g /= (float)p->divisor;
+    float all = g * p->mass[row], largest = p->largest[row], log_sum = p->log_sum[row];
     float keep = 1 - p->smoothing, spread = p->smoothing / p->classes;
     int64_t k = p->soft ? -1 : p->index[row], start = row * p->classes;
     if (!p->soft && k == p->ignored) {
@@ -224,8 +242,12 @@ static void backward_row(Problem *p, int64_t row, int64_t block) {
     EACH_TILE(p) {
         const float *u = p->weight ? p->weight + from : 0, *t = p->soft ? p->soft + start + from : 0;
         float *out = p->is_bfloat16 ? narrow : (float *)p->gradient + start + from;
-        adjust(p, row, from, n, v);
-        probabilities(v, n, p->largest[row], p->log_sum[row], all, out);
+        if (bases) {
+            multiply(out, n, all * exponential((bases[from / TILE] - largest) - log_sum));
+        } else {
+            adjust(p, row, from, n, v);
+            probabilities(v, n, largest, log_sum, all, out);
+        }
         if (t) for (int64_t j = 0; j < n; j++) out[j] -= g * ((keep * t[j] + spread) * (u ? u[j] : 1));
         else if (p->smoothing > 0) for (int64_t j = 0; j < n; j++) out[j] -= g * (spread * (u ? u[j] : 1));
         if (k >= from && k < from + n) out[k - from] -= g * keep * (p->weight ? p->weight[k] : 1);
@@ -233,7 +255,24 @@ static void backward_row(Problem *p, int64_t row, int64_t block) {
         if (p->is_bfloat16)
             for (int64_t j = 0; j < n; j++) ((uint16_t *)p->gradient)[start + from + j] = narrowed(out[j]);
     }
+}
+
+static void forward_row(Problem *p, int64_t row, int64_t block) { losses_of_row(p, row, block, 0, 0); }
+
+static void backward_row(Problem *p, int64_t row, int64_t block) {
     (void)block;
+    gradient_of_row(p, row, 0);
+}
+
+static void both_of_row(Problem *p, int64_t row, int64_t block) {
+    if (p->is_bfloat16 || p->classes > TILE * TILE) { /* exponentials would be rounded; bases would not fit */
+        losses_of_row(p, row, block, 0, 0);
+        gradient_of_row(p, row, 0);
+    } else {
+        float bases[TILE];
+        losses_of_row(p, row, block, (float *)p->gradient + row * p->classes, bases);
+        gradient_of_row(p, row, bases);
+    }
 }
 
 typedef struct {
@@ -274,24 +313,35 @@ static void receive_from_own(const Problem *p) {
     free(many);
 }
 
+/* What the sum is divided by, and whether each index is one of a class. */
+static int32_t prepare(Problem *p) {
+    double weights = 0;
+    for (int64_t row = 0; row < p->rows; row++) {
+        int ignored = p->soft || p->index[row] == p->ignored;
+        if (!ignored && (p->index[row] < 0 || p->index[row] >= p->classes)) return INDEX_OUT_OF_RANGE;
+        weights += weight_of(p, row);
+    }
+    if (p->divisor < 0) p->divisor = weights;
+    return 0;
+}
+
 static void reduce(Problem *p) {
-    double total = 0, weights = 0;
+    double total = 0;
     p->samples = 0;
     for (int64_t row = 0; row < p->rows; row++) {
         p->samples += isfinite(p->own_loss[row]) && (p->soft || p->index[row] != p->ignored);
         total += p->loss[row];
-        weights += weight_of(p, row);
     }
-    if (p->divisor < 0) p->divisor = weights;
     if (p->reduced) *p->reduced = (float)(total / p->divisor);
     if (p->received) receive_from_own(p);
 }
 
 int32_t forward(Problem *p) {
-    p->error = 0;
-    run(p, forward_row);
-    if (!p->error) reduce(p);
-    return p->error;
+    int32_t error = prepare(p);
+    if (error) return error;
+    run(p, p->gradient ? both_of_row : forward_row);
+    reduce(p);
+    return 0;
 }
 
 void backward(Problem *p) { run(p, backward_row); }
