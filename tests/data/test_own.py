@@ -188,6 +188,10 @@ def test_parts_that_are_given_are_taken_as_they_are(tmp_path):
     assert (len(splits.validation), splits.test.target.tolist()) == (0, [0, 0, 2])
     assert not splits.holds_out_every_class
     assert list(splits.validation.in_order()) == []
+    for part, share in (("test", "test_share"), ("val", "validation")):
+        given = {part: str(tmp_path / "elsewhere"), share: 0.3}
+        with pytest.raises(ValueError, match=f"`{share}` must be left out where the .* samples are given.* Got 0.3"):
+            splits_of(tmp_path / "train", **given)
 
 
 def test_content_tells_when_files_change_and_fingerprints_when_others_are_there(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from longtail.data.check import Progress, available_cores, check_files, require_trainable
 from longtail.data.config import DataConfig
 from longtail.data.contract import DataInfo, Split, Splits
+from longtail.data.download import refuse_download
 from longtail.data.features import FeatureViews
 from longtail.data.object_source import input_of
 from longtail.data.own_config import OwnDataConfig
@@ -22,12 +24,13 @@ from longtail.data.streamed import StreamedImages
 MOST_WORKERS = 8
 
 
-def own_data(config: DataConfig, data: Any, device: torch.device, _download: bool, progress: Progress | None) -> Splits:
+def own_data(config: DataConfig, data: Any, device: torch.device, download: bool, progress: Progress | None) -> Splits:
     """Splits of data that `read_data` takes; parts that are not given are held out by class and by group."""
     if not isinstance(config, OwnDataConfig):
         raise ValueError(
             f'`dataset` "own" needs an `OwnDataConfig` such as `OwnConfig`. Got a {type(config).__name__}.'
         )
+    refuse_download("your own data", download)
     if data is None:
         raise ValueError("`data` must be a folder, list, table, array file or data set. Got none.")
     parts = read_data(
@@ -42,6 +45,7 @@ def own_data(config: DataConfig, data: Any, device: torch.device, _download: boo
         group=config.group,
     )
     require_trainable(parts)
+    _check_shares(config, parts)
     if parts.test is None and config.test_share == 0:
         raise ValueError("`test` must name test samples where `test_share` is 0. There are none.")
     if parts.train.features is None:
@@ -50,6 +54,18 @@ def own_data(config: DataConfig, data: Any, device: torch.device, _download: boo
     plan = plan_splits(parts, validation=config.validation, test=config.test_share, seed=config.subset_seed)
     origin = str(Path(data).resolve()) if isinstance(data, (str, os.PathLike)) else None
     return splits_of(config, plan.apply(parts), plan, origin, device)
+
+
+def _check_shares(config: OwnDataConfig, parts: Parts) -> None:
+    """Refuse a share to hold out for a part that is given."""
+    usual = {field.name: field.default for field in fields(OwnDataConfig)}
+    for share, part in (("validation", parts.validation), ("test_share", parts.test)):
+        value = getattr(config, share)
+        if part is not None and value not in (0, usual[share]):
+            raise ValueError(
+                f"`{share}` must be left out where the {share.removesuffix('_share')} samples are given: none are held "
+                f"out of training. Got {value!r}."
+            )
 
 
 def splits_of(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | None, device: torch.device) -> Splits:

@@ -122,6 +122,11 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
         batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
         changes["learning_rate"] = of_the_paper["learning_rate"] * batch_size / usual
     changes.setdefault("features", _features(config))
+    if "views" in settings and (changes | settings)["features"] == "each-step":
+        raise ValueError(
+            f"`views` must be left out for {name} on {config.dataset}: each step augments its images anew. "
+            f"Got {settings['views']}."
+        )
     return kind(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))
 
 
