@@ -18,6 +18,7 @@ from longtail.training.seeds import derive_seed
 from longtail.training.state import TrainingState
 from longtail.training.step import TrainingStep
 from longtail.training.stopping import StopRequest, TrainingDivergedError, TrainingStopped, stop_on_signals
+from longtail.training.waiting import TimedBatches
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -109,7 +110,8 @@ class TrainingLoop:
         if isinstance(state.criterion, DeferredReweighting):
             state.criterion.set_epoch(state.epoch)
         start = time.monotonic() - state.seconds
-        for images, target in self._batches(request):
+        batches = TimedBatches(self._batches(request))
+        for images, target in batches:
             rate = self._set_rate()
             torch.manual_seed(derive_seed(self.config.seed, state.epoch, state.step + 1, self.fabric.global_rank))
             if self.mix is not None:
@@ -121,7 +123,9 @@ class TrainingLoop:
                 state.average.update(state.model, step=(state.epoch - 1) * self.epochs.steps + state.step)
             state.seconds = time.monotonic() - start
             for callback in self.callbacks:
-                callback.on_step_end(Step(state.epoch, state.step, logits, target, loss, rate, gradient))
+                callback.on_step_end(
+                    Step(state.epoch, state.step, logits, target, loss, rate, gradient, batches.waited)
+                )
             self._stop_or_save(request)
 
     def _batches(self, request: StopRequest) -> Iterator[tuple[Tensor, Tensor]]:
