@@ -93,7 +93,7 @@ class TrainingImages:
                     f"bad since training began. {next(iter(drawn.bad.values()))} Restore the files and go on with "
                     "--resume."
                 )
-            images = torch.from_numpy(drawn.images).permute(0, 3, 1, 2).to(self.target.device)
+            images = torch.from_numpy(drawn.images).permute(0, 3, 1, 2)
             target = self.target[order[part]]
             kept = target if not drawn.bad else target[torch.from_numpy(drawn.kept).to(target.device)]
             yield self.plain.as_input(images), kept

@@ -15,6 +15,7 @@ from longtail.training.opening import create_run, existing_run
 from longtail.training.preparation import PreparedRun, prepare
 from longtail.training.resume import adopt, check_same_data, check_same_weights, restore
 from longtail.training.stages import Progress, check_class
+from longtail.training.writing import write_errors
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -54,6 +55,7 @@ def run_experiment(
             has, a folder that is not a run, a resumed run whose configuration or data differ.
         FileExistsError: `out` exists and `resume` is not set.
         FileNotFoundError: the data set is missing.
+        OSError: a file of the run could not be written; the run can be resumed.
         TrainingStopped, TrainingDivergedError: as in `TrainingLoop.run`.
 
     Example:
@@ -91,11 +93,12 @@ def run_experiment(
         check_same_data(folder, splits)
         if existing is not None:
             restore(run.state, folder, writes=fabric.is_global_zero)
-        if folder.data is None and fabric.is_global_zero:
-            folder.save_data(splits.info)
-        _train(fabric, run, folder, callbacks, checkpoint_seconds)
-        if fabric.is_global_zero:
-            finish(folder, run.state, run.stage, run.evaluation, run.last)
+        with write_errors(folder):
+            if folder.data is None and fabric.is_global_zero:
+                folder.save_data(splits.info)
+            _train(fabric, run, folder, callbacks, checkpoint_seconds)
+            if fabric.is_global_zero:
+                finish(folder, run.state, run.stage, run.evaluation, run.last)
     fabric.barrier()
     return folder
 
