@@ -256,6 +256,8 @@ def test_invalid_settings_and_samples_are_refused_before_training(folder, tmp_pa
         ({"size": 4}, "`size` must be at least 8"),
         ({"crop_pct": 0.0}, "`crop_pct` must be greater than 0"),
         ({"validation": 0.5, "test_share": 0.5}, "`validation` and `test_share` must leave samples to train on"),
+        ({"augment_on": "device", "augment": "trivial"}, "`augment` must be one of light, imagenet, .* Got 'trivial'"),
+        ({"augment_on": "device"}, "`augment` must be one of light, imagenet, .* Got 'none'"),
         ({"on_bad_file": "ignore"}, "`on_bad_file` must be one of"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from data.large_set_files import write_tiny
 from longtail.data.large_sets import LARGE_SETS
 from longtail.recipes import imagenet_lt
-from longtail.training import Callback, run_experiment
+from longtail.training import Callback, TrainingStopped, run_experiment
 from recipes.slow_rank import SETTINGS
 from training.test_resume import assert_same_end
 
@@ -81,6 +81,16 @@ def test_a_worker_that_is_killed_stops_the_run_which_resumes_to_the_same_end(dat
     with pytest.raises(ChildProcessError, match=r"`workers`: a process that decodes .* --resume and fewer workers"):
         run_experiment(config, data=data, out=tmp_path / "run", callbacks=[kill], checkpoint_seconds=0)
     run_experiment(imagenet_lt(workers=0, **settings), data=data, out=tmp_path / "run", resume=True)
+    assert_same_end(tmp_path / "run", tmp_path / "whole")
+
+
+def test_augmentation_on_the_device_resumes_in_the_middle_of_an_epoch(data, tmp_path):
+    settings = SETTINGS | {"augment_on": "device", "epochs": 2}
+    run_experiment(imagenet_lt(**settings), data=data, out=tmp_path / "whole")
+    stop = InEpoch(2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingStopped):
+        run_experiment(imagenet_lt(**settings), data=data, out=tmp_path / "run", callbacks=[stop])
+    run_experiment(imagenet_lt(workers=1, **settings), data=data, out=tmp_path / "run", resume=True)
     assert_same_end(tmp_path / "run", tmp_path / "whole")
 
 

@@ -142,17 +142,25 @@ def _training_split(config: OwnDataConfig, samples: Samples, device: torch.devic
     plain = _split(config, samples, device)
     if isinstance(plain, FeatureViews) or (config.augment == "none" and not config.workers):
         return plain
-    from longtail.data.file_augmentation import TrainingImage
+    from longtail.data.device_augmentation import DeviceAugmentation
+    from longtail.data.file_augmentation import CentreSquare, TrainingImage
     from longtail.data.training_images import TrainingImages
+    from longtail.data.workers import Draw
 
     assert config.size is not None
+    on_device = DeviceAugmentation(config.augment, config.size) if config.augment_on == "device" else None
+    interpolation = config.interpolation or "bicubic"
     shorter = round(config.size / (config.crop_pct or 1.0))
-    draw = TrainingImage(config.augment, config.size, shorter, config.interpolation or "bicubic")
+    draw: Draw = TrainingImage(config.augment, config.size, shorter, interpolation)
+    size = config.size
+    if on_device is not None:
+        size = on_device.source_size
+        draw = CentreSquare(size, interpolation)
     workers = config.workers
     if workers is None:
         workers = min(available_cores(), MOST_WORKERS) if device.type == "cuda" else 0
     skip = config.on_bad_file == "skip"
-    return TrainingImages(plain, draw, source_of(samples), config.size, workers=workers, skip=skip)
+    return TrainingImages(plain, draw, source_of(samples), size, workers=workers, skip=skip, on_device=on_device)
 
 
 def _black_where_bad(
