@@ -85,6 +85,8 @@ def test_batches_augmented_on_the_device_depend_on_seed_and_position_alone(folde
     once = torch.cat(list(copy.in_order()))
     (trained_on, _), *_ = batches(copy, NUMBER, order=torch.arange(NUMBER))
     assert torch.equal(trained_on, once)
+    part = copy.take(torch.tensor([7, 2, 20]))
+    assert torch.equal(torch.cat(list(part.in_order())), once[[7, 2, 20]])
     assert copy.augmentation != split_of(folder, "none").augmentation
 
 
@@ -118,6 +120,17 @@ def test_an_augmented_copy_keeps_its_draws(folder):
     assert (once != torch.cat(list(split.in_order()))).flatten(1).any(1).all()
     (trained_on, _), *_ = batches(copy, NUMBER, order=torch.arange(NUMBER))
     assert torch.equal(trained_on, once)
+
+
+def test_a_part_of_an_augmented_copy_is_augmented_as_in_the_copy(folder):
+    split, indices = split_of(folder), torch.tensor([3, 1, 6])
+    copy = split.augmented(None, torch.Generator().manual_seed(3))
+    whole = torch.cat(list(copy.in_order()))
+    part = copy.take(indices)
+    assert torch.equal(torch.cat(list(part.in_order())), whole[indices])
+    assert torch.equal(torch.cat(list(part.take(torch.tensor([2, 0])).in_order())), whole[indices[[2, 0]]])
+    again = part.augmented(None, torch.Generator().manual_seed(3))
+    assert not torch.equal(torch.cat(list(again.in_order())), whole[indices])  # a copy of its own
 
 
 def test_images_in_memory_are_drawn_like_files():
