@@ -16,7 +16,10 @@ OPERATIONS = 2
 POLICIES: dict[str, tuple[int, Callable[[Tensor, Tensor], Tensor]]] = {
     "light": (0, lambda images, _: images),
     "imagenet": (3, colour_jitter),
-    "randaugment-n2-m10": (3 * OPERATIONS, lambda images, drawn: rand_augment(images, drawn.reshape(-1, OPERATIONS, 3))),
+    "randaugment-n2-m10": (
+        3 * OPERATIONS,
+        lambda images, drawn: rand_augment(images, drawn.reshape(-1, OPERATIONS, 3)),
+    ),
 }
 """What follows the crop and the flip: the draws that it takes for each image, and what it does with them."""
 
