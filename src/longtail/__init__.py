@@ -63,6 +63,7 @@ _NAMES = {
     "metrics": (
         "CalibrationErrors",
         "LongTailMetric",
+        "LongTailScalars",
         "LongTailScores",
         "balanced_accuracy",
         "class_wise_error",

@@ -280,6 +280,19 @@ def test_compiles_to_one_graph(case, kind):
             torch.testing.assert_close(buffer, expected)
 
 
+@every_loss
+@pytest.mark.parametrize("kind", ["index", "soft"])
+def test_an_exported_training_step_learns_too(case, kind):
+    logits, target = make_logits(), make_target(kind)
+    eager, module = case.module(), case.module()
+    exported = torch.export.export(module, (logits, target)).module()
+    for seed in range(3):
+        logits = make_logits(seed=seed)
+        torch.testing.assert_close(exported(logits, target), eager(logits, target))
+        for name, expected in eager.named_buffers():
+            torch.testing.assert_close(exported.get_buffer(name), expected)
+
+
 @pytest.mark.parametrize("make", [GALALoss, partial(GALALoss, form="paper"), SeesawLoss, EQLv2Loss])
 def test_a_compiled_loss_with_memory_sends_the_gradients_of_its_own_step(make):
     # The compiled backward pass computes margins again from the statistics; small inputs hide when these have moved on.

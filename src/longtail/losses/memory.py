@@ -89,6 +89,9 @@ class LossWithMemory(LongTailedLoss):
         """
         for name, statistic in statistics.items():
             statistic = statistic.to(torch.float32)
+            if torch.compiler.is_exporting():  # an exported program keeps changes in place alone, and has no backward
+                self.get_buffer(name).copy_(statistic)
+                continue
             self._buffers[name] = statistic if torch.compiler.is_compiling() else _outside_transforms(statistic)
 
     def reset_statistics(self) -> None:
