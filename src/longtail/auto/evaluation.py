@@ -7,6 +7,7 @@ import numpy as np
 
 from longtail.auto.predictor import Predictor
 from longtail.data import Samples, check_files, read_data
+from longtail.metrics.groups import GroupBounds
 from longtail.training.evaluation import Scorer
 
 
@@ -31,8 +32,7 @@ def evaluate_on(
     samples = parts.train if parts.test is None else parts.test
     target = _target_of_the_run(samples, predictor.class_names)
     logits = predictor.logits(_inputs(samples, predictor), progress=progress).numpy()
-    config = predictor.config
-    scorer = Scorer(np.asarray(predictor.info.class_counts), config.many_above, config.few_below)
+    scorer = Scorer(np.asarray(predictor.info.class_counts), GroupBounds.of(predictor.config))
     scores = {"raw": scorer(logits, target)}
     if predictor.fix is not None and np.any(predictor.fix.offset):
         scores["with fix.json"] = scorer(np.asarray(predictor.fix.predict(logits)), target)

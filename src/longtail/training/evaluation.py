@@ -13,7 +13,7 @@ from longtail.data import Split, Splits
 from longtail.losses import DeferredReweighting
 from longtail.losses.contract import LongTailedLoss
 from longtail.metrics import long_tail_scores
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.metrics.groups import USUAL, GroupBounds
 from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
@@ -35,13 +35,11 @@ class Scorer:
 
     Attributes:
         class_counts: (C,) training samples, by which classes are many, medium or few.
-        many_above: "many" classes have more training samples than this.
-        few_below: "few" classes have fewer.
+        bounds: of these groups.
     """
 
     class_counts: np.ndarray | Tensor
-    many_above: int = MANY_ABOVE
-    few_below: int = FEW_BELOW
+    bounds: GroupBounds = USUAL
 
     def __call__(self, predictions: np.ndarray | Tensor, target: np.ndarray | Tensor) -> dict[str, float]:
         """The scalars of `long_tail_scores`."""
@@ -49,8 +47,8 @@ class Scorer:
             predictions,
             target,
             class_counts=self.class_counts,
-            many_above=self.many_above,
-            few_below=self.few_below,
+            many_above=self.bounds.many_above,
+            few_below=self.bounds.few_below,
         ).scalars()
 
 
@@ -126,10 +124,7 @@ def score(
         raise ValueError('`fit_on` must be another set than "test", whose labels nothing may be fitted on.')
     if transductive and fit_on:
         raise ValueError(f"`fit_on` must be left out with `transductive`, which fits on the test set. Got {fit_on!r}.")
-    config = folder.header["config"]
-    scorer = Scorer(
-        np.asarray(result["class_counts"]), config.get("many_above", MANY_ABOVE), config.get("few_below", FEW_BELOW)
-    )
+    scorer = Scorer(np.asarray(result["class_counts"]), GroupBounds.of(folder.header["config"]))
     logits, target = folder.load_predictions("test")
     scores = {"raw": scorer(logits, target)}
     if transductive and not is_balanced(target):
