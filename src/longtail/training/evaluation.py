@@ -15,6 +15,7 @@ from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
+from longtail.training.outputs import joined
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 Scores = dict[str, dict[str, float]]
@@ -59,7 +60,7 @@ def predict_logits(model: nn.Module, data: Split, autocast: Autocast) -> Tensor:
     """
     model.eval()
     with torch.inference_mode(), autocast():
-        logits = torch.cat([model(images).float() for images in data.in_order()]).cpu()
+        logits = joined((model(images).float().cpu() for images in data.in_order()), len(data))
     finite = int(logits.isfinite().all(dim=1).sum())
     if finite < len(logits):
         raise ValueError(

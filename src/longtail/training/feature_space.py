@@ -101,7 +101,7 @@ class CachedFeatures:
 
     def num_features(self) -> int:
         """D, of the cached features."""
-        return self.train.features.shape[2]
+        return self.train.num_features
 
     def batches(self, default: Epochs) -> Epochs:
         """The features of the training samples."""

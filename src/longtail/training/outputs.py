@@ -1,6 +1,6 @@
 """Outputs of a function, and features of a network, for all samples of a split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -31,18 +31,30 @@ def outputs_of(
         progress: called with `what` and its finished share, in [0, 1].
         what: the name of this step.
     """
-    parts, done = [torch.zeros(0, width, device=split.target.device)], 0
+    outputs, done = torch.empty(len(split), width, device=split.target.device), 0
     with torch.inference_mode(), autocast:
         for inputs in split.in_order():
-            parts.append(function(inputs).float())
+            outputs[done : done + len(inputs)] = function(inputs)
             done += len(inputs)
             if progress is not None:
                 progress(what, done / len(split))
-    return torch.cat(parts)
+    return outputs
 
 
 def features_of(network: Network, split: Split, autocast: Autocast) -> Tensor:
     """The features of all samples in order, (N, D) float32 on the device; the network is left in `eval()`."""
     network.eval()
     with torch.no_grad(), autocast():
-        return torch.cat([network.features(inputs).float() for inputs in split.in_order()])
+        return joined((network.features(inputs).float() for inputs in split.in_order()), len(split))
+
+
+def joined(blocks: Iterable[Tensor], number: int) -> Tensor:
+    """The rows of all blocks, one or more; unlike `torch.cat` it holds one block beside the result."""
+    result, done = None, 0
+    for block in blocks:
+        if result is None:
+            result = block.new_empty(number, *block.shape[1:])
+        result[done : done + len(block)] = block
+        done += len(block)
+    assert result is not None
+    return result
