@@ -60,12 +60,14 @@ def _keep_predictions(folder: RunFolder, stage: Stage, evaluation: Evaluation, l
     """Write logits and labels of every split to the run folder, one after the other; notes on what is left out."""
     splits, network = evaluation.splits, stage.scored()
     train, note = kept_for_predictions(splits.train, len(splits.info.class_names))
-    kept = {
-        "train": train,
-        "augmented": train.augmented(last.augment, last.generator),
-        "test": splits.test,
-        **({"validation": splits.validation} if len(splits.validation) else {}),
-    }
-    for name, split in kept.items():
-        folder.save_predictions(name, predict_logits(network, split, evaluation.autocast), split.target)
+    augmented = train.augmented(last.augment, last.generator)
+    kept = [("train", train), ("test", splits.test)]
+    kept += [("validation", splits.validation)] if len(splits.validation) else []
+    kept += [] if augmented is train else [("augmented", augmented)]
+    for name, split in kept:
+        logits = predict_logits(network, split, evaluation.autocast)
+        folder.save_predictions(name, logits, split.target)
+        if split is augmented:
+            folder.save_predictions("augmented", logits, split.target)
+        del logits  # before those of the next split
     return [] if note is None else [note]
