@@ -24,6 +24,7 @@ from longtail.cli.retrain import retrain
 from longtail.cli.train import train
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunInUseError
+from longtail.training.failed_ranks import RankFailedError
 from longtail.training.stopping import TrainingDivergedError
 
 STYLE = (tyro.conf.OmitArgPrefixes, tyro.conf.CascadeSubcommandArgs, tyro.conf.FlagCreatePairsOff)
@@ -69,6 +70,10 @@ def run(arguments: Sequence[str]) -> int:
             args=arguments,
             config=STYLE,
         )
+    except RankFailedError as error:
+        if not error.told:
+            say(f"longtail: {_one_line(error)}", error=True)
+        return FAILED
     except EXPECTED as error:
         say(f"longtail: {_one_line(error)}", error=True)
         return FAILED

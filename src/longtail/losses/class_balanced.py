@@ -14,7 +14,7 @@ from longtail.arguments import as_class_counts, check_fraction, check_strength
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.focal import focal_cross_entropy, focal_loss
 from longtail.losses.inputs import along_classes, check_arguments, class_dimension
-from longtail.losses.reduction import mean_or_one
+from longtail.losses.reduction import divisor_of_mean, mean_or_one
 from longtail.losses.shifts import ClassCounts, counts_of
 
 
@@ -168,6 +168,13 @@ class ClassBalancedLoss(LongTailedLoss):
             log_probs, target, self.gamma, weight, self.ignore_index, self.reduction, self.label_smoothing
         )
         return loss / mean_weight(target, weight) if self.reduction == "mean" else loss
+
+    def mean_divisor(self, target: Tensor) -> Tensor:
+        """As every loss, with the weights of the classes."""
+        if not self.combines:
+            return super().mean_divisor(target)
+        weight = self.class_weight if self.weight is None else self.class_weight * self.weight
+        return divisor_of_mean(target, weight, self.ignore_index) * mean_weight(target, weight)
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

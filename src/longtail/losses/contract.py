@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from longtail.arguments import check_choice, check_num_classes
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.inputs import check_arguments, check_indices, check_values, checked_target, class_dimension
+from longtail.losses.reduction import divisor_of_mean
 
 
 class LongTailedLoss(nn.CrossEntropyLoss):
@@ -77,6 +78,13 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         return cross_entropy_from_log_probs(
             log_probs, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
         )
+
+    def mean_divisor(self, target: Tensor) -> Tensor:
+        """What `reduction="mean"` divides the sum of the losses by in training: a scalar, float32.
+
+        The mean over a batch is then Σ mean_i · divisor_i / Σ divisor_i over its parts i, on one rank or on several.
+        """
+        return divisor_of_mean(target, self.weight, self.ignore_index)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss: a scalar, or one value a sample with `reduction="none"`.

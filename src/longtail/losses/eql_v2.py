@@ -19,7 +19,6 @@ from torch.nn import functional as F
 from longtail.arguments import check_strength
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.memory import LossWithMemory
-from longtail.losses.ranks import sum_over_ranks
 from longtail.losses.reduction import mean_or_one, reduced, sample_weights
 
 UNTRAINED_RATIO = 100.0
@@ -177,8 +176,18 @@ class EQLv2Loss(LossWithMemory):
         others = [d for d in range(logits.dim()) if d != dim]
         received = (weighted * labels, weighted * (1 - labels))
         sums = [part.masked_fill(~entering, 0).sum(others) if others else part for part in received]
-        positive, negative = sum_over_ranks(self.process_group, *sums)
-        self.remember(positive=self.positive + positive, negative=self.negative + negative)
+        self.contribute(*sums)
+
+    def update(self, *sums: Tensor) -> None:
+        """Add the gradients of a step."""
+        self.remember(positive=self.positive + sums[0], negative=self.negative + sums[1])
+
+    def mean_divisor(self, target: Tensor) -> Tensor:
+        """As every loss, but probabilities count with the weights of their classes."""
+        samples = super().mean_divisor(target)
+        if not target.is_floating_point():
+            return samples
+        return samples * mean_or_one(_sample_weight(target, target, self.weight, self.ignore_index))
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

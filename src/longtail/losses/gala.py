@@ -27,7 +27,6 @@ from longtail.arguments import check_choice, check_fraction, check_positive, che
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.memory import LossWithMemory
-from longtail.losses.ranks import sum_over_ranks
 from longtail.losses.received_gradients import count_samples, received_gradients
 
 FORMS = ("released", "paper")
@@ -142,7 +141,7 @@ class GALALoss(LossWithMemory):
         form: "released", what the authors' code computes (logit adjustment by a learned prior), or "paper", the formula
             they print, made independent of the scale of θ.
         accumulate: "sum" over all samples so far; "released", the double sum of the authors' code, in which early steps
-            weigh most (a step is a forward pass); "ema", a sum in which a step counts `ema_decay` times the
+            weigh most (a step is a forward pass, or all passes of `one_step`); "ema", a sum in which a step counts `ema_decay` times the
             next (once the training set is fitted, a short memory forgets the tail).
         ema_decay: in [0, 1]; 1 is the plain sum, 0.999 remembers about 1,000 steps.
         eps: ε > 0, in units of samples.
@@ -233,13 +232,16 @@ class GALALoss(LossWithMemory):
         )
 
     def learn(self, log_probs: Tensor, target: Tensor) -> None:
-        """Add the gradients of one batch, over all ranks, to θ and φ."""
+        """Contribute the gradients of one batch."""
         received: tuple[Tensor, ...] = received_gradients(log_probs, target, self.ignore_index)
         if self.accumulate != "sum":
             received = (*received, count_samples(log_probs, target, self.ignore_index))
-        self._accumulate(*sum_over_ranks(self.process_group, *received))
+        self.contribute(*received)
 
-    def _accumulate(self, positive: Tensor, negative: Tensor, samples: Tensor | None = None) -> None:
+    def update(self, *sums: Tensor) -> None:
+        """Add the gradients of a step to θ and φ."""
+        positive, negative = sums[:2]
+        samples = sums[2] if len(sums) > 2 else None
         theta, phi = self.theta, self.phi
         if self.accumulate == "released" and samples is not None:
             stepped = samples > 0

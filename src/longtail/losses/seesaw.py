@@ -19,7 +19,6 @@ from torch.nn import functional as F
 from longtail.arguments import check_positive, check_strength
 from longtail.losses.inputs import along_classes, class_dimension
 from longtail.losses.memory import LossWithMemory
-from longtail.losses.ranks import sum_over_ranks
 from longtail.losses.shifts import cross_entropy_on
 
 
@@ -146,7 +145,7 @@ class SeesawLoss(LossWithMemory):
         return _adjusted(logits, target, self.seen, self.p, self.q, self.eps)
 
     def learn(self, log_probs: Tensor, target: Tensor) -> None:
-        """Count the samples of one batch, over all ranks."""
+        """Contribute the samples of one batch, counted by class."""
         dim = class_dimension(log_probs)
         if target.is_floating_point():
             kept = log_probs.isfinite().all(dim) & target.isfinite().all(dim)
@@ -157,8 +156,11 @@ class SeesawLoss(LossWithMemory):
             kept = (nll.isfinite() & (target != self.ignore_index)).flatten()
             index = target.flatten().clamp(0, self.num_classes - 1)
             added = torch.zeros_like(self.seen).index_add_(0, index, kept.to(self.seen.dtype))
-        (added,) = sum_over_ranks(self.process_group, added)
-        self.remember(seen=self.seen + added)
+        self.contribute(added)
+
+    def update(self, *sums: Tensor) -> None:
+        """Add the counts of a step."""
+        self.remember(seen=self.seen + sums[0])
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

@@ -7,7 +7,7 @@ import torch
 
 from longtail.data import Augment
 from longtail.runs import RunFolder
-from longtail.training.evaluation import Evaluation, best_on_test, predict_logits, prior_slope, score_all
+from longtail.training.evaluation import Evaluation, best_on_test, prior_slope, score_all
 from longtail.training.network import described
 from longtail.training.stages import Stage
 from longtail.training.state import TrainingState
@@ -25,12 +25,14 @@ class LastAugmentation:
 def finish(
     folder: RunFolder, state: TrainingState, stage: Stage, evaluation: Evaluation, last: LastAugmentation
 ) -> None:
-    """Write predictions and weights, then the result; delete the checkpoint."""
+    """Write predictions and weights, then the result; delete the checkpoint. Ranks but the first compute predictions."""
     state.use_average()
+    kept = _keep_predictions(folder, stage, evaluation, last)
+    if not evaluation.ranks.first:
+        return
     splits, scorer = evaluation.splits, evaluation.scorer
     fit_on = "validation" if splits.holds_out_every_class else "augmented"
     network, metrics = stage.finished(), folder.metrics
-    kept = _keep_predictions(folder, stage, evaluation, last)
     for name in ("train", "validation", "test"):
         state.note_left_out(name, getattr(evaluation.splits, name))
     folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
@@ -59,15 +61,17 @@ def finish(
 def _keep_predictions(folder: RunFolder, stage: Stage, evaluation: Evaluation, last: LastAugmentation) -> list[str]:
     """Write logits and labels of every split to the run folder, one after the other; notes on what is left out."""
     splits, network = evaluation.splits, stage.scored()
+    evaluation.ranks.share_buffers(network)
     train, note = kept_for_predictions(splits.train, len(splits.info.class_names))
     augmented = train.augmented(last.augment, last.generator)
     kept = [("train", train), ("test", splits.test)]
     kept += [("validation", splits.validation)] if len(splits.validation) else []
     kept += [] if augmented is train else [("augmented", augmented)]
     for name, split in kept:
-        logits = predict_logits(network, split, evaluation.autocast)
-        folder.save_predictions(name, logits, split.target)
-        if split is augmented:
-            folder.save_predictions("augmented", logits, split.target)
+        logits = evaluation.logits(network, split)
+        if evaluation.ranks.first:
+            folder.save_predictions(name, logits, split.target)
+            if split is augmented:
+                folder.save_predictions("augmented", logits, split.target)
         del logits  # before those of the next split
     return [] if note is None else [note]

@@ -58,6 +58,11 @@ def _started_processes() -> int:
     return int(os.environ["WORLD_SIZE"])
 
 
+def seconds_to_wait_for_the_lock() -> float:
+    """After a restart by torchrun, a process of the former attempt may still be ending, on another machine too."""
+    return 120.0 if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) else 0.0
+
+
 def bfloat16_pays(device: torch.device) -> bool:
     """Whether bfloat16 is faster than float32: on a GPU if it supports it, on a CPU by timing convolutions (30 ms)."""
     if device.type == "cuda":

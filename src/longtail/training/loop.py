@@ -34,7 +34,8 @@ class TrainingLoop:
         epochs: the batches.
         state: new, or restored from a checkpoint.
         folder: gets metrics and checkpoints, from the first process only.
-        evaluate: returns scores of the model; called every `config.evaluate_every` epochs and after the last.
+        evaluate: returns scores of the model; called every `config.evaluate_every` epochs and after the last, by all
+            processes, of which the first has the scores.
         after_step: called after each step of the optimizer.
         mix: mixes images and targets of a batch, drawing from PyTorch's global generators.
         callbacks: called at their hooks, in this order.
@@ -182,9 +183,9 @@ class TrainingLoop:
             metrics |= {"skipped_steps": state.skipped, "loss_scale": state.scaler.get_scale()}
         state.note_left_out("train", self.epochs.data)
         due = config.evaluate_every and state.epoch % config.evaluate_every == 0
+        if due or state.epoch == config.epochs:
+            metrics |= self.evaluate()
         if self.fabric.is_global_zero:
-            if due or state.epoch == config.epochs:
-                metrics |= self.evaluate()
             self.folder.log(**metrics)
         for callback in self.callbacks:
             callback.on_epoch_end(metrics)
