@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 ROWS_AT_ONCE = 4096
-RESIDENT = 1 << 28
+RESIDENT = 1 << 27
 """Bytes of a mapped file that may stay in the memory of the process; more are given back to the system's cache."""
 PAGES_OF_A_FAULT = 16
 """Pages that Linux maps around a page that is read."""

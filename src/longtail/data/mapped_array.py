@@ -7,8 +7,8 @@ from typing import IO
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-LOADED = 1 << 28
-"""Bytes as float32: smaller tables are loaded. 256 MB."""
+LOADED = 1 << 27
+"""Bytes as float32: tables of at most 128 MB are loaded."""
 CHUNK = 1 << 22
 LOCAL_HEADER = 30
 """Bytes of the fixed part of the header that comes before a member of a zip file."""

@@ -36,7 +36,7 @@ def finish(
     for name in ("train", "validation", "test"):
         state.note_left_out(name, getattr(evaluation.splits, name))
     folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
-    scores, notes = score_all(scorer, folder.load_predictions("test"), folder.load_predictions(fit_on))
+    scores, notes = score_all(scorer, folder.load_predictions, fit_on)
     if len(splits.validation) and fit_on != "validation":
         notes.append("re-balancing is fitted on training samples: not every class has a validation sample")
     provenance = stage.provenance()
