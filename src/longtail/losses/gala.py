@@ -141,8 +141,8 @@ class GALALoss(LossWithMemory):
         form: "released", what the authors' code computes (logit adjustment by a learned prior), or "paper", the formula
             they print, made independent of the scale of θ.
         accumulate: "sum" over all samples so far; "released", the double sum of the authors' code, in which early steps
-            weigh most (a step is a forward pass, or all passes of `one_step`); "ema", a sum in which a step counts `ema_decay` times the
-            next (once the training set is fitted, a short memory forgets the tail).
+            weigh most (a step is a forward pass, or all passes of `one_step`); "ema", a sum in which a step counts
+            `ema_decay` times the next (once the training set is fitted, a short memory forgets the tail).
         ema_decay: in [0, 1]; 1 is the plain sum, 0.999 remembers about 1,000 steps.
         eps: ε > 0, in units of samples.
         ignore_index: targets of this value count for nothing.

@@ -16,7 +16,7 @@ from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
 from longtail.training.outputs import joined
-from longtail.training.ranks import Ranks
+from longtail.training.ranks import ALONE, Ranks
 
 ROWS_AT_ONCE = 4096
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -54,7 +54,7 @@ class Scorer:
         ).scalars()
 
 
-def predict_logits(model: nn.Module, data: Split, autocast: Autocast, ranks: Ranks | None = None) -> Tensor:
+def predict_logits(model: nn.Module, data: Split, autocast: Autocast, ranks: Ranks = ALONE) -> Tensor:
     """Logits (N, C), float32 on the CPU, of all images as they are; the model is left in `eval()`.
 
     Args:
@@ -72,7 +72,7 @@ def predict_logits(model: nn.Module, data: Split, autocast: Autocast, ranks: Ran
         with torch.inference_mode(), autocast():
             return joined((model(images).float().cpu() for images in part.in_order()), len(part))
 
-    logits = (ranks or Ranks()).rows_of(data, compute)
+    logits = ranks.rows_of(data, compute).cpu()
     finite = sum(int(block.isfinite().all(dim=1).sum()) for block in torch.split(logits, ROWS_AT_ONCE))
     if finite < len(logits):
         raise ValueError(
@@ -204,7 +204,7 @@ class Evaluation:
     scorer: Scorer
     splits: Splits
     autocast: Autocast
-    ranks: Ranks = Ranks()
+    ranks: Ranks = ALONE
 
     def during_training(self, model: nn.Module) -> dict[str, float]:
         """Scores for the log of an epoch: on the test set and, where there is one, on the validation set."""

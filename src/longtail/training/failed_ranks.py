@@ -4,6 +4,7 @@ What failed first is one entry in the store of `torchrun`, through which ranks f
 can't tell: another on its machine enters it.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -30,6 +31,7 @@ INTERRUPTED = "it was interrupted"
 WATCH_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 """How long a rank that waits in a collective may go on waiting after another has failed."""
+_RUNS = itertools.count()
 OF_OTHERS = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
 
 
@@ -143,10 +145,10 @@ class _Failures:
 
 
 def _store() -> Any:
-    """A connection of our own to the store of the launcher, by a name that differs between restarts."""
+    """A connection of our own to the store of the launcher, by a name that differs between runs and restarts."""
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     store = TCPStore(address, port, is_master=False, timeout=timedelta(seconds=60))
-    return PrefixStore(f"longtail/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    return PrefixStore(f"longtail/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{next(_RUNS)}", store)
 
 
 def _watch(failures: _Failures, stop: threading.Event) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.training.ranks import Ranks
+from longtail.training.ranks import ALONE, Ranks
 from longtail.whole_file import write_whole
 
 
@@ -21,7 +21,7 @@ def cache_folder() -> Path:
     return Path(base) / "features"
 
 
-def cached(key: str, number: int, compute: Callable[[], Tensor], ranks: Ranks | None = None) -> Tensor:
+def cached(key: str, number: int, compute: Callable[[], Tensor], ranks: Ranks = ALONE) -> Tensor:
     """The features of a key, from the cache, or computed and added to it.
 
     Of several ranks the first reads and writes the cache, which the others need not see.
@@ -36,7 +36,6 @@ def cached(key: str, number: int, compute: Callable[[], Tensor], ranks: Ranks | 
         OSError: the cache can't be written; an unusable folder is refused before anything is computed.
     """
     path = cache_folder() / f"{key}.npy"
-    ranks = ranks or Ranks()
     kept = _load(path, number) if ranks.first else None
     if ranks.from_first(kept is not None):
         return ranks.tensor_from_first(kept)

@@ -25,7 +25,7 @@ class LastAugmentation:
 def finish(
     folder: RunFolder, state: TrainingState, stage: Stage, evaluation: Evaluation, last: LastAugmentation
 ) -> None:
-    """Write predictions and weights, then the result; delete the checkpoint. Ranks but the first compute predictions."""
+    """Write predictions and weights, then the result; delete the checkpoint. Other ranks compute predictions only."""
     state.use_average()
     kept = _keep_predictions(folder, stage, evaluation, last)
     if not evaluation.ranks.first:

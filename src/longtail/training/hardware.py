@@ -58,6 +58,11 @@ def _started_processes() -> int:
     return int(os.environ["WORLD_SIZE"])
 
 
+def first_process() -> bool:
+    """Whether this is the process that prints and writes files; of those that `torchrun` started, the first."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def seconds_to_wait_for_the_lock() -> float:
     """After a restart by torchrun, a process of the former attempt may still be ending, on another machine too."""
     return 120.0 if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) else 0.0

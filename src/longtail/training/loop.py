@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import torch
@@ -186,7 +187,8 @@ class TrainingLoop:
         if due or state.epoch == config.epochs:
             metrics |= self.evaluate()
         if self.fabric.is_global_zero:
-            self.folder.log(**metrics)
+            with self._naming("metrics"):
+                self.folder.log(**metrics)
         for callback in self.callbacks:
             callback.on_epoch_end(metrics)
         state.begin_next_epoch()
@@ -202,15 +204,21 @@ class TrainingLoop:
         self.state.note_left_out("train", self.epochs.data)
         if not self.state.is_finite():
             raise self._diverged()
-        try:
+        with self._naming("checkpoint"):
             self.folder.save_checkpoint(self.state.state_dict())
-        except OSError as error:
-            raise OSError(
-                f"The checkpoint of epoch {self.state.epoch}, step {self.state.step} could not be written to "
-                f"{self.folder.path}: {error.strerror}. "
-                f"{'The last one is kept. ' if self.folder.has_checkpoint else ''}Solve that and pass --resume."
-            ) from error
         self.saved_at = time.monotonic()
+
+    @contextmanager
+    def _naming(self, what: str) -> Iterator[None]:
+        """An error in writing that says what could not be written, and what to do."""
+        try:
+            yield
+        except OSError as error:
+            kept = "The last checkpoint is kept. " if self.folder.has_checkpoint else ""
+            raise OSError(
+                f"The {what} of epoch {self.state.epoch}, step {self.state.step} could not be written to "
+                f"{self.folder.path}: {error.strerror}. {kept}Solve that and pass --resume."
+            ) from error
 
     def _diverged(self) -> TrainingDivergedError:
         rate = self.optimizer.param_groups[0]["lr"]

@@ -43,7 +43,7 @@ def open_when_visible(out: str | os.PathLike[str], seconds: float = 60.0) -> Run
                 f"`out` must be on storage that all processes share. Rank {os.environ.get('RANK', '0')} does not see "
                 f"{path}, which rank 0 has created. Name a folder on a shared file system with --out."
             )
-        os.listdir(path.parent)  # asks a network file system again
+        list(path.parent.iterdir())  # asks a network file system again
         time.sleep(0.1)
     return RunFolder.open(path)
 
@@ -56,10 +56,10 @@ def check_all_see(existing: RunFolder | None, out: str | os.PathLike[str], ranks
     """
     found = ranks.from_first(existing is not None)
     if found != (existing is not None):
+        seen, here = ("finds", "does not") if found else ("does not find", "does")
         raise FileNotFoundError(
-            f"`out` must be on storage that all processes share. Rank 0 {'finds' if found else 'does not find'} the run "
-            f"{out}, rank {ranks.rank} {'does' if existing else 'does not'}. Name a folder on a shared file system with "
-            "--out, or start again if it has only just been written."
+            f"`out` must be on storage that all processes share. Rank 0 {seen} the run {out}, rank {ranks.rank} {here}."
+            " Name a folder on a shared file system with --out, or start again if it has only just been written."
         )
 
 

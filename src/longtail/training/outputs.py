@@ -9,7 +9,7 @@ from torch import Tensor
 
 from longtail.data import Split
 from longtail.models import Network
-from longtail.training.ranks import Ranks
+from longtail.training.ranks import ALONE, Ranks
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 
@@ -21,7 +21,7 @@ def outputs_of(
     autocast: AbstractContextManager[Any],
     progress: Callable[[str, float], None] | None = None,
     what: str = "",
-    ranks: Ranks | None = None,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
     """The outputs for all samples in order, (N, width) float32 on the device of the split, without gradients.
 
@@ -47,10 +47,10 @@ def outputs_of(
 
     if not len(split):
         return torch.zeros(0, width, device=split.target.device)
-    return (ranks or Ranks()).rows_of(split, compute, everywhere=True)
+    return ranks.rows_of(split, compute, everywhere=True)
 
 
-def features_of(network: Network, split: Split, autocast: Autocast, ranks: Ranks | None = None) -> Tensor:
+def features_of(network: Network, split: Split, autocast: Autocast, ranks: Ranks = ALONE) -> Tensor:
     """The features of all samples in order, (N, D) float32 on the device of each rank; leaves the network in `eval()`.
 
     Of several ranks each computes a block of the samples.
@@ -61,7 +61,7 @@ def features_of(network: Network, split: Split, autocast: Autocast, ranks: Ranks
         with torch.no_grad(), autocast():
             return joined((network.features(inputs).float() for inputs in part.in_order()), len(part))
 
-    return (ranks or Ranks()).rows_of(split, compute, everywhere=True)
+    return ranks.rows_of(split, compute, everywhere=True)
 
 
 def joined(blocks: Iterable[Tensor], number: int) -> Tensor:

@@ -1,7 +1,8 @@
-"""The processes of a run, called ranks: each computes a block of the samples, and the blocks are put together in order."""
+"""The processes of a run, called ranks: each computes a block of the samples, and the blocks are joined in order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
@@ -13,6 +14,8 @@ from longtail.training.training_predictions import Takes
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Ranks:
 
     rank: int = 0
     number: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
     @classmethod
     def of(cls, fabric: "Fabric") -> Self:
@@ -53,7 +56,7 @@ class Ranks:
         if samples < self.number or not isinstance(split, Takes):
             return [slice(0, samples)] + [slice(samples, samples)] * (self.number - 1)
         edges = [samples * rank // self.number for rank in range(self.number + 1)]
-        return [slice(*pair) for pair in zip(edges, edges[1:], strict=False)]
+        return [slice(*pair) for pair in pairwise(edges)]
 
     def rows_of(self, split: Split, compute: Callable[[Split], Tensor], *, everywhere: bool = False) -> Tensor:
         """The rows of all samples in order, where each rank computes those of its block.
@@ -115,6 +118,9 @@ class Ranks:
             dist.send(block, 0)
             return None
         return block.to(own.device) if own is not None else block
+
+
+ALONE = Ranks()
 
 
 def _part(split: Split, block: slice) -> Split:

@@ -110,8 +110,8 @@ def another_number_of_processes(folder: RunFolder, processes: int) -> list[str]:
     if begun == processes:
         return []
     return [
-        f"resumed with {processes} processes, begun with {begun}: the same batches, but batch norm and mixing see other "
-        "shares of them"
+        f"resumed with {processes} processes, begun with {begun}: the same batches, but batch norm and mixing see "
+        "other shares of them"
     ]
 
 

@@ -20,7 +20,7 @@ from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
 from longtail.training.own_config import OwnConfig
-from longtail.training.ranks import Ranks
+from longtail.training.ranks import ALONE, Ranks
 
 Progress = Callable[[str, float], None]
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -50,7 +50,7 @@ class StageInput:
     processes: int = 1
     first_stage: RunFolder | None = None
     progress: Progress | None = None
-    ranks: Ranks = Ranks()
+    ranks: Ranks = ALONE
 
 
 class Stage(Protocol):

@@ -2,7 +2,9 @@
 
 Parts and processes do not change the result: the loss is the mean over the whole batch, and a loss that learns counts
 one step. Exceptions are what depends on the samples of a pass together (batch norm, the regulariser of LADE) and random
-draws within a pass (dropout, the noise of GCL and EQL). The update is skipped where gradients of a scaled loss overflow.
+draws within a pass (dropout, the noise of GCL and EQL).
+
+The update is skipped where gradients of a scaled loss overflow.
 """
 
 import math
