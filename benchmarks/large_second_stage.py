@@ -157,6 +157,7 @@ def measured(run: Any) -> dict[str, Any]:
     watch, start = Watch(), time.perf_counter()
     base = peak_memory()
     folder = run(watch)
+    scores = {name: value for name, value in folder.result["test"]["raw"].items() if value is not None}
     return {
         "until the first step, s": round(watch.ready, 1),
         "epochs, s": [round(seconds, 1) for seconds in watch.epochs],
@@ -167,7 +168,7 @@ def measured(run: Any) -> dict[str, Any]:
         "memory until the first step, GB": watch.memory,
         "memory, GB": peak_memory(),
         "loss": [round(line["loss"], 4) for line in folder.metrics],
-        "test": {name: round(100 * value, 2) for name, value in folder.result["test"]["raw"].items() if value is not None},
+        "test": {name: round(100 * value, 2) for name, value in scores.items()},
         "notes": folder.result["notes"],
     }
 

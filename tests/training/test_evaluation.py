@@ -32,7 +32,7 @@ def recall(logits, target):
 
 def test_scores_are_those_of_predictions_made_by_hand(folder):
     logits, target = folder.load_predictions("test")
-    scores, notes = score_all(Scorer(COUNTS), folder.load_predictions("test"), folder.load_predictions("augmented"))
+    scores, notes = score_all(Scorer(COUNTS), folder.load_predictions, "augmented")
     assert notes == []
     np.testing.assert_allclose([scores["raw"][g] for g in ("many", "medium", "few")], recall(logits, target))
     for name, rebalancer in {
@@ -64,7 +64,7 @@ def test_a_treatment_without_a_fixed_point_is_a_note(folder, monkeypatch):
         raise NoFixedPointError("The fixed point was not reached.")
 
     monkeypatch.setattr("longtail.posthoc.rebalancing.fixed_point_offsets", fail)
-    scores, notes = score_all(Scorer(COUNTS), folder.load_predictions("test"), folder.load_predictions("augmented"))
+    scores, notes = score_all(Scorer(COUNTS), folder.load_predictions, "augmented")
     assert list(scores) == ["raw", "inductive", "transductive"]
     assert notes == [
         "no row 'inductive, fixed point': The fixed point was not reached.",

@@ -58,20 +58,18 @@ class FeatureRows:
         """The rows in the precision of the table, copied out of a mapped file."""
         found = self.table[rows if self.rows is None else self.rows[rows]]
         copied = np.array(found)
-        self._give_back(copied)
+        scattered = self.rows is not None or isinstance(rows, np.ndarray)
+        self._give_back(max(copied.nbytes, len(copied) * PAGES_OF_A_FAULT * mmap.PAGESIZE if scattered else 0))
         return copied
 
     def take(self, rows: np.ndarray) -> Self:
         """The rows at these indices, in their order; nothing is read."""
         return type(self)(self.table, rows if self.rows is None else self.rows[rows])
 
-    def _give_back(self, found: np.ndarray) -> None:
-        """Count what was read of a mapped file. Beyond the limit its pages stay in the system's cache alone."""
-        if self._mapped is None or not hasattr(self._mapped, "madvise"):
-            return
-        scattered = self.rows is not None or not len(found)
-        self._touched += max(found.nbytes, len(found) * PAGES_OF_A_FAULT * mmap.PAGESIZE if scattered else 0)
-        if self._touched > RESIDENT:
+    def _give_back(self, touched: int) -> None:
+        """Count bytes of a mapped file that came into memory; many are given back, and stay in the system's cache."""
+        self._touched += touched
+        if self._touched > RESIDENT and self._mapped is not None and hasattr(self._mapped, "madvise"):
             self._mapped.madvise(mmap.MADV_DONTNEED)
             self._touched = 0
 
