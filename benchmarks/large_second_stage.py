@@ -1,6 +1,7 @@
 """A second stage of the size of iNaturalist 2018: time, memory and accuracy on features that stay on disk.
 
     python benchmarks/large_second_stage.py COUNTS [--out FOLDER] [--epochs 3] [--batch-size 512] [--share 1.0]
+        [--classes 8142] [--phases PHASE …]
 
 COUNTS is a JSON file with the number of training images of each class (8,142 numbers). The features are a mixture of
 Gaussians with these counts, 2,048 numbers in half precision for each sample, and three test samples of each class, in
@@ -8,12 +9,14 @@ one `.npz` file. Then, each in a process of its own:
 
     first    `longtail train features`, cross-entropy, one epoch
     second   `longtail retrain --method decoupled-gala`, so many epochs: GALA, class-aware draws
-    whole    the same with one epoch
-    killed   the same, killed in the middle of the epoch, resumed, and compared with `whole` bit by bit
+    resumed  that run, from its first checkpoint to its second in a new process, as after a kill: are they equal
     paired   blocks of steps of GALA, of cross-entropy and of the matrix products alone, in turn; then a profile
+    one      the second stage in float32, so many epochs, in one process
+    two      the same under torchrun in two processes, compared with `one`: weights, θ and seconds on the clock
 
 Seconds are those of the processor, as the machine may be shared; those on the clock stand beside them. Memory is the
-peak of the process with all its libraries. `--share 0.01` keeps that share of the samples of each class, for a trial.
+peak of the process with all its libraries. `--share 0.01` keeps that share of the samples of each class, for a trial,
+`--classes 1000` the first 1,000 classes.
 """
 
 import argparse
@@ -34,7 +37,8 @@ from typing import Any
 import numpy as np
 
 FEATURES, LATENT, NOISE, BLOCK = 2048, 128, 2.0, 8192
-PHASES = ("first", "second", "whole", "killed", "paired")
+PHASES = ("first", "second", "resumed", "paired", "one", "two")
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
 def main() -> None:
@@ -44,16 +48,20 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--share", type=float, default=1.0)
-    parser.add_argument("--phases", nargs="+", choices=PHASES, default=list(PHASES))
+    parser.add_argument("--classes", type=int)
+    parser.add_argument("--phases", nargs="+", choices=PHASES, default=list(PHASES[:4]))
     parser.add_argument("--phase", choices=PHASES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.phase:
-        print(json.dumps({name: measure for name, measure in run_phase(options).items() if measure is not None}))
+        found = run_phase(options)
+        if os.environ.get("RANK", "0") == "0":
+            print(json.dumps(found))
         return
     out = options.out or Path(tempfile.mkdtemp())
     try:
         out.mkdir(exist_ok=True)
-        write_features(options.counts, out / "features.npz", options.share)
+        counts = json.loads(options.counts.read_text())[: options.classes]
+        write_features(np.array(counts), out / "features.npz", options.share)
         for phase in options.phases:
             print(phase, json.dumps(in_own_process(options, out, phase), indent=1), flush=True)
     finally:
@@ -62,27 +70,21 @@ def main() -> None:
 
 
 def in_own_process(options: argparse.Namespace, out: Path, phase: str) -> Any:
-    """What a phase measured; the phase `killed` is started, killed once it is well under way, and started again."""
+    """What a phase measured."""
     given = ["--epochs", str(options.epochs), "--batch-size", str(options.batch_size)]
-    command = [sys.executable, __file__, str(options.counts), "--out", str(out), *given, "--phase", phase]
-    if phase == "killed":
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            while not (out / "killed/checkpoint.pt").exists():
-                time.sleep(0.5)
-                assert process.poll() is None, process.stderr.read().decode()
-            time.sleep(2)
-            process.send_signal(signal.SIGKILL)
+    launcher = [sys.executable, *(TORCHRUN if phase == "two" else ())]
+    command = [*launcher, __file__, str(options.counts), "--out", str(out), *given, "--phase", phase]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def write_features(counts: Path, path: Path, share: float) -> None:
+def write_features(counts: np.ndarray, path: Path, share: float) -> None:
     """Train and test features and labels in one `.npz` file, without ever holding them in memory."""
     if path.exists():
         return
     start, random = time.perf_counter(), np.random.default_rng(0)
-    sizes = np.maximum(1, (np.array(json.loads(counts.read_text())) * share).astype(int))
+    sizes = np.maximum(1, (counts * share).astype(int))
     centres = random.standard_normal((len(sizes), LATENT), dtype=np.float32)
     projection = random.standard_normal((LATENT, FEATURES), dtype=np.float32) / LATENT**0.5
     part = path.with_suffix(".part")
@@ -119,16 +121,17 @@ def run_phase(options: argparse.Namespace) -> dict[str, Any]:
     first = RunFolder.open(out / "first")
     if phase == "paired":
         return paired(first, data, shared)
-    epochs = options.epochs if phase == "second" else 1
-    config = second_stage(first, "decoupled-gala", epochs=epochs, **shared)
+    precision = {"precision": "float32"} if phase in ("one", "two") else {}
+    config = second_stage(first, "decoupled-gala", epochs=options.epochs, **(shared | precision))
+    if phase == "resumed":
+        return resumed(config, first, data, out)
     found = measured(
         lambda watch: run_experiment(
-            config, data=data, out=out / phase, first_stage=first, resume=phase == "killed", callbacks=[watch],
-            checkpoint_seconds=60,
+            config, data=data, out=out / phase, first_stage=first, callbacks=[watch], checkpoint_seconds=30
         )
-    )  # fmt: skip
-    if phase == "killed":
-        found["same bits as the run that was not killed"] = same_bits(out / "killed", out / "whole")
+    )
+    if phase == "two":
+        found |= differences(out / "two", out / "one")
     return found
 
 
@@ -144,11 +147,13 @@ def measured(run: Any) -> dict[str, Any]:
             self.before: float | None = None
 
         def on_train_start(self, plan: Any) -> None:
+            self.folder = plan.folder
             self.ready, self.memory = time.process_time(), peak_memory()
             self.since = time.process_time()
 
         def on_step_end(self, step: Any) -> None:
             self.now = time.process_time()
+            keep_two_checkpoints(self.folder)
 
         def on_epoch_end(self, metrics: Any) -> None:
             self.epochs.append(self.now - self.since)
@@ -236,21 +241,80 @@ def paired(first: Any, data: Path, shared: dict[str, Any], rounds: int = 8, step
     }  # fmt: skip
 
 
-def same_bits(one: Path, other: Path) -> bool:
-    """Whether weights, statistics of the loss and predictions of two runs are equal."""
+def keep_two_checkpoints(folder: Path) -> None:
+    """Link the first and the second checkpoint of a run beside its folder; a later one does not change these files."""
+    checkpoint, kept = folder / "checkpoint.pt", [folder.with_name(f"{folder.name}-{number}.pt") for number in (1, 2)]
+    missing = [path for path in kept if not path.exists()]
+    if missing and checkpoint.exists():
+        before = kept[0] if missing[0] == kept[1] else None
+        if before is None or not before.samefile(checkpoint):
+            os.link(checkpoint, missing[0])
+
+
+def resumed(config: Any, first: Any, data: Path, out: Path) -> dict[str, Any]:
+    """Whether a new process that starts from the first checkpoint has the second one, bit by bit."""
     import torch
 
+    from longtail.training import Callback, TrainingStopped, run_experiment
+
+    begin, end = (torch.load(out / f"second-{number}.pt", weights_only=True) for number in (1, 2))
+
+    class StopThere(Callback):
+        """A signal, as from Ctrl-C, in the step of the second checkpoint; the loop then writes one."""
+
+        def on_step_end(self, step: Any) -> None:
+            if (step.epoch, step.step) == (end["epoch"], end["step"]):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    folder = out / "resumed"
+    folder.mkdir()
+    for name in ("run.json", "data.json"):
+        shutil.copy(out / "second" / name, folder)
+    shutil.copy(out / "second-1.pt", folder / "checkpoint.pt")
+    try:
+        run_experiment(config, data=data, out=folder, first_stage=first, resume=True, callbacks=[StopThere()])
+    except TrainingStopped as stopped:
+        print(stopped, file=sys.stderr)
+    again = torch.load(folder / "checkpoint.pt", weights_only=True)
+    return {
+        "from step": begin["step"],
+        "to step": end["step"],
+        "model, loss and optimizer are equal bit by bit": equal(again, end),
+        "the first checkpoint is another state": not equal(again, begin),
+    }
+
+
+def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two checkpoints hold the same weights, statistics, momenta and sum of losses."""
+    import torch
+
+    momenta = [[state["momentum_buffer"] for state in own["optimizer"]["state"].values()] for own in (one, other)]
+    pairs = [
+        *((one[group][name], other[group][name]) for group in ("model", "criterion") for name in one[group]),
+        *zip(*momenta, strict=True),
+        (one["total"], other["total"]),
+    ]
+    return all(torch.equal(*pair) for pair in pairs)
+
+
+def differences(one: Path, other: Path) -> dict[str, float]:
+    """Relative differences of weights and of the statistics of the loss, and the ratio of seconds on the clock."""
     from longtail.runs import RunFolder
 
     first, second = RunFolder.open(one), RunFolder.open(other)
-    weights = [folder.load_weights() for folder in (first, second)]
-    same = all(
-        torch.equal(weights[0][group][name], weights[1][group][name])
-        for group in ("model", "criterion")
-        for name in weights[0][group]
-    )
-    predictions = [folder.load_predictions("test")[0] for folder in (first, second)]
-    return same and np.array_equal(*predictions) and first.metrics[-1]["loss"] == second.metrics[-1]["loss"]
+    found, expected = first.load_weights(), second.load_weights()
+    pairs = {
+        name: (found[group][key].double(), expected[group][key].double())
+        for group, key, name in (("model", "classifier.weight", "weights"), ("criterion", "theta", "theta"))
+    }
+    seconds = [sum(line["seconds"] for line in folder.metrics) for folder in (first, second)]
+    return {
+        **{f"difference of {name}": float((a - b).norm() / b.norm()) for name, (a, b) in pairs.items()},
+        "largest relative difference of theta": float(
+            ((pairs["theta"][0] - pairs["theta"][1]).abs() / pairs["theta"][1]).max()
+        ),
+        "seconds on the clock over those of one process": round(seconds[0] / seconds[1], 3),
+    }
 
 
 def peak_memory() -> float:

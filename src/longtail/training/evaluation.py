@@ -19,6 +19,8 @@ from longtail.training.outputs import joined
 from longtail.training.ranks import ALONE, Ranks
 
 ROWS_AT_ONCE = 4096
+MOST_FOR_FIXED_POINT = 1 << 27
+"""Logits of a set for which a finished run also has the rows of the fixed point: minutes of passes over them."""
 Autocast = Callable[[], AbstractContextManager[Any]]
 Scores = dict[str, dict[str, float]]
 Predictions = tuple[np.ndarray, np.ndarray]
@@ -174,8 +176,15 @@ def _fitted(
 ) -> tuple[dict[str, PredictionRebalancer], list[str]]:
     """Rebalancers by the names of their rows, one step and fixed point, and a note on each that has none."""
     fitted, notes = {}, []
+    numbers = (data if transductive else data[0]).size
     for converge in (False, True):
         name = treatment_name(transductive, converge)
+        if converge and numbers > MOST_FOR_FIXED_POINT:
+            notes.append(
+                f"no row {name!r}: dozens of passes over {numbers / 1e6:,.0f} million logits; "
+                "longtail evaluate --converge computes it"
+            )
+            continue
         try:
             fitted[name] = fit(PredictionRebalancer(converge=converge), data)
         except NoFixedPointError as error:
