@@ -134,6 +134,17 @@ def test_costs_are_decided_by_calibrated_probabilities(tmp_path):
         found.fix.fold_into(torch.nn.Linear(2, 5))
 
 
+def test_costs_are_not_decided_by_probabilities_of_no_temperature():
+    """Scores that are unrelated to the labels have no best temperature."""
+    rng = np.random.default_rng(0)
+    target = np.arange(300) % 3
+    logits = 2 * rng.normal(size=(300, 3)) - 1.0 * np.eye(3)[target]
+    found = diagnose(logits, target, metric="cost", cost=1 - np.eye(3), repeats=1)
+    left_out = next(outcome for outcome in found.outcomes if outcome.name == "least expected cost")
+    assert left_out.failure.startswith("skipped, because no temperature fits best")
+    assert found.verdict != "use"
+
+
 def test_classes_that_never_come_are_not_preferred():
     logits, target = predictions([300, 200, 100], slant=SLANT[:3])
     logits = np.hstack([logits, np.full((600, 1), -1.0)])

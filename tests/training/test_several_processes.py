@@ -117,6 +117,14 @@ def test_features_are_computed_once_and_kept_by_the_first_process(one, several):
     assert all(torch.equal(second["model"][name], tensor) for name, tensor in first["model"].items())
 
 
+def test_a_run_folder_that_a_process_does_not_see_is_refused(several):
+    first, *others = (rank["refused"] for rank in several[1])
+    assert first == ""
+    for rank, message in enumerate(others, 1):
+        assert message.startswith("`out` must be on storage that all processes share. Rank 0 finds the run ")
+        assert f", rank {rank} does not." in message
+
+
 def test_a_run_with_batch_norm_is_one_folder(several):
     # Each process normalises its share of the batch with the share's own statistics, as everywhere in the field: with
     # batch norm two processes are another run than one, and the run folder says how many there were.

@@ -1,5 +1,9 @@
 """The contract of every loss: a drop-in for `nn.CrossEntropyLoss` whose subclasses write only their mathematics."""
 
+import inspect
+from collections.abc import Callable
+from typing import TypedDict
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,6 +14,16 @@ from longtail.losses.inputs import check_arguments, check_indices, check_values,
 from longtail.losses.reduction import divisor_of_mean
 
 
+class CrossEntropyArguments(TypedDict, total=False):
+    """The keyword arguments of every loss; `LongTailedLoss` explains them and holds their defaults."""
+
+    ignore_index: int
+    reduction: str
+    label_smoothing: float
+    validate: bool
+    margins_without_grad: bool
+
+
 class LongTailedLoss(nn.CrossEntropyLoss):
     """Cross-entropy on adjusted logits in training, plain cross-entropy on raw logits in `eval()` or without gradients.
 
@@ -17,7 +31,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     validation loss is right even where only the model was put into `eval()`.
 
     A subclass says how logits are adjusted (`adjust`), if it is not cross-entropy on them how their log-probabilities
-    become a loss (`combine`), and if it learns from the batch what it keeps (`observe`).
+    become a loss (`combine`), and if it learns from the batch what it keeps (`observe`). One that needs more overrides
+    `training_loss`.
     Buffers stay in the precision they were made in (float32 for anything accumulated), whatever `.half()` says.
     Training losses are computed and returned in float32 at least.
 
@@ -54,6 +69,12 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         self.num_classes = num_classes
         self.validate = validate
         self.margins_without_grad = margins_without_grad
+
+    def __init_subclass__(cls) -> None:
+        """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`."""
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            cls.__init__.__signature__ = _with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
 
     @property
     def has_margins(self) -> bool:
@@ -104,12 +125,13 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         if self.validate:
             check_values(input, target, self.ignore_index)
         try:
-            return self._training_loss(input, target) if self.has_margins else self._plain_loss(input, target)
+            return self.training_loss(input, target) if self.has_margins else self._plain_loss(input, target)
         except IndexError:
             check_indices(target, self.num_classes, self.ignore_index)
             raise
 
-    def _training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss, reduced, and `observe`; a loss that is not a function of adjusted logits alone overrides it."""
         learning = self.observes and torch.is_grad_enabled()
         dim = class_dimension(logits)
         adjusted = self.adjust(logits, target)
@@ -152,3 +174,19 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"num_classes={self.num_classes}"
+
+
+def _with_arguments_of(base: Callable[..., None], function: Callable[..., None]) -> inspect.Signature:
+    """The signature of `function`, with the optional keywords of `base` in the place of `**arguments`."""
+    signature = inspect.signature(function)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    if len(own) == len(signature.parameters):
+        return signature
+    passed_on = [
+        each
+        for each in inspect.signature(base).parameters.values()
+        if each.kind is inspect.Parameter.KEYWORD_ONLY
+        and each.default is not inspect.Parameter.empty
+        and each.name not in signature.parameters
+    ]
+    return signature.replace(parameters=[*own, *passed_on])

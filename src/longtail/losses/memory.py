@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from longtail.losses.contract import LongTailedLoss
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.ranks import sum_over_ranks
+
+
+class MemoryArguments(CrossEntropyArguments, total=False):
+    """The keyword arguments of every loss with memory."""
+
+    process_group: dist.ProcessGroup | None
 
 
 class LossWithMemory(LongTailedLoss):
@@ -35,7 +41,7 @@ class LossWithMemory(LongTailedLoss):
         *,
         statistics: tuple[str, ...],
         process_group: dist.ProcessGroup | None = None,
-        **arguments: Any,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         super().__init__(num_classes, weight, **arguments)
         self.process_group = process_group
@@ -89,6 +95,9 @@ class LossWithMemory(LongTailedLoss):
         """
         for name, statistic in statistics.items():
             statistic = statistic.to(torch.float32)
+            if torch.compiler.is_exporting():  # an exported program keeps changes in place alone, and has no backward
+                self.get_buffer(name).copy_(statistic)
+                continue
             self._buffers[name] = statistic if torch.compiler.is_compiling() else _outside_transforms(statistic)
 
     def reset_statistics(self) -> None:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
+from longtail.repair.likelihood import WIDEST, Likelihood, maximum
 from longtail.repair.margins import own_margins, spread_of
 from longtail.repair.samples import Samples
 
 RIDGE = 1e-4
 SMALLEST = 1e-30
-WIDEST = 6.0  # of the logarithm of the usual margin / T
 FAR = 100.0  # times the usual margin: probabilities of samples so far from a decision are 0 or 1 at any sensible T
 IMPOSSIBLE = 1e5  # times the usual margin below the best class: the probability is 0 at all T that are allowed
 NUMBERS_ENOUGH = 2**24  # most logits in a calibration, which makes many passes; more would not change the result
@@ -80,8 +79,8 @@ def calibrated(
     used = (weight > 0) & (np.abs(margin) <= FAR * spread)
     fit = _Fit(samples.where(used), weight[used], spread, decision, step, line)
     log_scale, offset = fit.optimum()
-    temperature = spread * float(np.exp(-np.clip(log_scale, -WIDEST, WIDEST)))
-    at_limit = abs(log_scale) >= WIDEST or fit.unrelated() or fit.separated(temperature, offset)
+    temperature = spread * float(np.exp(-log_scale))
+    at_limit = abs(log_scale) > WIDEST - 1e-9 or fit.unrelated() or fit.separated(temperature, offset)
     if decision is not None:
         return FittedCalibration(temperature, decision / temperature, at_limit)
     if line is None:
@@ -106,37 +105,15 @@ class _Fit:
 
     def optimum(self) -> tuple[float, np.ndarray]:
         """The logarithm of spread / T, and the offsets b (C,) (0 with `decision`)."""
-        log_scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
-        basis = torch.ones(self.samples.num_classes, dtype=torch.float64)
-        if self.line is not None:
-            basis = torch.from_numpy(self.line)
-        number = len(basis) if self.line is None else 1
-        coefficient = torch.zeros(number, dtype=torch.float64, requires_grad=True)
-        total = self.weight.sum()
-        seen = len(np.unique(self.samples.target))
-        optimizer = torch.optim.LBFGS(
-            [log_scale, coefficient] if self.decision is None else [log_scale],
-            max_iter=200,
-            tolerance_grad=1e-7,
-            tolerance_change=1e-12,
-            line_search_fn="strong_wolfe",
-            history_size=20,
-        )
-
-        def loss() -> torch.Tensor:
-            optimizer.zero_grad()
-            found = RIDGE * coefficient.square().sum() / (seen if self.line is None else 1)
-            found.backward()  # type: ignore[no-untyped-call]
-            for part, logits in self.blocks():
-                z, y = torch.from_numpy(logits), torch.from_numpy(self.samples.target[part])
-                log_probs = (z * log_scale.clamp(-WIDEST, WIDEST).exp() + coefficient * basis).log_softmax(1)
-                own = -(torch.from_numpy(self.weight[part]) * log_probs[torch.arange(len(y)), y]).sum() / total
-                own.backward()
-                found = found.detach() + own.detach()
-            return found
-
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
-        return float(log_scale.detach()), (coefficient * basis).detach().numpy()
+        num_classes, weight = self.samples.num_classes, self.weight / self.weight.sum()
+        ridge, basis = RIDGE / len(np.unique(self.samples.target)), None
+        if self.decision is not None:
+            basis = np.zeros((num_classes, 0))
+        elif self.line is not None:
+            ridge, basis = RIDGE, self.line[:, None]
+        likelihood = Likelihood(self.blocks, self.samples.target, weight, basis, ridge)
+        found = maximum(likelihood, num_classes if basis is None else basis.shape[1])
+        return float(np.log(found[0])), found[1:] if basis is None else basis @ found[1:]
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Logits over the spread, those of masked classes finite."""

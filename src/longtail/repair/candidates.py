@@ -25,8 +25,8 @@ BY_SAMPLES = "logit adjustment by the samples here"
 MOST_WORK = 10**10  # N · C² of offsets fitted to the metric: minutes
 
 
-class TooMuchWorkError(RuntimeError):
-    """A candidate would take too long on this number of logits."""
+class CandidateError(RuntimeError):
+    """A candidate can't be fitted to these samples: it would take too long, or there is no best fit."""
 
 
 Rule = Callable[[Samples, Splits, Metric], Sequence[Decision]]
@@ -125,7 +125,7 @@ def _fixed_point(samples: Samples, splits: Splits, metric: Metric) -> list[Offse
 
 def _fitted_to_metric(samples: Samples, splits: Splits, metric: Metric) -> list[Offsets]:
     if len(samples) * samples.num_classes**2 > MOST_WORK:
-        raise TooMuchWorkError(
+        raise CandidateError(
             "skipped, because it would take too long: samples × classes² must be at most "
             f"{MOST_WORK:.0e}. Got {len(samples):,} × {samples.num_classes:,}²"
         )
@@ -139,6 +139,11 @@ def _least_cost(samples: Samples, splits: Splits, metric: Metric) -> list[LeastC
     prior = metric.prior(samples.num_classes)
     parts = (samples.where(seen) for seen in splits.sees[:, splits.fold])
     fits = [calibrated(part, prior, step="calibration for costs") for part in parts]
+    if any(fitted.at_limit for fitted in fits):
+        raise CandidateError(
+            "skipped, because no temperature fits best: either the scores separate all samples of a fit, or they are "
+            "unrelated to the labels"
+        )
     return [LeastCost(fitted.temperature, fitted.offset, metric.cost) for fitted in fits]
 
 

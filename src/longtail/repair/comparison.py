@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from longtail.posthoc.fixed_point import NoFixedPointError
-from longtail.repair.candidates import Candidate, TooMuchWorkError
+from longtail.repair.candidates import Candidate, CandidateError
 from longtail.repair.choice import Chooser, Limits, Option
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.decisions import Offsets
 from longtail.repair.findings import Outcome, mean_scores
 from longtail.repair.folds import Splits
 from longtail.repair.judge import Judge
-from longtail.repair.metrics import Metric, NonLinearMetric
+from longtail.repair.metrics import NonLinearMetric
 from longtail.repair.samples import Samples
 
 Fits = Mapping[str, Sequence[CrossFitted]]
@@ -76,7 +76,7 @@ def _fitted(
     for rule in rules:
         try:
             fits[rule.name] = [cross_fit(rule, samples, splits, judge.metric) for splits in repeats]
-        except (NoFixedPointError, TooMuchWorkError) as error:
+        except (NoFixedPointError, CandidateError) as error:
             failures[rule.name] = str(error)
     return fits, failures
 
@@ -114,7 +114,7 @@ def _outcome(chosen: Option, fits: Fits, chooser: Chooser, judge: Judge, scale: 
         chosen.candidate,
         curve[chosen.strength].with_score(judge.score(judge.raw) + gain),
         gain,
-        _less_optimism(judge.metric, float(estimate[1]), float(estimate[2]), optimism),
+        _less_optimism(float(estimate[1]), float(estimate[2]), optimism),
         chosen.strength,
         curve,
         offset,
@@ -123,11 +123,9 @@ def _outcome(chosen: Option, fits: Fits, chooser: Chooser, judge: Judge, scale: 
     )
 
 
-def _less_optimism(metric: Metric, low: float, high: float, optimism: float) -> tuple[float, float]:
-    """The interval shifted by the optimism; that of a non-linear metric, whose optimism is uncertain, only widened."""
-    if isinstance(metric, NonLinearMetric):
-        return low - max(optimism, 0.0), high - min(optimism, 0.0)
-    return low - optimism, high - optimism
+def _less_optimism(low: float, high: float, optimism: float) -> tuple[float, float]:
+    """The interval widened by the optimism: it is itself estimated on few samples, so one end stays."""
+    return low - max(optimism, 0.0), high - min(optimism, 0.0)
 
 
 def _growth(fitted: CrossFitted, strength: float, judge: Judge) -> float:

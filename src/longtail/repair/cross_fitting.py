@@ -56,7 +56,7 @@ def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Me
 
     Raises:
         NoFixedPointError: the fixed point does not exist.
-        TooMuchWorkError: the candidate would take too long.
+        CandidateError: it can't be fitted to these samples.
     """
     fits = candidate.fit(samples, splits, metric)
     directions = np.zeros((splits.number, samples.num_classes))

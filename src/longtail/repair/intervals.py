@@ -193,10 +193,11 @@ def _smoothed(
             prior_mean = mean[pool].sum() / (len(pool) + 1)
             prior_square = (square[pool].sum() + 0.5) / (len(pool) + 1)
             share = PSEUDO_SAMPLES / (size[pool] + PSEUDO_SAMPLES)
+            lost = (1 - share) ** 2 / size[pool]  # of the variance, on average, since the mean is that of these samples
             own_mean = (1 - share) * mean[pool] + share * prior_mean
             own_square = (1 - share) * square[pool] + share * prior_square
             smoothed[pool] = own_mean
-            variance[pool] = np.maximum(own_square - own_mean**2, 0.0) / size[pool]
+            variance[pool] = np.maximum(own_square - own_mean**2, 0.0) / (1 - lost) / size[pool]
     return smoothed, variance
 
 

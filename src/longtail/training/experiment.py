@@ -79,8 +79,8 @@ def run_experiment(
     if existing is not None:
         check_same_weights(existing, config)
     fabric = make_fabric(config)
-    with failing_together(fabric):
-        ranks = Ranks.of(fabric)
+    ranks = Ranks.of(fabric)
+    with failing_together(ranks):
         check_all_see(existing, out, ranks)
         with fabric.rank_zero_first():
             splits = load_splits(config, data, fabric.device, download=download, progress=progress)

@@ -16,18 +16,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import distributed as dist
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+from longtail.training.ranks import Ranks
 
 FIND_SECONDS = 3.0
 """How long a rank that lost the others looks for the reason."""
 SIGNAL_SECONDS = 0.5
 INTERRUPTED = "it was interrupted"
+AGAIN = (
+    "Start the same command again: with --resume, training continues from its last checkpoint. With --max-restarts 3 "
+    "torchrun does so by itself."
+)
 WATCH_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 """How long a rank that waits in a collective may go on waiting after another has failed."""
@@ -48,16 +51,16 @@ class RankFailedError(RuntimeError):
 
 
 @contextmanager
-def failing_together(fabric: "Fabric") -> Iterator[None]:
+def failing_together(ranks: Ranks) -> Iterator[None]:
     """Within the block, an error of one rank ends all of them; with one rank nothing is changed.
 
     Raises:
         RankFailedError: another rank failed first.
     """
-    if fabric.world_size == 1:
+    if ranks.number == 1:
         yield
         return
-    failures = _Failures(fabric.global_rank, fabric.world_size)
+    failures = _Failures(ranks.rank, ranks.number)
     stop = threading.Event()
     threading.Thread(target=_watch, args=(failures, stop), daemon=True).start()
     try:
@@ -65,6 +68,10 @@ def failing_together(fabric: "Fabric") -> Iterator[None]:
             yield
     except BaseException as error:
         first = failures.reason(error)
+        if first is None and _is_of_others(error):
+            raise RankFailedError(
+                f"rank {ranks.rank} of {ranks.number} lost the others, whose machine may be gone. {AGAIN}"
+            ) from error
         if first is None or first["rank"] == failures.rank or first["message"] == INTERRUPTED:
             raise
         raise failures.error(first) from error
@@ -76,10 +83,12 @@ class _Failures:
     """What failed first, and which processes there are."""
 
     def __init__(self, rank: int, ranks: int) -> None:
-        self.rank, self.ranks, self.host = rank, ranks, socket.gethostname()
+        self.rank, self.ranks = rank, ranks
         self.store = _store()
         self.lock = threading.Lock()
-        self.store.set(f"process{rank}", json.dumps([self.host, os.getpid()]))
+        self.store.set(f"process{rank}", json.dumps([socket.gethostname(), os.getpid()]))
+        found = self.store.multi_get([f"process{other}" for other in range(ranks)])  # waits for all
+        self.places: list[tuple[str, int]] = [tuple(json.loads(place)) for place in found]
 
     def reason(self, error: BaseException) -> dict[str, Any] | None:
         """The failure that came first, which may be that of another rank or this error."""
@@ -109,9 +118,9 @@ class _Failures:
                     if self.store.check(["failed"]):
                         found: dict[str, Any] = json.loads(self.store.get("failed"))
                         return found
-                    killed = next((r for r in range(self.ranks) if r != self.rank and self._has_ended(r)), None)
             except RuntimeError:
                 return None
+            killed = next((other for other in range(self.ranks) if self._has_ended(other)), None)
             if killed is not None:
                 return self.enter("was killed, or its memory ran out", killed)
             if time.monotonic() >= until:
@@ -120,28 +129,16 @@ class _Failures:
 
     def error(self, first: dict[str, Any]) -> RankFailedError:
         """The error of a rank that lost another."""
-        name = f"rank {first['rank']} of {self.ranks} on {self._place(first['rank'])}"
+        host, pid = self.places[first["rank"]]
+        name = f"rank {first['rank']} of {self.ranks} on {host} (process {pid})"
         if not first["killed"]:
             return RankFailedError(f"{name} failed: {first['message']}", told=True)
-        return RankFailedError(
-            f"{name} {first['message']}. Start the same command with --resume to continue from the last checkpoint; "
-            "torchrun --max-restarts 3 restarts by itself, if the command has --resume.",
-            told=first["by"] != self.rank,
-        )
-
-    def _place(self, rank: int) -> str:
-        try:
-            with self.lock:
-                host, pid = json.loads(self.store.get(f"process{rank}"))
-        except RuntimeError:
-            return "an unknown machine"
-        return f"{host} (process {pid})"
+        return RankFailedError(f"{name} {first['message']}. {AGAIN}", told=first["by"] != self.rank)
 
     def _has_ended(self, rank: int) -> bool:
-        if not self.store.check([f"process{rank}"]):
-            return False
-        host, pid = json.loads(self.store.get(f"process{rank}"))
-        return host == self.host and _is_dead(pid)
+        """Whether a process of this machine has ended; of others only the store tells."""
+        host, pid = self.places[rank]
+        return host == self.places[self.rank][0] and _is_dead(pid)
 
 
 def _store() -> Any:

@@ -24,7 +24,7 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ValueError('`device` must be "cpu" or "auto" where CUDA is not available. Got "cuda".')
-    processes = _started_processes()
+    processes = started_processes()
     if config.processes not in (None, processes):
         raise ValueError(
             f"`processes` must be the number that torchrun started, {processes}. Got {config.processes}. "
@@ -51,7 +51,7 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
     )
 
 
-def _started_processes() -> int:
+def started_processes() -> int:
     """The number that `torchrun` started; 1 unless all of its environment variables are set."""
     if not {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= set(os.environ):
         return 1
