@@ -58,7 +58,7 @@ class StoredFeatures:
         """As `Split.batches`; a thread reads a few batches ahead, so that a disk works while the step does."""
         indices = order.cpu().numpy()
         with ThreadPoolExecutor(1) as reader:
-            jobs = ([reader.submit(self._read, indices[part])] for part in parts)
+            jobs = ([reader.submit(self.rows.read, indices[part])] for part in parts)
             for part, (read,) in zip(parts, results_ahead(jobs), strict=True):
                 yield self._as_input(read), self.target[order[part]]
 
@@ -76,13 +76,6 @@ class StoredFeatures:
 
     def pictures(self, indices: object) -> None:
         """There are none."""
-
-    def _read(self, indices: np.ndarray) -> np.ndarray:
-        """The rows at these indices, read in the order of the table."""
-        order = np.argsort(indices, kind="stable")
-        read = np.empty((len(indices), self.num_features), self.rows.table.dtype)
-        read[order] = self.rows.read(indices[order])
-        return read
 
     def _as_input(self, read: np.ndarray) -> Tensor:
         features = torch.from_numpy(read).to(self.target.device).float()
