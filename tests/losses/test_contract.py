@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from longtail.losses import EQLv2Loss, GALALoss, SeesawLoss
+from longtail.losses import DeferredReweighting, EQLv2Loss, GALALoss, SeesawLoss
 from longtail.losses.contract import LongTailedLoss
 from losses.cases import (
     DEVICE,
@@ -280,6 +280,25 @@ def test_compiles_to_one_graph(case, kind):
         torch.testing.assert_close(logits.grad, want_grad)
         for buffer, expected in zip(module.buffers(), eager.buffers(), strict=True):
             torch.testing.assert_close(buffer, expected)
+
+
+@every_loss
+def test_the_summary_holds_a_copy_of_what_is_known_of_each_class(case):
+    criterion = case.module(weight=torch.ones(NUM_CLASSES))
+    known = criterion.summary()
+    assert known
+    for name, value in known.items():
+        assert value.shape == (NUM_CLASSES,)
+        assert torch.equal(value, criterion.get_buffer(name).cpu())
+        value.zero_()
+    assert criterion.summary()["weight"].sum() == NUM_CLASSES
+    criterion.set_epoch(3)
+
+
+def test_deferred_reweighting_passes_epochs_on_and_adds_its_weights():
+    criterion = DeferredReweighting(GALALoss(NUM_CLASSES), [9, 3, 1, 1, 1], start_epoch=2)
+    assert set(criterion.summary()) == {"theta", "phi", "class_weight"}
+    assert set(DeferredReweighting(torch.nn.CrossEntropyLoss(), [9, 1]).summary()) == {"class_weight"}
 
 
 @every_loss

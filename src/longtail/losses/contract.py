@@ -100,6 +100,20 @@ class LongTailedLoss(nn.CrossEntropyLoss):
             log_probs, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
         )
 
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch begins, counted from 1. A loss that changes in the course of training overrides it."""
+
+    def summary(self) -> dict[str, Tensor]:
+        """What the loss knows of each class, by name, (C,) on the CPU: learnt statistics, and values of class counts.
+
+        Example:
+            >>> from longtail.losses import GALALoss
+            >>> GALALoss(num_classes=2).summary()
+            {'theta': tensor([0., 0.]), 'phi': tensor([0., 0.])}
+        """
+        each = (self.num_classes,)
+        return {name: value.detach().cpu().clone() for name, value in self.named_buffers() if value.shape == each}
+
     def mean_divisor(self, target: Tensor) -> Tensor:
         """What `reduction="mean"` divides the sum of the losses by in training: a scalar, float32.
 

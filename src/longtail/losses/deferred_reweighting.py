@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from longtail.arguments import as_class_indices, check_integer
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
+from longtail.losses.contract import LongTailedLoss
 from longtail.losses.parts import mean_divisor
 from longtail.losses.shifts import ClassCounts
 
@@ -61,6 +62,13 @@ class DeferredReweighting(nn.Module):
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch begins, counted from 1."""
         self.epoch = epoch
+        if isinstance(self.criterion, LongTailedLoss):
+            self.criterion.set_epoch(epoch)
+
+    def summary(self) -> dict[str, Tensor]:
+        """The class weights, and what the criterion knows of each class."""
+        own = self.criterion.summary() if isinstance(self.criterion, LongTailedLoss) else {}
+        return {**own, "class_weight": self.class_weight.detach().cpu().clone()}
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of the criterion; in training, with the weights of the epoch."""

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from longtail.data import Split, Splits
+from longtail.losses import DeferredReweighting
+from longtail.losses.contract import LongTailedLoss
 from longtail.metrics import long_tail_scores
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc import PredictionRebalancer
@@ -256,10 +258,10 @@ def best_on_test(metrics: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 def prior_slope(criterion: nn.Module, class_counts: Tensor) -> dict[str, float]:
     """Slope and correlation of log θ over log class counts, for a loss that learns θ; empty for any other."""
-    found = [value for name, value in criterion.named_buffers() if name.split(".")[-1] == "theta"]
-    if not found:
+    known = criterion.summary() if isinstance(criterion, (LongTailedLoss, DeferredReweighting)) else {}
+    if "theta" not in known:
         return {}
-    theta = found[0].cpu().double()
+    theta = known["theta"].double()
     seen = (class_counts > 0) & (theta > 0)
     if len(torch.unique(class_counts[seen])) < 2:
         return {}

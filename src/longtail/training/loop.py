@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail.losses import DeferredReweighting
+from longtail.losses.contract import LongTailedLoss
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
@@ -108,7 +109,7 @@ class TrainingLoop:
         state = self.state
         self.model.train()
         state.criterion.train()
-        if isinstance(state.criterion, DeferredReweighting):
+        if isinstance(state.criterion, (LongTailedLoss, DeferredReweighting)):
             state.criterion.set_epoch(state.epoch)
         start = time.monotonic() - state.seconds
         for images, target in self._batches(request):
