@@ -169,9 +169,9 @@ def measured(run: Any) -> dict[str, Any]:
         "epochs on the clock, s": [line["seconds"] for line in folder.metrics],
         "all, s": round(time.process_time(), 1),
         "all on the clock, s": round(time.perf_counter() - start, 1),
-        "memory after imports, GB": base,
-        "memory until the first step, GB": watch.memory,
-        "memory, GB": peak_memory(),
+        "memory after imports, GiB": base,
+        "memory until the first step, GiB": watch.memory,
+        "memory, GiB": peak_memory(),
         "loss": [round(line["loss"], 4) for line in folder.metrics],
         "test": {name: round(100 * value, 2) for name, value in scores.items()},
         "notes": folder.result["notes"],
@@ -318,7 +318,7 @@ def differences(one: Path, other: Path) -> dict[str, float]:
 
 
 def peak_memory() -> float:
-    """Of this process in GB."""
+    """Of this process in GiB."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
 
 

@@ -173,6 +173,10 @@ def test_a_mapped_file_is_given_back_to_the_system(tmp_path):
     for _ in range(RESIDENT // (100 * 16 * mmap.PAGESIZE) + 1):
         rows.read(everywhere)
     assert released == [mmap.MADV_DONTNEED]
+    split = StoredFeatures(rows, torch.from_numpy(LABELS))
+    given = {"augment": None, "generator": torch.Generator(), "each_once": True}
+    assert len([*split.batches(torch.arange(4), [slice(0, 4)], **given)]) == 1
+    assert len(released) == 2
 
 
 def test_reading_a_file_takes_no_memory_of_its_size(tmp_path, monkeypatch):

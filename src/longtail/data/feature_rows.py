@@ -59,19 +59,20 @@ class FeatureRows:
         found = self.table[rows if self.rows is None else self.rows[rows]]
         copied = np.array(found)
         scattered = self.rows is not None or isinstance(rows, np.ndarray)
-        self._give_back(max(copied.nbytes, len(copied) * PAGES_OF_A_FAULT * mmap.PAGESIZE if scattered else 0))
+        self._touched += max(copied.nbytes, len(copied) * PAGES_OF_A_FAULT * mmap.PAGESIZE if scattered else 0)
+        if self._touched > RESIDENT:
+            self.give_back()
         return copied
 
     def take(self, rows: np.ndarray) -> Self:
         """The rows at these indices, in their order; nothing is read."""
         return type(self)(self.table, rows if self.rows is None else self.rows[rows])
 
-    def _give_back(self, touched: int) -> None:
-        """Count bytes of a mapped file that came into memory; many are given back, and stay in the system's cache."""
-        self._touched += touched
-        if self._touched > RESIDENT and self._mapped is not None and hasattr(self._mapped, "madvise"):
+    def give_back(self) -> None:
+        """Take the pages of a mapped file out of the memory of the process; they stay in the system's cache."""
+        if self._mapped is not None and hasattr(self._mapped, "madvise"):
             self._mapped.madvise(mmap.MADV_DONTNEED)
-            self._touched = 0
+        self._touched = 0
 
 
 def mapping_of(table: np.ndarray) -> mmap.mmap | None:
