@@ -58,13 +58,13 @@ def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> np.ndar
     assert samples.features is not None
     trained, given = predictor.info.feature_names, samples.feature_names
     if trained is None or given is None or trained == given:
-        return samples.features
+        return np.asarray(samples.features)
     if missing := [name for name in trained if name not in given]:
         raise ValueError(
             f"`data` must have the feature columns that the run was trained on. {len(missing)} are missing: "
             f"{', '.join(missing[:5])}."
         )
-    return samples.features[:, [given.index(name) for name in trained]]
+    return np.asarray(samples.features)[:, [given.index(name) for name in trained]]
 
 
 def _inputs(samples: Samples, predictor: Predictor) -> Any:

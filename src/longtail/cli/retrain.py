@@ -63,9 +63,11 @@ def retrain(
     from longtail.cli.table import print_result
     from longtail.recipes.second_stages import second_stage
     from longtail.training.experiment import run_experiment
+    from longtail.training.hardware import first_process
     from longtail.training.progress import ProgressReport
 
     check_strength("checkpoint_seconds", checkpoint_seconds)
+    prints = first_process()
     first = RunFolder.open(run)
     moved = {"groups": groups, "root": root, "val": val, "test": test}
     asked = {
@@ -87,11 +89,12 @@ def retrain(
             out=out or _beside(run, method, seed),
             resume=resume,
             checkpoint_seconds=checkpoint_seconds,
-            callbacks=[ProgressReport()],
+            callbacks=[ProgressReport()] if prints else [],
             first_stage=first,
-            progress=passes,
+            progress=passes if prints else None,
         )
-    print_result(folder)
+    if prints:
+        print_result(folder)
 
 
 def _beside(run: Path, method: str, seed: int | None) -> Path:

@@ -13,12 +13,14 @@ from longtail.data.check import Progress, available_cores, check_files, require_
 from longtail.data.config import DataConfig
 from longtail.data.contract import DataInfo, Split, Splits
 from longtail.data.download import refuse_download
+from longtail.data.feature_rows import FeatureRows
 from longtail.data.features import FeatureViews
 from longtail.data.object_source import input_of
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.read import read_data
 from longtail.data.samples import Parts, Samples
 from longtail.data.splits import SplitPlan, plan_splits
+from longtail.data.stored_features import StoredFeatures
 from longtail.data.streamed import StreamedImages
 
 MOST_WORKERS = 8
@@ -120,8 +122,12 @@ def _description(config: OwnDataConfig, train: Samples) -> dict[str, Any]:
     }
 
 
-def _split(config: OwnDataConfig, samples: Samples, device: torch.device) -> FeatureViews | StreamedImages:
+def _split(
+    config: OwnDataConfig, samples: Samples, device: torch.device
+) -> FeatureViews | StoredFeatures | StreamedImages:
     target = torch.from_numpy(samples.target).to(device)
+    if isinstance(samples.features, FeatureRows):
+        return StoredFeatures(samples.features, target)
     if samples.features is not None:
         return FeatureViews(torch.from_numpy(samples.features).to(device)[None], target)
     assert config.size is not None
@@ -140,7 +146,7 @@ def _split(config: OwnDataConfig, samples: Samples, device: torch.device) -> Fea
 def _training_split(config: OwnDataConfig, samples: Samples, device: torch.device) -> Split:
     """The training split; with `augment` or `workers`, images are augmented as they are decoded."""
     plain = _split(config, samples, device)
-    if isinstance(plain, FeatureViews) or (config.augment == "none" and not config.workers):
+    if not isinstance(plain, StreamedImages) or (config.augment == "none" and not config.workers):
         return plain
     from longtail.data.device_augmentation import DeviceAugmentation
     from longtail.data.file_augmentation import CentreSquare, TrainingImage

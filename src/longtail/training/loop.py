@@ -232,6 +232,8 @@ class TrainingLoop:
 
 def _wrap(fabric: "Fabric", state: TrainingState, *, compiled: bool) -> tuple[nn.Module, torch.optim.Optimizer]:
     """The model and optimizer as the engine runs them; the state keeps the bare ones."""
+    if not any(parameter.requires_grad for parameter in state.model.parameters()):
+        return state.model, state.optimizer  # nothing is trained: DDP refuses such a model
     model = cast(nn.Module, torch.compile(state.model)) if compiled else state.model
     wrapped, optimizer = fabric.setup(model, state.optimizer)
     return wrapped, optimizer
