@@ -36,16 +36,15 @@ def cross_fitted_calibration(
         groups: (N,) samples of one group are not independent of each other; or None.
     """
     prior = metric.prior(samples.num_classes)
-    part = samples.thinned(NUMBERS_ENOUGH)
-    rows = slice(None) if part.rows is None else part.rows
-    fold = splits.fold[rows]
+    kept = samples.thinning(NUMBERS_ENOUGH)
+    part, fold = samples.where(kept).together(), splits.fold[kept]
     decisions = offsets if metric.decides_by_probability else [None] * splits.number
     fits = [calibrated(part.where(fold != k), prior, decision) for k, decision in enumerate(decisions)]
     plain = [FittedCalibration(1.0, own, at_limit=False) for own in offsets * metric.decides_by_probability]
     as_it_is = [FittedCalibration(1.0, 0 * own.offset, at_limit=False) for own in plain]
     weight = prior_weight(part.target, prior, part.weight)
     before, without, after = (_score(part, fold, weight, own) for own in (as_it_is, plain, fits))
-    unit = None if groups is None else np.unique(groups[rows], return_inverse=True)[1].ravel()
+    unit = None if groups is None else np.unique(groups[kept], return_inverse=True)[1].ravel()
     loss = _change(without.loss, after.loss, weight, unit)
     top = _change(without.gaps(weight), after.gaps(weight), weight, unit)
     at_limit = any(own.at_limit for own in fits)
