@@ -59,8 +59,13 @@ class Processes:
 
 @dataclass(frozen=True)
 class TorchrunProcesses(Processes):
-    """The processes that torchrun started, connected by gloo."""
+    """The processes that torchrun started, connected by gloo.
 
+    Attributes:
+        group: of `torch.distributed`.
+    """
+
+    group: Any = None
     _failed: list[bool] = field(default_factory=list, repr=False)
 
     def gathered(self, what: str, own: T) -> list[T]:
@@ -78,7 +83,7 @@ class TorchrunProcesses(Processes):
 
     def _exchanged(self, what: str, own: Any, error: Exception | None) -> list[Any]:
         found: list[Any] = [None] * self.number
-        dist.all_gather_object(found, (what, own, None if error is None else _portable(error)))
+        dist.all_gather_object(found, (what, own, None if error is None else _portable(error)), self.group)
         first = next((failure for _, _, failure in found if failure is not None), None)
         if first is not None:
             self._failed.append(True)
@@ -115,13 +120,20 @@ ALL = Share()
 
 @contextmanager
 def processes_of_torchrun() -> Iterator[Processes]:
-    """The processes that torchrun started, or this one alone; an error in one of them is raised in all."""
+    """The processes that torchrun started, or this one alone; an error in one of them is raised in all.
+
+    Where `torch.distributed` is initialised already, a group of its processes is made.
+    """
     number = int(os.environ.get("WORLD_SIZE", "1"))
     if number == 1 or "RANK" not in os.environ:
         yield ONE
         return
-    dist.init_process_group("gloo", timeout=PATIENCE)
-    processes = TorchrunProcesses(dist.get_rank(), number)
+    group = None
+    if dist.is_initialized():
+        group = dist.new_group(backend="gloo", timeout=PATIENCE)
+    else:
+        dist.init_process_group("gloo", timeout=PATIENCE)
+    processes = TorchrunProcesses(dist.get_rank(), number, group)
     try:
         yield processes
     except Exception as error:
@@ -130,7 +142,7 @@ def processes_of_torchrun() -> Iterator[Processes]:
     else:
         processes.end(None)
     finally:
-        dist.destroy_process_group()
+        dist.destroy_process_group(group)
 
 
 def _portable(error: Exception) -> Exception:
