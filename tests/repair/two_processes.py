@@ -26,7 +26,7 @@ SUBSAMPLES = {  # so small that temperature and calibration are fitted on a part
 
 # Of each case the files, options, and constants that are changed.
 CASES = {
-    "tables": ("tables/*.parquet", ["--repeats", "2"], {}),
+    "tables": ("tables/*.parquet", ["--repeats", "1"], {}),
     "subsamples": ("tables/*.parquet", ["--repeats", "1"], SUBSAMPLES),
     "drawn": ("tables/*.parquet", ["--repeats", "1"], {"longtail.repair.tempering.NUMBERS": 150}),
     "macro-f1": ("arrays/*.npz", ["--metric", "macro-f1", "--repeats", "1"], {}),
