@@ -1,4 +1,4 @@
-"""What `import longtail` costs on top of `import torch`: fresh processes in turns, medians.
+"""What `import longtail.losses` costs on top of `import torch`: fresh processes in turns, medians.
 
 python benchmarks/import_time.py [--runs 15]
 """
@@ -22,12 +22,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, default=15, help="of each (default 15)")
     runs = parser.parse_args().runs
-    seconds("longtail")
-    pairs = [(seconds("torch"), seconds("longtail")) for _ in range(runs)]
+    seconds("longtail.losses")
+    pairs = [(seconds("torch"), seconds("longtail.losses")) for _ in range(runs)]
     torch, longtail = (statistics.median(times) for times in zip(*pairs, strict=True))
     ratio = statistics.median(ours / theirs for theirs, ours in pairs)
     verdict = "" if ratio <= GOAL else "   missed"
-    print(f"import torch {torch:.2f} s, import longtail {longtail:.2f} s, ratio {ratio:.3f}, goal {GOAL}{verdict}")
+    print(f"import torch {torch:.2f} s, longtail.losses {longtail:.2f} s, ratio {ratio:.3f}, goal {GOAL}{verdict}")
 
 
 if __name__ == "__main__":

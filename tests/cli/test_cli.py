@@ -1,14 +1,18 @@
 """What the commands print, and how they fail: one line, exit code 2, nothing left behind."""
 
+import importlib
 import re
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import longtail
 from longtail.cli import main
+from longtail.cli.commands import COMMANDS
 from longtail.runs import RunFolder
 from training.tiny import TINY_OPTIONS, tiny_cifar10
 
@@ -199,7 +203,49 @@ def test_renamed_options_are_refused_and_the_new_ones_named(old, new, capsys):
 
 
 def test_without_arguments_there_is_help(capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main([])
-    assert stopped.value.code == 0
-    assert "longtail train photos/" in " ".join(capsys.readouterr().out.split())
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert "longtail train photos/" in said
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out == said
+
+
+def test_help_lists_every_command_by_the_first_line_of_its_own_help(capsys):
+    main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for name, summary in COMMANDS.items():
+        command = getattr(importlib.import_module(f"longtail.cli.{name}"), name)
+        assert summary == command.__doc__.partition("\n\n")[0].partition("    Args")[0].strip()
+        assert f"{name} {summary}" in said
+
+
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_help_and_version_load_neither_torch_nor_pandas(argument):
+    code = (
+        f"import sys; from longtail.cli import main; main(['{argument}']); "
+        "print(sorted({'torch', 'numpy', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("[]")
+
+
+def test_an_unknown_command_is_refused_and_the_closest_named(capsys):
+    assert main(["trian"]) == 2
+    assert "Got 'trian'. Did you mean longtail train?" in capsys.readouterr().err
+
+
+def test_the_handler_of_sigterm_is_restored():
+    before = signal.getsignal(signal.SIGTERM)
+    main(["fix", "no-such-file.csv"])
+    assert signal.getsignal(signal.SIGTERM) is before
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(main, ["fix", "no-such-file.csv"]).result() == 2
+
+
+@pytest.mark.parametrize("command", ["methods", "--help"])
+def test_a_reader_that_ends_early_is_no_error(command):
+    code = f"import sys; from longtail.cli import main; sys.exit(main(['{command}']))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        started.stdout.close()
+        said = started.stderr.read()
+    assert (started.returncode, said) == (1, b"")

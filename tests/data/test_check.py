@@ -61,6 +61,12 @@ def test_every_part_is_checked_and_progress_is_told(tmp_path):
 
 def test_cores_are_counted_on_every_system(monkeypatch):
     assert available_cores() >= 1
+    everything = available_cores()
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert available_cores() == max(1, everything // 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1000")
+    assert available_cores() == 1
+    monkeypatch.delenv("LOCAL_WORLD_SIZE")
     monkeypatch.delattr("os.sched_getaffinity")
     monkeypatch.setattr("os.cpu_count", lambda: None)
     assert available_cores() == 1

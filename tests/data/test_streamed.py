@@ -46,6 +46,15 @@ def in_parts(size, first=0):
     return [slice(start, start + size) for start in range(first, NUMBER - size + 1, size)]
 
 
+def test_a_part_of_an_augmented_copy_is_augmented_as_in_the_copy(splits):
+    copy, indices = splits[0].augmented(AUGMENT, seeded()), torch.tensor([140, 3, 77])
+    whole, part = torch.cat(list(copy.in_order())), copy.take(indices)
+    assert torch.equal(torch.cat(list(part.in_order())), whole[indices])
+    assert torch.equal(torch.cat(list(part.take(torch.tensor([2, 0])).in_order())), whole[[77, 140]])
+    again = part.augmented(AUGMENT, seeded())
+    assert not torch.equal(torch.cat(list(again.in_order())), whole[indices])  # a copy of its own
+
+
 def test_it_gives_what_images_in_memory_give(splits):
     streamed, resident = splits
     assert len(streamed) == len(resident) == NUMBER

@@ -94,6 +94,17 @@ def test_an_augmented_copy_keeps_its_draws(folder):
     assert torch.equal(trained_on, once)
 
 
+def test_a_part_of_an_augmented_copy_is_augmented_as_in_the_copy(folder):
+    split, indices = split_of(folder), torch.tensor([3, 1, 6])
+    copy = split.augmented(None, torch.Generator().manual_seed(3))
+    whole = torch.cat(list(copy.in_order()))
+    part = copy.take(indices)
+    assert torch.equal(torch.cat(list(part.in_order())), whole[indices])
+    assert torch.equal(torch.cat(list(part.take(torch.tensor([2, 0])).in_order())), whole[indices[[2, 0]]])
+    again = part.augmented(None, torch.Generator().manual_seed(3))
+    assert not torch.equal(torch.cat(list(again.in_order())), whole[indices])  # a copy of its own
+
+
 def test_images_in_memory_are_drawn_like_files():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 24, 3), dtype=np.uint8)
     samples = Samples(np.zeros(3, dtype=np.int64), ("a",), images=pixels)

@@ -3,18 +3,31 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    cross_val_predict,
+    train_test_split,
+)
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from longtail.estimators import RebalancedClassifier
+from longtail.estimators.held_out_scores import held_out_scores
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +161,8 @@ def test_costs_are_pursued(data):
 def test_kept_decisions_are_those_of_the_classifier(data):
     X, test, y, _ = data
     model = RebalancedClassifier(LogisticRegression(), metric="accuracy", prior="train", cv=3).fit(X, y)
-    if model.diagnosis_.verdict != "use":
-        np.testing.assert_array_equal(model.predict(test), model.estimator_.predict(test))
+    assert model.diagnosis_.verdict != "use"
+    np.testing.assert_array_equal(model.predict(test), model.estimator_.predict(test))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +177,7 @@ def test_kept_decisions_are_those_of_the_classifier(data):
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_fitted(monkeypatch, settings, change, message):
-    monkeypatch.setattr("longtail.estimators.rebalanced_classifier.cross_val_predict", None)
+    monkeypatch.setattr("longtail.estimators.rebalanced_classifier.clone", None)
     given = {"y": np.arange(60) % 3, "sample_weight": None} | change
     with pytest.raises(ValueError, match=message):
         RebalancedClassifier(**({"estimator": LogisticRegression()} | settings)).fit(np.zeros((60, 2)), **given)
@@ -189,3 +202,140 @@ def test_labels_that_differ_in_spaces_alone_are_classes():
     X = np.random.default_rng(0).normal(size=(90, 2))
     y = np.array(["a", " a", ""])[np.arange(90) % 3]
     assert set(RebalancedClassifier(LogisticRegression(), cv=3).fit(X, y).classes_) == {"a", " a", ""}
+
+
+@pytest.mark.parametrize("labels", [["a", "b", "c"], [7, -3, 100], [True, False]])
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_class_weights_go_by_the_labels_that_are_given(labels, in_pipeline):
+    rng = np.random.default_rng(0)
+    target = rng.choice(len(labels), 300)
+    X, y = rng.normal(size=(300, 2)) + target[:, None], np.array(labels)[target]
+    estimator = LogisticRegression(class_weight={label: 1.0 + place for place, label in enumerate(labels)})
+    estimator = make_pipeline(StandardScaler(), estimator) if in_pipeline else estimator
+    model = RebalancedClassifier(estimator, cv=3, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(model.classes_, np.unique(y))
+    expected = clone(estimator).fit(X, y)
+    np.testing.assert_allclose(model.estimator_.predict_proba(X), expected.predict_proba(X))
+
+
+def copies(seed, each=8):
+    """A rare class without a signal, each sample several times."""
+    rng = np.random.default_rng(seed)
+    y = np.r_[np.zeros(40, int), np.ones(8, int), np.full(8, 2)]
+    X = rng.normal(size=(len(y), 3))
+    return np.repeat(X, each, axis=0), np.repeat(y, each), np.repeat(np.arange(len(y)), each)
+
+
+def test_copies_without_a_signal_are_seldom_used_when_groups_are_known():
+    """Nearest neighbours know each copy: without groups the verdict is "use" where nothing can be gained."""
+    used = {True: 0, False: 0}
+    for seed in range(12):
+        X, y, groups = copies(seed)
+        for known in used:
+            model = RebalancedClassifier(KNeighborsClassifier(20), cv=3, random_state=seed)
+            model.fit(X, y, groups=groups if known else None)
+            used[known] += model.diagnosis_.verdict == "use"
+    assert used[True] <= 1 < used[False]
+
+
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored by KFold")
+def test_groups_reach_folds_and_intervals():
+    X, y, groups = copies(0)
+    by_number = RebalancedClassifier(LogisticRegression(), cv=4, random_state=0).fit(X, y, groups=groups)
+    by_splitter = RebalancedClassifier(LogisticRegression(), cv=GroupKFold(4), random_state=0).fit(X, y, groups=groups)
+    for model in (by_number, by_splitter):
+        scores = model.diagnosis_.outcomes[0]
+        ungrouped = RebalancedClassifier(LogisticRegression(), cv=4, random_state=0).fit(X, y).diagnosis_.outcomes[0]
+        assert np.ptp(scores.interval) != np.ptp(ungrouped.interval)
+    with pytest.raises(ValueError, match="`cv` must not split groups"):
+        RebalancedClassifier(LogisticRegression(), cv=KFold(4, shuffle=True)).fit(X, y, groups=groups)
+    with pytest.raises(ValueError, match="`cv` must score every sample exactly once"):
+        RebalancedClassifier(LogisticRegression(), cv=ShuffleSplit(4)).fit(X, y)
+
+
+def test_metadata_is_routed_through_searches():
+    X, y, groups = copies(0)
+    weight = np.where(y == 0, 0.5, 1.0)
+    with sklearn.config_context(enable_metadata_routing=True):
+        inner = _Recording().set_fit_request(sample_weight=True)
+        model = RebalancedClassifier(inner, cv=GroupKFold(3), random_state=0)
+        model.set_fit_request(sample_weight=True, groups=True).set_score_request(sample_weight=False)
+        search = GridSearchCV(model, {"metric": ["balanced-accuracy"]}, cv=GroupKFold(2))
+        search.fit(X, y, sample_weight=weight, groups=groups)
+    np.testing.assert_array_equal(search.best_estimator_.estimator_.weight_, weight)
+    with sklearn.config_context(enable_metadata_routing=True):
+        unasked = RebalancedClassifier(_Recording(), cv=3).set_fit_request(sample_weight=True)
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            unasked.fit(X, y, sample_weight=weight)
+
+
+class _Recording(LogisticRegression):
+    """Keeps the weights that reach it."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.weight_ = sample_weight
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize("weights", [[0.8, 0.15, 0.05], [0.34, 0.33, 0.33]])
+@pytest.mark.parametrize(
+    "estimator", [SVC(), SVC(probability=True, random_state=0), LinearSVC(), RandomForestClassifier(20, random_state=0)]
+)
+@pytest.mark.filterwarnings("ignore:The `probability` parameter")
+def test_all_methods_agree_after_every_verdict(estimator, weights):
+    X, y = make_classification(400, n_informative=6, n_classes=3, weights=weights, class_sep=0.7, random_state=1)
+    model = RebalancedClassifier(estimator, cv=3, random_state=0).fit(X, y)
+    fresh = np.random.default_rng(0).normal(size=(500, X.shape[1])) * 2
+    decided = model.predict(fresh)
+    np.testing.assert_array_equal(decided, model.classes_[model.decision_function(fresh).argmax(1)])
+    np.testing.assert_array_equal(decided, model.classes_[model.predict_proba(fresh).argmax(1)])
+
+
+def test_a_fitted_classifier_is_examined_on_data_that_it_has_not_seen(data):
+    X, test, y, y_test = data
+    fitted = LogisticRegression().fit(X, y)
+    fixed = RebalancedClassifier(FrozenEstimator(fitted), random_state=0)
+    fixed.fit(test[y_test != "dog"], y_test[y_test != "dog"])
+    assert list(fixed.classes_) == ["ant", "bee", "cod", "dog"]
+    np.testing.assert_array_equal(fixed.estimator_.coef_, fitted.coef_)
+    scores = fitted.predict_proba(test[y_test != "dog"])
+    expected = (fitted.classes_[scores.argmax(1)] == y_test[y_test != "dog"]).mean()
+    assert fixed.diagnosis_.before.accuracy == pytest.approx(expected)
+    with pytest.raises(ValueError, match="`y` must hold classes that `estimator` was fitted on. It holds 'eel'"):
+        fixed.fit(test, np.where(y_test == "dog", "eel", y_test))
+    with pytest.raises(ValueError, match="wrap all of it in FrozenEstimator"):
+        RebalancedClassifier(make_pipeline(FrozenEstimator(fitted))).fit(test[y_test != "dog"], y_test[y_test != "dog"])
+
+
+class _NeedsThree(LogisticRegression):
+    def fit(self, X, y):
+        if len(np.unique(y)) < 3:
+            raise RuntimeError("needs three classes")
+        return super().fit(X, y)
+
+
+def test_an_error_of_the_classifier_names_the_fold_and_the_classes_it_lacks():
+    y = np.repeat(["a", "b", "c"], [20, 20, 1])
+    X = np.random.default_rng(0).normal(size=(41, 2))
+    with pytest.raises(ValueError, match=r"in fold \d, whose samples lack 'c': needs three classes"):
+        RebalancedClassifier(_NeedsThree(), cv=3).fit(X, y)
+
+
+def test_scores_are_those_of_cross_val_predict(data):
+    X, _, y, _ = data
+    folds = list(StratifiedKFold(3).split(X, y))
+    for estimator, method in ((LogisticRegression(), "predict_proba"), (LinearSVC(), "decision_function")):
+        found = held_out_scores(estimator, X, y, folds, np.unique(y), method, {})
+        np.testing.assert_allclose(found, cross_val_predict(estimator, X, y, cv=folds, method=method))
+    few = np.flatnonzero(np.isin(y, ["ant", "bee"]))[:200]
+    binary = held_out_scores(
+        LinearSVC(),
+        X[few],
+        y[few],
+        StratifiedKFold(3).split(X[few], y[few]),
+        np.unique(y[few]),
+        "decision_function",
+        {},
+    )
+    expected = cross_val_predict(LinearSVC(), X[few], y[few], cv=StratifiedKFold(3), method="decision_function")
+    np.testing.assert_allclose(binary, expected)

@@ -1,6 +1,7 @@
 """The properties that every loss has, whatever its mathematics."""
 
 import copy
+import inspect
 import itertools
 from functools import partial
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from longtail.losses import EQLv2Loss, GALALoss, SeesawLoss
+from longtail.losses import DeferredReweighting, EQLv2Loss, GALALoss, SeesawLoss
+from longtail.losses.contract import LongTailedLoss
 from losses.cases import (
     DEVICE,
     NUM_CLASSES,
@@ -278,6 +280,51 @@ def test_compiles_to_one_graph(case, kind):
         torch.testing.assert_close(logits.grad, want_grad)
         for buffer, expected in zip(module.buffers(), eager.buffers(), strict=True):
             torch.testing.assert_close(buffer, expected)
+
+
+@every_loss
+def test_the_summary_holds_a_copy_of_what_is_known_of_each_class(case):
+    criterion = case.module(weight=torch.ones(NUM_CLASSES))
+    known = criterion.summary()
+    assert known
+    for name, value in known.items():
+        assert value.shape == (NUM_CLASSES,)
+        assert torch.equal(value, criterion.get_buffer(name).cpu())
+        value.zero_()
+    assert criterion.summary()["weight"].sum() == NUM_CLASSES
+    criterion.set_epoch(3)
+
+
+def test_deferred_reweighting_passes_epochs_on_and_adds_its_weights():
+    criterion = DeferredReweighting(GALALoss(NUM_CLASSES), [9, 3, 1, 1, 1], start_epoch=2)
+    assert set(criterion.summary()) == {"theta", "phi", "class_weight"}
+    assert set(DeferredReweighting(torch.nn.CrossEntropyLoss(), [9, 1]).summary()) == {"class_weight"}
+
+
+@every_loss
+def test_the_signature_shows_all_arguments(case):
+    shown = inspect.signature(type(case.module())).parameters
+    base = inspect.signature(LongTailedLoss).parameters
+    assert list(shown)[1] == "weight"
+    for name in ("ignore_index", "reduction", "label_smoothing", "validate", "margins_without_grad"):
+        assert shown[name].default == base[name].default
+        assert shown[name].kind is inspect.Parameter.KEYWORD_ONLY
+    assert "arguments" not in shown
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
+        case.module(nonsense=1)
+
+
+@every_loss
+@pytest.mark.parametrize("kind", ["index", "soft"])
+def test_an_exported_training_step_learns_too(case, kind):
+    logits, target = make_logits(), make_target(kind)
+    eager, module = case.module(), case.module()
+    exported = torch.export.export(module, (logits, target)).module()
+    for seed in range(3):
+        logits = make_logits(seed=seed)
+        torch.testing.assert_close(exported(logits, target), eager(logits, target))
+        for name, expected in eager.named_buffers():
+            torch.testing.assert_close(exported.get_buffer(name), expected)
 
 
 @pytest.mark.parametrize("make", [GALALoss, partial(GALALoss, form="paper"), SeesawLoss, EQLv2Loss])

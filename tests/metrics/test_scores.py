@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import torchmetrics
 from sklearn import metrics as sklearn_metrics
 
 from longtail.metrics import (
@@ -48,6 +49,20 @@ def test_absent_classes_are_named_and_averaged_nowhere():
     assert scores.groups == {"many": (0,), "medium": (2, 3), "few": (5,)}
     assert scores.many.item() == pytest.approx(recall[0])
     assert scores.medium.item() == pytest.approx(recall[1:3].mean())
+
+
+def test_macro_f1_of_other_libraries_counts_classes_that_are_only_predicted():
+    predictions, target = predicted_and_true(absent=(1, 4))
+    others = sklearn_metrics.f1_score(target, predictions, average="macro")
+    theirs = torchmetrics.functional.f1_score(
+        torch.from_numpy(predictions), torch.from_numpy(target), "multiclass", num_classes=8, average="macro"
+    )
+    found = macro_f1(predictions, target, 8, predicted_absent="zero")
+    assert found.item() == pytest.approx(others)
+    assert found.item() == pytest.approx(theirs.item())
+    assert macro_f1(predictions, target, 8).item() == pytest.approx(others * 6 / 4)
+    with pytest.raises(ValueError, match="`predicted_absent` must be one of"):
+        macro_f1(predictions, target, 8, predicted_absent="one")
 
 
 def test_groups_follow_the_thresholds():

@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch import distributed as dist
 from torch import multiprocessing as mp
+from torchmetrics import MetricCollection
 
 import longtail.metrics
-from longtail.metrics import LongTailMetric, long_tail_scores
+from longtail.metrics import LongTailMetric, LongTailScalars, long_tail_scores
 
 COUNTS = [300, 40, 8, 2]
 
@@ -42,6 +43,20 @@ def test_forward_gives_the_score_of_the_batch():
     logits, target = batches()[1]
     metric.update(*batches()[0])
     assert metric(logits, target).top1 == long_tail_scores(logits, target).top1
+
+
+def test_scalars_can_be_logged_alone_and_in_a_collection():
+    collection = MetricCollection({"tail": LongTailScalars(4, COUNTS), "top": LongTailScalars(4)}, compute_groups=False)
+    for logits, target in batches():
+        collection.update(logits, target)
+    logits, target = (torch.cat(parts) for parts in zip(*batches(), strict=True))
+    expected = long_tail_scores(logits, target, class_counts=COUNTS)
+    found = collection.compute()
+    assert {name for name in found if name.startswith("tail")} == {f"tail_{name}" for name in expected.scalars()}
+    for name, value in expected.scalars().items():
+        assert found[f"tail_{name}"].item() == pytest.approx(value, nan_ok=True)
+    metric = LongTailScalars(4, COUNTS)
+    assert metric(*batches()[0])["top1"] == long_tail_scores(*batches()[0]).top1
 
 
 def run_rank(rank: int, rendezvous: str) -> None:

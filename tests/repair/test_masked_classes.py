@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from longtail.metrics import class_wise_error
+from longtail.metrics import CalibrationErrors, class_wise_error
 from longtail.repair import diagnose, estimate_prior, evaluate_fix, read_predictions
 from longtail.repair.fix import Fix
 
@@ -75,7 +75,9 @@ def test_a_class_without_samples_counts_in_the_error_only_if_it_is_predicted():
     never, sometimes = (np.hstack([(1 - share) * probability, np.full((100, 1), share)]) for share in (0.0, 0.3))
     error, _ = class_wise_error(probability, target, np.ones(100))
     assert class_wise_error(never, target, np.ones(100)) == (pytest.approx(error), 1)
-    two = class_wise_error(sometimes[:, :2], target, np.ones(100))[0]
+    errors = CalibrationErrors(np.bincount(target, minlength=2))
+    errors.add(sometimes[:, :2], target, np.ones(100))
+    two = errors.class_wise
     assert class_wise_error(sometimes, target, np.ones(100))[0] == pytest.approx((2 * two + 0.3) / 3)
 
 

@@ -1,11 +1,13 @@
 import json
 import math
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from longtail import GALALoss
 from longtail.runs import RunFolder, RunInUseError
@@ -159,6 +161,17 @@ def test_one_process_at_a_time_works_on_a_run_and_clears_up_after_a_killed_one(t
         with RunFolder.open(folder.path).lock(enabled=False):
             pass
     with folder.lock():
+        pass
+
+
+def test_a_restarted_process_waits_for_the_lock_of_one_that_is_ending(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    lock = FileLock(folder.path / ".lock", thread_local=False)
+    lock.acquire()
+    threading.Timer(0.3, lock.release).start()
+    with folder.lock(wait=30):
+        pass
+    with folder.lock(), pytest.raises(RunInUseError), RunFolder.open(folder.path).lock(wait=0.1):
         pass
 
 

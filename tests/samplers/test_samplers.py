@@ -3,6 +3,8 @@ import time
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.utilities.distributed import DistributedSamplerWrapper
 from torch.utils.data import DataLoader, TensorDataset
 
 from longtail.samplers import (
@@ -77,10 +79,62 @@ def test_an_epoch_is_resumed_where_it_was_left(make):
 
 
 @every_sampler
-def test_feeds_a_data_loader(make):
+def test_iterators_are_independent_of_each_other(make):
+    sampler = make(LABELS)
+    whole = sampler.indices(0).tolist()
+    first, second = iter(sampler), iter(sampler)
+    interleaved = [index for pair in zip(first, second, strict=True) for index in pair]
+    assert interleaved[::2] == interleaved[1::2] == whole
+    next(iter(sampler))  # a look at the first draw
+    assert list(sampler) == whole
+
+
+@every_sampler
+def test_a_restored_place_stays_until_its_epoch_ends(make):
+    whole = make(LABELS).indices(3).tolist()
+    resumed = make(LABELS)
+    resumed.load_state_dict({"epoch": 3, "position": 40})
+    assert resumed.state_dict() == {"epoch": 3, "position": 40}
+    resumed.set_epoch(3)  # as a loop does, which does not know that it was restored
+    next(iter(resumed))
+    assert list(resumed) == whole[40:]
+    assert list(resumed) == whole
+    resumed.load_state_dict({"epoch": 3, "position": 40})
+    resumed.set_epoch(4)
+    assert list(resumed) == make(LABELS).indices(4).tolist()
+    with pytest.raises(ValueError, match="`position` must be at most"):
+        resumed.load_state_dict({"epoch": 0, "position": len(resumed) + 1})
+
+
+@every_sampler
+def test_more_ranks_than_draws_repeat_some(make):
+    whole = make(LABELS, num_samples=2).indices(0).tolist()
+    ranks = [list(make(LABELS, num_samples=2, rank=rank, num_replicas=5)) for rank in range(5)]
+    assert ranks == [[whole[rank % 2]] for rank in range(5)]
+
+
+@every_sampler
+@pytest.mark.parametrize("workers", [0, 2])
+def test_feeds_a_data_loader(make, workers):
     data = TensorDataset(torch.arange(len(LABELS)), torch.from_numpy(LABELS))
-    seen = torch.cat([index for index, _ in DataLoader(data, batch_size=16, sampler=make(LABELS))])
-    assert torch.equal(seen, make(LABELS).indices(0))
+    sampler = make(LABELS)
+    loader = DataLoader(data, batch_size=16, sampler=sampler, num_workers=workers)
+    next(iter(loader))
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        assert torch.equal(torch.cat([index for index, _ in loader]), make(LABELS).indices(epoch))
+
+
+def test_fabric_divides_the_draws_once_and_sets_the_epoch():
+    """As one of two processes, which Lightning and Fabric would otherwise divide once more."""
+    data = TensorDataset(torch.arange(len(LABELS)))
+    whole = ClassAwareSampler(LABELS).indices(0).tolist()
+    sampler = ClassAwareSampler(LABELS, rank=1, num_replicas=2)
+    loader = Fabric(accelerator="cpu").setup_dataloaders(
+        DataLoader(data, batch_size=16, sampler=sampler), use_distributed_sampler=False
+    )
+    assert torch.cat([batch[0] for batch in loader]).tolist() == whole[1::2][: len(sampler)]
+    assert len(DistributedSamplerWrapper(sampler, num_replicas=2, rank=0)) == -(-len(sampler) // 2)
 
 
 EXPECTED = {

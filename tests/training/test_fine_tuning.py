@@ -129,6 +129,7 @@ def test_views_of_files_differ_by_their_augmentation(folder, tmp_path, monkeypat
         ({"ema": 1.0}, "`ema` must be below 1"),
         ({"accumulate": 0}, "`accumulate` must be at least 1"),
         ({"accumulate": 9}, "`accumulate` must be at most `batch_size`, 8"),
+        ({"micro_batch_size": 0}, "`micro_batch_size` must be at least 1"),
         ({"clip_norm": 0.0}, "`clip_norm` must be finite and greater than 0"),
         ({"tune": "last"}, "`tune` must be all, head, bias or last:N"),
         ({"tune": "last:0"}, "`tune` must be all, head, bias or last:N"),

@@ -1,4 +1,4 @@
-"""Fine-tuning with worker processes, killed and resumed, with one process and with two."""
+"""Fine-tuning with worker processes, killed and resumed."""
 
 import multiprocessing
 import os
@@ -46,23 +46,6 @@ def test_a_run_killed_with_two_workers_resumes_bit_identically(photographs, whol
     run_experiment(config(workers=1), data=photographs, out=tmp_path / "run", resume=True, callbacks=[resumed])
     assert resumed.began > (1, 3)
     assert_same_end(tmp_path / "run", whole)
-
-
-def test_two_killed_processes_with_a_worker_each_resume_bit_identically(photographs, tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", SCRIPT]
-
-    def run(*runs):
-        command = [*launch, str(photographs), *map(str, runs)]
-        return subprocess.run(command, env=ALONE, capture_output=True, text=True, check=False)
-
-    killed = run(tmp_path / "whole", 0, 0, tmp_path / "run", 1, 4)
-    assert killed.returncode != 0
-    assert RunFolder.open(tmp_path / "whole").result is not None, killed.stderr
-    assert RunFolder.open(tmp_path / "run").result is None
-    resumed = run(tmp_path / "run", 1, 0)
-    assert resumed.returncode == 0, resumed.stderr
-    assert RunFolder.open(tmp_path / "run").header["config"]["processes"] == 2
-    assert_same_end(tmp_path / "run", tmp_path / "whole")
 
 
 def test_a_signal_to_the_workers_too_keeps_the_step(photographs, whole, tmp_path):

@@ -114,13 +114,14 @@ def test_a_divided_batch_is_the_same_step(made, tmp_path):
     assert divided.metrics[0]["loss"] == pytest.approx(whole.metrics[0]["loss"], rel=1e-5)
 
 
-def test_gala_sees_each_sample_of_a_divided_batch_once(made, tmp_path):
+def test_gala_counts_a_divided_batch_as_one_step(made, tmp_path):
     found = []
-    for accumulate in (1, 4):
-        settings = {"loss": "gala", "loss_arguments": ("accumulate=sum",), "learning_rate": 1e-9}
-        folder, _ = run(tmp_path / f"{accumulate}", made, epochs=1, accumulate=accumulate, **settings)
-        found.append(folder.load_weights()["criterion"]["theta"])
-    torch.testing.assert_close(*found, rtol=0.05, atol=0.0)  # margins follow after each part, not after each batch
+    for name, settings in (("whole", {}), ("parts", {"accumulate": 4}), ("micro", {"micro_batch_size": 5})):
+        folder, _ = run(tmp_path / name, made, epochs=1, loss="gala", **settings)
+        found.append(folder.load_weights()["criterion"])
+    for divided in found[1:]:
+        for name, tensor in found[0].items():
+            torch.testing.assert_close(divided[name], tensor, rtol=1e-5, atol=0.0)
 
 
 def test_gradients_are_clipped_together(made, tmp_path):

@@ -220,7 +220,9 @@ def test_a_full_disk_keeps_the_former_checkpoint(tiny, whole, tmp_path):
     run = {"data": tiny, "out": tmp_path / "run", "checkpoint_seconds": 0}
     fill = At(8, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1])))
     try:
-        with pytest.raises(OSError, match=r"checkpoint of epoch 2, step 2 could not be written.*The last one is kept"):
+        with pytest.raises(
+            OSError, match=r"checkpoint of epoch 2, step 2 could not be written.*The last checkpoint is kept"
+        ):
             run_experiment(tiny_config(), **run, callbacks=[fill])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

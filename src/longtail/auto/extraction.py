@@ -1,18 +1,21 @@
 """The features of a network for all samples of a data set."""
 
 import os
-from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from longtail.data import Samples, StreamedImages, check_files, image_loader, read_data
+from longtail.data import Parts, Samples, StreamedImages, check_files, image_loader, read_data
 from longtail.models import Network, fold_batch_norm, make_network
 from longtail.recipes import features as recipe
+from longtail.training import OwnConfig
 from longtail.training.hardware import bfloat16_pays
+from longtail.training.launched_ranks import launched_ranks
 from longtail.training.outputs import outputs_of
+from longtail.training.ranks import Ranks
+from longtail.training.stages import Progress
 
 
 def extract_features(
@@ -25,7 +28,7 @@ def extract_features(
     mean: tuple[float, ...] = (),
     std: tuple[float, ...] = (),
     on_bad_file: str = "fail",
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> dict[str, np.ndarray]:
     """Arrays `features` (N, D) float32, `labels` (N,) names, `part` (N,), and `path` (N,) where there are files.
@@ -42,22 +45,32 @@ def extract_features(
         progress: is told what is done, and the share of it.
         **options: of `read_data`.
 
+    Of the processes that torchrun started, each computes a share of the samples, and all get all features.
+
     Raises:
         ValueError, OSError: data that are no images or can't be read, a network that can't be built.
     """
     file = None if weights is None else str(weights)
     config = recipe(model=model, weights=file, pretrained=pretrained, size=size, mean=mean, std=std).completed()
-    parts = check_files(read_data(data, **options), on_bad_file=on_bad_file, progress=progress)
+    with launched_ranks() as ranks:
+        told = progress if ranks.first else None
+        parts = read_data(data, **options)
+        parts = ranks.from_first(check_files(parts, on_bad_file=on_bad_file, progress=told) if ranks.first else None)
+        return _arrays(parts, config, ranks, told)
+
+
+def _arrays(parts: Parts, config: OwnConfig, ranks: Ranks, progress: Progress | None) -> dict[str, np.ndarray]:
     if parts.train.kind not in ("files", "images", "items"):
         raise ValueError(f"`data` must hold images. Got {parts.train.kind}.")
     built = make_network(config.model, 2, size=config.size, pretrained=bool(config.pretrained), weights=config.weights)
+    built.load_state_dict(ranks.from_first(built.state_dict() if ranks.first else None))
     network = fold_batch_norm(built).to(memory_format=torch.channels_last)
     assert config.size is not None
     found: dict[str, list[np.ndarray]] = {"features": [], "labels": [], "part": [], "path": []}
     for name, samples in parts.items():
         load = image_loader(samples, config.size, config.crop_pct or 1.0, config.interpolation or "bicubic")
         split = StreamedImages(load, torch.from_numpy(samples.target), config.mean, config.std, torch.channels_last)
-        found["features"].append(_features(network, split, name, progress))
+        found["features"].append(_features(network, split, name, progress, ranks))
         found["labels"].append(np.array(samples.class_names)[samples.target])
         found["part"].append(np.full(len(samples), name))
         found["path"].append(_paths(samples))
@@ -68,11 +81,12 @@ def extract_features(
 
 
 def _features(
-    network: Network, split: StreamedImages, name: str, progress: Callable[[str, float], None] | None
+    network: Network, split: StreamedImages, name: str, progress: Progress | None, ranks: Ranks
 ) -> np.ndarray:
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_pays(torch.device("cpu")))
+    pays = ranks.from_first(bfloat16_pays(torch.device("cpu")))  # measured: all ranks must agree
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=pays)
     width = cast(nn.Linear, network.classifier).in_features
-    return outputs_of(network.features, split, width, autocast, progress, f"features of {name}").numpy()
+    return outputs_of(network.features, split, width, autocast, progress, f"features of {name}", ranks).numpy()
 
 
 def _paths(samples: Samples) -> np.ndarray:

@@ -10,6 +10,7 @@ from longtail.recipes import features
 from longtail.repair import diagnose
 from longtail.runs import RunFolder
 from longtail.training import Callback, TrainingConfig, run_experiment
+from longtail.training.hardware import first_process
 
 FIX = "fix.json"
 
@@ -62,10 +63,12 @@ def train_and_fix(
     """`run_experiment`, then a `fix.json` in the run folder, fitted on the held-out samples.
 
     The fix tells whether its offsets are used and whether its probabilities are calibrated. Without held-out samples
-    of at least two classes there is none.
+    of at least two classes there is none. Of several processes the first fits it.
     """
     folder = run_experiment(config, data=data, out=out, resume=resume, callbacks=callbacks, progress=progress, **more)
-    if (folder.path / FIX).exists() or not (folder.path / "predictions-validation.npz").exists():
+    if not first_process() or (folder.path / FIX).exists():
+        return folder
+    if not (folder.path / "predictions-validation.npz").exists():
         return folder
     logits, target = folder.load_predictions("validation")
     if len(set(target.tolist())) > 1:

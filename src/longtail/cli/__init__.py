@@ -13,7 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: by default those of the process.
 
     Returns:
-        0 if it did what it was asked, 2 if it could not, 130 if it was stopped.
+        0 if it did what it was asked, 2 if it could not, 130 if it was stopped, 1 if the reader of its output ended.
 
     Example:
         >>> main(["evaluate", "no-such-run"])

@@ -1,35 +1,46 @@
-"""The commands by name, and where errors become one line and an exit code."""
+"""The commands by name, and where errors become one line and an exit code.
 
+The module of a command is imported when it is run: help and the version need neither PyTorch nor the data libraries.
+"""
+
+import contextlib
+import difflib
+import importlib
 import io
+import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 
 import tyro
 
 from longtail import __version__
-from longtail.cli.compare import compare, methods
 from longtail.cli.console import say
-from longtail.cli.doctor import doctor
-from longtail.cli.evaluate import evaluate
-from longtail.cli.export import export
-from longtail.cli.features import features
-from longtail.cli.fix import fix
 from longtail.cli.own_data import with_recipe
-from longtail.cli.predict import predict
 from longtail.cli.renamed import refuse_renamed
-from longtail.cli.report import report
-from longtail.cli.retrain import retrain
-from longtail.cli.train import train
-from longtail.posthoc.fixed_point import NoFixedPointError
-from longtail.runs import RunInUseError
-from longtail.training.stopping import TrainingDivergedError
+
+COMMANDS = {
+    "train": "Train on your own data (longtail train photos/) or with the recipe of a benchmark, then evaluate.",
+    "retrain": "Retrain the classifier of a finished run on its features (decoupled training), as a run of its own.",
+    "predict": "Predict the classes of new images, with probabilities.",
+    "evaluate": "Score a finished run, or a deployed fix on new labelled predictions.",
+    "features": "Extract features of your images with a pretrained network, for any other tool.",
+    "fix": "Find out whether re-balancing improves a trained model, and write the fix to a small file.",
+    "report": "Write an HTML report with figures of one run or several; it fetches nothing and opens from disk.",
+    "doctor": "Say what will go wrong with a data set or a run, before it costs hours. Exit code 1 for something "
+    "serious.",
+    "export": "Export a trained network (ONNX, safetensors), or a fix (in an ONNX model, or as code).",
+    "compare": "Compare methods in one recipe, each with the settings of its paper, and write a table.",
+    "methods": "List the methods that can be compared: what each changes in a recipe, and where it comes from.",
+}
+"""The first line of each command's help."""
 
 STYLE = (tyro.conf.OmitArgPrefixes, tyro.conf.CascadeSubcommandArgs, tyro.conf.FlagCreatePairsOff)
 FAILED = 2
-EXPECTED = (ValueError, OSError, ModuleNotFoundError, RunInUseError, NoFixedPointError, TrainingDivergedError)
 STOPPED = 130
+PIPE_CLOSED = 1  # as rich does
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -40,49 +51,96 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without τ still gets its table
-    if list(arguments) == ["--version"]:
-        say(f"longtail {__version__}")
-        return 0
-    signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C does; a training loop takes both for itself
     arguments = list(arguments) or ["--help"]
     try:
-        refuse_renamed(arguments)
-        arguments = with_recipe(arguments)
-        code = tyro.extras.subcommand_cli_from_dict(
-            {
-                "train": train,
-                "retrain": retrain,
-                "predict": predict,
-                "evaluate": evaluate,
-                "features": features,
-                "fix": fix,
-                "report": report,
-                "doctor": doctor,
-                "export": export,
-                "compare": compare,
-                "methods": methods,
-            },
-            prog="longtail",
-            description=f"longtail {__version__}: classifiers that treat rare classes fairly. With data of your own: "
-            "longtail train photos/, then longtail report runs/LATEST and longtail predict runs/LATEST new/*.jpg. "
-            "Without any: longtail train digits-lt",
-            args=arguments,
-            config=STYLE,
-        )
-    except EXPECTED as error:
-        say(f"longtail: {_one_line(error)}", error=True)
-        return FAILED
+        with _terminated_as_interrupted():
+            return _run(arguments)
     except KeyboardInterrupt as stopped:
         say(f"longtail: {str(stopped) or 'Interrupted.'}{_how_to_go_on(arguments)}", error=True)
         return STOPPED
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+        with contextlib.suppress(io.UnsupportedOperation):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is flushed at the end raises nothing
+        return PIPE_CLOSED
+    except Exception as error:
+        if not isinstance(error, _expected()):
+            raise
+        if not getattr(error, "told", False):  # by the process of the run that failed
+            say(f"longtail: {_one_line(error)}", error=True)
+        return FAILED
+
+
+def _run(arguments: list[str]) -> int:
+    name = arguments[0]
+    if name in ("--version", "-h", "--help"):
+        say(f"longtail {__version__}" if name == "--version" else _help())
+        return 0
+    refuse_renamed(arguments)
+    if name not in COMMANDS:
+        raise ValueError(f"COMMAND must be one of {', '.join(COMMANDS)}. Got {name!r}.{_meant(name)}")
+    arguments = with_recipe(arguments)
+    command = getattr(importlib.import_module(f"longtail.cli.{name}"), name)
+    code: int | None = tyro.cli(command, prog=f"longtail {name}", args=arguments[1:], config=STYLE)
     return code or 0
+
+
+def _meant(name: str) -> str:
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f" Did you mean longtail {close[0]}?" if close else ""
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [
+        textwrap.fill(summary, 100, initial_indent=f"  {name:{width}}  ", subsequent_indent=" " * (width + 4))
+        for name, summary in COMMANDS.items()
+    ]
+    return "\n".join(
+        (
+            "usage: longtail COMMAND [OPTIONS]",
+            "       longtail COMMAND --help explains a command, longtail --version prints the version",
+            "",
+            f"longtail {__version__}: classifiers that treat rare classes fairly. With data of your own:",
+            "longtail train photos/, then longtail report runs/LATEST and longtail predict runs/LATEST new/*.jpg.",
+            "Without any: longtail train digits-lt",
+            "",
+            *lines,
+        )
+    )
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM is taken as Ctrl-C is; a training loop takes both for itself. The handler that was there is restored."""
+    try:
+        before = signal.signal(signal.SIGTERM, _interrupt)
+    except ValueError:  # not in the main thread, which alone receives signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def _expected() -> tuple[type[Exception], ...]:
+    """Errors that the user can mend; imported when there is one."""
+    from longtail.posthoc.fixed_point import NoFixedPointError
+    from longtail.runs import RunInUseError
+    from longtail.training.failed_ranks import RankFailedError
+    from longtail.training.stopping import TrainingDivergedError
+
+    of_runs = (RunInUseError, TrainingDivergedError, RankFailedError)
+    return ValueError, OSError, ModuleNotFoundError, NoFixedPointError, *of_runs
+
+
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and str(error).startswith("No module named"):
+        return f"This command needs {error.name}. pip install 'longtail[train]'"
     return " ".join(str(error).split())
 
 

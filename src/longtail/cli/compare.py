@@ -1,4 +1,4 @@
-"""`longtail compare PATH`, `longtail compare RECIPE` and `longtail methods`."""
+"""`longtail compare PATH` and `longtail compare RECIPE`."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
-from rich.table import Table
 
-from longtail.arguments import check_choice, check_integer, check_strength
-from longtail.cli.console import PlainConsole, say
+from longtail.arguments import check_integer, check_strength
+from longtail.cli.console import say
 from longtail.cli.train import Recipe, data_name, recipe_of
-from longtail.losses.catalogue import paper_settings, settable_arguments
-from longtail.recipes.methods import METHODS, job_of, names_of
-from longtail.recipes.second_stages import SECOND_STAGES
+from longtail.recipes.methods import job_of, names_of
 from longtail.training.config import TrainingConfig
 from longtail.whole_file import write_whole
 
@@ -115,29 +112,3 @@ def _write(table: "ComparisonTable", out: Path) -> None:
     for ending, content in contents.items():
         with write_whole(out / f"table.{ending}") as file:
             file.write(f"{content}\n".encode())
-
-
-def methods(name: tyro.conf.Positional[str | None] = None) -> None:
-    """List the methods that can be compared: what each changes in a recipe, and where it comes from.
-
-    Args:
-        name: One of them, to see its defaults too.
-    """
-    if name is not None:
-        check_choice("name", name, list(METHODS))
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("method", "changes", "source"):
-        table.add_column(column, no_wrap=column == "method")
-    for known, method in METHODS.items():
-        if name in (None, known):
-            changes = {**method.settings, **({"reweight_from": "after 80 % of the epochs"} if method.deferred else {})}
-            if method.first_stage is not None:
-                changes = {"second stage of": method.first_stage, **SECOND_STAGES[known].settings}
-            table.add_row(known, ", ".join(f"{key} {value}" for key, value in changes.items()), method.source)
-    console = PlainConsole()
-    console.print(table)
-    if name is not None:
-        second = SECOND_STAGES[name].settings if name in SECOND_STAGES else {}
-        loss = second.get("loss", METHODS[name].settings["loss"])
-        for key, value in (settable_arguments(loss) | paper_settings(loss)).items():
-            console.print(f"  {key} = {value}")

@@ -44,10 +44,12 @@ def features(
     """
     from longtail.auto import extract_features
     from longtail.cli.passes import Passes
+    from longtail.training.hardware import first_process
 
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz. Got {out}.")
     check_writable("--out", out)
+    first = first_process()
     with Passes(counted=False) as passes:
         arrays = extract_features(
             data,
@@ -61,8 +63,10 @@ def features(
             label=label,
             path_column=path_column,
             on_bad_file=on_bad_file,
-            progress=passes,
+            progress=passes if first else None,
         )
+    if not first:
+        return
     with write_whole(out) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
     say(f"features {arrays['features'].shape} of {model}: {out}")

@@ -3,10 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from longtail.recipes import RECIPES
-
 KINDS = "a folder of class folders, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet) or arrays (.npz, .npy)"
 
 
@@ -23,7 +19,11 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
         ['train', 'digits-lt', '--pretrained', 'False']
     """
     words = _with_values(arguments)
-    if len(words) < 2 or words[0] not in ("train", "compare") or words[1].startswith("-") or words[1] in RECIPES:
+    if len(words) < 2 or words[0] not in ("train", "compare") or words[1].startswith("-"):
+        return words
+    from longtail.recipes import RECIPES
+
+    if words[1] in RECIPES:
         return words
     if not Path(words[1]).exists():
         raise ValueError(
@@ -41,6 +41,8 @@ def default_recipe(data: Path) -> tuple[str, str]:
     """The recipe for a path where none is named, and why it is this one."""
     if not (data.is_dir() or data.suffix.lower() == ".txt"):
         return "features", "the default for tables and arrays; for images with a GPU: finetune"
+    import torch
+
     if torch.cuda.is_available():
         return "finetune", "the default with a GPU; seconds instead: features"
     return "features", "the default without a GPU; the whole network instead: finetune"

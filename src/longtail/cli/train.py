@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -67,11 +66,12 @@ def train(
     from longtail.cli.table import print_result
     from longtail.training import Callback
     from longtail.training.experiment import run_experiment
+    from longtail.training.hardware import first_process
     from longtail.training.progress import ProgressReport
 
     config: TrainingConfig = recipe
     check_strength("checkpoint_seconds", checkpoint_seconds)
-    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, only the first prints
+    first = first_process()
     out = out or default_folder(config, data)
     own = config.dataset == "own"
     if config.dataset == "digits" and data is not None:

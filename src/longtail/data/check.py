@@ -41,8 +41,9 @@ def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -
 
 
 def available_cores() -> int:
-    """Processor cores that this process may use; all of them where the system does not tell."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processor cores for this process: those that it may use, divided among those of torchrun on this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress | None = None) -> Parts:

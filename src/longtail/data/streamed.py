@@ -34,6 +34,7 @@ class StreamedImages:
         seed: of that augmentation.
         content_of: computes a hash that changes whenever the images do, or `None`; called when it is first needed, for
             it looks at every file.
+        places: index that seeds the augmentation of each image in a part of such a copy; by default its own.
         left_out: path and reason for each file that could not be decoded since training began; `load` may return black
             images for them.
     """
@@ -46,6 +47,7 @@ class StreamedImages:
     augment: Augment | None = None
     seed: int = 0
     content_of: Callable[[], str | None] | None = None
+    places: np.ndarray | None = None
     left_out: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -81,13 +83,17 @@ class StreamedImages:
 
     def augmented(self, augment: Augment | None, generator: torch.Generator) -> "StreamedImages":
         """The same images, each augmented once as it is decoded."""
-        return dataclasses.replace(self, augment=augment, seed=drawn_seed(generator))
+        return dataclasses.replace(self, augment=augment, seed=drawn_seed(generator), places=None)
 
     def take(self, indices: Tensor) -> "StreamedImages":
         """The images at these indices, in their order."""
-        chosen = indices.tolist()
+        chosen = indices.cpu().numpy()
         return dataclasses.replace(
-            self, load=lambda index: self.load(chosen[index]), target=self.target[indices], content_of=None
+            self,
+            load=lambda index: self.load(int(chosen[index])),
+            target=self.target[indices],
+            content_of=None,
+            places=chosen if self.places is None else self.places[chosen],
         )
 
     def pictures(self, indices: np.ndarray) -> list[np.ndarray]:
@@ -113,7 +119,8 @@ class StreamedImages:
 
     def _image(self, index: int, augment: Augment | None, seed: int) -> Tensor:
         image = torch.from_numpy(self.load(index)).permute(2, 0, 1)[None]
-        for change, own_seed in ((self.augment, self.seed + index), (augment, seed)):
+        place = index if self.places is None else int(self.places[index])
+        for change, own_seed in ((self.augment, self.seed + place), (augment, seed)):
             if change is not None:
                 image = change(image.contiguous(), torch.Generator().manual_seed(own_seed))
         return image[0]

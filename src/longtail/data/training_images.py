@@ -27,6 +27,7 @@ class TrainingImages:
         workers: number of processes that decode ahead of the step; 0 decodes between the steps.
         skip: leave out files that become unreadable during training, instead of stopping.
         once: seed of a copy in which each image is augmented once; `None` otherwise.
+        places: index that seeds the augmentation of each image in a part of such a copy; by default its own.
     """
 
     plain: StreamedImages
@@ -36,6 +37,7 @@ class TrainingImages:
     workers: int = 0
     skip: bool = False
     once: int | None = None
+    places: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.plain)
@@ -66,7 +68,7 @@ class TrainingImages:
             yield from self.plain.in_order()
             return
         parts = [range(start, min(start + BATCH, len(self))) for start in range(0, len(self), BATCH)]
-        jobs = ([(self.source(i), self.once + i) for i in part] for part in parts)
+        jobs = ([self._augmented_once(i) for i in part] for part in parts)
         for part, drawn in zip(parts, draw_batches(self.draw, jobs, self.workers), strict=True):
             self._note_bad(drawn, np.array(part))
             images = np.zeros((len(part), self.size, self.size, 3), dtype=np.uint8)  # black where a file is bad
@@ -100,13 +102,16 @@ class TrainingImages:
 
     def augmented(self, augment: Augment | None, generator: torch.Generator) -> "TrainingImages":
         """The same samples, each augmented once."""
-        return dataclasses.replace(self, once=drawn_seed(generator))
+        return dataclasses.replace(self, once=drawn_seed(generator), places=None)
 
     def take(self, indices: Tensor) -> "TrainingImages":
         """The samples at these indices, in their order."""
-        chosen = indices.tolist()
+        chosen = indices.cpu().numpy()
         return dataclasses.replace(
-            self, plain=self.plain.take(indices), source=lambda index: self.source(chosen[index])
+            self,
+            plain=self.plain.take(indices),
+            source=lambda index: self.source(int(chosen[index])),
+            places=chosen if self.places is None else self.places[chosen],
         )
 
     def pictures(self, indices: np.ndarray) -> list[np.ndarray]:
@@ -117,8 +122,13 @@ class TrainingImages:
         """Source and seed of each sample of a part of an epoch."""
         places = [(position, int(indices[position])) for position in range(*part.indices(len(indices)))]
         if self.once is not None:
-            return [(self.source(index), self.once + index) for _, index in places]
+            return [self._augmented_once(index) for _, index in places]
         return [(self.source(index), seed + position) for position, index in places]
+
+    def _augmented_once(self, index: int) -> tuple[Any, int]:
+        """Source and seed of a sample of a copy in which each image is augmented once."""
+        assert self.once is not None
+        return self.source(index), self.once + (index if self.places is None else int(self.places[index]))
 
     def _note_bad(self, drawn: Drawn, samples: np.ndarray) -> None:
         for place, error in drawn.bad.items():

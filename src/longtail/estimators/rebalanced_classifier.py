@@ -1,18 +1,21 @@
 """A classifier of scikit-learn whose decisions are re-balanced, where that helps."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_classifier
-from sklearn.model_selection import cross_val_predict
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import check_cv
 from sklearn.utils import Tags, check_random_state, column_or_1d, get_tags, indexable
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from longtail.arguments import check_integer
 from longtail.data.class_names import as_text
+from longtail.estimators.held_out_scores import held_out_scores
 from longtail.repair import diagnose
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
@@ -23,10 +26,11 @@ from longtail.repair.metrics import make_metric
 class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Fits a classifier, then finds out by cross-validation whether one offset per class improves its decisions.
 
-    The classifier's scores on data that it has not seen (`cross_val_predict`) go to `longtail.repair.diagnose`; where
+    The classifier's scores on data that it has not seen (by cross-validation) go to `longtail.repair.diagnose`; where
     its verdict is "use", the offsets are added, else the decisions stay as they are. Then the classifier is fitted on
-    all data. `predict` optimises the metric; `predict_proba` is under its class prior. For balanced accuracy and
-    accuracy its largest value is the decision; for the other metrics it need not be.
+    all data. `predict` optimises the metric; it takes the class of the largest score of `decision_function`.
+    `predict_proba` is under the class prior of the metric. For balanced accuracy and accuracy its largest value is the
+    decision; for the other metrics it need not be.
 
     Args:
         estimator: any classifier with `predict_proba` or `decision_function`.
@@ -35,7 +39,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             order of `classes_`; a mapping or a pandas Series goes by name.
         cost: (C, C) for the metric "cost", in the order of `classes_`: row c, column j is what it costs to take class c
             for class j. A mapping of mappings or a pandas table goes by name.
-        cv: folds, or what `cross_val_predict` takes.
+        cv: number of folds; or a splitter of scikit-learn, such as `GroupKFold(5)`, or pairs of indices.
         random_state: seed of the folds.
 
     Attributes:
@@ -56,6 +60,14 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         >>> model = RebalancedClassifier(LogisticRegression(), random_state=0).fit(X, y)
         >>> model.diagnosis_.verdict, model.offset_.shape
         ('use', (3,))
+
+        A classifier that is already fitted is wrapped in `FrozenEstimator`, and `fit` takes data that it has not seen:
+
+        >>> from sklearn.frozen import FrozenEstimator
+        >>> fitted = LogisticRegression().fit(X[:1000], y[:1000])
+        >>> fixed = RebalancedClassifier(FrozenEstimator(fitted), random_state=0).fit(X[1000:], y[1000:])
+        >>> bool((fixed.estimator_.coef_ == fitted.coef_).all())
+        True
     """
 
     def __init__(
@@ -75,38 +87,39 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         self.cv = cv
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, **fit_params: Any) -> Self:
         """Fit classifier and offsets.
 
         Args:
             X: (N, …) whatever the classifier takes.
             y: (N,) labels of any kind; at least two classes.
             sample_weight: (N,) of at least 0; those of 0 say nothing of the offsets.
+            groups: (N,) samples of one group, such as copies or pictures of one animal, are in the same fold, and
+                intervals count groups.
             **fit_params: for the classifier's `fit`.
 
         Raises:
-            ValueError: one class alone, a setting outside what is written above.
+            ValueError: one class alone, a setting outside what is written above, folds that split groups, or a
+                classifier that can't be fitted in a fold.
         """
         if isinstance(self.cv, int):
             check_integer("cv", self.cv, minimum=2)
         check_classification_targets(y)
-        X, y = indexable(X, column_or_1d(y, warn=True))
-        self.classes_, target = np.unique(np.asarray(y), return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"`y` must hold at least two classes. Got {len(self.classes_)} class.")
+        X, y, groups = indexable(X, column_or_1d(y, warn=True), groups)
+        y = np.asarray(y)
+        groups = None if groups is None else np.asarray(groups)
+        self.classes_, target = self._classes(y)
         seed, weight = self._checked(target, sample_weight)
-        params = dict(fit_params)
-        if sample_weight is not None:
-            if not has_fit_parameter(self.estimator, "sample_weight"):
-                raise ValueError(f"`estimator` must take sample weights. {type(self.estimator).__name__} does not.")
-            params["sample_weight"] = sample_weight
-        with warnings.catch_warnings():
-            # Of a class that a fold lacks the classifier knows nothing: it gets the least score there.
-            warnings.filterwarnings("ignore", "Number of classes in training fold", RuntimeWarning)
-            scores = cross_val_predict(
-                clone(self.estimator), X, y, cv=self._folds(target, seed), method=self._method(), params=params or None
+        params = self._fit_params(sample_weight, groups, fit_params)
+        folds = self._folds(X, y, groups, target, seed)
+        self.estimator_ = clone(self.estimator).fit(X, y, **params)
+        if not np.array_equal(self.estimator_.classes_, self.classes_):
+            raise ValueError(
+                f"`estimator` must know the classes of `y` and no others. It knows {list(self.estimator_.classes_)}: "
+                "if it was fitted before, wrap all of it in FrozenEstimator."
             )
-        self._floor = SMALLEST if self._by_margin else floor_of(np.asarray(scores, dtype=np.float64))
+        scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method(), params)
+        self._floor = SMALLEST if self._by_margin else floor_of(scores)
         counted = weight > 0
         texts = set(map(as_text, self._names))
         self.diagnosis_ = diagnose(
@@ -117,13 +130,43 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             prior=self._prior(target),
             cost=self._cost,
             class_names=self._names if None not in texts and len(texts) == len(self._names) else None,
+            groups=None if groups is None else groups[counted],
             seed=seed,
         )
-        self.estimator_ = clone(self.estimator).fit(X, y, **params)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
         return self
+
+    def _fit_params(self, sample_weight: Any, groups: Any, fit_params: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the classifier's `fit`, by metadata routing if scikit-learn has it enabled."""
+        if sklearn.get_config()["enable_metadata_routing"]:
+            given = {"sample_weight": sample_weight, "groups": groups, **fit_params}
+            given = {name: value for name, value in given.items() if value is not None}
+            return dict(process_routing(self, "fit", **given)["estimator"]["fit"]) if given else {}
+        if sample_weight is None:
+            return dict(fit_params)
+        if not has_fit_parameter(self.estimator, "sample_weight"):
+            raise ValueError(f"`estimator` must take sample weights. {type(self.estimator).__name__} does not.")
+        return {**fit_params, "sample_weight": np.asarray(sample_weight)}
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Of `fit`: sample weights and groups for itself, and what the classifier requests."""
+        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add_self_request(self).add(estimator=self.estimator, method_mapping=to_fit)
+
+    def _classes(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The classes, and `y` as their indices. One that was fitted before may know more classes than those of `y`."""
+        classes, target = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"`y` must hold at least two classes. Got {len(classes)} class.")
+        if not isinstance(self.estimator, FrozenEstimator):
+            return classes, target
+        known = np.asarray(self.estimator.classes_)
+        unknown = np.setdiff1d(classes, known)
+        if len(unknown):
+            raise ValueError(f"`y` must hold classes that `estimator` was fitted on. It holds {unknown.tolist()[0]!r}.")
+        return known, np.searchsorted(known, y)
 
     @property
     def offset_(self) -> np.ndarray:
@@ -168,10 +211,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         return self._method() == "decision_function"
 
     def predict(self, X: Any) -> np.ndarray:
-        """The decisions, (N,) of `classes_`; where no offset is used, those of the classifier."""
-        check_is_fitted(self)
-        if self.diagnosis_.verdict != "use":
-            return np.asarray(self.estimator_.predict(X))
+        """The decisions, (N,) of `classes_`, by the scores that were examined: of `predict_proba`, if there is one."""
         scores = self._scores(X)
         return np.asarray(self.classes_[self.diagnosis_.fix.predict(scores)])
 
@@ -199,11 +239,20 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             return log_probabilities(values, self._floor)
         return np.stack([np.zeros(len(values)), values], axis=1) if values.ndim == 1 else values
 
-    def _folds(self, target: np.ndarray, seed: int) -> Any:
-        if not isinstance(self.cv, int):
-            return self.cv
-        fold = stratified_folds(target, self.cv, seed)
-        return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
+    def _folds(
+        self, X: Any, y: np.ndarray, groups: np.ndarray | None, target: np.ndarray, seed: int
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Pairs of indices to fit on and to score: every sample is scored once, and no group is on both sides."""
+        if isinstance(self.cv, int):
+            fold = stratified_folds(target, self.cv, seed, groups)
+            return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
+        splits = check_cv(self.cv, y, classifier=True).split(X, y, groups)
+        folds = [(np.asarray(fitted_on), np.asarray(scored)) for fitted_on, scored in splits]
+        if (np.bincount(np.concatenate([scored for _, scored in folds]), minlength=len(y)) != 1).any():
+            raise ValueError("`cv` must score every sample exactly once. It does not: use a KFold, not a ShuffleSplit.")
+        if groups is not None and any(np.isin(groups[scored], groups[fitted_on]).any() for fitted_on, scored in folds):
+            raise ValueError("`cv` must not split groups. It does: use GroupKFold, or a number of folds.")
+        return folds
 
     def _prior(self, target: np.ndarray) -> str | np.ndarray:
         if isinstance(self.prior, str) and self.prior == "train":

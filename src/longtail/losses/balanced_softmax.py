@@ -6,10 +6,12 @@ with n the training samples of each class: cross-entropy on z + log n. Raw logit
 adjustment loss at τ = 1. A class without a sample counts as ½.
 """
 
+from typing import Unpack
+
 from torch import Tensor
 
-from longtail.losses.contract import LongTailedLoss
-from longtail.losses.shifts import ClassCounts, cross_entropy_on, log_prior_of, shifted
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
+from longtail.losses.shifts import ClassCounts, class_indices, cross_entropy_of, log_prior_of, shifted
 
 
 def balanced_softmax_loss(
@@ -44,10 +46,31 @@ def balanced_softmax_loss(
 
     Source: eq. 3 of the paper.
     """
+    adjusted = balanced_softmax_logits(logits, target, class_counts)
+    return cross_entropy_of(adjusted, logits, target, weight, ignore_index, label_smoothing)
+
+
+def balanced_softmax_logits(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: ClassCounts,
+) -> Tensor:
+    """Adjusted logits of Balanced Softmax: their cross-entropy with the target is `balanced_softmax_loss`.
+
+    `F.cross_entropy(adjusted, target, …)` then has every argument of PyTorch. An ignored target may have any value; its
+    row has no meaning. Arguments and errors as those of `balanced_softmax_loss`.
+
+    Returns:
+        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+
+    Example:
+        >>> import torch
+        >>> balanced_softmax_logits(torch.zeros(1, 2), torch.tensor([0]), [9, 1])
+        tensor([[-0.1054, -2.3026]])
+    """
     log_prior = log_prior_of(class_counts).to(logits.device)
-    return cross_entropy_on(
-        lambda z, _: shifted(z, log_prior), logits, target, log_prior.numel(), weight, ignore_index, label_smoothing
-    )
+    class_indices(logits, target, log_prior.numel())
+    return shifted(logits, log_prior)
 
 
 class BalancedSoftmaxLoss(LongTailedLoss):
@@ -55,12 +78,9 @@ class BalancedSoftmaxLoss(LongTailedLoss):
 
     Args:
         class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are the next three.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1].
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
+            `margins_without_grad`, as in `LongTailedLoss`.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -83,23 +103,10 @@ class BalancedSoftmaxLoss(LongTailedLoss):
         self,
         class_counts: ClassCounts,
         weight: Tensor | None = None,
-        *,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         log_prior = log_prior_of(class_counts)
-        super().__init__(
-            log_prior.numel(),
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(log_prior.numel(), weight, **arguments)
         self.register_buffer("log_prior", log_prior)
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:

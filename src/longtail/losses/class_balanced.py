@@ -7,14 +7,16 @@ the sum is divided by the sum of the weights, as `nn.CrossEntropyLoss(weight=…
 own code divides by the batch size. An empty class is left out of Σ_j w_j = C and gets the weight of half a sample.
 """
 
+from typing import Unpack
+
 import torch
 from torch import Tensor
 
 from longtail.arguments import as_class_counts, check_fraction, check_strength
-from longtail.losses.contract import LongTailedLoss
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.focal import focal_cross_entropy, focal_loss
 from longtail.losses.inputs import along_classes, check_arguments, class_dimension
-from longtail.losses.reduction import mean_or_one
+from longtail.losses.reduction import divisor_of_mean, mean_or_one
 from longtail.losses.shifts import ClassCounts, counts_of
 
 
@@ -105,11 +107,8 @@ class ClassBalancedLoss(LongTailedLoss):
         weight: (C,) class weights, multiplied with those of the loss (which act in training only).
         beta: β in [0, 1]; 0 weights all classes alike.
         gamma: γ ≥ 0 of the focal loss; 0 is cross-entropy.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1].
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
+            `margins_without_grad`, as in `LongTailedLoss`.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -135,23 +134,11 @@ class ClassBalancedLoss(LongTailedLoss):
         *,
         beta: float = 0.9999,
         gamma: float = 0.0,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         check_strength("gamma", gamma)
         class_weight = class_balanced_weights(class_counts, beta)
-        super().__init__(
-            class_weight.numel(),
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(class_weight.numel(), weight, **arguments)
         self.beta = beta
         self.gamma = gamma
         self.combines = beta > 0 or gamma > 0
@@ -168,6 +155,13 @@ class ClassBalancedLoss(LongTailedLoss):
             log_probs, target, self.gamma, weight, self.ignore_index, self.reduction, self.label_smoothing
         )
         return loss / mean_weight(target, weight) if self.reduction == "mean" else loss
+
+    def mean_divisor(self, target: Tensor) -> Tensor:
+        """As every loss, with the weights of the classes."""
+        if not self.combines:
+            return super().mean_divisor(target)
+        weight = self.class_weight if self.weight is None else self.class_weight * self.weight
+        return divisor_of_mean(target, weight, self.ignore_index) * mean_weight(target, weight)
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

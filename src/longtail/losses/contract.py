@@ -1,5 +1,9 @@
 """The contract of every loss: a drop-in for `nn.CrossEntropyLoss` whose subclasses write only their mathematics."""
 
+import inspect
+from collections.abc import Callable
+from typing import TypedDict
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,6 +11,17 @@ from torch.nn import functional as F
 from longtail.arguments import check_choice, check_num_classes
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.inputs import check_arguments, check_indices, check_values, checked_target, class_dimension
+from longtail.losses.reduction import divisor_of_mean
+
+
+class CrossEntropyArguments(TypedDict, total=False):
+    """The keyword arguments of every loss; `LongTailedLoss` explains them and holds their defaults."""
+
+    ignore_index: int
+    reduction: str
+    label_smoothing: float
+    validate: bool
+    margins_without_grad: bool
 
 
 class LongTailedLoss(nn.CrossEntropyLoss):
@@ -16,7 +31,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     validation loss is right even where only the model was put into `eval()`.
 
     A subclass says how logits are adjusted (`adjust`), if it is not cross-entropy on them how their log-probabilities
-    become a loss (`combine`), and if it learns from the batch what it keeps (`observe`).
+    become a loss (`combine`), and if it learns from the batch what it keeps (`observe`). One that needs more overrides
+    `training_loss`.
     Buffers stay in the precision they were made in (float32 for anything accumulated), whatever `.half()` says.
     Training losses are computed and returned in float32 at least.
 
@@ -54,6 +70,12 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         self.validate = validate
         self.margins_without_grad = margins_without_grad
 
+    def __init_subclass__(cls) -> None:
+        """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`."""
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            cls.__init__.__signature__ = _with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
+
     @property
     def has_margins(self) -> bool:
         """Whether a call would adjust the logits now; otherwise it is plain cross-entropy."""
@@ -78,6 +100,27 @@ class LongTailedLoss(nn.CrossEntropyLoss):
             log_probs, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
         )
 
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch begins, counted from 1. A loss that changes in the course of training overrides it."""
+
+    def summary(self) -> dict[str, Tensor]:
+        """What the loss knows of each class, by name, (C,) on the CPU: learnt statistics, and values of class counts.
+
+        Example:
+            >>> from longtail.losses import GALALoss
+            >>> GALALoss(num_classes=2).summary()
+            {'theta': tensor([0., 0.]), 'phi': tensor([0., 0.])}
+        """
+        each = (self.num_classes,)
+        return {name: value.detach().cpu().clone() for name, value in self.named_buffers() if value.shape == each}
+
+    def mean_divisor(self, target: Tensor) -> Tensor:
+        """What `reduction="mean"` divides the sum of the losses by in training: a scalar, float32.
+
+        The mean over a batch is then Σ mean_i · divisor_i / Σ divisor_i over its parts i, on one rank or on several.
+        """
+        return divisor_of_mean(target, self.weight, self.ignore_index)
+
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss: a scalar, or one value a sample with `reduction="none"`.
 
@@ -96,12 +139,13 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         if self.validate:
             check_values(input, target, self.ignore_index)
         try:
-            return self._training_loss(input, target) if self.has_margins else self._plain_loss(input, target)
+            return self.training_loss(input, target) if self.has_margins else self._plain_loss(input, target)
         except IndexError:
             check_indices(target, self.num_classes, self.ignore_index)
             raise
 
-    def _training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss, reduced, and `observe`; a loss that is not a function of adjusted logits alone overrides it."""
         learning = self.observes and torch.is_grad_enabled()
         dim = class_dimension(logits)
         adjusted = self.adjust(logits, target)
@@ -144,3 +188,19 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"num_classes={self.num_classes}"
+
+
+def _with_arguments_of(base: Callable[..., None], function: Callable[..., None]) -> inspect.Signature:
+    """The signature of `function`, with the optional keywords of `base` in the place of `**arguments`."""
+    signature = inspect.signature(function)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    if len(own) == len(signature.parameters):
+        return signature
+    passed_on = [
+        each
+        for each in inspect.signature(base).parameters.values()
+        if each.kind is inspect.Parameter.KEYWORD_ONLY
+        and each.default is not inspect.Parameter.empty
+        and each.name not in signature.parameters
+    ]
+    return signature.replace(parameters=[*own, *passed_on])

@@ -4,11 +4,16 @@ A schedule for any loss: unweighted until the learning rate has fallen, class-ba
 LDAM inside it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
 from longtail.arguments import as_class_indices, check_integer
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
+from longtail.losses.contract import LongTailedLoss
+from longtail.losses.parts import mean_divisor
 from longtail.losses.shifts import ClassCounts
 
 
@@ -57,19 +62,42 @@ class DeferredReweighting(nn.Module):
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch begins, counted from 1."""
         self.epoch = epoch
+        if isinstance(self.criterion, LongTailedLoss):
+            self.criterion.set_epoch(epoch)
+
+    def summary(self) -> dict[str, Tensor]:
+        """The class weights, and what the criterion knows of each class."""
+        own = self.criterion.summary() if isinstance(self.criterion, LongTailedLoss) else {}
+        return {**own, "class_weight": self.class_weight.detach().cpu().clone()}
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of the criterion; in training, with the weights of the epoch."""
         if isinstance(target, Tensor) and not target.is_floating_point():
             target = as_class_indices("target", target)
-        if self.epoch < self.start_epoch or not self._is_training():
+        if not self._reweights:
             return self._loss(input, target)
+        with self._class_weights():
+            loss = self._loss(input, target)
+        return loss / mean_weight(target, self.class_weight) if self.criterion.reduction == "mean" else loss
+
+    def mean_divisor(self, target: Tensor) -> Tensor:
+        """What the mean is divided by in this epoch, as `LongTailedLoss.mean_divisor`."""
+        if not self._reweights:
+            return mean_divisor(self.criterion, target)
+        with self._class_weights():
+            return mean_divisor(self.criterion, target) * mean_weight(target, self.class_weight)
+
+    @contextmanager
+    def _class_weights(self) -> Iterator[None]:
         own, self.criterion.weight = self.criterion.weight, self.class_weight  # so that no checkpoint depends on it
         try:
-            loss = self._loss(input, target)
-            return loss / mean_weight(target, self.class_weight) if self.criterion.reduction == "mean" else loss
+            yield
         finally:
             self.criterion.weight = own
+
+    @property
+    def _reweights(self) -> bool:
+        return self.epoch >= self.start_epoch and self._is_training()
 
     def _is_training(self) -> bool:
         return self.training and (torch.is_grad_enabled() or getattr(self.criterion, "margins_without_grad", False))

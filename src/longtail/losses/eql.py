@@ -7,12 +7,14 @@ so that it is not pushed down by them. With probabilities as targets a class is 
 smoothing gives nothing to a class that has been left out.
 """
 
+from typing import Unpack
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.arguments import check_fraction
-from longtail.losses.contract import LongTailedLoss
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.shifts import ClassCounts, counts_of
@@ -76,14 +78,11 @@ class EQLLoss(LongTailedLoss):
 
     Args:
         class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
         threshold: λ in [0, 1], share of the training set below which a class is rare; 0 is cross-entropy.
         probability: γ in [0, 1] with which a rare class is left out; 0 is cross-entropy.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1].
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
+            `margins_without_grad`, as in `LongTailedLoss`.
 
     The draws come from PyTorch's global generator of the device of the logits.
 
@@ -111,23 +110,11 @@ class EQLLoss(LongTailedLoss):
         *,
         threshold: float = 5e-3,
         probability: float = 0.9,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         check_fraction("probability", probability)
         rare = _rare(class_counts, threshold)
-        super().__init__(
-            rare.numel(),
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(rare.numel(), weight, **arguments)
         self.threshold = threshold
         self.probability = probability
         self.active = bool(probability and rare.any())

@@ -11,15 +11,15 @@ Not a softmax: adding a constant to a row of logits changes the loss. Prediction
 and in `eval()` the loss is plain cross-entropy, as everywhere here.
 """
 
+from typing import Unpack
+
 import torch
 from torch import Tensor
-from torch import distributed as dist
 from torch.nn import functional as F
 
 from longtail.arguments import check_strength
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
-from longtail.losses.memory import LossWithMemory
-from longtail.losses.ranks import sum_over_ranks
+from longtail.losses.memory import LossWithMemory, MemoryArguments
 from longtail.losses.reduction import mean_or_one, reduced, sample_weights
 
 UNTRAINED_RATIO = 100.0
@@ -83,12 +83,8 @@ class EQLv2Loss(LossWithMemory):
         gamma: γ ≥ 0, steepness of f.
         mu: μ ≥ 0, the ratio at which f is ½.
         alpha: α ≥ 0, how much more positive gradient a class in want of it gets.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1].
-        process_group: the ranks to sum over; `None` is all.
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate`,
+            `margins_without_grad` and `process_group`, as in `LossWithMemory`.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -120,25 +116,10 @@ class EQLv2Loss(LossWithMemory):
         gamma: float = 12.0,
         mu: float = 0.8,
         alpha: float = 4.0,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        process_group: dist.ProcessGroup | None = None,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[MemoryArguments],
     ) -> None:
         _check(gamma, mu, alpha)
-        super().__init__(
-            num_classes,
-            weight,
-            statistics=("positive", "negative"),
-            process_group=process_group,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(num_classes, weight, statistics=("positive", "negative"), **arguments)
         self.gamma = gamma
         self.mu = mu
         self.alpha = alpha
@@ -147,7 +128,8 @@ class EQLv2Loss(LossWithMemory):
         """The logits as they are."""
         return logits
 
-    def _training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Weighted binary cross-entropies, summed over the classes."""
         dim = class_dimension(logits)
         labels = _labels(logits, target, self.ignore_index, self.label_smoothing)
         settings = (self.positive, self.negative, self.gamma, self.mu, self.alpha)
@@ -177,8 +159,18 @@ class EQLv2Loss(LossWithMemory):
         others = [d for d in range(logits.dim()) if d != dim]
         received = (weighted * labels, weighted * (1 - labels))
         sums = [part.masked_fill(~entering, 0).sum(others) if others else part for part in received]
-        positive, negative = sum_over_ranks(self.process_group, *sums)
-        self.remember(positive=self.positive + positive, negative=self.negative + negative)
+        self.contribute(*sums)
+
+    def update(self, *sums: Tensor) -> None:
+        """Add the gradients of a step."""
+        self.remember(positive=self.positive + sums[0], negative=self.negative + sums[1])
+
+    def mean_divisor(self, target: Tensor) -> Tensor:
+        """As every loss, but probabilities count with the weights of their classes."""
+        samples = super().mean_divisor(target)
+        if not target.is_floating_point():
+            return samples
+        return samples * mean_or_one(_sample_weight(target, target, self.weight, self.ignore_index))
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

@@ -6,12 +6,14 @@ as the code of LDAM compares with it; the paper's own form is for sigmoids. The 
 probabilities t as targets (and label smoothing, which makes them) the loss is Σ_j t_j (1 − p_j)^γ (−log p_j).
 """
 
+from typing import Unpack
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.arguments import check_strength
-from longtail.losses.contract import LongTailedLoss
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.inputs import check_arguments, checked_target, class_dimension
 from longtail.losses.reduction import reduced, sample_weights
@@ -63,13 +65,10 @@ class FocalLoss(LongTailedLoss):
 
     Args:
         num_classes: C, at least 2.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
         gamma: γ ≥ 0; 0 is cross-entropy.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1].
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
+            `margins_without_grad`, as in `LongTailedLoss`.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -92,22 +91,10 @@ class FocalLoss(LongTailedLoss):
         weight: Tensor | None = None,
         *,
         gamma: float = 1.0,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         check_strength("gamma", gamma)
-        super().__init__(
-            num_classes,
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(num_classes, weight, **arguments)
         self.gamma = gamma
         self.combines = gamma > 0
 

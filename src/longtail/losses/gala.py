@@ -17,18 +17,16 @@ that batch size, micro-batches and ranks do not matter; their ε = 1e-3 becomes 
 """
 
 import warnings
+from typing import Unpack
 
 import torch
 from torch import Tensor
-from torch import distributed as dist
-from torch.nn import functional as F
 
 from longtail.arguments import check_choice, check_fraction, check_positive, check_strength
-from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
-from longtail.losses.memory import LossWithMemory
-from longtail.losses.ranks import sum_over_ranks
+from longtail.losses.inputs import along_classes, class_dimension
+from longtail.losses.memory import LossWithMemory, MemoryArguments
 from longtail.losses.received_gradients import count_samples, received_gradients
+from longtail.losses.shifts import class_indices, cross_entropy_of
 
 FORMS = ("released", "paper")
 ACCUMULATIONS = ("sum", "released", "ema")
@@ -81,17 +79,50 @@ def gala_loss(
 
     Source: the equations of the module's docstring; section 2.2 of the paper.
     """
+    adjusted = gala_logits(
+        logits,
+        target,
+        theta,
+        phi,
+        lambda_positive=lambda_positive,
+        lambda_negative=lambda_negative,
+        form=form,
+        eps=eps,
+    )
+    return cross_entropy_of(adjusted, logits, target, weight, ignore_index, label_smoothing)
+
+
+def gala_logits(
+    logits: Tensor,
+    target: Tensor,
+    theta: Tensor,
+    phi: Tensor,
+    *,
+    lambda_positive: float = 1.2,
+    lambda_negative: float | None = None,
+    form: str = "released",
+    eps: float = 0.064,
+) -> Tensor:
+    """Adjusted logits of GALA for given statistics: their cross-entropy with the target is `gala_loss`.
+
+    `F.cross_entropy(adjusted, target, …)` then has every argument of PyTorch. An ignored target may have any value; its
+    row has no meaning. Arguments and errors as those of `gala_loss`.
+
+    Returns:
+        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+
+    Example:
+        >>> import torch
+        >>> from torch.nn import functional as F
+        >>> logits, target = torch.zeros(2, 3), torch.tensor([0, 2])
+        >>> theta = torch.tensor([4.0, 2.0, 1.0])
+        >>> F.cross_entropy(gala_logits(logits, target, theta, theta), target, reduction="none")
+        tensor([0.4970, 2.1052])
+    """
     theta, phi = _checked_statistics(theta, phi)
-    check_arguments(theta.numel(), weight, ignore_index, label_smoothing)
-    target = checked_target(logits, target, theta.numel(), ignore_index)
     _check_settings(lambda_positive, lambda_negative, form, eps)
-    adjusted = adjust_logits(logits, target, theta, phi, lambda_positive, lambda_negative, form, eps)
-    if adjusted is logits:
-        return F.cross_entropy(
-            logits, target, weight, ignore_index=ignore_index, reduction="none", label_smoothing=label_smoothing
-        )
-    log_probs = F.log_softmax(adjusted, class_dimension(logits))
-    return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)
+    target = class_indices(logits, target, theta.numel())
+    return adjust_logits(logits, target, theta, phi, lambda_positive, lambda_negative, form, eps)
 
 
 def adjust_logits(
@@ -128,30 +159,28 @@ class GALALoss(LossWithMemory):
     r"""GALA as a drop-in for `nn.CrossEntropyLoss`: no class counts needed, the tail is learnt from the gradients.
 
     In training, with gradients on, each forward pass first uses the statistics θ and φ, then adds its own samples to
-    them; they are summed over the ranks of `torch.distributed`, which must then call the loss equally often. In
-    `eval()` or under `no_grad` it is plain cross-entropy on raw logits and does not update the statistics. Strength 0
-    is `F.cross_entropy` itself (the statistics go on). For mixup pass soft targets: two calls, one a label, would count
+    them; they are summed over the ranks of `torch.distributed`, which must then call the loss equally often. With
+    gradient accumulation, call it on all parts of a batch within `with criterion.one_step():`. In `eval()` or under
+    `no_grad` it is plain cross-entropy on raw logits and does not update the statistics. Strength 0 is
+    `F.cross_entropy` itself (the statistics go on). For mixup pass soft targets: two calls, one a label, would count
     every sample twice. The formulas: `help(longtail.losses.gala)`.
 
     Args:
         num_classes: C, at least 2.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
         lambda_positive: λ1 ≥ 0, the strength of the margins from θ.
         lambda_negative: λ2 ≥ 0, the strength of the margins from φ in the paper form (`None`: 0.9). The released form
             does not use it: a row constant, which softmax cancels.
         form: "released", what the authors' code computes (logit adjustment by a learned prior), or "paper", the formula
             they print, made independent of the scale of θ.
         accumulate: "sum" over all samples so far; "released", the double sum of the authors' code, in which early steps
-            weigh most (a step is a forward pass); "ema", a sum in which a step counts `ema_decay` times the
-            next (once the training set is fitted, a short memory forgets the tail).
+            weigh most (a step is a forward pass, or all passes of `one_step`); "ema", a sum in which a step counts
+            `ema_decay` times the next (once the training set is fitted, a short memory forgets the tail).
         ema_decay: in [0, 1]; 1 is the plain sum, 0.999 remembers about 1,000 steps.
         eps: ε > 0, in units of samples.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1]; smooths the cross-entropy, not the statistics.
-        process_group: the ranks to sum over; `None` is all.
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate`,
+            `margins_without_grad` and `process_group`, as in `LossWithMemory`. `label_smoothing` smooths the
+            cross-entropy, not the statistics.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -191,12 +220,7 @@ class GALALoss(LossWithMemory):
         accumulate: str = "sum",
         ema_decay: float = 0.999,
         eps: float = 0.064,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        process_group: dist.ProcessGroup | None = None,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[MemoryArguments],
     ) -> None:
         _check_settings(lambda_positive, lambda_negative, form, eps)
         check_choice("accumulate", accumulate, ACCUMULATIONS)
@@ -208,17 +232,7 @@ class GALALoss(LossWithMemory):
                 stacklevel=2,
             )
         inner = ("theta_inner", "phi_inner") if accumulate == "released" else ()
-        super().__init__(
-            num_classes,
-            weight,
-            statistics=("theta", "phi", *inner),
-            process_group=process_group,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(num_classes, weight, statistics=("theta", "phi", *inner), **arguments)
         self.lambda_positive = lambda_positive
         self.lambda_negative = lambda_negative
         self.form = form
@@ -233,13 +247,16 @@ class GALALoss(LossWithMemory):
         )
 
     def learn(self, log_probs: Tensor, target: Tensor) -> None:
-        """Add the gradients of one batch, over all ranks, to θ and φ."""
+        """Contribute the gradients of one batch."""
         received: tuple[Tensor, ...] = received_gradients(log_probs, target, self.ignore_index)
         if self.accumulate != "sum":
             received = (*received, count_samples(log_probs, target, self.ignore_index))
-        self._accumulate(*sum_over_ranks(self.process_group, *received))
+        self.contribute(*received)
 
-    def _accumulate(self, positive: Tensor, negative: Tensor, samples: Tensor | None = None) -> None:
+    def update(self, *sums: Tensor) -> None:
+        """Add the gradients of a step to θ and φ."""
+        positive, negative = sums[:2]
+        samples = sums[2] if len(sums) > 2 else None
         theta, phi = self.theta, self.phi
         if self.accumulate == "released" and samples is not None:
             stepped = samples > 0

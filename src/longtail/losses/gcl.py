@@ -8,13 +8,15 @@ the paper has a = 0.5 and m = 0; its second stage re-trains the classifier. Equa
 0). An empty class counts as ½.
 """
 
+from typing import Unpack
+
 import torch
 from torch import Tensor
 
 from longtail.arguments import check_positive, check_strength
-from longtail.losses.contract import LongTailedLoss
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.inputs import along_classes
-from longtail.losses.shifts import ClassCounts, counts_of, cross_entropy_on, shifted_at_target
+from longtail.losses.shifts import ClassCounts, class_indices, counts_of, cross_entropy_of, shifted_at_target
 
 STANDARD_DEVIATION = 1 / 3
 
@@ -60,19 +62,39 @@ def gcl_loss(
 
     Source: the paper's equations for the clouded logit, and its code.
     """
+    adjusted = gcl_logits(logits, target, class_counts, noise, cloud=cloud, margin=margin, scale=scale)
+    return cross_entropy_of(adjusted, logits, target, weight, ignore_index, label_smoothing)
+
+
+def gcl_logits(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: ClassCounts,
+    noise: Tensor,
+    *,
+    cloud: float = 0.5,
+    margin: float = 0.0,
+    scale: float = 30.0,
+) -> Tensor:
+    """Adjusted logits of GCL for a given draw: their cross-entropy with the target is `gcl_loss`.
+
+    `F.cross_entropy(adjusted, target, …)` then has every argument of PyTorch. An ignored target may have any value; its
+    row has no meaning. Arguments and errors as those of `gcl_loss`.
+
+    Returns:
+        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+
+    Example:
+        >>> import torch
+        >>> gcl_logits(torch.zeros(1, 2), torch.tensor([1]), [100, 1], torch.tensor([[0.2, 0.4]]), scale=10.0)
+        tensor([[ 0., -2.]])
+    """
     _check(cloud, margin, scale)
     if noise.shape != logits.shape:
         raise ValueError(f"`noise` must have the shape of the logits, {tuple(logits.shape)}. Got {tuple(noise.shape)}.")
     rarity = _rarity(class_counts).to(logits.device)
-    return cross_entropy_on(
-        lambda z, y: _clouded(z, y, rarity, noise, cloud, margin, scale),
-        logits,
-        target,
-        rarity.numel(),
-        weight,
-        ignore_index,
-        label_smoothing,
-    )
+    target = class_indices(logits, target, rarity.numel())
+    return _clouded(logits, target, rarity, noise, cloud, margin, scale)
 
 
 class GCLLoss(LongTailedLoss):
@@ -80,15 +102,12 @@ class GCLLoss(LongTailedLoss):
 
     Args:
         class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
         cloud: a ≥ 0, strength of the noise, in cosines.
         margin: m ≥ 0 at the target, in cosines. With both 0 it is cross-entropy.
         scale: s > 0 of the head.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1].
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
+            `margins_without_grad`, as in `LongTailedLoss`.
 
     The noise comes from PyTorch's global generator of the device of the logits.
 
@@ -118,23 +137,11 @@ class GCLLoss(LongTailedLoss):
         cloud: float = 0.5,
         margin: float = 0.0,
         scale: float = 30.0,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         _check(cloud, margin, scale)
         rarity = _rarity(class_counts)
-        super().__init__(
-            rarity.numel(),
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(rarity.numel(), weight, **arguments)
         self.cloud = cloud
         self.margin = margin
         self.scale = scale

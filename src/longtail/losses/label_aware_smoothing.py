@@ -8,13 +8,14 @@ ones. With r_j = (n_j − n_min) / (n_max − n_min) the ramp is sin(π r / 2) (
 """
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.arguments import as_class_counts, check_choice, check_fraction
-from longtail.losses.contract import LongTailedLoss
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs, sum_over_classes
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.reduction import reduced
@@ -75,15 +76,12 @@ class LabelAwareSmoothingLoss(LongTailedLoss):
 
     Args:
         class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
         head: smoothing of the most frequent class, in [0, 1].
         tail: smoothing of the rarest, in [0, 1]. With both 0 it is cross-entropy.
         ramp: "concave", "linear" or "convex".
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1], on top, the same for all classes.
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
+            `margins_without_grad`, as in `LongTailedLoss`. `label_smoothing` comes on top, the same for all classes.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -110,22 +108,10 @@ class LabelAwareSmoothingLoss(LongTailedLoss):
         head: float = 0.4,
         tail: float = 0.1,
         ramp: str = "concave",
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         smoothing = _smoothing(class_counts, head, tail, ramp)
-        super().__init__(
-            smoothing.numel(),
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(smoothing.numel(), weight, **arguments)
         self.head = head
         self.tail = tail
         self.ramp = ramp

@@ -12,14 +12,15 @@ as ½; a class without a sample in the batch has the mean 0, as in the code.
 """
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
 from longtail.arguments import check_strength
-from longtail.losses.contract import LongTailedLoss
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.inputs import checked_target, class_dimension
-from longtail.losses.shifts import ClassCounts, cross_entropy_on, log_prior_of, shifted
+from longtail.losses.shifts import ClassCounts, cross_entropy_of, log_prior_of, shifted
 
 
 def lade_loss(
@@ -60,10 +61,8 @@ def lade_loss(
     """
     _check(alpha, lam)
     log_prior = log_prior_of(class_counts).to(logits.device)
-    losses = cross_entropy_on(
-        lambda z, _: shifted(z, log_prior), logits, target, log_prior.numel(), weight, ignore_index, label_smoothing
-    )
     target = checked_target(logits, target, log_prior.numel(), ignore_index)
+    losses = cross_entropy_of(shifted(logits, log_prior), logits, target, weight, ignore_index, label_smoothing)
     extra = alpha * density_ratio_regulariser(logits, target, log_prior, lam, ignore_index)
     return _add(losses, extra, target, ignore_index)
 
@@ -73,14 +72,11 @@ class LADELoss(LongTailedLoss):
 
     Args:
         class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
         alpha: α ≥ 0, strength of the regulariser; 0 is Balanced Softmax.
         lam: λ ≥ 0, strength of its square.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none"; the regulariser is added once to the mean, and to each loss otherwise.
-        label_smoothing: in [0, 1].
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
+            `margins_without_grad`, as in `LongTailedLoss`.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -106,23 +102,11 @@ class LADELoss(LongTailedLoss):
         *,
         alpha: float = 0.1,
         lam: float = 0.01,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         _check(alpha, lam)
         log_prior = log_prior_of(class_counts)
-        super().__init__(
-            log_prior.numel(),
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(log_prior.numel(), weight, **arguments)
         self.alpha = alpha
         self.lam = lam
         self.register_buffer("log_prior", log_prior)
@@ -131,8 +115,9 @@ class LADELoss(LongTailedLoss):
         """Z + log π."""
         return shifted(logits, self.log_prior)
 
-    def _training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        loss = super()._training_loss(logits, target)
+    def training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Balanced Softmax plus α R."""
+        loss = super().training_loss(logits, target)
         if self.alpha == 0:
             return loss
         extra = self.alpha * density_ratio_regulariser(logits, target, self.log_prior, self.lam, self.ignore_index)

@@ -7,11 +7,13 @@ which this loss takes as they are, so that the margin in logits is s m_j. The pa
 code sets the largest, the rarest class's, to 0.5. Equal counts get equal margins. An empty class counts as ½.
 """
 
+from typing import Unpack
+
 from torch import Tensor
 
 from longtail.arguments import check_positive, check_strength
-from longtail.losses.contract import LongTailedLoss
-from longtail.losses.shifts import ClassCounts, counts_of, cross_entropy_on, shifted_at_target
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
+from longtail.losses.shifts import ClassCounts, class_indices, counts_of, cross_entropy_of, shifted_at_target
 
 
 def ldam_loss(
@@ -50,16 +52,35 @@ def ldam_loss(
 
     Source: the paper's label-distribution-aware margin loss, with the constants of its code.
     """
+    adjusted = ldam_logits(logits, target, class_counts, max_margin=max_margin, scale=scale)
+    return cross_entropy_of(adjusted, logits, target, weight, ignore_index, label_smoothing)
+
+
+def ldam_logits(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: ClassCounts,
+    *,
+    max_margin: float = 0.5,
+    scale: float = 30.0,
+) -> Tensor:
+    """Adjusted logits of LDAM: their cross-entropy with the target is `ldam_loss`.
+
+    `F.cross_entropy(adjusted, target, …)` then has every argument of PyTorch. An ignored target may have any value; its
+    row has no meaning. Arguments and errors as those of `ldam_loss`.
+
+    Returns:
+        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+
+    Example:
+        >>> import torch
+        >>> ldam_logits(torch.zeros(2, 2), torch.tensor([0, 1]), [16, 1], scale=4.0)
+        tensor([[-1.,  0.],
+                [ 0., -2.]])
+    """
     shift = _margins(class_counts, max_margin, scale).to(logits.device)
-    return cross_entropy_on(
-        lambda z, y: shifted_at_target(z, y, shift) if max_margin else z,
-        logits,
-        target,
-        shift.numel(),
-        weight,
-        ignore_index,
-        label_smoothing,
-    )
+    target = class_indices(logits, target, shift.numel())
+    return shifted_at_target(logits, target, shift) if max_margin else logits
 
 
 class LDAMLoss(LongTailedLoss):
@@ -69,14 +90,11 @@ class LDAMLoss(LongTailedLoss):
 
     Args:
         class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
         max_margin: margin of the rarest class, in cosines, ≥ 0; 0 is cross-entropy.
         scale: s > 0 of the head.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1].
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
+            `margins_without_grad`, as in `LongTailedLoss`.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -102,22 +120,10 @@ class LDAMLoss(LongTailedLoss):
         *,
         max_margin: float = 0.5,
         scale: float = 30.0,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         shift = _margins(class_counts, max_margin, scale)
-        super().__init__(
-            shift.numel(),
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(shift.numel(), weight, **arguments)
         self.max_margin = max_margin
         self.scale = scale
         self.register_buffer("shift", shift)

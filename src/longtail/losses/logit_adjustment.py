@@ -7,11 +7,13 @@ training, `PostHocLogitAdjustment`, is for models trained without this loss, nev
 sample counts as ½ (a public port adds 1e-12 to π^τ instead, which all but removes such a class).
 """
 
+from typing import Unpack
+
 from torch import Tensor
 
 from longtail.arguments import check_strength
-from longtail.losses.contract import LongTailedLoss
-from longtail.losses.shifts import ClassCounts, cross_entropy_on, log_prior_of, shifted
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
+from longtail.losses.shifts import ClassCounts, class_indices, cross_entropy_of, log_prior_of, shifted
 
 
 def logit_adjustment_loss(
@@ -48,17 +50,34 @@ def logit_adjustment_loss(
 
     Source: the paper's logit-adjusted softmax cross-entropy.
     """
+    adjusted = logit_adjustment_logits(logits, target, class_counts, tau=tau)
+    return cross_entropy_of(adjusted, logits, target, weight, ignore_index, label_smoothing)
+
+
+def logit_adjustment_logits(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: ClassCounts,
+    *,
+    tau: float = 1.0,
+) -> Tensor:
+    """Adjusted logits of the logit-adjusted loss: their cross-entropy with the target is `logit_adjustment_loss`.
+
+    `F.cross_entropy(adjusted, target, …)` then has every argument of PyTorch. An ignored target may have any value; its
+    row has no meaning. Arguments and errors as those of `logit_adjustment_loss`.
+
+    Returns:
+        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+
+    Example:
+        >>> import torch
+        >>> logit_adjustment_logits(torch.zeros(1, 2), torch.tensor([0]), [9, 1], tau=2.0)
+        tensor([[-0.2107, -4.6052]])
+    """
     check_strength("tau", tau)
     shift = log_prior_of(class_counts).to(logits.device) * tau
-    return cross_entropy_on(
-        lambda z, _: shifted(z, shift) if tau else z,
-        logits,
-        target,
-        shift.numel(),
-        weight,
-        ignore_index,
-        label_smoothing,
-    )
+    class_indices(logits, target, shift.numel())
+    return shifted(logits, shift) if tau else logits
 
 
 class LogitAdjustmentLoss(LongTailedLoss):
@@ -66,13 +85,10 @@ class LogitAdjustmentLoss(LongTailedLoss):
 
     Args:
         class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
         tau: τ ≥ 0; 0 is cross-entropy.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1].
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
+            `margins_without_grad`, as in `LongTailedLoss`.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -97,23 +113,11 @@ class LogitAdjustmentLoss(LongTailedLoss):
         weight: Tensor | None = None,
         *,
         tau: float = 1.0,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         check_strength("tau", tau)
         log_prior = log_prior_of(class_counts)
-        super().__init__(
-            log_prior.numel(),
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(log_prior.numel(), weight, **arguments)
         self.tau = tau
         self.register_buffer("shift", tau * log_prior)
 

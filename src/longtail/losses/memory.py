@@ -2,23 +2,33 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from longtail.losses.contract import LongTailedLoss
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
+from longtail.losses.ranks import sum_over_ranks
+
+
+class MemoryArguments(CrossEntropyArguments, total=False):
+    """The keyword arguments of every loss with memory."""
+
+    process_group: dist.ProcessGroup | None
 
 
 class LossWithMemory(LongTailedLoss):
-    """A loss whose statistics are float32 buffers (C,), updated by `learn` in training with gradients on.
+    """A loss whose statistics are float32 buffers (C,), updated in training with gradients on.
+
+    A subclass computes sums over the samples of a forward pass in `learn`, gives them to `contribute`, and adds them to
+    its statistics in `update`, which gets them summed over all ranks.
 
     Args:
         num_classes: C, at least 2.
         weight: (C,) class weights.
         statistics: the names of the buffers; they start at 0.
-        process_group: the ranks that `learn` sums over; `None` is all.
+        process_group: the ranks that statistics are summed over; `None` is all.
         **arguments: as in `LongTailedLoss`.
     """
 
@@ -31,18 +41,46 @@ class LossWithMemory(LongTailedLoss):
         *,
         statistics: tuple[str, ...],
         process_group: dist.ProcessGroup | None = None,
-        **arguments: Any,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         super().__init__(num_classes, weight, **arguments)
         self.process_group = process_group
         self._statistics = statistics
         self._paused = False
+        self._passes: list[tuple[Tensor, ...]] | None = None
         for name in statistics:
             self.register_buffer(name, torch.zeros(num_classes, dtype=torch.float32))
 
     def learn(self, log_probs: Tensor, target: Tensor) -> None:
-        """Add one batch, over all ranks, to the statistics."""
+        """Contribute the sums over one batch of this rank."""
         raise NotImplementedError
+
+    def update(self, *sums: Tensor) -> None:
+        """Add sums over the samples of all ranks to the statistics."""
+        raise NotImplementedError
+
+    def contribute(self, *sums: Tensor) -> None:
+        """Update the statistics by the sums over a forward pass: at once, or at the end of `one_step`."""
+        if self._passes is None:
+            self.update(*sum_over_ranks(self.process_group, *sums))
+        else:
+            self._passes.append(sums)
+
+    @contextmanager
+    def one_step(self) -> Iterator[None]:
+        """Treat the forward passes of the block as one step: all use the statistics that it began with.
+
+        Each rank needs at least one pass. After an error the statistics are left as they were.
+        """
+        self._passes = []
+        try:
+            yield
+            passes = self._passes
+        finally:
+            self._passes = None
+        if passes:
+            sums = (torch.stack(parts).sum(0) for parts in zip(*passes, strict=True))
+            self.update(*sum_over_ranks(self.process_group, *sums))
 
     def observe(self, log_probs: Tensor, target: Tensor) -> None:
         """Learn, unless paused."""
@@ -57,6 +95,9 @@ class LossWithMemory(LongTailedLoss):
         """
         for name, statistic in statistics.items():
             statistic = statistic.to(torch.float32)
+            if torch.compiler.is_exporting():  # an exported program keeps changes in place alone, and has no backward
+                self.get_buffer(name).copy_(statistic)
+                continue
             self._buffers[name] = statistic if torch.compiler.is_compiling() else _outside_transforms(statistic)
 
     def reset_statistics(self) -> None:

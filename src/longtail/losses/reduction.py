@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from longtail.losses.inputs import class_dimension
+
 
 def sample_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: torch.dtype) -> Tensor:
     """The weight of each sample of index targets: that of its class, or 0 where the target is ignored."""
@@ -24,6 +26,17 @@ def reduced(losses: Tensor, target: Tensor, weight: Tensor | None, ignore_index:
     if reduction == "sum":
         return losses.sum()
     return losses.sum() / sample_weights(target, weight, ignore_index, losses.dtype).sum()
+
+
+def divisor_of_mean(target: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+    """What the mean of `F.cross_entropy` divides a sum of losses by: a scalar, float32.
+
+    With index targets the weights of the samples that are not ignored, with probabilities the number of samples.
+    """
+    if target.is_floating_point():
+        number = target.numel() // target.shape[class_dimension(target)]
+        return torch.full((), number, dtype=torch.float32, device=target.device)
+    return sample_weights(target, weight, ignore_index, torch.float32).sum()
 
 
 def mean_or_one(weights: Tensor) -> Tensor:

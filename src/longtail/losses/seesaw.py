@@ -10,17 +10,16 @@ With probabilities t as targets log N_k and log σ_k are their means under t, an
 """
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor
-from torch import distributed as dist
 from torch.nn import functional as F
 
 from longtail.arguments import check_positive, check_strength
 from longtail.losses.inputs import along_classes, class_dimension
-from longtail.losses.memory import LossWithMemory
-from longtail.losses.ranks import sum_over_ranks
-from longtail.losses.shifts import cross_entropy_on
+from longtail.losses.memory import LossWithMemory, MemoryArguments
+from longtail.losses.shifts import class_indices, cross_entropy_of
 
 
 def seesaw_loss(
@@ -61,16 +60,35 @@ def seesaw_loss(
 
     Source: the equations of the paper's section 3; the defaults are those of its code.
     """
+    adjusted = seesaw_logits(logits, target, seen, p=p, q=q, eps=eps)
+    return cross_entropy_of(adjusted, logits, target, weight, ignore_index, label_smoothing)
+
+
+def seesaw_logits(
+    logits: Tensor,
+    target: Tensor,
+    seen: Tensor,
+    *,
+    p: float = 0.8,
+    q: float = 2.0,
+    eps: float = 1e-2,
+) -> Tensor:
+    """Adjusted logits of Seesaw loss: their cross-entropy with the target is `seesaw_loss`.
+
+    `F.cross_entropy(adjusted, target, …)` then has every argument of PyTorch. An ignored target may have any value; its
+    row has no meaning. Arguments and errors as those of `seesaw_loss`.
+
+    Returns:
+        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+
+    Example:
+        >>> import torch
+        >>> seesaw_logits(torch.zeros(1, 2), torch.tensor([0]), torch.tensor([100.0, 1.0]), p=1.0)
+        tensor([[ 0.0000, -4.6052]])
+    """
     _check(p, q, eps)
-    return cross_entropy_on(
-        lambda z, y: _adjusted(z, y, seen, p, q, eps),
-        logits,
-        target,
-        seen.numel(),
-        weight,
-        ignore_index,
-        label_smoothing,
-    )
+    target = class_indices(logits, target, seen.numel())
+    return _adjusted(logits, target, seen, p, q, eps)
 
 
 class SeesawLoss(LossWithMemory):
@@ -78,16 +96,12 @@ class SeesawLoss(LossWithMemory):
 
     Args:
         num_classes: C, at least 2.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
         p: strength of the mitigation, ≥ 0.
         q: strength of the compensation, ≥ 0. With both 0 it is cross-entropy.
         eps: ε > 0, the smallest σ_k that is divided by.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1].
-        process_group: the ranks to sum over; `None` is all.
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate`,
+            `margins_without_grad` and `process_group`, as in `LossWithMemory`.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -118,25 +132,10 @@ class SeesawLoss(LossWithMemory):
         p: float = 0.8,
         q: float = 2.0,
         eps: float = 1e-2,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        process_group: dist.ProcessGroup | None = None,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[MemoryArguments],
     ) -> None:
         _check(p, q, eps)
-        super().__init__(
-            num_classes,
-            weight,
-            statistics=("seen",),
-            process_group=process_group,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(num_classes, weight, statistics=("seen",), **arguments)
         self.p = p
         self.q = q
         self.eps = eps
@@ -146,7 +145,7 @@ class SeesawLoss(LossWithMemory):
         return _adjusted(logits, target, self.seen, self.p, self.q, self.eps)
 
     def learn(self, log_probs: Tensor, target: Tensor) -> None:
-        """Count the samples of one batch, over all ranks."""
+        """Contribute the samples of one batch, counted by class."""
         dim = class_dimension(log_probs)
         if target.is_floating_point():
             kept = log_probs.isfinite().all(dim) & target.isfinite().all(dim)
@@ -157,8 +156,11 @@ class SeesawLoss(LossWithMemory):
             kept = (nll.isfinite() & (target != self.ignore_index)).flatten()
             index = target.flatten().clamp(0, self.num_classes - 1)
             added = torch.zeros_like(self.seen).index_add_(0, index, kept.to(self.seen.dtype))
-        (added,) = sum_over_ranks(self.process_group, added)
-        self.remember(seen=self.seen + added)
+        self.contribute(added)
+
+    def update(self, *sums: Tensor) -> None:
+        """Add the counts of a step."""
+        self.remember(seen=self.seen + sums[0])
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

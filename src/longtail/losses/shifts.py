@@ -1,6 +1,6 @@
-"""What losses that shift logits by class counts share: the log prior, the shift, and the way of a pure function."""
+"""What losses that shift logits share: the log prior, the shift, the checks and the loss of their pure functions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from longtail.arguments import as_class_counts, count_empty_as_half
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 
+IGNORED = -100  # as `nn.CrossEntropyLoss` has it
 ClassCounts = Tensor | np.ndarray | Iterable[float]
 
 
@@ -43,26 +44,27 @@ def shifted_at_target(logits: Tensor, target: Tensor, shift: Tensor) -> Tensor:
     return logits.to(dtype).scatter_add(dim, index.unsqueeze(dim), shift[index].unsqueeze(dim))
 
 
-def cross_entropy_on(
-    adjust: Callable[[Tensor, Tensor], Tensor],
+def class_indices(logits: Tensor, target: Tensor, num_classes: int) -> Tensor:
+    """The target after the checks that every loss makes; ignored ones may have any value."""
+    return checked_target(logits, target, num_classes, IGNORED)
+
+
+def cross_entropy_of(
+    adjusted: Tensor,
     logits: Tensor,
     target: Tensor,
-    num_classes: int,
     weight: Tensor | None,
     ignore_index: int,
     label_smoothing: float,
 ) -> Tensor:
-    """Cross-entropy on adjusted logits, one loss a sample, after the checks that every loss makes.
-
-    `adjust` gets the logits and the target, class indices as int64. Where it returns the very logits, it is
-    `F.cross_entropy` itself.
-    """
+    """Cross-entropy on adjusted logits, one loss a sample; `F.cross_entropy` itself where they are the very logits."""
+    dim = class_dimension(logits)
+    num_classes = logits.shape[dim]
     check_arguments(num_classes, weight, ignore_index, label_smoothing)
     target = checked_target(logits, target, num_classes, ignore_index)
-    adjusted = adjust(logits, target)
     if adjusted is logits:
         return F.cross_entropy(
             logits, target, weight, ignore_index=ignore_index, reduction="none", label_smoothing=label_smoothing
         )
-    log_probs = F.log_softmax(adjusted, class_dimension(logits))
+    log_probs = F.log_softmax(adjusted, dim)
     return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)

@@ -6,13 +6,15 @@ Additive margins act early in training, multiplicative ones also where the train
 adjustment, τ = 0 the class-dependent temperature of CDT. A class without a sample counts as ½.
 """
 
+from typing import Unpack
+
 import torch
 from torch import Tensor
 
 from longtail.arguments import check_strength
-from longtail.losses.contract import LongTailedLoss
+from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.inputs import along_classes
-from longtail.losses.shifts import ClassCounts, counts_of, cross_entropy_on
+from longtail.losses.shifts import ClassCounts, class_indices, counts_of, cross_entropy_of
 
 
 def vs_loss(
@@ -51,16 +53,34 @@ def vs_loss(
 
     Source: the paper's vector-scaling loss; the defaults are those of its code.
     """
+    adjusted = vs_logits(logits, target, class_counts, gamma=gamma, tau=tau)
+    return cross_entropy_of(adjusted, logits, target, weight, ignore_index, label_smoothing)
+
+
+def vs_logits(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: ClassCounts,
+    *,
+    gamma: float = 0.3,
+    tau: float = 1.0,
+) -> Tensor:
+    """Adjusted logits of the VS loss: their cross-entropy with the target is `vs_loss`.
+
+    `F.cross_entropy(adjusted, target, …)` then has every argument of PyTorch. An ignored target may have any value; its
+    row has no meaning. Arguments and errors as those of `vs_loss`.
+
+    Returns:
+        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+
+    Example:
+        >>> import torch
+        >>> vs_logits(torch.tensor([[2.0, 2.0]]), torch.tensor([1]), [16, 1], gamma=0.5, tau=0.0)
+        tensor([[2.0000, 0.5000]])
+    """
     factor, shift = (vector.to(logits.device) for vector in _margins(class_counts, gamma, tau))
-    return cross_entropy_on(
-        lambda z, _: _scale_and_shift(z, factor, shift) if gamma or tau else z,
-        logits,
-        target,
-        shift.numel(),
-        weight,
-        ignore_index,
-        label_smoothing,
-    )
+    class_indices(logits, target, shift.numel())
+    return _scale_and_shift(logits, factor, shift) if gamma or tau else logits
 
 
 class VSLoss(LongTailedLoss):
@@ -68,14 +88,11 @@ class VSLoss(LongTailedLoss):
 
     Args:
         class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
-        weight: (C,) class weights, as in `nn.CrossEntropyLoss`; so are `ignore_index`, `reduction`, `label_smoothing`.
+        weight: (C,) class weights, as in `nn.CrossEntropyLoss`.
         gamma: γ ≥ 0, strength of the multiplicative margins.
         tau: τ ≥ 0, strength of the additive ones. With both 0 it is cross-entropy.
-        ignore_index: targets of this value count for nothing.
-        reduction: "mean", "sum" or "none".
-        label_smoothing: in [0, 1].
-        validate: check values on every call; synchronises the device.
-        margins_without_grad: in training mode, do not become plain cross-entropy without gradients (`torch.no_grad()`).
+        **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
+            `margins_without_grad`, as in `LongTailedLoss`.
 
     Shape:
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
@@ -102,22 +119,10 @@ class VSLoss(LongTailedLoss):
         *,
         gamma: float = 0.3,
         tau: float = 1.0,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        validate: bool = False,
-        margins_without_grad: bool = False,
+        **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         factor, shift = _margins(class_counts, gamma, tau)
-        super().__init__(
-            shift.numel(),
-            weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-            validate=validate,
-            margins_without_grad=margins_without_grad,
-        )
+        super().__init__(shift.numel(), weight, **arguments)
         self.gamma = gamma
         self.tau = tau
         self.register_buffer("factor", factor)

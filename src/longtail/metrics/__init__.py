@@ -1,4 +1,4 @@
-"""Metrics for long-tailed data: functions, and one `torchmetrics.Metric` (extra `metrics`) over batches and ranks.
+"""Metrics for long-tailed data: functions, and `torchmetrics.Metric` (extra `metrics`) over batches and ranks.
 
     >>> import torch
     >>> from longtail.metrics import long_tail_scores
@@ -23,11 +23,12 @@ from longtail.metrics.scores import (
 )
 
 if TYPE_CHECKING:
-    from longtail.metrics.stateful import LongTailMetric
+    from longtail.metrics.stateful import LongTailMetric, LongTailScalars
 
 __all__ = [
     "CalibrationErrors",
     "LongTailMetric",
+    "LongTailScalars",
     "LongTailScores",
     "balanced_accuracy",
     "class_wise_error",
@@ -41,12 +42,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name != "LongTailMetric":
+    if name not in ("LongTailMetric", "LongTailScalars"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from longtail.metrics.stateful import LongTailMetric
+        from longtail.metrics import stateful
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"LongTailMetric needs {error.name}: install longtail with its extra `metrics`"
-        ) from error
-    return LongTailMetric
+        raise ModuleNotFoundError(f"{name} needs {error.name}: install longtail with its extra `metrics`") from error
+    return getattr(stateful, name)

@@ -1,35 +1,94 @@
 """How far probabilities are from what happens: of the most probable class, and class by class."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from torch import Tensor
+
+from longtail.arguments import as_class_indices, from_numpy
 
 ENOUGH = 20
 BINS = 15
+MOST_OFF = 0.1  # of a row's sum from 1: probabilities of many classes may be rounded to two decimals
+
+Values = np.ndarray | Tensor | Sequence[Any]
 
 
-def top_label_error(probability: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
+def top_label_error(probability: Values, target: Values, weight: Values | None = None) -> float:
     """Expected calibration error of the most probable class, 15 bins of equal width, in [0, 1].
 
     Args:
-        probability: (N, C).
+        probability: (N, C), rows that sum to 1; arrays, tensors or lists.
         target: (N,) class indices.
-        weight: (N,) of the samples, ≥ 0.
+        weight: (N,) of the samples, ≥ 0; by default all count alike.
+
+    Raises:
+        ValueError: shapes that do not fit, no sample, values that are no probabilities (logits, NaN), labels outside
+            [0, C), negative weights.
+        TypeError: not numbers; labels that are not integers.
+
+    Example:
+        >>> top_label_error([[0.9, 0.1], [0.9, 0.1]], [0, 1])
+        0.4
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 5.
     """
-    errors = CalibrationErrors(np.bincount(target, minlength=probability.shape[1]))
-    errors.add(probability, target, weight)
+    errors = _errors_of(probability, target, weight, ENOUGH)
     return errors.top_label
 
 
 def class_wise_error(
-    probability: np.ndarray, target: np.ndarray, weight: np.ndarray, enough: int = ENOUGH
+    probability: Values, target: Values, weight: Values | None = None, enough: int = ENOUGH
 ) -> tuple[float, int]:
     """The mean over classes of each class's calibration error, and how many classes were pooled into one.
 
     Classes with fewer than `enough` samples say too little each; they are pooled: one class whose probability is theirs
-    together.
+    together. Arguments and errors as those of `top_label_error`.
+
+    Example:
+        >>> class_wise_error([[0.9, 0.1], [0.9, 0.1]], [0, 1], enough=1)
+        (0.4, 0)
+
+    Source: Kull et al., "Beyond Temperature Scaling", NeurIPS 2019, section 2; pooling is ours.
     """
-    errors = CalibrationErrors(np.bincount(target, minlength=probability.shape[1]), enough)
-    errors.add(probability, target, weight)
+    errors = _errors_of(probability, target, weight, enough)
     return errors.class_wise, errors.pooled
+
+
+def _errors_of(probability: Values, target: Values, weight: Values | None, enough: int) -> "CalibrationErrors":
+    rows = _as_array("probability", probability).astype(np.float64, copy=False)
+    labels = _as_array("target", target)
+    own = np.ones(len(labels)) if weight is None else _as_array("weight", weight).astype(np.float64, copy=False)
+    if rows.ndim != 2 or labels.shape != rows.shape[:1] or own.shape != labels.shape or not len(rows):
+        raise ValueError(
+            "`probability`, `target` and `weight` must have the shapes (N, C), (N,) and (N,), N at least 1. "
+            f"Got {rows.shape}, {labels.shape} and {own.shape}."
+        )
+    _check_probabilities(rows)
+    labels = as_class_indices("target", from_numpy("target", labels), rows.shape[1], "Is it of these samples?").numpy()
+    if not (np.isfinite(own) & (own >= 0)).all() or not own.any():
+        raise ValueError(f"`weight` must hold finite values of at least 0, not all 0. Got {own.min()} to {own.max()}.")
+    errors = CalibrationErrors(np.bincount(labels, minlength=rows.shape[1]), enough)
+    errors.add(rows, labels, own)
+    return errors
+
+
+def _as_array(name: str, values: Values) -> np.ndarray:
+    if isinstance(values, Tensor):
+        return np.asarray(values.detach().cpu().float().numpy() if values.is_floating_point() else values.cpu().numpy())
+    return from_numpy(name, values, shared=True).numpy()
+
+
+def _check_probabilities(rows: np.ndarray) -> None:
+    total = rows.sum(1)
+    wrong = ~((rows >= 0).all(1) & (np.abs(total - 1) <= MOST_OFF))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            "`probability` must hold rows of values of at least 0 that sum to 1. Got a minimum of "
+            f"{rows[row].min():g} and a sum of {total[row]:g} in row {row}. Are these logits? Take their softmax."
+        )
 
 
 class CalibrationErrors:
@@ -50,7 +109,7 @@ class CalibrationErrors:
         )
 
     def add(self, probability: np.ndarray, target: np.ndarray, weight: np.ndarray) -> None:
-        """Samples: (B, C), (B,) and (B,)."""
+        """Samples: (B, C) float64 probabilities, (B,) class indices int64 and (B,) weights float64; not checked."""
         confidence, right = probability.max(1), probability.argmax(1) == target
         bins = bins_of(confidence)
         self._top += [np.bincount(bins, weight * own, BINS) for own in (confidence, right, np.ones(len(right)))]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, as_class_indices, check_integer, column_hint, from_numpy
+from longtail.arguments import as_class_counts, as_class_indices, check_choice, check_integer, column_hint, from_numpy
 
 MANY_ABOVE = 100
 FEW_BELOW = 20
@@ -36,7 +36,8 @@ class LongTailScores(NamedTuple):
         many: mean recall of the present classes with more than 100 training samples.
         medium: of those with 20 to 100.
         few: of those with fewer than 20.
-        macro_f1: mean F1 of the classes that are present.
+        macro_f1: mean F1 of the classes that are present; scikit-learn also averages an F1 of 0 of classes that are
+            only predicted (`macro_f1(..., predicted_absent="zero")`).
         recall: (C,) recall of each class, NaN where absent.
         support: (C,) test samples of each class.
         predicted: (C,) predictions of each class.
@@ -176,14 +177,30 @@ def balanced_accuracy(predictions: Labels, target: Labels, num_classes: int | No
     return long_tail_scores(predictions, target, num_classes).balanced_accuracy
 
 
-def macro_f1(predictions: Labels, target: Labels, num_classes: int | None = None) -> Tensor:
+def macro_f1(
+    predictions: Labels, target: Labels, num_classes: int | None = None, *, predicted_absent: str = "left out"
+) -> Tensor:
     """Mean F1 of the classes that have test samples, a scalar; arguments as in `long_tail_scores`.
 
+    Args:
+        predictions: as in `long_tail_scores`.
+        target: as in `long_tail_scores`.
+        num_classes: as in `long_tail_scores`.
+        predicted_absent: a class that is predicted but has no test sample is "left out", or counts as an F1 of "zero",
+            as in scikit-learn and torchmetrics.
+
     Example:
-        >>> macro_f1([0, 0, 1], [0, 1, 1], num_classes=2)
-        tensor(0.6667, dtype=torch.float64)
+        >>> macro_f1([0, 0, 1, 2], [0, 1, 1, 1], num_classes=4)
+        tensor(0.5833, dtype=torch.float64)
+        >>> macro_f1([0, 0, 1, 2], [0, 1, 1, 1], num_classes=4, predicted_absent="zero")
+        tensor(0.3889, dtype=torch.float64)
     """
-    return long_tail_scores(predictions, target, num_classes).macro_f1
+    check_choice("predicted_absent", predicted_absent, ("left out", "zero"))
+    scores = long_tail_scores(predictions, target, num_classes)
+    if predicted_absent == "left out":
+        return scores.macro_f1
+    present = scores.support > 0
+    return scores.macro_f1 * present.sum() / (present | (scores.predicted > 0)).sum()
 
 
 def predictions_per_class(predictions: Labels, num_classes: int) -> Tensor:

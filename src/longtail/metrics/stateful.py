@@ -1,4 +1,4 @@
-"""The scores as a `torchmetrics.Metric`: over batches, devices and ranks."""
+"""The scores as `torchmetrics.Metric`: over batches, devices and ranks."""
 
 from typing import Any
 
@@ -69,3 +69,22 @@ class LongTailMetric(Metric):
 
     def _tally(self) -> ClassTally:
         return ClassTally(self.support, self.correct, self.predicted)
+
+
+class LongTailScalars(LongTailMetric):
+    """`LongTailMetric` whose result is a dictionary of scalar tensors, as loggers and `MetricCollection` take it.
+
+    In Lightning: `self.log_dict(self.metric.compute())`, or `self.log_dict(MetricCollection(self.metric))`.
+
+    Example:
+        >>> import torch
+        >>> metric = LongTailScalars(num_classes=2)
+        >>> metric.update(torch.tensor([0, 0]), torch.tensor([0, 1]))
+        >>> metric.compute()["balanced_accuracy"].item()
+        0.5
+    """
+
+    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
+        """The scalars of `LongTailScores` by name: top1, balanced_accuracy, many, medium, few, macro_f1."""
+        scores = super().compute()
+        return {name: getattr(scores, name) for name in scores.scalars()}

@@ -166,8 +166,12 @@ class RunFolder:
         drop_lines_from(self.path / "metrics.jsonl", epoch)
 
     @contextmanager
-    def lock(self, *, enabled: bool = True) -> Iterator[None]:
+    def lock(self, *, enabled: bool = True, wait: float = 0.0) -> Iterator[None]:
         """Keep other processes from working on this run within the block; clear away what a killed one was writing.
+
+        Args:
+            enabled: whether to lock at all.
+            wait: seconds to wait for another process to end.
 
         Raises:
             RunInUseError: the run is locked by another process.
@@ -175,7 +179,7 @@ class RunFolder:
         if not enabled:
             yield
             return
-        with run_lock(self.path):
+        with run_lock(self.path, wait):
             yield
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:

@@ -12,13 +12,17 @@ class RunInUseError(RuntimeError):
 
 
 @contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
     """Lock the run folder within the block; clear away what a killed process was writing.
+
+    Args:
+        folder: of the run.
+        wait: seconds to wait for another process to end.
 
     Raises:
         RunInUseError: the run is locked by another process.
     """
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / ".lock", timeout=wait)
     try:
         lock.acquire()
     except Timeout:

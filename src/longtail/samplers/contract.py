@@ -15,10 +15,20 @@ from longtail.data import labels_of
 class LongTailedSampler(Sampler[int]):
     """An epoch is a function of (seed, epoch); each rank takes every `num_replicas`-th index of it.
 
+    Every iterator is an epoch of its own, from the place that `load_state_dict` restored, else from the beginning: a
+    look at the first batch changes nothing. Call `set_epoch` before each epoch, as for `DistributedSampler`, else all
+    epochs are the same.
+
+    Lightning and accelerate divide the draws of a sampler that they do not know among the processes once more, and then
+    leave its epoch as it is. With Lightning, pass `use_distributed_sampler=False` (to the `Trainer`, or to
+    `Fabric.setup_dataloaders`): it then calls `set_epoch`. With accelerate, make the sampler with `rank=0` and
+    `num_replicas=1`.
+
     Args:
         labels: (N,) class indices, or anything that `longtail.data.class_counts` takes. Labels that are a tensor on a
             device are drawn from there.
-        num_samples: draws an epoch, over all ranks; by default N. What does not divide by the ranks is dropped.
+        num_samples: draws an epoch, over all ranks; by default N. What does not divide by the ranks is dropped; with
+            fewer draws than ranks, some draws are repeated, so that each rank has one.
         seed: in [0, 2^32).
         rank: of this process; by default that of `torch.distributed`, 0 without it.
         num_replicas: processes; by default as many as there are.
@@ -45,7 +55,8 @@ class LongTailedSampler(Sampler[int]):
         self.seed = seed
         self.rank, self.num_replicas = _place(rank, num_replicas)
         self.epoch = 0
-        self.position = 0
+        self._begins_at = 0  # restored, until an iterator from there has ended or another epoch is set
+        self._latest = [0]  # the place of the latest iterator
         self.class_counts = torch.bincount(self.labels)
         self._by_class = self.labels.argsort(stable=True)
         self._starts = self.class_counts.cumsum(0) - self.class_counts
@@ -55,32 +66,43 @@ class LongTailedSampler(Sampler[int]):
         raise NotImplementedError
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes; it begins at its beginning."""
+        """Say which epoch comes. It begins at its beginning, unless it is the one that was restored."""
         check_integer("epoch", epoch, minimum=0)
-        self.epoch, self.position = epoch, 0
+        if epoch != self.epoch:
+            self.epoch, self._begins_at, self._latest = epoch, 0, [0]
 
     def __len__(self) -> int:
-        return self.num_samples // self.num_replicas
+        return max(1, self.num_samples // self.num_replicas)
 
     def __iter__(self) -> Iterator[int]:
-        mine = self.indices(self.epoch)[self.rank :: self.num_replicas][: len(self)].tolist()
-        while self.position < len(mine):
-            self.position += 1
-            yield mine[self.position - 1]
-        self.position = 0
+        draws = self.indices(self.epoch)
+        mine = draws[torch.arange(len(self), device=draws.device) * self.num_replicas + self.rank % len(draws)]
+        position = self._latest = [self._begins_at]
+        return self._from(mine.tolist(), position)
+
+    def _from(self, draws: list[int], position: list[int]) -> Iterator[int]:
+        while position[0] < len(draws):
+            position[0] += 1
+            yield draws[position[0] - 1]
+        position[0] = self._begins_at = 0
 
     def state_dict(self, position: int | None = None) -> dict[str, int]:
-        """Where this rank is.
+        """Where this rank is: the epoch, and the draws of it that were used.
 
         Args:
-            position: draws of the epoch that have been used; by default those that were handed out. A `DataLoader` with
-                workers asks ahead of training: pass steps × batch size then.
+            position: draws of the epoch that have been used; by default those that the latest iterator handed out. A
+                `DataLoader` with workers asks ahead of training: pass steps × batch size then.
         """
-        return {"epoch": self.epoch, "position": self.position if position is None else position}
+        return {"epoch": self.epoch, "position": self._latest[0] if position is None else position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from there."""
-        self.epoch, self.position = state["epoch"], state["position"]
+        """Go on from there: the next epoch lacks the draws that were used."""
+        check_integer("epoch", state["epoch"], minimum=0)
+        check_integer("position", state["position"], minimum=0)
+        if state["position"] > len(self):
+            raise ValueError(f"`position` must be at most {len(self)}, the draws of an epoch. Got {state['position']}.")
+        self.epoch, self._begins_at = state["epoch"], state["position"]
+        self._latest = [self._begins_at]
 
     def generator(self, epoch: int) -> torch.Generator:
         """The generator of one epoch, on the device of the labels."""

@@ -4,6 +4,7 @@ from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
 from longtail.training.evaluation import score
 from longtail.training.experiment import run_experiment
+from longtail.training.failed_ranks import RankFailedError
 from longtail.training.fine_tuning import FineTuning
 from longtail.training.frozen_features import FrozenFeatures
 from longtail.training.network import trained_network
@@ -23,6 +24,7 @@ __all__ = [
     "OwnConfig",
     "OwnSecondStageConfig",
     "Plan",
+    "RankFailedError",
     "Scratch",
     "SecondStage",
     "SecondStageConfig",

@@ -43,7 +43,8 @@ def augmentation(names: Sequence[str], channels: int) -> Augment | None:
 class Epochs:
     """The batches of each epoch.
 
-    Each of several processes takes its share of every batch; together they see what one process would see.
+    Each of several processes takes its share of every batch; together they see what one process would see. Shares
+    differ by one sample at most.
 
     Attributes:
         data: the training samples.
@@ -76,11 +77,12 @@ class Epochs:
             order = torch.randperm(len(self.data), generator=generator, device=device)
         else:
             order = self.sampler.indices(epoch - 1)
-        share = self.batch_size // self.processes
-        starts = [step * self.batch_size + self.rank * share for step in range(first_step, self.steps)]
+        size = min(self.batch_size, len(order))
+        begin, end = (size * rank // self.processes for rank in (self.rank, self.rank + 1))
+        starts = [step * size for step in range(first_step, self.steps)]
         return self.data.batches(
             order,
-            [slice(start, start + share) for start in starts],
+            [slice(start + begin, start + end) for start in starts],
             augment=self.augment,
             generator=generator,
             each_once=self.sampler is None,
@@ -101,11 +103,12 @@ def epochs_of(
     if config.batch_size > samples and not config.ONE_BATCH_WILL_DO:
         raise ValueError(
             f"`batch_size` must be at most {samples}, the training images. Got {config.batch_size}. "
-            f"Pass --batch-size {max(processes, samples // 2 // processes * processes)}."
+            f"Pass --batch-size {max(processes, samples // 2)}."
         )
-    if config.batch_size % processes:
+    if config.batch_size < processes:
         raise ValueError(
-            f"`batch_size` must be a multiple of {processes}, the number of processes. Got {config.batch_size}."
+            f"`batch_size` must be at least {processes}, a sample for each process. Got {config.batch_size}. "
+            f"Pass --batch-size {processes} or more, or start fewer processes."
         )
     if config.accumulate * processes > config.batch_size:
         raise ValueError(

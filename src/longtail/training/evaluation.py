@@ -10,11 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from longtail.data import Split, Splits
+from longtail.losses import DeferredReweighting
+from longtail.losses.contract import LongTailedLoss
 from longtail.metrics import long_tail_scores
 from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
 from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
+from longtail.training.ranks import ALONE, Ranks
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 Scores = dict[str, dict[str, float]]
@@ -51,15 +54,25 @@ class Scorer:
         ).scalars()
 
 
-def predict_logits(model: nn.Module, data: Split, autocast: Autocast) -> Tensor:
+def predict_logits(model: nn.Module, data: Split, autocast: Autocast, ranks: Ranks = ALONE) -> Tensor:
     """Logits (N, C), float32 on the CPU, of all images as they are; the model is left in `eval()`.
+
+    Args:
+        model: maps inputs to logits.
+        data: the samples; of several ranks each computes a block.
+        autocast: the precision.
+        ranks: that share the samples; the first gets the logits, the others none. By default this process has all.
 
     Raises:
         ValueError: logits that are not finite.
     """
     model.eval()
-    with torch.inference_mode(), autocast():
-        logits = torch.cat([model(images).float() for images in data.in_order()]).cpu()
+
+    def compute(part: Split) -> Tensor:
+        with torch.inference_mode(), autocast():
+            return torch.cat([model(images).float() for images in part.in_order()])
+
+    logits = ranks.rows_of(data, compute).cpu()
     finite = int(logits.isfinite().all(dim=1).sum())
     if finite < len(logits):
         raise ValueError(
@@ -174,25 +187,36 @@ def treatment_name(transductive: bool, converge: bool) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Scores the model of a run, on the samples as its stage takes them."""
+    """Scores the model of a run, on the samples as its stage takes them.
+
+    Of several ranks each computes the logits of a block of the samples, and the first has the scores.
+    """
 
     scorer: Scorer
     splits: Splits
     autocast: Autocast
+    ranks: Ranks = ALONE
 
     def during_training(self, model: nn.Module) -> dict[str, float]:
         """Scores for the log of an epoch: on the test set and, where there is one, on the validation set."""
-        metrics = scores_during_training(model, self.splits.test, self.scorer, self.autocast)
-        validation = self.splits.validation
-        if len(validation):
-            logits, target = predict_logits(model, validation, self.autocast), validation.target.cpu()
-            metrics["validation_balanced_accuracy"] = self.scorer(logits, target)["balanced_accuracy"]
+        self.ranks.share_buffers(model)
+        splits = [self.splits.test, *([self.splits.validation] if len(self.splits.validation) else [])]
+        logits = [self.logits(model, split) for split in splits]
+        if not self.ranks.first:
+            return {}
+        metrics = scores_during_training(logits[0], splits[0].target.cpu(), self.scorer)
+        if len(splits) > 1:
+            scores = self.scorer(logits[1], splits[1].target.cpu())
+            metrics["validation_balanced_accuracy"] = scores["balanced_accuracy"]
         return metrics
 
+    def logits(self, model: nn.Module, split: Split) -> Tensor:
+        """Logits (N, C) of a split, on the CPU of the first rank."""
+        return predict_logits(model, split, self.autocast, self.ranks)
 
-def scores_during_training(model: nn.Module, test: Split, scorer: Scorer, autocast: Autocast) -> dict[str, float]:
+
+def scores_during_training(logits: Tensor, target: Tensor, scorer: Scorer) -> dict[str, float]:
     """Test scores for the log of an epoch: raw, and re-balanced with the test set's own predictions."""
-    logits, target = predict_logits(model, test, autocast), test.target.cpu()
     scores = scorer(logits, target)
     metrics = {f"test_{name}": scores[name] for name in ("top1", "balanced_accuracy", "many", "medium", "few")}
     if is_balanced(target):
@@ -214,10 +238,10 @@ def best_on_test(metrics: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 def prior_slope(criterion: nn.Module, class_counts: Tensor) -> dict[str, float]:
     """Slope and correlation of log θ over log class counts, for a loss that learns θ; empty for any other."""
-    found = [value for name, value in criterion.named_buffers() if name.split(".")[-1] == "theta"]
-    if not found:
+    known = criterion.summary() if isinstance(criterion, (LongTailedLoss, DeferredReweighting)) else {}
+    if "theta" not in known:
         return {}
-    theta = found[0].cpu().double()
+    theta = known["theta"].double()
     seen = (class_counts > 0) & (theta > 0)
     if len(torch.unique(class_counts[seen])) < 2:
         return {}

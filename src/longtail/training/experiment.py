@@ -8,11 +8,13 @@ from longtail.data import load_splits
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback, check_states
 from longtail.training.config import TrainingConfig
+from longtail.training.failed_ranks import failing_together
 from longtail.training.finishing import finish
-from longtail.training.hardware import make_fabric, resolve
+from longtail.training.hardware import make_fabric, resolve, seconds_to_wait_for_the_lock
 from longtail.training.loop import TrainingLoop
-from longtail.training.opening import create_run, existing_run
+from longtail.training.opening import check_all_see, create_run, existing_run, open_when_visible
 from longtail.training.preparation import PreparedRun, prepare
+from longtail.training.ranks import Ranks
 from longtail.training.resume import adopt, check_same_data, check_same_weights, restore
 from longtail.training.stages import Progress, check_class
 
@@ -55,6 +57,7 @@ def run_experiment(
         FileExistsError: `out` exists and `resume` is not set.
         FileNotFoundError: the data set is missing.
         TrainingStopped, TrainingDivergedError: as in `TrainingLoop.run`.
+        RankFailedError: of several processes another one failed.
 
     Example:
         >>> import tempfile
@@ -76,27 +79,29 @@ def run_experiment(
     if existing is not None:
         check_same_weights(existing, config)
     fabric = make_fabric(config)
-    with fabric.rank_zero_first():
-        splits = load_splits(config, data, fabric.device, download=download, progress=progress)
-    if existing is not None:
-        check_same_data(existing, splits)
-    run = prepare(config, splits, fabric, callbacks=callbacks, first_stage=first_stage, progress=progress)
-    if existing is None and fabric.is_global_zero:
-        create_run(run.config, out, resume=resume)
-    fabric.barrier()
-    folder = existing or RunFolder.open(out)
-    with folder.lock(enabled=fabric.is_global_zero):
-        if folder.result is not None:  # another process finished it while this one was loading
-            return folder
-        check_same_data(folder, splits)
+    ranks = Ranks.of(fabric)
+    with failing_together(ranks):
+        check_all_see(existing, out, ranks)
+        with fabric.rank_zero_first():
+            splits = load_splits(config, data, fabric.device, download=download, progress=progress)
         if existing is not None:
-            restore(run.state, folder, writes=fabric.is_global_zero)
-        if folder.data is None and fabric.is_global_zero:
-            folder.save_data(splits.info)
-        _train(fabric, run, folder, callbacks, checkpoint_seconds)
-        if fabric.is_global_zero:
+            check_same_data(existing, splits)
+        run = prepare(config, splits, fabric, callbacks=callbacks, first_stage=first_stage, progress=progress)
+        if existing is None and ranks.first:
+            create_run(run.config, out, resume=resume)
+        fabric.barrier()
+        folder = existing or open_when_visible(out)
+        with folder.lock(enabled=ranks.first, wait=seconds_to_wait_for_the_lock()):
+            if ranks.from_first(folder.result is not None):  # another process finished it while this one was loading
+                return folder
+            check_same_data(folder, splits)
+            if existing is not None:
+                restore(run.state, folder, ranks)
+            if ranks.first and folder.data is None:
+                folder.save_data(splits.info)
+            _train(fabric, run, folder, callbacks, checkpoint_seconds)
             finish(folder, run.state, run.stage, run.evaluation, run.last)
-    fabric.barrier()
+        fabric.barrier()
     return folder
 
 

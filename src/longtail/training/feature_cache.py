@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from longtail.training.ranks import ALONE, Ranks
 from longtail.whole_file import write_whole
 
 
@@ -20,26 +21,31 @@ def cache_folder() -> Path:
     return Path(base) / "features"
 
 
-def cached(key: str, number: int, compute: Callable[[], Tensor]) -> Tensor:
+def cached(key: str, number: int, compute: Callable[[], Tensor], ranks: Ranks = ALONE) -> Tensor:
     """The features of a key, from the cache, or computed and added to it.
+
+    Of several ranks the first reads and writes the cache, which the others need not see.
 
     Args:
         key: a hash of everything that they depend on.
         number: of samples; a file with another number is replaced.
-        compute: computes the features (N, D) if there is no such file.
+        compute: computes the features (N, D) if there is no such file; called by all ranks.
+        ranks: by default this process alone.
 
     Raises:
         OSError: the cache can't be written; an unusable folder is refused before anything is computed.
     """
     path = cache_folder() / f"{key}.npy"
-    kept = _load(path, number)
-    if kept is not None:
-        return kept
+    kept = _load(path, number) if ranks.first else None
+    if ranks.from_first(kept is not None):
+        return ranks.tensor_from_first(kept)
     try:
-        _make_folder(path.parent)
+        if ranks.first:
+            _make_folder(path.parent)
         features = compute()
-        with write_whole(path) as file:
-            np.save(file, features.cpu().numpy())
+        if ranks.first:
+            with write_whole(path) as file:
+                np.save(file, features.cpu().numpy())
     except OSError as error:
         if error.filename is None or not str(error.filename).startswith(str(path.parent)):
             raise  # an image file could not be read

@@ -8,7 +8,7 @@ import torch
 
 from longtail.data import Augment
 from longtail.runs import RunFolder
-from longtail.training.evaluation import Evaluation, best_on_test, predict_logits, prior_slope, score_all
+from longtail.training.evaluation import Evaluation, best_on_test, prior_slope, score_all
 from longtail.training.network import described
 from longtail.training.stages import Stage
 from longtail.training.state import TrainingState
@@ -26,10 +26,12 @@ class LastAugmentation:
 def finish(
     folder: RunFolder, state: TrainingState, stage: Stage, evaluation: Evaluation, last: LastAugmentation
 ) -> None:
-    """Write predictions and weights, then the result; delete the checkpoint."""
+    """Write predictions and weights, then the result; delete the checkpoint. Other ranks compute predictions only."""
     state.use_average()
-    network, metrics = stage.finished(), folder.metrics
     predictions, kept = _keep_predictions(folder, stage, evaluation, last)
+    if not evaluation.ranks.first:
+        return
+    network, metrics = stage.finished(), folder.metrics
     for name in ("train", "validation", "test"):
         state.note_left_out(name, getattr(evaluation.splits, name))
     folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
@@ -62,6 +64,7 @@ def _keep_predictions(
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str]]:
     """Write logits and labels of every split to the run folder, and return them, with notes on what is left out."""
     splits, network = evaluation.splits, stage.scored()
+    evaluation.ranks.share_buffers(network)
     train, note = kept_for_predictions(splits.train, len(splits.info.class_names))
     kept = {
         "train": train,
@@ -71,7 +74,9 @@ def _keep_predictions(
     }
     predictions = {}
     for name, split in kept.items():
-        logits = predict_logits(network, split, evaluation.autocast)
+        logits = evaluation.logits(network, split)
+        if not evaluation.ranks.first:
+            continue
         folder.save_predictions(name, logits, split.target)
         predictions[name] = logits.numpy(), split.target.cpu().numpy()
     return predictions, [] if note is None else [note]

@@ -24,7 +24,7 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ValueError('`device` must be "cpu" or "auto" where CUDA is not available. Got "cuda".')
-    processes = _started_processes()
+    processes = started_processes()
     if config.processes not in (None, processes):
         raise ValueError(
             f"`processes` must be the number that torchrun started, {processes}. Got {config.processes}. "
@@ -51,11 +51,21 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
     )
 
 
-def _started_processes() -> int:
+def started_processes() -> int:
     """The number that `torchrun` started; 1 unless all of its environment variables are set."""
     if not {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= set(os.environ):
         return 1
     return int(os.environ["WORLD_SIZE"])
+
+
+def first_process() -> bool:
+    """Whether this is the process that prints and writes files; of those that `torchrun` started, the first."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def seconds_to_wait_for_the_lock() -> float:
+    """After a restart by torchrun, a process of the former attempt may still be ending, on another machine too."""
+    return 120.0 if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) else 0.0
 
 
 def bfloat16_pays(device: torch.device) -> bool:

@@ -83,11 +83,13 @@ class KeptFeatures:
         if content is None or not len(split):
             return self._computed(name, split)
         key = hashlib.sha256(json.dumps([content, augmentation, self._extractor_hash]).encode()).hexdigest()[:32]
-        return cached(key, len(split), lambda: self._computed(name, split)).to(self.given.device)
+        found = cached(key, len(split), lambda: self._computed(name, split), self.given.ranks)
+        return found.to(self.given.device)
 
     def _computed(self, name: str, split: Split) -> Tensor:
         given = self.given
-        return outputs_of(self._extract, split, self._width, given.autocast(), given.progress, f"features of {name}")
+        what = f"features of {name}"
+        return outputs_of(self._extract, split, self._width, given.autocast(), given.progress, what, given.ranks)
 
     @cached_property
     def _extract(self) -> Callable[[Tensor], Tensor]:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import torch
 from torch import Tensor, nn
 
 from longtail.losses import DeferredReweighting
+from longtail.losses.contract import LongTailedLoss
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
@@ -34,7 +36,8 @@ class TrainingLoop:
         epochs: the batches.
         state: new, or restored from a checkpoint.
         folder: gets metrics and checkpoints, from the first process only.
-        evaluate: returns scores of the model; called every `config.evaluate_every` epochs and after the last.
+        evaluate: returns scores of the model; called every `config.evaluate_every` epochs and after the last, by all
+            processes, of which the first has the scores.
         after_step: called after each step of the optimizer.
         mix: mixes images and targets of a batch, drawing from PyTorch's global generators.
         callbacks: called at their hooks, in this order.
@@ -106,7 +109,7 @@ class TrainingLoop:
         state = self.state
         self.model.train()
         state.criterion.train()
-        if isinstance(state.criterion, DeferredReweighting):
+        if isinstance(state.criterion, (LongTailedLoss, DeferredReweighting)):
             state.criterion.set_epoch(state.epoch)
         start = time.monotonic() - state.seconds
         for images, target in self._batches(request):
@@ -182,10 +185,11 @@ class TrainingLoop:
             metrics |= {"skipped_steps": state.skipped, "loss_scale": state.scaler.get_scale()}
         state.note_left_out("train", self.epochs.data)
         due = config.evaluate_every and state.epoch % config.evaluate_every == 0
+        if due or state.epoch == config.epochs:
+            metrics |= self.evaluate()
         if self.fabric.is_global_zero:
-            if due or state.epoch == config.epochs:
-                metrics |= self.evaluate()
-            self.folder.log(**metrics)
+            with self._naming("metrics"):
+                self.folder.log(**metrics)
         for callback in self.callbacks:
             callback.on_epoch_end(metrics)
         state.begin_next_epoch()
@@ -201,15 +205,21 @@ class TrainingLoop:
         self.state.note_left_out("train", self.epochs.data)
         if not self.state.is_finite():
             raise self._diverged()
-        try:
+        with self._naming("checkpoint"):
             self.folder.save_checkpoint(self.state.state_dict())
-        except OSError as error:
-            raise OSError(
-                f"The checkpoint of epoch {self.state.epoch}, step {self.state.step} could not be written to "
-                f"{self.folder.path}: {error.strerror}. "
-                f"{'The last one is kept. ' if self.folder.has_checkpoint else ''}Solve that and pass --resume."
-            ) from error
         self.saved_at = time.monotonic()
+
+    @contextmanager
+    def _naming(self, what: str) -> Iterator[None]:
+        """An error in writing that says what could not be written, and what to do."""
+        try:
+            yield
+        except OSError as error:
+            kept = "The last checkpoint is kept. " if self.folder.has_checkpoint else ""
+            raise OSError(
+                f"The {what} of epoch {self.state.epoch}, step {self.state.step} could not be written to "
+                f"{self.folder.path}: {error.strerror}. {kept}Solve that and pass --resume."
+            ) from error
 
     def _diverged(self) -> TrainingDivergedError:
         rate = self.optimizer.param_groups[0]["lr"]

@@ -1,10 +1,12 @@
 """The run folder of an experiment: opened to resume it, or created."""
 
 import os
+import time
 from pathlib import Path
 
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
+from longtail.training.ranks import Ranks
 from longtail.training.resume import adopt, checksum_of_weights
 
 
@@ -26,6 +28,39 @@ def existing_run(out: str | os.PathLike[str], *, resume: bool) -> RunFolder | No
         )
         raise FileExistsError(f"`out` must not exist yet. Got {out}. {kind}")
     return None
+
+
+def open_when_visible(out: str | os.PathLike[str], seconds: float = 60.0) -> RunFolder:
+    """The run folder that another process has created: a network file system may show it late.
+
+    Raises:
+        FileNotFoundError: it is not visible after so many seconds.
+    """
+    path, until = Path(out), time.monotonic() + seconds
+    while not (path / "run.json").is_file():
+        if time.monotonic() >= until:
+            raise FileNotFoundError(
+                f"`out` must be on storage that all processes share. Rank {os.environ.get('RANK', '0')} does not see "
+                f"{path}, which rank 0 has created. Name a folder on a shared file system with --out."
+            )
+        list(path.parent.iterdir())  # asks a network file system again
+        time.sleep(0.1)
+    return RunFolder.open(path)
+
+
+def check_all_see(existing: RunFolder | None, out: str | os.PathLike[str], ranks: Ranks) -> None:
+    """Check that all processes have found the run to resume, or none.
+
+    Raises:
+        FileNotFoundError: the first process sees another state of `out` than this one.
+    """
+    found = ranks.from_first(existing is not None)
+    if found != (existing is not None):
+        seen, here = ("finds", "does not") if found else ("does not find", "does")
+        raise FileNotFoundError(
+            f"`out` must be on storage that all processes share. Rank 0 {seen} the run {out}, rank {ranks.rank} {here}."
+            " Name a folder on a shared file system with --out, or start again if it has only just been written."
+        )
 
 
 def create_run(config: TrainingConfig, out: str | os.PathLike[str], *, resume: bool) -> None:

@@ -41,8 +41,12 @@ class OptimiserConfig(DataConfig):
     """Decay of an exponential moving average of the weights, such as 0.999; the averaged weights are evaluated and
     kept. 0 keeps no average."""
     accumulate: int = 1
-    """Parts into which each batch is divided to save memory; their gradients are summed before the step. A loss that
-    learns sees each sample once, part by part."""
+    """Least number of parts into which each process divides its share of a batch to save memory. Their gradients are
+    summed before the step, and a loss that learns counts them as one step: without batch norm the result is that of
+    one part."""
+    micro_batch_size: int | None = None
+    """Most samples that a process takes at once; a larger share of a batch is divided as by `accumulate`. `batch_size`
+    stays the number of samples of a step, whatever the number of processes."""
     clip_norm: float | None = None
     """Largest norm of the gradient of all parameters together; None does not clip."""
 
@@ -58,6 +62,8 @@ class OptimiserConfig(DataConfig):
         check_positive("layer_decay", self.layer_decay)
         check_fraction("ema", self.ema)
         check_integer("accumulate", self.accumulate, minimum=1)
+        if self.micro_batch_size is not None:
+            check_integer("micro_batch_size", self.micro_batch_size, minimum=1)
         if self.ema == 1:
             raise ValueError("`ema` must be below 1: the average would never leave the initial weights. Got 1.")
         if self.clip_norm is not None:

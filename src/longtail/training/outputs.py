@@ -9,6 +9,7 @@ from torch import Tensor
 
 from longtail.data import Split
 from longtail.models import Network
+from longtail.training.ranks import ALONE, Ranks
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 
@@ -20,6 +21,7 @@ def outputs_of(
     autocast: AbstractContextManager[Any],
     progress: Callable[[str, float], None] | None = None,
     what: str = "",
+    ranks: Ranks = ALONE,
 ) -> Tensor:
     """The outputs for all samples in order, (N, width) float32 on the device of the split, without gradients.
 
@@ -30,19 +32,33 @@ def outputs_of(
         autocast: entered around the forward passes.
         progress: called with `what` and its finished share, in [0, 1].
         what: the name of this step.
+        ranks: that compute a block of the samples each; all get all outputs. By default this process computes them.
     """
-    parts, done = [torch.zeros(0, width, device=split.target.device)], 0
-    with torch.inference_mode(), autocast:
-        for inputs in split.in_order():
-            parts.append(function(inputs).float())
-            done += len(inputs)
-            if progress is not None:
-                progress(what, done / len(split))
-    return torch.cat(parts)
+
+    def compute(part: Split) -> Tensor:
+        parts, done = [torch.zeros(0, width, device=part.target.device)], 0
+        with torch.inference_mode(), autocast:
+            for inputs in part.in_order():
+                parts.append(function(inputs).float())
+                done += len(inputs)
+                if progress is not None:
+                    progress(what, done / len(part))
+        return torch.cat(parts)
+
+    if not len(split):
+        return torch.zeros(0, width, device=split.target.device)
+    return ranks.rows_of(split, compute, everywhere=True)
 
 
-def features_of(network: Network, split: Split, autocast: Autocast) -> Tensor:
-    """The features of all samples in order, (N, D) float32 on the device; the network is left in `eval()`."""
+def features_of(network: Network, split: Split, autocast: Autocast, ranks: Ranks = ALONE) -> Tensor:
+    """The features of all samples in order, (N, D) float32 on the device of each rank; leaves the network in `eval()`.
+
+    Of several ranks each computes a block of the samples.
+    """
     network.eval()
-    with torch.no_grad(), autocast():
-        return torch.cat([network.features(inputs).float() for inputs in split.in_order()])
+
+    def compute(part: Split) -> Tensor:
+        with torch.no_grad(), autocast():
+            return torch.cat([network.features(inputs).float() for inputs in part.in_order()])
+
+    return ranks.rows_of(split, compute, everywhere=True)

@@ -17,6 +17,7 @@ from longtail.training.evaluation import Evaluation, Scorer
 from longtail.training.finishing import LastAugmentation
 from longtail.training.initial_state import initial_state
 from longtail.training.mixing import Mix, mixing
+from longtail.training.ranks import Ranks
 from longtail.training.seeds import derive_seed, generator_for
 from longtail.training.stages import Progress, Stage, StageInput, make_stage
 from longtail.training.state import TrainingState
@@ -70,18 +71,22 @@ def prepare(
     Raises:
         ValueError: a setting that does not fit the data.
     """
+    ranks = Ranks.of(fabric)
     config = config if splits.of_features else config.completed()
     criterion, arguments = make_criterion(config, splits.class_counts)
     config = dataclasses.replace(config, loss_arguments=arguments)
     augment = None if splits.of_features else augmentation(config.augmentations, splits.channels)
-    epochs = epochs_of(config, splits.train, augment, fabric.global_rank, fabric.world_size)
+    epochs = epochs_of(config, splits.train, augment, ranks.rank, ranks.number)
     mix = mixing(config.mixing, config.mixing_alpha, splits.class_counts, of_features=splits.of_features)
     last = LastAugmentation(augment, generator_for(fabric.device, config.seed, config.epochs + 1))
     torch.manual_seed(derive_seed(config.seed))
     stage = make_stage(
-        StageInput(config, splits, augment, fabric.device, fabric.autocast, fabric.world_size, first_stage, progress)
+        StageInput(
+            config, splits, augment, fabric.device, fabric.autocast, fabric.world_size, first_stage, progress, ranks
+        )
     )
     epochs = stage.batches(epochs)
     state = initial_state(config, stage, criterion, fabric, callbacks)
     scorer = Scorer(splits.class_counts, config.many_above, config.few_below)
-    return PreparedRun(config, stage, state, epochs, mix, Evaluation(scorer, stage.splits, fabric.autocast), last)
+    evaluation = Evaluation(scorer, stage.splits, fabric.autocast, ranks)
+    return PreparedRun(config, stage, state, epochs, mix, evaluation, last)

@@ -8,10 +8,11 @@ from longtail.data import Splits
 from longtail.losses.catalogue import parse_arguments
 from longtail.runs import RunFolder, current_versions
 from longtail.training.config import TrainingConfig
+from longtail.training.ranks import Ranks
 from longtail.training.state import TrainingState
 from longtail.training.stored_config import stored_config
 
-LEFT_OPEN = ("threads", "processes", "pretrained", "size", "mean", "std", "crop_pct", "interpolation")
+LEFT_OPEN = ("threads", "pretrained", "size", "mean", "std", "crop_pct", "interpolation")
 """Settings that the machine or the network decides if they are not given."""
 
 
@@ -19,7 +20,8 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
     """The configuration of the run in `folder`, if it agrees with `config`.
 
     What `config` leaves open ("auto", or the threads) is taken from the run, as are arguments of the loss that it does
-    not set. Paths of the data may differ: the data are compared by their fingerprint.
+    not set. Paths of the data may differ: the data are compared by their fingerprint. So may the number of processes,
+    which share the same batches.
 
     Raises:
         ValueError: a setting differs; the message names each.
@@ -34,7 +36,7 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
             named, known = parse_arguments(asked), parse_arguments(had)
             asked = had if named.items() <= known.items() else asked
         left_open = asked == "auto" or (asked in (None, ()) and field.name in LEFT_OPEN)
-        if asked != had and not left_open and field.name not in (*config.PATHS, *config.OF_THE_PROCESS):
+        if asked != had and not left_open and field.name not in (*config.PATHS, *config.OF_THE_PROCESS, "processes"):
             differences.append(f"`{field.name}` is {had!r}, not {asked!r}")
     if differences:
         raise ValueError(
@@ -43,7 +45,7 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
         )
     moved = {name: getattr(config, name) for name in config.PATHS if getattr(config, name) is not None}
     of_the_process = {name: getattr(config, name) for name in config.OF_THE_PROCESS}
-    return dataclasses.replace(stored, **moved, **of_the_process)
+    return dataclasses.replace(stored, **moved, **of_the_process, processes=config.processes)
 
 
 def differing_versions(folder: RunFolder) -> list[str]:
@@ -102,23 +104,35 @@ def check_same_weights(folder: RunFolder, config: TrainingConfig) -> None:
         )
 
 
-def restore(state: TrainingState, folder: RunFolder, *, writes: bool) -> None:
+def another_number_of_processes(folder: RunFolder, processes: int) -> list[str]:
+    """A note if the run was begun by another number of processes: the same batches are divided into other shares."""
+    begun = folder.header["config"].get("processes") or 1
+    if begun == processes:
+        return []
+    return [
+        f"resumed with {processes} processes, begun with {begun}: the same batches, but batch norm and mixing see "
+        "other shares of them"
+    ]
+
+
+def restore(state: TrainingState, folder: RunFolder, ranks: Ranks) -> None:
     """Load the last checkpoint into the state.
 
     Args:
         state: of the run.
-        folder: of the run.
-        writes: whether this process writes the folder; then metrics of later epochs are removed from it.
+        folder: of the run; the first rank reads its checkpoint for all, and removes metrics of later epochs.
+        ranks: of the run.
 
     Raises:
         ValueError: the checkpoint is damaged or of another run.
     """
-    stored = folder.load_checkpoint()
+    stored = ranks.from_first(folder.load_checkpoint() if ranks.first else None)
     if stored is not None:
         try:
             state.load_state_dict(stored)
         except (RuntimeError, LookupError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"The checkpoint in {folder.path} must be of this run. It does not fit.") from error
-    state.notes += [note for note in differing_versions(folder) if note not in state.notes]
-    if writes:
+    found = [*differing_versions(folder), *another_number_of_processes(folder, ranks.number)]
+    state.notes += [note for note in found if note not in state.notes]
+    if ranks.first:
         folder.forget_metrics_from(state.epoch)

@@ -20,6 +20,7 @@ from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
 from longtail.training.own_config import OwnConfig
+from longtail.training.ranks import ALONE, Ranks
 
 Progress = Callable[[str, float], None]
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -38,6 +39,7 @@ class StageInput:
         processes: number of processes that share each batch.
         first_stage: the complete run that the stage starts from, if one was given.
         progress: called with the name of a step before training and its finished share, in [0, 1].
+        ranks: the processes; each may compute a block of the samples.
     """
 
     config: TrainingConfig
@@ -48,6 +50,7 @@ class StageInput:
     processes: int = 1
     first_stage: RunFolder | None = None
     progress: Progress | None = None
+    ranks: Ranks = ALONE
 
 
 class Stage(Protocol):

@@ -1,0 +1,36 @@
+"""`longtail methods`."""
+
+import tyro
+from rich.table import Table
+
+from longtail.arguments import check_choice
+from longtail.cli.console import PlainConsole
+from longtail.losses.catalogue import paper_settings, settable_arguments
+from longtail.recipes.methods import METHODS
+from longtail.recipes.second_stages import SECOND_STAGES
+
+
+def methods(name: tyro.conf.Positional[str | None] = None) -> None:
+    """List the methods that can be compared: what each changes in a recipe, and where it comes from.
+
+    Args:
+        name: One of them, to see its defaults too.
+    """
+    if name is not None:
+        check_choice("name", name, list(METHODS))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("method", "changes", "source"):
+        table.add_column(column, no_wrap=column == "method")
+    for known, method in METHODS.items():
+        if name in (None, known):
+            changes = {**method.settings, **({"reweight_from": "after 80 % of the epochs"} if method.deferred else {})}
+            if method.first_stage is not None:
+                changes = {"second stage of": method.first_stage, **SECOND_STAGES[known].settings}
+            table.add_row(known, ", ".join(f"{key} {value}" for key, value in changes.items()), method.source)
+    console = PlainConsole()
+    console.print(table)
+    if name is not None:
+        second = SECOND_STAGES[name].settings if name in SECOND_STAGES else {}
+        loss = second.get("loss", METHODS[name].settings["loss"])
+        for key, value in (settable_arguments(loss) | paper_settings(loss)).items():
+            console.print(f"  {key} = {value}")

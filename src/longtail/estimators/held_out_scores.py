@@ -1,0 +1,66 @@
+"""Scores of a classifier of scikit-learn on the samples of each fold, by fits on the other folds."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+
+
+def held_out_scores(
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    folds: Iterable[tuple[np.ndarray, np.ndarray]],
+    classes: np.ndarray,
+    method: str,
+    params: Mapping[str, Any],
+) -> np.ndarray:
+    """Scores (N, C), or (N,) margins of two classes; each by a fit that has not seen the sample.
+
+    Unlike `cross_val_predict`, the classifier sees the labels as they are given, so that those of a `class_weight` are
+    found. A class that a fold lacks gets the least score there.
+
+    Args:
+        estimator: a classifier, which is cloned.
+        X: (N, …) whatever the classifier takes.
+        y: (N,) labels.
+        folds: pairs of indices to fit on and to score; every sample is scored once.
+        classes: (C,) the labels in the order of the columns.
+        method: "predict_proba" or "decision_function".
+        params: for the classifier's `fit`; those of length N are divided as X is.
+
+    Raises:
+        ValueError: the classifier could not be fitted or scored in a fold, which the message names.
+    """
+    margins = method == "decision_function"
+    lowest = np.finfo(np.float64).min if margins else 0.0
+    shape = (len(y),) if margins and len(classes) == 2 else (len(y), len(classes))
+    scores = np.full(shape, lowest)
+    for number, (fitted_on, scored) in enumerate(folds, start=1):
+        own = {name: _part(value, fitted_on, len(y)) for name, value in params.items()}
+        try:
+            fitted = clone(estimator).fit(_safe_indexing(X, fitted_on), y[fitted_on], **own)
+            found = np.asarray(getattr(fitted, method)(_safe_indexing(X, scored)))
+        except Exception as error:
+            raise ValueError(
+                f"`estimator` could not be fitted in fold {number}{_lacking(y[fitted_on], classes)}: {error}"
+            ) from error
+        if found.ndim == 1 and len(classes) > 2:  # a fold of two of the classes
+            found = np.stack([-found, found], axis=1)
+        if scores.ndim == 1:
+            scores[scored] = found
+        else:
+            columns = np.searchsorted(classes, fitted.classes_)
+            scores[np.ix_(scored, columns)] = found
+    return scores
+
+
+def _part(value: Any, rows: np.ndarray, number: int) -> Any:
+    return _safe_indexing(value, rows) if hasattr(value, "__len__") and len(value) == number else value
+
+
+def _lacking(y: np.ndarray, classes: np.ndarray) -> str:
+    lacking = np.setdiff1d(classes, y)
+    return f", whose samples lack {', '.join(map(repr, lacking.tolist()))}" if len(lacking) else ""

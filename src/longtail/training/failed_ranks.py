@@ -1,0 +1,195 @@
+"""A rank that fails tells the others why; they end within seconds instead of waiting for it in a collective.
+
+What failed first is one entry in the store of `torchrun`, through which ranks find each other. A rank that was killed
+can't tell: another on its machine enters it.
+"""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from torch import distributed as dist
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
+
+from longtail.training.ranks import Ranks
+
+FIND_SECONDS = 3.0
+"""How long a rank that lost the others looks for the reason."""
+SIGNAL_SECONDS = 0.5
+INTERRUPTED = "it was interrupted"
+AGAIN = (
+    "Start the same command again: with --resume, training continues from its last checkpoint. With --max-restarts 3 "
+    "torchrun does so by itself."
+)
+WATCH_SECONDS = 1.0
+GRACE_SECONDS = 5.0
+"""How long a rank that waits in a collective may go on waiting after another has failed."""
+_RUNS = itertools.count()
+OF_OTHERS = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
+
+
+class RankFailedError(RuntimeError):
+    """Another process of the run has failed or was killed; the message names it.
+
+    Attributes:
+        told: whether it has printed its error itself.
+    """
+
+    def __init__(self, message: str, *, told: bool = False) -> None:
+        super().__init__(message)
+        self.told = told
+
+
+@contextmanager
+def failing_together(ranks: Ranks) -> Iterator[None]:
+    """Within the block, an error of one rank ends all of them; with one rank nothing is changed.
+
+    Raises:
+        RankFailedError: another rank failed first.
+    """
+    if ranks.number == 1:
+        yield
+        return
+    failures = _Failures(ranks.rank, ranks.number)
+    stop = threading.Event()
+    threading.Thread(target=_watch, args=(failures, stop), daemon=True).start()
+    try:
+        with _sigterm_interrupts():
+            yield
+    except BaseException as error:
+        first = failures.reason(error)
+        if first is None and _is_of_others(error):
+            raise RankFailedError(
+                f"rank {ranks.rank} of {ranks.number} lost the others, whose machine may be gone. {AGAIN}"
+            ) from error
+        if first is None or first["rank"] == failures.rank or first["message"] == INTERRUPTED:
+            raise
+        raise failures.error(first) from error
+    finally:
+        stop.set()
+
+
+class _Failures:
+    """What failed first, and which processes there are."""
+
+    def __init__(self, rank: int, ranks: int) -> None:
+        self.rank, self.ranks = rank, ranks
+        self.store = _store()
+        self.lock = threading.Lock()
+        self.store.set(f"process{rank}", json.dumps([socket.gethostname(), os.getpid()]))
+        found = self.store.multi_get([f"process{other}" for other in range(ranks)])  # waits for all
+        self.places: list[tuple[str, int]] = [tuple(json.loads(place)) for place in found]
+
+    def reason(self, error: BaseException) -> dict[str, Any] | None:
+        """The failure that came first, which may be that of another rank or this error."""
+        if _is_of_others(error):
+            return self.first(FIND_SECONDS)
+        if not isinstance(error, KeyboardInterrupt):
+            return self.enter(str(error) or type(error).__name__)
+        return self.first(SIGNAL_SECONDS) or self.enter(INTERRUPTED)
+
+    def enter(self, message: str, rank: int | None = None) -> dict[str, Any] | None:
+        """Enter a failure, of this rank or of one that was killed, and return the one that was entered first."""
+        entry = {"rank": self.rank if rank is None else rank, "by": self.rank, "killed": rank is not None}
+        text = json.dumps({**entry, "message": " ".join(message.split())})
+        try:
+            with self.lock:
+                found: dict[str, Any] = json.loads(self.store.compare_set("failed", "", text))
+        except RuntimeError:  # the store has ended
+            return None
+        return found
+
+    def first(self, seconds: float = 0.0) -> dict[str, Any] | None:
+        """The failure that was entered first, or a killed process, which is entered then; `None` if none is found."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                with self.lock:
+                    if self.store.check(["failed"]):
+                        found: dict[str, Any] = json.loads(self.store.get("failed"))
+                        return found
+            except RuntimeError:
+                return None
+            killed = next((other for other in range(self.ranks) if self._has_ended(other)), None)
+            if killed is not None:
+                return self.enter("was killed, or its memory ran out", killed)
+            if time.monotonic() >= until:
+                return None
+            time.sleep(0.05)
+
+    def error(self, first: dict[str, Any]) -> RankFailedError:
+        """The error of a rank that lost another."""
+        host, pid = self.places[first["rank"]]
+        name = f"rank {first['rank']} of {self.ranks} on {host} (process {pid})"
+        if not first["killed"]:
+            return RankFailedError(f"{name} failed: {first['message']}", told=True)
+        return RankFailedError(f"{name} {first['message']}. {AGAIN}", told=first["by"] != self.rank)
+
+    def _has_ended(self, rank: int) -> bool:
+        """Whether a process of this machine has ended; of others only the store tells."""
+        host, pid = self.places[rank]
+        return host == self.places[self.rank][0] and _is_dead(pid)
+
+
+def _store() -> Any:
+    """A connection of our own to the store of the launcher, by a name that differs between runs and restarts."""
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = TCPStore(address, port, is_master=False, timeout=timedelta(seconds=60))
+    return PrefixStore(f"longtail/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{next(_RUNS)}", store)
+
+
+def _watch(failures: _Failures, stop: threading.Event) -> None:
+    """End this process if another rank has failed and the main thread does not notice, as in a collective of NCCL."""
+    while not stop.wait(WATCH_SECONDS):
+        first = failures.first()
+        if first is None or first["rank"] == failures.rank:
+            continue
+        if not stop.wait(GRACE_SECONDS):
+            error = failures.error(first)
+            if not error.told:
+                sys.stderr.write(f"longtail: {error}\n")
+                sys.stderr.flush()
+            os._exit(2)
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM, by which torchrun ends the other ranks, raise KeyboardInterrupt where it would just kill."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _is_of_others(error: BaseException) -> bool:
+    """Whether communication failed, which another rank is to blame for."""
+    if isinstance(error, dist.DistError):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in OF_OTHERS)
+
+
+def _is_dead(pid: int) -> bool:
+    """Whether a process of this machine has ended, also if its parent has not noticed yet."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] in "ZX"

@@ -1,0 +1,30 @@
+"""The processes that torchrun started for work that is no run, such as the extraction of features."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import distributed as dist
+
+from longtail.training.failed_ranks import failing_together
+from longtail.training.hardware import started_processes
+from longtail.training.ranks import ALONE, Ranks
+
+
+@contextmanager
+def launched_ranks() -> Iterator[Ranks]:
+    """Within the block, the ranks on the CPU: those that torchrun started, or this process alone.
+
+    Raises:
+        RankFailedError: another rank failed first.
+    """
+    if started_processes() == 1 or dist.is_initialized():
+        yield ALONE
+        return
+    dist.init_process_group("gloo")
+    try:
+        ranks = Ranks(dist.get_rank(), dist.get_world_size())
+        with failing_together(ranks):
+            yield ranks
+            dist.barrier()
+    finally:
+        dist.destroy_process_group()

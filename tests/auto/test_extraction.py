@@ -1,0 +1,40 @@
+"""Features that several processes extract: each sample once, in the order of one process."""
+
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+
+from longtail.cli import main
+from longtail.models import make_network
+from training.launch import torchrun
+from training.own import write_photographs
+
+OPTIONS = [
+    *("--model", "resnet8-cifar", "--size", "16", "--on-bad-file", "skip"),
+    *("--mean", "0.5", "0.5", "0.5", "--std", "0.25", "0.25", "0.25"),
+]
+
+
+def extract(data: Path, weights: Path, out: Path) -> int:
+    """The command, in float32 wherever it runs."""
+    with mock.patch("longtail.auto.extraction.bfloat16_pays", return_value=False):
+        return main(["features", str(data), "--weights", str(weights), "--out", str(out), *OPTIONS])
+
+
+def test_two_processes_extract_what_one_extracts(tmp_path):
+    photographs = write_photographs(tmp_path / "photographs")
+    (photographs / "bee/3.png").write_bytes(b"noise")
+    weights = tmp_path / "weights.pt"
+    torch.save(make_network("resnet8-cifar", num_classes=3).state_dict(), weights)
+    assert extract(photographs, weights, tmp_path / "one.npz") == 0
+    script = "../auto/features_on_two.py"
+    done = torchrun(2, script, photographs, weights, tmp_path / "two.npz")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("features (37, ") == 1
+    with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:
+        assert sorted(one) == sorted(two)
+        np.testing.assert_allclose(two["features"], one["features"], rtol=1e-4, atol=1e-5)
+        for name in ("labels", "part", "path"):
+            assert (one[name] == two[name]).all()

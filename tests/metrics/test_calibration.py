@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import torch
+
+from longtail.metrics import class_wise_error, top_label_error
+from reference import repair as reference
+
+
+def drawn(samples=200, classes=4):
+    rng = np.random.default_rng(0)
+    return rng.dirichlet(np.ones(classes), samples), rng.integers(0, classes, samples)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy, np.ndarray.tolist])
+def test_arrays_tensors_and_lists_give_the_same(convert):
+    probability, target = drawn()
+    expected = reference.calibration_error(probability.max(1), probability.argmax(1) == target, np.ones(200))
+    assert top_label_error(convert(probability), convert(target)) == pytest.approx(expected, rel=1e-6)
+    assert class_wise_error(convert(probability), convert(target))[0] == pytest.approx(
+        class_wise_error(probability, target, np.ones(200))[0], rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int64])
+def test_labels_of_every_integer_dtype_count_alike(dtype):
+    probability, target = drawn(classes=100)
+    expected = top_label_error(probability, target)
+    assert top_label_error(probability, target.astype(dtype)) == expected
+
+
+@pytest.mark.parametrize("error", [top_label_error, class_wise_error])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"probability": np.array([[2.0, -1.0], [0.5, 0.5]])}, "sum of 1 in row 0. Are these logits"),
+        ({"probability": np.array([[0.5, 0.5], [3.0, 1.0]])}, "sum of 4 in row 1. Are these logits"),
+        ({"probability": np.array([[0.5, 0.5], [np.nan, 1.0]])}, "sum of nan in row 1"),
+        ({"target": [0, 2]}, r"`target` must lie in \[0, 2\). Got 2 at index 1"),
+        ({"target": [0, -1]}, r"`target` must lie in \[0, 2\). Got -1 at index 1"),
+        ({"target": [0]}, "must have the shapes"),
+        ({"probability": np.array([0.5, 0.5])}, "must have the shapes"),
+        ({"probability": np.zeros((0, 2)), "target": np.zeros(0, int)}, "must have the shapes"),
+        ({"weight": [1.0, -1.0]}, "`weight` must hold finite values of at least 0"),
+        ({"weight": [0.0, 0.0]}, "not all 0"),
+    ],
+)
+def test_what_are_no_probabilities_is_refused(error, change, message):
+    given = {"probability": np.full((2, 2), 0.5), "target": [0, 1], "weight": None} | change
+    with pytest.raises(ValueError, match=message):
+        error(**given)
+
+
+def test_labels_are_integers():
+    with pytest.raises(TypeError, match="`target` must hold class indices"):
+        top_label_error(np.full((2, 2), 0.5), [0.0, 1.0])
+
+
+def test_probabilities_of_two_decimals_are_probabilities():
+    probability = np.full((3, 30), 0.03)
+    assert top_label_error(probability, [0, 1, 2]) == pytest.approx(1 / 3 - 0.03)
