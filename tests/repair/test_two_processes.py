@@ -28,14 +28,19 @@ WRONG = {
 }
 
 
+def torchrun(*arguments, folder=None):
+    """The finished launcher of two processes."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [*launch, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, cwd=folder)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
     make(folder)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    script = Path(__file__).with_name("two_processes.py")
-    done = subprocess.run([*launch, script, folder], env=environment, capture_output=True, text=True, timeout=600)
+    done = torchrun(Path(__file__).with_name("two_processes.py"), folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -104,7 +109,18 @@ def test_an_error_in_one_process_ends_both_with_its_message(folder, ranks, case)
     first, second = (rank[case] for rank in ranks)
     assert first["errors"].startswith(f"longtail: {WRONG[case]}")
     assert first["errors"].count("\n") == 1
+    assert second["errors"] == first["errors"]
     assert (first["code"], second["code"]) == (2, 2)
-    assert (first["printed"], second["printed"], second["errors"]) == ("", "", "")
+    assert (first["printed"], second["printed"]) == ("", "")
     assert max(first["seconds"], second["seconds"]) < 60
     assert not (folder / f"two-{case}.json").exists()
+
+
+@pytest.mark.parametrize("case", ["empty cell", "no logits"])  # an error in one process, and in both
+def test_the_command_prints_an_error_once(folder, case):
+    done = torchrun("-m", "longtail", "fix", CASES[case][0], "--out", "new.json", folder=folder)
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("longtail: ")]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith(f"longtail: {WRONG[case]}")
+    assert not (folder / "new.json").exists()

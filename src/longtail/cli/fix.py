@@ -11,7 +11,7 @@ from longtail.cli.fix_output import FixOutput
 from longtail.cli.output_file import check_new
 from longtail.cli.passes import Passes
 from longtail.cli.reading_options import Kind, ReadingOptions
-from longtail.cli.torchrun import shared_work
+from longtail.cli.shared_work import shared_work
 from longtail.repair import Diagnosis, read_predictions
 from longtail.repair.choice import Limits
 from longtail.repair.diagnose_predictions import diagnose_predictions

@@ -71,7 +71,7 @@ def support_of(probability: np.ndarray, first: int, *, num_classes: int) -> Supp
         raise ValueError(f"{SHAPES} Got {checked.shape} and ({num_classes},).")
     if len(checked) and (not (checked >= 0).all() or np.abs(checked.sum(1) - 1).max() > 1e-3):
         raise ValueError("`probability` must hold rows of values of at least 0 that sum to 1. It does not.")
-    return Support(len(checked), checked.any(0))
+    return Support(len(checked), np.asarray(checked.any(0)))
 
 
 def likelihood_of(probability: np.ndarray, first: int, *, prior: np.ndarray, at: np.ndarray) -> LikelihoodSums:

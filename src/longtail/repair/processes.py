@@ -5,12 +5,10 @@ that follows is computed alike everywhere; sums over the samples are merged in t
 of exchange, and a process that fails takes part in it with its error: the others, wherever they are, raise it too.
 """
 
-import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -19,7 +17,6 @@ import torch.distributed as dist
 
 from longtail.posthoc.parts import M
 
-PATIENCE = timedelta(hours=2)  # with a process that reads or computes longer; one that ends is noticed at once
 T = TypeVar("T")
 
 
@@ -58,14 +55,9 @@ class Processes:
 
 
 @dataclass(frozen=True)
-class TorchrunProcesses(Processes):
-    """The processes that torchrun started, connected by gloo.
+class ConnectedProcesses(Processes):
+    """Processes that are connected by the default group of `torch.distributed`, with a backend for the CPU."""
 
-    Attributes:
-        group: of `torch.distributed`.
-    """
-
-    group: Any = None
     _failed: list[bool] = field(default_factory=list, repr=False)
 
     def gathered(self, what: str, own: T) -> list[T]:
@@ -83,7 +75,11 @@ class TorchrunProcesses(Processes):
 
     def _exchanged(self, what: str, own: Any, error: Exception | None) -> list[Any]:
         found: list[Any] = [None] * self.number
-        dist.all_gather_object(found, (what, own, None if error is None else _portable(error)), self.group)
+        try:
+            dist.all_gather_object(found, (what, own, None if error is None else _portable(error)))
+        except Exception:
+            self._failed.append(True)  # another process is gone
+            raise
         first = next((failure for _, _, failure in found if failure is not None), None)
         if first is not None:
             self._failed.append(True)
@@ -119,30 +115,18 @@ ALL = Share()
 
 
 @contextmanager
-def processes_of_torchrun() -> Iterator[Processes]:
-    """The processes that torchrun started, or this one alone; an error in one of them is raised in all.
-
-    Where `torch.distributed` is initialised already, a group of its processes is made.
-    """
-    number = int(os.environ.get("WORLD_SIZE", "1"))
-    if number == 1 or "RANK" not in os.environ:
+def connected(rank: int, number: int) -> Iterator[Processes]:
+    """So many processes within the block, of which this has the given rank; an error of one is raised in all."""
+    if number == 1:
         yield ONE
         return
-    group = None
-    if dist.is_initialized():
-        group = dist.new_group(backend="gloo", timeout=PATIENCE)
-    else:
-        dist.init_process_group("gloo", timeout=PATIENCE)
-    processes = TorchrunProcesses(dist.get_rank(), number, group)
+    processes = ConnectedProcesses(rank, number)
     try:
         yield processes
     except Exception as error:
         processes.end(error)
         raise
-    else:
-        processes.end(None)
-    finally:
-        dist.destroy_process_group(group)
+    processes.end(None)
 
 
 def _portable(error: Exception) -> Exception:
