@@ -25,13 +25,16 @@ SUBSAMPLES = {  # so small that temperature and calibration are fitted on a part
     "longtail.repair.calibration.NUMBERS_ENOUGH": 900,
 }
 
+SHARED = {**SUBSAMPLES, "longtail.repair.samples.FEW_NUMBERS": 0}  # subsamples are not gathered
+
 # Of each case the files, options, and constants that are changed.
 CASES = {
     "tables": ("tables/*.parquet", ["--repeats", "1"], {}),
     "subsamples": ("tables/*.parquet", ["--repeats", "1"], SUBSAMPLES),
-    "drawn": ("tables/*.parquet", ["--repeats", "1"], {"longtail.repair.tempering.NUMBERS": 150}),
+    "subsamples shared": ("tables/*.parquet", ["--repeats", "1"], SHARED),
+    "drawn": ("tables/*.parquet", ["--repeats", "1"], SHARED | {"longtail.repair.tempering.NUMBERS": 150}),
     "macro-f1": ("arrays/*.npz", ["--metric", "macro-f1", "--repeats", "1"], {}),
-    "cost": ("arrays/*.npz", ["--metric", "cost", "--cost", "cost.json", "--repeats", "1"], {}),
+    "cost": ("arrays/*.npz", ["--metric", "cost", "--cost", "cost.json", "--repeats", "1"], SHARED),
     "probabilities": ("text/*.csv", ["--kind", "probabilities", "--repeats", "1"], {}),
     "mapped": ("mapped/*.npy", ["--labels", "labels.txt", "--class-names", ",".join(NAMES), "--repeats", "1"], {}),
     "lists": ("lists/*.parquet", ["--class-names", ",".join(NAMES), "--repeats", "1"], {}),

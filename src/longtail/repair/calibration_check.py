@@ -19,6 +19,7 @@ from longtail.repair.folds import Splits
 from longtail.repair.metrics import Metric
 from longtail.repair.samples import Samples
 
+STEP = "calibration errors"
 ONE_SIDED = NormalDist().inv_cdf(0.95)
 LEAST_PROBABILITY = 1e-12  # in the log loss, so that a single sample does not decide
 
@@ -37,7 +38,7 @@ def cross_fitted_calibration(
     """
     prior = metric.prior(samples.num_classes)
     kept = samples.thinning(NUMBERS_ENOUGH)
-    part, fold = samples.where(kept).together(), splits.fold[kept]
+    part, fold = samples.where(kept).together_if_few(), splits.fold[kept]
     decisions = offsets if metric.decides_by_probability else [None] * splits.number
     fits = [calibrated(part.where(fold != k), prior, decision) for k, decision in enumerate(decisions)]
     plain = [FittedCalibration(1.0, own, at_limit=False) for own in offsets * metric.decides_by_probability]
@@ -88,7 +89,7 @@ def _score(part: Samples, fold: np.ndarray, weight: np.ndarray, fits: list[Fitte
     """Scores of the probabilities that each fold gets by its fit."""
     errors = CalibrationErrors(np.bincount(part.target, minlength=part.num_classes))
     loss, confidence, correct = np.empty((3, len(part)))
-    for block, logits in part.blocks("calibration errors"):
+    for block, logits in part.blocks(STEP):
         for number in np.unique(fold[block]):
             rows = np.flatnonzero(fold[block] == number)
             p = probabilities(logits[rows], fits[number].temperature, fits[number].offset)
@@ -97,7 +98,8 @@ def _score(part: Samples, fold: np.ndarray, weight: np.ndarray, fits: list[Fitte
             errors.add(p, target, weight[rows])
             loss[rows] = -np.log(np.maximum(p[np.arange(len(rows)), target], LEAST_PROBABILITY))
             confidence[rows], correct[rows] = p.max(1), p.argmax(1) == target
-    return _Scores(errors, loss, confidence, correct)
+    own = np.stack([loss, confidence, correct])[:, part.own]
+    return _Scores(part.merged(STEP, errors), *part.gathered(STEP, own))
 
 
 def _change(before: np.ndarray, after: np.ndarray, weight: np.ndarray, unit: np.ndarray | None) -> _Change:

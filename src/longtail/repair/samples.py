@@ -12,6 +12,7 @@ from longtail.repair.margins import MASKED_LOGIT, own_margins
 from longtail.repair.processes import ALL, Share
 
 LEAST_ROWS = 64  # of a block: matrix products are slow with fewer
+FEW_NUMBERS = 2**20  # logits: 8 MiB
 Progress = Callable[[str, float], None]
 
 
@@ -73,12 +74,16 @@ class Samples:
         return self.share.processes.merged(step, own)
 
     def together(self) -> "Samples":
-        """The same with all logits in each process; for few samples."""
+        """The same with all logits in each process."""
         if self.share.processes.number == 1:
             return self
         logits = self.logits if self.rows is None else self.logits[self.rows[self.own] - self.share.first]
         logits = self.share.processes.concatenated("logits of a subsample", logits)
         return replace(self, logits=logits, rows=None, share=ALL)
+
+    def together_if_few(self) -> "Samples":
+        """The same; of few samples all logits in each process, where many exchanges would take longer than a pass."""
+        return self.together() if len(self) * self.num_classes <= FEW_NUMBERS else self
 
     def blocks(
         self, step: str, *, precise: bool = True, least_rows: int = LEAST_ROWS
@@ -136,12 +141,12 @@ class Samples:
         places = np.searchsorted(np.cumsum(weight[by_margin]), points).clip(max=len(self) - 1)
         kept = np.zeros(len(self), dtype=bool)
         kept[by_margin[places]] = True
-        found = self.where(kept).together()
+        found = self.where(kept).together_if_few()
         return replace(found, weight=np.ones(len(found)))
 
     def thinned(self, numbers: int) -> "Samples":
-        """The samples of `thinning`, with all of their logits in each process."""
-        return self.where(self.thinning(numbers)).together()
+        """The samples of `thinning`."""
+        return self.where(self.thinning(numbers)).together_if_few()
 
     def thinning(self, numbers: int) -> np.ndarray:
         """A class-balanced subsample of at most about `numbers` values, (N,) booleans: smaller classes are kept whole.
