@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +125,26 @@ def test_the_command_prints_an_error_once(folder, case):
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith(f"longtail: {WRONG[case]}")
     assert not (folder / "new.json").exists()
+
+
+def test_values_of_all_processes_are_in_order_and_errors_are_shared(ranks):
+    expected = {
+        "gathered": [0, 1],
+        "concatenated": [0, 1, 2, 1, 2],
+        "steps": "RuntimeError: The processes are at different steps: step of 0, step of 1. Use machines of one type.",
+        "error": "ZeroDivisionError: integer division or modulo by zero",
+        "unpicklable": "RuntimeError: UnpicklableError: broken",
+    }
+    assert [rank["exchanges"] for rank in ranks] == [expected, expected]
+
+
+def test_a_process_that_is_killed_ends_the_other(folder):
+    start = time.perf_counter()
+    done = torchrun(Path(__file__).with_name("two_processes.py"), folder, "killed")
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("longtail: ")]
+    assert len(lines) == 1, done.stderr
+    killed = "rank 1 of 2" in lines[0] and "was killed" in lines[0]
+    assert killed or lines[0] == "longtail: Interrupted."  # by torchrun, which may be faster
+    assert time.perf_counter() - start < 120
+    assert not (folder / "killed.json").exists()

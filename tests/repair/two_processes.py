@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ import pandas as pd
 import torch
 
 from longtail.cli import main
+from longtail.repair.processes import connected
+from longtail.repair.tempering import temperature_of
 from longtail.training.ranks import Ranks
 
 NAMES = ("ant", "bee", "cod", "doe", "elk")
@@ -140,11 +143,50 @@ def run(case, out):
     }
 
 
+class UnpicklableError(ValueError):
+    def __reduce__(self):
+        raise TypeError("it holds a lock")
+
+
+def exchanges(rank):
+    """What `connected` gives, and its errors."""
+    with connected(rank, 2) as processes:
+        found = {
+            "gathered": processes.gathered("rank", rank),
+            "concatenated": processes.concatenated("numbers", np.arange(rank, 3)).tolist(),
+        }
+    for what, work in {
+        "steps": lambda processes: processes.gathered(f"step of {rank}", None),
+        "error": lambda _: 1 // (1 - rank),
+        "unpicklable": lambda _: _raise(UnpicklableError("broken")) if rank else None,
+    }.items():
+        try:
+            with connected(rank, 2) as processes:
+                work(processes)
+        except Exception as error:
+            found[what] = f"{type(error).__name__}: {error}"
+    return found
+
+
+def _raise(error):
+    raise error
+
+
+def die(*_):
+    if os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return mock.DEFAULT
+
+
 if __name__ == "__main__":
-    torch.distributed.init_process_group("gloo")  # once for all cases
     os.chdir(sys.argv[1])
-    ranks = contextlib.nullcontext(Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size()))
+    if "killed" in sys.argv:
+        with mock.patch("longtail.repair.diagnosis.temperature_of", wraps=temperature_of, side_effect=die):
+            sys.exit(main(["fix", "tables/*.parquet", "--out", "killed.json", "--report", "none", "--quiet"]))
+    torch.distributed.init_process_group("gloo")  # once for all cases
+    rank = torch.distributed.get_rank()
+    ranks = contextlib.nullcontext(Ranks(rank, 2))
     with mock.patch("longtail.training.launched_ranks.launched_ranks", return_value=ranks):
         found = {case: run(case, Path(f"two-{case}.json")) for case in CASES}
-    Path(f"rank{os.environ['RANK']}.json").write_text(json.dumps(found))
+    Path(f"rank{rank}.json").write_text(json.dumps({**found, "exchanges": exchanges(rank)}))
     torch.distributed.destroy_process_group()

@@ -42,7 +42,7 @@ def fix(
     """Find out whether re-balancing improves a trained model, and write the fix to a small file.
 
     It needs saved predictions on labelled data that the model was not trained on. All scores are cross-fitted: no
-    score is computed on samples that its fit has seen.
+    score is computed on samples that its fit has seen. Under torchrun, each process reads its share of the files.
 
     Args:
         predictions: Tables (csv, tsv, jsonl, parquet; also compressed) with one column of labels and one column of
