@@ -64,9 +64,9 @@ def doctor(
     named = _large_set(path, data, options)
     with Passes() as passes:
         if named is not None:
-            found = examine_large_set(*named, root=root, look=passes)
+            found = examine_large_set(*named, root=root, progress=passes)
         else:
-            found = examine(path, root=root, look=passes, **options)
+            found = examine(path, root=root, progress=passes, **options)
     if as_json:
         say(printable_json(json.dumps([f.as_dict() for f in found], ensure_ascii=False, indent=1)))
     else:
