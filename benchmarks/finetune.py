@@ -11,6 +11,7 @@ normalisation.
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
-from PIL import Image
 from streams import own_memory
 from timm.data import create_loader
 from timm.data.dataset import ImageDataset
@@ -38,20 +38,18 @@ from longtail.training.optimizer import make_optimizer
 from longtail.training.state import TrainingState
 from longtail.training.step import TrainingStep
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
 CLASSES, BATCH = 8, 32
 MEAN = STD = (0.5, 0.5, 0.5)
 
 
 def write_photographs(folder: Path, images: int) -> Samples:
-    random = np.random.default_rng(0)
-    files = []
-    for index in range(images):
-        small = Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8))
-        detail = random.normal(0, 6, (375, 500, 3))
-        pixels = np.clip(np.asarray(small.resize((500, 375), Image.Resampling.BICUBIC)) + detail, 0, 255)
-        files.append(f"{index % CLASSES}/{index}.jpg")
-        (folder / files[-1]).parent.mkdir(exist_ok=True)
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / files[-1], quality=90)
+    from data.large_set_files import photograph
+
+    files = [f"{index % CLASSES}/{index}.jpg" for index in range(images)]
+    for index, file in enumerate(files):
+        photograph(folder / file, index, (500, 375))
     target = np.arange(images) % CLASSES
     return Samples(target, tuple(map(str, range(CLASSES))), files=tuple(files), root=folder)
 

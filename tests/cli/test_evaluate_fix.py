@@ -97,6 +97,9 @@ def test_a_run(tmp_path, capsys):
     assert main(["evaluate", str(folder.path), "--fix", str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["before"]["accuracy"] == pytest.approx(float((logits.argmax(1) == target).mean()))
+    for option in ("--root", "--label"):
+        assert main(["evaluate", str(folder.path), option, "x"]) == 2
+        assert f"{option} can only be used with --data or --fix" in capsys.readouterr().err
     network = trained_network(folder)
     assert network.class_names == fix.class_names
     with pytest.raises(ValueError, match="must be the classes of the model"):

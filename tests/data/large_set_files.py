@@ -63,9 +63,9 @@ def _made_lines(name, lists):
     return [lines[i] for i in np.random.default_rng(0).permutation(len(lines))]
 
 
-def link_images(lists, out, *, size=(32, 24)):
-    """A JPEG file for each line of the lists: hard links to a few files of noise. Returns the number of files."""
-    originals = [noise(out / "originals" / f"{number}.jpg", number, size) for number in range(LINKED)]
+def link_images(lists, out, *, size=(32, 24), make=None):
+    """A JPEG file for each line of the lists: hard links to a few that `make` writes (`noise`). Returns the number."""
+    originals = [(make or noise)(out / "originals" / f"{number}.jpg", number, size) for number in range(LINKED)]
     made, folders = 0, set()
     for path in sorted(lists.glob("*.txt")):
         for number, line in enumerate(path.read_text().splitlines()):
@@ -83,6 +83,17 @@ def noise(path, seed, size):
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
+    return path
+
+
+def photograph(path, seed, size):
+    """A JPEG file as large as that of a photograph: smooth colours with a little noise, quality 90."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    coarse = Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+    detail = random.normal(0, 6, (size[1], size[0], 3))
+    pixels = np.clip(np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)) + detail, 0, 255)
+    Image.fromarray(pixels.astype(np.uint8)).save(path, quality=90)
     return path
 
 

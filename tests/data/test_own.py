@@ -188,6 +188,10 @@ def test_parts_that_are_given_are_taken_as_they_are(tmp_path):
     assert (len(splits.validation), splits.test.target.tolist()) == (0, [0, 0, 2])
     assert not splits.holds_out_every_class
     assert list(splits.validation.in_order()) == []
+    for part, share in (("test", "test_share"), ("val", "validation")):
+        given = {part: str(tmp_path / "elsewhere"), share: 0.3}
+        with pytest.raises(ValueError, match=f"`{share}` must be left out where the .* samples are given.* Got 0.3"):
+            splits_of(tmp_path / "train", **given)
 
 
 def test_content_tells_when_files_change_and_fingerprints_when_others_are_there(tmp_path):
@@ -252,6 +256,8 @@ def test_invalid_settings_and_samples_are_refused_before_training(folder, tmp_pa
         ({"size": 4}, "`size` must be at least 8"),
         ({"crop_pct": 0.0}, "`crop_pct` must be greater than 0"),
         ({"validation": 0.5, "test_share": 0.5}, "`validation` and `test_share` must leave samples to train on"),
+        ({"augment_on": "device", "augment": "trivial"}, "`augment` must be one of light, imagenet, .* Got 'trivial'"),
+        ({"augment_on": "device"}, "`augment` must be one of light, imagenet, .* Got 'none'"),
         ({"on_bad_file": "ignore"}, "`on_bad_file` must be one of"),
     ],
 )

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from longtail.data import load_cifar, load_splits, long_tailed_digits
+from longtail.data import OwnDataConfig, load_cifar, load_splits, long_tailed_digits
 from longtail.recipes import digits_lt, plankton
 from longtail.runs import RunFolder
 from longtail.training import run_experiment
@@ -98,11 +98,32 @@ def test_settings_that_do_not_fit_the_data_are_refused(config, message):
     [
         ({"imbalance": 10.0}, "`imbalance` must be None for plankton, whose tail is its own. Got 10"),
         ({"validation": 0.1}, "`validation` must be 0 for plankton, which has its own held-out set. Got 0.1"),
+        ({"profile": "step"}, "`profile` must be 'exp' where all samples are taken. Got 'step'"),
+        ({"subset_seed": 3}, "`subset_seed` must be 0 where all samples are taken. Got 3"),
     ],
 )
 def test_plankton_is_taken_as_it_is(tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         load_splits(plankton(**settings), tmp_path, CPU)
+
+
+def test_settings_of_a_subset_are_refused_where_all_of_cifar_is_taken(tiny):
+    for settings in ({"profile": "step"}, {"subset_seed": 3}):
+        with pytest.raises(ValueError, match=f"`{next(iter(settings))}` must be .* where all samples are taken"):
+            load_splits(tiny_config(imbalance=None, **settings), tiny, CPU)
+    held_out = load_splits(tiny_config(imbalance=None, validation_per_class=5, subset_seed=3), tiny, CPU)
+    assert len(held_out.validation) == 50
+
+
+@pytest.mark.parametrize("config", [digits_lt(), plankton(), OwnDataConfig()], ids=lambda config: config.dataset)
+def test_only_cifar_is_fetched(config, tmp_path):
+    with pytest.raises(ValueError, match="`download` must be off for .*: only CIFAR can be fetched"):
+        load_splits(config, tmp_path, CPU, download=True)
+
+
+def test_digits_take_no_data(tmp_path):
+    with pytest.raises(ValueError, match="`data` must be left out for digits, which come with scikit-learn"):
+        load_splits(digits_lt(), tmp_path, CPU)
 
 
 def test_a_balanced_validation_set_leaves_each_class_an_image_to_train_on(tiny):

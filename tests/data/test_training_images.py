@@ -1,5 +1,6 @@
 """Training images by worker processes: the same bytes whatever their number, and what happens when something fails."""
 
+import dataclasses
 import multiprocessing
 import os
 import shutil
@@ -15,7 +16,8 @@ import torch
 
 from data.pictures import fill
 from longtail.data import Samples, StreamedImages, image_loader, read_data
-from longtail.data.file_augmentation import TrainingImage
+from longtail.data.device_augmentation import DeviceAugmentation
+from longtail.data.file_augmentation import CentreSquare, TrainingImage
 from longtail.data.own import source_of
 from longtail.data.training_images import TrainingImages
 from longtail.data.workers import draw_batches
@@ -60,6 +62,32 @@ def test_the_number_of_workers_changes_no_byte(folder, augment):
         assert_same(batches(split_of(folder, augment, workers=workers)), alone)
     assert alone[0][0].is_contiguous(memory_format=torch.channels_last)
     assert alone[0][0].shape == (4, 3, 8, 8)
+
+
+@pytest.mark.parametrize("augment", ["light", "imagenet", "randaugment-n2-m10"])
+def test_batches_augmented_on_the_device_depend_on_seed_and_position_alone(folder, augment):
+    def on_device(**settings):
+        augmentation = DeviceAugmentation(augment, 16)
+        split = split_of(folder, "none", on_device=augmentation, **settings)
+        size = augmentation.source_size
+        return dataclasses.replace(split, draw=CentreSquare(size), size=size)
+
+    alone = batches(on_device())
+    assert alone[0][0].shape == (4, 3, 16, 16)
+    assert_same(batches(on_device(workers=2)), alone)
+    assert_same(batches(on_device(), first=8), alone[2:])
+    assert not torch.equal(batches(on_device(), seed=1)[0][0], alone[0][0])
+    shares = [batches(on_device(), 2)[i][0] for i in (0, 1)]  # two processes share a batch
+    assert torch.equal(torch.cat(shares), alone[0][0])
+    twice, _ = batches(on_device(), 12, order=torch.full((12,), 3))[0]
+    assert len(torch.unique(twice.flatten(1), dim=0)) > 8
+    copy = on_device().augmented(None, torch.Generator().manual_seed(3))
+    once = torch.cat(list(copy.in_order()))
+    (trained_on, _), *_ = batches(copy, NUMBER, order=torch.arange(NUMBER))
+    assert torch.equal(trained_on, once)
+    part = copy.take(torch.tensor([7, 2, 20]))
+    assert torch.equal(torch.cat(list(part.in_order())), once[[7, 2, 20]])
+    assert copy.augmentation != split_of(folder, "none").augmentation
 
 
 def test_none_is_what_evaluation_sees(folder):

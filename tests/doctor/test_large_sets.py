@@ -19,7 +19,7 @@ def places(tmp_path, monkeypatch):
 
 def test_a_whole_data_set(places):
     steps = []
-    found = examine_large_set("places-lt", places, workers=1, look=lambda step, share: steps.append((step, share)))
+    found = examine_large_set("places-lt", places, workers=1, progress=lambda step, share: steps.append((step, share)))
     assert [finding.what for finding in found if "intact" in finding.what] == [
         "42 of 42 files are present and intact",
         "12 of 12 files are present and intact",

@@ -1,6 +1,8 @@
 """What goes wrong in a long run: files that are truncated meanwhile, lists that change, a process that is slow."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from data.large_set_files import write_tiny
 from longtail.data.large_sets import LARGE_SETS
 from longtail.recipes import imagenet_lt
-from longtail.training import Callback, run_experiment
+from longtail.training import Callback, TrainingStopped, run_experiment
 from recipes.slow_rank import SETTINGS
 from training.test_resume import assert_same_end
 
@@ -22,14 +24,14 @@ def data(tmp_path, monkeypatch):
 
 
 class InEpoch(Callback):
-    """Does something after the second step of an epoch."""
+    """Does something after the second step of an epoch; batches of 8 of 42 samples make 5 steps."""
 
-    def __init__(self, epoch, action):
-        self.epoch, self.action, self.steps = epoch, action, 0
+    def __init__(self, epoch, action, steps=5):
+        self.left, self.action = steps * (epoch - 1) + 2, action
 
     def on_step_end(self, step):
-        self.steps += 1
-        if self.steps == 5 * (self.epoch - 1) + 2:  # of 42 samples in batches of 8
+        self.left -= 1
+        if self.left == 0:
             self.action()
 
 
@@ -65,6 +67,31 @@ def test_files_that_go_missing_stop_a_run_and_its_resumption(data, tmp_path):
         run_experiment(config, data=data, out=tmp_path / "run", resume=True)
     hidden.rename(data / "train")
     assert run_experiment(config, data=data, out=tmp_path / "run", resume=True).result["epoch"] == 3
+
+
+def test_a_worker_that_is_killed_stops_the_run_which_resumes_to_the_same_end(data, tmp_path):
+    def kill_workers():
+        for child in multiprocessing.active_children():
+            os.kill(child.pid, signal.SIGKILL)
+
+    settings = SETTINGS | {"batch_size": 2, "epochs": 2}  # 21 steps: the worker is ahead by fewer
+    run_experiment(imagenet_lt(**settings), data=data, out=tmp_path / "whole")
+    config = imagenet_lt(workers=1, **settings)
+    kill = InEpoch(2, kill_workers, steps=21)
+    with pytest.raises(ChildProcessError, match=r"`workers`: a process that decodes .* --resume and fewer workers"):
+        run_experiment(config, data=data, out=tmp_path / "run", callbacks=[kill], checkpoint_seconds=0)
+    run_experiment(imagenet_lt(workers=0, **settings), data=data, out=tmp_path / "run", resume=True)
+    assert_same_end(tmp_path / "run", tmp_path / "whole")
+
+
+def test_augmentation_on_the_device_resumes_in_the_middle_of_an_epoch(data, tmp_path):
+    settings = SETTINGS | {"augment_on": "device", "epochs": 2}
+    run_experiment(imagenet_lt(**settings), data=data, out=tmp_path / "whole")
+    stop = InEpoch(2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingStopped):
+        run_experiment(imagenet_lt(**settings), data=data, out=tmp_path / "run", callbacks=[stop])
+    run_experiment(imagenet_lt(workers=1, **settings), data=data, out=tmp_path / "run", resume=True)
+    assert_same_end(tmp_path / "run", tmp_path / "whole")
 
 
 def test_a_run_is_not_resumed_on_a_list_in_another_order(data, tmp_path):

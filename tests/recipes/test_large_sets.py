@@ -134,6 +134,8 @@ def test_settings_of_the_papers(first, name):
     assert (config.epochs, config.learning_rate) == ((30, 0.2) if inaturalist else (10, 0.12))
     assert config.weight_decay == (1e-4 if inaturalist else 5e-4)
     assert config.batch_size == 512
+    with pytest.raises(ValueError, match=f"`views` must be left out for decoupled-gala on {name}: .* Got 8"):
+        second_stage(first, "decoupled-gala", views=8)
     half = second_stage(first, "decoupled-gala", batch_size=256)
     assert half.learning_rate == pytest.approx(config.learning_rate / 2)
     assert second_stage(first, "crt").epochs == (30 if inaturalist else 10)

@@ -19,7 +19,7 @@ from longtail.data import FeatureViews, ResidentImages
 from longtail.losses import ClassBalancedLoss, DeferredReweighting
 from longtail.models import BACKBONES, MLP
 from longtail.runs import RunFolder
-from longtail.training import Callback, Step, run_experiment
+from longtail.training import Callback, Step, TrainingConfig, run_experiment
 from longtail.training.epochs import augmentation, epochs_of
 from longtail.training.hardware import make_fabric, resolve
 from longtail.training.loop import TrainingLoop
@@ -136,6 +136,11 @@ RUNS = {
 }
 
 
+def interrupted() -> TrainingConfig:
+    """A run that one process begins."""
+    return scratch_config(model="flat", batch_size=5)
+
+
 def run_all(data: Path, out: Path) -> None:
     """Whole runs of the user's own images: of a network without batch norm, and one of a network with it."""
     BACKBONES["flat"] = FlatBackbone
@@ -143,6 +148,8 @@ def run_all(data: Path, out: Path) -> None:
     for name, config in RUNS.items():
         run_experiment(config(), data=data, out=out / name)
     run_experiment(scratch_config(epochs=1), data=data, out=out / "batch-norm")
+    settings = {"data": data, "out": out / "interrupted", "resume": True, "callbacks": [GradientRecorder()]}
+    run_experiment(interrupted(), **settings)
 
 
 if __name__ == "__main__":

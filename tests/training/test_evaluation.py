@@ -32,7 +32,7 @@ def recall(logits, target):
 
 def test_scores_are_those_of_predictions_made_by_hand(folder):
     logits, target = folder.load_predictions("test")
-    scores, notes = score_all(Scorer(COUNTS), folder.load_predictions("test"), folder.load_predictions("augmented"))
+    scores, notes = score_all(Scorer(COUNTS), folder.load_predictions, "augmented")
     assert notes == []
     np.testing.assert_allclose([scores["raw"][g] for g in ("many", "medium", "few")], recall(logits, target))
     for name, rebalancer in {
@@ -64,7 +64,7 @@ def test_a_treatment_without_a_fixed_point_is_a_note(folder, monkeypatch):
         raise NoFixedPointError("The fixed point was not reached.")
 
     monkeypatch.setattr("longtail.posthoc.rebalancing.fixed_point_offsets", fail)
-    scores, notes = score_all(Scorer(COUNTS), folder.load_predictions("test"), folder.load_predictions("augmented"))
+    scores, notes = score_all(Scorer(COUNTS), folder.load_predictions, "augmented")
     assert list(scores) == ["raw", "inductive", "transductive"]
     assert notes == [
         "no row 'inductive, fixed point': The fixed point was not reached.",
@@ -104,3 +104,16 @@ def test_logits_that_are_no_numbers_are_said_to_be_so(number):
     split = FeatureViews(torch.tensor([[[0.0], [number], [1.0]]]), torch.tensor([0, 1, 0]))
     with pytest.raises(ValueError, match=r"logits must be finite. Those of 1 of 3 samples are not: .*`learning_rate`"):
         predict_logits(torch.nn.Linear(1, 2), split, nullcontext)
+
+
+def test_large_sets_have_no_rows_of_the_fixed_point(folder, monkeypatch):
+    monkeypatch.setattr("longtail.training.evaluation.MOST_FOR_FIXED_POINT", 899)
+    scores, notes = score_all(Scorer(COUNTS), folder.load_predictions, "augmented")
+    assert list(scores) == ["raw", "inductive", "transductive"]
+    assert [note.split(":")[0] for note in notes] == [
+        "no row 'inductive, fixed point'",
+        "no row 'transductive, fixed point'",
+    ]
+    assert all("longtail evaluate --converge" in note for note in notes)
+    monkeypatch.setattr("longtail.training.evaluation.MOST_FOR_FIXED_POINT", 900)
+    assert len(score_all(Scorer(COUNTS), folder.load_predictions, "augmented")[0]) == 5

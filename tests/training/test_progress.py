@@ -34,14 +34,14 @@ def report_on(terminal: bool) -> tuple[ProgressReport, io.StringIO]:
     ), screen
 
 
-def two_epochs(report: ProgressReport, clock: Clock, first_step: int = 0) -> None:
+def two_epochs(report: ProgressReport, clock: Clock, first_step: int = 0, waited: float = 0.0) -> None:
     report.on_train_start(
         Plan(TrainingConfig(epochs=2, batch_size=10), Path("runs/x [b]"), 105, (100, 5), 10, 1, first_step)
     )
     for epoch in (1, 2):
         for step in range(first_step if epoch == 1 else 0, 10):
             clock.now += 0.5
-            report.on_step_end(Step(epoch, step + 1, None, None, 2.0, 0.1))
+            report.on_step_end(Step(epoch, step + 1, None, None, 2.0, 0.1, waited=waited))
         tested = {"test_top1": 0.25} if epoch == 2 else {}
         report.on_epoch_end({"epoch": epoch, "loss": 2.0, "learning_rate": 0.1, **tested})
     report.on_train_end()
@@ -65,6 +65,15 @@ def test_a_resumed_run_counts_only_what_this_process_did(clock):
         "resumed in epoch 1 after step 6 of 10",
         "epoch 1/2  loss 2.000  lr 0.1000  20 images/s  5 s left",
     ]
+
+
+def test_a_considerable_wait_for_data_is_shown(clock):
+    report, screen = report_on(terminal=False)
+    two_epochs(report, clock, waited=0.2)
+    assert "20 images/s (40 % waiting for data)  5 s left" in screen.getvalue()
+    report, screen = report_on(terminal=False)
+    two_epochs(report, clock, waited=0.05)
+    assert "waiting" not in screen.getvalue()
 
 
 def test_on_a_terminal_there_is_a_bar_with_everything_in_it(clock):

@@ -243,6 +243,12 @@ def test_from_the_command_line(first, tiny, tmp_path, capsys):
     assert "`epochs` is 1, not 2" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--root", "--val", "--test", "--groups", "--workers"])
+def test_options_of_image_files_are_refused_for_small_images(option, first, capsys):
+    assert main(["retrain", str(first.path), "--method", "crt", option, "1"]) == 2
+    assert f"`{option[2:]}` must be left out for cifar10, whose runs have no such setting" in capsys.readouterr().err
+
+
 def test_settings_that_contradict_the_first_stage_are_refused(first, tiny, tmp_path):
     config = second_stage(first, "crt")
     for wrong, message in (

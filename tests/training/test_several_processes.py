@@ -1,17 +1,21 @@
 """Two and four processes under torchrun end as one process with the same batches, where there is no batch norm."""
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from longtail.analysis import RecordedGradients
+from longtail.analysis import GradientRecorder, RecordedGradients
 from longtail.models import BACKBONES
 from longtail.runs import RunFolder
+from longtail.training import TrainingStopped, run_experiment
 from training.launch import torchrun
 from training.own import write_photographs
-from training.several_processes import LOOPS, ROWS, RUNS, FlatBackbone, run_all, train_a_perceptron
+from training.several_processes import LOOPS, ROWS, RUNS, FlatBackbone, interrupted, run_all, train_a_perceptron
+from training.test_resume import At
 
 AGREEMENT = 1e-5
 """Relative difference of weights and θ: the order of float32 sums."""
@@ -22,20 +26,28 @@ def photographs(tmp_path_factory):
     return write_photographs(tmp_path_factory.mktemp("own") / "photographs")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def flat():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LONGTAIL_CACHE", "")
+        patch.setitem(BACKBONES, "flat", FlatBackbone)
+        yield
+
+
 @pytest.fixture(scope="module")
 def one(photographs, tmp_path_factory):
     out = tmp_path_factory.mktemp("one")
     loops = {name: train_a_perceptron(out / f"loop-{name}", name) for name in LOOPS}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LONGTAIL_CACHE", "")
-        patch.setitem(BACKBONES, "flat", FlatBackbone)
-        run_all(photographs, out)
+    run_all(photographs, out)
     return out, loops
 
 
 @pytest.fixture(scope="module", params=[2, 4])
 def several(request, photographs, tmp_path_factory):
     out = tmp_path_factory.mktemp(f"processes{request.param}")
+    stop = At(7, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(TrainingStopped, match="Stopped in epoch 2 after step 2 of 5"):
+        run_experiment(interrupted(), data=photographs, out=out / "interrupted", callbacks=[GradientRecorder(), stop])
     done = torchrun(request.param, "several_processes.py", photographs, out)
     assert done.returncode == 0, done.stderr
     return out, [torch.load(out / f"rank{rank}.pt", weights_only=True) for rank in range(request.param)]
@@ -123,6 +135,19 @@ def test_a_run_folder_that_a_process_does_not_see_is_refused(several):
     for rank, message in enumerate(others, 1):
         assert message.startswith("`out` must be on storage that all processes share. Rank 0 finds the run ")
         assert f", rank {rank} does not." in message
+
+
+def test_a_run_that_one_process_left_within_an_epoch_is_resumed(one, several):
+    expected, found = (RunFolder.open(out / "interrupted") for out in (one[0], several[0]))
+    assert_same_weights(found.load_weights(), expected.load_weights())
+    losses = [[line["loss"] for line in folder.metrics] for folder in (expected, found)]
+    assert losses[1] == pytest.approx(losses[0], rel=AGREEMENT)
+    ours, theirs = (RecordedGradients.load(folder.path) for folder in (found, expected))
+    for field in vars(theirs):
+        np.testing.assert_allclose(getattr(ours, field), getattr(theirs, field), rtol=1e-3, atol=1e-4, err_msg=field)
+    notes = [note for note in found.result["notes"] if note.startswith(f"resumed with {len(several[1])} processes")]
+    assert len(notes) == 1
+    assert "begun with 1: the same batches" in notes[0]
 
 
 def test_a_run_with_batch_norm_is_one_folder(several):

@@ -58,6 +58,9 @@ class GradientRecorder(Callback):
             raise ValueError(
                 f"Gradients must be recorded from the first step on. The run in {plan.folder} has gone on without."
             )
+        if self._state and plan.first_step and not _is_first_rank():  # one process kept the sums of all
+            for name in ("classifier", "matrix"):
+                self._state[name] = torch.zeros_like(self._state[name])
         self._save()
 
     def on_step_end(self, step: Step) -> None:
@@ -119,7 +122,7 @@ class GradientRecorder(Callback):
         return torch.tensor([*self._counts, *[0] * (classes - len(self._counts))])
 
     def _save(self) -> None:
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if not _is_first_rank():
             return
         self._saved_at = time.monotonic()
         state = self._state
@@ -135,6 +138,10 @@ class GradientRecorder(Callback):
             state["group"].cpu().numpy(),
             self._all_counts(classifiers.shape[2]).numpy(),
         ).save(self._folder / FILE)
+
+
+def _is_first_rank() -> bool:
+    return not (dist.is_available() and dist.is_initialized() and dist.get_rank() > 0)
 
 
 def groups_of(class_counts: Tensor, groups: int) -> Tensor:

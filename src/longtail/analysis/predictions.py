@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longtail.metrics import CalibrationErrors, per_class_recall
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.metrics.groups import GroupBounds
 from longtail.posthoc import PostHocLogitAdjustment, PredictionRebalancer
 from longtail.runs import RunFolder
 
@@ -21,10 +21,7 @@ def class_groups(folder: RunFolder) -> dict[str, NDArray[np.bool_]]:
     """
     if folder.result is None:
         raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet.")
-    counts, config = np.asarray(folder.result["class_counts"]), folder.header["config"]
-    many = counts > config.get("many_above", MANY_ABOVE)
-    few = counts < config.get("few_below", FEW_BELOW)
-    return {"many": many, "medium": ~many & ~few, "few": few}
+    return GroupBounds.of(folder.header["config"]).members(np.asarray(folder.result["class_counts"]))
 
 
 def trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS) -> dict[float, dict[str, float]]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from longtail.auto.predictor import Predictor
 from longtail.data import Samples, check_files, read_data
+from longtail.metrics.groups import GroupBounds
 from longtail.training.evaluation import Scorer
 
 
@@ -31,8 +32,7 @@ def evaluate_on(
     samples = parts.train if parts.test is None else parts.test
     target = _target_of_the_run(samples, predictor.class_names)
     logits = predictor.logits(_inputs(samples, predictor), progress=progress).numpy()
-    config = predictor.config
-    scorer = Scorer(np.asarray(predictor.info.class_counts), config.many_above, config.few_below)
+    scorer = Scorer(np.asarray(predictor.info.class_counts), GroupBounds.of(predictor.config))
     scores = {"raw": scorer(logits, target)}
     if predictor.fix is not None and np.any(predictor.fix.offset):
         scores["with fix.json"] = scorer(np.asarray(predictor.fix.predict(logits)), target)
@@ -58,13 +58,13 @@ def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> np.ndar
     assert samples.features is not None
     trained, given = predictor.info.feature_names, samples.feature_names
     if trained is None or given is None or trained == given:
-        return samples.features
+        return np.asarray(samples.features)
     if missing := [name for name in trained if name not in given]:
         raise ValueError(
             f"`data` must have the feature columns that the run was trained on. {len(missing)} are missing: "
             f"{', '.join(missing[:5])}."
         )
-    return samples.features[:, [given.index(name) for name in trained]]
+    return np.asarray(samples.features)[:, [given.index(name) for name in trained]]
 
 
 def _inputs(samples: Samples, predictor: Predictor) -> Any:

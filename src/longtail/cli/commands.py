@@ -56,7 +56,8 @@ def run(arguments: Sequence[str]) -> int:
         with _terminated_as_interrupted():
             return _run(arguments)
     except KeyboardInterrupt as stopped:
-        say(f"longtail: {str(stopped) or 'Interrupted.'}{_how_to_go_on(arguments)}", error=True)
+        if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun started
+            say(f"longtail: {str(stopped) or 'Interrupted.'}{_how_to_go_on(arguments)}", error=True)
         return STOPPED
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         with contextlib.suppress(io.UnsupportedOperation):

@@ -100,6 +100,9 @@ def _evaluate_run(
             scores = evaluate_on(load(run), data, root=root, label=label, progress=passes)
         print_rows(folder, scores)
         return
+    for option, value in (("--root", root), ("--label", label)):
+        if value is not None:
+            raise ValueError(f"{option} can only be used with --data or --fix. Got neither. Add --data PATH.")
     rows = score(folder, rebalance=rebalance, converge=converge, transductive=transductive, fit_on=fit_on)
     print_rows(folder, rows)
 

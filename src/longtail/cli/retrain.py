@@ -29,6 +29,7 @@ def retrain(
     weight_decay: float | None = None,
     views: int | None = None,
     threads: int | None = None,
+    workers: int | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> None:
     """Retrain the classifier of a finished run on its features (decoupled training), as a run of its own.
@@ -54,6 +55,7 @@ def retrain(
         weight_decay: By default as in the paper.
         views: Augmented copies of each training image whose features are kept; by default 4.
         threads: Threads of the CPU; by default as many as PyTorch takes.
+        workers: Processes that decode image files ahead of the step; by default as in the first stage.
         checkpoint_seconds: Time between two checkpoints.
     """
     from longtail.auto import train_and_fix
@@ -61,9 +63,11 @@ def retrain(
     from longtail.cli.table import print_result
     from longtail.recipes.second_stages import second_stage
     from longtail.training.experiment import run_experiment
+    from longtail.training.hardware import first_process
     from longtail.training.progress import ProgressReport
 
     check_strength("checkpoint_seconds", checkpoint_seconds)
+    prints = first_process()
     first = RunFolder.open(run)
     moved = {"groups": groups, "root": root, "val": val, "test": test}
     asked = {
@@ -75,6 +79,7 @@ def retrain(
         "weight_decay": weight_decay,
         "views": views,
         "threads": threads,
+        "workers": workers,
     }
     config = second_stage(first, method, **{name: value for name, value in asked.items() if value is not None})
     with Passes(counted=False) as passes:
@@ -84,11 +89,12 @@ def retrain(
             out=out or _beside(run, method, seed),
             resume=resume,
             checkpoint_seconds=checkpoint_seconds,
-            callbacks=[ProgressReport()],
+            callbacks=[ProgressReport()] if prints else [],
             first_stage=first,
-            progress=passes,
+            progress=passes if prints else None,
         )
-    print_result(folder)
+    if prints:
+        print_result(folder)
 
 
 def _beside(run: Path, method: str, seed: int | None) -> Path:

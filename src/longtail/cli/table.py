@@ -8,7 +8,7 @@ from rich.table import Table
 
 from longtail.cli.console import PlainConsole
 from longtail.cli.train import data_name
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.metrics.groups import GroupBounds
 from longtail.reports.formatting import columns_of, percent
 from longtail.runs import RunFolder
 from longtail.training import stored_config
@@ -53,8 +53,7 @@ def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None
         soft_wrap=True,
     )
     console.print(table)
-    config = folder.header["config"]
-    many, few = config.get("many_above", MANY_ABOVE), config.get("few_below", FEW_BELOW)
+    many, few = GroupBounds.of(folder.header["config"])
     console.print(f"many: more than {many} training images, few: fewer than {few}")
     fit_on = (folder.result or {}).get("fit_on")
     if fit_on in FIT_SETS and any(treatment.startswith("inductive") for treatment in scores):

@@ -28,6 +28,7 @@ from longtail.data.resident import ResidentImages
 from longtail.data.samples import Parts, Samples
 from longtail.data.sources import DATA_CONFIGS, SOURCES, Source, data_config, load_splits
 from longtail.data.splits import SplitPlan, make_splits, plan_splits
+from longtail.data.stored_features import StoredFeatures
 from longtail.data.streamed import StreamedImages
 from longtail.data.subset import long_tailed_counts, long_tailed_indices
 
@@ -50,6 +51,7 @@ __all__ = [
     "Split",
     "SplitPlan",
     "Splits",
+    "StoredFeatures",
     "StreamedImages",
     "check_files",
     "class_counts",

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX
 from torch import Tensor
 
 from longtail.data.class_names import named_labels, refuse_distinct
+from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
+from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
 
@@ -38,6 +41,7 @@ def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict
     refuse_distinct(codes, "`y`")
     raw = RawPart(codes, names, **_inputs(inputs, "`X`", notes))
     if raw.features is not None and hasattr(data[0], "columns"):
+        raw.features = np.asarray(raw.features)
         raw.feature_names = tuple(str(name) for name in data[0].columns)
     return {"train": raw}
 
@@ -154,10 +158,11 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file; that of an `.npy` file has no name."""
     try:
         with path.open("rb") as file:
+            if file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
+                return {"": array_of_npy(path)}
+            file.seek(0)
             content = np.load(file, allow_pickle=False)
-            if isinstance(content, np.ndarray):
-                return {"": content}
-            return {key: content[key] for key in content.files}
+            return {key: array_of_npz(path, content, key) for key in content.files}
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise _damaged(path, error) from None
 
@@ -197,17 +202,23 @@ def _inputs(inputs: np.ndarray, where: str, notes: list[str]) -> dict[str, Any]:
     return {"images": inputs[..., 0] if inputs.ndim == 4 and inputs.shape[3] == 1 else inputs}
 
 
-def _as_features(inputs: np.ndarray, where: str) -> np.ndarray:
-    try:
-        features = np.ascontiguousarray(inputs, dtype=np.float32)
-    except (ValueError, TypeError):
-        raise ValueError(f"{where} must hold numbers. Got {inputs.dtype}.") from None
-    odd = ~np.isfinite(features)
-    if odd.any():
-        row, column = (int(place[0]) for place in np.nonzero(odd))
-        raise ValueError(
-            f"{where} must hold finite numbers. Got {inputs[row, column]} at sample {row}, column {column}."
-        )
+def _as_features(inputs: np.ndarray, where: str) -> np.ndarray | FeatureRows:
+    features: np.ndarray | FeatureRows
+    if is_large_table(inputs.shape, inputs.dtype) and (inputs.dtype == np.float16 or is_mapped(inputs)):
+        features = FeatureRows(inputs)
+    else:
+        try:
+            features = np.ascontiguousarray(inputs, dtype=np.float32)
+        except (ValueError, TypeError):
+            raise ValueError(f"{where} must hold numbers. Got {inputs.dtype}.") from None
+    for start in range(0, len(features), ROWS_AT_ONCE):
+        odd = ~np.isfinite(features[start : start + ROWS_AT_ONCE])
+        if odd.any():
+            row, column = (int(place[0]) for place in np.nonzero(odd))
+            raise ValueError(
+                f"{where} must hold finite numbers. Got {inputs[start + row, column]} at sample {start + row}, "
+                f"column {column}."
+            )
     return features
 
 

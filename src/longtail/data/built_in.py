@@ -14,6 +14,7 @@ from longtail.data.cifar import Cifar, cifar_class_names, load_cifar
 from longtail.data.config import DataConfig
 from longtail.data.contract import DataInfo, Splits
 from longtail.data.digits import long_tailed_digits
+from longtail.data.download import refuse_download
 from longtail.data.labels import class_counts
 from longtail.data.plankton import load_plankton, plankton_class_names
 from longtail.data.resident import ResidentImages
@@ -28,6 +29,8 @@ def cifar(config: DataConfig, data: Any, device: torch.device, download: bool, _
     """CIFAR-10 or CIFAR-100, with a long tail of its own making."""
     if data is None:
         raise ValueError(f"`data` must be the folder of the data set {config.dataset}. Got none.")
+    if config.imbalance is None:
+        _check_no_subset(config)
     found = data if isinstance(data, Cifar) else load_cifar(config.dataset, data, download=download)
     names = _numbers(found.train_target) if isinstance(data, Cifar) else cifar_class_names(config.dataset, data)
     kept = torch.arange(len(found.train_target)).numpy()
@@ -42,8 +45,11 @@ def cifar(config: DataConfig, data: Any, device: torch.device, download: bool, _
     return _resident(config, (train, held_out, (found.test_images, found.test_target)), names, device)
 
 
-def digits(config: DataConfig, _data: Any, device: torch.device, _download: bool, _progress: Progress | None) -> Splits:
+def digits(config: DataConfig, data: Any, device: torch.device, download: bool, _progress: Progress | None) -> Splits:
     """scikit-learn's digits with a long tail."""
+    refuse_download("digits", download)
+    if data is not None:
+        raise ValueError(f"`data` must be left out for digits, which come with scikit-learn. Got {data}.")
     _check_no_balanced_validation(config)
     if config.profile != "exp":
         raise ValueError(f'`profile` must be "exp" for digits. Got {config.profile!r}.')
@@ -56,21 +62,29 @@ def digits(config: DataConfig, _data: Any, device: torch.device, _download: bool
     return _resident(config, (train, held_out, (test_images, found.test_target)), _numbers(found.train_target), device)
 
 
-def plankton(
-    config: DataConfig, data: Any, device: torch.device, _download: bool, _progress: Progress | None
-) -> Splits:
+def plankton(config: DataConfig, data: Any, device: torch.device, download: bool, _progress: Progress | None) -> Splits:
     """The plankton of the National Data Science Bowl, with its own held-out set."""
+    refuse_download("plankton", download)
     _check_no_balanced_validation(config)
     if data is None or isinstance(data, Cifar):
         raise ValueError(f"`data` must be the folder of the plankton. Got {'none' if data is None else 'CIFAR'}.")
     if config.imbalance is not None:
         raise ValueError(f"`imbalance` must be None for plankton, whose tail is its own. Got {config.imbalance:g}.")
+    _check_no_subset(config)
     if config.validation:
         raise ValueError(
             f"`validation` must be 0 for plankton, which has its own held-out set. Got {config.validation}."
         )
     found = load_plankton(data)
     return _resident(config, (found[0:2], found[2:4], found[4:6]), plankton_class_names(Path(data)), device)
+
+
+def _check_no_subset(config: DataConfig) -> None:
+    """Refuse settings of the long-tailed subset where all samples are taken."""
+    for setting, usual in (("profile", "exp"), ("subset_seed", 0)):
+        drawn = setting == "subset_seed" and config.validation_per_class  # the validation images are drawn by it
+        if (value := getattr(config, setting)) != usual and not drawn:
+            raise ValueError(f"`{setting}` must be {usual!r} where all samples are taken. Got {value!r}.")
 
 
 def _numbers(target: Tensor) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from longtail.data.jpeg_crop import INTERPOLATIONS, resize_part, stored_pixels
+
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -23,6 +25,7 @@ LONGEST = 32  # an image of 1 × 10,000 pixels must not become one of 224 × 2,2
 REDUCING_GAP = 3.0  # a large image is first reduced by a whole factor, which is fast and hardly to be seen
 OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that say nothing of the file: it must not be left out as a bad one."""
+LEAST_REDUCTION = 2  # a JPEG can be decoded at a half, a quarter or an eighth of its size
 OVERSAMPLING = 2  # a JPEG is decoded at twice the wanted size or more, so that what remains is a smooth reduction
 
 
@@ -128,6 +131,8 @@ def decode_crop(
         whole = image.size[::-1] if _orientation(image) >= TRANSPOSED else image.size
         box = choose(*whole)
         reduction = min(box[2:]) / size
+        if reduction < LEAST_REDUCTION and _is_plain_jpeg(image) and interpolation in INTERPOLATIONS:
+            return resize_part(stored_pixels(image, path), box, size, interpolation)
         if reduction > 1:
             image.draft(None, (int(image.width / reduction), int(image.height / reduction)))
         turned = _turned(image)
@@ -185,6 +190,11 @@ def _orientation(image: Image.Image) -> int:
 
 def _turned(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
+
+
+def _is_plain_jpeg(image: Image.Image) -> bool:
+    """Whether the stored pixels are those that a viewer shows."""
+    return image.format == "JPEG" and image.mode == "RGB" and _orientation(image) == 1
 
 
 def _is_empty(path: str | os.PathLike[str]) -> bool:

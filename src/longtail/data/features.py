@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from longtail.data.contract import Augment
+from longtail.data.feature_rows import ROWS_AT_ONCE
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +25,18 @@ class FeatureViews:
     def __len__(self) -> int:
         return len(self.target)
 
-    def in_order(self, batch_size: int = 65_536) -> Iterator[Tensor]:
+    @property
+    def num_features(self) -> int:
+        """D."""
+        return self.features.shape[2]
+
+    def in_order(self, batch_size: int = ROWS_AT_ONCE) -> Iterator[Tensor]:
         """The first view of all samples."""
         yield from torch.split(self.features[0], batch_size)
+
+    def blocks(self) -> Iterator[Tensor]:
+        """The rows of all views, from which moments are computed."""
+        yield from torch.split(self.features.flatten(0, 1), ROWS_AT_ONCE)
 
     def batches(
         self,
@@ -44,6 +54,8 @@ class FeatureViews:
 
     def augmented(self, augment: Augment | None, generator: torch.Generator) -> "FeatureViews":
         """One view of each sample, at random."""
+        if len(self.features) == 1:
+            return self
         view = torch.randint(len(self.features), (len(self),), generator=generator, device=self.features.device)
         chosen = self.features[view, torch.arange(len(self), device=view.device)]
         return FeatureViews(chosen[None], self.target)
@@ -51,6 +63,10 @@ class FeatureViews:
     def take(self, indices: Tensor) -> "FeatureViews":
         """The samples at these indices, in their order."""
         return FeatureViews(self.features[:, indices], self.target[indices])
+
+    def standardised(self, mean: Tensor, scale: Tensor) -> "FeatureViews":
+        """The samples with (features - mean) / scale."""
+        return FeatureViews((self.features - mean) / scale, self.target)
 
     def pictures(self, indices: object) -> None:
         """There are none."""

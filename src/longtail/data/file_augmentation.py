@@ -84,6 +84,35 @@ class TrainingImage:
         return centre(resized(as_image(source), self.shorter, self.interpolation), self.size)
 
 
+@dataclass(frozen=True)
+class CentreSquare:
+    """Makes an image that is augmented later, on the device: the largest square in the middle, resized.
+
+    Attributes:
+        size: height and width in pixels.
+        interpolation: of resizing.
+
+    Example:
+        >>> from PIL import Image
+        >>> CentreSquare(8)(Image.new("RGB", (20, 10), "red"), seed=3).shape
+        (8, 8, 3)
+    """
+
+    size: int
+    interpolation: str = "bicubic"
+
+    def __call__(self, source: Any, seed: int) -> np.ndarray:
+        """The image, (size, size, 3) uint8, whatever the seed; raises as `decode` does."""
+        if isinstance(source, str):
+            return np.array(decode_crop(source, _centre_box, self.size, self.interpolation))
+        return np.array(resize_crop(as_image(source), _centre_box, self.size, self.interpolation))
+
+
+def _centre_box(width: int, height: int) -> tuple[int, int, int, int]:
+    side = min(width, height)
+    return (width - side) // 2, (height - side) // 2, side, side
+
+
 def centre(image: np.ndarray, size: int) -> np.ndarray:
     """The (size, size, 3) pixels in the middle."""
     top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2

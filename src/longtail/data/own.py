@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,27 @@ import torch
 from longtail.data.check import Progress, available_cores, check_files, require_trainable
 from longtail.data.config import DataConfig
 from longtail.data.contract import DataInfo, Split, Splits
+from longtail.data.download import refuse_download
+from longtail.data.feature_rows import FeatureRows
 from longtail.data.features import FeatureViews
 from longtail.data.object_source import input_of
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.read import read_data
 from longtail.data.samples import Parts, Samples
 from longtail.data.splits import SplitPlan, plan_splits
+from longtail.data.stored_features import StoredFeatures
 from longtail.data.streamed import StreamedImages
 
 MOST_WORKERS = 8
 
 
-def own_data(config: DataConfig, data: Any, device: torch.device, _download: bool, progress: Progress | None) -> Splits:
+def own_data(config: DataConfig, data: Any, device: torch.device, download: bool, progress: Progress | None) -> Splits:
     """Splits of data that `read_data` takes; parts that are not given are held out by class and by group."""
     if not isinstance(config, OwnDataConfig):
         raise ValueError(
             f'`dataset` "own" needs an `OwnDataConfig` such as `OwnConfig`. Got a {type(config).__name__}.'
         )
+    refuse_download("your own data", download)
     if data is None:
         raise ValueError("`data` must be a folder, list, table, array file or data set. Got none.")
     parts = read_data(
@@ -42,6 +47,7 @@ def own_data(config: DataConfig, data: Any, device: torch.device, _download: boo
         group=config.group,
     )
     require_trainable(parts)
+    _check_shares(config, parts)
     if parts.test is None and config.test_share == 0:
         raise ValueError("`test` must name test samples where `test_share` is 0. There are none.")
     if parts.train.features is None:
@@ -50,6 +56,18 @@ def own_data(config: DataConfig, data: Any, device: torch.device, _download: boo
     plan = plan_splits(parts, validation=config.validation, test=config.test_share, seed=config.subset_seed)
     origin = str(Path(data).resolve()) if isinstance(data, (str, os.PathLike)) else None
     return splits_of(config, plan.apply(parts), plan, origin, device)
+
+
+def _check_shares(config: OwnDataConfig, parts: Parts) -> None:
+    """Refuse a share to hold out for a part that is given."""
+    usual = {field.name: field.default for field in fields(OwnDataConfig)}
+    for share, part in (("validation", parts.validation), ("test_share", parts.test)):
+        value = getattr(config, share)
+        if part is not None and value not in (0, usual[share]):
+            raise ValueError(
+                f"`{share}` must be left out where the {share.removesuffix('_share')} samples are given: none are held "
+                f"out of training. Got {value!r}."
+            )
 
 
 def splits_of(config: OwnDataConfig, parts: Parts, plan: SplitPlan, origin: str | None, device: torch.device) -> Splits:
@@ -104,8 +122,12 @@ def _description(config: OwnDataConfig, train: Samples) -> dict[str, Any]:
     }
 
 
-def _split(config: OwnDataConfig, samples: Samples, device: torch.device) -> FeatureViews | StreamedImages:
+def _split(
+    config: OwnDataConfig, samples: Samples, device: torch.device
+) -> FeatureViews | StoredFeatures | StreamedImages:
     target = torch.from_numpy(samples.target).to(device)
+    if isinstance(samples.features, FeatureRows):
+        return StoredFeatures(samples.features, target)
     if samples.features is not None:
         return FeatureViews(torch.from_numpy(samples.features).to(device)[None], target)
     assert config.size is not None
@@ -124,19 +146,27 @@ def _split(config: OwnDataConfig, samples: Samples, device: torch.device) -> Fea
 def _training_split(config: OwnDataConfig, samples: Samples, device: torch.device) -> Split:
     """The training split; with `augment` or `workers`, images are augmented as they are decoded."""
     plain = _split(config, samples, device)
-    if isinstance(plain, FeatureViews) or (config.augment == "none" and not config.workers):
+    if not isinstance(plain, StreamedImages) or (config.augment == "none" and not config.workers):
         return plain
-    from longtail.data.file_augmentation import TrainingImage
+    from longtail.data.device_augmentation import DeviceAugmentation
+    from longtail.data.file_augmentation import CentreSquare, TrainingImage
     from longtail.data.training_images import TrainingImages
+    from longtail.data.workers import Draw
 
     assert config.size is not None
+    on_device = DeviceAugmentation(config.augment, config.size) if config.augment_on == "device" else None
+    interpolation = config.interpolation or "bicubic"
     shorter = round(config.size / (config.crop_pct or 1.0))
-    draw = TrainingImage(config.augment, config.size, shorter, config.interpolation or "bicubic")
+    draw: Draw = TrainingImage(config.augment, config.size, shorter, interpolation)
+    size = config.size
+    if on_device is not None:
+        size = on_device.source_size
+        draw = CentreSquare(size, interpolation)
     workers = config.workers
     if workers is None:
         workers = min(available_cores(), MOST_WORKERS) if device.type == "cuda" else 0
     skip = config.on_bad_file == "skip"
-    return TrainingImages(plain, draw, source_of(samples), config.size, workers=workers, skip=skip)
+    return TrainingImages(plain, draw, source_of(samples), size, workers=workers, skip=skip, on_device=on_device)
 
 
 def _black_where_bad(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from longtail.data.class_names import ordered
+from longtail.data.feature_rows import FeatureRows
 from longtail.data.samples import Parts, Samples
 
 PART_NAMES = {
@@ -38,7 +39,7 @@ class RawPart:
     files: tuple[str, ...] | None = None
     root: Path | None = None
     images: np.ndarray | None = None
-    features: np.ndarray | None = None
+    features: np.ndarray | FeatureRows | None = None
     feature_names: tuple[str, ...] | None = None
     items: Any = None
     groups: np.ndarray | None = None
@@ -94,7 +95,9 @@ def _match_features(name: str, part: RawPart, train: RawPart) -> None:
         missing = [column for column in train.feature_names if column not in part.feature_names]
         if missing:
             raise ValueError(f"{name} must have the features of train. It lacks {', '.join(missing[:5])}.")
-        part.features = part.features[:, [part.feature_names.index(column) for column in train.feature_names]]
+        part.features = np.asarray(part.features)[
+            :, [part.feature_names.index(column) for column in train.feature_names]
+        ]
         part.feature_names = train.feature_names
     if part.features.shape[1] != train.features.shape[1]:
         raise ValueError(

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows
+
 INPUTS = ("files", "images", "features", "items")
 
 
@@ -23,7 +25,8 @@ class Samples:
         files: (N,) paths relative to `root`, with forward slashes.
         root: folder of the files.
         images: (N, H, W) or (N, H, W, 3 or 4) uint8.
-        features: (N, D) float32.
+        features: (N, D) float32; of a large table in half precision or in a file `FeatureRows`, which reads rows as
+            they are needed.
         feature_names: (D,) names of the columns where they have names.
         items: a map-style data set of (input, label) pairs. Use `target`, not the label of the pair: it may
             count classes in another way.
@@ -41,7 +44,7 @@ class Samples:
     files: tuple[str, ...] | None = None
     root: Path | None = None
     images: np.ndarray | None = None
-    features: np.ndarray | None = None
+    features: np.ndarray | FeatureRows | None = None
     feature_names: tuple[str, ...] | None = None
     items: Any = None
     groups: np.ndarray | None = None
@@ -78,7 +81,7 @@ class Samples:
             target=self.target[chosen],
             files=None if self.files is None else tuple(self.files[i] for i in chosen.tolist()),
             images=None if self.images is None else self.images[chosen],
-            features=None if self.features is None else self.features[chosen],
+            features=_taken(self.features, chosen),
             items=None if self.items is None else _subset(self.items, chosen),
             groups=None if self.groups is None else self.groups[chosen],
         )
@@ -99,7 +102,8 @@ class Samples:
         for array in (self.images, self.features):
             if array is not None:
                 digest.update(f"{array.shape}".encode())
-                digest.update(np.ascontiguousarray(array).data)
+                for start in range(0, len(array), ROWS_AT_ONCE):
+                    digest.update(np.ascontiguousarray(array[start : start + ROWS_AT_ONCE]).data)
         return digest.hexdigest()
 
     @cached_property
@@ -149,6 +153,12 @@ class Parts:
         """Hash of all parts: other files, other labels, other names of classes or another order give another."""
         texts = [f"{name} {part.fingerprint}" for name, part in self.items()]
         return blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()
+
+
+def _taken(features: np.ndarray | FeatureRows | None, indices: np.ndarray) -> np.ndarray | FeatureRows | None:
+    if features is None:
+        return None
+    return features.take(indices) if isinstance(features, FeatureRows) else features[indices]
 
 
 def _subset(items: Any, indices: np.ndarray) -> Any:

@@ -75,7 +75,7 @@ class SplitPlan:
         taken = np.concatenate([np.zeros(0, dtype=np.int64), *chosen.values()])
         made = {name: parts.train.take(own) for name, own in chosen.items()}
         divided = Parts(
-            parts.train.take(np.setdiff1d(np.arange(len(parts.train)), taken)),
+            parts.train.take(np.setdiff1d(np.arange(len(parts.train)), taken)) if len(taken) else parts.train,
             made.get("validation", parts.validation),
             made.get("test", parts.test),
         )

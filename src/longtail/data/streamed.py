@@ -13,6 +13,7 @@ from torch import Tensor
 from longtail.data.ahead import results_ahead
 from longtail.data.check import available_cores
 from longtail.data.contract import Augment
+from longtail.data.to_device import to_device
 from longtail.transforms import normalise
 
 BATCH = 64
@@ -102,7 +103,7 @@ class StreamedImages:
 
     def as_input(self, images: Tensor) -> Tensor:
         """The input of the network, normalised float32, from images (n, 3, size, size) uint8."""
-        images = images.to(self.target.device)
+        images = to_device(images, self.target.device)
         return normalise(images, self.mean, self.std).contiguous(memory_format=self.memory_format)
 
     def _decoded(

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from longtail.data.contract import Augment
+from longtail.data.device_augmentation import DeviceAugmentation
 from longtail.data.streamed import BATCH, StreamedImages, drawn_seed
+from longtail.data.to_device import to_device
 from longtail.data.workers import Draw, Drawn, draw_batches
 
 
@@ -26,6 +28,7 @@ class TrainingImages:
         size: height and width of the images in pixels.
         workers: number of processes that decode ahead of the step; 0 decodes between the steps.
         skip: leave out files that become unreadable during training, instead of stopping.
+        on_device: augments the decoded images in batches, where `draw` does not.
         once: seed of a copy in which each image is augmented once; `None` otherwise.
         places: index that seeds the augmentation of each image in a part of such a copy; by default its own.
     """
@@ -36,6 +39,7 @@ class TrainingImages:
     size: int
     workers: int = 0
     skip: bool = False
+    on_device: DeviceAugmentation | None = None
     once: int | None = None
     places: np.ndarray | None = None
 
@@ -55,6 +59,8 @@ class TrainingImages:
     @property
     def augmentation(self) -> str | None:
         """A description that differs between augmentations; `None` if images are not augmented."""
+        if self.on_device is not None:
+            return repr(self.on_device)
         return None if getattr(self.draw, "augment", "") == "none" else repr(self.draw)
 
     @property
@@ -67,13 +73,14 @@ class TrainingImages:
         if self.once is None:
             yield from self.plain.in_order()
             return
+        draws = self._draws(np.arange(len(self)), self.once)
         parts = [range(start, min(start + BATCH, len(self))) for start in range(0, len(self), BATCH)]
         jobs = ([self._augmented_once(i) for i in part] for part in parts)
         for part, drawn in zip(parts, draw_batches(self.draw, jobs, self.workers), strict=True):
             self._note_bad(drawn, np.array(part))
             images = np.zeros((len(part), self.size, self.size, 3), dtype=np.uint8)  # black where a file is bad
             images[drawn.kept] = drawn.images
-            yield self.plain.as_input(torch.from_numpy(images).permute(0, 3, 1, 2))
+            yield self._as_input(images, None if draws is None else draws[part.start : part.stop])
 
     def batches(
         self,
@@ -86,6 +93,7 @@ class TrainingImages:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """As `Split.batches`; the augmentation of an image is seeded by the epoch and its position in it."""
         seed, indices = drawn_seed(generator), order.cpu().numpy()
+        draws = self._draws(indices, seed)
         jobs = (self._job(indices, part, seed) for part in parts)
         for part, drawn in zip(parts, draw_batches(self.draw, jobs, self.workers), strict=True):
             self._note_bad(drawn, indices[part])
@@ -95,10 +103,10 @@ class TrainingImages:
                     f"bad since training began. {next(iter(drawn.bad.values()))} Restore the files and go on with "
                     "--resume."
                 )
-            images = torch.from_numpy(drawn.images).permute(0, 3, 1, 2).to(self.target.device)
             target = self.target[order[part]]
             kept = target if not drawn.bad else target[torch.from_numpy(drawn.kept).to(target.device)]
-            yield self.plain.as_input(images), kept
+            drawn_here = None if draws is None else draws[part][torch.from_numpy(drawn.kept)]
+            yield self._as_input(drawn.images, drawn_here), kept
 
     def augmented(self, augment: Augment | None, generator: torch.Generator) -> "TrainingImages":
         """The same samples, each augmented once."""
@@ -117,6 +125,22 @@ class TrainingImages:
     def pictures(self, indices: np.ndarray) -> list[np.ndarray]:
         """The images of these indices as evaluation sees them."""
         return self.plain.pictures(indices)
+
+    def _draws(self, indices: np.ndarray, seed: int) -> Tensor | None:
+        """What happens on the device to the image at each position of an epoch."""
+        if self.on_device is None:
+            return None
+        if self.once is None:
+            return self.on_device.draw(len(indices), seed)
+        places = indices if self.places is None else self.places[indices]
+        return self.on_device.draw(int(places.max(initial=-1)) + 1, self.once)[torch.from_numpy(places)]
+
+    def _as_input(self, images: np.ndarray, draws: Tensor | None) -> Tensor:
+        """The input of the network, from (n, size, size, 3) uint8 and the draws of these images."""
+        decoded = to_device(torch.from_numpy(images).permute(0, 3, 1, 2), self.target.device)
+        if self.on_device is not None and draws is not None:
+            decoded = self.on_device(decoded, draws)
+        return self.plain.as_input(decoded)
 
     def _job(self, indices: np.ndarray, part: slice, seed: int) -> list[tuple[Any, int]]:
         """Source and seed of each sample of a part of an epoch."""

@@ -16,7 +16,7 @@ SHOWN = 3
 def reading_findings(files: Sequence[Path], prints: Sequence[Print], part: str) -> list[Finding]:
     """Listed files that are missing, and files that are corrupt or truncated."""
     found = []
-    missing = [str(path) for path, own in zip(files, prints, strict=True) if own.error == "missing"]
+    missing = [str(path) for path, image in zip(files, prints, strict=True) if image.error == "missing"]
     if missing:
         found.append(
             Finding(
@@ -27,7 +27,9 @@ def reading_findings(files: Sequence[Path], prints: Sequence[Print], part: str) 
             )
         )
     broken = [
-        f"{path} ({own.error})" for path, own in zip(files, prints, strict=True) if own.error not in ("", "missing")
+        f"{path} ({image.error})"
+        for path, image in zip(files, prints, strict=True)
+        if image.error not in ("", "missing")
     ]
     if broken:
         found.append(
@@ -43,7 +45,7 @@ def reading_findings(files: Sequence[Path], prints: Sequence[Print], part: str) 
 
 def size_findings(prints: Sequence[Print], part: str) -> list[Finding]:
     """Images of several sizes."""
-    sizes = [own.size for own in prints if not own.error]
+    sizes = [image.size for image in prints if not image.error]
     if len(set(sizes)) < 2:
         return []
     shorter = np.array([min(size) for size in sizes])
@@ -62,9 +64,9 @@ def suffix_findings(files: Sequence[Path], prints: Sequence[Print], part: str) -
     image_suffixes()  # Pillow then knows every format
     formats = pillow().registered_extensions() | {".mpo": "JPEG"}
     other = [
-        f"{path} is {own.form}"
-        for path, own in zip(files, prints, strict=True)
-        if own.form and formats.get(path.suffix.lower(), own.form) != own.form.replace("MPO", "JPEG")
+        f"{path} is {image.form}"
+        for path, image in zip(files, prints, strict=True)
+        if image.form and formats.get(path.suffix.lower(), image.form) != image.form.replace("MPO", "JPEG")
     ]
     if not other:
         return []

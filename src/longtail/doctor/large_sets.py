@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from longtail.data.check import SMALL, available_cores
+from longtail.data.check import SMALL, Progress, available_cores
 from longtail.data.decoding import BadImageError, upright
 from longtail.data.first_of_many import first
 from longtail.data.large_sets import LARGE_SETS, missing_files, read_large_set
 from longtail.data.samples import Samples
 from longtail.doctor.findings import SEVERITIES, Finding
-from longtail.doctor.prints import Look
 from longtail.doctor.tail import measuring_findings, tail_findings
 
 AT_ONCE = 250
@@ -24,7 +23,7 @@ Folder = str | os.PathLike[str]
 
 
 def examine_large_set(
-    name: str, data: Folder, *, root: Folder | None = None, workers: int | None = None, look: Look | None = None
+    name: str, data: Folder, *, root: Folder | None = None, workers: int | None = None, progress: Progress | None = None
 ) -> list[Finding]:
     """Check the lists of a data set, and decode every image that they name.
 
@@ -33,7 +32,7 @@ def examine_large_set(
         data: folder of the lists.
         root: folder of the images; by default that of the lists.
         workers: processes that decode; by default as many as there are cores.
-        look: called with the name of a step and its finished share, in [0, 1].
+        progress: called with the name of a step and its finished share, in [0, 1].
 
     Returns:
         The findings, serious ones first.
@@ -56,15 +55,15 @@ def examine_large_set(
     for part, samples in found.parts.items():
         if part != "train":
             findings += measuring_findings(samples.class_counts, train.class_counts, train.class_names, part)
-        findings += _file_findings(part, samples, workers or available_cores(), look)
+        findings += _file_findings(part, samples, workers or available_cores(), progress)
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def _file_findings(part: str, samples: Samples, workers: int, look: Look | None) -> list[Finding]:
+def _file_findings(part: str, samples: Samples, workers: int, progress: Progress | None) -> list[Finding]:
     files, root = samples.files or (), samples.root or Path()
     missing = missing_files(root, files)
     present = np.setdiff1d(np.arange(len(files)), missing)
-    damaged = damaged_files(root, [files[i] for i in present.tolist()], workers, look, f"reading images of {part}")
+    damaged = damaged_files(root, [files[i] for i in present.tolist()], workers, progress, f"reading images of {part}")
     findings = []
     if len(missing):
         findings.append(
@@ -90,7 +89,7 @@ def _file_findings(part: str, samples: Samples, workers: int, look: Look | None)
 
 
 def damaged_files(
-    root: Path, files: Sequence[str], workers: int, look: Look | None = None, step: str = "reading images"
+    root: Path, files: Sequence[str], workers: int, progress: Progress | None = None, step: str = "reading images"
 ) -> dict[str, str]:
     """Files that can't be decoded to their end, and why.
 
@@ -98,7 +97,7 @@ def damaged_files(
         root: folder of the files.
         files: relative to it.
         workers: processes that decode.
-        look: called with `step` and its finished share.
+        progress: called with `step` and its finished share.
         step: what it is called with.
     """
     damaged: dict[str, str] = {}
@@ -106,8 +105,8 @@ def damaged_files(
     with ProcessPoolExecutor(workers) as pool:
         for number, found in enumerate(pool.map(_damaged, jobs), 1):
             damaged |= found
-            if look is not None:
-                look(step, number / len(jobs))
+            if progress is not None:
+                progress(step, number / len(jobs))
     return damaged
 
 

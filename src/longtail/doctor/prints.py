@@ -1,7 +1,7 @@
 """Prints of samples, by which copies are found: hashes of an image, its size, or why it can't be read."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
@@ -10,13 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from longtail.data.check import available_cores
+from longtail.data.check import Progress, available_cores
 from longtail.data.decoding import BadImageError, upright
 from longtail.data.samples import Samples
 
 AT_ONCE = 500
 SMALL = 9
-Look = Callable[[str, float], None]
 
 
 class Print(NamedTuple):
@@ -39,10 +38,10 @@ class Print(NamedTuple):
     small: bytes = b""
 
 
-def prints_of(samples: Samples, look: Look | None = None) -> list[Print] | None:
+def prints_of(samples: Samples, progress: Progress | None = None) -> list[Print] | None:
     """Prints of samples; `None` for labels alone and data set objects, whose inputs can't be compared."""
     if samples.files is not None:
-        return prints_of_files(samples.paths, look)
+        return prints_of_files(samples.paths, progress)
     if samples.images is not None:
         return [print_of(Image.fromarray(image)) for image in samples.images]
     if samples.features is not None:
@@ -80,7 +79,7 @@ def _grey(image: Image.Image) -> Image.Image:
     return image.convert("L")
 
 
-def prints_of_files(files: Sequence[Path], look: Look | None = None) -> list[Print]:
+def prints_of_files(files: Sequence[Path], progress: Progress | None = None) -> list[Print]:
     """Prints of files, by as many processes as there are cores."""
     parts = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
     prints: list[Print] = []
@@ -89,8 +88,8 @@ def prints_of_files(files: Sequence[Path], look: Look | None = None) -> list[Pri
     with ProcessPoolExecutor(available_cores()) as pool:
         for part in pool.map(_prints, parts):
             prints += part
-            if look is not None:
-                look("reading images", len(prints) / len(files))
+            if progress is not None:
+                progress("reading images", len(prints) / len(files))
     return prints
 
 

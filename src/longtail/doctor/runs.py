@@ -8,7 +8,7 @@ import numpy as np
 from longtail.doctor.findings import Finding
 from longtail.losses.catalogue import LOSSES, cosine_scale, paper_settings, parse_arguments, settable_arguments
 from longtail.metrics import per_class_recall, predictions_per_class
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.metrics.groups import GroupBounds
 from longtail.runs import RunFolder
 
 COLLAPSED, FINE = 0.05, 0.4
@@ -106,8 +106,11 @@ def _prediction_findings(folder: RunFolder, config: Mapping[str, Any], counts: n
     logits, target = folder.load_predictions("test")
     predicted = logits.argmax(1)
     recall = per_class_recall(predicted, target, len(counts)).numpy()
-    few, many = counts < config.get("few_below", FEW_BELOW), counts > config.get("many_above", MANY_ABOVE)
-    tail, head = (float(np.nanmean(recall[own])) if np.isfinite(recall[own]).any() else None for own in (few, many))
+    groups = GroupBounds.of(config).members(counts)
+    tail, head = (
+        float(np.nanmean(recall[groups[name]])) if np.isfinite(recall[groups[name]]).any() else None
+        for name in ("few", "many")
+    )
     if tail is not None and head is not None and tail < COLLAPSED and head > FINE:
         found.append(
             Finding(

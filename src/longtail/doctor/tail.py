@@ -6,7 +6,7 @@ import numpy as np
 
 from longtail.data.first_of_many import first
 from longtail.doctor.findings import Finding
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, USUAL
 
 NEARLY_EMPTY = 5
 HALF_WIDTH = 0.05
@@ -54,7 +54,7 @@ def tail_shape(class_counts: np.ndarray) -> TailShape:
     share = counts / counts.sum()
     rank = np.arange(1, len(counts) + 1)
     gini = float((2 * rank - len(counts) - 1) @ counts / (len(counts) * counts.sum()))
-    many, few = int((counts > MANY_ABOVE).sum()), int((counts < FEW_BELOW).sum())
+    many, medium, few = (int(own.sum()) for own in USUAL.members(counts).values())
     return TailShape(
         len(class_counts),
         int(counts.sum()),
@@ -62,7 +62,7 @@ def tail_shape(class_counts: np.ndarray) -> TailShape:
         gini,
         float(np.exp(-(share * np.log(share)).sum())),
         many,
-        len(counts) - many - few,
+        medium,
         few,
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from longtail.data import DataInfo
 from longtail.export.run_model import RunModel
 from longtail.export.source_text import visible
+from longtail.metrics.groups import GroupBounds
 from longtail.repair import Fix
 from longtail.training.evaluation import Scorer
 
@@ -134,7 +135,7 @@ def _scores(model: RunModel, info: DataInfo) -> str:
 
 def _scored(model: RunModel, info: DataInfo) -> dict[str, Mapping[str, float | None]]:
     """The scores of the logits that the run kept, without and with the fix."""
-    scorer = Scorer(np.asarray(info.class_counts), model.config.many_above, model.config.few_below)
+    scorer = Scorer(np.asarray(info.class_counts), GroupBounds.of(model.config))
     logits, target = _kept(model)
     rows: dict[str, Mapping[str, float | None]] = {"the network alone": scorer(logits, target)}
     if model.fix is not None:

@@ -11,10 +11,7 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_class_counts, as_class_indices, check_choice, check_integer, column_hint, from_numpy
-
-MANY_ABOVE = 100
-FEW_BELOW = 20
-
+from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, USUAL, GroupBounds
 
 Labels = Tensor | np.ndarray | Sequence[Any]
 
@@ -98,7 +95,7 @@ def long_tail_scores(
             f"`class_counts` must hold {num_classes} classes, as `num_classes` says. Got {counts.numel()}."
         )
     tally = tally_classes(predictions, target, num_classes if counts is None else counts.numel())
-    return scores_of(tally, counts, many_above, few_below)
+    return scores_of(tally, counts, GroupBounds(many_above, few_below))
 
 
 def tally_classes(predictions: Labels, target: Labels, num_classes: int | None = None) -> ClassTally:
@@ -125,15 +122,13 @@ def tally_classes(predictions: Labels, target: Labels, num_classes: int | None =
     )
 
 
-def scores_of(
-    tally: ClassTally, class_counts: Tensor | None = None, many_above: int = MANY_ABOVE, few_below: int = FEW_BELOW
-) -> LongTailScores:
+def scores_of(tally: ClassTally, class_counts: Tensor | None = None, bounds: GroupBounds = USUAL) -> LongTailScores:
     """The scores of a tally; `class_counts` are those of the training set."""
     support, correct, predicted = (count.double() for count in tally)
     present = support > 0
     recall = correct / support
     f1 = 2 * correct / (support + predicted)
-    groups = _groups(class_counts, present, many_above, few_below)
+    groups = _groups(class_counts, present, bounds)
     return LongTailScores(
         top1=correct.sum() / support.sum(),
         balanced_accuracy=recall[present].mean(),
@@ -217,21 +212,14 @@ def predictions_per_class(predictions: Labels, num_classes: int) -> Tensor:
     return torch.bincount(labels, minlength=num_classes)
 
 
-def _groups(
-    class_counts: Tensor | None, present: Tensor, many_above: int, few_below: int
-) -> dict[str, tuple[int, ...]]:
-    check_integer("few_below", few_below, minimum=0)
-    check_integer("many_above", many_above, minimum=0)
-    if few_below > many_above + 1:
-        raise ValueError(f"`few_below` must be at most `many_above` + 1. Got {few_below} and {many_above}.")
+def _groups(class_counts: Tensor | None, present: Tensor, bounds: GroupBounds) -> dict[str, tuple[int, ...]]:
+    bounds.check()
     if class_counts is None:
         return {}
     if class_counts.numel() != present.numel():
         raise ValueError(f"`class_counts` must hold {present.numel()} classes. Got {class_counts.numel()}.")
-    counts = class_counts.to(present.device)
-    many, few = counts > many_above, counts < few_below
-    masks = {"many": many, "medium": ~many & ~few, "few": few}
-    return {name: _indices(mask & present) for name, mask in masks.items()}
+    members = bounds.members(class_counts.to(present.device))
+    return {name: _indices(own & present) for name, own in members.items()}
 
 
 def _indices(mask: Tensor) -> tuple[int, ...]:

@@ -8,7 +8,8 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from longtail.arguments import as_class_counts, check_num_classes
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE, ClassTally, LongTailScores, scores_of, tally_classes
+from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, GroupBounds
+from longtail.metrics.scores import ClassTally, LongTailScores, scores_of, tally_classes
 
 
 class LongTailMetric(Metric):
@@ -50,11 +51,10 @@ class LongTailMetric(Metric):
         check_num_classes(num_classes)
         self.num_classes = num_classes
         self.class_counts = None if class_counts is None else as_class_counts(class_counts)
-        self.many_above = many_above
-        self.few_below = few_below
+        self.bounds = GroupBounds(many_above, few_below)
         for name in ClassTally._fields:
             self.add_state(name, torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
-        scores_of(self._tally(), self.class_counts, many_above, few_below)
+        scores_of(self._tally(), self.class_counts, self.bounds)
 
     def update(self, predictions: Tensor, target: Tensor) -> None:
         """Count one batch: predictions (N,) or (N, C), target (N,)."""
@@ -65,7 +65,7 @@ class LongTailMetric(Metric):
 
     def compute(self) -> LongTailScores:
         """The scores of everything counted; `.scalars()` of them is for loggers."""
-        return scores_of(self._tally(), self.class_counts, self.many_above, self.few_below)
+        return scores_of(self._tally(), self.class_counts, self.bounds)
 
     def _tally(self) -> ClassTally:
         return ClassTally(self.support, self.correct, self.predicted)

@@ -4,6 +4,7 @@ Learning rates belong to a batch size; where the first stage ran with another, t
 settings of CIFAR-100-LT; `large_second_stages` has those of the large data sets.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, cast
@@ -110,6 +111,7 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     _check_head(first, name)
     method, config = SECOND_STAGES[name], stored_config(first)
     kind = cast(type[SecondStageConfig], config_class("second-stage", config.dataset))
+    _check_known(settings, kind, config.dataset)
     shared = {field.name for owner in (TrainingConfig, data_config(config.dataset)) for field in fields(owner)}
     kept = {name: getattr(config, name) for name in shared - {"stage", *OF_THE_OPTIMIZER}}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
@@ -122,7 +124,21 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
         batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
         changes["learning_rate"] = of_the_paper["learning_rate"] * batch_size / usual
     changes.setdefault("features", _features(config))
+    if "views" in settings and (changes | settings)["features"] == "each-step":
+        raise ValueError(
+            f"`views` must be left out for {name} on {config.dataset}: each step augments its images anew. "
+            f"Got {settings['views']}."
+        )
     return kind(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))
+
+
+def _check_known(settings: Mapping[str, Any], kind: type[SecondStageConfig], dataset: str) -> None:
+    known = {field.name for field in fields(kind)}
+    for name, value in settings.items():
+        if name not in known:
+            raise ValueError(
+                f"`{name}` must be left out for {dataset}, whose runs have no such setting. Got {value!r}."
+            )
 
 
 def _features(config: TrainingConfig) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.metrics.groups import USUAL
 from longtail.repair.findings import ByClass
 from longtail.repair.metrics import recalls
 
@@ -12,8 +12,7 @@ from longtail.repair.metrics import recalls
 def class_groups(class_counts: np.ndarray | None, seen: np.ndarray) -> dict[str, np.ndarray]:
     """Many, medium and few by training counts; without counts, thirds of the classes by their number of samples."""
     if class_counts is not None:
-        many, few = class_counts > MANY_ABOVE, class_counts < FEW_BELOW
-        return {"many": many, "medium": ~many & ~few, "few": few}
+        return USUAL.members(class_counts)
     rank = np.empty(len(seen), dtype=np.int64)
     rank[np.argsort(-seen, kind="stable")] = np.arange(len(seen))
     third = rank * 3 // len(seen)

@@ -83,4 +83,4 @@ def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples,
                 if id(fitted) not in decided:
                     decided[id(fitted)] = fitted.decide_for_all(block, candidate.strengths)
                 decisions[other, :, part.start + rows] = decided[id(fitted)].T
-    return decisions
+    return samples.gathered(candidate.name, decisions[:, :, samples.own])

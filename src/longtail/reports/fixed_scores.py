@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.metrics.groups import GroupBounds
 from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training.evaluation import Scorer
@@ -17,7 +17,7 @@ def fixed_scores(folder: RunFolder) -> dict[str, float] | None:
     if not folder.fix_path.is_file():
         return None
     fix = Fix.load(folder.fix_path, class_names=(folder.data or {})["class_names"])
-    config, counts = folder.header["config"], np.asarray((folder.result or {})["class_counts"])
+    counts = np.asarray((folder.result or {})["class_counts"])
     logits, target = folder.load_predictions("test")
-    scorer = Scorer(counts, config.get("many_above", MANY_ABOVE), config.get("few_below", FEW_BELOW))
+    scorer = Scorer(counts, GroupBounds.of(folder.header["config"]))
     return scorer(np.asarray(fix.predict(logits)), target)

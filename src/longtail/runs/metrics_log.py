@@ -1,6 +1,7 @@
 """Metrics of a run as JSON lines, appended as training goes."""
 
 import os
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,25 @@ from longtail.whole_file import write_whole
 
 
 def append_line(path: Path, metrics: dict[str, float | int | str]) -> None:
-    """Append one line; after a line that was cut off, begin a new one."""
+    """Append one line; after a line that was cut off, begin a new one.
+
+    Raises:
+        OSError: the line could not be written whole; names the file.
+    """
     line = to_json(metrics) + "\n"
-    with path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - 1, 0))
-        file.write((line if file.read() in (b"", b"\n") else "\n" + line).encode())
-        file.flush()
-        os.fsync(file.fileno())  # no checkpoint may be ahead of its metrics
+    try:
+        with path.open("ab+", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            _write_all(file, (line if file.read() in (b"", b"\n") else "\n" + line).encode())
+            os.fsync(file.fileno())  # no checkpoint may be ahead of its metrics
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write_all(file: RawIOBase, content: bytes) -> None:
+    while content:  # a disk that is nearly full takes a part
+        content = content[file.write(content) or 0 :]
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -45,6 +45,7 @@ class Step:
         loss: a scalar.
         learning_rate: of this step.
         gradient: (N, C), of the loss with respect to the logits; `None` unless a callback needs it.
+        waited: seconds that the step waited for its batch.
     """
 
     epoch: int
@@ -54,6 +55,7 @@ class Step:
     loss: Tensor
     learning_rate: float
     gradient: Tensor | None = None
+    waited: float = 0.0
 
 
 class Callback:

@@ -13,12 +13,16 @@ from longtail.data import Split, Splits
 from longtail.losses import DeferredReweighting
 from longtail.losses.contract import LongTailedLoss
 from longtail.metrics import long_tail_scores
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.metrics.groups import USUAL, GroupBounds
 from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
+from longtail.training.outputs import joined
 from longtail.training.ranks import ALONE, Ranks
 
+ROWS_AT_ONCE = 4096
+MOST_FOR_FIXED_POINT = 1 << 27
+"""Logits of a set for which a finished run also has the rows of the fixed point: minutes of passes over them."""
 Autocast = Callable[[], AbstractContextManager[Any]]
 Scores = dict[str, dict[str, float]]
 Predictions = tuple[np.ndarray, np.ndarray]
@@ -35,13 +39,11 @@ class Scorer:
 
     Attributes:
         class_counts: (C,) training samples, by which classes are many, medium or few.
-        many_above: "many" classes have more training samples than this.
-        few_below: "few" classes have fewer.
+        bounds: of these groups.
     """
 
     class_counts: np.ndarray | Tensor
-    many_above: int = MANY_ABOVE
-    few_below: int = FEW_BELOW
+    bounds: GroupBounds = USUAL
 
     def __call__(self, predictions: np.ndarray | Tensor, target: np.ndarray | Tensor) -> dict[str, float]:
         """The scalars of `long_tail_scores`."""
@@ -49,8 +51,8 @@ class Scorer:
             predictions,
             target,
             class_counts=self.class_counts,
-            many_above=self.many_above,
-            few_below=self.few_below,
+            many_above=self.bounds.many_above,
+            few_below=self.bounds.few_below,
         ).scalars()
 
 
@@ -70,10 +72,10 @@ def predict_logits(model: nn.Module, data: Split, autocast: Autocast, ranks: Ran
 
     def compute(part: Split) -> Tensor:
         with torch.inference_mode(), autocast():
-            return torch.cat([model(images).float() for images in part.in_order()])
+            return joined((model(images).float().cpu() for images in part.in_order()), len(part))
 
     logits = ranks.rows_of(data, compute).cpu()
-    finite = int(logits.isfinite().all(dim=1).sum())
+    finite = sum(int(block.isfinite().all(dim=1).sum()) for block in torch.split(logits, ROWS_AT_ONCE))
     if finite < len(logits):
         raise ValueError(
             f"logits must be finite. Those of {len(logits) - finite:,} of {len(logits):,} samples are not: the weights "
@@ -126,10 +128,7 @@ def score(
         raise ValueError('`fit_on` must be another set than "test", whose labels nothing may be fitted on.')
     if transductive and fit_on:
         raise ValueError(f"`fit_on` must be left out with `transductive`, which fits on the test set. Got {fit_on!r}.")
-    config = folder.header["config"]
-    scorer = Scorer(
-        np.asarray(result["class_counts"]), config.get("many_above", MANY_ABOVE), config.get("few_below", FEW_BELOW)
-    )
+    scorer = Scorer(np.asarray(result["class_counts"]), GroupBounds.of(folder.header["config"]))
     logits, target = folder.load_predictions("test")
     scores = {"raw": scorer(logits, target)}
     if transductive and not is_balanced(target):
@@ -146,32 +145,48 @@ def score(
     return scores
 
 
-def score_all(scorer: Scorer, test: Predictions, fit_on: Predictions) -> tuple[Scores, list[str]]:
+def score_all(scorer: Scorer, load: Callable[[str], Predictions], fit_on: str) -> tuple[Scores, list[str]]:
     """The scores at τ = 1 for every treatment: inductive and transductive, one step and fixed point.
 
     Args:
         scorer: of the run.
-        test: logits and labels of the test set.
-        fit_on: those of the labelled set that the inductive treatments are fitted on.
+        load: logits and labels of a set of the run; one set at a time is held in memory.
+        fit_on: the labelled set that the inductive treatments are fitted on.
 
     Returns:
         The scores, and a note for each treatment without a result, which must not fail a finished run.
     """
-    logits, target = test
-    scores, notes = {"raw": scorer(logits, target)}, []
-    balanced = is_balanced(target)
-    if not balanced:
+    inductive, missing = _fitted(lambda rebalancer, own: rebalancer.fit(*own), load(fit_on), transductive=False)
+    logits, target = load("test")
+    fitted, notes = inductive, []
+    if is_balanced(target):
+        transductive, others = _fitted(PredictionRebalancer.fit_transductive, logits, transductive=True)
+        fitted, missing = inductive | transductive, missing + others
+    else:
         notes.append("no transductive rows: the classes of the test set are not of one size")
-    for transductive in (False, True) if balanced else (False,):
-        for converge in (False, True):
-            name, rebalancer = treatment_name(transductive, converge), PredictionRebalancer(converge=converge)
-            try:
-                fitted = rebalancer.fit_transductive(logits) if transductive else rebalancer.fit(*fit_on)
-            except NoFixedPointError as error:
-                notes.append(f"no row {name!r}: {error}")
-            else:
-                scores[name] = scorer(fitted.predict(logits), target)
-    return scores, notes
+    rows = {name: scorer(rebalancer.predict(logits), target) for name, rebalancer in fitted.items()}
+    return {"raw": scorer(logits, target), **rows}, notes + missing
+
+
+def _fitted(
+    fit: Callable[[PredictionRebalancer, Any], PredictionRebalancer], data: Any, *, transductive: bool
+) -> tuple[dict[str, PredictionRebalancer], list[str]]:
+    """Rebalancers by the names of their rows, one step and fixed point, and a note on each that has none."""
+    fitted, notes = {}, []
+    numbers = (data if transductive else data[0]).size
+    for converge in (False, True):
+        name = treatment_name(transductive, converge)
+        if converge and numbers > MOST_FOR_FIXED_POINT:
+            notes.append(
+                f"no row {name!r}: dozens of passes over {numbers / 1e6:,.0f} million logits; "
+                "longtail evaluate --converge computes it"
+            )
+            continue
+        try:
+            fitted[name] = fit(PredictionRebalancer(converge=converge), data)
+        except NoFixedPointError as error:
+            notes.append(f"no row {name!r}: {error}")
+    return fitted, notes
 
 
 def is_balanced(target: np.ndarray | Tensor) -> bool:

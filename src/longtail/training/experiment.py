@@ -17,6 +17,7 @@ from longtail.training.preparation import PreparedRun, prepare
 from longtail.training.ranks import Ranks
 from longtail.training.resume import adopt, check_same_data, check_same_weights, restore
 from longtail.training.stages import Progress, check_class
+from longtail.training.writing import write_errors
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -56,6 +57,7 @@ def run_experiment(
             has, a folder that is not a run, a resumed run whose configuration or data differ.
         FileExistsError: `out` exists and `resume` is not set.
         FileNotFoundError: the data set is missing.
+        OSError: a file of the run could not be written; the run can be resumed.
         TrainingStopped, TrainingDivergedError: as in `TrainingLoop.run`.
         RankFailedError: of several processes another one failed.
 
@@ -97,10 +99,11 @@ def run_experiment(
             check_same_data(folder, splits)
             if existing is not None:
                 restore(run.state, folder, ranks)
-            if ranks.first and folder.data is None:
-                folder.save_data(splits.info)
-            _train(fabric, run, folder, callbacks, checkpoint_seconds)
-            finish(folder, run.state, run.stage, run.evaluation, run.last)
+            with write_errors(folder):
+                if ranks.first and folder.data is None:
+                    folder.save_data(splits.info)
+                _train(fabric, run, folder, callbacks, checkpoint_seconds)
+                finish(folder, run.state, run.stage, run.evaluation, run.last)
         fabric.barrier()
     return folder
 

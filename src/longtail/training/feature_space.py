@@ -74,7 +74,7 @@ class ComputedFeatures:
         for view in range(self.views):
             generator = generator_for(self.given.device, self.given.config.seed, 0, view + 1)  # 0 is of the weights
             augmented = train.augmented(self.given.augment, generator)
-            views.append(features_of(self.network, augmented, self.given.autocast))
+            views.append(features_of(self.network, augmented, self.given.autocast, self.given.ranks))
         return dataclasses.replace(default, data=FeatureViews(torch.stack(views), train.target))
 
     def from_inputs(self, network: Network) -> Network:
@@ -101,7 +101,7 @@ class CachedFeatures:
 
     def num_features(self) -> int:
         """D, of the cached features."""
-        return self.train.features.shape[2]
+        return self.train.num_features
 
     def batches(self, default: Epochs) -> Epochs:
         """The features of the training samples."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from longtail.data import Augment
@@ -28,16 +27,16 @@ def finish(
 ) -> None:
     """Write predictions and weights, then the result; delete the checkpoint. Other ranks compute predictions only."""
     state.use_average()
-    predictions, kept = _keep_predictions(folder, stage, evaluation, last)
+    kept = _keep_predictions(folder, stage, evaluation, last)
     if not evaluation.ranks.first:
         return
+    splits, scorer = evaluation.splits, evaluation.scorer
+    fit_on = "validation" if splits.holds_out_every_class else "augmented"
     network, metrics = stage.finished(), folder.metrics
     for name in ("train", "validation", "test"):
         state.note_left_out(name, getattr(evaluation.splits, name))
     folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
-    splits, scorer = evaluation.splits, evaluation.scorer
-    fit_on = "validation" if splits.holds_out_every_class else "augmented"
-    scores, notes = score_all(scorer, predictions["test"], predictions[fit_on])
+    scores, notes = score_all(scorer, folder.load_predictions, fit_on)
     if len(splits.validation) and fit_on != "validation":
         notes.append("re-balancing is fitted on training samples: not every class has a validation sample")
     provenance = stage.provenance()
@@ -46,7 +45,7 @@ def finish(
         "test": scores,
         "fit_on": fit_on,
         "best_on_test": best_on_test(metrics),
-        **({"validation": scorer(*predictions["validation"])} if len(splits.validation) else {}),
+        **({"validation": scorer(*folder.load_predictions("validation"))} if len(splits.validation) else {}),
         "class_counts": splits.class_counts,
         "network": described(network, splits.info),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
@@ -59,24 +58,20 @@ def finish(
     folder.drop_checkpoint()
 
 
-def _keep_predictions(
-    folder: RunFolder, stage: Stage, evaluation: Evaluation, last: LastAugmentation
-) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[str]]:
-    """Write logits and labels of every split to the run folder, and return them, with notes on what is left out."""
+def _keep_predictions(folder: RunFolder, stage: Stage, evaluation: Evaluation, last: LastAugmentation) -> list[str]:
+    """Write logits and labels of every split to the run folder, one after the other; notes on what is left out."""
     splits, network = evaluation.splits, stage.scored()
     evaluation.ranks.share_buffers(network)
     train, note = kept_for_predictions(splits.train, len(splits.info.class_names))
-    kept = {
-        "train": train,
-        "augmented": train.augmented(last.augment, last.generator),
-        "test": splits.test,
-        **({"validation": splits.validation} if len(splits.validation) else {}),
-    }
-    predictions = {}
-    for name, split in kept.items():
+    augmented = train.augmented(last.augment, last.generator)
+    kept = [("train", train), ("test", splits.test)]
+    kept += [("validation", splits.validation)] if len(splits.validation) else []
+    kept += [] if augmented is train else [("augmented", augmented)]
+    for name, split in kept:
         logits = evaluation.logits(network, split)
-        if not evaluation.ranks.first:
-            continue
-        folder.save_predictions(name, logits, split.target)
-        predictions[name] = logits.numpy(), split.target.cpu().numpy()
-    return predictions, [] if note is None else [note]
+        if evaluation.ranks.first:
+            folder.save_predictions(name, logits, split.target)
+            if split is augmented:
+                folder.save_predictions("augmented", logits, split.target)
+        del logits  # before those of the next split
+    return [] if note is None else [note]

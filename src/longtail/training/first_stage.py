@@ -11,7 +11,7 @@ from longtail.training.network import trained_network
 from longtail.training.second_stage_config import SecondStageConfig
 from longtail.training.stored_config import stored_config
 
-OF_EACH_STAGE = ("augment", "channels_last")
+OF_EACH_STAGE = ("augment", "augment_on", "channels_last")
 """Settings of the data that a second stage may have of its own."""
 
 

@@ -4,15 +4,30 @@ import dataclasses
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from longtail.models import Network
+from longtail.models.network import like_of
+from longtail.training.classifier_precision import logits_precision
 from longtail.training.epochs import Epochs
 from longtail.training.kept_features import KeptFeatures
 from longtail.training.network import make_network
 from longtail.training.own_config import OwnConfig
 from longtail.training.stages import STAGES, StageInput, StageKind
 from longtail.training.standardisation import Standardisation
+
+
+class ClassifierOfFeatures(Network):
+    """A classifier whose inputs are features (N, D)."""
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__(nn.Identity(), classifier)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (N, C), in the precision of `logits_precision`."""
+        with logits_precision(self.classifier, inputs.device, training=self.training):
+            logits: Tensor = self.classifier(inputs.to(like_of(self.classifier).dtype))
+            return logits
 
 
 class FrozenFeatures:
@@ -34,7 +49,7 @@ class FrozenFeatures:
         layout = torch.channels_last if self.config.channels_last == "on" else torch.contiguous_format
         self.network = network.to(given.device).to(memory_format=layout).eval().requires_grad_(False)
         classifier = self.network.classifier.requires_grad_(True)
-        self.model = Network(nn.Identity(), classifier)  # a network computes logits in float32, whatever autocast says
+        self.model = ClassifierOfFeatures(classifier)
         features = KeptFeatures(self.network, given, self.config.views).splits()
         self.standard = Standardisation.of(features.train) if isinstance(classifier, nn.Linear) else None
         if self.standard is not None:

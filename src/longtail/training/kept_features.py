@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from longtail.data import DataInfo, FeatureViews, Split, Splits
+from longtail.data import DataInfo, FeatureViews, Split, Splits, StoredFeatures
 from longtail.models import Network, fold_batch_norm
 from longtail.runs import current_versions
 from longtail.training.feature_cache import cached
 from longtail.training.outputs import outputs_of
 from longtail.training.seeds import generator_for
 from longtail.training.stages import StageInput
+from longtail.training.standardisation import Features
 
 OF_THE_INPUT = ("model", "size", "crop_pct", "interpolation", "mean", "std", "precision")
 """Settings that features depend on, besides the weights of the network."""
@@ -26,11 +27,11 @@ OF_THE_INPUT = ("model", "size", "crop_pct", "interpolation", "mean", "std", "pr
 class FeatureSplits:
     """The splits of a run as features."""
 
-    train: FeatureViews
-    validation: FeatureViews
-    test: FeatureViews
+    train: Features
+    validation: Features
+    test: Features
 
-    def changed(self, change: Callable[[FeatureViews], FeatureViews]) -> "FeatureSplits":
+    def changed(self, change: Callable[[Features], Features]) -> "FeatureSplits":
         """The same splits with other features."""
         return FeatureSplits(change(self.train), change(self.validation), change(self.test))
 
@@ -119,7 +120,7 @@ class KeptFeatures:
         return digest.hexdigest()
 
 
-def _as_they_are(split: Split) -> FeatureViews:
-    return (
-        split if isinstance(split, FeatureViews) else FeatureViews(torch.cat([*split.in_order()])[None], split.target)
-    )
+def _as_they_are(split: Split) -> Features:
+    if isinstance(split, (FeatureViews, StoredFeatures)):
+        return split
+    return FeatureViews(torch.cat([*split.in_order()])[None], split.target)

@@ -20,6 +20,7 @@ from longtail.training.seeds import derive_seed
 from longtail.training.state import TrainingState
 from longtail.training.step import TrainingStep
 from longtail.training.stopping import StopRequest, TrainingDivergedError, TrainingStopped, stop_on_signals
+from longtail.training.waiting import TimedBatches
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -112,7 +113,8 @@ class TrainingLoop:
         if isinstance(state.criterion, (LongTailedLoss, DeferredReweighting)):
             state.criterion.set_epoch(state.epoch)
         start = time.monotonic() - state.seconds
-        for images, target in self._batches(request):
+        batches = TimedBatches(self._batches(request))
+        for images, target in batches:
             rate = self._set_rate()
             torch.manual_seed(derive_seed(self.config.seed, state.epoch, state.step + 1, self.fabric.global_rank))
             if self.mix is not None:
@@ -124,7 +126,9 @@ class TrainingLoop:
                 state.average.update(state.model, step=(state.epoch - 1) * self.epochs.steps + state.step)
             state.seconds = time.monotonic() - start
             for callback in self.callbacks:
-                callback.on_step_end(Step(state.epoch, state.step, logits, target, loss, rate, gradient))
+                callback.on_step_end(
+                    Step(state.epoch, state.step, logits, target, loss, rate, gradient, batches.waited)
+                )
             self._stop_or_save(request)
 
     def _batches(self, request: StopRequest) -> Iterator[tuple[Tensor, Tensor]]:
@@ -228,6 +232,8 @@ class TrainingLoop:
 
 def _wrap(fabric: "Fabric", state: TrainingState, *, compiled: bool) -> tuple[nn.Module, torch.optim.Optimizer]:
     """The model and optimizer as the engine runs them; the state keeps the bare ones."""
+    if not any(parameter.requires_grad for parameter in state.model.parameters()):
+        return state.model, state.optimizer  # nothing is trained: DDP refuses such a model
     model = cast(nn.Module, torch.compile(state.model)) if compiled else state.model
     wrapped, optimizer = fabric.setup(model, state.optimizer)
     return wrapped, optimizer

@@ -1,6 +1,6 @@
 """Outputs of a function, and features of a network, for all samples of a split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -36,14 +36,14 @@ def outputs_of(
     """
 
     def compute(part: Split) -> Tensor:
-        parts, done = [torch.zeros(0, width, device=part.target.device)], 0
+        outputs, done = torch.empty(len(part), width, device=part.target.device), 0
         with torch.inference_mode(), autocast:
             for inputs in part.in_order():
-                parts.append(function(inputs).float())
+                outputs[done : done + len(inputs)] = function(inputs)
                 done += len(inputs)
                 if progress is not None:
                     progress(what, done / len(part))
-        return torch.cat(parts)
+        return outputs
 
     if not len(split):
         return torch.zeros(0, width, device=split.target.device)
@@ -59,6 +59,18 @@ def features_of(network: Network, split: Split, autocast: Autocast, ranks: Ranks
 
     def compute(part: Split) -> Tensor:
         with torch.no_grad(), autocast():
-            return torch.cat([network.features(inputs).float() for inputs in part.in_order()])
+            return joined((network.features(inputs).float() for inputs in part.in_order()), len(part))
 
     return ranks.rows_of(split, compute, everywhere=True)
+
+
+def joined(blocks: Iterable[Tensor], number: int) -> Tensor:
+    """The rows of all blocks, one or more; unlike `torch.cat` it holds one block beside the result."""
+    result, done = None, 0
+    for block in blocks:
+        if result is None:
+            result = block.new_empty(number, *block.shape[1:])
+        result[done : done + len(block)] = block
+        done += len(block)
+    assert result is not None
+    return result

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from longtail.data import Splits
+from longtail.metrics.groups import GroupBounds
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
@@ -87,6 +88,6 @@ def prepare(
     )
     epochs = stage.batches(epochs)
     state = initial_state(config, stage, criterion, fabric, callbacks)
-    scorer = Scorer(splits.class_counts, config.many_above, config.few_below)
+    scorer = Scorer(splits.class_counts, GroupBounds.of(config))
     evaluation = Evaluation(scorer, stage.splits, fabric.autocast, ranks)
     return PreparedRun(config, stage, state, epochs, mix, evaluation, last)

@@ -11,6 +11,8 @@ from longtail.printable import printable
 from longtail.training.callbacks import Callback, Plan, Step
 
 STEPS_BETWEEN_UPDATES = 10
+WAITED = 0.2
+"""From this share of the time on, waiting for data is shown."""
 
 
 class ProgressReport(Callback):
@@ -31,6 +33,7 @@ class ProgressReport(Callback):
         self.total = plan.config.epochs * plan.steps
         self.done = self.first
         self.start = time.monotonic()
+        self.waited = 0.0
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -52,10 +55,11 @@ class ProgressReport(Callback):
     def on_step_end(self, step: Step) -> None:
         """Update the bar, but not at each step: reading the loss waits for the GPU."""
         self.done += 1
+        self.waited += step.waited
         if self.console.is_terminal and (step.step == 1 or self.done % STEPS_BETWEEN_UPDATES == 0):
             loss = float(step.loss)
             self.loss = loss if self.loss != self.loss else 0.9 * self.loss + 0.1 * loss
-            state = f"loss {self.loss:.3f}  lr {step.learning_rate:.4f}  {self.speed():,.0f} images/s"
+            state = f"loss {self.loss:.3f}  lr {step.learning_rate:.4f}  {self._pace()}"
             self.bar.update(self.task, completed=self.done, description=self._epoch(step.epoch), state=state)
 
     def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
@@ -63,7 +67,7 @@ class ProgressReport(Callback):
         tested = f"  test {100 * float(metrics['test_top1']):.1f} %" if "test_top1" in metrics else ""
         line = f"{self._epoch(int(metrics['epoch']))}  loss {metrics['loss']:.3f}  lr {metrics['learning_rate']:.4f}"
         if not self.console.is_terminal:
-            pace = f"  {self.speed():,.0f} images/s  {_duration(self.seconds_left())} left"
+            pace = f"  {self._pace()}  {_duration(self.seconds_left())} left"
             self._say(f"{line}{pace if self.done > self.first else ''}{tested}")
         elif tested:
             self._say(f"{line}{tested}")
@@ -79,6 +83,12 @@ class ProgressReport(Callback):
         """Images a second since this process began, evaluations included."""
         elapsed = max(time.monotonic() - self.start, 1e-9)
         return (self.done - self.first) * self.plan.config.batch_size / elapsed
+
+    def _pace(self) -> str:
+        """Images a second and, where it is considerable, the share of the time that steps waited for their data."""
+        share = self.waited / max(time.monotonic() - self.start, 1e-9)
+        waiting = f" ({100 * share:.0f} % waiting for data)" if share >= WAITED else ""
+        return f"{self.speed():,.0f} images/s{waiting}"
 
     def seconds_left(self) -> float:
         """Seconds until the last step, at the speed so far."""

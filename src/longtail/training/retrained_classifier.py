@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail.models import Network
+from longtail.training.classifier_precision import logits_precision
 from longtail.training.second_stage_config import SecondStageConfig
 
 
@@ -30,7 +31,8 @@ class RetrainedClassifier(nn.Module):
         self.on_features = on_features
         self.shifts = config.shift_batch_norm
         network.requires_grad_(False)
-        self.scales = nn.Parameter(torch.ones(num_classes), requires_grad=config.learns in ("scales", "both"))
+        self.learns_scales = config.learns in ("scales", "both")
+        self.scales = nn.Parameter(torch.ones(num_classes), requires_grad=self.learns_scales)
         if config.learns in ("classifier", "both"):
             network.classifier.requires_grad_(True)
 
@@ -41,11 +43,12 @@ class RetrainedClassifier(nn.Module):
         return self
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits (N, C); the classifier computes in float32 even under autocast."""
+        """Logits (N, C), in the precision of `logits_precision`."""
         features = inputs if self.training and self.on_features else self._features(inputs)
-        with torch.autocast(features.device.type, enabled=False):
-            logits: Tensor = self.network.classifier(features.float())
-            return logits * self.scales
+        classifier = self.network.classifier
+        with logits_precision(classifier, features.device, training=self.training):
+            logits: Tensor = classifier(features.float())
+            return logits * self.scales if self.learns_scales else logits
 
     def folded(self) -> Network:
         """A copy of the network with the scales folded into its classifier."""

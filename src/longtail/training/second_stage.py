@@ -29,15 +29,13 @@ class SecondStage:
         given: the configuration, a `SecondStageConfig`, the splits and the run of the first stage.
 
     Raises:
-        ValueError: no first stage, another one than that of the configuration, several processes, or a classifier that
-            the method can't start from.
+        ValueError: no first stage, another one than that of the configuration, or a classifier that the method can't
+            start from.
     """
 
     def __init__(self, given: StageInput) -> None:
         if given.first_stage is None:
             raise ValueError("`first_stage` must be the run that the second stage starts from. Got none.")
-        if given.processes > 1:
-            raise ValueError(f"`processes` must be 1 in a second stage. Got {given.processes}.")
         self.given, self.config = given, cast(SecondStageConfig, given.config)
         self.first, self.notes = given.first_stage, list[str]()
         network = network_of_first_stage(self.first, self.config, given.splits).to(given.device)
@@ -97,7 +95,7 @@ class SecondStage:
             network.classifier = nearest_means(self._features("train"), splits.train.target, number)
 
     def _features(self, split: str) -> Tensor:
-        return features_of(self.space.network, getattr(self.splits, split), self.given.autocast)
+        return features_of(self.space.network, getattr(self.splits, split), self.given.autocast, self.given.ranks)
 
     def _longest_length(self) -> Tensor | None:
         """The largest allowed norm, between the smallest and largest of the first stage, as in the authors' code."""

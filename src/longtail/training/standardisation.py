@@ -9,7 +9,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from longtail.data import FeatureViews
+from longtail.data import FeatureViews, StoredFeatures
+
+Features = FeatureViews | StoredFeatures
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +27,23 @@ class Standardisation:
     scale: Tensor
 
     @classmethod
-    def of(cls, train: FeatureViews) -> Self:
-        """The moments over all views of the training samples."""
-        features = train.features.flatten(0, 1)
-        scale = features.std(0, correction=0)
-        least = 1e-6 * features.abs().amax(0).clamp(min=1e-6)
-        return cls(features.mean(0), torch.where(scale > least, scale, 1.0))
+    def of(cls, train: Features) -> Self:
+        """The moments over all views of the training samples, block by block in float64 (Chan et al., 1979)."""
+        zeros = torch.zeros(train.num_features, dtype=torch.float64, device=train.target.device)
+        number, mean, squares, largest = 0, zeros, zeros, zeros
+        for block in train.blocks():
+            own = block.double()
+            step = own.mean(0) - mean
+            whole = number + len(own)
+            squares = squares + own.var(0, correction=0) * len(own) + step.square() * (number * len(own) / whole)
+            mean = mean + step * (len(own) / whole)
+            number, largest = whole, torch.maximum(largest, own.abs().amax(0))
+        scale, least = (squares / number).sqrt(), 1e-6 * largest.clamp(min=1e-6)
+        return cls(mean.float(), torch.where(scale > least, scale, 1.0).float())
 
-    def apply(self, views: FeatureViews) -> FeatureViews:
+    def apply(self, split: Features) -> Features:
         """The same samples with standardised features."""
-        return FeatureViews((views.features - self.mean) / self.scale, views.target)
+        return split.standardised(self.mean, self.scale)
 
     def on_raw_features(self, classifier: nn.Linear) -> nn.Linear:
         """The classifier that gives the same logits from features that are not standardised."""

@@ -149,7 +149,7 @@ def test_images_without_a_class_folder_cannot_be_matched(name, tiny_set):
     change(
         list_of(tiny_set, name, part), lambda lines: [(f"val/{file.split('/')[-1]}", label) for file, label in lines]
     )
-    with pytest.raises(ValueError, match=r"must name the class of each image by its folder.* Line 1 is 'val/"):
+    with pytest.raises(ValueError, match=r"must name the class of each image by its folder.* Got 'val/.*' in line 1,"):
         read_large_set(name, tiny_set)
 
 
@@ -173,14 +173,23 @@ def test_labels_beyond_the_class_count_are_a_problem(name, tiny_set):
     )
     problem = read_large_set(name, tiny_set).problems[0]
     assert "must hold labels below 3, the classes of" in problem
-    assert "Got 8 on line 37" in problem
+    assert "Got 8 in line 37" in problem
+
+
+@pytest.mark.parametrize("name", ["inaturalist18"])
+def test_an_entry_of_annotations_is_called_an_entry(name, tiny_set):
+    change(
+        list_of(tiny_set, name, "train"), lambda lines: [(file, 8 if label == "2" else label) for file, label in lines]
+    )
+    write_annotations(name, tiny_set)
+    assert "Got 8 in entry 37 of `images`." in read_large_set(name, tiny_set).problems[0]
 
 
 def test_folders_and_labels_must_agree(name, tiny_set):
     path = list_of(tiny_set, name, "train")
     official = path.read_text()
     change(path, lambda lines: [(file, 1 if i == 5 else label) for i, (file, label) in enumerate(lines)])
-    with pytest.raises(ValueError, match=r"must give all images of a folder one label. .* has 0 and, on line 6, 1"):
+    with pytest.raises(ValueError, match=r"must give all images of a folder one label. .* has 0 and, in line 6, 1"):
         read_large_set(name, tiny_set)
     path.write_text(official)
     change(path, lambda lines: [(file, 1 if label == "2" else label) for file, label in lines])

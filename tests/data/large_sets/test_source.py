@@ -7,7 +7,14 @@ from longtail.data.config import DataConfig
 from longtail.data.large_sets import LARGE_SETS
 
 CPU = torch.device("cpu")
-INPUT = {"size": 16, "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25), "crop_pct": 0.875, "validation": 0.0}
+INPUT = {
+    "size": 16,
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.25, 0.25, 0.25),
+    "crop_pct": 0.875,
+    "validation": 0.0,
+    "test_share": 0.0,
+}
 
 
 def config(name, **settings):
@@ -26,8 +33,12 @@ def test_splits_are_those_of_the_lists(name, tiny_set):
 
 
 def test_validation_images_are_held_out_where_no_list_names_them(name, tiny_set):
-    splits = load_splits(config(name, validation=0.25), tiny_set, CPU)
-    assert len(splits.validation) == (12 if "validation" in LARGE_SETS[name].lists else 11)
+    held_out = config(name, validation=0.25)
+    if "validation" in LARGE_SETS[name].lists:
+        with pytest.raises(ValueError, match=f"`validation` must be 0 for {name}, which has an official .* Got 0.25"):
+            load_splits(held_out, tiny_set, CPU)
+    else:
+        assert len(load_splits(held_out, tiny_set, CPU).validation) == 11
 
 
 def test_missing_images_stop_before_training_or_are_left_out(name, tiny_set):
@@ -54,6 +65,12 @@ def test_settings_of_other_data_are_refused(name, tiny_set):
     for settings in ({"val": "x"}, {"label": "x"}, {"group": "x"}, {"imbalance": 10.0}):
         with pytest.raises(ValueError, match=f"`{next(iter(settings))}` must be left out for imagenet-lt"):
             load_splits(config(name, **settings), tiny_set, CPU)
+    for settings in ({"test_share": 0.2}, {"validation_per_class": 3}, {"profile": "step"}, {"shrink": 2}):
+        (setting, value), *_ = settings.items()
+        with pytest.raises(ValueError, match=f"`{setting}` must be .* for imagenet-lt: .* Got {value!r}"):
+            load_splits(config(name, **settings), tiny_set, CPU)
+    with pytest.raises(ValueError, match="`download` must be off for imagenet-lt: only CIFAR can be fetched"):
+        load_splits(config(name), tiny_set, CPU, download=True)
     with pytest.raises(ValueError, match=r"`data` must be the folder of ImageNet-LT.* Got none. Pass --data DIR"):
         load_splits(config(name), None, CPU)
     with pytest.raises(ValueError, match='`dataset` "imagenet-lt" needs an `OwnDataConfig`'):

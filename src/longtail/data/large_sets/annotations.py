@@ -32,7 +32,7 @@ def read_annotations(path: Path) -> ListedFiles:
             f"{len(content['images']):,} images. Fetch it again."
         )
     labels = np.fromiter((categories[image] for image in names), dtype=np.int64, count=len(names))
-    return ListedFiles(path, list(names.values()), labels)
+    return ListedFiles(path, list(names.values()), labels, named="entry {:,} of `images`")
 
 
 def _what_counts(entry: dict[str, Any]) -> Any:

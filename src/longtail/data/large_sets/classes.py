@@ -40,7 +40,7 @@ class ListedClasses:
         return codes
 
 
-def classes_of(known: LargeSet, listed: ListedFiles) -> ListedClasses:
+def classes_of(dataset: LargeSet, listed: ListedFiles) -> ListedClasses:
     """The classes of a list.
 
     Raises:
@@ -52,14 +52,14 @@ def classes_of(known: LargeSet, listed: ListedFiles) -> ListedClasses:
         dtype=np.int64,
         count=len(listed.files),
     )
-    names = [known.class_of(name) for name in place]
+    names = [dataset.class_of(name) for name in place]
     nameless = [index for index, name in enumerate(names) if name is None]
     if nameless:
-        line = int(np.flatnonzero(folder == nameless[0])[0])
+        index = int(np.flatnonzero(folder == nameless[0])[0])
         raise ValueError(
-            f"{listed.path} must name the class of each image by its folder, by which the parts of {known.title} are "
-            f"matched. Line {line + 1} is {listed.files[line]!r}, whose label {listed.labels[line]} could be that of "
-            "another list. Use the official list, whose paths hold the class."
+            f"{listed.path} must name the class of each image by its folder, by which the parts of {dataset.title} are "
+            f"matched. Got {listed.files[index]!r} in {listed.entry(index)}, whose label {listed.labels[index]} could "
+            "be that of another list. Use the official list, whose paths hold the class."
         )
     labels = np.zeros(len(place), dtype=np.int64)
     labels[folder[::-1]] = listed.labels[::-1]  # the first image of a folder counts
@@ -69,47 +69,49 @@ def classes_of(known: LargeSet, listed: ListedFiles) -> ListedClasses:
     return ListedClasses(listed, tuple(place), folder, found, labels)
 
 
-def official_order(known: LargeSet, train: ListedClasses) -> tuple[str, ...]:
+def official_order(dataset: LargeSet, train: ListedClasses) -> tuple[str, ...]:
     """The class names of the training list in the order of the official labels."""
-    return tuple(sorted(set(train.names), key=known.order))
+    return tuple(sorted(set(train.names), key=dataset.order))
 
 
-def problems_of(known: LargeSet, part: str, own: ListedClasses, order: tuple[str, ...]) -> list[str]:
+def problems_of(dataset: LargeSet, part: str, classes: ListedClasses, order: tuple[str, ...]) -> list[str]:
     """What makes a list another than the official one; empty if it is the same."""
-    facts, listed = known.lists[part], own.listed
-    number, classes = len(listed.files), len(set(own.names))
-    official = f"the official {part} list of {known.title}, {facts.images:,} images in {known.classes:,} classes"
-    advice = f"It comes from {known.source}; for a list of your own: longtail train finetune --data LIST --root IMAGES"
-    if own.labels.max() >= known.classes:
-        line = int(np.flatnonzero(listed.labels == own.labels.max())[0])
+    facts, listed = dataset.lists[part], classes.listed
+    images, num_classes = len(listed.files), len(set(classes.names))
+    official = f"the official {part} list of {dataset.title}, {facts.images:,} images in {dataset.classes:,} classes"
+    advice = (
+        f"It comes from {dataset.source}; for a list of your own: longtail train finetune --data LIST --root IMAGES"
+    )
+    if classes.labels.max() >= dataset.classes:
+        index = int(np.flatnonzero(listed.labels == classes.labels.max())[0])
         return [
-            f"{listed.path} must hold labels below {known.classes:,}, the classes of {known.title}. Got "
-            f"{own.labels.max()} on line {line + 1}. {advice}"
+            f"{listed.path} must hold labels below {dataset.classes:,}, the classes of {dataset.title}. Got "
+            f"{classes.labels.max()} in {listed.entry(index)}. {advice}"
         ]
-    unknown = sorted(set(own.names) - set(order))
+    unknown = sorted(set(classes.names) - set(order))
     if unknown:
         return [f"{listed.path} must hold the classes of train. Got others: {first(unknown)}. {advice}"]
-    if (number, classes) != (facts.images, known.classes):
-        return [f"{listed.path} must be {official}. Got {number:,} in {classes:,}: another version? {advice}"]
-    if counts_hash(own.counts(order)) != facts.counts:
+    if (images, num_classes) != (facts.images, dataset.classes):
+        return [f"{listed.path} must be {official}. Got {images:,} in {num_classes:,}: another version? {advice}"]
+    if counts_hash(classes.counts(order)) != facts.counts:
         return [f"{listed.path} must be {official}. Got as many, but other numbers in some classes. {advice}"]
     return []
 
 
-def notes_on(known: LargeSet, part: str, own: ListedClasses, order: tuple[str, ...]) -> list[str]:
+def notes_on(dataset: LargeSet, part: str, classes: ListedClasses, order: tuple[str, ...]) -> list[str]:
     """What is unusual about a list, but does no harm."""
-    facts, notes = known.lists[part], []
+    facts, notes = dataset.lists[part], []
     place = {name: index for index, name in enumerate(order)}
-    moved = sum(place[name] != label for name, label in zip(own.names, own.labels.tolist(), strict=True))
+    moved = sum(place[name] != label for name, label in zip(classes.names, classes.labels.tolist(), strict=True))
     if moved:
         notes.append(
-            f"{own.listed.path}: {moved:,} of {len(own.names):,} classes have other numbers than in the official list; "
-            "classes are matched by the folder of their images."
+            f"{classes.listed.path}: {moved:,} of {len(classes.names):,} classes have other numbers than in the "
+            "official list; classes are matched by the folder of their images."
         )
-    elif facts.checksum is not None and own.listed.checksum and own.listed.checksum != facts.checksum:
+    elif facts.checksum is not None and classes.listed.checksum and classes.listed.checksum != facts.checksum:
         notes.append(
-            f"{own.listed.path} has the class counts of the official list, but not its lines (other images, paths or "
-            "order)."
+            f"{classes.listed.path} has the class counts of the official list, but not its lines (other images, paths "
+            "or order)."
         )
     return notes
 
@@ -117,10 +119,11 @@ def notes_on(known: LargeSet, part: str, own: ListedClasses, order: tuple[str, .
 def _check_one_label(listed: ListedFiles, folders: list[str], folder: np.ndarray, labels: np.ndarray) -> None:
     wrong = np.flatnonzero(labels[folder] != listed.labels)
     if len(wrong):
-        line = int(wrong[0])
+        index = int(wrong[0])
         raise ValueError(
-            f"{listed.path} must give all images of a folder one label. {folders[folder[line]]} has "
-            f"{labels[folder[line]]} and, on line {line + 1}, {listed.labels[line]}. Fetch the official list again."
+            f"{listed.path} must give all images of a folder one label. {folders[folder[index]]} has "
+            f"{labels[folder[index]]} and, in {listed.entry(index)}, {listed.labels[index]}. Fetch the official list "
+            "again."
         )
 
 
@@ -134,7 +137,7 @@ def _check_one_class(listed: ListedFiles, names: tuple[str, ...], labels: np.nda
                 f"{label}. Fetch the official list again."
             )
     if len(set(names)) != len(by_label):
-        twice = next(name for name in names if sum(own == name for own in by_label.values()) > 1)
+        twice = next(name for name in names if sum(other == name for other in by_label.values()) > 1)
         raise ValueError(
             f"{listed.path} must give each class one label. {twice} has two. Fetch the official list again."
         )

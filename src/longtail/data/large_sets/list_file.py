@@ -16,12 +16,18 @@ class ListedFiles:
         files: (N,) paths as they are written.
         labels: (N,) int64.
         checksum: SHA-256 of the list with Unix line ends; empty for annotations, whose paths and labels count.
+        named: how messages name an entry by its number from 1.
     """
 
     path: Path
     files: list[str]
     labels: np.ndarray
     checksum: str = ""
+    named: str = "line {:,}"
+
+    def entry(self, index: int) -> str:
+        """The name of an entry in messages."""
+        return self.named.format(index + 1)
 
 
 def read_list_file(path: Path) -> ListedFiles:

@@ -12,27 +12,27 @@ FOLDERS = ("", "lists", "data_txt", "annotations", "ImageNet_LT", "Places_LT", "
 LARGEST = 1 << 28  # bytes of a text file that may be a list
 
 
-def find_lists(known: LargeSet, folder: Path) -> dict[str, ListedFiles]:
+def find_lists(dataset: LargeSet, folder: Path) -> dict[str, ListedFiles]:
     """The list of each part.
 
     Args:
-        known: the data set.
+        dataset: the data set.
         folder: that holds the lists, itself or in one of the folders that they are often put in.
 
     Raises:
         FileNotFoundError: a list is missing.
         ValueError: a list of another form.
     """
-    found = {name: _by_name(facts, folder) for name, facts in known.lists.items()}
+    found = {name: _by_name(facts, folder) for name, facts in dataset.lists.items()}
     others: list[ListedFiles] | None = None
     lists: dict[str, ListedFiles] = {}
-    for name, facts in known.lists.items():
+    for name, facts in dataset.lists.items():
         listed = found[name]
         if listed is None:
-            others = _other_lists(known, folder) if others is None else others
+            others = _other_lists(dataset, folder) if others is None else others
             listed = next((other for other in others if _is(other, facts)), None)
         if listed is None:
-            raise FileNotFoundError(_missing(known, name, folder))
+            raise FileNotFoundError(_missing(dataset, name, folder))
         lists[name] = listed
     return lists
 
@@ -47,9 +47,9 @@ def _by_name(facts: ListFacts, folder: Path) -> ListedFiles | None:
     return None
 
 
-def _other_lists(known: LargeSet, folder: Path) -> list[ListedFiles]:
+def _other_lists(dataset: LargeSet, folder: Path) -> list[ListedFiles]:
     """Text files of other names that have the form of a list."""
-    named = {name for facts in known.lists.values() for name in facts.names}
+    named = {name for facts in dataset.lists.values() for name in facts.names}
     lists = []
     for inside in FOLDERS:
         for path in sorted((folder / inside).glob("*.txt")):
@@ -68,11 +68,11 @@ def _is(listed: ListedFiles, facts: ListFacts) -> bool:
     return len(listed.files) == facts.images and len(np.unique(listed.labels)) > 1
 
 
-def _missing(known: LargeSet, part: str, folder: Path) -> str:
-    facts = known.lists[part]
+def _missing(dataset: LargeSet, part: str, folder: Path) -> str:
+    facts = dataset.lists[part]
     names = " or ".join([*facts.names, *([facts.json] if facts.json else [])])
     return (
-        f"`data` must hold {names}, the official {part} list of {known.title} ({facts.images:,} images). Got {folder}, "
-        f"which holds none. It comes from {known.source}. If lists and images are in different "
+        f"`data` must hold {names}, the official {part} list of {dataset.title} ({facts.images:,} images). Got "
+        f"{folder}, which holds none. It comes from {dataset.source}. If lists and images are in different "
         "folders, pass --data LISTS --root IMAGES."
     )

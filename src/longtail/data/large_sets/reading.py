@@ -38,16 +38,18 @@ def read_large_set(name: str, data: Path, *, root: Path | None = None) -> LargeS
         ValueError: lists of another form, or whose classes can't be matched.
     """
     check_choice("name", name, list(LARGE_SETS))
-    known, root = LARGE_SETS[name], data if root is None else root
+    dataset, root = LARGE_SETS[name], data if root is None else root
     for argument, folder in (("data", data), ("root", root)):
         if not folder.is_dir():
-            raise FileNotFoundError(f"`{argument}` must be the folder of {known.title}. Got {folder}, which is none.")
-    lists = {part: classes_of(known, listed) for part, listed in find_lists(known, data).items()}
-    order = official_order(known, lists["train"])
-    problems = [problem for part, own in lists.items() for problem in problems_of(known, part, own, order)]
+            raise FileNotFoundError(f"`{argument}` must be the folder of {dataset.title}. Got {folder}, which is none.")
+    lists = {part: classes_of(dataset, listed) for part, listed in find_lists(dataset, data).items()}
+    order = official_order(dataset, lists["train"])
+    problems = [problem for part, classes in lists.items() for problem in problems_of(dataset, part, classes, order)]
     notes, raw = [], {}
-    for part, own in lists.items():
-        if set(own.names) <= set(order):
-            notes += notes_on(known, part, own, order)
-            raw[part] = RawPart(own.codes(order), order, declared=True, files=located(known, own, root), root=root)
+    for part, classes in lists.items():
+        if set(classes.names) <= set(order):
+            notes += notes_on(dataset, part, classes, order)
+            raw[part] = RawPart(
+                classes.codes(order), order, declared=True, files=located(dataset, classes, root), root=root
+            )
     return LargeSetFiles(of_one_order(raw, notes), tuple(problems))

@@ -11,6 +11,7 @@ import torch
 from longtail.data.check import Progress, require_trainable
 from longtail.data.config import DataConfig
 from longtail.data.contract import Splits
+from longtail.data.download import refuse_download
 from longtail.data.first_of_many import first
 from longtail.data.large_sets.facts import LARGE_SETS
 from longtail.data.large_sets.missing import missing_files
@@ -20,12 +21,17 @@ from longtail.data.own_config import OwnDataConfig
 from longtail.data.samples import Parts
 from longtail.data.splits import plan_splits
 
-OF_OTHER_DATA = ("imbalance", "val", "test", "groups", "path_column", "label", "split", "group")
+OF_OTHER_DATA = {
+    **dict.fromkeys(("imbalance", "val", "test", "groups", "path_column", "label", "split", "group")),
+    "test_share": 0,
+    "validation_per_class": 0,
+    "profile": "exp",
+    "shrink": 1,
+}
+"""Settings that say nothing about official lists, and their values where they are left out."""
 
 
-def large_set(
-    config: DataConfig, data: Any, device: torch.device, _download: bool, progress: Progress | None
-) -> Splits:
+def large_set(config: DataConfig, data: Any, device: torch.device, download: bool, progress: Progress | None) -> Splits:
     """Splits of the official lists; files are looked up, not decoded (`longtail doctor NAME` decodes them)."""
     name = config.dataset
     if not isinstance(config, OwnDataConfig):
@@ -37,18 +43,34 @@ def large_set(
             f"`data` must be the folder of {LARGE_SETS[name].title}: its lists, and its images where `root` names no "
             f"other folder. Got {'none' if data is None else type(data).__name__}. Pass --data DIR."
         )
-    for option in OF_OTHER_DATA:
-        if (value := getattr(config, option)) is not None:
-            raise ValueError(
-                f"`{option}` must be left out for {name}: its official lists define parts and classes. Got {value!r}."
-            )
+    _refuse_settings_of_other_data(config)
+    refuse_download(name, download)
     found = read_large_set(name, Path(data), root=None if config.root is None else Path(config.root))
     if found.problems:
         raise ValueError(found.problems[0])
+    _check_validation(config, found.parts)
     require_trainable(found.parts)
     parts = _without_missing(found.parts, config, name, str(data), progress)
     plan = plan_splits(parts, validation=config.validation, test=0.0, seed=config.subset_seed)
     return splits_of(config.completed(), plan.apply(parts), plan, str(Path(data).resolve()), device)
+
+
+def _refuse_settings_of_other_data(config: OwnDataConfig) -> None:
+    for option, left_out in OF_OTHER_DATA.items():
+        if (value := getattr(config, option)) != left_out:
+            usual = "left out" if left_out is None else repr(left_out)
+            raise ValueError(
+                f"`{option}` must be {usual} for {config.dataset}: its official lists define parts and classes. "
+                f"Got {value!r}."
+            )
+
+
+def _check_validation(config: OwnDataConfig, parts: Parts) -> None:
+    if config.validation and parts.validation is not None:
+        raise ValueError(
+            f"`validation` must be 0 for {config.dataset}, which has an official validation list. "
+            f"Got {config.validation!r}."
+        )
 
 
 def _without_missing(parts: Parts, config: OwnDataConfig, name: str, data: str, progress: Progress | None) -> Parts:

@@ -1,0 +1,46 @@
+"""What the documents say: every option of every command is mentioned, and every package has its place."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+import longtail
+from longtail.cli import main
+from longtail.cli.commands import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+RECIPES = {"train": ["features", "finetune", "cifar100-lt", "imagenet-lt", "digits-lt"], "compare": ["features"]}
+
+
+def documents():
+    return "\n".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+def help_of(*command):
+    written = io.StringIO()
+    with contextlib.redirect_stdout(written), contextlib.suppress(SystemExit):
+        main([*command, "--help"])
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_of_a_command_is_mentioned(command):
+    pages = [help_of(command), *(help_of(command, recipe) for recipe in RECIPES.get(command, []))]
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", "".join(pages)))
+    assert "--help" in options
+    text = documents()
+    missing = {option for option in options if not re.search(rf"{option}(?![\w-])", text)}
+    assert not missing
+
+
+def test_every_package_is_in_the_architecture():
+    text = (ROOT / "docs/architecture.md").read_text()
+    assert all(f"| `{package}` |" in text for package in longtail._PACKAGES)
+
+
+def test_every_document_is_linked_from_the_readme():
+    text = (ROOT / "README.md").read_text()
+    assert all(f"(docs/{page.name})" in text for page in (ROOT / "docs").glob("*.md"))
