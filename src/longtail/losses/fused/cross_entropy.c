@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define TILE 512
+#define ROOM 16384 /* classes whose exponentials are kept in float32 beside a bfloat16 gradient */
 #define MANY 65536 /* rows: float32 would lose the last of as many numbers */
 #define INDEX_OUT_OF_RANGE 1
 
@@ -182,17 +183,39 @@ static void expect(const Problem *p, int64_t row, float *loss, float *mass, floa
     *own_loss = plain;
 }
 
-/* With r = t - p, adds relu(r) to the positive gradient of each class, and t times the sum of relu(-r) to the negative. */
-static void receive(const Problem *p, int64_t row, int64_t block) {
+LOOP void probabilities(const float *v, int64_t n, float largest, float log_sum, float factor, float *out) {
+    for (int64_t j = 0; j < n; j++) out[j] = factor * exponential((v[j] - largest) - log_sum);
+}
+
+LOOP void multiples(const float *v, int64_t n, float factor, float *out) {
+    for (int64_t j = 0; j < n; j++) out[j] = factor * v[j];
+}
+
+/* Probabilities of a tile times a factor, from the exponentials that `normalise` has kept, or without. */
+static void scaled_probabilities(
+    const Problem *p, int64_t row, int64_t from, int64_t n, const float *kept, const float *bases, float factor, float *out
+) {
     _Alignas(64) float v[TILE];
-    float caused = 0, largest = p->largest[row], log_sum = p->log_sum[row];
+    float largest = p->largest[row], log_sum = p->log_sum[row];
+    if (kept) {
+        multiples(kept + from, n, factor * exponential((bases[from / TILE] - largest) - log_sum), out);
+    } else {
+        adjust(p, row, from, n, v);
+        probabilities(v, n, largest, log_sum, factor, out);
+    }
+}
+
+/* With r = t - p, adds relu(r) to the positive gradient of each class, and t times the sum of relu(-r) to the negative. */
+static void receive(const Problem *p, int64_t row, int64_t block, const float *kept, const float *bases) {
+    _Alignas(64) float v[TILE];
+    float caused = 0;
     const float *t = p->soft + row * p->classes;
     float *positive = p->positive + block * p->classes, *negative = p->negative + block * p->classes;
     EACH_TILE(p) {
-        adjust(p, row, from, n, v);
+        scaled_probabilities(p, row, from, n, kept, bases, 1, v);
 #pragma omp simd reduction(+ : caused)
         for (int64_t j = 0; j < n; j++) {
-            float r = t[from + j] - exponential((v[j] - largest) - log_sum), pull = r > 0 ? r : 0;
+            float r = t[from + j] - v[j], pull = r > 0 ? r : 0;
             positive[from + j] += pull;
             caused += pull - r;
         }
@@ -207,7 +230,7 @@ static void losses_of_row(const Problem *p, int64_t row, int64_t block, float *k
     float value = normalise(p, row, k, kept, bases);
     if (p->soft) {
         expect(p, row, &p->loss[row], &p->mass[row], &p->own_loss[row]);
-        if (p->positive && isfinite(p->own_loss[row])) receive(p, row, block);
+        if (p->positive && isfinite(p->own_loss[row])) receive(p, row, block, kept, bases);
         return;
     }
     float own_loss = p->log_sum[row] - (value - p->largest[row]), u = p->weight ? p->weight[k] : 1, unused;
@@ -218,20 +241,11 @@ static void losses_of_row(const Problem *p, int64_t row, int64_t block, float *k
     p->mass[row] += share;
 }
 
-LOOP void probabilities(const float *v, int64_t n, float largest, float log_sum, float factor, float *out) {
-    for (int64_t j = 0; j < n; j++) out[j] = factor * exponential((v[j] - largest) - log_sum);
-}
-
-LOOP void multiply(float *out, int64_t n, float factor) {
-    for (int64_t j = 0; j < n; j++) out[j] *= factor;
-}
-
-/* With the exponentials that `normalise` has kept in the place of the gradient, and their bases, or without. */
-static void gradient_of_row(const Problem *p, int64_t row, const float *bases) {
-    _Alignas(64) float v[TILE], narrow[TILE];
+/* From the exponentials that `normalise` has kept, which may lie in the place of the gradient, or without. */
+static void gradient_of_row(const Problem *p, int64_t row, const float *kept, const float *bases) {
+    _Alignas(64) float narrow[TILE];
     float g = p->upstream ? (p->reduced ? *p->upstream : p->upstream[row]) : 1;
     if (p->reduced) g /= (float)p->divisor;
-    float all = g * p->mass[row], largest = p->largest[row], log_sum = p->log_sum[row];
     float keep = 1 - p->smoothing, spread = p->smoothing / p->classes;
     int64_t k = p->soft ? -1 : p->index[row], start = row * p->classes;
     if (!p->soft && k == p->ignored) {
@@ -242,12 +256,7 @@ static void gradient_of_row(const Problem *p, int64_t row, const float *bases) {
     EACH_TILE(p) {
         const float *u = p->weight ? p->weight + from : 0, *t = p->soft ? p->soft + start + from : 0;
         float *out = p->is_bfloat16 ? narrow : (float *)p->gradient + start + from;
-        if (bases) {
-            multiply(out, n, all * exponential((bases[from / TILE] - largest) - log_sum));
-        } else {
-            adjust(p, row, from, n, v);
-            probabilities(v, n, largest, log_sum, all, out);
-        }
+        scaled_probabilities(p, row, from, n, kept, bases, g * p->mass[row], out);
         if (t) for (int64_t j = 0; j < n; j++) out[j] -= g * ((keep * t[j] + spread) * (u ? u[j] : 1));
         else if (p->smoothing > 0) for (int64_t j = 0; j < n; j++) out[j] -= g * (spread * (u ? u[j] : 1));
         if (k >= from && k < from + n) out[k - from] -= g * keep * (p->weight ? p->weight[k] : 1);
@@ -261,18 +270,15 @@ static void forward_row(Problem *p, int64_t row, int64_t block) { losses_of_row(
 
 static void backward_row(Problem *p, int64_t row, int64_t block) {
     (void)block;
-    gradient_of_row(p, row, 0);
+    gradient_of_row(p, row, 0, 0);
 }
 
 static void both_of_row(Problem *p, int64_t row, int64_t block) {
-    if (p->is_bfloat16 || p->classes > TILE * TILE) { /* exponentials would be rounded; bases would not fit */
-        losses_of_row(p, row, block, 0, 0);
-        gradient_of_row(p, row, 0);
-    } else {
-        float bases[TILE];
-        losses_of_row(p, row, block, (float *)p->gradient + row * p->classes, bases);
-        gradient_of_row(p, row, bases);
-    }
+    float bases[TILE], room[ROOM], *kept = room;
+    if (!p->is_bfloat16) kept = (float *)p->gradient + row * p->classes;
+    if (p->classes > (p->is_bfloat16 ? ROOM : TILE * TILE)) kept = 0; /* compute the exponentials again */
+    losses_of_row(p, row, block, kept, bases);
+    gradient_of_row(p, row, kept, bases);
 }
 
 typedef struct {
