@@ -41,6 +41,7 @@ CALLER_S_OWN = (
     "process_group",
     "validate",
     "margins_without_grad",
+    "fused",
 )
 
 

@@ -55,7 +55,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
             under `no_grad`.
         fused: whether losses with `margins` use a compiled kernel on the CPU, which never writes the adjusted logits to
             memory. "auto": from 1,000 classes on, for float32 and bfloat16 logits (N, C), if a C compiler is there (the
-            kernel is compiled once for each machine, in under a second). `True`: at any size, or raise. Values agree
+            kernel is compiled once for each machine, in about a second). `True`: at any size, or raise. Values agree
             to float32 rounding.
     """
 
