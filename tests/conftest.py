@@ -15,6 +15,11 @@ from training.tiny import tiny_cifar10, write_tiny
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many seeded inputs the tests in `fuzz` try; by default a thousand."""
+    parser.addoption("--fuzz", type=int, metavar="N", help="seeded inputs of the tests in tests/fuzz")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data that `LONGTAIL_DATA` names."""

@@ -5,9 +5,12 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
+from longtail.posthoc import PredictionRebalancer
+from longtail.repair import estimate_prior
 from longtail.runs import RunFolder
 
 ROOT = Path(__file__).parent.parent
@@ -124,3 +127,24 @@ def test_the_page_of_three_runs_is_written(tmp_path, capsys):
     assert f"page: {tmp_path / 'runs/report.html'}" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         load("report").main(["--out", str(tmp_path / "runs")])
+
+
+def test_parts_on_dask_give_what_one_array_gives(tmp_path, capsys):
+    parts = load("parts_on_dask")
+    parts.main()
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    parts.make_files(tmp_path)
+    new, known = (
+        pd.concat([pd.read_parquet(path) for path in sorted(tmp_path.glob(f"{kind}-*"))])
+        for kind in ("unlabelled", "labelled")
+    )
+    exponential = np.exp(new.to_numpy())
+    estimate = estimate_prior(exponential / exponential.sum(1, keepdims=True), np.full(3, 1 / 3))
+    target = known["label"].map({name: place for place, name in enumerate(parts.CLASSES)}).to_numpy()
+    rebalancer = PredictionRebalancer(target_prior=estimate.prior, converge=True)
+    offset = rebalancer.fit(known[list(parts.CLASSES)].to_numpy(), target).offset_
+    for row, name, share, low, high, own in zip(
+        rows, parts.CLASSES, estimate.prior, estimate.low, estimate.high, offset, strict=True
+    ):
+        assert row == [name, f"{share:.3f}", f"({low:.3f}", "to", f"{high:.3f})", f"{own:+.3f}"]
+    assert estimate.low[2] < 0.4 < estimate.high[2]

@@ -101,6 +101,7 @@ _NAMES = {
         "PriorEstimate",
         "diagnose",
         "estimate_prior",
+        "estimate_prior_of_parts",
         "evaluate_fix",
         "fit_calibration",
         "make_metric",

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -322,3 +324,21 @@ def test_options_that_say_nothing_are_refused(runs, tmp_path, capsys):
     assert "`test` and `root` must be left out for a run" in capsys.readouterr().err
     assert main(["doctor", str(runs / "short"), "--test", str(tmp_path / "none")]) == 2
     assert "`test` must exist" in capsys.readouterr().err
+
+
+def test_runs_need_no_pillow_and_data_sets_say_that_they_do(tmp_path):
+    run_experiment(digits_lt(loss="ce", epochs=1), data=None, out=tmp_path / "run")
+    (tmp_path / "photos/cat").mkdir(parents=True)
+    picture(0).save(tmp_path / "photos/cat/1.png")
+    code = "import sys; sys.modules['PIL'] = None; from longtail.cli import main; sys.exit(main(sys.argv[1:]))"
+    of_run, of_photos = (
+        subprocess.run(
+            [sys.executable, "-c", code, "doctor", str(tmp_path / name)], capture_output=True, text=True, check=False
+        )
+        for name in ("run", "photos")
+    )
+    assert of_run.returncode in (0, 1)
+    assert "serious" in of_run.stdout
+    assert of_photos.returncode == 2
+    assert "needs PIL for data sets: pip install 'longtail[doctor]'" in of_photos.stderr
+    assert "Traceback" not in of_photos.stderr

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from longtail.metrics import class_wise_error, top_label_error
+from longtail.metrics import CalibrationErrors, class_wise_error, top_label_error
 from reference import repair as reference
 
 
@@ -58,3 +58,19 @@ def test_labels_are_integers():
 def test_probabilities_of_two_decimals_are_probabilities():
     probability = np.full((3, 30), 0.03)
     assert top_label_error(probability, [0, 1, 2]) == pytest.approx(1 / 3 - 0.03)
+
+
+def test_errors_of_parts_merge_to_those_of_all_samples():
+    rng = np.random.default_rng(0)
+    probability, target = rng.dirichlet(np.ones(4), 200), rng.choice(4, 200, p=[0.5, 0.3, 0.15, 0.05])
+    weight, counts = rng.random(200), np.bincount(target)
+    whole, *parts = (CalibrationErrors(counts) for _ in range(4))
+    whole.add(probability, target, weight)
+    for part, rows in zip(parts, (slice(0, 70), slice(70, 70), slice(70, 200)), strict=True):
+        part.add(probability[rows], target[rows], weight[rows])
+    for found in (parts[0].merge(parts[1]).merge(parts[2]), parts[2].merge(parts[1].merge(parts[0]))):
+        assert found.pooled == whole.pooled == 1
+        for name in ("top_label", "class_wise", "reliability"):
+            np.testing.assert_allclose(getattr(found, name), getattr(whole, name), rtol=1e-12)
+    with pytest.raises(ValueError, match="`other` must pool the same classes, 1. Got 4"):
+        whole.merge(CalibrationErrors(np.ones(4)))

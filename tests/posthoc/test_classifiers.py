@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from torch import nn
 
 from longtail.posthoc import NearestClassMean, TauNormalization, tau_normalized
@@ -104,3 +105,15 @@ def test_a_class_without_a_sample_is_never_predicted(metric):
 def test_arguments_are_checked(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("method", [TauNormalization(taus=(0.0, 0.5)), NearestClassMean(metric="cosine")])
+def test_scikit_learn_clones_them_without_what_they_learnt(method):
+    arguments = (classifier(),) if isinstance(method, TauNormalization) else ()
+    method.fit(*arguments, FEATURES, TARGET)
+    copy = clone(method)
+    assert copy.get_params() == method.get_params()
+    with pytest.raises((AttributeError, ValueError), match="not fitted"):
+        copy.linear_ if isinstance(method, TauNormalization) else copy.means_
+    with pytest.raises(ValueError, match="`nothing` must be one of"):
+        copy.set_params(nothing=1)

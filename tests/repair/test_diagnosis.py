@@ -168,7 +168,7 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
     def fail(*_, **__):
         raise NoFixedPointError("The fixed point was not reached.")
 
-    monkeypatch.setattr("longtail.repair.candidates.fixed_point_offsets", fail)
+    monkeypatch.setattr("longtail.repair.candidates.offsets_of_means", fail)
     failures = {outcome.name: outcome.failure for outcome in diagnose(logits, target).outcomes}
     assert failures["re-balancing to the fixed point"] == "The fixed point was not reached."
     assert failures["re-balancing"] is None

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,3 +81,25 @@ def test_logits_that_are_all_equal_have_a_maximum():
     likelihood = Likelihood(lambda: iter([(slice(0, 4), np.zeros((4, 2)))]), target, np.full(4, 0.25), None, 1e-6)
     coefficient = maximum(likelihood, 2)[1:]
     assert coefficient[0] - coefficient[1] == pytest.approx(np.log(3), abs=1e-3)
+
+
+@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize("hessian", [True, False])
+def test_sums_of_processes_merge_to_those_of_one(basis, hessian):
+    whole, logits = drawn(basis)
+    at = np.r_[0.7, np.linspace(-0.3, 0.4, CLASSES if basis is None else basis.shape[1])]
+    parts = [slice(0, 120), slice(120, 120), slice(120, NUMBER)]
+    others = [replace(whole, blocks=lambda part=part: iter([(part, logits[part])])) for part in parts[:2]]
+
+    def merged(own):
+        first, second = (other._over_own(at, hessian=hessian) for other in others)
+        return own.merge(second).merge(first)
+
+    last = replace(whole, blocks=lambda: iter([(parts[2], logits[parts[2]])]), merged=merged)
+    found, expected = last.sums(at, hessian=hessian), whole.sums(at, hessian=hessian)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-12)
+    np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-10, atol=1e-14)
+    if hessian:
+        np.testing.assert_allclose(found.hessian, expected.hessian, rtol=1e-10, atol=1e-14)
+    else:
+        assert found.hessian is None

@@ -9,6 +9,8 @@ import tyro
 
 from longtail.cli.console import PlainConsole, say
 from longtail.cli.passes import Passes
+from longtail.doctor.examine import examine
+from longtail.doctor.findings import Finding
 from longtail.printable import printable_json
 
 MARKS = {"serious": "!!", "warning": " !", "fact": "  "}
@@ -46,12 +48,6 @@ def doctor(
         group: Column of a table that names the group of each row.
         as_json: Findings for machines.
     """
-    try:
-        from longtail.doctor import examine, examine_large_set
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"longtail doctor needs {error.name}: install longtail with its extra `doctor`"
-        ) from error
     options: dict[str, Any] = {
         "val": val,
         "test": test,
@@ -63,10 +59,14 @@ def doctor(
     }
     named = _large_set(path, data, options)
     with Passes() as passes:
-        if named is not None:
-            found = examine_large_set(*named, root=root, progress=passes)
-        else:
-            found = examine(path, root=root, progress=passes, **options)
+        try:
+            found = _findings(path, named, root=root, progress=passes, **options)
+        except ModuleNotFoundError as error:
+            if error.name is None:
+                raise
+            raise ModuleNotFoundError(
+                f"longtail doctor needs {error.name} for data sets: pip install 'longtail[doctor]'"
+            ) from error
     if as_json:
         say(printable_json(json.dumps([f.as_dict() for f in found], ensure_ascii=False, indent=1)))
     else:
@@ -79,6 +79,14 @@ def doctor(
         warnings = sum(finding.severity == "warning" for finding in found)
         console.print(f"{serious} serious, {warnings} warnings")
     return int(any(finding.severity == "serious" for finding in found))
+
+
+def _findings(path: Path, named: tuple[str, Path] | None, *, root: Path | None, **options: Any) -> list[Finding]:
+    if named is None:
+        return examine(path, root=root, **options)
+    from longtail.doctor import examine_large_set
+
+    return examine_large_set(*named, root=root, progress=options["progress"])
 
 
 def _large_set(path: Path, data: Path | None, options: Mapping[str, Any]) -> tuple[str, Path] | None:

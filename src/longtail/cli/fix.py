@@ -11,7 +11,8 @@ from longtail.cli.fix_output import FixOutput
 from longtail.cli.output_file import check_new
 from longtail.cli.passes import Passes
 from longtail.cli.reading_options import Kind, ReadingOptions
-from longtail.repair import read_predictions
+from longtail.cli.shared_work import shared_work
+from longtail.repair import Diagnosis, read_predictions
 from longtail.repair.choice import Limits
 from longtail.repair.diagnose_predictions import diagnose_predictions
 
@@ -41,7 +42,7 @@ def fix(
     """Find out whether re-balancing improves a trained model, and write the fix to a small file.
 
     It needs saved predictions on labelled data that the model was not trained on. All scores are cross-fitted: no
-    score is computed on samples that its fit has seen.
+    score is computed on samples that its fit has seen. Under torchrun, each process reads its share of the files.
 
     Args:
         predictions: Tables (csv, tsv, jsonl, parquet; also compressed) with one column of labels and one column of
@@ -74,22 +75,33 @@ def fix(
             "PREDICTIONS must be a file, a pattern of files, a run folder, or - for standard input. Got none."
         )
     Limits(max_accuracy_loss, max_class_loss)  # refused before anything is read
-    check_new("--out", out)
-    output = FixOutput(out, _report_path(report, out), as_json, quiet)
-    loaded = read_predictions(predictions, kind=kind, part=part, class_names=class_names, **reading.given())
-    with contextlib.nullcontext() if quiet else Passes() as passes:
-        diagnosis = diagnose_predictions(
-            loaded,
-            metric=metric,
-            prior=prior,
-            cost=cost,
-            max_accuracy_loss=max_accuracy_loss,
-            max_class_loss=max_class_loss,
-            folds=folds,
-            repeats=repeats,
-            seed=seed,
-            progress=passes,
+    with shared_work() as processes:
+        output = None
+        if processes.rank == 0:
+            check_new("--out", out)
+            output = FixOutput(out, _report_path(report, out), as_json, quiet)
+        given = reading.given()
+        loaded = read_predictions(
+            predictions, kind=kind, part=part, class_names=class_names, processes=processes, **given
         )
+        with contextlib.nullcontext() if quiet or output is None else Passes() as passes:
+            diagnosis = diagnose_predictions(
+                loaded,
+                metric=metric,
+                prior=prior,
+                cost=cost,
+                max_accuracy_loss=max_accuracy_loss,
+                max_class_loss=max_class_loss,
+                folds=folds,
+                repeats=repeats,
+                seed=seed,
+                progress=passes,
+            )
+        if output is not None:
+            _write(output, diagnosis, predictions, part)
+
+
+def _write(output: FixOutput, diagnosis: Diagnosis, predictions: tuple[str, ...], part: str) -> None:
     for note in diagnosis.fix.evidence["notes"]:
         say(f"note: {note}", error=True)
     warnings = list(diagnosis.warnings)

@@ -1,5 +1,6 @@
 """How far probabilities are from what happens: of the most probable class, and class by class."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -120,6 +121,19 @@ class CalibrationErrors:
         of_columns = np.concatenate(columns, axis=1)
         self._expected |= of_columns.any(0)
         self._by_class += _gaps(of_columns, np.concatenate(own, axis=1), weight)
+
+    def merge(self, other: "CalibrationErrors") -> "CalibrationErrors":
+        """The errors of the samples of both, which must have been made for the same counts.
+
+        Raises:
+            ValueError: other classes are pooled.
+        """
+        if self._alone.tolist() != other._alone.tolist() or self._pooled.tolist() != other._pooled.tolist():
+            raise ValueError(f"`other` must pool the same classes, {self.pooled}. Got {other.pooled}.")
+        both = copy.copy(self)
+        both._top, both._by_class = self._top + other._top, self._by_class + other._by_class
+        both._expected = self._expected | other._expected
+        return both
 
     @property
     def top_label(self) -> float:

@@ -1,6 +1,5 @@
 """The contract of post-hoc methods that add one offset to every class: fit, transform, predict, fold, save, load."""
 
-import dataclasses
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from longtail.arguments import as_prior, check_strength
 from longtail.plain_json import to_json
 from longtail.posthoc.folding import Layer, folded
 from longtail.posthoc.inputs import Array, as_logits, decisions, like
+from longtail.posthoc.parameters import Parameters
 from longtail.posthoc.saved import is_number, read_saved
 from longtail.whole_file import write_whole
 
@@ -22,7 +22,7 @@ VERSION = 1
 
 
 @dataclass(eq=False)
-class OffsetMethod:
+class OffsetMethod(Parameters):
     """A post-hoc method whose learned state is `offset_`, (C,) float64, added to the logits.
 
     Subclasses have at least the parameters `tau` and `target_prior`.
@@ -120,18 +120,6 @@ class OffsetMethod:
         loaded._remember(scaled(torch.tensor(offset, dtype=torch.float64), 1.0))
         loaded._restore(content)
         return loaded
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name, as scikit-learn's `clone` asks for them; `deep` has nothing to add."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Set parameters by name; raises `ValueError` for one that does not exist."""
-        for name, value in parameters.items():
-            if name not in self.get_params():
-                raise ValueError(f"`{name}` must be one of {', '.join(self.get_params())}.")
-            setattr(self, name, value)
-        return self
 
     def _check_parameters(self, num_classes: int) -> Tensor:
         """The target prior, (C,), of parameters that have been checked."""

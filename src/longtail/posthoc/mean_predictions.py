@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from longtail.posthoc.parts import check_same_classes
+
 Blocks = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 # Smallest reliable divisors and means. A term that underflows (below 1e-38 or 1e-308) is divided by the former and is
 # then still negligible beside the latter.
@@ -26,6 +28,20 @@ class MeanPredictions(NamedTuple):
     log_mean: Tensor
     log_partition: Tensor
     concentration: Tensor
+
+    def merge(self, other: "MeanPredictions") -> "MeanPredictions":
+        """The sums over the samples of both parts, at the same offsets; an empty part changes nothing.
+
+        The weights of each s must sum to 1 over all parts together.
+
+        Raises:
+            ValueError: another number of classes.
+        """
+        check_same_classes(self.log_mean.shape[-1], other.log_mean.shape[-1])
+        log_mean = torch.logaddexp(self.log_mean, other.log_mean)
+        shares = [torch.where(log_mean > -torch.inf, (own.log_mean - log_mean).exp(), 0.0) for own in (self, other)]
+        concentration = shares[0] * self.concentration + shares[1] * other.concentration
+        return MeanPredictions(log_mean, self.log_partition + other.log_partition, concentration.clamp(0.0, 1.0))
 
 
 def mean_predictions(blocks: Blocks, offset: Tensor, precision: torch.dtype = torch.float64) -> MeanPredictions:

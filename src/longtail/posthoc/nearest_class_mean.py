@@ -14,12 +14,13 @@ from torch.nn import functional as F
 
 from longtail.arguments import check_choice
 from longtail.posthoc.inputs import Array, as_features, as_labels, like
+from longtail.posthoc.parameters import Parameters
 
 METRICS = ("euclidean", "cosine")
 
 
 @dataclass(eq=False)
-class NearestClassMean:
+class NearestClassMean(Parameters):
     """Classifies features by the nearest class mean.
 
     Args:

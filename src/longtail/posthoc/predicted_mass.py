@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from longtail.posthoc.blocks import row_blocks
+from longtail.posthoc.parts import check_same_classes
 
 SMALLEST_LOG = -1e300  # for logits so far apart that their difference overflows
 HEADROOM = 100.0  # nats: sums of a column stay far from overflow (709)
@@ -34,6 +35,21 @@ class PredictedMass:
             self._add(logits[part].to("cpu"), None if group is None else group[part], weights[part])
         rows = torch.zeros(len(logits), dtype=torch.int64) if group is None else group
         self.samples += torch.bincount(rows, minlength=len(self.samples))
+
+    def merge(self, other: "PredictedMass") -> "PredictedMass":
+        """The sums over the samples of both.
+
+        Raises:
+            ValueError: another number of classes.
+        """
+        check_same_classes(len(self.exponent), len(other.exponent))
+        both = PredictedMass(*self.scaled.shape)
+        both.exponent = torch.maximum(self.exponent, other.exponent)
+        for own in (self, other):
+            held = own.exponent > -torch.inf
+            both.scaled += own.scaled * torch.where(held, (own.exponent - both.exponent).exp(), 0.0)
+            both.samples += own.samples
+        return both
 
     def _add(self, logits: Tensor, group: Tensor | None, weight: Tensor) -> None:
         probability = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(1)

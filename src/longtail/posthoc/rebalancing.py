@@ -7,6 +7,8 @@ too closely, and weights each sample by target prior / class frequency: s_j is t
 classes arrive as the target prior says. For a target prior π other than uniform the rule is P_ij (π_j / s_j)^τ.
 
 `converge` continues the rule to its fixed point, the offset o with mean softmax(z + o) = π; τ then scales o.
+
+Data in parts: `merge` after `partial_fit` of each, or `fit_parts`, which also finds the fixed point.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +24,8 @@ from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.contract import OffsetMethod, scaled
 from longtail.posthoc.fixed_point import fixed_point_offsets
 from longtail.posthoc.inputs import as_labels, as_sample_logits
+from longtail.posthoc.labelled_parts import counts_over, offset_over
+from longtail.posthoc.parts import OverParts
 from longtail.posthoc.predicted_mass import PredictedMass
 
 
@@ -114,6 +118,67 @@ class PredictionRebalancer(OffsetMethod):
         self.transductive_ = target is None
         return self
 
+    def fit_parts(self, over_parts: OverParts) -> Self:
+        """Fit on labelled data in parts, of which no process has to hold more than one.
+
+        The offset is that of `fit` on all parts together. It takes two passes over the data, one for class counts and
+        one for the mean prediction; with `converge` one for class counts and one for each step to the fixed point.
+
+        Args:
+            over_parts: a function that is given a function of the logits (N, C) and labels (N,) of one part, calls it
+                for every part, and returns the merged results: `a.merge(b)`, in any order. The given function and its
+                results can be pickled, so that parts can be in other processes. Parts may be empty.
+
+        Raises:
+            TypeError: `over_parts` does not return merged results.
+            ValueError, RuntimeError: as `fit`.
+
+        Example:
+            >>> import numpy as np
+            >>> from functools import reduce
+            >>> logits, target = np.array([[3.0, 0.0], [2.0, 0.0], [1.0, 0.0], [0.5, 0.0]]), np.array([0, 0, 1, 1])
+            >>> parts = [(logits[:3], target[:3]), (logits[3:], target[3:])]
+            >>> def over_parts(statistic):
+            ...     return reduce(lambda a, b: a.merge(b), [statistic(*part) for part in parts])
+            >>> PredictionRebalancer().fit_parts(over_parts).offset_.round(3)
+            array([-0.466,  0.9  ])
+        """
+        counts = counts_over(over_parts)
+        prior = self._checked_prior(len(counts))
+        class_weight = self._class_weight(counts, prior)
+        self._keep(offset_over(over_parts, class_weight, prior, converge=self.converge), transductive=False)
+        return self
+
+    def merge(self, other: "PredictionRebalancer") -> "PredictionRebalancer":
+        """A re-balancer that is fitted on the chunks of both, after `partial_fit` of each.
+
+        Merging is associative. One that is not fitted yet changes nothing.
+
+        Raises:
+            ValueError: other parameters; after `fit` or `load`, whose data is gone; labelled chunks with unlabelled
+                ones; another number of classes.
+
+        Example:
+            >>> import numpy as np
+            >>> logits, target = np.array([[3.0, 0.0], [2.0, 0.0], [1.0, 0.0], [0.5, 0.0]]), np.array([0, 0, 1, 1])
+            >>> parts = [PredictionRebalancer().partial_fit(logits[:3], target[:3]),
+            ...          PredictionRebalancer().partial_fit(logits[3:], target[3:])]
+            >>> parts[0].merge(parts[1]).offset_.round(3)
+            array([-0.466,  0.9  ])
+        """
+        both = type(self)(**self._parameters_to_merge())
+        _check_same(both.get_params(), other._parameters_to_merge())
+        fitted = [own for own in (self, other) if own._mass is not None]
+        if len({own.transductive_ for own in fitted}) > 1:
+            raise ValueError("`other` must be fitted with labels, as this one, or both without.")
+        for own in fitted:
+            assert own._mass is not None
+            empty = PredictedMass(*own._mass.scaled.shape)
+            both._mass = (both._mass or empty).merge(own._mass)
+            both._remember(None)
+            both.transductive_ = own.transductive_
+        return both
+
     @property
     def offset_(self) -> np.ndarray:
         """(C,) float64, read-only: what is added to the logits; −inf for a class that must not be predicted."""
@@ -121,21 +186,32 @@ class PredictionRebalancer(OffsetMethod):
             self._finish(self._mass)
         return super().offset_
 
+    def _parameters_to_merge(self) -> dict[str, Any]:
+        """Those of the last chunk, or of one that is not fitted."""
+        if self._mass is None and self._offset is not None:
+            raise ValueError("`merge` must follow `partial_fit`. Got one after `fit` or `load`: fit each part anew.")
+        return self.get_params() if self._mass is None else self._fitted_params
+
     def _check(self, logits: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
         checked = as_sample_logits(logits)
-        prior = self._check_parameters(checked.shape[1])
+        return checked, self._checked_prior(checked.shape[1])
+
+    def _checked_prior(self, num_classes: int) -> Tensor:
+        prior = self._check_parameters(num_classes)
         if self.converge and not prior.all():
             raise ValueError(
                 f"`target_prior` must be above 0 everywhere with `converge`. Got 0 for {describe_classes(prior == 0)}: "
                 "no finite offset reaches it."
             )
-        return checked, prior
+        return prior
 
     def _fit(self, logits: Tensor, weight: Tensor, prior: Tensor, *, transductive: bool) -> None:
         used = weight > 0
         if not used.all():
             logits, weight = logits[used], weight[used]
-        offset = self._unscaled_offset(logits, weight, prior)
+        self._keep(self._unscaled_offset(logits, weight, prior), transductive=transductive)
+
+    def _keep(self, offset: Tensor, *, transductive: bool) -> None:
         self._mass = None
         self._remember(scaled(offset, self.tau))
         self.transductive_ = transductive
@@ -183,6 +259,12 @@ class PredictionRebalancer(OffsetMethod):
         if not isinstance(content.get("transductive"), bool):
             raise ValueError(f"`path` must say whether the fit was transductive. Got {content.get('transductive')!r}.")
         self.transductive_ = content["transductive"]
+
+
+def _check_same(first: dict[str, Any], second: dict[str, Any]) -> None:
+    for name, value in first.items():
+        if not np.array_equal(np.asarray(value), np.asarray(second[name])):
+            raise ValueError(f"`other` must have the same `{name}`, {value}. Got {second[name]}.")
 
 
 def _blocks(logits: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

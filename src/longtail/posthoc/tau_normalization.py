@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from longtail.arguments import check_strength
 from longtail.posthoc.inputs import as_features, as_labels
+from longtail.posthoc.parameters import Parameters
 
 SWEEP = tuple(round(0.1 * step, 1) for step in range(21))
 
@@ -53,7 +54,7 @@ def tau_normalized(linear: nn.Linear, tau: float) -> nn.Linear:
 
 
 @dataclass(eq=False)
-class TauNormalization:
+class TauNormalization(Parameters):
     """Chooses τ on held-out features.
 
     Args:

@@ -16,7 +16,7 @@ from longtail.repair.findings import Diagnosis
 from longtail.repair.fix import Fix
 from longtail.repair.metrics import METRICS, make_metric
 from longtail.repair.predictions import Predictions, read_predictions
-from longtail.repair.prior_shift import PriorEstimate, estimate_prior
+from longtail.repair.prior_shift import PriorEstimate, estimate_prior, estimate_prior_of_parts
 
 __all__ = [
     "METRICS",
@@ -27,6 +27,7 @@ __all__ = [
     "PriorEstimate",
     "diagnose",
     "estimate_prior",
+    "estimate_prior_of_parts",
     "evaluate_fix",
     "fit_calibration",
     "make_metric",

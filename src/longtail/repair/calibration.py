@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -111,7 +112,8 @@ class _Fit:
             basis = np.zeros((num_classes, 0))
         elif self.line is not None:
             ridge, basis = RIDGE, self.line[:, None]
-        likelihood = Likelihood(self.blocks, self.samples.target, weight, basis, ridge)
+        merged = partial(self.samples.merged, self.step)
+        likelihood = Likelihood(self.blocks, self.samples.target, weight, basis, ridge, merged)
         found = maximum(likelihood, num_classes if basis is None else basis.shape[1])
         return float(np.log(found[0])), found[1:] if basis is None else basis @ found[1:]
 
@@ -125,10 +127,11 @@ class _Fit:
     def separated(self, temperature: float, offset: np.ndarray) -> bool:
         """Whether all samples are classified correctly: then T → 0 raises the likelihood without end."""
         scale = self.spread / temperature
-        return all(
+        own = all(
             bool((own_margins(scaled * scale + offset, self.samples.target[part]) > 0).all())
             for part, scaled in self.blocks()
         )
+        return all(self.samples.share.processes.gathered(self.step, own))
 
     def unrelated(self) -> bool:
         """Whether the likelihood falls with 1/T already at 1/T = 0, where its maximum is.
@@ -143,7 +146,7 @@ class _Fit:
         for part, scaled in self.blocks():
             own = scaled[np.arange(len(scaled)), self.samples.target[part]]
             derivative += float(self.weight[part] @ (own - scaled @ share))
-        return derivative <= 0
+        return sum(self.samples.share.processes.gathered(self.step, derivative)) <= 0
 
 
 def prior_weight(target: np.ndarray, prior: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:

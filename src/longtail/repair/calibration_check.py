@@ -19,6 +19,7 @@ from longtail.repair.folds import Splits
 from longtail.repair.metrics import Metric
 from longtail.repair.samples import Samples
 
+STEP = "calibration errors"
 ONE_SIDED = NormalDist().inv_cdf(0.95)
 LEAST_PROBABILITY = 1e-12  # in the log loss, so that a single sample does not decide
 
@@ -36,16 +37,15 @@ def cross_fitted_calibration(
         groups: (N,) samples of one group are not independent of each other; or None.
     """
     prior = metric.prior(samples.num_classes)
-    part = samples.thinned(NUMBERS_ENOUGH)
-    rows = slice(None) if part.rows is None else part.rows
-    fold = splits.fold[rows]
+    kept = samples.thinning(NUMBERS_ENOUGH)
+    part, fold = samples.where(kept).together_if_few(), splits.fold[kept]
     decisions = offsets if metric.decides_by_probability else [None] * splits.number
     fits = [calibrated(part.where(fold != k), prior, decision) for k, decision in enumerate(decisions)]
     plain = [FittedCalibration(1.0, own, at_limit=False) for own in offsets * metric.decides_by_probability]
     as_it_is = [FittedCalibration(1.0, 0 * own.offset, at_limit=False) for own in plain]
     weight = prior_weight(part.target, prior, part.weight)
     before, without, after = (_score(part, fold, weight, own) for own in (as_it_is, plain, fits))
-    unit = None if groups is None else np.unique(groups[rows], return_inverse=True)[1].ravel()
+    unit = None if groups is None else np.unique(groups[kept], return_inverse=True)[1].ravel()
     loss = _change(without.loss, after.loss, weight, unit)
     top = _change(without.gaps(weight), after.gaps(weight), weight, unit)
     at_limit = any(own.at_limit for own in fits)
@@ -89,7 +89,7 @@ def _score(part: Samples, fold: np.ndarray, weight: np.ndarray, fits: list[Fitte
     """Scores of the probabilities that each fold gets by its fit."""
     errors = CalibrationErrors(np.bincount(part.target, minlength=part.num_classes))
     loss, confidence, correct = np.empty((3, len(part)))
-    for block, logits in part.blocks("calibration errors"):
+    for block, logits in part.blocks(STEP):
         for number in np.unique(fold[block]):
             rows = np.flatnonzero(fold[block] == number)
             p = probabilities(logits[rows], fits[number].temperature, fits[number].offset)
@@ -98,7 +98,8 @@ def _score(part: Samples, fold: np.ndarray, weight: np.ndarray, fits: list[Fitte
             errors.add(p, target, weight[rows])
             loss[rows] = -np.log(np.maximum(p[np.arange(len(rows)), target], LEAST_PROBABILITY))
             confidence[rows], correct[rows] = p.max(1), p.argmax(1) == target
-    return _Scores(errors, loss, confidence, correct)
+    own = np.stack([loss, confidence, correct])[:, part.own]
+    return _Scores(part.merged(STEP, errors), *part.gathered(STEP, own))
 
 
 def _change(before: np.ndarray, after: np.ndarray, weight: np.ndarray, unit: np.ndarray | None) -> _Change:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.posthoc.fixed_point import fixed_point_offsets
-from longtail.posthoc.mean_predictions import mean_predictions
+from longtail.posthoc.fixed_point import offsets_of_means
+from longtail.posthoc.mean_predictions import MeanPredictions, mean_predictions
 from longtail.repair.calibration import calibrated
 from longtail.repair.coordinate_ascent import fitted_to_metric
 from longtail.repair.decisions import Decision, LeastCost, Offsets
@@ -129,7 +129,7 @@ def _fitted_to_metric(samples: Samples, splits: Splits, metric: Metric) -> list[
             "skipped, because it would take too long: samples × classes² must be at most "
             f"{MOST_WORK:.0e}. Got {len(samples):,} × {samples.num_classes:,}²"
         )
-    starts = rebalancing_offsets(samples, splits, metric, converge=False)
+    starts, samples = rebalancing_offsets(samples, splits, metric, converge=False), samples.together()
     fits = zip(splits.sees[:, splits.fold], starts, strict=True)
     return [Offsets(fitted_to_metric(samples.where(seen), metric, start)) for seen, start in fits]
 
@@ -169,18 +169,21 @@ def rebalancing_offsets(samples: Samples, splits: Splits, metric: Metric, *, con
     class_weight = np.divide(prior, seen[used], out=np.zeros_like(prior), where=expected)
     step = "re-balancing to the fixed point" if converge else "re-balancing"
 
-    def blocks() -> Iterator[tuple[Tensor, Tensor]]:
+    def blocks(fits: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         for part, logits in samples.blocks(step, precise=False):
             weight = class_weight[:, samples.target[part]] * sees[:, fold[part]] * samples.weight[part]
-            yield torch.from_numpy(logits), torch.from_numpy(weight.T)
+            yield torch.from_numpy(logits), torch.from_numpy(weight.T)[:, fits]
+
+    def means(offset: Tensor, fits: Tensor) -> MeanPredictions:
+        return samples.merged(step, mean_predictions(lambda: blocks(fits), offset, precision))
 
     aim = torch.from_numpy(prior)
     precision = torch.float32 if samples.logits.dtype == np.float32 else torch.float64
     if converge:
-        fitted = fixed_point_offsets(blocks, aim, tolerance=TOLERANCE, precision=precision).numpy()
+        fitted = offsets_of_means(means, aim, tolerance=TOLERANCE).numpy()
     else:
         taking_part = torch.zeros_like(aim).masked_fill(aim == 0, -torch.inf)
-        fitted = (aim.log() - mean_predictions(blocks, taking_part, precision).log_mean).numpy()
+        fitted = (aim.log() - means(taking_part, torch.arange(len(aim))).log_mean).numpy()
     mean = np.where(expected, fitted, 0).sum(1, keepdims=True) / expected.sum(1, keepdims=True)
     offset[used] = np.where(expected, fitted - mean, 0)
     return offset

@@ -26,6 +26,7 @@ def fitted_to_metric(samples: Samples, metric: Metric, start: np.ndarray) -> np.
         >>> bool(2.5 < offset[1] - offset[0] < 3.5)
         True
     """
+    samples = samples.together()
     scores = np.concatenate([logits + start for _, logits in samples.blocks("offsets fitted to the metric")])
     ranking = _Ranking(scores)
     offset = start.copy()

@@ -38,6 +38,7 @@ def diagnose_predictions(
         class_names=predictions.class_names,
         groups=predictions.groups,
         sample_weight=predictions.sample_weight,
+        share=predictions.share,
         **options,
     )
     evidence = {**found.fix.evidence, "notes": notes}

@@ -23,6 +23,7 @@ from longtail.repair.folds import Splits
 from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, as_names, as_samples, as_splits
 from longtail.repair.judge import Judge
 from longtail.repair.metrics import ExpectedCost, Metric, make_metric, recalls
+from longtail.repair.processes import ALL, Share
 from longtail.repair.samples import Progress, Samples
 from longtail.repair.suspicions import AT_LIMIT, contradicts, decisions_and_fingerprints, digest_of, suspicions
 from longtail.repair.tempering import temperature_of
@@ -54,6 +55,7 @@ def diagnose(
     level: float = 0.95,
     seed: int = 0,
     progress: Progress | None = None,
+    share: Share = ALL,
 ) -> Diagnosis:
     """Find out whether re-balancing improves a trained model, by how much, and at which cost for the head.
 
@@ -84,6 +86,8 @@ def diagnose(
         level: of the intervals, in (0, 1).
         seed: of the folds.
         progress: called with the step and the completed share of its pass over the logits.
+        share: which of all samples `logits` holds, if several processes share them. All other arguments are those of
+            all samples, and the same in all processes, as is the result.
 
     Raises:
         ValueError, TypeError, IndexError: invalid inputs; fewer than two classes with samples.
@@ -110,7 +114,7 @@ def diagnose(
     floor = SMALLEST
     if kind == "probabilities":
         logits, floor = as_log_probabilities(logits)
-    samples = as_samples(logits, target, sample_weight, progress)
+    samples = as_samples(logits, target, sample_weight, progress, share)
     y, num_classes = samples.target, samples.num_classes
     names = as_names(class_names, num_classes)
     class_counts, prior, cost = by_label(class_counts), by_label(prior), by_label(cost)

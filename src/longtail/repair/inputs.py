@@ -14,6 +14,7 @@ from longtail.posthoc.inputs import as_labels, as_logits
 from longtail.posthoc.probability_rows import look_like_probabilities
 from longtail.repair.by_name import ClassIndex
 from longtail.repair.folds import Splits, stratified_folds
+from longtail.repair.processes import ALL, Share
 from longtail.repair.reading.kinds import MASKED, as_checked_logits, check_own_class, of_regular_sum, regular_sum
 from longtail.repair.reading.raw import Rows
 from longtail.repair.samples import Progress, Samples
@@ -40,22 +41,31 @@ def as_samples(
     target: np.ndarray | Tensor | Sequence[int],
     sample_weight: np.ndarray | Sequence[float] | None,
     progress: Progress | None,
+    share: Share = ALL,
 ) -> Samples:
-    """Check logits (N, C), labels and weights; the logits share the memory of the input."""
+    """Check logits (N, C), labels and weights; the logits share the memory of the input.
+
+    Labels and weights are those of all processes that share the samples.
+    """
     tensor = as_logits(logits, masked=True)
     if tensor.dim() != 2 or not len(tensor):
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
-    if all(look_like_probabilities(tensor[part]) for part in row_blocks(*tensor.shape)):
+    processes = share.processes
+    like_probabilities = all(look_like_probabilities(tensor[part]) for part in row_blocks(*tensor.shape))
+    if all(processes.gathered("rows like probabilities", like_probabilities)):
         raise ValueError(
             '`logits` must be logits, but their rows sum to 1. Probabilities? Pass `kind="probabilities"`.'
         )
-    _check_scale(tensor)
-    totals = {regular_sum(tensor[part].cpu().double().numpy()) for part in row_blocks(*tensor.shape)}
+    _check_scale(max(processes.gathered("scale", _widest(tensor))))
+    own_totals = {regular_sum(tensor[part].cpu().double().numpy()) for part in row_blocks(*tensor.shape)}
+    totals = set().union(*processes.gathered("sums of rows", own_totals))
     if len(totals) == 1 and None not in totals:
         raise ValueError(
             f"`logits` must be logits, but {of_regular_sum(totals.pop() or 0)} Then they are probabilities."
         )
-    labels = as_labels(target if isinstance(target, (np.ndarray, Tensor)) else list(target), *tensor.shape).numpy()
+    number = sum(processes.gathered("numbers of samples", len(tensor)))
+    given = target if isinstance(target, (np.ndarray, Tensor)) else list(target)
+    labels = as_labels(given, number, tensor.shape[1]).numpy()
     if len(np.unique(labels)) < 2:
         raise ValueError(f"`target` must hold at least two classes. Got only class {labels[0]}.")
     weight = np.ones(len(labels)) if sample_weight is None else _numbers("sample_weight", sample_weight)
@@ -71,8 +81,8 @@ def as_samples(
             f"Got one of {weight.min():.1e} times the largest. Drop samples of so little weight."
         )
     precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32)).numpy()
-    check_own_class(precise, labels, Rows((("`logits`", len(labels)),)))
-    return Samples(precise, labels, weight, progress=progress)
+    check_own_class(precise, labels[share.own(len(precise))], Rows((("`logits`", number),)), first=share.first)
+    return Samples(precise, labels, weight, progress=progress, share=share)
 
 
 def _numbers(name: str, values: object) -> np.ndarray:
@@ -82,13 +92,14 @@ def _numbers(name: str, values: object) -> np.ndarray:
         raise ValueError(f"`{name}` must hold numbers. Got {np.asarray(values, dtype=object).ravel()[:1]}.") from None
 
 
-def _check_scale(logits: Tensor) -> None:
-    """Raise if a temperature or an offset could not be represented, which is possible only for float64.
+def _widest(logits: Tensor) -> float:
+    """The largest difference within a row, without masked classes; 0 for less than float64, which is never refused.
 
-    Masked classes do not count.
+    Raises:
+        ValueError: a logit is so large that a temperature or an offset could not be represented.
     """
     if logits.dtype != torch.float64:
-        return
+        return 0.0
     widest = 0.0
     for part in row_blocks(*logits.shape):
         high = float(logits[part].max())
@@ -96,6 +107,11 @@ def _check_scale(logits: Tensor) -> None:
             raise ValueError(f"`logits` must be at most {LARGEST:g}. Got {high:g}. Divide them by a constant.")
         least = logits[part].masked_fill(logits[part] < MASKED, torch.inf).amin(1)
         widest = max(widest, float((logits[part].amax(1) - least).max()))
+    return widest
+
+
+def _check_scale(widest: float) -> None:
+    """Raise if a temperature or an offset could not be represented."""
     if 0 < widest < FINEST:
         raise ValueError(
             f"`logits` must differ by {FINEST:g} or more within a row. They differ by {widest:g} at most. "

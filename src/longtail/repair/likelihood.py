@@ -30,6 +30,38 @@ class Sums(NamedTuple):
     hessian: np.ndarray | None
 
 
+class OverSamples(NamedTuple):
+    """What a pass adds up over samples, of which several processes may each have some.
+
+    Attributes:
+        loss: −Σ w log p of the own class.
+        slope: its derivative by the scale.
+        mean: (C,) its derivative by the offsets.
+        second: (1 + M, 1 + M) the products in its Hessian; without a Hessian ().
+        mean_product: (C,) Σ w p z.
+    """
+
+    loss: float
+    slope: float
+    mean: np.ndarray
+    second: np.ndarray
+    mean_product: np.ndarray
+
+    def merge(self, other: "OverSamples") -> "OverSamples":
+        """Of the samples of both."""
+        return OverSamples(
+            self.loss + other.loss,
+            self.slope + other.slope,
+            self.mean + other.mean,
+            self.second + other.second,
+            self.mean_product + other.mean_product,
+        )
+
+
+def _as_it_is(own: OverSamples) -> OverSamples:
+    return own
+
+
 @dataclass(frozen=True)
 class Likelihood:
     """The weighted likelihood of labels.
@@ -40,6 +72,7 @@ class Likelihood:
         weight: (N,) sample weights that sum to 1.
         basis: (C, M) offsets for coefficients c of 1; None for the identity, an offset of each class.
         ridge: times the sum of squares of c.
+        merged: gives the sums of all processes; by default this one has all samples.
     """
 
     blocks: Blocks
@@ -47,23 +80,39 @@ class Likelihood:
     weight: np.ndarray
     basis: np.ndarray | None
     ridge: float
+    merged: Callable[[OverSamples], OverSamples] = _as_it_is
 
     def sums(self, parameters: np.ndarray, *, hessian: bool) -> Sums:
         """At (1 + M,) parameters (a, c), in one pass."""
+        coefficient, number = parameters[1:], len(parameters)
+        found = self.merged(self._over_own(parameters, hessian=hessian))
+        gradient = 2 * self.ridge * np.r_[0.0, coefficient]
+        gradient[0] += found.slope
+        gradient[1:] += self._in_basis(found.mean)
+        loss = found.loss + self.ridge * float(coefficient @ coefficient)
+        if not hessian:
+            return Sums(loss, gradient, None)
+        second = found.second + np.diag(np.r_[0.0, np.full(number - 1, 2 * self.ridge)])
+        mean = found.mean + np.bincount(self.target, self.weight, len(found.mean))  # of the probabilities alone
+        second[1:, 1:] += np.diag(mean) if self.basis is None else self.basis.T @ (mean[:, None] * self.basis)
+        second[0, 1:] += self._in_basis(found.mean_product)
+        second[1:, 0] = second[0, 1:]
+        return Sums(loss, gradient, second)
+
+    def _over_own(self, parameters: np.ndarray, *, hessian: bool) -> OverSamples:
         scale, coefficient = parameters[0], parameters[1:]
         offset = coefficient if self.basis is None else self.basis @ coefficient
         number = len(parameters)
-        loss, gradient = self.ridge * float(coefficient @ coefficient), np.zeros(number)
-        gradient[1:] = 2 * self.ridge * coefficient
-        second = np.diag(np.r_[0.0, np.full(number - 1, 2 * self.ridge)])
+        loss = slope = 0.0
         mean_product, mean = np.zeros(len(offset)), np.zeros(len(offset))
+        second = np.zeros((number, number) if hessian else ())
         for part, z in self.blocks():
             rows, y, weight = np.arange(len(z)), self.target[part], self.weight[part]
             own = z[rows, y]
             p, log_own = _softmax(scale * z + offset, y)
             expected = np.einsum("nc,nc->n", p, z)
             loss -= float(weight @ log_own)
-            gradient[0] += weight @ (expected - own)
+            slope += float(weight @ (expected - own))
             mean += weight @ p
             mean -= np.bincount(y, weight, len(offset))
             if hessian:
@@ -73,14 +122,7 @@ class Likelihood:
                 second[0, 1:] -= weighted.T @ expected
                 second[1:, 1:] -= weighted.T @ in_basis
                 mean_product += np.einsum("n,nc,nc->c", weight, p, z)
-        gradient[1:] += self._in_basis(mean)
-        if not hessian:
-            return Sums(loss, gradient, None)
-        mean += np.bincount(self.target, self.weight, len(offset))  # now of the probabilities alone
-        second[1:, 1:] += np.diag(mean) if self.basis is None else self.basis.T @ (mean[:, None] * self.basis)
-        second[0, 1:] += self._in_basis(mean_product)
-        second[1:, 0] = second[0, 1:]
-        return Sums(loss, gradient, second)
+        return OverSamples(loss, slope, mean, second, mean_product)
 
     def _in_basis(self, by_class: np.ndarray) -> np.ndarray:
         return by_class if self.basis is None else self.basis.T @ by_class

@@ -9,6 +9,7 @@ import numpy as np
 
 from longtail.arguments import check_choice
 from longtail.repair.calibration import SMALLEST
+from longtail.repair.processes import ALL, ONE, Processes, Share
 from longtail.repair.reading.class_list import class_list
 from longtail.repair.reading.class_values import in_order_of, read_values
 from longtail.repair.reading.kinds import as_checked_logits, check_own_class
@@ -24,7 +25,8 @@ class Predictions:
     """Labelled predictions of a model.
 
     Attributes:
-        logits: (N, C) logits, -inf for masked classes; or the logarithms of probabilities.
+        logits: (N, C) logits, -inf for masked classes; or the logarithms of probabilities. Of several processes that
+            share the samples, each holds some of them; all else is of all samples.
         target: (N,) class indices.
         class_names: (C,) or None.
         class_counts: (C,) training samples, or None.
@@ -33,6 +35,7 @@ class Predictions:
         kind: "logits" or "probabilities": what was read.
         floor: the value that replaced probabilities of 0.
         notes: assumptions and changes made in reading.
+        share: which of the samples `logits` holds.
     """
 
     logits: np.ndarray
@@ -44,6 +47,7 @@ class Predictions:
     kind: str = "logits"
     floor: float = SMALLEST
     notes: tuple[str, ...] = ()
+    share: Share = ALL
 
 
 def read_predictions(
@@ -60,6 +64,7 @@ def read_predictions(
     group: str | None = None,
     id: str | None = None,
     counts: Any = None,
+    processes: Processes = ONE,
 ) -> Predictions:
     """Read predictions and their labels; no code in a file is executed.
 
@@ -86,6 +91,7 @@ def read_predictions(
         id: column of identifiers, which is not used.
         counts: training samples per class: a mapping from class names, (C,) numbers in the order of the classes, a file
             of either (JSON, CSV, text), or the training data in a form that `read_data` reads.
+        processes: that torchrun started; each reads its share of the files.
 
     Raises:
         FileNotFoundError: a file does not exist.
@@ -116,10 +122,13 @@ def read_predictions(
         count_names=tuple(map(str, given)) if isinstance(given, Mapping) else (),
         labels=_labels(labels, label, notes),
     )
-    raw = of_paths(paths_of(source), reading, part, notes) if is_paths(source) else of_object(source, reading, notes)
-    found = raw.named_kind or kind
-    logits, floor = as_checked_logits(raw.scores, found, raw.rows, raw.class_names, notes)
-    check_own_class(logits, raw.target, raw.rows, raw.class_names)
+    if is_paths(source):
+        raw = of_paths(paths_of(source), reading, part, notes, processes)
+    else:
+        raw = of_object(source, reading, notes)
+    found, share = raw.named_kind or kind, raw.share
+    logits, floor = as_checked_logits(raw.scores, found, raw.rows, raw.class_names, notes, share)
+    check_own_class(logits, raw.target[share.own(len(logits))], raw.rows, raw.class_names, share.first)
     names = raw.class_names or tuple(map(str, range(logits.shape[1])))
     return Predictions(
         logits,
@@ -131,6 +140,7 @@ def read_predictions(
         found,
         floor,
         tuple(dict.fromkeys(notes)),
+        share,
     )
 
 

@@ -7,13 +7,30 @@ With probabilities p(c | x) calibrated under a prior π, the prior ν of new dat
 EM finds it, never making the likelihood smaller; two steps are extrapolated to a third (SQUAREM, Varadhan and Roland,
 Scandinavian Journal of Statistics 35, 2008). The fixed point of re-balancing is the same equation read the other way:
 there the prior is known and the offset log ν − log π is sought, here the offset's form is known and ν is sought.
+
+Each pass takes sums over the samples, so the samples may be in parts. Intervals are those of a Poisson bootstrap, whose
+weights can be drawn for each part alone (Chamandy et al., "Estimating Uncertainty for Massive Data Streams", 2012).
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
+from longtail.arguments import check_fraction, check_integer
+from longtail.posthoc.parts import OverParts, merged_over
+from longtail.repair.prior_statistics import (
+    SHAPES,
+    BootstrapSums,
+    LikelihoodSums,
+    Support,
+    bootstrap_of,
+    likelihood_of,
+    support_of,
+)
 
 LEAST_SHARE = 1e-6  # of a class that had none and would raise the likelihood
 LEFT_TO_GAIN = 1e-4  # of the log-likelihood of all samples: 0.014 standard errors
@@ -68,31 +85,85 @@ def estimate_prior(
     Source: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori Probabilities: A
     Simple Procedure", Neural Computation 14, 2002.
     """
-    probability, prior = np.asarray(probability, dtype=np.float64), np.asarray(prior, dtype=np.float64)
-    if probability.ndim != 2 or prior.shape != probability.shape[1:] or not len(probability):
-        raise ValueError(
-            "`probability` and `prior` must have the shapes (N, C) and (C,), N at least 1. "
-            f"Got {probability.shape} and {prior.shape}."
-        )
-    if not (prior > 0).all() or abs(prior.sum() - 1) > 1e-6:
-        raise ValueError(f"`prior` must be above 0 everywhere and sum to 1. Got a sum of {prior.sum():g}.")
-    if not (probability >= 0).all() or np.abs(probability.sum(1) - 1).max() > 1e-3:
-        raise ValueError("`probability` must hold rows of values of at least 0 that sum to 1. It does not.")
-    ratio = probability / prior
-    prior = np.where(probability.any(0), prior, 0.0)  # masked classes take no part
-    prior /= prior.sum()
-    found, passes = _maximum(ratio, prior, max_passes)
+    probability = np.asarray(probability, dtype=np.float64)
+    return _estimated(lambda statistic: statistic(probability, 0), prior, level, draws, seed, max_passes)
+
+
+def estimate_prior_of_parts(
+    over_parts: OverParts,
+    prior: np.ndarray,
+    *,
+    level: float = 0.95,
+    draws: int = 100,
+    seed: int = 0,
+    max_passes: int = 10_000,
+) -> PriorEstimate:
+    """`estimate_prior` of data in parts, of which no process has to hold more than one; with the same result.
+
+    Args:
+        over_parts: a function that is given a function of the probabilities (N, C) of one part and the number of
+            samples in earlier parts, calls it for every part, and returns the merged results: `a.merge(b)`, in any
+            order. The given function and its results can be pickled, so that parts can be in other processes. Parts
+            may be empty.
+        prior: (C,) that the probabilities take classes to have, above 0.
+        level: of the intervals, in (0, 1).
+        draws: of the bootstrap, each one Newton step from the estimate.
+        seed: of the draws.
+        max_passes: over the data; two more are made for checks and for the intervals.
+
+    Raises:
+        TypeError: `over_parts` does not return merged results.
+        ValueError: as `estimate_prior`.
+
+    Example:
+        >>> from functools import reduce
+        >>> parts = [np.array([[0.9, 0.1]] * 3), np.array([[0.1, 0.9]])]
+        >>> def over_parts(statistic):
+        ...     return reduce(lambda a, b: a.merge(b), [statistic(parts[0], 0), statistic(parts[1], 3)])
+        >>> estimate_prior_of_parts(over_parts, np.array([0.5, 0.5]), draws=10).prior.round(2)
+        array([0.81, 0.19])
+    """
+    return _estimated(over_parts, prior, level, draws, seed, max_passes)
+
+
+def _estimated(
+    over_parts: OverParts, prior: np.ndarray, level: float, draws: int, seed: int, max_passes: int
+) -> PriorEstimate:
+    check_fraction("level", level)
+    check_integer("draws", draws, minimum=1)
+    check_integer("seed", seed, minimum=0)
+    prior = _checked(prior)
+    support = merged_over(over_parts, partial(support_of, num_classes=len(prior)), Support)
+    if not support.number:
+        raise ValueError(f"{SHAPES} Got no sample.")
+
+    def state(at: np.ndarray) -> _State:
+        statistic = partial(likelihood_of, prior=prior, at=at)
+        return _state(merged_over(over_parts, statistic, LikelihoodSums), at, support.number)
+
+    start = np.where(support.possible, prior, 0.0)  # masked classes take no part
+    found, passes = _maximum(state, start / start.sum(), max_passes)
     converged = found.left_to_gain <= LEFT_TO_GAIN
     if not converged:
         warnings.warn(
             f"The prior was not found in {max_passes} passes: the log-likelihood can still rise by "
             f"{found.left_to_gain:.2g}. Raise `max_passes`.",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    drawn = _one_step_bootstrap(ratio, found.prior, draws, np.random.default_rng(seed))
+    statistic = partial(bootstrap_of, prior=prior, at=found.prior, draws=draws, seed=seed)
+    drawn = _one_step_bootstrap(merged_over(over_parts, statistic, BootstrapSums), found.prior, support.number)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return PriorEstimate(found.prior, low, high, passes, converged)
+
+
+def _checked(prior: np.ndarray) -> np.ndarray:
+    checked = np.asarray(prior, dtype=np.float64)
+    if checked.ndim != 1:
+        raise ValueError(f"{SHAPES} Got a prior of the shape {checked.shape}.")
+    if not (checked > 0).all() or abs(checked.sum() - 1) > 1e-6:
+        raise ValueError(f"`prior` must be above 0 everywhere and sum to 1. Got a sum of {checked.sum():g}.")
+    return checked
 
 
 class _State(NamedTuple):
@@ -104,23 +175,21 @@ class _State(NamedTuple):
     left_to_gain: float
 
 
-def _state(ratio: np.ndarray, prior: np.ndarray) -> _State:
+def _state(sums: LikelihoodSums, prior: np.ndarray, number: int) -> _State:
     """By concavity the mean log-likelihood lies at most max gradient − 1 below its maximum."""
-    likelihood = ratio @ prior
-    with np.errstate(divide="ignore", invalid="ignore"):  # a row of classes that all have no share: never kept
-        gradient = (1 / likelihood) @ ratio / len(ratio)
-        mean_log = float(np.log(likelihood).mean())
-    after = np.where((prior == 0) & (gradient > 1), LEAST_SHARE, prior * gradient)
-    left = max(float(gradient.max()) - 1, 0.0) * len(ratio)
-    return _State(prior, after / after.sum(), mean_log, left)
+    gradient = sums.gradient / number
+    with np.errstate(invalid="ignore"):
+        after = np.where((prior == 0) & (gradient > 1), LEAST_SHARE, prior * gradient)
+        left = max(float(gradient.max()) - 1, 0.0) * number
+        return _State(prior, after / after.sum(), sums.log_likelihood / number, left)
 
 
-def _maximum(ratio: np.ndarray, prior: np.ndarray, max_passes: int) -> tuple[_State, int]:
+def _maximum(state_at: Callable[[np.ndarray], _State], prior: np.ndarray, max_passes: int) -> tuple[_State, int]:
     """Two steps of EM are extrapolated; where that lowers the likelihood, the first of them counts."""
-    state, passes = _state(ratio, prior), 1
+    state, passes = state_at(prior), 1
     while state.left_to_gain > LEFT_TO_GAIN and passes < max_passes:
-        plain = _state(ratio, state.after)
-        bold = _state(ratio, _extrapolated(state, plain))
+        plain = state_at(state.after)
+        bold = state_at(_extrapolated(state, plain))
         state, passes = (bold if bold.likelihood >= plain.likelihood else plain), passes + 2
     return state, passes
 
@@ -134,14 +203,14 @@ def _extrapolated(state: _State, plain: _State) -> np.ndarray:
     return np.asarray(further / further.sum())
 
 
-def _one_step_bootstrap(ratio: np.ndarray, prior: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+def _one_step_bootstrap(sums: BootstrapSums, prior: np.ndarray, number: int) -> np.ndarray:
     """(draws, C): from the estimate one Newton step to the prior of samples that are drawn anew."""
-    number, there = len(ratio), prior > 0
-    scaled = ratio[:, there] / (ratio @ prior)[:, None] * prior[there]  # posteriors: steps are relative to the prior
-    curvature = scaled.T @ scaled / number
-    weight = rng.multinomial(number, np.full(number, 1 / number), size=draws)
-    gradient = weight @ scaled / number - prior[there]
+    there = prior > 0
+    curvature = sums.curvature[np.ix_(there, there)] / number  # of posteriors: steps are relative to the prior
+    empty = sums.weight == 0  # of few samples none may be drawn
+    weight = np.where(empty, 1.0, sums.weight)[:, None]
+    gradient = np.where(empty[:, None], 0.0, sums.drawn[:, there] / weight - prior[there])
     step = np.linalg.lstsq(curvature, gradient.T, rcond=1e-12)[0].T
-    drawn = np.zeros((draws, len(prior)))
+    drawn = np.zeros((len(gradient), len(prior)))
     drawn[:, there] = np.maximum(prior[there] * (1 + step), 0)
     return np.asarray(drawn / drawn.sum(1, keepdims=True))

@@ -19,13 +19,15 @@ AT_LIMIT = (
 def decisions_and_fingerprints(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """The model's predictions (N,) and a hash of each row of scores (N,), in one pass."""
     factors = np.random.default_rng(0).integers(0, 2**63, samples.num_classes, dtype=np.uint64) | np.uint64(1)
-    decisions, fingerprints = [], []
-    for _, block in samples.blocks("the model as it is"):
-        decisions.append(block.argmax(1))
+    step, start = "the model as it is", samples.own.start
+    decisions, fingerprints = (np.empty(samples.own.stop - start, dtype=kind) for kind in (np.int64, np.uint64))
+    for part, block in samples.blocks(step):
+        rows = slice(part.start - start, part.stop - start)
+        decisions[rows] = block.argmax(1)
         bits = (block + 0.0).view(np.uint64)  # −0 becomes 0
         bits ^= bits >> np.uint64(32)  # round numbers have low bits of 0, which a product would keep
-        fingerprints.append((bits * factors).sum(1, dtype=np.uint64))
-    return np.concatenate(decisions), np.concatenate(fingerprints)
+        fingerprints[rows] = (bits * factors).sum(1, dtype=np.uint64)
+    return samples.gathered(step, decisions), samples.gathered(step, fingerprints)
 
 
 def digest_of(fingerprint: np.ndarray) -> str:

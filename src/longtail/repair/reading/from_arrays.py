@@ -51,7 +51,7 @@ def of_content(
         names,
         _counts(content.get("class_counts"), names, where, values.shape[1]),
         _groups(_by_name(content, reading.group, GROUPS, "group", where), rows),
-        _vector("sample_weight", _by_name(content, reading.weight, WEIGHTS, "weight", where), where, len(values)),
+        _vector("sample_weight", _by_name(content, reading.weight, WEIGHTS, "weight", where), where, len(rows)),
     )
     return raw if own is None or reading.class_names is None else in_order(raw, reading.class_names)
 
@@ -84,6 +84,7 @@ def in_order(raw: RawPredictions, names: Sequence[str]) -> RawPredictions:
         None if raw.class_counts is None else raw.class_counts[order],
         raw.groups,
         raw.sample_weight,
+        raw.share,
     )
 
 

@@ -1,12 +1,14 @@
 """Predictions from tables."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from longtail.data.class_names import as_text
 from longtail.data.table_file import Choose, pandas, refuse_repeated
+from longtail.repair.processes import ONE, Processes
 from longtail.repair.reading.columns import Table
 from longtail.repair.reading.from_arrays import of_content, two_columns
 from longtail.repair.reading.labels import match_labels
@@ -24,19 +26,22 @@ def kept_as_text(reading: Reading) -> Choose:
     ]
 
 
-def of_tables(frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[str]) -> RawPredictions:
+def of_tables(
+    frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[str], processes: Processes = ONE
+) -> RawPredictions:
     """Read pandas tables with the same columns, concatenated.
 
     Args:
         frames: for each table its name in messages, and the table.
         reading: options.
         notes: assumptions are appended here.
+        processes: each has other tables, in the order of the ranks.
 
     Raises:
         ValueError: columns that differ or have no role, a cell that is empty or not a number, a label that is not a
             class.
     """
-    table = _joined(frames)
+    table = _joined(frames, processes)
     nested = next((name for name in table.names if name in SCORES and _holds_lists(table, name)), None)
     if nested is not None:
         return _of_lists(table, nested, reading, notes)
@@ -44,24 +49,24 @@ def of_tables(frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[s
     names = tuple(str(as_text(name)) for name in roles.classes)
     if reading.class_names is not None:
         names = reading.class_names
-    scores = two_columns(table.numbers(roles.scores, masked=reading.kind == "logits"), reading.kind)
+    scores = two_columns(table.scores(roles.scores, masked=reading.kind == "logits"), reading.kind)
     labels = np.asarray(reading.labels, dtype=object).ravel().tolist() if roles.label is None else None
     if labels is not None and len(labels) != len(table.rows):
         raise ValueError(
             f"`labels` must hold one label per row of {table.rows.where}, {len(table.rows)}. Got {len(labels)}."
         )
     target = match_labels(table.cells(str(roles.label)) if labels is None else labels, names, table.rows, notes)
-    weight = None if roles.weight is None else table.numbers([roles.weight])[:, 0]
+    weight = None if roles.weight is None else table.numbers(roles.weight)
     groups = None if roles.group is None else table.texts(roles.group)
-    return RawPredictions(scores, target, table.rows, None, names, None, groups, weight)
+    return RawPredictions(scores, target, table.rows, None, names, None, groups, weight, table.share)
 
 
-def _joined(frames: Sequence[tuple[str, Any]]) -> Table:
+def _joined(frames: Sequence[tuple[str, Any]], processes: Processes) -> Table:
     nested = next((where for where, frame in frames if frame.columns.nlevels > 1), None)
     if nested is not None:
         raise ValueError(f"{nested} must have one name for each column. Its columns have several levels: join them.")
     named = [(where, frame.rename(columns=lambda name: str(name).strip())) for where, frame in frames]
-    first, columns = named[0][0], list(named[0][1].columns)
+    first, columns = processes.gathered("names of columns", (named[0][0], list(named[0][1].columns)))[0]
     for where, frame in named:
         refuse_repeated(list(frame.columns), where)
         other = set(frame.columns).symmetric_difference(columns)
@@ -69,13 +74,14 @@ def _joined(frames: Sequence[tuple[str, Any]]) -> Table:
             raise ValueError(
                 f"{where} must have the same columns as {first}. They differ in {', '.join(sorted(other)[:12])}."
             )
-    rows = Rows(tuple((where, len(frame)) for where, frame in named))
+    rows, share = Rows.over(processes, Rows(tuple((where, len(frame)) for where, frame in named)))
     parts = [frame[columns] for _, frame in named]
-    return Table(parts[0] if len(parts) == 1 else pandas().concat(parts, ignore_index=True), rows)
+    return Table(parts[0] if len(parts) == 1 else pandas().concat(parts, ignore_index=True), rows, share)
 
 
 def _holds_lists(table: Table, name: str) -> bool:
-    return isinstance(table.frame[name].iloc[0], (list, tuple, np.ndarray))
+    own = isinstance(table.frame[name].iloc[0], (list, tuple, np.ndarray))
+    return table.share.processes.gathered("lists", own)[0]
 
 
 def _of_lists(table: Table, nested: str, reading: Reading, notes: list[str]) -> RawPredictions:
@@ -90,4 +96,7 @@ def _of_lists(table: Table, nested: str, reading: Reading, notes: list[str]) -> 
     for name in table.names:
         if name.lower() in (*LABELS, *WEIGHTS, *GROUPS) or name in (reading.label, reading.weight, reading.group):
             content[name] = np.asarray(table.cells(name), dtype=object)
-    return of_content(content, table.rows, reading, notes)
+    widths = table.share.processes.gathered("lengths of lists", scores.shape[1:])
+    if len(set(widths)) > 1:
+        raise ValueError(f"{table.rows.where}, column {nested}: every row must hold one number for each class.")
+    return replace(of_content(content, table.rows, reading, notes), share=table.share)

@@ -1,11 +1,13 @@
 """Concatenation of predictions; memory-mapped ones are concatenated in a temporary file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from longtail.posthoc.blocks import row_blocks
+from longtail.repair.processes import Processes
 from longtail.repair.reading.raw import RawPredictions, Rows
 from longtail.repair.reading.temporary_array import temporary_array
 
@@ -31,6 +33,32 @@ def joined(parts: Sequence[RawPredictions]) -> RawPredictions:
         first.class_counts,
         _together([part.groups for part in parts]),
         _together([part.sample_weight for part in parts]),
+    )
+
+
+def joined_over(processes: Processes, own: RawPredictions) -> RawPredictions:
+    """Concatenate the predictions of all processes, of which each keeps its own scores.
+
+    Raises:
+        ValueError: as `joined`.
+    """
+    if processes.number == 1:
+        return own
+    parts = processes.gathered("predictions", replace(own, scores=np.array(own.scores[:0])))
+    for part in parts[1:]:
+        _check_alike(parts[0], part)
+    rows, share = Rows.over(processes, own.rows)
+    dtype = np.result_type(*[part.scores for part in parts])
+    return RawPredictions(
+        own.scores if own.scores.dtype == dtype else own.scores.astype(dtype),
+        np.concatenate([part.target for part in parts]),
+        rows,
+        parts[0].named_kind,
+        parts[0].class_names,
+        parts[0].class_counts,
+        _together([part.groups for part in parts]),
+        _together([part.sample_weight for part in parts]),
+        share,
     )
 
 

@@ -10,6 +10,7 @@ from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
 from longtail.printable import printable
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
+from longtail.repair.processes import ALL, Share
 from longtail.repair.reading.raw import Rows
 from longtail.repair.reading.temporary_array import temporary_array
 
@@ -32,7 +33,12 @@ class Shape:
 
 
 def as_checked_logits(
-    scores: np.ndarray, kind: str, rows: Rows, names: Sequence[str] | None, notes: list[str]
+    scores: np.ndarray,
+    kind: str,
+    rows: Rows,
+    names: Sequence[str] | None,
+    notes: list[str],
+    share: Share = ALL,
 ) -> tuple[np.ndarray, float]:
     """Logits, or the logarithms of probabilities, and the value that replaces probabilities of 0.
 
@@ -44,12 +50,13 @@ def as_checked_logits(
         rows: the origin of the rows.
         names: (C,) or None.
         notes: changes are appended here.
+        share: which of the rows `scores` holds.
 
     Raises:
         ValueError: a value is not finite (-inf is a masked class of logits), or the scores are of another kind; the
             message says what they probably are.
     """
-    shape = _shape_of(scores, kind, rows, names)
+    shape = _shape_over(share, _shape_of(scores, kind, rows, names, share.first))
     if kind == "logits":
         _refuse_no_logits(shape, rows)
         if shape.are_logarithms:
@@ -68,10 +75,12 @@ def as_checked_logits(
             f"{rows.where}: probabilities sum to 1 only after rounding ({sums.min():.4g} to {sums.max():.4g}); they "
             "were divided by their sums."
         )
-    return _logarithms(scores, sums)
+    return _logarithms(scores, None if sums is None else sums[share.own(len(scores))], share)
 
 
-def check_own_class(scores: np.ndarray, target: np.ndarray, rows: Rows, names: Sequence[str] | None = None) -> None:
+def check_own_class(
+    scores: np.ndarray, target: np.ndarray, rows: Rows, names: Sequence[str] | None = None, first: int = 0
+) -> None:
     """Raise if the class of a sample is masked in its row: the loss would be infinite.
 
     Args:
@@ -79,29 +88,44 @@ def check_own_class(scores: np.ndarray, target: np.ndarray, rows: Rows, names: S
         target: (N,) class indices.
         rows: the origin of the rows.
         names: (C,) or None.
+        first: index of the first row among all.
     """
     masked = np.flatnonzero(scores[np.arange(len(target)), target].astype(np.float64) < MASKED)
     if len(masked):
         row = int(masked[0])
         raise ValueError(
-            f"{rows.at(row)}, {_called(int(target[row]), names)}: {scores[row, target[row]]} for the class of the "
-            "sample. Only other classes may be masked: drop the sample or correct its label. "
+            f"{rows.at(first + row)}, {_called(int(target[row]), names)}: {scores[row, target[row]]} for the class of "
+            "the sample. Only other classes may be masked: drop the sample or correct its label. "
             "A logarithm of 0? Clip it first."
         )
 
 
-def _shape_of(scores: np.ndarray, kind: str, rows: Rows, names: Sequence[str] | None) -> Shape:
+def _shape_of(scores: np.ndarray, kind: str, rows: Rows, names: Sequence[str] | None, first: int) -> Shape:
     sums = np.empty(len(scores))
     least, most, are_probabilities, are_logarithms = np.inf, -np.inf, True, True
     for block in row_blocks(*scores.shape):
         part = np.asarray(scores[block], dtype=np.float64)
-        _check_finite(part, block.start, kind, rows, names)
+        _check_finite(part, first + block.start, kind, rows, names)
         with np.errstate(over="ignore"):  # masked classes
             sums[block] = part.sum(1)
         least, most = min(least, part.min()), max(most, part.max())
         are_probabilities = are_probabilities and look_like_probabilities(from_numpy("scores", part, shared=True))
         are_logarithms = are_logarithms and bool(most <= EXACT and np.abs(np.exp(part).sum(1) - 1).max() < 10 * EXACT)
     return Shape(sums, float(least), float(most), are_probabilities, are_logarithms)
+
+
+def _shape_over(share: Share, own: Shape) -> Shape:
+    """Of the rows of all processes."""
+    parts = share.processes.gathered("kind of scores", own)
+    if len(parts) == 1:
+        return own
+    return Shape(
+        np.concatenate([part.sums for part in parts]),
+        min(part.least for part in parts),
+        max(part.most for part in parts),
+        all(part.are_probabilities for part in parts),
+        all(part.are_logarithms for part in parts),
+    )
 
 
 def _check_finite(part: np.ndarray, start: int, kind: str, rows: Rows, names: Sequence[str] | None) -> None:
@@ -180,7 +204,7 @@ def _no_probabilities(shape: Shape, rows: Rows) -> str:
     return f"{found}. Are they logits? Then pass --kind logits."
 
 
-def _logarithms(probability: np.ndarray, sums: np.ndarray | None) -> tuple[np.ndarray, float]:
+def _logarithms(probability: np.ndarray, sums: np.ndarray | None, share: Share) -> tuple[np.ndarray, float]:
     """Logarithms, in memory, or in a temporary file if the probabilities are memory-mapped."""
 
     def rows(block: slice) -> np.ndarray:
@@ -188,7 +212,7 @@ def _logarithms(probability: np.ndarray, sums: np.ndarray | None) -> tuple[np.nd
         return part if sums is None else np.asarray(part / sums[block, None], dtype=part.dtype)
 
     blocks = list(row_blocks(*probability.shape))
-    floor = min(floor_of(rows(block)) for block in blocks)
+    floor = min(share.processes.gathered("floor", min(floor_of(rows(block)) for block in blocks)))
     if not isinstance(probability, np.memmap):
         return log_probabilities(rows(slice(None)), floor), floor
     logits = temporary_array((probability.shape[0], probability.shape[1]), probability.dtype)

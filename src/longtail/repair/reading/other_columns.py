@@ -25,7 +25,7 @@ def find_weight(
     name = _usual(names, WEIGHTS, "weight", table)
     if name is None:
         return None
-    values = table.numbers([name])[:, 0]
+    values = table.numbers(name)
     distinct = len(np.unique(values))
     scattered = distinct > max(FEW_VALUES, len(values) / 2) and bool((values != np.round(values)).any())
     if not classes_are_named and (scattered or not (values > 0).all()):
@@ -124,7 +124,7 @@ def _two_ways(name: str, option: str, what: str, classes: Sequence[str], table: 
 def _has_fractions(name: str, table: Table) -> bool:
     if table.kind(name) != "numbers":
         return False
-    values = table.numbers([name])[:, 0]
+    values = table.numbers(name)
     return bool((values != np.round(values)).any())
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longtail.repair.processes import ALL, Processes, Share
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -21,6 +23,12 @@ class Rows:
     def of_all(cls, parts: Sequence["Rows"]) -> "Rows":
         """The concatenated rows of several files."""
         return cls(tuple(file for part in parts for file in part.files))
+
+    @classmethod
+    def over(cls, processes: Processes, own: "Rows") -> tuple["Rows", Share]:
+        """The rows of all processes, and which of them are this one's."""
+        parts = processes.gathered("rows", own)
+        return cls.of_all(parts), Share(processes, sum(map(len, parts[: processes.rank])))
 
     def at(self, row: int) -> str:
         """The file and number of a row, given its index (from 0) over all files."""
@@ -45,7 +53,8 @@ class RawPredictions:
     """Scores that are not checked yet, and labels as indices.
 
     Attributes:
-        scores: (N, C) float32 or float64.
+        scores: (N, C) float32 or float64; of several processes that share the rows, those of this one. All else is of
+            all rows.
         target: (N,) class indices int64.
         rows: the origin of the rows.
         named_kind: "logits" or "probabilities" if the name of the array tells, else None.
@@ -53,6 +62,7 @@ class RawPredictions:
         class_counts: (C,) or None.
         groups: (N,) strings or None.
         sample_weight: (N,) or None.
+        share: which rows `scores` holds.
     """
 
     scores: np.ndarray
@@ -63,3 +73,4 @@ class RawPredictions:
     class_counts: np.ndarray | None = None
     groups: np.ndarray | None = None
     sample_weight: np.ndarray | None = None
+    share: Share = ALL

@@ -1,9 +1,11 @@
 """Sources of predictions: paths and patterns of paths, standard input, objects in memory."""
 
 import glob
+import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from longtail.data.table_file import TABLES, read_table, table_of_bytes
 from longtail.data.table_source import is_frame
 from longtail.data.text_file import kind_of, read_stream
 from longtail.repair.by_name import listed
+from longtail.repair.processes import ONE, Processes
 from longtail.repair.reading.array_files import READERS, read_arrays
 from longtail.repair.reading.from_arrays import in_order, of_content
 from longtail.repair.reading.from_table import kept_as_text, of_tables
-from longtail.repair.reading.joined import joined
+from longtail.repair.reading.joined import joined, joined_over
 from longtail.repair.reading.memory import check_fits
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.raw import RawPredictions
@@ -61,12 +64,17 @@ def paths_of(source: Any, what: str = "path") -> list[Path]:
     return found
 
 
-def of_paths(paths: Sequence[Path], reading: Reading, part: str, notes: list[str]) -> RawPredictions:
+def of_paths(
+    paths: Sequence[Path], reading: Reading, part: str, notes: list[str], processes: Processes = ONE
+) -> RawPredictions:
     """Read one or several files, concatenated, or a run folder.
 
+    Each of several processes reads its share of the files.
+
     Raises:
-        ValueError: tables and arrays are mixed, or a file is invalid.
+        ValueError: tables and arrays are mixed, a file is invalid, or there are fewer files than processes.
     """
+    _check_enough(paths, processes)
     if paths[0].is_dir():
         if len(paths) > 1:
             raise ValueError(f"`path` must be one run folder, or files. Got {', '.join(map(str, paths[:3]))}.")
@@ -77,9 +85,22 @@ def of_paths(paths: Sequence[Path], reading: Reading, part: str, notes: list[str
         raise ValueError(f"`path` must be tables, or files of arrays. Got {tables[0]} and {other}.")
     if reading.labels is not None and len(paths) > 1:
         notes.append(f"labels are taken in the order of the files: {listed(paths)}.")
+    own = [paths[place] for place in np.array_split(np.arange(len(paths)), processes.number)[processes.rank]]
+    own_notes: list[str] = []
+    frames = [_table(path, reading, own_notes) for path in own] if tables else []
+    arrays = [] if tables else _of_array_files(own, reading, own_notes, processes)
+    notes += itertools.chain.from_iterable(processes.gathered("notes", own_notes))
     if tables:
-        return of_tables([_table(path, reading, notes) for path in paths], reading, notes)
-    return joined(_of_array_files(paths, reading, notes))
+        return of_tables(frames, reading, notes, processes)
+    return joined_over(processes, joined(arrays))
+
+
+def _check_enough(paths: Sequence[Path], processes: Processes) -> None:
+    if len(paths) < processes.number:
+        raise ValueError(
+            f"`path` must name at least one file for each process. Got {len(paths)} for {processes.number} processes: "
+            f"start {len(paths)} (--nproc-per-node {len(paths)}), or run the command without torchrun."
+        )
 
 
 def of_object(source: Any, reading: Reading, notes: list[str]) -> RawPredictions:
@@ -149,23 +170,33 @@ def _table(path: Path, reading: Reading, notes: list[str]) -> tuple[str, Any]:
     return str(path), read_table(path, text_columns, notes)
 
 
-def _of_array_files(paths: Sequence[Path], reading: Reading, notes: list[str]) -> list[RawPredictions]:
+def _of_array_files(
+    paths: Sequence[Path], reading: Reading, notes: list[str], processes: Processes
+) -> list[RawPredictions]:
     """Read each file; separate labels are those of all files, concatenated."""
-    found: list[RawPredictions] = []
-    begin = 0
-    for path in paths:
-        content = read_arrays(path)
-        if reading.labels is None or len(paths) == 1:
-            raw = of_content(content, str(path), reading, notes)
-        else:
-            number = len(next(iter(content.values())))
-            own = Reading(**{**vars(reading), "labels": reading.labels[begin : begin + number]})
-            raw, begin = of_content(content, str(path), own, notes), begin + number
-        if found and found[0].class_names and raw.class_names:
-            raw = in_order(raw, found[0].class_names)
-        found.append(raw)
-    if begin and begin != len(reading.labels):
-        raise ValueError(f"`labels` must hold one label per row, {begin:,} in all files. Got {len(reading.labels):,}.")
+    if reading.labels is None or (len(paths) == 1 and processes.number == 1):
+        found = [of_content(read_arrays(path), str(path), reading, notes) for path in paths]
+    else:
+        found = _with_labels(paths, reading, notes, processes)
+    names = processes.gathered("class names", found[0].class_names)[0]
+    return [in_order(raw, names) if names and raw.class_names else raw for raw in found]
+
+
+def _with_labels(
+    paths: Sequence[Path], reading: Reading, notes: list[str], processes: Processes
+) -> list[RawPredictions]:
+    contents = [read_arrays(path) for path in paths]
+    numbers = [len(next(iter(content.values()))) for content in contents]
+    each = processes.gathered("numbers of rows", sum(numbers))
+    if sum(each) != len(reading.labels):
+        raise ValueError(
+            f"`labels` must hold one label per row, {sum(each):,} in all files. Got {len(reading.labels):,}."
+        )
+    found, begin = [], sum(each[: processes.rank])
+    for path, content, number in zip(paths, contents, numbers, strict=True):
+        own = replace(reading, labels=reading.labels[begin : begin + number])
+        found.append(of_content(content, str(path), own, notes))
+        begin += number
     return found
 
 

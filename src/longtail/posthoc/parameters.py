@@ -1,0 +1,21 @@
+"""Parameters of post-hoc methods as scikit-learn's `clone` and searches ask for them."""
+
+import dataclasses
+from typing import Any, Self
+
+
+class Parameters:
+    """For a dataclass whose fields that `__init__` takes are its parameters."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name; `deep` has nothing to add."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]  # of the subclass
+        return {field.name: getattr(self, field.name) for field in fields if field.init}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters by name; raises `ValueError` for one that does not exist."""
+        for name, value in parameters.items():
+            if name not in self.get_params():
+                raise ValueError(f"`{name}` must be one of {', '.join(self.get_params())}.")
+            setattr(self, name, value)
+        return self
