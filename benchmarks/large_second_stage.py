@@ -30,13 +30,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gaussian_features import FEATURES, write_features
 
-FEATURES, LATENT, NOISE, BLOCK = 2048, 128, 2.0, 8192
 PHASES = ("first", "second", "resumed", "paired", "one", "two")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -77,33 +77,6 @@ def in_own_process(options: argparse.Namespace, out: Path, phase: str) -> Any:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def write_features(counts: np.ndarray, path: Path, share: float) -> None:
-    """Train and test features and labels in one `.npz` file, without ever holding them in memory."""
-    if path.exists():
-        return
-    start, random = time.perf_counter(), np.random.default_rng(0)
-    sizes = np.maximum(1, (counts * share).astype(int))
-    centres = random.standard_normal((len(sizes), LATENT), dtype=np.float32)
-    projection = random.standard_normal((LATENT, FEATURES), dtype=np.float32) / LATENT**0.5
-    part = path.with_suffix(".part")
-    with zipfile.ZipFile(part, "w") as archive:
-        for name, each in (("train", sizes), ("test", np.full(len(sizes), 3))):
-            labels = random.permutation(np.repeat(np.arange(len(sizes)), each))
-            with archive.open(f"{name}_features.npy", "w", force_zip64=True) as file:
-                header = {"descr": "<f2", "fortran_order": False, "shape": (len(labels), FEATURES)}
-                np.lib.format.write_array_header_1_0(file, header)
-                for begin in range(0, len(labels), BLOCK):
-                    own = labels[begin : begin + BLOCK]
-                    latent = centres[own] + NOISE * random.standard_normal((len(own), LATENT), dtype=np.float32)
-                    ambient = 0.1 * random.standard_normal((len(own), FEATURES), dtype=np.float32)
-                    file.write(np.maximum(latent @ projection + ambient, 0).astype(np.float16).tobytes())
-            with archive.open(f"{name}_labels.npy", "w") as file:
-                np.lib.format.write_array(file, labels)
-            print(f"{len(labels):,} {name} samples of {len(sizes):,} classes", flush=True)
-    part.replace(path)
-    print(f"features written in {time.perf_counter() - start:.0f} s, {path.stat().st_size / 1e9:.2f} GB", flush=True)
 
 
 def run_phase(options: argparse.Namespace) -> dict[str, Any]:
@@ -185,22 +158,13 @@ def paired(first: Any, data: Path, shared: dict[str, Any], rounds: int = 8, step
     from longtail.data import load_splits
     from longtail.recipes.second_stages import second_stage
     from longtail.training.hardware import make_fabric, resolve
-    from longtail.training.preparation import prepare
-    from longtail.training.step import TrainingStep
 
     configs = {
         name: resolve(second_stage(first, "decoupled-gala", loss=name, epochs=1, **shared)) for name in ("gala", "ce")
     }
     fabric = make_fabric(configs["gala"])
     splits = load_splits(configs["gala"], data, fabric.device)
-    train = {}
-    for name, config in configs.items():
-        run = prepare(config, splits, fabric, first_stage=first)
-        model, optimizer = fabric.setup(run.state.model, run.state.optimizer)
-        model.train()
-        run.state.criterion.train()
-        step = TrainingStep(fabric, config, run.state, model, optimizer, run.stage.after_step, needs_gradients=False)
-        train[name] = (run.epochs.batches(1), step)
+    train = {name: prepared(config, splits, fabric, first) for name, config in configs.items()}
     classes, size = len(splits.info.class_names), configs["gala"].batch_size
     inputs, gradient = torch.randn(size, FEATURES).bfloat16(), torch.randn(size, classes).bfloat16()
     weight = torch.randn(classes, FEATURES).bfloat16()
@@ -224,9 +188,6 @@ def paired(first: Any, data: Path, shared: dict[str, Any], rounds: int = 8, step
             seconds[name].append((time.process_time() - before) / steps)
     of_a_step = {name: statistics.median(own[1:]) for name, own in seconds.items()}
     ratios = [gala / ce for gala, ce in zip(seconds["gala"][1:], seconds["ce"][1:], strict=True)]
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        some_steps("gala")
-    events = sorted(profile.key_averages(), key=lambda event: -event.self_cpu_time_total)[:14]
     return {
         "seconds of a step": {name: round(value, 4) for name, value in of_a_step.items()},
         "seconds of an epoch": {
@@ -235,10 +196,31 @@ def paired(first: Any, data: Path, shared: dict[str, Any], rounds: int = 8, step
         "step of GALA over its products": round(of_a_step["gala"] / of_a_step["products"], 3),
         "GALA over cross-entropy": round(of_a_step["gala"] / of_a_step["ce"], 3),
         "GALA over cross-entropy, by round": [round(ratio, 3) for ratio in ratios],
-        "profile, ms of a step": {
-            event.key: round(event.self_cpu_time_total / 1e3 / steps, 1) for event in events
-        },
-    }  # fmt: skip
+        "profile, ms of a step": profiled(lambda: some_steps("gala"), steps),
+    }
+
+
+def prepared(config: Any, splits: Any, fabric: Any, first: Any) -> tuple[Iterator[Any], Callable[..., object]]:
+    """The batches and the step of a second stage."""
+    from longtail.training.preparation import prepare
+    from longtail.training.step import TrainingStep
+
+    run = prepare(config, splits, fabric, first_stage=first)
+    model, optimizer = fabric.setup(run.state.model, run.state.optimizer)
+    model.train()
+    run.state.criterion.train()
+    step = TrainingStep(fabric, config, run.state, model, optimizer, run.stage.after_step, needs_gradients=False)
+    return run.epochs.batches(1), step
+
+
+def profiled(job: Callable[[], object], steps: int) -> dict[str, float]:
+    """Milliseconds of a step by operator, the longest first."""
+    import torch
+
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        job()
+    events = sorted(profile.key_averages(), key=lambda event: -event.self_cpu_time_total)[:14]
+    return {event.key: round(event.self_cpu_time_total / 1e3 / steps, 1) for event in events}
 
 
 def keep_two_checkpoints(folder: Path) -> None:

@@ -30,8 +30,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import distributed as dist
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 CLASSES = 16
 MOMENTS = (0.5, 0.5, 0.5)
@@ -39,13 +40,10 @@ MOMENTS = (0.5, 0.5, 0.5)
 
 def write_photographs(folder: Path, images: int) -> None:
     """JPEG files of 500 x 375 pixels, as those of ImageNet are on average."""
-    random = np.random.default_rng(0)
+    from data.large_set_files import photograph
+
     for index in range(images):
-        small = Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8))
-        pixels = np.asarray(small.resize((500, 375), Image.Resampling.BICUBIC)) + random.normal(0, 6, (375, 500, 3))
-        path = folder / f"{index % CLASSES}/{index}.jpg"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path, quality=90)
+        photograph(folder / f"{index % CLASSES}/{index}.jpg", index, (500, 375))
 
 
 class Worker:

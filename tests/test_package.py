@@ -14,12 +14,12 @@ import pytest
 import longtail
 
 ROOT = Path(__file__).parent.parent
-ROOMS = [module.name for module in pkgutil.iter_modules(longtail.__path__) if module.ispkg]
+PACKAGES = [module.name for module in pkgutil.iter_modules(longtail.__path__) if module.ispkg]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_public_names_are_exactly_those_documented(room):
-    module = importlib.import_module(f"longtail.{room}")
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_names_are_exactly_those_documented(package):
+    module = importlib.import_module(f"longtail.{package}")
     reference = (ROOT / "docs/reference.md").read_text()
     section = re.search(rf"^## `{re.escape(module.__name__)}`\n(.*?)(?=^## |\Z)", reference, re.M | re.S)
     assert section, f"docs/reference.md has no section on {module.__name__}"
@@ -33,10 +33,10 @@ def test_public_names_are_exactly_those_documented(room):
 def test_names_and_packages_are_reached_from_the_package():
     code = "import longtail; longtail.metrics.macro_f1, longtail.data.class_counts, longtail.runs.RunFolder"
     subprocess.run([sys.executable, "-c", code], check=True)
-    public = {name for room in longtail._NAMES for name in importlib.import_module(f"longtail.{room}").__all__}
+    public = {name for package in longtail._NAMES for name in importlib.import_module(f"longtail.{package}").__all__}
     assert set(longtail.__all__) == public
     assert len(longtail.__all__) == len(public)
-    assert dir(longtail) == sorted(public | set(ROOMS) | {"__version__"})
+    assert dir(longtail) == sorted(public | set(PACKAGES) | {"__version__"})
     assert longtail.GALALoss is importlib.import_module("longtail.losses").GALALoss
     assert longtail.METRICS is importlib.import_module("longtail.repair").METRICS
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):

@@ -1,4 +1,4 @@
-"""The rules that every room puts on its arguments, and the one wording of their errors.
+"""Checks of arguments that all packages share, and the wording of their errors.
 
 An error names the argument, the rule, the value that broke it and, where one is known, the likely cause.
 """

@@ -16,9 +16,10 @@ import torch
 
 from data.pictures import fill
 from longtail.data import Samples, StreamedImages, image_loader, read_data
-from longtail.data.device_augmentation import DeviceAugmentation
+from longtail.data.device_augmentation import POLICIES, DeviceAugmentation
 from longtail.data.file_augmentation import CentreSquare, TrainingImage
 from longtail.data.own import source_of
+from longtail.data.own_config import ON_DEVICE
 from longtail.data.training_images import TrainingImages
 from longtail.data.workers import draw_batches
 
@@ -64,7 +65,11 @@ def test_the_number_of_workers_changes_no_byte(folder, augment):
     assert alone[0][0].shape == (4, 3, 8, 8)
 
 
-@pytest.mark.parametrize("augment", ["light", "imagenet", "randaugment-n2-m10"])
+def test_settings_for_the_device_are_the_policies_that_there_are():
+    assert set(ON_DEVICE) == set(POLICIES)
+
+
+@pytest.mark.parametrize("augment", ON_DEVICE)
 def test_batches_augmented_on_the_device_depend_on_seed_and_position_alone(folder, augment):
     def on_device(**settings):
         augmentation = DeviceAugmentation(augment, 16)

@@ -305,8 +305,11 @@ def test_the_summary_holds_a_copy_of_what_is_known_of_each_class(case):
     criterion.set_epoch(3)
 
 
-def test_deferred_reweighting_passes_epochs_on_and_adds_its_weights():
-    criterion = DeferredReweighting(GALALoss(NUM_CLASSES), [9, 3, 1, 1, 1], start_epoch=2)
+def test_deferred_reweighting_passes_epochs_on_and_adds_its_weights(monkeypatch):
+    criterion, epochs = DeferredReweighting(GALALoss(NUM_CLASSES), [9, 3, 1, 1, 1], start_epoch=2), []
+    monkeypatch.setattr(criterion.criterion, "set_epoch", epochs.append)
+    criterion.set_epoch(3)
+    assert epochs == [3]
     assert set(criterion.summary()) == {"theta", "phi", "class_weight"}
     assert set(DeferredReweighting(torch.nn.CrossEntropyLoss(), [9, 1]).summary()) == {"class_weight"}
 

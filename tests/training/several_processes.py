@@ -118,6 +118,14 @@ def rows(ranks: Ranks) -> dict[str, torch.Tensor | list[int]]:
     return found
 
 
+def shared_buffers(ranks: Ranks) -> list[float]:
+    """Running means that were other numbers in each process before."""
+    norm = nn.BatchNorm1d(2)
+    norm.running_mean.fill_(ranks.rank)
+    ranks.share_buffers(norm)
+    return norm.running_mean.tolist()
+
+
 def refused(ranks: Ranks, out: Path) -> str:
     """What a process is told that does not see the run which the first finds."""
     try:
@@ -157,6 +165,7 @@ if __name__ == "__main__":
     loops = {name: train_a_perceptron(out / f"loop-{name}", name) for name in LOOPS}
     fabric = make_fabric(resolve(tiny_config(precision="float32")))
     ranks = Ranks.of(fabric)
-    found = {"loops": loops, "rows": rows(ranks), "refused": refused(ranks, out / "loop-gala")}
+    found = {"loops": loops, "rows": rows(ranks), "buffers": shared_buffers(ranks)}
+    found["refused"] = refused(ranks, out / "loop-gala")
     torch.save(found, out / f"rank{fabric.global_rank}.pt")
     run_all(data, out)

@@ -155,5 +155,9 @@ def test_a_run_with_batch_norm_is_one_folder(several):
     # batch norm two processes are another run than one, and the run folder says how many there were.
     folder = RunFolder.open(several[0] / "batch-norm")
     assert folder.header["config"]["processes"] == len(several[1])
-    assert folder.result["test"]["raw"]["top1"] >= 0
+    assert [line["epoch"] for line in folder.metrics] == [1]
     assert not list(Path(folder.path).glob(".*.part"))
+
+
+def test_buffers_are_those_of_the_first_process_once_they_are_shared(several):
+    assert [rank["buffers"] for rank in several[1]] == [[0.0, 0.0]] * len(several[1])

@@ -42,7 +42,7 @@ def extract_features(
         mean: subtracted from the channels, which lie in [0, 1]; by default as the network has it.
         std: what the channels are then divided by; by default as the network has it.
         on_bad_file: "fail" or "skip".
-        progress: is told what is done, and the share of it.
+        progress: called with the name of a step and its finished share, in [0, 1].
         **options: of `read_data`.
 
     Of the processes that torchrun started, each computes a share of the samples, and all get all features.

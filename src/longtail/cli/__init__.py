@@ -13,7 +13,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: by default those of the process.
 
     Returns:
-        0 if it did what it was asked, 2 if it could not, 130 if it was stopped, 1 if the reader of its output ended.
+        0 on success, 2 after an error, 130 if it was interrupted; 1 if `doctor` found something serious, or if the
+        output was a pipe that was closed.
 
     Example:
         >>> main(["evaluate", "no-such-run"])

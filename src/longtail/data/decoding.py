@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from longtail.data.jpeg_crop import INTERPOLATIONS, resize_part, stored_pixels
+from longtail.data.jpeg_crop import BY_PYTORCH, resize_part, stored_pixels
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -131,7 +131,7 @@ def decode_crop(
         whole = image.size[::-1] if _orientation(image) >= TRANSPOSED else image.size
         box = choose(*whole)
         reduction = min(box[2:]) / size
-        if reduction < LEAST_REDUCTION and _is_plain_jpeg(image) and interpolation in INTERPOLATIONS:
+        if reduction < LEAST_REDUCTION and _is_plain_jpeg(image) and interpolation in BY_PYTORCH:
             return resize_part(stored_pixels(image, path), box, size, interpolation)
         if reduction > 1:
             image.draft(None, (int(image.width / reduction), int(image.height / reduction)))

@@ -21,12 +21,12 @@ POLICIES: dict[str, tuple[int, Callable[[Tensor, Tensor], Tensor]]] = {
         lambda images, drawn: rand_augment(images, drawn.reshape(-1, OPERATIONS, 3)),
     ),
 }
-"""What follows the crop and the flip: the draws that it takes for each image, and what it does with them."""
+"""What follows crop and flip: the number of random draws for each image, and the function that uses them."""
 
 
 @dataclass(frozen=True)
 class DeviceAugmentation:
-    """Crops, flips and augments a batch; draws are given for each image, so that the batch that it is in is no matter.
+    """Crops, flips and augments a batch by draws for each image, so that the result does not depend on the batch.
 
     Attributes:
         augment: a key of `POLICIES`.
@@ -48,7 +48,7 @@ class DeviceAugmentation:
         return round(self.size * LARGER)
 
     def draw(self, number: int, seed: int) -> Tensor:
-        """(number, K) in [0, 1), for each image what happens to it."""
+        """Random draws (number, K) in [0, 1), one row for each image."""
         extra, _ = POLICIES[self.augment]
         return torch.rand((number, DRAWS + extra), generator=torch.Generator().manual_seed(seed))
 

@@ -1,8 +1,8 @@
-"""Which data sets can be fetched: of the built-in ones only CIFAR."""
+"""Which data sets can be downloaded: of the built-in ones only CIFAR."""
 
 
 def refuse_download(dataset: str, download: bool) -> None:
-    """Raise where a data set is asked for that can't be fetched.
+    """Refuse to download a data set that can't be downloaded.
 
     Raises:
         ValueError: `download` is set.

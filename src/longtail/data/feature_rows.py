@@ -1,4 +1,4 @@
-"""Rows of a table of features that stays where it is and as it is: mapped from a file, in half precision."""
+"""Rows of a table of features that is too large to be loaded as float32: mapped from a file, or in half precision."""
 
 import mmap
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import numpy as np
 
 ROWS_AT_ONCE = 4096
 RESIDENT = 1 << 27
-"""Bytes of a mapped file that may stay in the memory of the process; more are given back to the system's cache."""
+"""Bytes of a mapped file that may stay in the memory of the process; beyond them, its pages are released."""
 PAGES_OF_A_FAULT = 16
 """Pages that Linux maps around a page that is read."""
 

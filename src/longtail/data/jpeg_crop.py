@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-INTERPOLATIONS = ("bilinear", "bicubic")
+BY_PYTORCH = ("bilinear", "bicubic")
+"""Interpolations of `resize_part`; Pillow computes the others."""
 
 
 def stored_pixels(image: Image.Image, path: str | os.PathLike[str]) -> np.ndarray:
@@ -37,7 +38,7 @@ def resize_part(pixels: np.ndarray, box: tuple[int, int, int, int], size: int, i
         pixels: (H, W, 3) uint8.
         box: left, top, width and height of the part.
         size: width and height of the result in pixels.
-        interpolation: one of `INTERPOLATIONS`.
+        interpolation: one of `BY_PYTORCH`.
     """
     left, top, width, height = box
     part = torch.from_numpy(pixels[top : top + height, left : left + width]).permute(2, 0, 1)[None]

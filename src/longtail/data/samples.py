@@ -25,8 +25,8 @@ class Samples:
         files: (N,) paths relative to `root`, with forward slashes.
         root: folder of the files.
         images: (N, H, W) or (N, H, W, 3 or 4) uint8.
-        features: (N, D) float32; of a large table in half precision or in a file `FeatureRows`, which reads rows as
-            they are needed.
+        features: (N, D) float32, or `FeatureRows`, which reads rows on demand from a large table in a file or in half
+            precision.
         feature_names: (D,) names of the columns where they have names.
         items: a map-style data set of (input, label) pairs. Use `target`, not the label of the pair: it may
             count classes in another way.

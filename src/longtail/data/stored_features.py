@@ -61,7 +61,7 @@ class StoredFeatures:
             jobs = ([reader.submit(self.rows.read, indices[part])] for part in parts)
             for part, (read,) in zip(parts, results_ahead(jobs), strict=True):
                 yield self._as_input(read), self.target[order[part]]
-        self.rows.give_back()  # logits come next
+        self.rows.give_back()  # the evaluation that follows needs memory for logits
 
     def augmented(self, augment: Augment | None, generator: torch.Generator) -> "StoredFeatures":
         """The samples themselves, of which there is one view."""

@@ -5,10 +5,10 @@ from torch import Tensor
 
 
 def to_device(images: Tensor, device: torch.device) -> Tensor:
-    """Copy images to the device; to a GPU from pinned memory, so that neither waits for the other.
+    """Copy images to the device; to a GPU asynchronously, from pinned memory.
 
     Args:
-        images: bytes in memory.
+        images: uint8, on the CPU.
         device: of the network.
 
     Example:

@@ -127,7 +127,7 @@ class TrainingImages:
         return self.plain.pictures(indices)
 
     def _draws(self, indices: np.ndarray, seed: int) -> Tensor | None:
-        """What happens on the device to the image at each position of an epoch."""
+        """The draws of the augmentation on the device, (N, K), for the image at each position of an epoch."""
         if self.on_device is None:
             return None
         if self.once is None:

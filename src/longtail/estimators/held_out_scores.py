@@ -1,4 +1,4 @@
-"""Scores of a classifier of scikit-learn on the samples of each fold, by fits on the other folds."""
+"""Cross-validated scores of a scikit-learn classifier."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,8 +19,8 @@ def held_out_scores(
 ) -> np.ndarray:
     """Scores (N, C), or (N,) margins of two classes; each by a fit that has not seen the sample.
 
-    Unlike `cross_val_predict`, the classifier sees the labels as they are given, so that those of a `class_weight` are
-    found. A class that a fold lacks gets the least score there.
+    Unlike in `cross_val_predict`, the classifier gets the original labels, so that a `class_weight` by label works. A
+    class that a fold lacks gets the least score there.
 
     Args:
         estimator: a classifier, which is cloned.

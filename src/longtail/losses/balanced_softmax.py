@@ -62,7 +62,7 @@ def balanced_softmax_logits(
     row has no meaning. Arguments and errors as those of `balanced_softmax_loss`.
 
     Returns:
-        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+        The shape of the logits, in float32 at least.
 
     Example:
         >>> import torch

@@ -141,7 +141,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         """Say which epoch begins, counted from 1. A loss that changes in the course of training overrides it."""
 
     def summary(self) -> dict[str, Tensor]:
-        """What the loss knows of each class, by name, (C,) on the CPU: learnt statistics, and values of class counts.
+        """Values of each class by name, (C,) on the CPU: learnt statistics, class weights, values made from counts.
 
         Example:
             >>> from longtail.losses import GALALoss

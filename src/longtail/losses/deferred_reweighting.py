@@ -66,7 +66,7 @@ class DeferredReweighting(nn.Module):
             self.criterion.set_epoch(epoch)
 
     def summary(self) -> dict[str, Tensor]:
-        """The class weights, and what the criterion knows of each class."""
+        """The class weights, and the summary of the criterion."""
         own = self.criterion.summary() if isinstance(self.criterion, LongTailedLoss) else {}
         return {**own, "class_weight": self.class_weight.detach().cpu().clone()}
 

@@ -82,7 +82,7 @@ def gcl_logits(
     row has no meaning. Arguments and errors as those of `gcl_loss`.
 
     Returns:
-        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+        The shape of the logits, in float32 at least; the same object as the logits where `cloud` and `margin` are 0.
 
     Example:
         >>> import torch

@@ -71,7 +71,7 @@ def ldam_logits(
     row has no meaning. Arguments and errors as those of `ldam_loss`.
 
     Returns:
-        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+        The shape of the logits, in float32 at least; the same object as the logits where `max_margin` is 0.
 
     Example:
         >>> import torch

@@ -68,7 +68,7 @@ def logit_adjustment_logits(
     row has no meaning. Arguments and errors as those of `logit_adjustment_loss`.
 
     Returns:
-        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+        The shape of the logits, in float32 at least; the same object as the logits where `tau` is 0.
 
     Example:
         >>> import torch

@@ -70,7 +70,7 @@ def vs_logits(
     row has no meaning. Arguments and errors as those of `vs_loss`.
 
     Returns:
-        The shape of the logits, in float32 at least; the logits themselves, the same object, where the strength is 0.
+        The shape of the logits, in float32 at least; the same object as the logits where `gamma` and `tau` are 0.
 
     Example:
         >>> import torch

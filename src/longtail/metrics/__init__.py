@@ -1,4 +1,4 @@
-"""Metrics for long-tailed data: functions, and `torchmetrics.Metric` (extra `metrics`) over batches and ranks.
+"""Metrics for long-tailed data: functions, and `torchmetrics.Metric` classes (extra `metrics`) over batches and ranks.
 
     >>> import torch
     >>> from longtail.metrics import long_tail_scores

@@ -1,4 +1,4 @@
-"""The scores as `torchmetrics.Metric`: over batches, devices and ranks."""
+"""The scores as `torchmetrics.Metric` classes: over batches, devices and ranks."""
 
 from typing import Any
 

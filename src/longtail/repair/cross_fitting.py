@@ -69,7 +69,9 @@ def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Me
 
 def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples, splits: Splits) -> np.ndarray:
     """(K, T, N) predictions for each τ, by the fit without a sample's own fold and fold k. One pass."""
-    shape = (splits.number, len(candidate.strengths), len(samples))
+    alike = all(fitted is fits[0] for fitted in fits)  # as of logit adjustment: one prediction stands for all K
+    number = 1 if alike else splits.number
+    shape = (number, len(candidate.strengths), len(samples))
     decisions = np.empty(shape, dtype=np.min_scalar_type(samples.num_classes - 1))
     least_rows = max(LEAST_ROWS, NUMBERS_DECIDED_AT_ONCE // samples.num_classes)
     for part, logits in samples.blocks(candidate.name, precise=False, least_rows=least_rows):
@@ -78,9 +80,10 @@ def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples,
         for own in np.unique(folds):
             rows = np.flatnonzero(folds == own)
             block, decided = logits[rows], dict[int, np.ndarray]()
-            for other in range(splits.number):
+            for other in range(number):
                 fitted = fits[splits.without(own, other)]
                 if id(fitted) not in decided:
                     decided[id(fitted)] = fitted.decide_for_all(block, candidate.strengths)
                 decisions[other, :, part.start + rows] = decided[id(fitted)].T
-    return samples.gathered(candidate.name, decisions[:, :, samples.own])
+    whole = samples.gathered(candidate.name, decisions[:, :, samples.own])
+    return np.broadcast_to(whole, (splits.number, *whole.shape[1:]))

@@ -15,20 +15,19 @@ from longtail.data import labels_of
 class LongTailedSampler(Sampler[int]):
     """An epoch is a function of (seed, epoch); each rank takes every `num_replicas`-th index of it.
 
-    Every iterator is an epoch of its own, from the place that `load_state_dict` restored, else from the beginning: a
-    look at the first batch changes nothing. Call `set_epoch` before each epoch, as for `DistributedSampler`, else all
-    epochs are the same.
+    Each iterator is a whole epoch, or what is left of it after `load_state_dict`; iterators do not affect each other.
+    Call `set_epoch` before each epoch, as for `DistributedSampler`, else all epochs are the same.
 
-    Lightning and accelerate divide the draws of a sampler that they do not know among the processes once more, and then
-    leave its epoch as it is. With Lightning, pass `use_distributed_sampler=False` (to the `Trainer`, or to
-    `Fabric.setup_dataloaders`): it then calls `set_epoch`. With accelerate, make the sampler with `rank=0` and
+    Lightning and accelerate wrap samplers that they do not know, which would divide the draws among the processes a
+    second time and leave the epoch unchanged. With Lightning, pass `use_distributed_sampler=False` (to the `Trainer`,
+    or to `Fabric.setup_dataloaders`): it then calls `set_epoch`. With accelerate, make the sampler with `rank=0` and
     `num_replicas=1`.
 
     Args:
         labels: (N,) class indices, or anything that `longtail.data.class_counts` takes. Labels that are a tensor on a
             device are drawn from there.
-        num_samples: draws an epoch, over all ranks; by default N. What does not divide by the ranks is dropped; with
-            fewer draws than ranks, some draws are repeated, so that each rank has one.
+        num_samples: draws per epoch, over all ranks; by default N. Draws that do not divide evenly among the ranks are
+            dropped; with fewer draws than ranks, some draws are repeated, so that each rank has one.
         seed: in [0, 2^32).
         rank: of this process; by default that of `torch.distributed`, 0 without it.
         num_replicas: processes; by default as many as there are.
@@ -55,8 +54,8 @@ class LongTailedSampler(Sampler[int]):
         self.seed = seed
         self.rank, self.num_replicas = _place(rank, num_replicas)
         self.epoch = 0
-        self._begins_at = 0  # restored, until an iterator from there has ended or another epoch is set
-        self._latest = [0]  # the place of the latest iterator
+        self._begins_at = 0  # as restored, until an iterator has reached the end of the epoch or another epoch is set
+        self._latest = [0]  # the position of the latest iterator, which the iterator itself advances
         self.class_counts = torch.bincount(self.labels)
         self._by_class = self.labels.argsort(stable=True)
         self._starts = self.class_counts.cumsum(0) - self.class_counts
@@ -66,7 +65,7 @@ class LongTailedSampler(Sampler[int]):
         raise NotImplementedError
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes. It begins at its beginning, unless it is the one that was restored."""
+        """Say which epoch comes. It starts from the beginning, unless it is the one that was restored."""
         check_integer("epoch", epoch, minimum=0)
         if epoch != self.epoch:
             self.epoch, self._begins_at, self._latest = epoch, 0, [0]
@@ -96,7 +95,7 @@ class LongTailedSampler(Sampler[int]):
         return {"epoch": self.epoch, "position": self._latest[0] if position is None else position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from there: the next epoch lacks the draws that were used."""
+        """Restore the epoch and position: the next iterator leaves out the draws that were used."""
         check_integer("epoch", state["epoch"], minimum=0)
         check_integer("position", state["position"], minimum=0)
         if state["position"] > len(self):

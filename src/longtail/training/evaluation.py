@@ -22,7 +22,7 @@ from longtail.training.ranks import ALONE, Ranks
 
 ROWS_AT_ONCE = 4096
 MOST_FOR_FIXED_POINT = 1 << 27
-"""Logits of a set for which a finished run also has the rows of the fixed point: minutes of passes over them."""
+"""Largest number of logits for which a finished run has rows of the fixed point, which take dozens of passes."""
 Autocast = Callable[[], AbstractContextManager[Any]]
 Scores = dict[str, dict[str, float]]
 Predictions = tuple[np.ndarray, np.ndarray]
@@ -39,7 +39,7 @@ class Scorer:
 
     Attributes:
         class_counts: (C,) training samples, by which classes are many, medium or few.
-        bounds: of these groups.
+        bounds: where these groups begin and end.
     """
 
     class_counts: np.ndarray | Tensor

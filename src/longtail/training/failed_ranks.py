@@ -1,7 +1,7 @@
 """A rank that fails tells the others why; they end within seconds instead of waiting for it in a collective.
 
 What failed first is one entry in the store of `torchrun`, through which ranks find each other. A rank that was killed
-can't tell: another on its machine enters it.
+can't do so: another on its machine makes the entry.
 """
 
 import itertools
@@ -26,6 +26,7 @@ from longtail.training.ranks import Ranks
 FIND_SECONDS = 3.0
 """How long a rank that lost the others looks for the reason."""
 SIGNAL_SECONDS = 0.5
+"""The same for a rank that a signal interrupted, which may be the cause itself."""
 INTERRUPTED = "it was interrupted"
 AGAIN = (
     "Start the same command again: with --resume, training continues from its last checkpoint. With --max-restarts 3 "
@@ -36,13 +37,14 @@ GRACE_SECONDS = 5.0
 """How long a rank that waits in a collective may go on waiting after another has failed."""
 _RUNS = itertools.count()
 OF_OTHERS = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
+"""What the message of an error holds that another rank caused."""
 
 
 class RankFailedError(RuntimeError):
     """Another process of the run has failed or was killed; the message names it.
 
     Attributes:
-        told: whether it has printed its error itself.
+        told: whether another process has already printed this error.
     """
 
     def __init__(self, message: str, *, told: bool = False) -> None:
@@ -136,7 +138,7 @@ class _Failures:
         return RankFailedError(f"{name} {first['message']}. {AGAIN}", told=first["by"] != self.rank)
 
     def _has_ended(self, rank: int) -> bool:
-        """Whether a process of this machine has ended; of others only the store tells."""
+        """Whether a process of this machine has ended; on other machines it can't be seen."""
         host, pid = self.places[rank]
         return host == self.places[self.rank][0] and _is_dead(pid)
 
@@ -177,7 +179,7 @@ def _sigterm_interrupts() -> Iterator[None]:
 
 
 def _is_of_others(error: BaseException) -> bool:
-    """Whether communication failed, which another rank is to blame for."""
+    """Whether communication failed because of another rank."""
     if isinstance(error, dist.DistError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in OF_OTHERS)

@@ -64,7 +64,7 @@ def first_process() -> bool:
 
 
 def seconds_to_wait_for_the_lock() -> float:
-    """After a restart by torchrun, a process of the former attempt may still be ending, on another machine too."""
+    """120 after a restart by torchrun, when a process of the last attempt may still be ending; otherwise 0."""
     return 120.0 if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) else 0.0
 
 

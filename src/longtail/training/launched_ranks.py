@@ -1,4 +1,4 @@
-"""The processes that torchrun started for work that is no run, such as the extraction of features."""
+"""The processes that torchrun started for work without a run folder, such as the extraction of features."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

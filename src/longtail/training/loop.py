@@ -21,6 +21,7 @@ from longtail.training.state import TrainingState
 from longtail.training.step import TrainingStep
 from longtail.training.stopping import StopRequest, TrainingDivergedError, TrainingStopped, stop_on_signals
 from longtail.training.waiting import TimedBatches
+from longtail.training.writing import not_written
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -215,15 +216,13 @@ class TrainingLoop:
 
     @contextmanager
     def _naming(self, what: str) -> Iterator[None]:
-        """An error in writing that says what could not be written, and what to do."""
+        """Let an error in writing say of which epoch and step `what` could not be written."""
         try:
             yield
         except OSError as error:
-            kept = "The last checkpoint is kept. " if self.folder.has_checkpoint else ""
-            raise OSError(
-                f"The {what} of epoch {self.state.epoch}, step {self.state.step} could not be written to "
-                f"{self.folder.path}: {error.strerror}. {kept}Solve that and pass --resume."
-            ) from error
+            of_the_step = f"The {what} of epoch {self.state.epoch}, step {self.state.step}"
+            said = f"{of_the_step} could not be written to {self.folder.path}"
+            raise not_written(said, self.folder, error) from error
 
     def _diverged(self) -> TrainingDivergedError:
         rate = self.optimizer.param_groups[0]["lr"]

@@ -82,9 +82,7 @@ def prepare(
     last = LastAugmentation(augment, generator_for(fabric.device, config.seed, config.epochs + 1))
     torch.manual_seed(derive_seed(config.seed))
     stage = make_stage(
-        StageInput(
-            config, splits, augment, fabric.device, fabric.autocast, fabric.world_size, first_stage, progress, ranks
-        )
+        StageInput(config, splits, augment, fabric.device, fabric.autocast, first_stage, progress, ranks)
     )
     epochs = stage.batches(epochs)
     state = initial_state(config, stage, criterion, fabric, callbacks)

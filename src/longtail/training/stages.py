@@ -36,10 +36,9 @@ class StageInput:
         augment: augments the images of a batch; `None` for no augmentation.
         device: where to train.
         autocast: the precision of forward passes.
-        processes: number of processes that share each batch.
         first_stage: the complete run that the stage starts from, if one was given.
         progress: called with the name of a step before training and its finished share, in [0, 1].
-        ranks: the processes; each may compute a block of the samples.
+        ranks: the processes that share each batch; each may compute a block of the samples.
     """
 
     config: TrainingConfig
@@ -47,7 +46,6 @@ class StageInput:
     augment: Augment | None
     device: torch.device
     autocast: Autocast
-    processes: int = 1
     first_stage: RunFolder | None = None
     progress: Progress | None = None
     ranks: Ranks = ALONE

@@ -1,4 +1,4 @@
-"""Batches, and how long each was waited for: whether data or the step sets the speed of training."""
+"""How long training waits for each batch: whether loading or the step is the bottleneck."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class TimedBatches:
-    """Iterates over batches and measures the time until each is there.
+    """Iterates over batches and measures how long each was waited for.
 
     Args:
         batches: input and labels.

@@ -1,4 +1,4 @@
-"""What a run says when its folder can't be written to, such as on a full disk."""
+"""Errors of a run whose folder can't be written to, such as on a full disk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,10 @@ def write_errors(folder: RunFolder) -> Iterator[None]:
     except OSError as error:
         if error.filename is None or folder.path.resolve() not in Path(error.filename).resolve().parents:
             raise
-        raise OSError(
-            f"{error.filename} could not be written: {error.strerror}. "
-            f"{'The last checkpoint is kept. ' if folder.has_checkpoint else ''}Solve that and pass --resume."
-        ) from error
+        raise not_written(f"{error.filename} could not be written", folder, error) from error
+
+
+def not_written(said: str, folder: RunFolder, error: OSError) -> OSError:
+    """The error that says what could not be written, why, and how to go on."""
+    kept = "The last checkpoint is kept. " if folder.has_checkpoint else ""
+    return OSError(f"{said}: {error.strerror}. {kept}Solve that and pass --resume.")

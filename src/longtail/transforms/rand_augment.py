@@ -1,4 +1,4 @@
-"""RandAugment and colour jitter on whole batches, each image by draws of its own.
+"""RandAugment and colour jitter on whole batches, with separate draws for each image.
 
 RandAugment (Cubuk et al., NeurIPS 2020) with the operations and magnitudes of timm's "rand-m10-n2", each applied with
 probability ½. Its geometric operations fill with black and interpolate to the nearest pixel.

@@ -17,14 +17,14 @@ def random_resized_crop(
     scale: tuple[float, float] = (0.08, 1.0),
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
 ) -> Tensor:
-    """Cut a random part of each image, resize it to a square, and mirror every second one.
+    """Cut a random part of each image, resize it to a square, and flip it with probability ½.
 
-    Interpolation is bilinear without antialiasing: images should hardly be larger than `size`. A part that would be
-    wider or higher than the image is narrowed, where torchvision draws again.
+    Interpolation is bilinear without antialiasing: images should be only slightly larger than `size`. A part that would
+    be wider or higher than the image is narrowed; torchvision draws again instead.
 
     Args:
         images: (N, C, S, S) uint8.
-        uniform: (N, 5) on the CPU, in [0, 1): area, aspect ratio, left, top and mirroring of each.
+        uniform: (N, 5) on the CPU, in [0, 1): area, aspect ratio, left, top and flip of each.
         size: height and width of the result in pixels.
         scale: range of the area, as a share of the image.
         ratio: range of width over height.

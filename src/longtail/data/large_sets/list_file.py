@@ -16,7 +16,7 @@ class ListedFiles:
         files: (N,) paths as they are written.
         labels: (N,) int64.
         checksum: SHA-256 of the list with Unix line ends; empty for annotations, whose paths and labels count.
-        named: how messages name an entry by its number from 1.
+        named: format of an entry's name in messages, filled with its number from 1.
     """
 
     path: Path

@@ -28,7 +28,7 @@ OF_OTHER_DATA = {
     "profile": "exp",
     "shrink": 1,
 }
-"""Settings that say nothing about official lists, and their values where they are left out."""
+"""Settings that do not apply to official lists, and their default values."""
 
 
 def large_set(config: DataConfig, data: Any, device: torch.device, download: bool, progress: Progress | None) -> Splits:
