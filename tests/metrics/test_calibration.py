@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import torch
 
 from longtail.metrics import class_wise_error, top_label_error
 from reference import repair as reference
@@ -58,3 +59,16 @@ def test_labels_are_integers():
 def test_probabilities_of_two_decimals_are_probabilities():
     probability = np.full((3, 30), 0.03)
     assert top_label_error(probability, [0, 1, 2]) == pytest.approx(1 / 3 - 0.03)
+
+
+@pytest.mark.parametrize(
+    ("enough", "error"), [(-1, ValueError), (1.5, TypeError), (np.nan, TypeError), ("2", TypeError)]
+)
+def test_classes_are_pooled_below_a_whole_number(enough, error):
+    with pytest.raises(error, match="`enough` must be"):
+        class_wise_error(np.full((2, 2), 0.5), [0, 1], enough=enough)
+
+
+def test_double_precision_is_kept():
+    probability = torch.tensor([[0.9, 0.1], [0.2, 0.8]], dtype=torch.float64)
+    assert top_label_error(probability, [0, 1]) == top_label_error(probability.numpy(), [0, 1])
