@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-import torch
 
 from longtail.metrics import class_wise_error, top_label_error
 from reference import repair as reference

@@ -52,7 +52,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         offset_: (C,) added to the scores of the decisions; zeros where the verdict was to keep them.
         n_features_in_: as scikit-learn has it.
 
-    Sample weights go to the classifier (not to a `FrozenEstimator`), and weigh the samples of each class in fit and scores of the offsets.
+    Sample weights go to the classifier, unless it is frozen, and weigh the samples of each class in fit and scores of
+    the offsets.
 
     Example:
         >>> from sklearn.datasets import make_classification
