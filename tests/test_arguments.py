@@ -49,3 +49,8 @@ def test_a_series_in_another_order_than_the_classes_is_refused():
     assert as_class_counts(target.value_counts().sort_index()).tolist() == [1, 3, 2]
     with pytest.raises(TypeError, match="`values` must have no masked values"):
         from_numpy("values", np.ma.masked_greater([1.0, 2.0], 1.5))
+
+
+def test_rows_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="`x` must hold rows of one length"):
+        from_numpy("x", [[1.0, 2.0], [3.0]])

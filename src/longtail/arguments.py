@@ -139,10 +139,14 @@ def from_numpy(name: str, values: Any, *, shared: bool = False) -> Tensor:
 
     Raises:
         TypeError: not numbers.
+        ValueError: rows of different lengths.
     """
     if np.ma.is_masked(values):
         raise TypeError(f"`{name}` must have no masked values. Leave their samples out.")
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"`{name}` must hold rows of one length. It does not: {error}") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"`{name}` must hold numbers. Got {type(values).__name__} of {array.dtype}.")
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:

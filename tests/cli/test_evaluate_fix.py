@@ -142,3 +142,8 @@ def test_other_classes_are_refused(tmp_path, capsys, suffix):
     if suffix == "csv":
         assert f"The classes of {fix} must name columns of" in error
     assert "'apple', 'pear', 'fig'" in error
+
+
+def test_nothing_to_evaluate_is_refused(capsys):
+    assert main(["evaluate"]) == 2
+    assert "RUN or FILE must be given. Got none. Try longtail evaluate" in capsys.readouterr().err

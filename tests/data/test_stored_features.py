@@ -1,5 +1,6 @@
 """Tables that stay in their file train, split and evaluate as tables in memory do."""
 
+import io
 import mmap
 import tracemalloc
 import zipfile
@@ -192,3 +193,14 @@ def test_reading_a_file_takes_no_memory_of_its_size(tmp_path, monkeypatch):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < size / 2
+
+
+def test_a_table_that_is_shorter_than_its_header_says_is_refused(tmp_path):
+    """A map of it would go on into the next array of the file."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (3, 2)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("table.npy", header.getvalue() + np.zeros(4, np.float32).tobytes())
+        archive.writestr("next.npy", bytes(1000))
+    with np.load(tmp_path / "a.npz") as content, pytest.raises(ValueError, match="expected 24 bytes got 16"):
+        mapped_array.array_of_npz(tmp_path / "a.npz", content, "table")

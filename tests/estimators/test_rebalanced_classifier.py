@@ -339,3 +339,38 @@ def test_scores_are_those_of_cross_val_predict(data):
     )
     expected = cross_val_predict(LinearSVC(), X[few], y[few], cv=StratifiedKFold(3), method="decision_function")
     np.testing.assert_allclose(binary, expected)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (np.zeros((30, 1)), "one group per sample"),
+        ([None] * 30, "Sample 0 has none"),
+        (np.where(np.arange(30) == 7, np.nan, 1.0), "Sample 7 has none"),
+        (np.arange(30) % 2, "at least 3 groups, to fit, choose and score. Got 2"),
+    ],
+)
+def test_groups_are_checked_before_anything_is_fitted(monkeypatch, groups, message):
+    monkeypatch.setattr(LogisticRegression, "fit", lambda *_: pytest.fail("fitted"))
+    with pytest.raises(ValueError, match=message):
+        RebalancedClassifier(LogisticRegression()).fit(np.zeros((30, 2)), np.arange(30) % 3, groups=groups)
+
+
+def test_folds_are_not_empty():
+    with pytest.raises(ValueError, match="`cv` must have at least one pair"):
+        RebalancedClassifier(LogisticRegression(), cv=[]).fit(np.zeros((30, 2)), np.arange(30) % 3)
+
+
+def test_a_frozen_classifier_was_fitted():
+    frozen = FrozenEstimator(LogisticRegression())
+    with pytest.raises(ValueError, match="`estimator` must be fitted before"):
+        RebalancedClassifier(frozen).fit(np.zeros((30, 2)), np.arange(30) % 3)
+
+
+def test_weights_reach_the_offsets_of_a_frozen_classifier(data):
+    X, other, y, other_y = data
+    frozen = FrozenEstimator(LogisticRegression().fit(X, y))
+    weight = np.where(np.arange(len(other)) % 2, 1.0, 0.0)
+    weighted = RebalancedClassifier(frozen, random_state=0).fit(other, other_y, sample_weight=weight)
+    odd = RebalancedClassifier(frozen, random_state=0).fit(other[1::2], other_y[1::2])
+    np.testing.assert_allclose(weighted.offset_, odd.offset_, atol=1e-8)

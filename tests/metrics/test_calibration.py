@@ -74,3 +74,16 @@ def test_errors_of_parts_merge_to_those_of_all_samples():
             np.testing.assert_allclose(getattr(found, name), getattr(whole, name), rtol=1e-12)
     with pytest.raises(ValueError, match="`other` must pool the same classes, 1. Got 4"):
         whole.merge(CalibrationErrors(np.ones(4)))
+
+
+@pytest.mark.parametrize(
+    ("enough", "error"), [(-1, ValueError), (1.5, TypeError), (np.nan, TypeError), ("2", TypeError)]
+)
+def test_classes_are_pooled_below_a_whole_number(enough, error):
+    with pytest.raises(error, match="`enough` must be"):
+        class_wise_error(np.full((2, 2), 0.5), [0, 1], enough=enough)
+
+
+def test_double_precision_is_kept():
+    probability = torch.tensor([[0.9, 0.1], [0.2, 0.8]], dtype=torch.float64)
+    assert top_label_error(probability, [0, 1]) == top_label_error(probability.numpy(), [0, 1])

@@ -170,3 +170,39 @@ def test_a_broken_row_changes_a_calibration_little(size):
     expected = fit_calibration(logits, target, prior)
     assert temperature == pytest.approx(expected[0], rel=0.005)
     np.testing.assert_allclose(offset, expected[1], atol=0.01)
+
+
+def test_what_the_logits_of_a_row_have_in_common_changes_nothing():
+    logits, target = sample(COUNTS[::-1] // 10)
+    common = np.exp2(np.arange(len(target)) % 20 + 10)[:, None]  # sums and differences are exact to 1e-10
+    expected = fit_calibration(logits, target, "uniform")
+    temperature, offset = fit_calibration(logits + 1e3 * common, target, "uniform")
+    assert temperature == pytest.approx(expected[0], rel=1e-6)
+    np.testing.assert_allclose(offset, expected[1], atol=1e-6)
+
+
+def test_classes_that_are_masked_but_for_one_leave_the_temperature_at_1():
+    logits = np.where(np.eye(2) > 0, 3.0, -np.inf)
+    temperature, offset = fit_calibration(logits, np.arange(2), "uniform")
+    assert (temperature, offset.tolist()) == (1.0, [0.0, 0.0])
+
+
+TWO = np.array([[1.0, 0.0], [0.0, 2.0]])
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "prior", "message"),
+    [
+        (TWO * np.nan, [0, 1], "uniform", "`logits` must be finite"),
+        (TWO / [1, 0.5] + [np.inf, 0], [0, 1], "uniform", "Got inf"),
+        (np.where(TWO == 1, -np.inf, TWO), [0, 1], "uniform", "for the class of the sample. Got -inf in row 0"),
+        (TWO[:0], [], "uniform", "N at least 1"),
+        (TWO, [0, 2], "uniform", "`target` must lie in"),
+        (TWO, [0], "uniform", "one label per sample"),
+        (TWO, [0, 1], [1.0, 1.0], "`prior` must sum to 1"),
+        (TWO, [0, 0], [0.0, 1.0], "`prior` must be above 0"),
+    ],
+)
+def test_what_can_not_be_calibrated_is_refused(logits, target, prior, message):
+    with pytest.raises(ValueError, match=message):
+        fit_calibration(logits, np.array(target, dtype=np.int64), prior)

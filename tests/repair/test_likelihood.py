@@ -103,3 +103,16 @@ def test_sums_of_processes_merge_to_those_of_one(basis, hessian):
         np.testing.assert_allclose(found.hessian, expected.hessian, rtol=1e-10, atol=1e-14)
     else:
         assert found.hessian is None
+
+
+def test_a_step_that_would_leave_the_bounds_of_the_scale_is_cut_as_a_whole():
+    """Three samples, nearly all weight on one: the first step is of −2108 for the scale, far beyond its bound."""
+    logits = np.array([[0.0, -1.0, -2.597], [0.0, -0.729, -1.741], [-10.88, 0.0, -13.507]])
+    weight = np.array([8.63e-3, 1.09e-5, 0.9913591])
+    line = np.array([[-1.337], [-1.05], [-1.645]])
+    likelihood = Likelihood(lambda: iter([(slice(0, 3), logits)]), np.arange(3), weight / weight.sum(), line, 1e-4)
+    found = maximum(likelihood, 1)
+    slope = likelihood.sums(found, hessian=False).gradient
+    assert np.log(found[0]) == pytest.approx(-module.WIDEST)
+    assert slope[0] > 0
+    assert abs(slope[1]) < 1e-10

@@ -177,3 +177,11 @@ def test_a_table_with_other_infinite_cells_is_refused(tmp_path, row, message):
     (tmp_path / "a.csv").write_text(f"label,a,b\na,1,-inf\nb,{row}\nb,0,1\n")
     with pytest.raises(ValueError, match=f"a.csv, {message}"):
         read_predictions(tmp_path / "a.csv")
+
+
+def test_rows_of_one_class_that_is_not_masked_have_a_diagnosis():
+    """Two classes, of which each row allows its own: there is nothing to decide, and no temperature to fit."""
+    wide = np.tile([[1.0, -np.inf], [-np.inf, 2.0]], (10, 1))
+    found = diagnose(wide, np.arange(20) % 2)
+    assert found.verdict == "keep"
+    np.testing.assert_array_equal(found.fix.predict_proba(wide[:2]), np.eye(2))

@@ -219,3 +219,24 @@ def test_ranks_follow_torch_distributed_only_where_there_is_one():
 def test_settings_are_checked(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_position_beyond_the_epoch_is_its_end():
+    """275 draws in batches of 32 are nine steps, of which the last is smaller."""
+    sampler, resumed = ClassBalancedSampler(LABELS), ClassBalancedSampler(LABELS)
+    state = sampler.state_dict(9 * 32)
+    assert state == {"epoch": 0, "position": len(LABELS)}
+    resumed.load_state_dict(state)
+    assert list(resumed) == []
+
+
+@pytest.mark.parametrize(("position", "error"), [(-1, ValueError), (1.5, TypeError)])
+def test_positions_are_whole_numbers(position, error):
+    with pytest.raises(error, match="`position` must be"):
+        ClassBalancedSampler(LABELS).state_dict(position)
+
+
+@pytest.mark.parametrize("state", [{}, {"epoch": 0}, None])
+def test_a_state_that_is_none_is_refused(state):
+    with pytest.raises(ValueError, match="`state` must be what `state_dict` returned"):
+        ClassBalancedSampler(LABELS).load_state_dict(state)

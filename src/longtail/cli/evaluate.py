@@ -61,6 +61,8 @@ def evaluate(
     foreign = [name for name in (*given, *(["json"] if json else [])) if name != "label"]
     if foreign:
         raise ValueError(f"{_options(foreign)} can only be used with --fix. Got no --fix.")
+    if not source:
+        raise ValueError("RUN or FILE must be given. Got none. Try longtail evaluate runs/LATEST.")
     if len(source) != 1 or Path(source[0]).is_file():
         raise ValueError(
             f"--fix must be given to evaluate predictions. Got only {', '.join(source)}. Add --fix fix.json."

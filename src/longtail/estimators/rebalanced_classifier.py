@@ -20,7 +20,10 @@ from longtail.repair import diagnose
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
 from longtail.repair.folds import stratified_folds
+from longtail.repair.inputs import as_groups
 from longtail.repair.metrics import make_metric
+
+LEAST_GROUPS = 3
 
 
 class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -49,7 +52,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         offset_: (C,) added to the scores of the decisions; zeros where the verdict was to keep them.
         n_features_in_: as scikit-learn has it.
 
-    Sample weights go to the classifier, and weigh the samples of each class in fit and scores of the offsets.
+    Sample weights go to the classifier, unless it is frozen, and weigh the samples of each class in fit and scores of
+    the offsets.
 
     Example:
         >>> from sklearn.datasets import make_classification
@@ -107,7 +111,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         check_classification_targets(y)
         X, y, groups = indexable(X, column_or_1d(y, warn=True), groups)
         y = np.asarray(y)
-        groups = None if groups is None else np.asarray(groups)
+        groups = _checked_groups(groups, len(y))
         self.classes_, target = self._classes(y)
         seed, weight = self._checked(target, sample_weight)
         params = self._fit_params(sample_weight, groups, fit_params)
@@ -144,8 +148,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             given = {"sample_weight": sample_weight, "groups": groups, **fit_params}
             given = {name: value for name, value in given.items() if value is not None}
             return dict(process_routing(self, "fit", **given)["estimator"]["fit"]) if given else {}
-        if sample_weight is None:
-            return dict(fit_params)
+        if sample_weight is None or isinstance(self.estimator, FrozenEstimator):
+            return dict(fit_params)  # nothing is fitted with weights
         if not has_fit_parameter(self.estimator, "sample_weight"):
             raise ValueError(f"`estimator` must take sample weights. {type(self.estimator).__name__} does not.")
         return {**fit_params, "sample_weight": np.asarray(sample_weight)}
@@ -162,6 +166,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             raise ValueError(f"`y` must hold at least two classes. Got {len(classes)} class.")
         if not isinstance(self.estimator, FrozenEstimator):
             return classes, target
+        if not hasattr(self.estimator, "classes_"):
+            raise ValueError("`estimator` must be fitted before it is wrapped in FrozenEstimator. It is not.")
         known = np.asarray(self.estimator.classes_)
         unknown = np.setdiff1d(classes, known)
         if len(unknown):
@@ -248,6 +254,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
         splits = check_cv(self.cv, y, classifier=True).split(X, y, groups)
         folds = [(np.asarray(fitted_on), np.asarray(scored)) for fitted_on, scored in splits]
+        if not folds:
+            raise ValueError("`cv` must have at least one pair of indices. Got none.")
         if (np.bincount(np.concatenate([scored for _, scored in folds]), minlength=len(y)) != 1).any():
             raise ValueError("`cv` must score every sample exactly once. It does not: use a KFold, not a ShuffleSplit.")
         if groups is not None and any(np.isin(groups[scored], groups[fitted_on]).any() for fitted_on, scored in folds):
@@ -267,3 +275,10 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
         tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
         return tags
+
+
+def _checked_groups(groups: Any, number: int) -> np.ndarray | None:
+    checked = as_groups(groups, number)
+    if checked is not None and (found := len(np.unique(checked))) < LEAST_GROUPS:
+        raise ValueError(f"`groups` must hold at least {LEAST_GROUPS} groups, to fit, choose and score. Got {found}.")
+    return checked

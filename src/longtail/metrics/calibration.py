@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from longtail.arguments import as_class_indices, from_numpy
+from longtail.arguments import as_class_indices, check_integer, from_numpy
 
 ENOUGH = 20
 BINS = 15
@@ -45,7 +45,7 @@ def class_wise_error(
     """The mean over classes of each class's calibration error, and how many classes were pooled into one.
 
     Classes with fewer than `enough` samples say too little each; they are pooled: one class whose probability is theirs
-    together. Arguments and errors as those of `top_label_error`.
+    together. Arguments and errors as those of `top_label_error`; `enough` is an integer of at least 0.
 
     Example:
         >>> class_wise_error([[0.9, 0.1], [0.9, 0.1]], [0, 1], enough=1)
@@ -53,6 +53,7 @@ def class_wise_error(
 
     Source: Kull et al., "Beyond Temperature Scaling", NeurIPS 2019, section 2; pooling is ours.
     """
+    check_integer("enough", enough, minimum=0)
     errors = _errors_of(probability, target, weight, enough)
     return errors.class_wise, errors.pooled
 
@@ -77,7 +78,8 @@ def _errors_of(probability: Values, target: Values, weight: Values | None, enoug
 
 def _as_array(name: str, values: Values) -> np.ndarray:
     if isinstance(values, Tensor):
-        return np.asarray(values.detach().cpu().float().numpy() if values.is_floating_point() else values.cpu().numpy())
+        own = values.detach().cpu()
+        return np.asarray(own.double().numpy() if own.is_floating_point() else own.numpy())
     return from_numpy(name, values, shared=True).numpy()
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from longtail.arguments import as_prior
+from longtail.posthoc.inputs import as_labels, as_logits
 from longtail.repair.likelihood import WIDEST, Likelihood, maximum
 from longtail.repair.margins import own_margins, spread_of
 from longtail.repair.samples import Samples
@@ -33,7 +35,7 @@ class FittedCalibration(NamedTuple):
 
 
 def fit_calibration(
-    logits: np.ndarray, target: np.ndarray, prior: np.ndarray, decision: np.ndarray | None = None
+    logits: np.ndarray, target: np.ndarray, prior: str | np.ndarray, decision: np.ndarray | None = None
 ) -> tuple[float, np.ndarray]:
     """Temperature T and offsets b of probabilities softmax(z/T + b), calibrated under the class prior `prior`.
 
@@ -42,20 +44,44 @@ def fit_calibration(
     class without samples gets the mean offset.
 
     Args:
-        logits: (N, C).
+        logits: (N, C) floating point; −inf for masked classes, but not for a sample's own.
         target: (N,) class indices.
-        prior: (C,) probabilities.
+        prior: (C,) probabilities, or "uniform".
         decision: (C,) offsets o of the predictions; if given, b = o/T and only T is fitted, so that the most probable
             class is the prediction.
 
     Returns:
         T > 0 and (C,) offsets of mean 0.
 
+    Raises:
+        ValueError, TypeError: shapes or values other than those above; a prior of 0 for all classes that have samples.
+
     Source: bias-corrected temperature scaling, Alexandari et al., "Maximum Likelihood with Bias-Corrected Calibration
     is Hard-To-Beat at Label Shift Adaptation", ICML 2020; the weights are ours.
     """
-    fitted = calibrated(Samples.of(logits, target), prior, decision)
+    samples = _checked(logits, target)
+    own = as_prior("prior", prior, samples.num_classes).numpy()
+    if not own[samples.target].any():
+        raise ValueError("`prior` must be above 0 for a class that has samples. It is 0 for all of them.")
+    if decision is not None and np.shape(decision) != own.shape:
+        raise ValueError(f"`decision` must hold one offset per class, {own.shape}. Got {np.shape(decision)}.")
+    fitted = calibrated(samples, own, None if decision is None else np.asarray(decision, dtype=np.float64))
     return fitted.temperature, fitted.offset
+
+
+def _checked(logits: np.ndarray, target: np.ndarray) -> Samples:
+    given = as_logits(logits, masked=True)
+    if given.dim() != 2 or not len(given):
+        raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(given.shape)}.")
+    labels = as_labels(target, *given.shape).numpy()
+    rows = given.cpu().double().numpy()
+    masked = rows[np.arange(len(rows)), labels] == -np.inf
+    if masked.any():
+        raise ValueError(
+            f"`logits` must be above -inf for the class of the sample. Got -inf in row {masked.argmax()}. "
+            "Drop the sample or correct its label."
+        )
+    return Samples.of(rows, labels)
 
 
 def calibrated(
@@ -71,13 +97,16 @@ def calibrated(
     With `line` (C,) the offsets are a multiple of it: two parameters, for classes of too few samples to have their own.
 
     Samples whose margin is more than `FAR` times the usual one are not used: they are broken rows, whose loss would
-    outweigh all others, or so certain that they say nothing about the temperature.
+    outweigh all others, or so certain that they say nothing about the temperature. Where none is left, because all
+    classes but one are masked in every row, T is 1.
     """
     samples = samples.thinned(numbers)
     weight = prior_weight(samples.target, prior, samples.weight)
     margin = samples.margins(step)
     spread = spread_of(margin[weight > 0], samples.weight[weight > 0])
     used = (weight > 0) & (np.abs(margin) <= FAR * spread)
+    if not used.any():
+        return FittedCalibration(1.0, np.zeros(samples.num_classes) if decision is None else decision, True)
     fit = _Fit(samples.where(used), weight[used], spread, decision, step, line)
     log_scale, offset = fit.optimum()
     temperature = spread * float(np.exp(-log_scale))
@@ -118,11 +147,14 @@ class _Fit:
         return float(np.log(found[0])), found[1:] if basis is None else basis @ found[1:]
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Logits over the spread, those of masked classes finite."""
+        """Logits over the spread, of which the largest of a row is 0, and those of masked classes are finite.
+
+        What a row has in common changes no probability, but its square in the Hessian would leave nothing but rounding.
+        """
         shift = 0.0 if self.decision is None else self.decision
         for part, logits in self.samples.blocks(self.step):
-            scaled = (logits + shift) / self.spread
-            yield part, np.maximum(scaled, scaled.max(1, keepdims=True) - IMPOSSIBLE)
+            shifted = logits + shift
+            yield part, np.maximum((shifted - shifted.max(1, keepdims=True)) / self.spread, -IMPOSSIBLE)
 
     def separated(self, temperature: float, offset: np.ndarray) -> bool:
         """Whether all samples are classified correctly: then T → 0 raises the likelihood without end."""

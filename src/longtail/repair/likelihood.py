@@ -12,11 +12,13 @@ import numpy as np
 import torch
 
 WIDEST = 6.0  # of log a: a is within e^-6 and e^6
+BOUNDS = (np.exp(-WIDEST), np.exp(WIDEST))
 MOST_FOR_NEWTON = 512  # coefficients
 MOST_STEPS, MOST_HALVINGS = 100, 30
 SUFFICIENT = 1e-4  # share of the decrease that the slope promises
+ROUNDING = 1e-15  # of a loss
 LEAST_CURVATURE = 1e-12  # of logits that are all equal, whose Hessian is singular
-BEYOND = 1e-3  # a little further than a bound
+BEYOND, AT_BOUND = 1e-3, 1e-12  # a little further than a bound, and rounding away from it
 LEFT_TO_GAIN = 1e-13  # of the mean log-likelihood; the step that finds it is still taken, and squares it
 
 Blocks = Callable[[], Iterator[tuple[slice, np.ndarray]]]
@@ -38,7 +40,7 @@ class OverSamples(NamedTuple):
         slope: its derivative by the scale.
         mean: (C,) its derivative by the offsets.
         second: (1 + M, 1 + M) the products in its Hessian; without a Hessian ().
-        mean_product: (C,) Σ w p z.
+        mean_product: (C,) Σ w p (z − E z), with E z the mean logit of a sample under p.
     """
 
     loss: float
@@ -118,10 +120,10 @@ class Likelihood:
             if hessian:
                 in_basis = p if self.basis is None else p @ self.basis
                 weighted = weight[:, None] * in_basis
-                second[0, 0] += weight @ (np.einsum("nc,nc,nc->n", p, z, z) - expected**2)
-                second[0, 1:] -= weighted.T @ expected
                 second[1:, 1:] -= weighted.T @ in_basis
-                mean_product += np.einsum("n,nc,nc->c", weight, p, z)
+                centred = z - expected[:, None]  # differences of sums of large products would be rounding alone
+                second[0, 0] += np.einsum("n,nc,nc,nc->", weight, p, centred, centred)
+                mean_product += np.einsum("n,nc,nc->c", weight, p, centred)
         return OverSamples(loss, slope, mean, second, mean_product)
 
     def _in_basis(self, by_class: np.ndarray) -> np.ndarray:
@@ -141,25 +143,34 @@ def _by_newton(likelihood: Likelihood, parameters: np.ndarray) -> np.ndarray:
     now = likelihood.sums(parameters, hessian=True)
     for _ in range(MOST_STEPS):
         step = _newton_step(now, parameters)
+        share = _share_within_bounds(step, parameters)
         for halvings in range(MOST_HALVINGS):
-            tried = _bounded(parameters + step / 2**halvings)
+            tried = _bounded(parameters + share * step / 2**halvings)
             found = likelihood.sums(tried, hessian=True)
-            if found.loss <= now.loss + SUFFICIENT * float(now.gradient @ (tried - parameters)):
+            allowed = now.loss + SUFFICIENT * float(now.gradient @ (tried - parameters)) + ROUNDING * abs(now.loss)
+            if found.loss <= allowed:
                 break
         else:
             return parameters  # only rounding is left
         left = -float(now.gradient @ step) / 2
         parameters, now = tried, found
-        if left <= LEFT_TO_GAIN:
+        if left <= LEFT_TO_GAIN and share > 1 - SUFFICIENT:
             return parameters
     return parameters
 
 
 def _newton_step(sums: Sums, parameters: np.ndarray) -> np.ndarray:
     """(1 + M,); a scale that is at a bound, and would leave it, is kept."""
+    step = _solved(sums, parameters, scale=_moved(-BEYOND * np.sign(sums.gradient), parameters) != 0)
+    if step[0] and not _moved(step, parameters):  # towards the inside by its slope, but not with the coefficients
+        return _solved(sums, parameters, scale=False)
+    return step
+
+
+def _solved(sums: Sums, parameters: np.ndarray, *, scale: bool) -> np.ndarray:
+    """The step of all coefficients, and of the scale or not."""
     assert sums.hessian is not None
-    free = np.ones(len(parameters), dtype=bool)
-    free[0] = _bounded(parameters - BEYOND * np.sign(sums.gradient))[0] != parameters[0]
+    free = np.r_[scale, np.ones(len(parameters) - 1, dtype=bool)]
     hessian = sums.hessian[np.ix_(free, free)]
     hessian[np.diag_indices(len(hessian))] += LEAST_CURVATURE
     step = np.zeros(len(parameters))
@@ -167,9 +178,20 @@ def _newton_step(sums: Sums, parameters: np.ndarray) -> np.ndarray:
     return step
 
 
+def _share_within_bounds(step: np.ndarray, parameters: np.ndarray) -> float:
+    """Of the step until the scale reaches a bound. A bounded scale alone would give coefficients a wrong step."""
+    return float(_moved(step, parameters) / step[0]) if step[0] else 1.0
+
+
+def _moved(step: np.ndarray, parameters: np.ndarray) -> float:
+    """How far the scale goes within its bounds; 0 at a bound, also where rounding has left it a little inside."""
+    moved = float(np.clip(parameters[0] + step[0], *BOUNDS) - parameters[0])
+    return 0.0 if abs(moved) <= AT_BOUND < abs(step[0]) else moved
+
+
 def _bounded(parameters: np.ndarray) -> np.ndarray:
     bounded = parameters.copy()
-    bounded[0] = np.clip(parameters[0], np.exp(-WIDEST), np.exp(WIDEST))
+    bounded[0] = np.clip(parameters[0], *BOUNDS)
     return bounded
 
 

@@ -1,6 +1,6 @@
 """The contract of every sampler: `indices(epoch)` at the core, `torch.utils.data.Sampler` around it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -90,12 +90,18 @@ class LongTailedSampler(Sampler[int]):
 
         Args:
             position: draws of the epoch that have been used; by default those that the latest iterator handed out. A
-                `DataLoader` with workers asks ahead of training: pass steps × batch size then.
+                `DataLoader` with workers asks ahead of training: pass steps × batch size then. More than an epoch has
+                are all of it: the last batch may be smaller.
         """
-        return {"epoch": self.epoch, "position": self._latest[0] if position is None else position}
+        if position is None:
+            return {"epoch": self.epoch, "position": self._latest[0]}
+        check_integer("position", position, minimum=0)
+        return {"epoch": self.epoch, "position": min(position, len(self))}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Restore the epoch and position: the next iterator leaves out the draws that were used."""
+        if not isinstance(state, Mapping) or not {"epoch", "position"} <= set(state):
+            raise ValueError(f"`state` must be what `state_dict` returned, with epoch and position. Got {state!r}.")
         check_integer("epoch", state["epoch"], minimum=0)
         check_integer("position", state["position"], minimum=0)
         if state["position"] > len(self):
