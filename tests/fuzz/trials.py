@@ -11,6 +11,7 @@ from losses.cases import CASES, NUM_CLASSES, LossCase
 
 IGNORED = -100
 INDEX_DTYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+FUSED_DTYPES = (torch.float32, torch.float32, torch.bfloat16)  # others are refused with `fused=True`
 LOGIT_DTYPES = (torch.float64, torch.float64, torch.float32, torch.float32, torch.bfloat16, torch.float16)
 # Statistics and weights are float32, so that float64 logits agree to its precision.
 TOLERANCES = {torch.float64: 2e-6, torch.float32: 1e-4, torch.bfloat16: 0.05, torch.float16: 0.05}
@@ -63,7 +64,8 @@ def trial(seed: int) -> Trial:
     # Probabilities below 1e-9 or so are lost in the reference, which takes logarithms of 1 − p.
     logits = torch.from_numpy(rng.normal(size=shape) * 10 ** rng.uniform(-2, 0.5))
     soft = rng.random() < 0.3
-    made = Trial(case, logits.to(LOGIT_DTYPES[rng.integers(len(LOGIT_DTYPES))]), None)
+    dtypes = FUSED_DTYPES if case.name.endswith("-fused") else LOGIT_DTYPES
+    made = Trial(case, logits.to(dtypes[rng.integers(len(dtypes))]), None)
     if soft:
         probability = torch.from_numpy(rng.dirichlet(np.ones(NUM_CLASSES), (shape[0], *spatial))).movedim(-1, 1)
         made.target = probability.to(made.logits.dtype if made.logits.dtype == torch.float64 else torch.float32)

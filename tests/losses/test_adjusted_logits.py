@@ -58,6 +58,27 @@ def test_they_refuse_what_the_loss_refuses(name):
             function(logits[:, :-1], target, *STATES[name])
 
 
+PURE = {
+    **STATES,
+    "class_balanced": (COUNTS,),
+    "eql": (COUNTS, torch.ones(7, NUM_CLASSES, dtype=torch.bool)),
+    "eql_v2": (THETA, PHI),
+    "focal": (),
+    "label_aware_smoothing": (COUNTS,),
+    "lade": (COUNTS,),
+}
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_logits_and_targets_that_are_no_tensors_are_refused(name):
+    logits, target = drawn()
+    functions = [getattr(losses, f"{name}_loss"), *([getattr(losses, f"{name}_logits")] if name in STATES else [])]
+    for function in functions:
+        for given in ((logits.tolist(), target), (logits, target.tolist())):
+            with pytest.raises(TypeError, match="`logits` and `target` must be tensors"):
+                function(*given, *PURE[name])
+
+
 @pytest.mark.parametrize("name", STATES)
 def test_settings_are_those_of_the_loss(name):
     own, whole = (inspect.signature(getattr(losses, f"{name}_{kind}")).parameters for kind in ("logits", "loss"))

@@ -212,6 +212,7 @@ def test_ranks_follow_torch_distributed_only_where_there_is_one():
         (lambda: ClassAwareSampler(LABELS, samples_per_class=0), "`samples_per_class` must be at least 1"),
         (lambda: ClassBalancedSampler(LABELS, num_samples=0), "`num_samples` must be at least 1"),
         (lambda: ClassBalancedSampler(LABELS, seed=-1), "`seed` must be at least 0"),
+        (lambda: ClassBalancedSampler(LABELS, seed=2**32), r"`seed` must be below 2\^32"),
         (lambda: ClassBalancedSampler(LABELS, rank=2, num_replicas=2), "`rank` must be below `num_replicas`, 2. Got 2"),
         (lambda: ClassBalancedSampler([]), "at least one sample"),
     ],

@@ -73,12 +73,14 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     name = arguments[0]
-    if name in ("--version", "-h", "--help"):
+    if name in ("--version", "-h", "--help", "help"):
         say(f"longtail {__version__}" if name == "--version" else _help())
         return 0
     refuse_renamed(arguments)
     if name not in COMMANDS:
-        raise ValueError(f"COMMAND must be one of {', '.join(COMMANDS)}. Got {name!r}.{_meant(name)}")
+        raise ValueError(
+            f"COMMAND must be one of {', '.join(COMMANDS)}. Got {name!r}.{_meant(name)} longtail --help explains them."
+        )
     arguments = with_recipe(arguments)
     command = getattr(importlib.import_module(f"longtail.cli.{name}"), name)
     code: int | None = tyro.cli(command, prog=f"longtail {name}", args=arguments[1:], config=STYLE)
@@ -86,7 +88,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _meant(name: str) -> str:
-    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    close = difflib.get_close_matches(name.lower(), COMMANDS, n=1)
     return f" Did you mean longtail {close[0]}?" if close else ""
 
 

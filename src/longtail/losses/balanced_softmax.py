@@ -69,9 +69,9 @@ def balanced_softmax_logits(
         >>> balanced_softmax_logits(torch.zeros(1, 2), torch.tensor([0]), [9, 1])
         tensor([[-0.1054, -2.3026]])
     """
-    log_prior = log_prior_of(class_counts).to(logits.device)
+    log_prior = log_prior_of(class_counts)
     class_indices(logits, target, log_prior.numel())
-    return shifted(logits, log_prior)
+    return shifted(logits, log_prior.to(logits.device))
 
 
 class BalancedSoftmaxLoss(LongTailedLoss):

@@ -15,7 +15,7 @@ from torch import Tensor
 from longtail.arguments import as_class_counts, check_fraction, check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.focal import focal_cross_entropy, focal_loss
-from longtail.losses.inputs import along_classes, check_arguments, class_dimension
+from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean, mean_or_one
 from longtail.losses.shifts import ClassCounts, counts_of
@@ -91,10 +91,10 @@ def class_balanced_loss(
 
     Source: eq. 4 of the paper.
     """
-    weights = class_balanced_weights(class_counts, beta).to(logits.device)
+    weights = class_balanced_weights(class_counts, beta)
     check_arguments(weights.numel(), weight, ignore_index, label_smoothing)
-    if weight is not None:
-        weights = weights * weight
+    target = checked_target(logits, target, weights.numel(), ignore_index)
+    weights = weights.to(logits.device) if weight is None else weights.to(logits.device) * weight
     return focal_loss(
         logits, target, gamma=gamma, weight=weights, ignore_index=ignore_index, label_smoothing=label_smoothing
     )

@@ -61,6 +61,7 @@ class DeferredReweighting(nn.Module):
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch begins, counted from 1."""
+        check_integer("epoch", epoch, minimum=1)
         self.epoch = epoch
         if isinstance(self.criterion, LongTailedLoss):
             self.criterion.set_epoch(epoch)

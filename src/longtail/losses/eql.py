@@ -59,16 +59,16 @@ def eql_loss(
 
     Source: the softmax form of the paper, section 3.
     """
-    rare = _rare(class_counts, threshold).to(logits.device)
+    rare = _rare(class_counts, threshold)
+    num_classes = rare.numel()
+    check_arguments(num_classes, weight, ignore_index, label_smoothing)
+    target = checked_target(logits, target, num_classes, ignore_index)
     if left_out.shape != logits.shape or left_out.dtype != torch.bool:
         raise ValueError(
             f"`left_out` must hold booleans of the shape of the logits, {tuple(logits.shape)}. "
             f"Got {left_out.dtype} of {tuple(left_out.shape)}."
         )
-    num_classes = rare.numel()
-    check_arguments(num_classes, weight, ignore_index, label_smoothing)
-    target = checked_target(logits, target, num_classes, ignore_index)
-    adjusted = _leave_out(logits, target, left_out & along_classes(rare, logits))
+    adjusted = _leave_out(logits, target, left_out & along_classes(rare.to(logits.device), logits))
     log_probs = _of_those_present(F.log_softmax(adjusted, class_dimension(logits)))
     return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)
 

@@ -90,11 +90,11 @@ def gcl_logits(
         tensor([[ 0., -2.]])
     """
     _check(cloud, margin, scale)
+    rarity = _rarity(class_counts)
+    target = class_indices(logits, target, rarity.numel())
     if noise.shape != logits.shape:
         raise ValueError(f"`noise` must have the shape of the logits, {tuple(logits.shape)}. Got {tuple(noise.shape)}.")
-    rarity = _rarity(class_counts).to(logits.device)
-    target = class_indices(logits, target, rarity.numel())
-    return _clouded(logits, target, rarity, noise, cloud, margin, scale)
+    return _clouded(logits, target, rarity.to(logits.device), noise, cloud, margin, scale)
 
 
 class GCLLoss(LongTailedLoss):

@@ -63,12 +63,12 @@ def label_aware_smoothing_loss(
 
     Source: the paper's label-aware smoothing; the defaults are its code's for CIFAR100-LT at imbalance 100.
     """
-    smoothing = _smoothing(class_counts, head, tail, ramp).to(logits.device)
+    smoothing = _smoothing(class_counts, head, tail, ramp)
     check_arguments(smoothing.numel(), weight, ignore_index, label_smoothing)
     target = checked_target(logits, target, smoothing.numel(), ignore_index)
     dtype = torch.promote_types(logits.dtype, torch.float32)
     log_probs = F.log_softmax(logits, class_dimension(logits), dtype=dtype)
-    return _combine(log_probs, target, smoothing, weight, ignore_index, "none", label_smoothing)
+    return _combine(log_probs, target, smoothing.to(logits.device), weight, ignore_index, "none", label_smoothing)
 
 
 class LabelAwareSmoothingLoss(LongTailedLoss):

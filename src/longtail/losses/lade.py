@@ -61,8 +61,9 @@ def lade_loss(
     Source: the authors' code; the defaults are its settings for CIFAR100-LT.
     """
     _check(alpha, lam)
-    log_prior = log_prior_of(class_counts).to(logits.device)
+    log_prior = log_prior_of(class_counts)
     target = checked_target(logits, target, log_prior.numel(), ignore_index)
+    log_prior = log_prior.to(logits.device)
     losses = cross_entropy_of(shifted(logits, log_prior), logits, target, weight, ignore_index, label_smoothing)
     extra = alpha * density_ratio_regulariser(logits, target, log_prior, lam, ignore_index)
     return _add(losses, extra, target, ignore_index)

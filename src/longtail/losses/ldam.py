@@ -79,9 +79,9 @@ def ldam_logits(
         tensor([[-1.,  0.],
                 [ 0., -2.]])
     """
-    shift = _margins(class_counts, max_margin, scale).to(logits.device)
+    shift = _margins(class_counts, max_margin, scale)
     target = class_indices(logits, target, shift.numel())
-    return shifted_at_target(logits, target, shift) if max_margin else logits
+    return shifted_at_target(logits, target, shift.to(logits.device)) if max_margin else logits
 
 
 class LDAMLoss(LongTailedLoss):

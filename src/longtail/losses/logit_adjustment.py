@@ -76,9 +76,9 @@ def logit_adjustment_logits(
         tensor([[-0.2107, -4.6052]])
     """
     check_strength("tau", tau)
-    shift = log_prior_of(class_counts).to(logits.device) * tau
+    shift = log_prior_of(class_counts) * tau
     class_indices(logits, target, shift.numel())
-    return shifted(logits, shift) if tau else logits
+    return shifted(logits, shift.to(logits.device)) if tau else logits
 
 
 class LogitAdjustmentLoss(LongTailedLoss):

@@ -77,8 +77,9 @@ def vs_logits(
         >>> vs_logits(torch.tensor([[2.0, 2.0]]), torch.tensor([1]), [16, 1], gamma=0.5, tau=0.0)
         tensor([[2.0000, 0.5000]])
     """
-    factor, shift = (vector.to(logits.device) for vector in _margins(class_counts, gamma, tau))
-    class_indices(logits, target, shift.numel())
+    margins = _margins(class_counts, gamma, tau)
+    class_indices(logits, target, margins[0].numel())
+    factor, shift = (vector.to(logits.device) for vector in margins)
     return scaled_and_shifted(logits, factor, shift) if gamma or tau else logits
 
 

@@ -11,6 +11,8 @@ from torch.utils.data import Sampler
 from longtail.arguments import check_integer
 from longtail.data import labels_of
 
+SEEDS = 2**32
+
 
 class LongTailedSampler(Sampler[int]):
     """An epoch is a function of (seed, epoch); each rank takes every `num_replicas`-th index of it.
@@ -48,6 +50,8 @@ class LongTailedSampler(Sampler[int]):
         device = labels.device if isinstance(labels, Tensor) else torch.device("cpu")
         self.labels = torch.from_numpy(labels_of(labels)).to(device)
         check_integer("seed", seed, minimum=0)
+        if seed >= SEEDS:
+            raise ValueError(f"`seed` must be below 2^32. Got {seed}.")
         if num_samples is not None:
             check_integer("num_samples", num_samples, minimum=1)
         self.num_samples = len(self.labels) if num_samples is None else num_samples
