@@ -64,7 +64,8 @@ def failing_together(ranks: Ranks) -> Iterator[None]:
         return
     failures = _Failures(ranks.rank, ranks.number)
     stop = threading.Event()
-    threading.Thread(target=_watch, args=(failures, stop), daemon=True).start()
+    watching = threading.Thread(target=_watch, args=(failures, stop), daemon=True)
+    watching.start()
     try:
         with _sigterm_interrupts():
             yield
@@ -79,6 +80,7 @@ def failing_together(ranks: Ranks) -> Iterator[None]:
         raise failures.error(first) from error
     finally:
         stop.set()
+        watching.join(GRACE_SECONDS)  # a thread that still uses the store when the process ends would abort it
 
 
 class _Failures:
