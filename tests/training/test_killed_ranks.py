@@ -39,10 +39,6 @@ def said(done):
     return [line for line in done.stderr.splitlines() if line.startswith("longtail: ")]
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="on an idle machine ranks of the second attempt often do not find each other (gloo)",
-)
 def test_a_killed_rank_is_restarted_and_the_run_ends_bit_identically(photographs, whole, tmp_path):
     done = torchrun(2, "killed_ranks.py", photographs, tmp_path / "run", "killed", restarts=1)
     assert done.returncode == 0, done.stderr

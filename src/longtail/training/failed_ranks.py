@@ -14,13 +14,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from torch import distributed as dist
-from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
+from longtail.training.launcher_store import launcher_store
 from longtail.training.ranks import Ranks
 
 FIND_SECONDS = 3.0
@@ -88,7 +87,7 @@ class _Failures:
 
     def __init__(self, rank: int, ranks: int) -> None:
         self.rank, self.ranks = rank, ranks
-        self.store = _store()
+        self.store = launcher_store(f"failures/{next(_RUNS)}")
         self.lock = threading.Lock()
         self.store.set(f"process{rank}", json.dumps([socket.gethostname(), os.getpid()]))
         found = self.store.multi_get([f"process{other}" for other in range(ranks)])  # waits for all
@@ -143,13 +142,6 @@ class _Failures:
         """Whether a process of this machine has ended; on other machines it can't be seen."""
         host, pid = self.places[rank]
         return host == self.places[self.rank][0] and _is_dead(pid)
-
-
-def _store() -> Any:
-    """A connection of our own to the store of the launcher, by a name that differs between runs and restarts."""
-    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    store = TCPStore(address, port, is_master=False, timeout=timedelta(seconds=60))
-    return PrefixStore(f"longtail/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{next(_RUNS)}", store)
 
 
 def _watch(failures: _Failures, stop: threading.Event) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from longtail.training.config import TrainingConfig
+from longtail.training.launcher_store import attempt, join_restarted_ranks
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -65,7 +66,7 @@ def first_process() -> bool:
 
 def seconds_to_wait_for_the_lock() -> float:
     """120 after a restart by torchrun, when a process of the last attempt may still be ending; otherwise 0."""
-    return 120.0 if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) else 0.0
+    return 120.0 if attempt() else 0.0
 
 
 def bfloat16_pays(device: torch.device) -> bool:
@@ -122,5 +123,7 @@ def make_fabric(config: TrainingConfig) -> "Fabric":
     )
     if config.device == "cuda":
         _fix_the_order_of_sums()
+    if processes > 1:
+        join_restarted_ranks(config.device)
     fabric.launch()
     return fabric

@@ -7,6 +7,7 @@ from torch import distributed as dist
 
 from longtail.training.failed_ranks import failing_together
 from longtail.training.hardware import started_processes
+from longtail.training.launcher_store import join_restarted_ranks
 from longtail.training.ranks import ALONE, Ranks
 
 
@@ -20,7 +21,9 @@ def launched_ranks() -> Iterator[Ranks]:
     if started_processes() == 1 or dist.is_initialized():
         yield ALONE
         return
-    dist.init_process_group("gloo")
+    join_restarted_ranks("cpu")
+    if not dist.is_initialized():
+        dist.init_process_group("gloo")
     try:
         ranks = Ranks(dist.get_rank(), dist.get_world_size())
         with failing_together(ranks):
