@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
+from longtail.cache_folder import cache_folder
 from longtail.data import FeatureViews, OwnDataConfig, load_splits
 from longtail.models import BACKBONES, CifarBackbone, Network, make_network
 from longtail.runs import RunFolder
 from longtail.training import FrozenFeatures, TrainingConfig, TrainingStopped, run_experiment, trained_network
 from longtail.training.epochs import augmentation
-from longtail.training.feature_cache import cache_folder
 from longtail.training.stages import StageInput
 from training.own import MOMENTS, feature_table, features_config, write_photographs
 from training.test_resume import At, assert_same_end
@@ -204,12 +204,12 @@ def test_a_file_that_vanishes_is_named_and_not_taken_for_the_cache(tmp_path, mon
 
 
 def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
-    assert cache_folder() == tmp_path / "cache/features"
+    assert cache_folder("features") == tmp_path / "cache/features"
     monkeypatch.delenv("LONGTAIL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg/longtail/features"
+    assert cache_folder("features") == tmp_path / "xdg/longtail/features"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache/longtail/features"
+    assert cache_folder("features") == Path.home() / ".cache/longtail/features"
 
 
 def test_views_are_augmented_copies_of_the_training_images(photographs, passes, cache):

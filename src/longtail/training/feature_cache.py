@@ -8,17 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from longtail.cache_folder import cache_folder
 from longtail.training.ranks import ALONE, Ranks
 from longtail.whole_file import write_whole
-
-
-def cache_folder() -> Path:
-    """The folder of the cache: in that of the environment variable LONGTAIL_CACHE, or else in the user's cache."""
-    base = (
-        os.environ.get("LONGTAIL_CACHE")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "longtail"
-    )
-    return Path(base) / "features"
 
 
 def cached(key: str, number: int, compute: Callable[[], Tensor], ranks: Ranks = ALONE) -> Tensor:
@@ -35,7 +27,7 @@ def cached(key: str, number: int, compute: Callable[[], Tensor], ranks: Ranks = 
     Raises:
         OSError: the cache can't be written; an unusable folder is refused before anything is computed.
     """
-    path = cache_folder() / f"{key}.npy"
+    path = cache_folder("features") / f"{key}.npy"
     kept = _load(path, number) if ranks.first else None
     if ranks.from_first(kept is not None):
         return ranks.tensor_from_first(kept)

@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from longtail.cache_folder import cache_folder
 from longtail.whole_file import write_whole
 
 SOURCE = Path(__file__).with_name("cross_entropy.c")
@@ -41,15 +42,13 @@ def library() -> ctypes.CDLL | NoKernelError:
 
 
 def kernel_folder() -> Path:
-    """The folder of compiled kernels: in that of the environment variable LONGTAIL_CACHE, or in the user's cache."""
-    base = os.environ.get("LONGTAIL_CACHE")
-    return (Path(base) if base else _user_cache() / "longtail") / "kernels"
+    """The folder of compiled kernels.
 
-
-def _user_cache() -> Path:
-    given = os.environ.get("XDG_CACHE_HOME")
+    Raises:
+        NoKernelError: there is no place for it.
+    """
     try:
-        return Path(given) if given else Path.home() / ".cache"
+        return cache_folder("kernels")
     except RuntimeError as error:  # a user without a home
         raise NoKernelError(f"there is no home folder for the cache ({error}). Set LONGTAIL_CACHE.") from error
 
