@@ -1,18 +1,18 @@
 """Scores of a finished run on labelled data that it has not seen."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from longtail.auto.predictor import Predictor
 from longtail.data import Samples, check_files, read_data
+from longtail.data.check import Progress
 from longtail.metrics.groups import GroupBounds
 from longtail.training.evaluation import Scorer
 
 
 def evaluate_on(
-    predictor: Predictor, data: Any, *, progress: Callable[[str, float], None] | None = None, **options: Any
+    predictor: Predictor, data: Any, *, progress: Progress | None = None, **options: Any
 ) -> dict[str, dict[str, float]]:
     """The scores of `long_tail_scores` on other data of the same classes: raw, and with the fix of the run.
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from longtail.data import Parts, Samples, StreamedImages, check_files, image_loader, read_data
+from longtail.data.check import Progress
 from longtail.models import Network, fold_batch_norm, make_network
 from longtail.recipes import features as recipe
 from longtail.training import OwnConfig
@@ -15,7 +16,6 @@ from longtail.training.hardware import bfloat16_pays
 from longtail.training.launched_ranks import launched_ranks
 from longtail.training.outputs import outputs_of
 from longtail.training.ranks import Ranks
-from longtail.training.stages import Progress
 
 
 def extract_features(

@@ -1,10 +1,11 @@
 """Training on the user's own data, with offsets and probabilities fitted on the held-out samples."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from longtail.data.check import Progress
 from longtail.models import DEFAULT_BACKBONE
 from longtail.recipes import features
 from longtail.repair import diagnose
@@ -57,7 +58,7 @@ def train_and_fix(
     out: str | os.PathLike[str],
     resume: bool = False,
     callbacks: Sequence[Callback] = (),
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     **more: Any,
 ) -> RunFolder:
     """`run_experiment`, then a `fix.json` in the run folder, fitted on the held-out samples.

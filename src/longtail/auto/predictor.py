@@ -1,7 +1,7 @@
 """Predictions of a finished run for new samples: class names and probabilities."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,12 @@ from torch import Tensor
 from longtail.arguments import check_integer
 from longtail.auto.fitting import FIX
 from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
+from longtail.data.check import Progress
 from longtail.models import fold_batch_norm
 from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training import stored_config, trained_network
 from longtail.training.outputs import outputs_of
-
-Progress = Callable[[str, float], None]
 
 
 class Predictor:

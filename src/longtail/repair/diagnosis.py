@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.arguments import check_choice, check_fraction, check_integer
+from longtail.data.check import Progress
 from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, calibrated
@@ -24,7 +25,7 @@ from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, a
 from longtail.repair.judge import Judge
 from longtail.repair.metrics import ExpectedCost, Metric, make_metric, recalls
 from longtail.repair.processes import ALL, Share
-from longtail.repair.samples import Progress, Samples
+from longtail.repair.samples import Samples
 from longtail.repair.suspicions import AT_LIMIT, contradicts, decisions_and_fingerprints, digest_of, suspicions
 from longtail.repair.tempering import temperature_of
 from longtail.repair.verdict import MISMATCH, summary_of, verdict_of

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.arguments import check_fraction
+from longtail.data.check import Progress
 from longtail.metrics import CalibrationErrors
 from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.calibration import prior_weight, probabilities
@@ -19,7 +20,7 @@ from longtail.repair.inputs import as_counts, as_groups, as_log_probabilities, a
 from longtail.repair.judge import Judge
 from longtail.repair.metrics import ExpectedCost, Metric, metric_named
 from longtail.repair.predictions import Predictions
-from longtail.repair.samples import Progress, Samples
+from longtail.repair.samples import Samples
 from longtail.repair.suspicions import decisions_and_fingerprints, digest_of, suspicions
 from longtail.repair.verdict import MOST_NAMED_CLASSES
 

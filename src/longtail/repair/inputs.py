@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_class_counts
+from longtail.data.check import Progress
 from longtail.data.class_names import as_text
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.inputs import as_labels, as_logits
@@ -17,7 +18,7 @@ from longtail.repair.folds import Splits, stratified_folds
 from longtail.repair.processes import ALL, Share
 from longtail.repair.reading.kinds import MASKED, as_checked_logits, check_own_class, of_regular_sum, regular_sum
 from longtail.repair.reading.raw import Rows
-from longtail.repair.samples import Progress, Samples
+from longtail.repair.samples import Samples
 
 LEAST_WEIGHT = 1e-9
 FINEST, LARGEST = 1e-100, -MASKED  # range of logits for which temperatures and offsets can be represented

@@ -1,10 +1,11 @@
 """Labelled logits, in memory or memory-mapped, read in blocks; several processes may share them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from longtail.data.check import Progress
 from longtail.data.most_of_each import most_of_each_class
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.parts import M
@@ -13,7 +14,6 @@ from longtail.repair.processes import ALL, Share
 
 LEAST_ROWS = 64  # of a block: matrix products are slow with fewer
 FEW_NUMBERS = 2**20  # logits: 8 MiB
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from longtail.data.check import Progress
 from longtail.runs import RunFolder, RunInUseError
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
 from longtail.training.experiment import run_experiment
 from longtail.training.resume import adopt
-from longtail.training.stages import Progress
 from longtail.training.stopping import TrainingDivergedError
 from longtail.training.stored_config import stored_config
 

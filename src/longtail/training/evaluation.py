@@ -1,7 +1,6 @@
 """Evaluation: the logits of a model on a split, and the scores of its predictions, raw and re-balanced."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +16,12 @@ from longtail.metrics.groups import USUAL, GroupBounds
 from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
-from longtail.training.outputs import joined
+from longtail.training.outputs import Autocast, joined
 from longtail.training.ranks import ALONE, Ranks
 
 ROWS_AT_ONCE = 4096
 MOST_FOR_FIXED_POINT = 1 << 27
 """Largest number of logits for which a finished run has rows of the fixed point, which take dozens of passes."""
-Autocast = Callable[[], AbstractContextManager[Any]]
 Scores = dict[str, dict[str, float]]
 Predictions = tuple[np.ndarray, np.ndarray]
 FIT_SETS = {

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from longtail.data import load_splits
+from longtail.data.check import Progress
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback, check_states
 from longtail.training.config import TrainingConfig
@@ -16,7 +17,7 @@ from longtail.training.opening import check_all_see, create_run, existing_run, o
 from longtail.training.preparation import PreparedRun, prepare
 from longtail.training.ranks import Ranks
 from longtail.training.resume import adopt, check_same_data, check_same_weights, restore
-from longtail.training.stages import Progress, check_class
+from longtail.training.stages import check_class
 from longtail.training.writing import write_errors
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from longtail.data import Split
+from longtail.data.check import Progress
 from longtail.models import Network
 from longtail.training.ranks import ALONE, Ranks
 
@@ -19,7 +20,7 @@ def outputs_of(
     split: Split,
     width: int,
     autocast: AbstractContextManager[Any],
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     what: str = "",
     ranks: Ranks = ALONE,
 ) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from longtail.data import Splits
+from longtail.data.check import Progress
 from longtail.metrics.groups import GroupBounds
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback
@@ -20,7 +21,7 @@ from longtail.training.initial_state import initial_state
 from longtail.training.mixing import Mix, mixing
 from longtail.training.ranks import Ranks
 from longtail.training.seeds import derive_seed, generator_for
-from longtail.training.stages import Progress, Stage, StageInput, make_stage
+from longtail.training.stages import Stage, StageInput, make_stage
 from longtail.training.state import TrainingState
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ registers a `StageKind` under the entry point group `longtail.stages`.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,16 +13,15 @@ import torch
 from torch import nn
 
 from longtail.data import Augment, Splits, data_config
+from longtail.data.check import Progress
 from longtail.models import Network
 from longtail.registry import find_registered
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
+from longtail.training.outputs import Autocast
 from longtail.training.own_config import OwnConfig
 from longtail.training.ranks import ALONE, Ranks
-
-Progress = Callable[[str, float], None]
-Autocast = Callable[[], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, eq=False)
