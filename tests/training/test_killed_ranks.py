@@ -51,9 +51,6 @@ def test_without_a_restart_a_killed_rank_is_named_once(killed):
     assert done.returncode != 0
     assert RunFolder.open(out).result is None
     (line,) = said(done)
-    if "Interrupted" in line:  # torchrun's SIGTERM reached the other rank before it had noticed
-        assert "--resume" in line
-        return
     assert re.match(r"longtail: rank 1 of 2 on \S+ \(process \d+\) was killed, or its memory ran out\.", line)
     assert "Start the same command again: with --resume, training continues from its last checkpoint" in line
     assert "With --max-restarts 3 torchrun does so by itself" in line

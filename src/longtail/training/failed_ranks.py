@@ -69,7 +69,8 @@ def failing_together(ranks: Ranks) -> Iterator[None]:
         with _sigterm_interrupts():
             yield
     except BaseException as error:
-        first = failures.reason(error)
+        with _sigterm_ignored():  # torchrun sends it to all ranks when one has ended
+            first = failures.reason(error)
         if first is None and _is_of_others(error):
             raise RankFailedError(
                 f"rank {ranks.rank} of {ranks.number} lost the others, whose machine may be gone. {AGAIN}"
@@ -156,6 +157,19 @@ def _watch(failures: _Failures, stop: threading.Event) -> None:
                 sys.stderr.write(f"longtail: {error}\n")
                 sys.stderr.flush()
             os._exit(2)
+
+
+@contextmanager
+def _sigterm_ignored() -> Iterator[None]:
+    """Let no SIGTERM interrupt the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
