@@ -19,7 +19,9 @@ def as_labels(y: Any) -> np.ndarray:
         ValueError: none, numbers that are no classes, or several labels a sample.
     """
     if y is None:
-        raise ValueError("`y` must hold the labels. RebalancedClassifier requires y to be passed, but the target y is None.")
+        raise ValueError(
+            "`y` must hold the labels. RebalancedClassifier requires y to be passed, but the target y is None."
+        )
     shape: tuple[int, ...] = getattr(y, "shape", ())
     if len(shape) == 2 and shape[1] > 1:
         raise ValueError(
