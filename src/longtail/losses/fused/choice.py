@@ -31,8 +31,8 @@ def refuse_without_margins(fused: bool | str, loss: object) -> None:
     """
     if fused is True:
         raise ValueError(
-            f"`fused=True` must be left out for this {type(loss).__name__}: it is not cross-entropy on logits that are "
-            'shifted or scaled by class. Set `fused="auto"`.'
+            f"`fused=True` must be left out for this {type(loss).__name__}: it is not cross-entropy on adjusted "
+            'logits. Set `fused="auto"`.'
         )
 
 
@@ -54,6 +54,11 @@ def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
     if fused is True:
         _check_logits(logits)
     return not isinstance(library(), NoKernelError)
+
+
+def fuses_draws(fused: bool | str, logits: Tensor) -> bool:
+    """Whether the random numbers for these logits come from the compiled kernel: as `fuses`, for any target."""
+    return fuses(fused, logits, logits.detach())
 
 
 def _pays(logits: Tensor, target: Tensor) -> bool:
