@@ -5,7 +5,7 @@ which the system's compiler turns into a library once for each machine. `cross_e
 function, `draws` the other for random numbers; `library` builds them, `choice` decides when they are used.
 """
 
-from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, refuse_without_margins
+from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, is_eager, refuse_without_margins
 from longtail.losses.fused.cross_entropy import Received, Settings, fused_cross_entropy
 from longtail.losses.fused.draws import random_half_normals, random_mask
 
@@ -16,6 +16,7 @@ __all__ = [
     "fused_cross_entropy",
     "fuses",
     "fuses_draws",
+    "is_eager",
     "random_half_normals",
     "random_mask",
     "refuse_without_margins",

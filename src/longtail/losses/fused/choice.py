@@ -49,7 +49,7 @@ def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
         return False
     if fused == "auto" and not _pays(logits, target):
         return False
-    if target.requires_grad or not logits.numel() or _is_special(logits) or _is_special(target):
+    if target.requires_grad or not logits.numel() or not is_eager(logits, target):
         return False
     if fused is True:
         _check_logits(logits)
@@ -66,6 +66,11 @@ def _pays(logits: Tensor, target: Tensor) -> bool:
         return False
     kinds = logits.dtype in DTYPES and target.dtype in (torch.int64, torch.float32, logits.dtype)
     return kinds and logits.device.type == target.device.type == "cpu"
+
+
+def is_eager(*tensors: Tensor) -> bool:
+    """Whether an autograd function may take these: outside compiled graphs, exported programs and transforms."""
+    return not torch.compiler.is_compiling() and not any(map(_is_special, tensors))
 
 
 def _is_special(tensor: Tensor) -> bool:
