@@ -185,14 +185,14 @@ def _check(p: float, q: float, eps: float) -> None:
 
 def _margins(logits: Tensor, target: Tensor, seen: Tensor, p: float, q: float, eps: float) -> Margins:
     """Log(M C), which is 0 at an index target."""
-    parts = []
-    if p:
-        parts.append(_mitigation(logits, target, seen, p))
-    if q:
-        parts.append(_compensation(logits, target, q, eps))
-    if not parts:
+    if p == 0 and q == 0:
         return Margins()
-    shift = parts[0] if len(parts) == 1 else parts[0].add_(parts[1])
+    if q == 0:
+        shift = _mitigation(logits, target, seen, p)
+    elif p == 0:
+        shift = _compensation(logits, target, eps).mul_(q)
+    else:
+        shift = _mitigation(logits, target, seen, p).add_(_compensation(logits, target, eps), alpha=q)
     if target.is_floating_point():
         shift = shift * (1 - target.detach().to(shift.dtype))
     return Margins(each=shift)
@@ -206,15 +206,15 @@ def _mitigation(logits: Tensor, target: Tensor, seen: Tensor, p: float) -> Tenso
     return (log_seen - own).clamp_max_(0)
 
 
-def _compensation(logits: Tensor, target: Tensor, q: float, eps: float) -> Tensor:
-    """Log C, a tensor of its own."""
+def _compensation(logits: Tensor, target: Tensor, eps: float) -> Tensor:
+    """Log C for q = 1, a tensor of its own."""
     dim, lowest = class_dimension(logits), math.log(eps)
     log_scores = logits.detach().log_softmax(dim, dtype=torch.promote_types(logits.dtype, torch.float32))
     if target.is_floating_point():
         own = _at_target(log_scores.clamp_min(lowest), target, dim)
     else:
         own = _at_target(log_scores, target, dim).clamp_min(lowest)
-    return log_scores.sub_(own).clamp_min_(0).mul_(q)
+    return log_scores.sub_(own).clamp_min_(0)
 
 
 def _at_target(values: Tensor, target: Tensor, dim: int) -> Tensor:

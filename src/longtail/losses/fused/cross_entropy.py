@@ -143,7 +143,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
             return (None, *nothing)
         if ctx.gradient is not None and not torch.is_grad_enabled():
             gradient, ctx.gradient = ctx.gradient, None  # given away: a second walk through the graph computes its own
-            return (gradient if upstream == 1 else gradient.mul_(upstream), *nothing)
+            return (gradient if upstream.item() == 1 else gradient.mul_(upstream), *nothing)
         logits, target, *vectors, kept = ctx.saved_tensors
         if torch.is_grad_enabled():
             return (_differentiable_gradient(upstream, logits, target, vectors, ctx.settings, ctx.divisor), *nothing)
