@@ -12,6 +12,7 @@ from torch import distributed as dist
 
 from longtail.analysis.recorded_gradients import FILE, RecordedGradients
 from longtail.losses.ranks import sum_over_ranks
+from longtail.runs.ordinary_file import ordinary
 from longtail.training.callbacks import Callback, Plan, Step
 
 MOST_CLASSES = 128
@@ -161,4 +162,4 @@ def groups_of(class_counts: Tensor, groups: int) -> Tensor:
 
 def is_recorded(run: str | os.PathLike[str]) -> bool:
     """Whether a run folder has a recording."""
-    return (Path(run) / FILE).is_file()
+    return ordinary(Path(run) / FILE).exists()

@@ -109,7 +109,7 @@ def _say_what_is_served(folder: RunFolder) -> None:
         say(f"backbone: {(folder.result or {})['backbone']}")
     for note in (folder.data or {})["notes"]:
         say(f"data: {note}")
-    file = folder.path / "fix.json"
+    file = folder.fix_path
     served = f"offsets and probabilities of {file} ({Fix.load(file).method})" if file.is_file() else "no fix"
     say(f"longtail predict applies: {served}")
     images = len((folder.data or {})["input_shape"]) > 1

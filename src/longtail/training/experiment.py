@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from longtail.data import load_splits
@@ -77,7 +78,8 @@ def run_experiment(
         config = adopt(config, existing)
     config = resolve(config)
     if existing is not None and existing.result is not None:
-        existing.drop_checkpoint()  # it is left if the process ended right after writing the result
+        with suppress(OSError):  # it is left if the process ended right after writing the result
+            existing.drop_checkpoint()
         return existing
     if existing is not None:
         check_same_weights(existing, config)

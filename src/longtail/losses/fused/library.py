@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from longtail.cache_folder import cache_folder
-from longtail.whole_file import write_whole
+from longtail.whole_file import LEFT_SECONDS, remove_parts, write_whole
 
 SOURCE = Path(__file__).with_name("cross_entropy.c")
 # No -ffast-math: logits of −∞ and NaN must keep their meaning. Sums are vectorised by the pragmas.
@@ -71,6 +71,7 @@ def _loaded() -> ctypes.CDLL:
 def _keep(built: Path, path: Path) -> bool:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_parts(path.parent, LEFT_SECONDS)
         with write_whole(path) as file:
             file.write(built.read_bytes())
     except OSError as error:
