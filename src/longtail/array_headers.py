@@ -34,6 +34,7 @@ UNREADABLE = (
 )
 """What reading damaged arrays raises, besides OSError."""
 
+
 class NotArraysError(ValueError):
     """The file holds pickled objects, or is none of arrays."""
 

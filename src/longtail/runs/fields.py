@@ -41,8 +41,8 @@ def is_number(value: object) -> bool:
 
 
 def is_count(value: object) -> bool:
-    """Whether it is a whole number of at least 0."""
-    return isinstance(value, int) and is_number(value) and value >= 0
+    """Whether it is a whole number of at least 0, in 64 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def is_object(value: object) -> bool:

@@ -101,7 +101,7 @@ def run_experiment(
                 return folder
             check_same_data(folder, splits)
             if existing is not None:
-                restore(run.state, folder, ranks)
+                restore(run.state, folder, ranks, epochs=run.config.epochs, steps=run.epochs.steps)
             with write_errors(folder):
                 if ranks.first and folder.data is None:
                     folder.save_data(splits.info)
