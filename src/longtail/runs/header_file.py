@@ -41,7 +41,7 @@ def check_header(header: StoredObject) -> None:
     Raises:
         ValueError: names the file and the field.
     """
-    for name in ("config", "seed", "versions"):
+    for name in ("config", "versions"):
         if name not in header:
             raise damaged_field(header.path, name, "be there", "nothing")
     check_fields(header, HEADER, header.path)
