@@ -24,6 +24,7 @@ def run_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
 
     Raises:
         RunInUseError: the run is locked by another process.
+        OSError: the folder can't be written to.
         ValueError: the folder holds a link, through which files elsewhere could be written.
     """
     check_no_links(folder)
@@ -32,6 +33,11 @@ def run_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise RunInUseError(f"`path` must not be in use. Another process works on {folder}.") from None
+    except OSError as error:
+        raise OSError(
+            f"`path` must be a folder that can be written to, so that the run in it can continue. Got {folder}: "
+            f"{error.strerror}. Copy it to another disk."
+        ) from error
     try:
         remove_parts(folder)
         yield
