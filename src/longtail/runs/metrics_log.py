@@ -46,7 +46,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     Raises:
         ValueError: a value of a line is of another kind.
     """
-    lines = ordinary(path).read_text(errors="replace").split("\n") if path.exists() else []
+    lines = path.read_text(errors="replace").split("\n") if ordinary(path).exists() else []
     return [_checked(stored(metrics, path)) for metrics in map(parsed, lines) if metrics is not None]
 
 
