@@ -168,7 +168,7 @@ def test_predictions_are_not_expanded_before_their_sizes_are_compared(folder, mo
     with pytest.raises(ValueError, match=r"predictions-test\.npz is damaged"):
         folder.load_predictions("test")
     np.savez_compressed(folder.path / "predictions-test.npz", logits=rows, target=np.zeros(1000, np.int64))
-    monkeypatch.setattr("longtail.runs.prediction_file.free_memory", lambda: 79_999)
+    monkeypatch.setattr("longtail.runs.prediction_file.free_memory", lambda: 39_999)
     with pytest.raises(ValueError, match="must fit into memory. Its logits are of the shape"):
         folder.load_predictions("test")
 

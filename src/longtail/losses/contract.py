@@ -27,6 +27,7 @@ class CrossEntropyArguments(TypedDict, total=False):
     fused: bool | str
 
 
+MARGINS = {"margins", "margins_for"}
 PLAIN_PATH = {"adjust", "combine", "observe", "learn"}
 
 
@@ -53,10 +54,11 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         margins_without_grad: in training mode, adjust the logits without gradients too (statistics are still not
             updated). Re-entrant activation checkpoints need it, as does a line search that evaluates the training loss
             under `no_grad`.
-        fused: whether losses with `margins` use a compiled kernel on the CPU, which never writes the adjusted logits to
-            memory. "auto": from 1,000 classes on, for float32 and bfloat16 logits (N, C), if a C compiler is there (the
-            kernel is compiled once for each machine, in about a second). `True`: at any size, or raise. Values agree
-            to float32 rounding.
+        fused: whether losses that are cross-entropy on adjusted logits (`margins`) use a compiled kernel on the CPU,
+            which never writes these to memory, and draw their random numbers with it. "auto": from 1,000 classes on,
+            for float32 and bfloat16 logits (N, C), if a C compiler is there (the kernel is compiled once for each
+            machine, in about a second). `True`: at any size, or raise. Values agree to float32 rounding; random
+            numbers are others, of the same distribution.
     """
 
     observes = False
@@ -91,8 +93,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def __init_subclass__(cls) -> None:
         """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`."""
         super().__init_subclass__()
-        if "margins" in vars(cls) or vars(cls).keys() & PLAIN_PATH:
-            cls.margins_say_all = "margins" in vars(cls)
+        if vars(cls).keys() & (MARGINS | PLAIN_PATH):
+            cls.margins_say_all = bool(vars(cls).keys() & MARGINS)
         if "__init__" in vars(cls):
             cls.__init__.__signature__ = _with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
 
@@ -108,6 +110,10 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         """
         return None
 
+    def margins_for(self, logits: Tensor, target: Tensor) -> Margins | None:
+        """`margins`, unless a loss shifts the logits of each sample otherwise (`Margins.each`)."""
+        return self.margins()
+
     def class_weights(self) -> Tensor | None:
         """(C,) the weights of the cross-entropy, or `None`."""
         return self.weight
@@ -117,7 +123,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
 
         Class indices are int64 here and in the next methods.
         """
-        margins = self.margins()
+        margins = self.margins_for(logits, target)
         if margins is None:
             raise NotImplementedError
         return margins.applied(logits, target)
@@ -185,7 +191,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         """The loss, reduced, and `observe`; a loss that is not a function of adjusted logits alone overrides it."""
         learning = self.observes and torch.is_grad_enabled()
         dim = class_dimension(logits)
-        if fuses(self.fused, logits, target) and (margins := self._fused_margins()) is not None:
+        if fuses(self.fused, logits, target) and (margins := self._fused_margins(logits, target)) is not None:
             return self._fused_loss(logits, target, margins, learning)
         adjusted = self.adjust(logits, target)
         if adjusted is logits and not self.combines:
@@ -201,8 +207,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
                 self.observe(log_probs, target)
         return loss
 
-    def _fused_margins(self) -> Margins | None:
-        margins = self.margins() if self.margins_say_all else None
+    def _fused_margins(self, logits: Tensor, target: Tensor) -> Margins | None:
+        margins = self.margins_for(logits, target) if self.margins_say_all else None
         if margins is None:
             refuse_without_margins(self.fused, self)
         elif margins.change_nothing and not self.combines:
@@ -217,6 +223,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         if logits.dim() != 2:
             logits = logits.movedim(dim, -1).reshape(-1, self.num_classes)
             target = target.movedim(dim, -1).reshape(-1, self.num_classes) if soft else target.reshape(-1)
+            margins = margins.of_rows(dim)
         rows = logits if logits.stride(1) == 1 else logits.contiguous()
         loss, received = fused_cross_entropy(rows, target, margins, self.class_weights(), settings, learning=learning)
         if received is not None:

@@ -11,8 +11,8 @@ from longtail.runs.json_file import damaged
 from longtail.runs.ordinary_file import ordinary
 from longtail.whole_file import write_whole
 
-BYTES = 8
-"""Largest size of an entry."""
+BYTES = 4
+"""Of a logit, as `save_predictions` writes it."""
 
 
 def save_predictions(path: Path, logits: Tensor, target: Tensor) -> None:
@@ -44,7 +44,9 @@ def load_predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if str(path) in str(error):
             raise
         raise damaged(path) from error
-    if logits.dtype.kind != "f" or target.dtype.kind not in "iu" or np.isnan(logits).any():
+    if logits.dtype.kind != "f" or target.dtype.kind not in "iu":
+        raise damaged(path)
+    if np.isnan(logits.min(initial=0)):  # of the smallest number: no array of booleans as large as the logits
         raise damaged(path)
     if len(target) and not (target.min() >= 0 and target.max() < logits.shape[1]):
         raise damaged(path)
