@@ -5,7 +5,6 @@ Each kind of damage takes the path of a file and a generator, and returns what i
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -68,12 +67,6 @@ def _linked(path: Path, _: np.random.Generator) -> str:
     path.rename(elsewhere / path.name)
     path.symlink_to(elsewhere / path.name)
     return "a link"
-
-
-def _pipe(path: Path, _: np.random.Generator) -> str:
-    path.unlink()
-    os.mkfifo(path)
-    return "a pipe"
 
 
 def _brackets(path: Path, random: np.random.Generator) -> str:
@@ -206,7 +199,7 @@ def _other_tensor(path: Path, random: np.random.Generator) -> str:
     return f"{where} is {str(values[place])[:30] if place != len(values) - 2 else 'an enormous view'}"
 
 
-ANY: list[Damage] = [_empty, _missing, _noise, _cut, _flipped, _folder, _linked, _pipe]
+ANY: list[Damage] = [_empty, _missing, _noise, _cut, _flipped, _folder, _linked]
 BY_KIND: dict[str, list[Damage]] = {
     ".json": [_brackets, _other_json, *[_other_value] * 12],
     ".jsonl": [_brackets, _other_json, *[_other_value] * 6],

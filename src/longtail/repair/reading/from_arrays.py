@@ -220,7 +220,7 @@ def _vector(name: str, values: Any, where: str, length: int) -> np.ndarray | Non
         array = array.astype(np.float64) if array.dtype.kind == "O" else array
         if array.dtype.kind not in "iuf":
             raise TypeError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{where} must hold numbers as {name}. Got other values.") from None
     array = array.ravel() if array.ndim == 2 and 1 in array.shape else array
     if array.shape != (length,):
