@@ -151,8 +151,8 @@ def _bomb(path: Path, _: np.random.Generator) -> str:
                     file.write(content)
                     continue
                 file.write(_of_header(header, b""))
-                for _ in range(200):
-                    file.write(bytes(1_000_000))
+                for block in [bytes(1_000_000)] * 200:
+                    file.write(block)
     return f"200 MB of zeros in {name}"
 
 
