@@ -32,7 +32,7 @@ def batch(kind="index", samples=9, dtype=torch.float32):
 
 def graphs_of(function, *arguments):
     """The result, and the operators that the graphs call."""
-    called = []
+    called: list[str] = []
 
     def backend(module, _):
         called.extend(str(node.target) for node in module.graph.nodes)
