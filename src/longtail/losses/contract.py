@@ -10,7 +10,15 @@ from torch.nn import functional as F
 
 from longtail.arguments import check_choice, check_num_classes
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.fused import Received, Settings, check_fused, fused_cross_entropy, fuses, refuse_without_margins
+from longtail.losses.fused import (
+    Received,
+    Settings,
+    check_fused,
+    compiled_cross_entropy,
+    fused_cross_entropy,
+    fuses,
+    refuse_without_margins,
+)
 from longtail.losses.inputs import check_arguments, check_indices, check_values, checked_target, class_dimension
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean
@@ -218,14 +226,18 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def _fused_loss(self, logits: Tensor, target: Tensor, margins: Margins, learning: bool) -> Tensor:
         dim, soft = class_dimension(logits), target.is_floating_point()
         shape = logits.shape[:dim] + logits.shape[dim + 1 :]
-        divisor = self.mean_divisor(target).item() if soft and self.reduction == "mean" else None
+        compiling = torch.compiler.is_compiling()
+        divisor: Tensor | float | None = self.mean_divisor(target) if soft and self.reduction == "mean" else None
+        if divisor is not None and not compiling:
+            divisor = float(divisor)
         settings = Settings(self.ignore_index, self.label_smoothing, self.reduction, divisor)
         if logits.dim() != 2:
             logits = logits.movedim(dim, -1).reshape(-1, self.num_classes)
             target = target.movedim(dim, -1).reshape(-1, self.num_classes) if soft else target.reshape(-1)
             margins = margins.of_rows(dim)
         rows = logits if logits.stride(1) == 1 else logits.contiguous()
-        loss, received = fused_cross_entropy(rows, target, margins, self.class_weights(), settings, learning=learning)
+        function = compiled_cross_entropy if compiling else fused_cross_entropy
+        loss, received = function(rows, target, margins, self.class_weights(), settings, learning=learning)
         if received is not None:
             self.observe_received(received)
         return loss.view(shape) if self.reduction == "none" else loss

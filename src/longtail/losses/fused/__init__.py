@@ -2,10 +2,12 @@
 
 Margins that are numbers of the classes are added within it; other adjusted logits are its input. There are two C files,
 which the system's compiler turns into a library once for each machine. `cross_entropy` calls one as an autograd
-function, `draws` the other for random numbers; `library` builds them, `choice` decides when they are used.
+function, `compiled` as an operator for `torch.compile`, `draws` calls the other for random numbers; `library` builds
+them, `choice` decides when they are used.
 """
 
 from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, is_eager, refuse_without_margins
+from longtail.losses.fused.compiled import compiled_cross_entropy
 from longtail.losses.fused.cross_entropy import Received, Settings, fused_cross_entropy
 from longtail.losses.fused.draws import random_half_normals, random_mask
 
@@ -13,6 +15,7 @@ __all__ = [
     "Received",
     "Settings",
     "check_fused",
+    "compiled_cross_entropy",
     "fused_cross_entropy",
     "fuses",
     "fuses_draws",

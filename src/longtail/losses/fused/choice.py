@@ -7,6 +7,7 @@ from torch.autograd import forward_ad
 from longtail.losses.fused.library import NoKernelError, library
 
 FEWEST_CLASSES = 1000  # below, the plain path is about as fast, and results stay what they have been
+FEWEST_LOGITS_IN_GRAPHS = 1_000_000  # below, calling an operator of our own costs more than it saves
 DTYPES = (torch.float32, torch.bfloat16)
 
 
@@ -39,26 +40,34 @@ def refuse_without_margins(fused: bool | str, loss: object) -> None:
 def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
     """Whether this call takes the fused path.
 
-    Compiled graphs, exported programs, transforms of `torch.func`, forward-mode differentiation, tensor subclasses,
-    empty batches and targets with a gradient take the plain path whatever the setting.
+    Exported programs, transforms of `torch.func`, forward-mode differentiation, tensor subclasses, empty batches and
+    targets with a gradient take the plain path whatever the setting.
 
     Raises:
         TypeError, ValueError: `True`, and the logits are of a dtype or device that the kernel is not made for.
     """
-    if fused is False or torch.compiler.is_compiling():
+    if fused is False or torch.compiler.is_exporting():
         return False
     if fused == "auto" and not _pays(logits, target):
         return False
-    if target.requires_grad or not logits.numel() or not is_eager(logits, target):
+    if target.requires_grad or not logits.numel() or _is_special(logits) or _is_special(target):
         return False
+    if torch.compiler.is_compiling():
+        served = logits.device.type == "cpu" and logits.dtype in DTYPES
+        return served and (fused is True or logits.numel() >= FEWEST_LOGITS_IN_GRAPHS) and _has_kernel()
     if fused is True:
         _check_logits(logits)
     return not isinstance(library(), NoKernelError)
 
 
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _has_kernel() -> bool:
+    return not isinstance(library(), NoKernelError)
+
+
 def fuses_draws(fused: bool | str, logits: Tensor) -> bool:
-    """Whether the random numbers for these logits come from the compiled kernel: as `fuses`, for any target."""
-    return fuses(fused, logits, logits.detach())
+    """Whether the random numbers for these logits come from the compiled kernel: as `fuses`, outside graphs."""
+    return not torch.compiler.is_compiling() and fuses(fused, logits, logits.detach())
 
 
 def _pays(logits: Tensor, target: Tensor) -> bool:
@@ -74,7 +83,9 @@ def is_eager(*tensors: Tensor) -> bool:
 
 
 def _is_special(tensor: Tensor) -> bool:
-    if type(tensor) not in (Tensor, nn.Parameter) or tensor.is_neg():
+    if type(tensor) not in (Tensor, nn.Parameter):
+        return True
+    if not torch.compiler.is_compiling() and tensor.is_neg():  # graphs can't ask, and resolve it before they call
         return True
     if torch._C._are_functorch_transforms_active() or torch._C._get_tracing_state() is not None:
         return True

@@ -48,13 +48,13 @@ class Settings(NamedTuple):
         ignore_index: index targets of this value count for nothing.
         label_smoothing: in [0, 1].
         reduction: "mean", "sum" or "none".
-        divisor: what "mean" divides the sum by; `None`: the weights of the samples.
+        divisor: what "mean" divides the sum by; `None`: the weights of the samples. A tensor in compiled graphs.
     """
 
     ignore_index: int = -100
     label_smoothing: float = 0.0
     reduction: str = "mean"
-    divisor: float | None = None
+    divisor: float | Tensor | None = None
 
 
 class Received(NamedTuple):
@@ -70,7 +70,7 @@ class Received(NamedTuple):
 
     positive: Tensor
     negative: Tensor
-    samples: int
+    samples: int | Tensor
     losses: Tensor
     target: Tensor
 
@@ -98,43 +98,82 @@ def fused_cross_entropy(
         NoKernelError: there is none.
         IndexError: a class index outside [0, C).
     """
-    classes = logits.shape[1]
-    vectors = (
-        _vector(margins.factor),
-        torch.zeros(classes, dtype=torch.float32) if margins.shift is None else _vector(margins.shift),
-        _vector(margins.own),
-        _vector(weight),
-        _vector(margins.each),
+    vectors = constants(logits.shape[1], margins, weight)
+    received: list[Received] = []
+    loss: Tensor = _FusedCrossEntropy.apply(
+        logits, target_of(target), *vectors, settings, received if learning else None
     )
+    return loss, received[0] if received else None
+
+
+def constants(
+    classes: int, margins: Margins, weight: Tensor | None
+) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """Factor, shift, shift at the target, class weights and shift of each logit, as the kernel reads them."""
+    shift = _vector(margins.shift)
+    if shift is None:
+        shift = torch.zeros(classes, dtype=torch.float32)
+    return _vector(margins.factor), shift, _vector(margins.own), _vector(weight), _vector(margins.each)
+
+
+def target_of(target: Tensor) -> Tensor:
+    """The target as the kernel reads it."""
     if target.is_floating_point() and target.dtype != torch.float32:
         target = target.to(torch.float32)
-    target = target.contiguous()
-    received: list[Received] = []
-    loss: Tensor = _FusedCrossEntropy.apply(logits, target, *vectors, settings, received if learning else None)
-    return loss, received[0] if received else None
+    return target.contiguous()
+
+
+class Computed(NamedTuple):
+    """What one call of the kernel gives.
+
+    Attributes:
+        loss: a scalar, or (N,).
+        gradient: (N, C) for an upstream gradient of 1, where it was asked for.
+        kept: (5, N) what a later call for a gradient needs.
+        received: what a loss with memory learns, where it was asked for.
+        divisor: what the sum of the losses was divided by.
+    """
+
+    loss: Tensor
+    gradient: Tensor | None
+    kept: Tensor
+    received: Received | None
+    divisor: float
+
+
+def computed(
+    logits: Tensor, target: Tensor, vectors: list[Any], settings: Settings, *, learning: bool, graded: bool
+) -> Computed:
+    """Call the kernel; the gradient is written while each row is in the cache.
+
+    Raises:
+        IndexError: a class index outside [0, C).
+    """
+    kept = torch.empty(5, len(logits), dtype=torch.float32)
+    loss = torch.empty(len(logits) if settings.reduction == "none" else (), dtype=torch.float32)
+    problem = _problem(logits, target, vectors, kept, settings, loss)
+    sums = _room_for_sums(problem, target, logits.shape[1]) if learning else None
+    gradient = torch.empty(logits.shape, dtype=logits.dtype) if graded else None
+    if gradient is not None:
+        problem.gradient = gradient.data_ptr()
+    if kernel().forward(ctypes.byref(problem)):
+        raise IndexError(f"`target` must lie in [0, {logits.shape[1]}).")
+    received = None if sums is None else Received(*_added_up(sums), problem.samples, kept[1], target)
+    return Computed(loss, gradient, kept, received, problem.divisor)
 
 
 class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, target: Tensor, *constants: Any) -> Tensor:
         *vectors, settings, received = constants
-        kept = torch.empty(5, len(logits), dtype=torch.float32)
-        out = torch.empty(len(logits) if settings.reduction == "none" else (), dtype=torch.float32)
-        problem = _problem(logits, target, vectors, kept, settings, out)
-        sums = None if received is None else _room_for_sums(problem, target, logits.shape[1])
-        ctx.gradient = None
-        if (
-            logits.requires_grad and settings.reduction != "none"
-        ):  # while each row is in the cache, for an upstream of 1
-            ctx.gradient = torch.empty(logits.shape, dtype=logits.dtype)
-            problem.gradient = ctx.gradient.data_ptr()
-        if kernel().forward(ctypes.byref(problem)):
-            raise IndexError(f"`target` must lie in [0, {logits.shape[1]}).")
-        if sums is not None:
-            received.append(Received(*_added_up(sums), problem.samples, kept[1], target))
-        ctx.save_for_backward(logits, target, *vectors, kept)
-        ctx.settings, ctx.divisor = settings, problem.divisor
-        return out
+        graded = logits.requires_grad and settings.reduction != "none"
+        found = computed(logits, target, vectors, settings, learning=received is not None, graded=graded)
+        if found.received is not None:
+            received.append(found.received)
+        ctx.gradient = found.gradient
+        ctx.save_for_backward(logits, target, *vectors, found.kept)
+        ctx.settings, ctx.divisor = settings, found.divisor
+        return found.loss
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:

@@ -1,0 +1,128 @@
+"""The kernel in graphs of `torch.compile`: when they call it, and that it computes what the eager call does."""
+
+import pytest
+import torch
+
+from longtail import losses as lt
+from longtail.losses.fused import compiled
+from longtail.losses.fused.library import NoKernelError, library
+
+pytestmark = pytest.mark.skipif(isinstance(library(), NoKernelError), reason="no C compiler")
+
+CLASSES = 37
+COUNTS = torch.arange(CLASSES, 0, -1)
+MAKE = {
+    "gala": lambda **settings: lt.GALALoss(CLASSES, **settings),
+    "gala-ema": lambda **settings: lt.GALALoss(CLASSES, accumulate="ema", **settings),
+    "seesaw": lambda **settings: lt.SeesawLoss(CLASSES, **settings),
+    "vs": lambda **settings: lt.VSLoss(COUNTS, **settings),
+    "class-balanced": lambda **settings: lt.ClassBalancedLoss(COUNTS, **settings),
+}
+
+
+def batch(kind="index", samples=9, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(0)
+    logits = (torch.randn(samples, CLASSES, generator=generator) * 3).to(dtype)
+    if kind == "soft":
+        return logits, torch.randn(samples, CLASSES, generator=generator).softmax(1)
+    target = torch.randint(0, CLASSES, (samples,), generator=generator)
+    target[2] = -100
+    return logits, target
+
+
+def graphs_of(function, *arguments):
+    """The result, and the operators that the graphs call."""
+    called: list[str] = []
+
+    def backend(module, _):
+        called.extend(str(node.target) for node in module.graph.nodes)
+        return module
+
+    torch._dynamo.reset()
+    return torch.compile(function, backend=backend, fullgraph=True)(*arguments), called
+
+
+def calls_kernel(called):
+    return any("longtail.fused_cross_entropy" in name for name in called)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [*((name, torch.float32) for name in MAKE), ("gala", torch.bfloat16), ("vs", torch.bfloat16)]
+)
+@pytest.mark.parametrize("kind", ["index", "soft"])
+def test_a_compiled_step_is_the_eager_step(name, kind, dtype):
+    for reduction, smoothing in (("mean", 0.0), ("sum", 0.0), ("none", 0.1)):
+        found = []
+        for compiling in (True, False):
+            criterion = MAKE[name](fused=True, reduction=reduction, label_smoothing=smoothing)
+            for seed in range(2):  # the second step uses what the first has learnt
+                logits, target = batch(kind, dtype=dtype)
+                logits = (logits + seed).requires_grad_()
+                if compiling:
+                    loss, called = graphs_of(criterion, logits, target)
+                    assert calls_kernel(called)
+                else:
+                    loss = criterion(logits, target)
+                (loss * torch.linspace(1, 2, loss.numel()).view(loss.shape)).sum().backward()
+            found.append((loss.detach(), logits.grad, *criterion.buffers()))
+        for got, want in zip(*found, strict=True):
+            torch.testing.assert_close(got, want)
+
+
+def test_inductor_compiles_it():
+    torch._dynamo.reset()
+    criterion, eager = MAKE["gala"](fused=True), MAKE["gala"](fused=True)
+    step = torch.compile(criterion, fullgraph=True)
+    for samples in (9, 5, 7):  # from the second on with a dynamic number of samples
+        ours, target = batch(samples=samples)
+        theirs = ours.clone().requires_grad_()
+        step(ours.requires_grad_(), target).backward()
+        eager(theirs, target).backward()
+        torch.testing.assert_close(ours.grad, theirs.grad)
+        torch.testing.assert_close(criterion.theta, eager.theta)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # opcheck's own
+def test_it_is_a_good_operator():
+    logits, target = batch()
+    for graded in (True, False):
+        arguments = (logits.requires_grad_(graded), target, None, torch.zeros(CLASSES), None, None, None, None)
+        torch.library.opcheck(compiled._operator, (*arguments, -100, 0.1, "mean", True, graded))
+
+
+def test_without_gradients_no_gradient_is_computed():
+    logits, target = batch()
+    criterion = MAKE["vs"](fused=True, margins_without_grad=True)
+    got, called = graphs_of(criterion, logits, target)
+    assert calls_kernel(called)
+    torch.testing.assert_close(got, criterion(logits, target))
+
+
+def test_auto_calls_it_for_many_logits_only():
+    criterion = lt.BalancedSoftmaxLoss(range(1, 10_001))
+    for samples, wanted in ((99, False), (100, True)):
+        logits, target = torch.zeros(samples, 10_000, requires_grad=True), torch.zeros(samples, dtype=torch.int64)
+        assert calls_kernel(graphs_of(criterion, logits, target)[1]) == wanted
+
+
+@pytest.mark.parametrize("transform", [torch.func.grad, lambda loss: torch.func.vmap(torch.func.grad(loss))])
+def test_compiled_transforms_take_the_plain_path(transform):
+    logits, target = batch()
+    target = target.clamp_min(0)
+    criterion = MAKE["vs"](fused=True, reduction="sum")
+    got, called = graphs_of(transform(criterion), logits, target)
+    assert not calls_kernel(called)
+    torch.testing.assert_close(got, torch.func.grad(criterion)(logits, target))
+
+
+def test_exported_programs_do_not_call_it():
+    logits, target = batch()
+    program = torch.export.export(MAKE["gala"](fused=True), (logits, target))
+    assert not calls_kernel(str(node.target) for node in program.graph.nodes)
+
+
+def test_draws_of_a_graph_are_its_own():
+    logits, target = batch()
+    _, called = graphs_of(lt.GCLLoss(COUNTS, fused=True), logits.requires_grad_(), target)
+    assert calls_kernel(called)
+    assert any("randn" in name for name in called)
