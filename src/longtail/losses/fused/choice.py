@@ -49,7 +49,7 @@ def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
         return False
     if fused == "auto" and not _pays(logits, target):
         return False
-    if target.requires_grad or not logits.numel() or _is_special(logits) or _is_special(target):
+    if target.requires_grad or not logits.numel() or is_special(logits) or is_special(target):
         return False
     if fused is True:
         _check_logits(logits)
@@ -63,7 +63,8 @@ def _pays(logits: Tensor, target: Tensor) -> bool:
     return kinds and logits.device.type == target.device.type == "cpu"
 
 
-def _is_special(tensor: Tensor) -> bool:
+def is_special(tensor: Tensor) -> bool:
+    """Whether only operations of PyTorch itself can take it: a subclass, or one that is traced or transformed."""
     if type(tensor) not in (Tensor, nn.Parameter) or tensor.is_neg():
         return True
     dual = forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]

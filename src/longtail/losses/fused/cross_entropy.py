@@ -7,6 +7,7 @@ and sums are formed in another order than PyTorch's: values agree with the plain
 """
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -63,12 +64,12 @@ class Received(NamedTuple):
     Attributes:
         positive: (C,) the positive gradient on each class.
         negative: (C,) the negative gradient that the samples of each class cause; for index targets the same tensor.
-        samples: how many are neither ignored nor without a finite loss.
+        samples: how many are neither ignored nor without a finite loss; a scalar.
     """
 
     positive: Tensor
     negative: Tensor
-    samples: int
+    samples: Tensor
 
 
 def fused_cross_entropy(
@@ -94,19 +95,50 @@ def fused_cross_entropy(
         NoKernelError: there is none.
         IndexError: a class index outside [0, C).
     """
-    classes = logits.shape[1]
-    vectors = (
-        _vector(margins.factor),
-        torch.zeros(classes, dtype=torch.float32) if margins.shift is None else _vector(margins.shift),
-        _vector(margins.own),
-        _vector(weight),
-    )
+    vectors = _vectors(margins, weight, logits.shape[1])
     if target.is_floating_point() and target.dtype != torch.float32:
         target = target.to(torch.float32)
     target = target.contiguous()
     received: list[Received] = []
     loss: Tensor = _FusedCrossEntropy.apply(logits, target, *vectors, settings, received if learning else None)
     return loss, received[0] if received else None
+
+
+def kernel_losses(
+    logits: Tensor,
+    target: Tensor,
+    margins: Margins,
+    weight: Tensor | None,
+    settings: Settings,
+    *,
+    upstream: Tensor | None = None,
+    gradient: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The loss of each row by the compiled kernel, outside autograd.
+
+    Args:
+        logits: (N, C), float32 or bfloat16, on the CPU, contiguous.
+        target: (N,) class indices, int64.
+        margins: (C,) each.
+        weight: (C,) class weights.
+        settings: those of cross-entropy; nothing is reduced, whatever they say.
+        upstream: (N,) what the gradient of each row is multiplied by; `None` is 1.
+        gradient: room for it, as the logits; without label smoothing it may be the logits themselves.
+
+    Returns:
+        (N,) losses, and the same without weights and smoothing; 0 for ignored rows.
+
+    Raises:
+        NoKernelError: there is none.
+        IndexError: a class index outside [0, C).
+    """
+    vectors = _vectors(margins, weight, logits.shape[1])
+    kept, losses = torch.empty(5, len(logits), dtype=torch.float32), torch.empty(len(logits), dtype=torch.float32)
+    problem = _problem(logits, target, vectors, kept, settings._replace(reduction="none"), losses)
+    problem.upstream = None if upstream is None else upstream.data_ptr()
+    problem.gradient = None if gradient is None else gradient.data_ptr()
+    _run_forward(problem)
+    return losses, kept[1].clone()
 
 
 class _FusedCrossEntropy(torch.autograd.Function):
@@ -123,10 +155,9 @@ class _FusedCrossEntropy(torch.autograd.Function):
         ):  # while each row is in the cache, for an upstream of 1
             ctx.gradient = torch.empty(logits.shape, dtype=logits.dtype)
             problem.gradient = ctx.gradient.data_ptr()
-        if _kernel().forward(ctypes.byref(problem)):
-            raise IndexError(f"`target` must lie in [0, {logits.shape[1]}).")
+        _run_forward(problem)
         if sums is not None:
-            received.append(Received(*_added_up(sums), problem.samples))
+            received.append(Received(*_added_up(sums), torch.full((), problem.samples, dtype=torch.float32)))
         ctx.save_for_backward(logits, target, *vectors, kept)
         ctx.settings, ctx.divisor = settings, problem.divisor
         return out
@@ -150,8 +181,13 @@ class _FusedCrossEntropy(torch.autograd.Function):
         return (gradient, *nothing)
 
 
+def _run_forward(problem: _Problem) -> None:
+    if _kernel().forward(ctypes.byref(problem)):
+        raise IndexError(f"`target` must lie in [0, {problem.classes}).")
+
+
 def _problem(
-    logits: Tensor, target: Tensor, vectors: list[Tensor | None], kept: Tensor, settings: Settings, value: Tensor
+    logits: Tensor, target: Tensor, vectors: Sequence[Tensor | None], kept: Tensor, settings: Settings, value: Tensor
 ) -> _Problem:
     rows, classes = logits.shape
     first, step = kept.data_ptr(), rows * kept.element_size()
@@ -200,6 +236,11 @@ def _differentiable_gradient(
     )
     loss = losses if settings.reduction == "none" else losses.sum() / divisor
     return torch.autograd.grad(loss, logits, upstream, create_graph=True)[0]
+
+
+def _vectors(margins: Margins, weight: Tensor | None, classes: int) -> tuple[Tensor | None, ...]:
+    shift = torch.zeros(classes, dtype=torch.float32) if margins.shift is None else _vector(margins.shift)
+    return _vector(margins.factor), shift, _vector(margins.own), _vector(weight)
 
 
 def _vector(vector: Tensor | None) -> Tensor | None:
