@@ -229,7 +229,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
             torch.Size([10000, 16])
         """
         margins = self._margins_of_linear()
-        target = checked_head_target(features, weight, bias, target, self.num_classes, self.ignore_index)
+        target = checked_head_target(features, weight, bias, target, self.num_classes)
         shape, target = target.shape, target.reshape(-1)
         features = features.reshape(-1, features.shape[-1])
         if torch.compiler.is_compiling() or any(is_special(each) for each in (features, weight, target)):
@@ -241,7 +241,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def _linear_loss(
         self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, margins: Margins
     ) -> Tensor:
-        if self.validate:
+        if self.validate or target.device.type == "cpu":  # where it costs no synchronisation
             check_indices(target, self.num_classes, self.ignore_index)
         margins, class_weight = (margins, self.class_weights()) if self.has_margins else (Margins(), self.weight)
         loss, own_losses = linear_cross_entropy(
