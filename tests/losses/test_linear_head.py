@@ -425,5 +425,6 @@ def test_chunks_are_about_equal(monkeypatch):
     assert linear_head.rows_of_chunk(1024, 100_000, "cpu") == 128
     assert linear_head.rows_of_chunk(1000, 10_000_000, "cpu") == 32
     assert linear_head.rows_of_chunk(64, 10_000, "cpu") == 64
+    assert linear_head.rows_of_chunk(1000, 10_000, "cpu") == 250
     assert linear_head.rows_of_chunk(0, 10_000, "cpu") == 1
     assert linear_head.rows_of_chunk(1024, 100_000, "cuda") == 512

@@ -22,6 +22,7 @@ from longtail.losses.margins import Margins
 from longtail.losses.reduction import sample_weights
 
 LOGITS_OF_A_CHUNK = {"cpu": 13_000_000, "cuda": 64_000_000}
+MOST_ROWS = {"cpu": 256, "cuda": 4096}  # more make the products no faster, and leave the cache
 FEWEST_ROWS = 32  # of a chunk: with fewer, reading the weight takes longer than multiplying by it
 CLASSES_AT_ONCE = 16_384  # of a weight gradient that is added in another precision than it is multiplied in
 
@@ -204,7 +205,8 @@ def _walk(
 
 def rows_of_chunk(rows: int, classes: int, device: str) -> int:
     """So many that all chunks are about equal and none exceeds its limit; at least 1."""
-    limit = max(FEWEST_ROWS, LOGITS_OF_A_CHUNK.get(device, LOGITS_OF_A_CHUNK["cuda"]) // classes)
+    kind = "cpu" if device == "cpu" else "cuda"
+    limit = max(FEWEST_ROWS, min(LOGITS_OF_A_CHUNK[kind] // classes, MOST_ROWS[kind]))
     chunks = max(1, math.ceil(rows / limit))
     return max(1, math.ceil(rows / chunks))
 
