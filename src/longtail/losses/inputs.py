@@ -130,6 +130,13 @@ def class_dimension(logits: Tensor) -> int:
     return 1 if logits.dim() > 1 else 0
 
 
+def autocast_dtype(kind: str) -> torch.dtype | None:
+    """What matrix products are computed in on a kind of device, where autocast says so."""
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return torch.get_autocast_dtype(kind)
+    return None
+
+
 def along_classes(vector: Tensor, logits: Tensor) -> Tensor:
     """View a (C,) vector so that it broadcasts along the class dimension of the logits."""
     return vector if logits.dim() <= 2 else vector.view(-1, *[1] * (logits.dim() - 2))
@@ -142,7 +149,7 @@ def _cause_of_weight(weight: Tensor, num_classes: int, width: int) -> str:
 
 
 def _check_head_dtypes(features: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    if torch.is_autocast_enabled(features.device.type):
+    if autocast_dtype(features.device.type) is not None:
         return
     for name, tensor in (("weight", weight), ("bias", bias)):
         if tensor is not None and tensor.dtype != features.dtype:

@@ -10,6 +10,7 @@ Gradients are accumulated over the chunks in float32 at least, whatever the prec
 """
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from longtail.losses.chunk import Constants, losses_by_kernel, losses_in_place
 from longtail.losses.fused import Settings, fuses
-from longtail.losses.inputs import check_finite
+from longtail.losses.inputs import autocast_dtype, check_finite
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import sample_weights
 
@@ -99,7 +100,7 @@ def linear_cross_entropy(
     head = [each for each in (features, weight, bias) if each is not None]
     differentiate = torch.is_grad_enabled() and any(each.requires_grad for each in head)
     choices = Choices(fused, validate, dtype)
-    with torch.autocast(features.device.type, enabled=False):
+    with _without_autocast(features.device.type):
         loss, own_losses = _LinearCrossEntropy.apply(
             features, weight, bias, target, *vectors, settings, choices, differentiate
         )
@@ -108,10 +109,12 @@ def linear_cross_entropy(
 
 def dtype_of_logits(features: Tensor) -> torch.dtype:
     """That of the features; under autocast its own, unless they are float64, which autocast leaves alone."""
-    kind = features.device.type
-    if torch.is_autocast_enabled(kind) and features.dtype != torch.float64:
-        return torch.get_autocast_dtype(kind)
-    return features.dtype
+    low = autocast_dtype(features.device.type)
+    return features.dtype if low is None or features.dtype == torch.float64 else low
+
+
+def _without_autocast(kind: str) -> AbstractContextManager[object]:
+    return nullcontext() if autocast_dtype(kind) is None else torch.autocast(kind, enabled=False)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -149,7 +152,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             gradients = _room_for_gradients(head, ctx.choices.dtype, ctx.needs_input_grad[:3])
             of_chunk = Constants(Margins(factor, shift, own), class_weight, ctx.settings)
             rows = upstream.to(torch.promote_types(ctx.choices.dtype, torch.float32)).expand(len(target)).contiguous()
-            with torch.autocast(features.device.type, enabled=False):
+            with _without_autocast(features.device.type):
                 _walk(head, target, of_chunk, ctx.choices, gradients, rows)
         else:
             for gradient in gradients:
