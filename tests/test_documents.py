@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 import longtail
 from longtail.cli import main
 from longtail.cli.commands import COMMANDS
+from longtail.recipes.methods import METHODS
 
 ROOT = Path(__file__).parent.parent
 RECIPES = {"train": ["features", "finetune", "cifar100-lt", "imagenet-lt", "digits-lt"], "compare": ["features"]}
@@ -44,3 +46,15 @@ def test_every_package_is_in_the_architecture():
 def test_every_document_is_linked_from_the_readme():
     text = (ROOT / "README.md").read_text()
     assert all(f"(docs/{page.name})" in text for page in (ROOT / "docs").glob("*.md"))
+
+
+def test_every_method_is_cited():
+    references = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"]
+    cited = {
+        f"{paper['authors'][0]['family-names']} et al., {paper['conference']['name']}"
+        for paper in references
+        if "conference" in paper
+    }
+    sources = {method.source for method in METHODS.values()} - {"cross-entropy, as in PyTorch"}
+    assert sources <= cited
+    assert len(cited) == len(references) - 1  # Saerens et al. is an article

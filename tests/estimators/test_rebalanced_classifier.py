@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from imblearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -42,6 +43,15 @@ def data():
 def test_it_is_an_estimator_of_scikit_learn():
     # Also the two checks of sample weights that scikit-learn expects its own TunedThresholdClassifierCV to fail.
     check_estimator(RebalancedClassifier(LogisticRegression(), cv=3, random_state=0), on_skip=None)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_it_passes_the_checks_of_imbalanced_learn():
+    model = RebalancedClassifier(LogisticRegression(), cv=3, random_state=0)
+    checks = [check for _, check in parametrize_with_checks([model]).args[1]]
+    assert len(checks) == 2
+    for check in checks:
+        check(model)
 
 
 @pytest.mark.parametrize("estimator", [LogisticRegression(), LinearSVC()], ids=["probabilities", "margins"])
@@ -374,3 +384,53 @@ def test_weights_reach_the_offsets_of_a_frozen_classifier(data):
     weighted = RebalancedClassifier(frozen, random_state=0).fit(other, other_y, sample_weight=weight)
     odd = RebalancedClassifier(frozen, random_state=0).fit(other[1::2], other_y[1::2])
     np.testing.assert_allclose(weighted.offset_, odd.offset_, atol=1e-8)
+
+
+EVERY_THIRD = np.arange(60) % 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"random_state": -1}, ValueError, "`random_state` must be at least 0. Got -1"),
+        ({"random_state": 1.5}, TypeError, "`random_state` must be an integer. Got 1.5"),
+        ({"random_state": np.random.default_rng(0)}, TypeError, "`random_state` must be an integer"),
+        ({"metric": "cost", "cost": [[0, "x", 1]] * 3}, TypeError, "`cost` must hold numbers. Got .*'x'"),
+        ({"metric": "accuracy", "prior": ["a", "b", "c"]}, TypeError, "`prior` must hold numbers"),
+        ({"cv": "five"}, TypeError, "`cv` must be a number of folds, a splitter .* Got 'five'"),
+        ({"cv": 2.5}, TypeError, "`cv` must be a number of folds"),
+        ({"cv": np.int64(1)}, ValueError, "`cv` must be at least 2. Got 1"),
+        ({"cv": [(np.arange(60), np.arange(60))]}, ValueError, "`cv` must not score samples that it fits on"),
+        ({"estimator": None}, TypeError, r"`estimator` must be an instance of a classifier, such as SVC\(\). Got None"),
+        ({"estimator": LogisticRegression}, TypeError, "`estimator` must be an instance of a classifier"),
+    ],
+)
+def test_a_setting_is_refused_by_its_name(settings, kind, message):
+    model = RebalancedClassifier(**{"estimator": LogisticRegression(), **settings})
+    with pytest.raises(kind, match=message):
+        model.fit(np.zeros((60, 3)), EVERY_THIRD)
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "kind", "message"),
+    [
+        (None, {}, ValueError, "`y` must hold the labels"),
+        (
+            np.stack([EVERY_THIRD, EVERY_THIRD], 1),
+            {},
+            ValueError,
+            r"one label .* Got the shape \(60, 2\)",
+        ),
+        (EVERY_THIRD, {"sample_weight": ["heavy"] * 60}, TypeError, "`sample_weight` must hold numbers. Got .*'heavy'"),
+        (EVERY_THIRD, {"groups": 5}, ValueError, r"`groups` must hold one group per sample, \(60,\). Got \(\)"),
+    ],
+)
+def test_an_input_of_fit_is_refused_by_its_name(y, options, kind, message):
+    with pytest.raises(kind, match=message):
+        RebalancedClassifier(LogisticRegression()).fit(np.zeros((60, 3)), y, **options)
+
+
+def test_the_number_of_folds_may_be_an_integer_of_numpy(data):
+    X, _, y, _ = data
+    one, other = (RebalancedClassifier(LogisticRegression(), cv=cv).fit(X, y) for cv in (3, np.int64(3)))
+    np.testing.assert_array_equal(one.offset_, other.offset_)

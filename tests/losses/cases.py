@@ -232,6 +232,7 @@ CASES = [
 
 
 WITH_MARGINS_BY_CLASS = ("gala-released", "gala-paper", "balanced-softmax", "logit-adjustment", "vs", "ldam")
+ALSO_FUSED = ("class-balanced", "lade", "gcl", "seesaw")
 
 
 def _fused(case: LossCase) -> LossCase:
@@ -246,7 +247,7 @@ def _fused(case: LossCase) -> LossCase:
 
 
 if DEVICE.type == "cpu" and not isinstance(library(), NoKernelError):  # without a compiler every loss is as above
-    CASES += [_fused(case) for case in CASES if case.name in (*WITH_MARGINS_BY_CLASS, "class-balanced")]
+    CASES += [_fused(case) for case in CASES if case.name in (*WITH_MARGINS_BY_CLASS, *ALSO_FUSED)]
 
 
 def _those(condition: Callable[[LossCase], bool]) -> pytest.MarkDecorator:

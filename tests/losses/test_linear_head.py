@@ -12,6 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 from longtail import losses as lt
 from longtail.losses import linear_head
 from longtail.losses.catalogue import LOSSES, make_loss
+from longtail.losses.margins import Margins
 from losses.cases import CASES, COUNTS, DEVICE, NUM_CLASSES, WITH_MARGINS_BY_CLASS
 
 SAMPLES, WIDTH, ROWS_OF_A_CHUNK = 17, 6, 5
@@ -330,10 +331,11 @@ def test_a_subclass_that_computes_its_loss_otherwise_is_refused():
         def forward(self, input, target):
             return 2 * super().forward(input, target)
 
-    class Focal(lt.ClassBalancedLoss):
-        pass
+    class Shifted(lt.BalancedSoftmaxLoss):
+        def margins_for(self, logits, target):
+            return Margins(each=logits.detach())
 
-    for criterion in (Doubled(COUNTS), Focal(COUNTS, gamma=1.0)):
+    for criterion in (Doubled(COUNTS), Shifted(COUNTS), lt.ClassBalancedLoss(COUNTS, gamma=1.0)):
         with pytest.raises(ValueError, match=rf"Got {type(criterion).__name__}"):
             criterion.linear(*make_head(), make_target())
 

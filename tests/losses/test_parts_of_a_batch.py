@@ -10,7 +10,8 @@ from longtail.losses.parts import mean_divisor, one_step
 from losses.cases import CASES, COUNTS, DEVICE, NUM_CLASSES
 
 SIZES = (3, 1, 4)
-SUMS_OVER_SAMPLES = [case for case in CASES if case.name not in ("lade", "gcl", "eql")]  # the last two draw by position
+NOT_SUMS = ("lade", "gcl", "eql")  # the last two draw by position
+SUMS_OVER_SAMPLES = [case for case in CASES if case.name.removesuffix("-fused") not in NOT_SUMS]
 WITH_MEMORY = [case for case in CASES if case.name in ("gala-released", "gala-paper", "seesaw", "eql-v2")]
 
 

@@ -1,5 +1,6 @@
 """How the peer losses relate to each other, what they do at the edges that their formulas leave open, and keep."""
 
+import copy
 import math
 import warnings
 
@@ -296,9 +297,14 @@ def test_class_balanced_weights_are_the_same_for_indices_and_for_one_hot_targets
     logits = torch.randn(6, 4, *spatial, generator=torch.Generator().manual_seed(0))
     target = torch.randint(0, 4, (6, *spatial), generator=torch.Generator().manual_seed(1))
     soft = F.one_hot(target, 4).movedim(-1, 1).float()
-    deferred = lt.DeferredReweighting(nn.CrossEntropyLoss(), [500, 50, 20, 5], start_epoch=1)
-    for criterion in (deferred, lt.ClassBalancedLoss([500, 50, 20, 5], gamma=1.0), lt.ClassBalancedLoss([5, 4, 3, 2])):
+    for criterion in (lt.ClassBalancedLoss([500, 50, 20, 5], gamma=1.0), lt.ClassBalancedLoss([5, 4, 3, 2])):
         torch.testing.assert_close(criterion(logits, soft), criterion(logits, target))
+    own = torch.tensor([1.0, 2.0, 3.0, 4.0])  # EQL v2 and class-balanced losses divide by weights, the others do not
+    losses = (nn.CrossEntropyLoss(own), lt.FocalLoss(4), lt.EQLv2Loss(4, own), lt.ClassBalancedLoss([5, 4, 3, 2]))
+    for inner in losses:
+        deferred = lt.DeferredReweighting(inner, [500, 50, 20, 5], start_epoch=1)
+        torch.testing.assert_close(copy.deepcopy(deferred)(logits, soft), deferred(logits, target))
+        torch.testing.assert_close(deferred.mean_divisor(soft), deferred.mean_divisor(target))
 
 
 def test_deferred_weights_multiply_those_of_the_loss():

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from longtail.models import MLP, CifarResNet, CosineClassifier
+from longtail.models.cosine import MANY_CLASSES
 
 
 @pytest.mark.parametrize(("depth", "classes", "parameters"), [(32, 10, 464_154), (32, 100, 470_004)])
@@ -46,6 +47,35 @@ def test_sizes_are_checked():
         CifarResNet(32, 1)
     with pytest.raises(ValueError, match="`in_features` must be at least 1. Got 0"):
         MLP(0, 10)
+
+
+@pytest.mark.parametrize("num_classes", [MANY_CLASSES - 1, MANY_CLASSES])
+def test_a_cosine_head_and_its_gradients_are_those_of_the_formula(num_classes):
+    torch.manual_seed(0)
+    head, features = CosineClassifier(6, num_classes, scale=16.0).double(), torch.randn(5, 6, dtype=torch.float64)
+    with torch.no_grad():
+        head.weight.mul_(torch.linspace(0.1, 5, num_classes)[:, None])
+    features.requires_grad_()
+    upstream = torch.randn(5, num_classes, dtype=torch.float64)
+    cosines = torch.nn.functional.cosine_similarity(features[:, None], head.weight[None], dim=2)
+    torch.testing.assert_close(head(features), 16 * cosines)
+    found = torch.autograd.grad(head(features), [features, head.weight], upstream)
+    torch.testing.assert_close(found, torch.autograd.grad(16 * cosines, [features, head.weight], upstream))
+
+
+@pytest.mark.parametrize("num_classes", [MANY_CLASSES - 1, MANY_CLASSES])
+def test_a_cosine_head_is_zero_for_vectors_of_length_zero_and_keeps_its_dtype(num_classes):
+    head, features = CosineClassifier(6, num_classes), torch.randn(5, 6)
+    with torch.no_grad():
+        head.weight[1] = 0
+    features[2] = 0
+    logits = head(features)
+    assert not logits[2].any()
+    assert not logits[:, 1].any()
+    logits.sum().backward()
+    assert head.weight.grad.isfinite().all()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert head(features).dtype == torch.bfloat16
 
 
 def test_a_cosine_head_gives_scaled_cosines():

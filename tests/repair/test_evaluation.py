@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from longtail.metrics import balanced_accuracy, macro_f1
+from longtail.metrics.groups import GroupBounds
 from longtail.repair import Fix, diagnose, evaluate_fix
 from longtail.repair.calibration import prior_weight
 from longtail.repair.intervals import estimate_of_gain
@@ -130,8 +131,10 @@ def test_many_classes_are_shown_in_groups():
     found = evaluate_fix(fix, logits, target)
     assert found.groups == {"head third": 7, "middle third": 7, "tail third": 6}
     assert found.before.score == pytest.approx(float(macro_f1(logits.argmax(1), target, 20)))
-    counts = np.repeat([200, 50, 5], [4, 6, 10])
+    counts, bounds = np.repeat([200, 50, 5], [4, 6, 10]), GroupBounds(many_above=49, few_below=5)
     assert evaluate_fix(fix, logits, target, class_counts=counts).groups == {"many": 4, "medium": 6, "few": 10}
+    found = evaluate_fix(fix, logits, target, class_counts=counts, bounds=bounds)
+    assert found.groups == {"many": 10, "medium": 10, "few": 0}
 
 
 def test_the_samples_of_the_fit_are_recognised(fix):

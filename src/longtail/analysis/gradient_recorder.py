@@ -66,24 +66,17 @@ class GradientRecorder(Callback):
     def on_step_end(self, step: Step) -> None:
         """Add one batch; no value leaves the device."""
         assert step.gradient is not None
-        gradient = step.gradient.double() * len(step.gradient)
+        gradient = step.gradient
         if not self._state:
             self._begin(gradient)
         if self._state["matrix"].device != gradient.device:  # a checkpoint is loaded to the CPU
             self._state |= {name: self._state[name].to(gradient.device) for name in ("classifier", "matrix", "group")}
-        pull, push = (-gradient).relu(), gradient.relu()
-        both = torch.stack([pull, push])
-        self._state["classifier"] += both.sum(1)
-        group, matrix = self._state["group"], self._state["matrix"]
-        if matrix.shape[1] < gradient.shape[1]:
-            columns = torch.zeros(*both.shape[:2], matrix.shape[1], dtype=both.dtype, device=both.device)
-            both = columns.index_add_(2, group, both)
-        # (2, cause, classifier): samples are added to the row of their class.
-        if step.target.is_floating_point():
-            causes = torch.zeros(len(gradient), matrix.shape[1], dtype=both.dtype, device=both.device)
-            matrix += causes.index_add_(1, group, step.target.double()).T @ both
-        else:
-            matrix.index_add_(1, group[step.target], both)
+        by_class = _by_class(gradient)
+        pull, push = (-by_class).relu_(), by_class.relu_()
+        cause = self._causes(step.target)
+        for side, received in enumerate((pull, push)):
+            self._state["classifier"][side] += received.sum(1).double() * len(gradient)
+            self._add_by_cause(self._state["matrix"][side], cause, received, len(gradient))
 
     def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
         """Close the epoch."""
@@ -118,6 +111,28 @@ class GradientRecorder(Callback):
             "matrices": [],
         }
 
+    def _causes(self, target: Tensor) -> Tensor:
+        """(N,) the group of each sample, or (G, N) its part in each group."""
+        if target.is_floating_point():
+            return self._by_group(_by_class(target)).double()
+        group: Tensor = self._state["group"][target]
+        return group
+
+    def _add_by_cause(self, matrix: Tensor, cause: Tensor, received: Tensor, factor: int) -> None:
+        """Add samples to the row of their class of a matrix (cause, classifier)."""
+        samples = (self._by_group(received).double() * factor).T
+        if cause.is_floating_point():
+            matrix += cause @ samples
+        else:
+            matrix.index_add_(0, cause, samples.contiguous())
+
+    def _by_group(self, by_class: Tensor) -> Tensor:
+        """(G, N) sums over the classes of each group."""
+        groups = self._state["matrix"].shape[1]
+        if groups == len(by_class):
+            return by_class
+        return by_class.new_zeros(groups, by_class.shape[1]).index_add_(0, self._state["group"], by_class)
+
     def _all_counts(self, classes: int) -> Tensor:
         return torch.tensor([*self._counts, *[0] * (classes - len(self._counts))])
 
@@ -138,6 +153,11 @@ class GradientRecorder(Callback):
             state["group"].cpu().numpy(),
             self._all_counts(classifiers.shape[2]).numpy(),
         ).save(self._folder / FILE)
+
+
+def _by_class(rows: Tensor) -> Tensor:
+    """(C, N), in float32 at least, with contiguous rows: sums over classes then add whole rows."""
+    return rows.to(torch.promote_types(rows.dtype, torch.float32)).T.contiguous()
 
 
 def _is_first_rank() -> bool:

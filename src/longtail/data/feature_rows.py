@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 1024
 RESIDENT = 1 << 27
 """Bytes of a mapped file that may stay in the memory of the process; beyond them, its pages are released."""
 PAGES_OF_A_FAULT = 16

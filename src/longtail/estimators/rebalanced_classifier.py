@@ -1,29 +1,27 @@
 """A classifier of scikit-learn whose decisions are re-balanced, where that helps."""
 
+import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
-from sklearn.utils import Tags, check_random_state, column_or_1d, get_tags, indexable
+from sklearn.utils import Tags, get_tags, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from longtail.arguments import check_integer
 from longtail.data.class_names import as_text
+from longtail.estimators.fit_inputs import as_labels, as_numbers, checked_groups
 from longtail.estimators.held_out_scores import held_out_scores
 from longtail.repair import diagnose
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
 from longtail.repair.folds import stratified_folds
-from longtail.repair.inputs import as_groups
 from longtail.repair.metrics import make_metric
-
-LEAST_GROUPS = 3
 
 
 class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -82,7 +80,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         prior: str | np.ndarray | Sequence[float] = "uniform",
         cost: np.ndarray | Sequence[Sequence[float]] | None = None,
         cv: int | Any = 5,
-        random_state: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.estimator = estimator
         self.metric = metric
@@ -106,12 +104,9 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             ValueError: one class alone, a setting outside what is written above, folds that split groups, or a
                 classifier that can't be fitted in a fold.
         """
-        if isinstance(self.cv, int):
-            check_integer("cv", self.cv, minimum=2)
-        check_classification_targets(y)
-        X, y, groups = indexable(X, column_or_1d(y, warn=True), groups)
-        y = np.asarray(y)
-        groups = _checked_groups(groups, len(y))
+        self._check_settings()
+        X, y = indexable(X, as_labels(y))
+        groups = checked_groups(groups, len(y))
         self.classes_, target = self._classes(y)
         seed, weight = self._checked(target, sample_weight)
         params = self._fit_params(sample_weight, groups, fit_params)
@@ -182,8 +177,6 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     def _checked(self, target: np.ndarray, sample_weight: Any) -> tuple[int, np.ndarray]:
         """Seed and weights; all that can be refused before anything is fitted."""
-        if not is_classifier(self.estimator):
-            raise ValueError(f"`estimator` must be a classifier. Got {type(self.estimator).__name__}.")
         parameters = self.estimator.get_params() if self._by_margin else {}
         if any(name.endswith("decision_function_shape") and value == "ovo" for name, value in parameters.items()):
             raise ValueError("`estimator` must score classes, not pairs of them: set decision_function_shape='ovr'.")
@@ -193,20 +186,40 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             raise ValueError(
                 f"`y` must hold at least two samples of each class for this estimator. Got one of {alone!r}."
             )
-        weight = np.ones(len(target)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        weight = np.ones(len(target)) if sample_weight is None else as_numbers("sample_weight", sample_weight)
         if weight.shape != target.shape or not (np.isfinite(weight) & (weight >= 0)).all():
             raise ValueError("`sample_weight` must hold one finite weight of at least 0 a sample. It does not.")
         make_metric(self.metric, len(counts), self._prior(target), self._cost)
+        return self._seed(), weight
+
+    def _check_settings(self) -> None:
+        if isinstance(self.estimator, type) or not hasattr(self.estimator, "fit"):
+            raise TypeError(f"`estimator` must be an instance of a classifier, such as SVC(). Got {self.estimator!r}.")
+        if not is_classifier(self.estimator):
+            raise ValueError(f"`estimator` must be a classifier. Got {type(self.estimator).__name__}.")
+        if isinstance(self.cv, numbers.Integral):
+            check_integer("cv", cast("int", self.cv), minimum=2)
+        elif isinstance(self.cv, str) or not (self.cv is None or hasattr(self.cv, "split") or np.iterable(self.cv)):
+            raise TypeError(
+                "`cv` must be a number of folds, a splitter such as GroupKFold(5), or pairs of indices. "
+                f"Got {self.cv!r}."
+            )
+        self._seed()
+
+    def _seed(self) -> int:
         state = self.random_state
-        seed = check_random_state(state).randint(2**31) if not isinstance(state, int | None) else state or 0
-        return int(seed), weight
+        if isinstance(state, np.random.RandomState):
+            return int(state.randint(2**31))
+        if state is not None:
+            check_integer("random_state", state, minimum=0)
+        return int(state or 0)
 
     @property
     def _cost(self) -> np.ndarray | None:
         cost = by_label(self.cost)
         if isinstance(cost, Mapping):
             return costs_in_class_order(cost, self._names)
-        return None if cost is None else np.asarray(cost, dtype=np.float64)
+        return None if cost is None else as_numbers("cost", cost)
 
     @property
     def _names(self) -> list[str]:
@@ -249,8 +262,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         self, X: Any, y: np.ndarray, groups: np.ndarray | None, target: np.ndarray, seed: int
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Pairs of indices to fit on and to score: every sample is scored once, and no group is on both sides."""
-        if isinstance(self.cv, int):
-            fold = stratified_folds(target, self.cv, seed, groups)
+        if isinstance(self.cv, numbers.Integral):
+            fold = stratified_folds(target, int(self.cv), seed, groups)
             return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
         splits = check_cv(self.cv, y, classifier=True).split(X, y, groups)
         folds = [(np.asarray(fitted_on), np.asarray(scored)) for fitted_on, scored in splits]
@@ -258,27 +271,22 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             raise ValueError("`cv` must have at least one pair of indices. Got none.")
         if (np.bincount(np.concatenate([scored for _, scored in folds]), minlength=len(y)) != 1).any():
             raise ValueError("`cv` must score every sample exactly once. It does not: use a KFold, not a ShuffleSplit.")
+        if any(np.isin(scored, fitted_on).any() for fitted_on, scored in folds):
+            raise ValueError("`cv` must not score samples that it fits on. It does: the two parts of a pair overlap.")
         if groups is not None and any(np.isin(groups[scored], groups[fitted_on]).any() for fitted_on, scored in folds):
             raise ValueError("`cv` must not split groups. It does: use GroupKFold, or a number of folds.")
         return folds
 
-    def _prior(self, target: np.ndarray) -> str | np.ndarray:
+    def _prior(self, target: np.ndarray) -> Any:
         if isinstance(self.prior, str) and self.prior == "train":
             return np.asarray(np.bincount(target) / len(target))
         prior = by_label(self.prior)
         if isinstance(prior, Mapping):
             return in_class_order("prior", prior, self._names)
-        return prior if isinstance(prior, str) else np.asarray(prior, dtype=np.float64)
+        return prior if isinstance(prior, str) or prior is None else as_numbers("prior", prior)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
         tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
         return tags
-
-
-def _checked_groups(groups: Any, number: int) -> np.ndarray | None:
-    checked = as_groups(groups, number)
-    if checked is not None and (found := len(np.unique(checked))) < LEAST_GROUPS:
-        raise ValueError(f"`groups` must hold at least {LEAST_GROUPS} groups, to fit, choose and score. Got {found}.")
-    return checked

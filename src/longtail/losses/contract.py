@@ -16,7 +16,7 @@ from longtail.losses.fused import (
     check_fused,
     fused_cross_entropy,
     fuses,
-    is_special,
+    is_eager,
     refuse_without_margins,
 )
 from longtail.losses.inputs import (
@@ -44,6 +44,7 @@ class CrossEntropyArguments(TypedDict, total=False):
     fused: bool | str
 
 
+MARGINS = {"margins", "margins_for"}
 PLAIN_PATH = {"adjust", "combine", "observe", "learn"}
 
 
@@ -70,10 +71,11 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         margins_without_grad: in training mode, adjust the logits without gradients too (statistics are still not
             updated). Re-entrant activation checkpoints need it, as does a line search that evaluates the training loss
             under `no_grad`.
-        fused: whether losses with `margins` use a compiled kernel on the CPU, which never writes the adjusted logits to
-            memory. "auto": from 1,000 classes on, for float32 and bfloat16 logits (N, C), if a C compiler is there (the
-            kernel is compiled once for each machine, in about a second). `True`: at any size, or raise. Values agree
-            to float32 rounding.
+        fused: whether losses that are cross-entropy on adjusted logits (`margins`) use a compiled kernel on the CPU,
+            which never writes these to memory, and draw their random numbers with it. "auto": from 1,000 classes on,
+            for float32 and bfloat16 logits (N, C), if a C compiler is there (the kernel is compiled once for each
+            machine, in about a second). `True`: at any size, or raise. Values agree to float32 rounding; random
+            numbers are others, of the same distribution.
     """
 
     observes = False
@@ -108,8 +110,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def __init_subclass__(cls) -> None:
         """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`."""
         super().__init_subclass__()
-        if "margins" in vars(cls) or vars(cls).keys() & PLAIN_PATH:
-            cls.margins_say_all = "margins" in vars(cls)
+        if vars(cls).keys() & (MARGINS | PLAIN_PATH):
+            cls.margins_say_all = bool(vars(cls).keys() & MARGINS)
         if "__init__" in vars(cls):
             cls.__init__.__signature__ = _with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
 
@@ -125,6 +127,10 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         """
         return None
 
+    def margins_for(self, logits: Tensor, target: Tensor) -> Margins | None:
+        """`margins`, unless a loss shifts the logits of each sample otherwise (`Margins.each`)."""
+        return self.margins()
+
     def class_weights(self) -> Tensor | None:
         """(C,) the weights of the cross-entropy, or `None`."""
         return self.weight
@@ -134,7 +140,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
 
         Class indices are int64 here and in the next methods.
         """
-        margins = self.margins()
+        margins = self.margins_for(logits, target)
         if margins is None:
             raise NotImplementedError
         return margins.applied(logits, target)
@@ -232,10 +238,10 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         target = checked_head_target(features, weight, bias, target, self.num_classes)
         shape, target = target.shape, target.reshape(-1)
         features = features.reshape(-1, features.shape[-1])
-        if torch.compiler.is_compiling() or any(is_special(each) for each in (features, weight, target)):
-            loss: Tensor = self(F.linear(features, weight, bias), target)
-        else:
+        if is_eager(features, weight, target) and (bias is None or is_eager(bias)):
             loss = self._linear_loss(features, weight, bias, target, margins)
+        else:
+            loss = self(F.linear(features, weight, bias), target)
         return loss.view(shape) if self.reduction == "none" else loss
 
     def _linear_loss(
@@ -256,7 +262,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
 
     def _margins_of_linear(self) -> Margins:
         """The margins, if the loss is no more than cross-entropy with them and class weights."""
-        base = all(getattr(type(self), name) is getattr(LongTailedLoss, name) for name in ("forward", "training_loss"))
+        names = ("forward", "training_loss", "margins_for")
+        base = all(getattr(type(self), name) is getattr(LongTailedLoss, name) for name in names)
         margins = self.margins() if base and self.margins_say_all else None
         if margins is None:
             raise ValueError(
@@ -271,7 +278,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         """The loss, reduced, and `observe`; a loss that is not a function of adjusted logits alone overrides it."""
         learning = self.observes and torch.is_grad_enabled()
         dim = class_dimension(logits)
-        if fuses(self.fused, logits, target) and (margins := self._fused_margins()) is not None:
+        if fuses(self.fused, logits, target) and (margins := self._fused_margins(logits, target)) is not None:
             return self._fused_loss(logits, target, margins, learning)
         adjusted = self.adjust(logits, target)
         if adjusted is logits and not self.combines:
@@ -287,8 +294,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
                 self.observe(log_probs, target)
         return loss
 
-    def _fused_margins(self) -> Margins | None:
-        margins = self.margins() if self.margins_say_all else None
+    def _fused_margins(self, logits: Tensor, target: Tensor) -> Margins | None:
+        margins = self.margins_for(logits, target) if self.margins_say_all else None
         if margins is None:
             refuse_without_margins(self.fused, self)
         elif margins.change_nothing and not self.combines:
@@ -303,6 +310,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         if logits.dim() != 2:
             logits = logits.movedim(dim, -1).reshape(-1, self.num_classes)
             target = target.movedim(dim, -1).reshape(-1, self.num_classes) if soft else target.reshape(-1)
+            margins = margins.of_rows(dim)
         rows = logits if logits.stride(1) == 1 else logits.contiguous()
         loss, received = fused_cross_entropy(rows, target, margins, self.class_weights(), settings, learning=learning)
         if received is not None:

@@ -14,6 +14,7 @@ from longtail.arguments import as_class_indices, check_integer
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.parts import mean_divisor
+from longtail.losses.reduction import divisor_of_mean
 from longtail.losses.shifts import ClassCounts
 
 
@@ -79,7 +80,9 @@ class DeferredReweighting(nn.Module):
             return self._loss(input, target)
         with self._class_weights():
             loss = self._loss(input, target)
-        return loss / mean_weight(target, self.class_weight) if self.criterion.reduction == "mean" else loss
+            if self.criterion.reduction != "mean" or not target.is_floating_point():
+                return loss
+            return loss * mean_divisor(self.criterion, target) / self.mean_divisor(target)
 
     def linear(self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
         """The loss of a linear classifier without its logits, as `LongTailedLoss.linear`, for a criterion that has it.
@@ -101,7 +104,11 @@ class DeferredReweighting(nn.Module):
         if not self._reweights:
             return mean_divisor(self.criterion, target)
         with self._class_weights():
-            return mean_divisor(self.criterion, target) * mean_weight(target, self.class_weight)
+            divisor = mean_divisor(self.criterion, target)
+        if not target.is_floating_point():
+            return divisor
+        number = divisor_of_mean(target, None, self.criterion.ignore_index)  # by another one weights have their part
+        return torch.where(divisor == number, divisor * mean_weight(target, self.class_weight), divisor)
 
     @contextmanager
     def _class_weights(self) -> Iterator[None]:

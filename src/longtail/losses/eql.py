@@ -16,7 +16,9 @@ from torch.nn import functional as F
 from longtail.arguments import check_fraction
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.fused import fuses_draws, random_mask
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
+from longtail.losses.margins import Margins
 from longtail.losses.shifts import ClassCounts, counts_of
 
 NOTHING = -1e30  # e^{NOTHING} is 0; with −∞ itself a target probability of 0 would give NaN
@@ -68,7 +70,7 @@ def eql_loss(
             f"`left_out` must hold booleans of the shape of the logits, {tuple(logits.shape)}. "
             f"Got {left_out.dtype} of {tuple(left_out.shape)}."
         )
-    adjusted = _leave_out(logits, target, left_out & along_classes(rare.to(logits.device), logits))
+    adjusted = logits + _shift(logits, target, left_out, rare.to(logits.device))
     log_probs = _of_those_present(F.log_softmax(adjusted, class_dimension(logits)))
     return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)
 
@@ -122,17 +124,24 @@ class EQLLoss(LongTailedLoss):
 
     def draw(self, logits: Tensor) -> Tensor:
         """β, booleans of the shape of the logits."""
+        if fuses_draws(self.fused, logits):
+            return random_mask(logits.shape, self.probability)
         return torch.rand_like(logits, dtype=torch.float32) < self.probability
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         """Z + log w."""
-        if not self.active:
-            return logits
-        return _leave_out(logits, target, self.draw(logits) & along_classes(self.rare, logits))
+        return self._drawn(logits, target).applied(logits, target)
+
+    def margins_for(self, logits: Tensor, target: Tensor) -> Margins | None:
+        """Log w; `None` with label smoothing, which gives nothing to a class that has been left out."""
+        return None if self.label_smoothing else self._drawn(logits, target)
+
+    def _drawn(self, logits: Tensor, target: Tensor) -> Margins:
+        return Margins(each=_shift(logits, target, self.draw(logits), self.rare)) if self.active else Margins()
 
     def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy over the classes that are present."""
-        return super().combine(_of_those_present(log_probs), target)
+        return super().combine(_of_those_present(log_probs) if self.label_smoothing else log_probs, target)
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
@@ -145,14 +154,15 @@ def _rare(class_counts: ClassCounts, threshold: float) -> Tensor:
     return counts / counts.sum() < threshold
 
 
-def _leave_out(logits: Tensor, target: Tensor, left_out: Tensor) -> Tensor:
+def _shift(logits: Tensor, target: Tensor, left_out: Tensor, rare: Tensor) -> Tensor:
+    """Log w, in float32 at least."""
     dim = class_dimension(logits)
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    # A product and a sum are vector instructions; a fill where a random mask is true mispredicts branches.
+    shift = left_out.view(torch.uint8) * along_classes(rare.to(dtype) * NOTHING, logits)
     if target.is_floating_point():
-        left_out = left_out & (target == 0)
-    else:
-        own = target.clamp(0, logits.shape[dim] - 1).unsqueeze(dim)
-        left_out = left_out.scatter(dim, own, False)
-    return logits.to(torch.promote_types(logits.dtype, torch.float32)).masked_fill(left_out, NOTHING)
+        return shift * (target == 0)
+    return shift.scatter_(dim, target.clamp(0, logits.shape[dim] - 1).unsqueeze(dim), 0)
 
 
 def _of_those_present(log_probs: Tensor) -> Tensor:

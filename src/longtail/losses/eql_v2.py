@@ -18,9 +18,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.arguments import check_strength
+from longtail.losses.fused import is_eager
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.memory import LossWithMemory, MemoryArguments
 from longtail.losses.reduction import mean_or_one, reduced, sample_weights
+from longtail.losses.sigmoid_terms import sigmoid_terms
 
 UNTRAINED_RATIO = 100.0
 
@@ -131,6 +133,9 @@ class EQLv2Loss(LossWithMemory):
     def training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Weighted binary cross-entropies, summed over the classes."""
         dim = class_dimension(logits)
+        if self._has_closed_form(logits, target):
+            losses = self._closed_form(logits, target)
+            return reduced(losses, target, self.weight, self.ignore_index, self.reduction)
         labels = _labels(logits, target, self.ignore_index, self.label_smoothing)
         settings = (self.positive, self.negative, self.gamma, self.mu, self.alpha)
         sample_weight = _sample_weight(labels, target, self.weight, self.ignore_index)
@@ -144,6 +149,20 @@ class EQLv2Loss(LossWithMemory):
         if self.reduction == "mean":
             return losses.mean() / mean_or_one(sample_weight)
         return losses.sum() if self.reduction == "sum" else losses
+
+    def _has_closed_form(self, logits: Tensor, target: Tensor) -> bool:
+        sharp = not target.is_floating_point() and self.label_smoothing == 0
+        return sharp and logits.dim() == 2 and logits.numel() > 0 and is_eager(logits, target)
+
+    def _closed_form(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The weighted loss of each sample; learns."""
+        pull, push = _weights(logits, self.positive, self.negative, self.gamma, self.mu, self.alpha)
+        sample_weight = sample_weights(target, self.weight, self.ignore_index, push.dtype)
+        index = target.masked_fill(target == self.ignore_index, 0)
+        losses, received = sigmoid_terms(logits.to(push.dtype), index, pull, push, sample_weight == 0)
+        if torch.is_grad_enabled() and not self._paused:
+            self.contribute(*received)
+        return losses * sample_weight
 
     def _learn_gradients(self, logits: Tensor, labels: Tensor, kept: Tensor) -> None:
         if self._paused:

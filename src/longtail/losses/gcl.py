@@ -15,8 +15,10 @@ from torch import Tensor
 
 from longtail.arguments import check_positive, check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
+from longtail.losses.fused import fuses_draws, random_half_normals
 from longtail.losses.inputs import along_classes
-from longtail.losses.shifts import ClassCounts, class_indices, counts_of, cross_entropy_of, shifted_at_target
+from longtail.losses.margins import Margins
+from longtail.losses.shifts import ClassCounts, class_indices, counts_of, cross_entropy_of
 
 STANDARD_DEVIATION = 1 / 3
 
@@ -94,7 +96,10 @@ def gcl_logits(
     target = class_indices(logits, target, rarity.numel())
     if noise.shape != logits.shape:
         raise ValueError(f"`noise` must have the shape of the logits, {tuple(logits.shape)}. Got {tuple(noise.shape)}.")
-    return _clouded(logits, target, rarity.to(logits.device), noise, cloud, margin, scale)
+    if not (cloud or margin):
+        return logits
+    margins = _margins(logits, rarity.to(logits.device), noise, cloud, margin, scale)
+    return margins.applied(logits, target)
 
 
 class GCLLoss(LongTailedLoss):
@@ -149,14 +154,16 @@ class GCLLoss(LongTailedLoss):
 
     def draw(self, logits: Tensor) -> Tensor:
         """|ε|, of the shape of the logits."""
+        if fuses_draws(self.fused, logits):
+            return random_half_normals(logits.shape, STANDARD_DEVIATION)
         noise = torch.randn_like(logits, dtype=torch.promote_types(logits.dtype, torch.float32))
         return noise.mul_(STANDARD_DEVIATION).clamp_(-1, 1).abs_()
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Z − s (a |ε| δ + m at the target)."""
+    def margins_for(self, logits: Tensor, target: Tensor) -> Margins:
+        """−s (a |ε| δ + m at the target)."""
         if not (self.cloud or self.margin):
-            return logits
-        return _clouded(logits, target, self.rarity, self.draw(logits), self.cloud, self.margin, self.scale)
+            return Margins()
+        return _margins(logits, self.rarity, self.draw(logits), self.cloud, self.margin, self.scale)
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
@@ -176,15 +183,7 @@ def _rarity(class_counts: ClassCounts) -> Tensor:
     return gap / gap.max() if gap.any() else gap
 
 
-def _clouded(
-    logits: Tensor, target: Tensor, rarity: Tensor, noise: Tensor, cloud: float, margin: float, scale: float
-) -> Tensor:
-    if not (cloud or margin):
-        return logits
+def _margins(logits: Tensor, rarity: Tensor, noise: Tensor, cloud: float, margin: float, scale: float) -> Margins:
     dtype = torch.promote_types(logits.dtype, torch.float32)
-    clouded = torch.addcmul(
-        logits.to(dtype), noise.to(dtype), along_classes(rarity.to(dtype), logits), value=-scale * cloud
-    )
-    if not margin:
-        return clouded
-    return shifted_at_target(clouded, target, torch.full_like(rarity, -scale * margin))
+    each = along_classes(rarity.to(dtype) * (-scale * cloud), logits) * noise.to(dtype)
+    return Margins(each=each, own=torch.full_like(rarity, -scale * margin) if margin else None)

@@ -11,15 +11,14 @@ a sample, and is added to each loss. R as in the authors' code; the paper weight
 as ½; a class without a sample in the batch has the mean 0, as in the code.
 """
 
-import math
 from typing import Unpack
 
-import torch
 from torch import Tensor
 
 from longtail.arguments import check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
-from longtail.losses.inputs import checked_target, class_dimension
+from longtail.losses.density_ratio import density_ratio_regulariser
+from longtail.losses.inputs import checked_target
 from longtail.losses.margins import Margins
 from longtail.losses.shifts import ClassCounts, cross_entropy_of, log_prior_of, shifted
 
@@ -133,34 +132,6 @@ class LADELoss(LongTailedLoss):
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"{super().extra_repr()}, alpha={self.alpha}, lam={self.lam}"
-
-
-def density_ratio_regulariser(
-    logits: Tensor, target: Tensor, log_prior: Tensor, lam: float, ignore_index: int = -100
-) -> Tensor:
-    """R of a batch: a scalar; 0 where every sample is ignored. Logits of −∞ take no part."""
-    dim, dtype = class_dimension(logits), torch.promote_types(logits.dtype, torch.float32)
-    num_classes = log_prior.numel()
-    rows = logits.movedim(dim, -1).reshape(-1, num_classes).to(dtype)
-    log_prior = log_prior.to(dtype)
-    if target.is_floating_point():
-        belongs = target.detach().movedim(dim, -1).reshape(-1, num_classes).to(dtype)
-        kept = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
-    else:
-        flat = target.flatten()
-        kept = flat != ignore_index
-        belongs = torch.zeros_like(rows).scatter_(1, flat.clamp(0, num_classes - 1)[:, None], 1.0)
-    present = kept[:, None] & (rows != -torch.inf)
-    belongs = belongs * present
-    count = kept.sum().clamp_min(1)
-    first = (belongs * rows.masked_fill(~present, 0)).sum(0) / belongs.sum(0).clamp_min(1e-8)
-    total = rows.masked_fill(~present, LEFT_OUT).logsumexp(0)
-    second = total - log_prior - math.log(num_classes) - count.to(dtype).log()
-    terms = log_prior.exp() * (first - second - lam * second.square())
-    return -torch.where(present.any(0), terms, 0).sum()
-
-
-LEFT_OUT = -1e9  # a row of it has no part in a sum of exponentials, and its square is still finite
 
 
 def _check(alpha: float, lam: float) -> None:

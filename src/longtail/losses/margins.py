@@ -1,6 +1,6 @@
-"""Margins of one number a class: a factor and a shift of the logits, and a shift of the target's logit alone."""
+"""Margins: a factor and a shift of the logits of each class, a shift of the target's logit alone, and any shift."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,19 +11,27 @@ from longtail.losses.shifts import shifted, shifted_at_target
 
 @dataclass(frozen=True)
 class Margins:
-    """z̃_j = factor_j z_j + shift_j, and own_k more at the target k; with probabilities t as target t_j own_j more.
+    """z̃_ij = factor_j z_ij + shift_j + each_ij, and own_k more at the target k.
 
-    Each is (C,) or `None`, which stands for 1, 0 and 0. All are constants.
+    With probabilities t as target it is t_j own_j more. `each` has the shape of the logits, the others are (C,). `None`
+    stands for a factor of 1 and a shift of 0. All are constants.
     """
 
     factor: Tensor | None = None
     shift: Tensor | None = None
     own: Tensor | None = None
+    each: Tensor | None = None
 
     @property
     def change_nothing(self) -> bool:
         """Whether the adjusted logits are the logits."""
-        return self.factor is None and self.shift is None and self.own is None
+        return self.factor is None and self.shift is None and self.own is None and self.each is None
+
+    def of_rows(self, dim: int) -> "Margins":
+        """Those of the rows (N d1 …, C) of logits whose classes are dimension `dim`."""
+        if self.each is None:
+            return self
+        return replace(self, each=self.each.movedim(dim, -1).reshape(-1, self.each.shape[dim]))
 
     def applied(self, logits: Tensor, target: Tensor) -> Tensor:
         """The adjusted logits, in float32 at least; the logits themselves, the same object, where nothing changes."""
@@ -31,6 +39,8 @@ class Margins:
             logits = scaled_and_shifted(logits, self.factor, self.shift)
         elif self.shift is not None:
             logits = shifted(logits, self.shift)
+        if self.each is not None:
+            logits = logits + self.each
         return logits if self.own is None else shifted_at_target(logits, target, self.own)
 
 

@@ -145,6 +145,8 @@ class LossWithMemory(LongTailedLoss):
 
 def _outside_transforms(statistic: Tensor) -> Tensor:
     """The tensor itself; within `torch.func.grad` it is wrapped, and could not be saved or copied afterwards."""
+    if not torch._C._are_functorch_transforms_active():
+        return statistic
     plain: Tensor = torch.func.debug_unwrap(statistic)
     return plain
 

@@ -59,10 +59,10 @@ def gradient_from_losses(own_losses: Tensor, target: Tensor, num_classes: int) -
 
 
 def received_of(own_losses: Tensor, target: Tensor, num_classes: int, ignore_index: int) -> Received:
-    """What is learnt of samples of index targets; their losses, as in `gradient_from_losses`, are overwritten."""
+    """What is learnt of samples of index targets from their losses, as `gradient_from_losses` takes them."""
     samples = (own_losses.isfinite() & (target != ignore_index)).sum(dtype=own_losses.dtype)
-    gradient = gradient_from_losses(own_losses, target, num_classes)
-    return Received(gradient, gradient, samples)
+    gradient = gradient_from_losses(own_losses.clone(), target, num_classes)
+    return Received(gradient, gradient, samples, own_losses, target)
 
 
 def count_samples(log_probs: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:

@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.arguments import check_positive, check_strength
+from longtail.losses.fused import Received
 from longtail.losses.inputs import along_classes, class_dimension
+from longtail.losses.margins import Margins
 from longtail.losses.memory import LossWithMemory, MemoryArguments
 from longtail.losses.shifts import class_indices, cross_entropy_of
 
@@ -88,7 +90,7 @@ def seesaw_logits(
     """
     _check(p, q, eps)
     target = class_indices(logits, target, seen.numel())
-    return _adjusted(logits, target, seen, p, q, eps)
+    return _margins(logits, target, seen, p, q, eps).applied(logits, target)
 
 
 class SeesawLoss(LossWithMemory):
@@ -140,23 +142,31 @@ class SeesawLoss(LossWithMemory):
         self.q = q
         self.eps = eps
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Z + log(M C) for the classes other than the target."""
-        return _adjusted(logits, target, self.seen, self.p, self.q, self.eps)
+    def margins_for(self, logits: Tensor, target: Tensor) -> Margins:
+        """Log(M C) for the classes other than the target."""
+        return _margins(logits, target, self.seen, self.p, self.q, self.eps)
 
     def learn(self, log_probs: Tensor, target: Tensor) -> None:
         """Contribute the samples of one batch, counted by class."""
         dim = class_dimension(log_probs)
         if target.is_floating_point():
             kept = log_probs.isfinite().all(dim) & target.isfinite().all(dim)
-            rows = target.movedim(dim, -1).reshape(-1, self.num_classes).to(self.seen.dtype)
-            added = rows.masked_fill(~kept.flatten()[:, None], 0).sum(0)
+            target = target.movedim(dim, -1).reshape(-1, self.num_classes)
         else:
-            nll = F.nll_loss(log_probs, target, ignore_index=self.ignore_index, reduction="none")
-            kept = (nll.isfinite() & (target != self.ignore_index)).flatten()
-            index = target.flatten().clamp(0, self.num_classes - 1)
-            added = torch.zeros_like(self.seen).index_add_(0, index, kept.to(self.seen.dtype))
-        self.contribute(added)
+            kept = F.nll_loss(log_probs, target, ignore_index=self.ignore_index, reduction="none").isfinite()
+            target = target.flatten()
+        self.contribute(self._counted(target, kept.flatten()))
+
+    def learn_received(self, received: Received) -> None:
+        """Contribute the samples of one batch, counted by class."""
+        self.contribute(self._counted(received.target, received.losses.isfinite()))
+
+    def _counted(self, target: Tensor, kept: Tensor) -> Tensor:
+        if target.is_floating_point():
+            return target.to(self.seen.dtype).masked_fill(~kept[:, None], 0).sum(0)
+        kept = kept & (target != self.ignore_index)
+        index = target.clamp(0, self.num_classes - 1)
+        return torch.zeros_like(self.seen).index_add_(0, index, kept.to(self.seen.dtype))
 
     def update(self, *sums: Tensor) -> None:
         """Add the counts of a step."""
@@ -173,24 +183,38 @@ def _check(p: float, q: float, eps: float) -> None:
     check_positive("eps", eps)
 
 
-def _adjusted(logits: Tensor, target: Tensor, seen: Tensor, p: float, q: float, eps: float) -> Tensor:
+def _margins(logits: Tensor, target: Tensor, seen: Tensor, p: float, q: float, eps: float) -> Margins:
+    """Log(M C), which is 0 at an index target."""
     if p == 0 and q == 0:
-        return logits
-    dim = class_dimension(logits)
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    log_seen = along_classes(seen.to(dtype).clamp_min(1).log(), logits)
-    shift = torch.zeros((), dtype=dtype, device=logits.device)
-    if p:
-        own = _at_target(log_seen.expand_as(logits), target, dim)
-        shift = shift + (log_seen - own).clamp_max(0) * p
-    if q:
-        log_scores = logits.detach().log_softmax(dim, dtype=dtype)
-        own = _at_target(log_scores.clamp_min(math.log(eps)), target, dim)
-        shift = shift + (log_scores - own).clamp_min(0) * q
+        return Margins()
+    if q == 0:
+        shift = _mitigation(logits, target, seen, p)
+    elif p == 0:
+        shift = _compensation(logits, target, eps).mul_(q)
+    else:
+        shift = _mitigation(logits, target, seen, p).add_(_compensation(logits, target, eps), alpha=q)
     if target.is_floating_point():
-        return logits + shift * (1 - target.detach().to(dtype))
-    index = target.clamp(0, logits.shape[dim] - 1).unsqueeze(dim)
-    return logits + shift.scatter(dim, index, 0.0)
+        shift = shift * (1 - target.detach().to(shift.dtype))
+    return Margins(each=shift)
+
+
+def _mitigation(logits: Tensor, target: Tensor, seen: Tensor, p: float) -> Tensor:
+    """Log M, a tensor of its own, of the shape of the logits."""
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    log_seen = along_classes(seen.to(dtype).clamp_min(1).log() * p, logits)
+    own = _at_target(log_seen.expand_as(logits), target, class_dimension(logits))
+    return (log_seen - own).clamp_max_(0)
+
+
+def _compensation(logits: Tensor, target: Tensor, eps: float) -> Tensor:
+    """Log C for q = 1, a tensor of its own."""
+    dim, lowest = class_dimension(logits), math.log(eps)
+    log_scores = logits.detach().log_softmax(dim, dtype=torch.promote_types(logits.dtype, torch.float32))
+    if target.is_floating_point():
+        own = _at_target(log_scores.clamp_min(lowest), target, dim)
+    else:
+        own = _at_target(log_scores, target, dim).clamp_min(lowest)
+    return log_scores.sub_(own).clamp_min_(0)
 
 
 def _at_target(values: Tensor, target: Tensor, dim: int) -> Tensor:

@@ -241,7 +241,8 @@ def _argmax(scores: Tensor, num_classes: int) -> Tensor:
         )
     if not scores.is_floating_point():
         scores = scores.long()
-    if scores.isnan().any():
-        row = int(scores.isnan().any(1).nonzero()[0])
+    largest, predicted = scores.max(1)  # a NaN is the largest number of its row: no boolean for each score
+    if largest.isnan().any():
+        row = int(largest.isnan().nonzero()[0])
         raise ValueError(f"`predictions` must not hold NaN. Got one in row {row}.")
-    return scores.argmax(1)
+    return predicted

@@ -6,6 +6,10 @@ from torch.nn import functional as F
 
 from longtail.arguments import check_integer, check_num_classes, check_positive
 
+MANY_CLASSES = 1000
+"""From here on logits are divided by the lengths of class vectors, instead of a copy of all class vectors."""
+SHORTEST = 1e-12  # length of a class vector that logits are divided by, as in `F.normalize`
+
 
 class CosineClassifier(nn.Module):
     """scale · cos(feature, class vector).
@@ -46,7 +50,12 @@ class CosineClassifier(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, C)."""
-        return self.scale * F.linear(F.normalize(features, dim=-1), F.normalize(self.weight, dim=-1))
+        directions = F.normalize(features, dim=-1)
+        if len(self.weight) < MANY_CLASSES:
+            return self.scale * F.linear(directions, F.normalize(self.weight, dim=-1))
+        products = F.linear(self.scale * directions, self.weight)
+        lengths: Tensor = self.weight.norm(dim=-1)
+        return (products / lengths.clamp_min(SHORTEST)).to(products.dtype)
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from longtail.arguments import as_prior, check_strength
 from longtail.plain_json import to_json
 from longtail.posthoc.folding import Layer, folded
-from longtail.posthoc.inputs import Array, as_logits, decisions, like
+from longtail.posthoc.inputs import Array, as_logits, by_blocks, decisions, like
 from longtail.posthoc.parameters import Parameters
 from longtail.posthoc.saved import is_number, read_saved
 from longtail.whole_file import write_whole
@@ -57,7 +57,7 @@ class OffsetMethod(Parameters):
         """
         checked = as_logits(logits, num_classes=self.offset_.size)
         offset = self._offset_for(checked, torch.promote_types(checked.dtype, torch.float32))
-        return like(logits, (checked + offset).to(checked.dtype))
+        return like(logits, by_blocks(checked, lambda rows: rows + offset))
 
     def predict(self, logits: Array) -> Array:
         """The predicted class of each sample, (N,) int64; arguments and errors as in `transform`."""
@@ -67,7 +67,8 @@ class OffsetMethod(Parameters):
     def predict_proba(self, logits: Array) -> Array:
         """softmax(logits + offset): class probabilities under the target prior; otherwise as `transform`."""
         checked = as_logits(logits, num_classes=self.offset_.size)
-        return like(logits, (checked.double() + self._offset_for(checked)).softmax(-1).to(checked.dtype))
+        offset = self._offset_for(checked)
+        return like(logits, by_blocks(checked, lambda rows: (rows + offset).softmax(-1)))
 
     def fold_into(self, linear: Layer) -> Layer:
         """A copy of a classifier's last layer with the offset folded into its bias, which is added if missing.

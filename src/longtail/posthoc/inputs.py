@@ -1,6 +1,7 @@
 """What post-hoc methods ask of logits and labels, and the way from numpy or torch and back."""
 
 import warnings
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -139,6 +140,15 @@ def decisions(logits: Tensor, offset: np.ndarray) -> Tensor:
     for part in row_blocks(*logits.shape):
         torch.argmax(logits[part] + own, 1, out=decided[part])
     return decided
+
+
+def by_blocks(logits: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """A function of rows (n, C), applied block by block, in the shape and dtype of the logits, (N, C) or (C,)."""
+    rows = logits.reshape(-1, logits.shape[-1])
+    result = torch.empty_like(rows)
+    for part in row_blocks(*rows.shape):
+        result[part] = function(rows[part])
+    return result.view(logits.shape)
 
 
 def like(given: Array, result: Tensor) -> Array:

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from longtail.metrics.groups import USUAL
+from longtail.metrics.groups import GroupBounds
 from longtail.repair.findings import ByClass
 from longtail.repair.metrics import recalls
 
 
-def class_groups(class_counts: np.ndarray | None, seen: np.ndarray) -> dict[str, np.ndarray]:
+def class_groups(class_counts: np.ndarray | None, seen: np.ndarray, bounds: GroupBounds) -> dict[str, np.ndarray]:
     """Many, medium and few by training counts; without counts, thirds of the classes by their number of samples."""
     if class_counts is not None:
-        return USUAL.members(class_counts)
+        return bounds.members(class_counts)
     rank = np.empty(len(seen), dtype=np.int64)
     rank[np.argsort(-seen, kind="stable")] = np.arange(len(seen))
     third = rank * 3 // len(seen)

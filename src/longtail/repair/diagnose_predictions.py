@@ -39,6 +39,7 @@ def diagnose_predictions(
         groups=predictions.groups,
         sample_weight=predictions.sample_weight,
         share=predictions.share,
+        bounds=predictions.bounds,
         **options,
     )
     evidence = {**found.fix.evidence, "notes": notes}

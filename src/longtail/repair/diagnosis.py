@@ -9,6 +9,7 @@ from torch import Tensor
 
 from longtail.arguments import check_choice, check_fraction, check_integer
 from longtail.data.check import Progress
+from longtail.metrics.groups import USUAL, GroupBounds
 from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, calibrated
@@ -57,6 +58,7 @@ def diagnose(
     seed: int = 0,
     progress: Progress | None = None,
     share: Share = ALL,
+    bounds: GroupBounds = USUAL,
 ) -> Diagnosis:
     """Find out whether re-balancing improves a trained model, by how much, and at which cost for the head.
 
@@ -89,6 +91,7 @@ def diagnose(
         progress: called with the step and the completed share of its pass over the logits.
         share: which of all samples `logits` holds, if several processes share them. All other arguments are those of
             all samples, and the same in all processes, as is the result.
+        bounds: of the groups many, medium and few, which need `class_counts`.
 
     Raises:
         ValueError, TypeError, IndexError: invalid inputs; fewer than two classes with samples.
@@ -137,7 +140,7 @@ def diagnose(
     many = len(samples) * num_classes > NUMBERS_OF_ALL_REPEATS
     rules = candidates(aim, counts, STRENGTHS_OF_MANY if many else STRENGTHS)
     raw, fingerprint = decisions_and_fingerprints(samples)
-    parts = class_groups(counts, seen)
+    parts = class_groups(counts, seen, bounds)
     judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), g)
     found = compare(rules, tempered, splits, judge, limits)
     best = found.best

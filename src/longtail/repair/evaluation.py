@@ -10,6 +10,7 @@ from torch import Tensor
 from longtail.arguments import check_fraction
 from longtail.data.check import Progress
 from longtail.metrics import CalibrationErrors
+from longtail.metrics.groups import USUAL, GroupBounds
 from longtail.repair.by_class import by_class, class_groups
 from longtail.repair.calibration import prior_weight, probabilities
 from longtail.repair.class_order import in_order_of
@@ -83,6 +84,7 @@ def evaluate_fix(
     sample_weight: np.ndarray | Sequence[float] | None = None,
     level: float = 0.95,
     progress: Progress | None = None,
+    bounds: GroupBounds = USUAL,
 ) -> FixEvaluation:
     """Score a model with and without a fix on labelled predictions that the fix was not fitted on.
 
@@ -96,6 +98,7 @@ def evaluate_fix(
         sample_weight: (N,) positive sample weights.
         level: confidence level of the interval, in (0, 1).
         progress: called with the step and its completed share.
+        bounds: of the groups many, medium and few.
 
     Raises:
         ValueError, TypeError, IndexError: invalid inputs, other classes, or a metric whose costs are not in the fix
@@ -114,7 +117,7 @@ def evaluate_fix(
     if fix.takes == "probabilities":
         logits = _at_floor(*as_log_probabilities(logits), fix.floor)
     samples = as_samples(logits, target, sample_weight, progress)
-    return _evaluated(fix, samples, class_names, class_counts, groups, level)
+    return _evaluated(fix, samples, class_names, class_counts, groups, level, bounds)
 
 
 def evaluate_predictions(
@@ -129,7 +132,7 @@ def evaluate_predictions(
         raise ValueError(f"The predictions must be {fix.takes}, which the fix takes. Got {found.kind}: see `kind`.")
     logits = found.logits if fix.takes == "logits" else _at_floor(found.logits, found.floor, fix.floor)
     samples = as_samples(logits, found.target, found.sample_weight, progress)
-    return _evaluated(fix, samples, found.class_names, found.class_counts, found.groups, level)
+    return _evaluated(fix, samples, found.class_names, found.class_counts, found.groups, level, found.bounds)
 
 
 def _at_floor(log_probability: np.ndarray, floor: float, asked: float) -> np.ndarray:
@@ -145,6 +148,7 @@ def _evaluated(
     class_counts: Tensor | np.ndarray | Sequence[float] | None,
     groups: np.ndarray | Sequence[object] | None,
     level: float,
+    bounds: GroupBounds,
 ) -> FixEvaluation:
     check_fraction("level", level)
     y, number = samples.target, samples.num_classes
@@ -153,7 +157,7 @@ def _evaluated(
     fix = in_order_of(fix, fix.class_names if class_names is None else class_names, "the predictions")
     counts, g, metric = as_counts(class_counts, number), as_groups(groups, len(samples)), _metric_of(fix)
     seen = np.bincount(y, minlength=number)
-    parts = _parts(fix.class_names, counts, seen)
+    parts = _parts(fix.class_names, counts, seen, bounds)
     raw, fingerprint = decisions_and_fingerprints(samples)
     fixed, before, after = _with_fix(samples, fix)
     judge = Judge(metric, y, samples.weight, raw, parts, level, g)
@@ -192,9 +196,11 @@ def _metric_of(fix: Fix) -> Metric:
     return metric_named(fix.metric, fix.prior, fix.metric_cost)
 
 
-def _parts(names: Sequence[str], counts: np.ndarray | None, seen: np.ndarray) -> dict[str, np.ndarray]:
+def _parts(
+    names: Sequence[str], counts: np.ndarray | None, seen: np.ndarray, bounds: GroupBounds
+) -> dict[str, np.ndarray]:
     if len(names) > MOST_NAMED_CLASSES:
-        return class_groups(counts, seen)
+        return class_groups(counts, seen, bounds)
     return {names[label]: np.arange(len(names)) == label for label in np.argsort(-seen, kind="stable")}
 
 

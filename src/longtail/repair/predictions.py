@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from longtail.arguments import check_choice
+from longtail.metrics.groups import USUAL, GroupBounds
 from longtail.repair.calibration import SMALLEST
 from longtail.repair.processes import ALL, ONE, Processes, Share
 from longtail.repair.reading.class_list import class_list
@@ -36,6 +37,7 @@ class Predictions:
         floor: the value that replaced probabilities of 0.
         notes: assumptions and changes made in reading.
         share: which of the samples `logits` holds.
+        bounds: of the groups many, medium and few: those of a run, or the usual ones.
     """
 
     logits: np.ndarray
@@ -48,6 +50,7 @@ class Predictions:
     floor: float = SMALLEST
     notes: tuple[str, ...] = ()
     share: Share = ALL
+    bounds: GroupBounds = USUAL
 
 
 def read_predictions(
@@ -141,6 +144,7 @@ def read_predictions(
         floor,
         tuple(dict.fromkeys(notes)),
         share,
+        raw.bounds,
     )
 
 

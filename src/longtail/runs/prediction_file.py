@@ -36,7 +36,9 @@ def load_predictions(path: Path) -> tuple[np.ndarray, np.ndarray]:
             logits, target = arrays["logits"], arrays["target"]
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise damaged(path) from error
-    if logits.ndim != 2 or target.shape != logits.shape[:1] or target.dtype.kind not in "iu" or np.isnan(logits).any():
+    if logits.ndim != 2 or target.shape != logits.shape[:1] or target.dtype.kind not in "iu":
+        raise damaged(path)
+    if np.isnan(logits.min(initial=0)):  # of the smallest number: no array of booleans as large as the logits
         raise damaged(path)
     if len(target) and not (target.min() >= 0 and target.max() < logits.shape[1]):
         raise damaged(path)

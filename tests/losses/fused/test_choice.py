@@ -8,8 +8,8 @@ import torch
 from torch.autograd import forward_ad
 
 from longtail import GALALoss
-from longtail.losses import BalancedSoftmaxLoss, ClassBalancedLoss, FocalLoss, SeesawLoss
-from longtail.losses.fused.choice import fuses
+from longtail.losses import BalancedSoftmaxLoss, ClassBalancedLoss, EQLLoss, FocalLoss
+from longtail.losses.fused.choice import fuses, fuses_draws
 from longtail.losses.fused.library import NoKernelError, library
 
 pytestmark = pytest.mark.skipif(isinstance(library(), NoKernelError), reason="no C compiler")
@@ -60,6 +60,13 @@ def test_true_leaves_transforms_to_the_plain_path():
     assert taken == [False, False]
 
 
+def test_draws_are_fused_where_the_loss_is_for_any_target():
+    assert fuses_draws("auto", rows().requires_grad_())
+    assert fuses_draws(True, rows(5))
+    assert not fuses_draws("auto", rows(5))
+    assert not fuses_draws(False, rows())
+
+
 def test_true_refuses_what_it_cannot_serve():
     with pytest.raises(ValueError, match=r"`logits` must be on the CPU with `fused=True`\. Got meta"):
         fuses(True, torch.zeros(4, 1000, device="meta"), TARGET)
@@ -68,10 +75,15 @@ def test_true_refuses_what_it_cannot_serve():
 
 
 @pytest.mark.parametrize(
-    "make", [SeesawLoss, FocalLoss, lambda classes, fused: ClassBalancedLoss([2] * classes, gamma=1.0, fused=fused)]
+    "make",
+    [
+        FocalLoss,
+        lambda classes, fused: ClassBalancedLoss([2] * classes, gamma=1.0, fused=fused),
+        lambda classes, fused: EQLLoss([2] * classes, label_smoothing=0.1, fused=fused),
+    ],
 )
-def test_a_loss_without_margins_by_class_refuses_true(make):
-    with pytest.raises(ValueError, match="it is not cross-entropy on logits that are shifted or scaled by class"):
+def test_a_loss_that_is_not_cross_entropy_on_adjusted_logits_refuses_true(make):
+    with pytest.raises(ValueError, match="it is not cross-entropy on adjusted logits"):
         make(5, fused=True)(rows(5).requires_grad_(), TARGET)
 
 

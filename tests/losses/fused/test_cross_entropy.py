@@ -25,13 +25,39 @@ LOSSES = {
     "vs": lambda **arguments: lt.VSLoss(COUNTS, **arguments),
     "class-balanced": lambda **arguments: lt.ClassBalancedLoss(COUNTS, **arguments),
     "lade": lambda **arguments: lt.LADELoss(COUNTS, **arguments),
+    "gcl": lambda **arguments: FixedGCL(COUNTS, margin=0.1, **arguments),
+    "eql": lambda **arguments: FixedEQL(COUNTS, **arguments),
+    "seesaw": lambda **arguments: having_seen(lt.SeesawLoss(CLASSES, **arguments)),
 }
 every_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+class FixedGCL(lt.GCLLoss):
+    """Draws the same noise each time."""
+
+    def draw(self, logits):
+        return fixed_noise(logits)
+
+
+class FixedEQL(lt.EQLLoss):
+    """Draws the same classes each time."""
+
+    def draw(self, logits):
+        return fixed_noise(logits) < 0.6
+
+
+def fixed_noise(logits):
+    return torch.rand(logits.shape, generator=torch.Generator().manual_seed(2))
 
 
 def with_statistics(criterion):
     criterion.theta.copy_(COUNTS)
     criterion.phi.copy_(COUNTS.flip(0).float().sqrt())
+    return criterion
+
+
+def having_seen(criterion):
+    criterion.seen.copy_(COUNTS)
     return criterion
 
 
@@ -72,7 +98,8 @@ def is_fused(loss):
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_is_as_exact_as_float32_allows(name, kind, reduction):
     logits, target = make_logits(), make_target(kind)
-    for weight, smoothing in itertools.product([None, WEIGHT], [0.0, 0.1]):
+    smoothings = [0.0] if name == "eql" else [0.0, 0.1]  # smoothed, it has no fused path
+    for weight, smoothing in itertools.product([None, WEIGHT], smoothings):
         arguments = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
         fused, exact = LOSSES[name](fused=True, **arguments), LOSSES[name](fused=False, **arguments)
         loss, gradient = value_and_gradient(fused, logits, target)
@@ -95,19 +122,20 @@ def test_bfloat16_logits_are_computed_in_float32(name, kind):
     torch.testing.assert_close(gradient, want_gradient.bfloat16(), rtol=1e-2, atol=1e-8)
 
 
+@pytest.mark.parametrize("name", ["gala", "gcl", "eql", "seesaw"])
 @pytest.mark.parametrize("kind", ["index", "soft"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 1e30])
-def test_what_is_not_finite_spreads_as_in_the_plain_path(kind, value):
+def test_what_is_not_finite_spreads_as_in_the_plain_path(name, kind, value):
     for place in ((2, 700), (2, 0), (slice(1, 3), slice(None))):
         logits, target = make_logits(), make_target(kind)
         logits[place] = value
-        got = value_and_gradient(LOSSES["gala"](fused=True, reduction="none"), logits, target)
-        want = value_and_gradient(LOSSES["gala"](fused=False, reduction="none"), logits, target)
+        got = value_and_gradient(LOSSES[name](fused=True, reduction="none"), logits, target)
+        want = value_and_gradient(LOSSES[name](fused=False, reduction="none"), logits, target)
         for ours, theirs in zip(got, want, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
-@pytest.mark.parametrize("name", ["gala", "vs", "ldam"])
+@pytest.mark.parametrize("name", ["gala", "vs", "ldam", "gcl"])
 @pytest.mark.parametrize("kind", ["index", "soft"])
 def test_the_number_of_threads_changes_no_bit(name, kind):
     logits, target, threads = make_logits().repeat(8, 1), make_target(kind), torch.get_num_threads()
@@ -124,7 +152,7 @@ def test_the_number_of_threads_changes_no_bit(name, kind):
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
-@pytest.mark.parametrize("name", ["gala", "vs", "ldam", "class-balanced"])
+@pytest.mark.parametrize("name", ["gala", "vs", "ldam", "class-balanced", "gcl", "eql", "seesaw"])
 @pytest.mark.parametrize("kind", ["index", "soft"])
 def test_a_second_derivative_is_that_of_the_plain_path(name, kind):
     target, found = make_target(kind), []
@@ -180,9 +208,9 @@ def test_strided_and_dense_logits_equal_the_plain_path(kind):
         want = value_and_gradient(LOSSES["gala"](fused=True), flat, target)
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(got, want, strict=True))
     dense, spatial = torch.stack([flat, flat + 1, -flat], 2), torch.stack([target] * 3, target.dim())
-    for reduction in ("mean", "none"):
-        got = value_and_gradient(LOSSES["gala"](fused=True, reduction=reduction), dense, spatial)
-        want = value_and_gradient(LOSSES["gala"](fused=False, reduction=reduction), dense, spatial)
+    for name, reduction in itertools.product(("gala", "gcl"), ("mean", "none")):
+        got = value_and_gradient(LOSSES[name](fused=True, reduction=reduction), dense, spatial)
+        want = value_and_gradient(LOSSES[name](fused=False, reduction=reduction), dense, spatial)
         for ours, theirs in zip(got, want, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 

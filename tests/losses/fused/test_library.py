@@ -93,7 +93,7 @@ def test_a_kept_kernel_needs_no_compiler(fresh, monkeypatch):
 
 @needs_compiler
 def test_a_broken_file_in_the_cache_is_replaced(fresh, monkeypatch):
-    path = kernel_folder() / f"cross_entropy-{under_test._fingerprint()}.so"
+    path = kernel_folder() / f"losses-{under_test._fingerprint()}.so"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"half a file")
     assert loss_of(True).isfinite()

@@ -13,6 +13,7 @@ import torch
 
 from longtail.cli import main
 from longtail.repair import Fix, read_predictions
+from longtail.repair.diagnose_predictions import diagnose_predictions
 from longtail.runs import RunFolder
 
 NAMES = ("cat", "dog", "lynx")
@@ -219,6 +220,18 @@ def test_targets_of_a_run_are_indices_whatever_its_classes_are_called(tmp_path, 
     found = read_predictions(tmp_path / "run", class_names=["0", "1", "2"])
     np.testing.assert_allclose(found.logits, logits[:, [2, 0, 1]], rtol=1e-6)
     np.testing.assert_array_equal(found.target, np.array([1, 2, 0])[target])
+
+
+def test_the_groups_of_classes_have_the_bounds_of_the_run(tmp_path, scores):
+    logits, target = scores
+    folder = RunFolder.create(tmp_path / "run", config={"many_above": 80, "few_below": 5}, seed=0)
+    folder.save_data({"class_names": list("012"), "class_counts": [90, 9, 1], "input_shape": [4]})
+    folder.save_predictions("validation", torch.from_numpy(logits), torch.from_numpy(target))
+    folder.finish({"class_counts": [90, 9, 1]})
+    found = read_predictions(tmp_path / "run", class_names=["2", "0", "1"])
+    assert diagnose_predictions(found).groups == {"many": 1, "medium": 1, "few": 1}
+    np.savez(tmp_path / "a.npz", logits=logits, target=target, class_counts=[90, 9, 1])
+    assert diagnose_predictions(read_predictions(tmp_path / "a.npz")).groups == {"many": 0, "medium": 1, "few": 2}
 
 
 def test_several_files_are_one(tmp_path, frame, scores):

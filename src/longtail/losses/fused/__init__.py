@@ -1,11 +1,13 @@
-"""A fused path for losses whose margins are numbers of the classes: the adjusted logits are never written to memory.
+"""A fused path for cross-entropy on adjusted logits: margins, softmax, loss and gradient in one pass over the logits.
 
-It is a C file, which the system's compiler turns into a library once for each machine, and an autograd function.
-`cross_entropy` calls it, `library` builds it, `choice` decides when it is used.
+Margins that are numbers of the classes are added within it; other adjusted logits are its input. There are two C files,
+which the system's compiler turns into a library once for each machine. `cross_entropy` calls one as an autograd
+function, `draws` the other for random numbers; `library` builds them, `choice` decides when they are used.
 """
 
-from longtail.losses.fused.choice import check_fused, fuses, is_special, refuse_without_margins
+from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, is_eager, refuse_without_margins
 from longtail.losses.fused.cross_entropy import Received, Settings, fused_cross_entropy, kernel_losses
+from longtail.losses.fused.draws import random_half_normals, random_mask
 
 __all__ = [
     "Received",
@@ -13,7 +15,10 @@ __all__ = [
     "check_fused",
     "fused_cross_entropy",
     "fuses",
-    "is_special",
+    "fuses_draws",
+    "is_eager",
     "kernel_losses",
+    "random_half_normals",
+    "random_mask",
     "refuse_without_margins",
 ]

@@ -1,4 +1,4 @@
-/* Cross-entropy on z_j * scale_j + shift_j, and its gradient, from two passes over the logits.
+/* Cross-entropy on z_ij * scale_j + shift_j + each_ij, and its gradient, from two passes over the logits.
 
    Forward keeps the largest value and the logarithm of the sum of exponentials of each row; backward computes the
    probabilities again from them. Where forward is given room for the gradient, it writes that too, row by row, while
@@ -18,6 +18,7 @@
 typedef struct {
     const void *logits; /* float32 or bfloat16, rows of `stride` values */
     const float *scale, *shift, *own, *weight; /* (C,); shift always, the others or NULL; own is added at the target */
+    const float *each;    /* (N, C), or NULL */
     const int64_t *index; /* (N,) targets, or */
     const float *soft;    /* (N, C) probabilities */
     float *loss, *own_loss;          /* (N,); the second without weights and smoothing */
@@ -94,6 +95,11 @@ LOOP float adjust(const Problem *p, int64_t row, int64_t from, int64_t n, float 
         const float *z = (const float *)p->logits + row * p->stride + from;
         if (scale) MAXIMUM_OF(z[j] * scale[j] + shift[j])
         else MAXIMUM_OF(z[j] + shift[j])
+    }
+    if (p->each) {
+        const float *each = p->each + row * p->classes + from;
+        most = -INFINITY;
+        MAXIMUM_OF(v[j] + each[j])
     }
     if (!p->own) return most;
     if (p->soft) {

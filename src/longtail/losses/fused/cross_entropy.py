@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.fused.library import NoKernelError, library
+from longtail.losses.fused.library import kernel
 from longtail.losses.margins import Margins
 
 BLOCKS = 8  # of rows, whose sums are added up in the end: a constant, so that results don't depend on the threads
@@ -29,7 +29,7 @@ class _Problem(ctypes.Structure):
         *(
             (name, ctypes.c_void_p)
             for name in (
-                *("logits", "scale", "shift", "own", "weight", "index", "soft"),
+                *("logits", "scale", "shift", "own", "weight", "each", "index", "soft"),
                 *("loss", "own_loss", "largest", "log_sum", "mass", "reduced"),
                 *("positive", "negative", "received", "upstream", "gradient"),
             )
@@ -65,11 +65,15 @@ class Received(NamedTuple):
         positive: (C,) the positive gradient on each class.
         negative: (C,) the negative gradient that the samples of each class cause; for index targets the same tensor.
         samples: how many are neither ignored nor without a finite loss; a scalar.
+        losses: (N,) the loss of each sample, without weights and smoothing; 0 where it is ignored.
+        target: (N,) class indices, or (N, C) probabilities.
     """
 
     positive: Tensor
     negative: Tensor
     samples: Tensor
+    losses: Tensor
+    target: Tensor
 
 
 def fused_cross_entropy(
@@ -86,7 +90,7 @@ def fused_cross_entropy(
     Args:
         logits: (N, C), float32 or bfloat16, on the CPU, the values of a row side by side.
         target: (N,) class indices, int64, or (N, C) probabilities; no gradient flows to it.
-        margins: (C,) each.
+        margins: (C,), and (N, C) for those of each sample.
         weight: (C,) class weights.
         settings: those of cross-entropy.
         learning: compute what the classes receive.
@@ -157,19 +161,20 @@ class _FusedCrossEntropy(torch.autograd.Function):
             problem.gradient = ctx.gradient.data_ptr()
         _run_forward(problem)
         if sums is not None:
-            received.append(Received(*_added_up(sums), torch.full((), problem.samples, dtype=torch.float32)))
+            samples = torch.full((), problem.samples, dtype=torch.float32)
+            received.append(Received(*_added_up(sums), samples, kept[1], target))
         ctx.save_for_backward(logits, target, *vectors, kept)
         ctx.settings, ctx.divisor = settings, problem.divisor
         return out
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        nothing = (None,) * 7
+        nothing = (None,) * 8
         if not ctx.needs_input_grad[0]:
             return (None, *nothing)
         if ctx.gradient is not None and not torch.is_grad_enabled():
             gradient, ctx.gradient = ctx.gradient, None  # given away: a second walk through the graph computes its own
-            return (gradient if upstream == 1 else gradient.mul_(upstream), *nothing)
+            return (gradient if upstream.item() == 1 else gradient.mul_(upstream), *nothing)
         logits, target, *vectors, kept = ctx.saved_tensors
         if torch.is_grad_enabled():
             return (_differentiable_gradient(upstream, logits, target, vectors, ctx.settings, ctx.divisor), *nothing)
@@ -177,12 +182,12 @@ class _FusedCrossEntropy(torch.autograd.Function):
         gradient = torch.empty(logits.shape, dtype=logits.dtype)
         problem = _problem(logits, target, vectors, kept, ctx.settings, upstream)
         problem.divisor, problem.upstream, problem.gradient = ctx.divisor, upstream.data_ptr(), gradient.data_ptr()
-        _kernel().backward(ctypes.byref(problem))
+        kernel().backward(ctypes.byref(problem))
         return (gradient, *nothing)
 
 
 def _run_forward(problem: _Problem) -> None:
-    if _kernel().forward(ctypes.byref(problem)):
+    if kernel().forward(ctypes.byref(problem)):
         raise IndexError(f"`target` must lie in [0, {problem.classes}).")
 
 
@@ -192,10 +197,10 @@ def _problem(
     rows, classes = logits.shape
     first, step = kept.data_ptr(), rows * kept.element_size()
     soft, reduced = target.is_floating_point(), settings.reduction != "none"
-    factor, shift, own, weight = (None if vector is None else vector.data_ptr() for vector in vectors)
+    factor, shift, own, weight, each = (None if vector is None else vector.data_ptr() for vector in vectors)
     divisor = settings.divisor if settings.reduction == "mean" else 1.0
     return _Problem(
-        *(logits.data_ptr(), factor, shift, own, weight),
+        *(logits.data_ptr(), factor, shift, own, weight, each),
         *((None, target.data_ptr()) if soft else (target.data_ptr(), None)),
         first if reduced else value.data_ptr(),
         *(first + step, first + 2 * step, first + 3 * step, first + 4 * step),
@@ -229,8 +234,8 @@ def _differentiable_gradient(
     upstream: Tensor, logits: Tensor, target: Tensor, vectors: list[Any], settings: Settings, divisor: float
 ) -> Tensor:
     """The gradient by operations of PyTorch, whose own gradient is asked for (`create_graph=True`)."""
-    factor, shift, own, weight = vectors
-    log_probs = Margins(factor, shift, own).applied(logits, target).log_softmax(1)
+    factor, shift, own, weight, each = vectors
+    log_probs = Margins(factor, shift, own, each).applied(logits, target).log_softmax(1)
     losses = cross_entropy_from_log_probs(
         log_probs, target, weight, settings.ignore_index, "none", settings.label_smoothing
     )
@@ -240,17 +245,10 @@ def _differentiable_gradient(
 
 def _vectors(margins: Margins, weight: Tensor | None, classes: int) -> tuple[Tensor | None, ...]:
     shift = torch.zeros(classes, dtype=torch.float32) if margins.shift is None else _vector(margins.shift)
-    return _vector(margins.factor), shift, _vector(margins.own), _vector(weight)
+    return _vector(margins.factor), shift, _vector(margins.own), _vector(weight), _vector(margins.each)
 
 
 def _vector(vector: Tensor | None) -> Tensor | None:
     if vector is None or (vector.dtype == torch.float32 and vector.is_contiguous() and not vector.requires_grad):
         return vector
     return vector.detach().to(torch.float32).contiguous()
-
-
-def _kernel() -> ctypes.CDLL:
-    found = library()
-    if isinstance(found, NoKernelError):
-        raise found
-    return found

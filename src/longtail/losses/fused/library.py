@@ -1,4 +1,4 @@
-"""The compiled kernel: built by the system's C compiler when it is first needed, and kept in the user's cache."""
+"""The compiled kernels: built by the system's C compiler when they are first needed, and kept in the user's cache."""
 
 import ctypes
 import functools
@@ -17,7 +17,7 @@ from pathlib import Path
 from longtail.cache_folder import cache_folder
 from longtail.whole_file import write_whole
 
-SOURCE = Path(__file__).with_name("cross_entropy.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("cross_entropy.c", "draws.c"))
 # No -ffast-math: logits of −∞ and NaN must keep their meaning. Sums are vectorised by the pragmas.
 FLAGS = ("-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
 OF_THIS_CPU = "-march=native"
@@ -41,6 +41,18 @@ def library() -> ctypes.CDLL | NoKernelError:
         return error
 
 
+def kernel() -> ctypes.CDLL:
+    """The compiled kernel.
+
+    Raises:
+        NoKernelError: there is none.
+    """
+    found = library()
+    if isinstance(found, NoKernelError):
+        raise found
+    return found
+
+
 def kernel_folder() -> Path:
     """The folder of compiled kernels.
 
@@ -54,7 +66,7 @@ def kernel_folder() -> Path:
 
 
 def _loaded() -> ctypes.CDLL:
-    path = kernel_folder() / f"cross_entropy-{_fingerprint()}.so"
+    path = kernel_folder() / f"losses-{_fingerprint()}.so"
     if path.is_file():
         with suppress(OSError):  # a broken file is compiled again
             return ctypes.CDLL(str(path))
@@ -81,7 +93,11 @@ def _keep(built: Path, path: Path) -> bool:
 
 def _fingerprint() -> str:
     """A hash of all that a compiled kernel depends on, but for the compiler, which may be gone when it is loaded."""
-    parts = (SOURCE.read_bytes(), " ".join((*FLAGS, OF_THIS_CPU)).encode(), _processor().encode())
+    parts = (
+        *(source.read_bytes() for source in SOURCES),
+        " ".join((*FLAGS, OF_THIS_CPU)).encode(),
+        _processor().encode(),
+    )
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
 
 
@@ -96,7 +112,7 @@ def _compile(out: Path) -> None:
     compiler = _compiler()
     start = time.perf_counter()
     for flags in ((*FLAGS, OF_THIS_CPU), FLAGS):  # not every compiler knows its own CPU
-        problem = _attempt([*compiler, *flags, str(SOURCE), "-o", str(out), "-lm"])
+        problem = _attempt([*compiler, *flags, *map(str, SOURCES), "-o", str(out), "-lm"])
         if problem is None:
             logger.debug("Compiled the fused losses in %.1f s with %s.", time.perf_counter() - start, compiler[0])
             return

@@ -1,6 +1,7 @@
 """Predictions from named arrays: a file of arrays, a mapping, a pair, the output of a trainer."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,16 +76,12 @@ def in_order(raw: RawPredictions, names: Sequence[str]) -> RawPredictions:
         raise ValueError(f"{raw.rows.where} must hold the classes {listed(names)}, in any order. {known}{more}")
     order = np.array([index.places[name] for name in wanted.places])
     place = np.argsort(order)
-    return RawPredictions(
-        raw.scores[:, order],
-        place[raw.target],
-        raw.rows,
-        raw.named_kind,
-        tuple(names),
-        None if raw.class_counts is None else raw.class_counts[order],
-        raw.groups,
-        raw.sample_weight,
-        raw.share,
+    return replace(
+        raw,
+        scores=raw.scores[:, order],
+        target=place[raw.target],
+        class_names=tuple(names),
+        class_counts=None if raw.class_counts is None else raw.class_counts[order],
     )
 
 

@@ -24,15 +24,13 @@ def joined(parts: Sequence[RawPredictions]) -> RawPredictions:
         return first
     for part in parts[1:]:
         _check_alike(first, part)
-    return RawPredictions(
-        _scores([part.scores for part in parts]),
-        np.concatenate([part.target for part in parts]),
-        Rows.of_all([part.rows for part in parts]),
-        first.named_kind,
-        first.class_names,
-        first.class_counts,
-        _together([part.groups for part in parts]),
-        _together([part.sample_weight for part in parts]),
+    return replace(
+        first,
+        scores=_scores([part.scores for part in parts]),
+        target=np.concatenate([part.target for part in parts]),
+        rows=Rows.of_all([part.rows for part in parts]),
+        groups=_together([part.groups for part in parts]),
+        sample_weight=_together([part.sample_weight for part in parts]),
     )
 
 
@@ -49,16 +47,14 @@ def joined_over(processes: Processes, own: RawPredictions) -> RawPredictions:
         _check_alike(parts[0], part)
     rows, share = Rows.over(processes, own.rows)
     dtype = np.result_type(*[part.scores for part in parts])
-    return RawPredictions(
-        own.scores if own.scores.dtype == dtype else own.scores.astype(dtype),
-        np.concatenate([part.target for part in parts]),
-        rows,
-        parts[0].named_kind,
-        parts[0].class_names,
-        parts[0].class_counts,
-        _together([part.groups for part in parts]),
-        _together([part.sample_weight for part in parts]),
-        share,
+    return replace(
+        own,
+        scores=own.scores if own.scores.dtype == dtype else own.scores.astype(dtype),
+        target=np.concatenate([part.target for part in parts]),
+        rows=rows,
+        groups=_together([part.groups for part in parts]),
+        sample_weight=_together([part.sample_weight for part in parts]),
+        share=share,
     )
 
 
@@ -68,6 +64,7 @@ def _check_alike(first: RawPredictions, other: RawPredictions) -> None:
         ("class_names", first.class_names, other.class_names),
         ("kind of scores", first.named_kind, other.named_kind),
         ("class_counts", _plain(first.class_counts), _plain(other.class_counts)),
+        ("bounds of many, medium and few", tuple(first.bounds), tuple(other.bounds)),
         ("groups", first.groups is not None, other.groups is not None),
         ("sample_weight", first.sample_weight is not None, other.sample_weight is not None),
     ):

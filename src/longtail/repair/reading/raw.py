@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longtail.metrics.groups import USUAL, GroupBounds
 from longtail.repair.processes import ALL, Processes, Share
 
 
@@ -63,6 +64,7 @@ class RawPredictions:
         groups: (N,) strings or None.
         sample_weight: (N,) or None.
         share: which rows `scores` holds.
+        bounds: of the groups many, medium and few.
     """
 
     scores: np.ndarray
@@ -74,3 +76,4 @@ class RawPredictions:
     groups: np.ndarray | None = None
     sample_weight: np.ndarray | None = None
     share: Share = ALL
+    bounds: GroupBounds = USUAL

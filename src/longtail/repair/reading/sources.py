@@ -15,6 +15,7 @@ from torch import Tensor
 from longtail.data.table_file import TABLES, read_table, table_of_bytes
 from longtail.data.table_source import is_frame
 from longtail.data.text_file import kind_of, read_stream
+from longtail.metrics.groups import GroupBounds
 from longtail.repair.by_name import listed
 from longtail.repair.processes import ONE, Processes
 from longtail.repair.reading.array_files import READERS, read_arrays
@@ -221,4 +222,5 @@ def _of_folder(path: Path, reading: Reading, part: str, notes: list[str]) -> Raw
     content = {"logits": logits, "target": target, "class_counts": (folder.result or {}).get("class_counts")}
     if folder.data is not None:
         content["class_names"] = folder.data["class_names"]
-    return of_content(content, str(path), reading, notes, indices=True)
+    raw = of_content(content, str(path), reading, notes, indices=True)
+    return replace(raw, bounds=GroupBounds.of(folder.header["config"]))
