@@ -13,6 +13,7 @@ from longtail import losses as lt
 from longtail.losses import linear_head
 from longtail.losses.catalogue import LOSSES, make_loss
 from longtail.losses.margins import Margins
+from longtail.models import CosineClassifier
 from losses.cases import CASES, COUNTS, DEVICE, NUM_CLASSES, WITH_MARGINS_BY_CLASS
 
 SAMPLES, WIDTH, ROWS_OF_A_CHUNK = 17, 6, 5
@@ -340,6 +341,16 @@ def test_a_subclass_that_computes_its_loss_otherwise_is_refused():
             criterion.linear(*make_head(), make_target())
 
 
+def test_ldam_of_normalised_features_and_weights_is_that_of_a_cosine_classifier():
+    features, target = make_head()[0], make_target()
+    classifier = CosineClassifier(WIDTH, NUM_CLASSES, scale=20.0).to(DEVICE)
+    criterion = lt.LDAMLoss(COUNTS, scale=20.0).to(DEVICE)
+    head = [20.0 * F.normalize(features, dim=-1), F.normalize(classifier.weight, dim=-1), None]
+    trained = [features, classifier.weight]
+    got = with_gradients(criterion.linear(*head, target), trained)
+    torch.testing.assert_close(got, with_gradients(criterion(classifier(features), target), trained))
+
+
 @pytest.mark.parametrize("epoch", [1, 5])
 @every_reduction
 def test_deferred_reweighting(epoch, reduction):
@@ -355,7 +366,6 @@ def test_deferred_reweighting(epoch, reduction):
         lt.DeferredReweighting(torch.nn.CrossEntropyLoss(), COUNTS).linear(*head, target)
 
 
-F32, I64 = torch.float32, torch.int64
 GOOD = {
     "features": torch.zeros(4, WIDTH),
     "weight": torch.zeros(NUM_CLASSES, WIDTH),

@@ -86,7 +86,7 @@ def losses_in_place(
         z.addr_(torch.ones_like(value) if upstream is None else upstream, each, alpha=-1)
     if margins.factor is not None:
         z.mul_(margins.factor)
-    if ignored.is_cuda or ignored.any():  # a GPU is not waited for
+    if ignored.device.type != "cpu" or ignored.any():  # no other device is waited for
         z.masked_fill_(ignored[:, None], 0)
     return ChunkLosses(losses, own_losses, z.to(logits.dtype))
 
