@@ -64,7 +64,7 @@ def lade_loss(
     target = checked_target(logits, target, log_prior.numel(), ignore_index)
     log_prior = log_prior.to(logits.device)
     losses = cross_entropy_of(shifted(logits, log_prior), logits, target, weight, ignore_index, label_smoothing)
-    extra = alpha * density_ratio_regulariser(logits, target, log_prior, lam, ignore_index)
+    extra = density_ratio_regulariser(logits, target, log_prior, lam, ignore_index, alpha)
     return _add(losses, extra, target, ignore_index)
 
 
@@ -121,7 +121,7 @@ class LADELoss(LongTailedLoss):
         loss = super().training_loss(logits, target)
         if self.alpha == 0:
             return loss
-        extra = self.alpha * density_ratio_regulariser(logits, target, self.log_prior, self.lam, self.ignore_index)
+        extra = density_ratio_regulariser(logits, target, self.log_prior, self.lam, self.ignore_index, self.alpha)
         if self.reduction == "mean":
             return loss + extra
         if self.reduction == "none":
