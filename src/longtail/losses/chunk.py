@@ -1,8 +1,8 @@
 """Cross-entropy of the logits of a chunk of rows, and its gradient, which takes the place of the logits.
 
-By the compiled kernel where `fused` allows, or by operations of PyTorch in place: no other array of the size of the
-chunk is held, but a gradient beside the logits where the kernel smooths labels, and float32 logits beside those of a
-lower precision.
+By the compiled kernel or by operations of PyTorch in place: no other array of the size of the chunk is held, but float32
+logits beside those of a lower precision. With label smoothing the kernel would need one, since it reads the logits once
+more after it has written exponentials.
 """
 
 from typing import NamedTuple
@@ -45,10 +45,8 @@ class ChunkLosses(NamedTuple):
 def losses_by_kernel(
     logits: Tensor, target: Tensor, constants: Constants, upstream: Tensor | None, *, differentiate: bool
 ) -> ChunkLosses:
-    """Losses by the compiled kernel, and their gradient if it is asked for, in the place of the logits if it can be."""
-    gradient = None
-    if differentiate:  # a smoothed loss reads the logits once more, after exponentials have been written
-        gradient = logits if constants.settings.label_smoothing == 0 else torch.empty_like(logits)
+    """Losses by the compiled kernel, without label smoothing, and their gradient in the place of the logits."""
+    gradient = logits if differentiate else None
     losses, own_losses = kernel_losses(
         logits, target, constants.margins, constants.weight, constants.settings, upstream=upstream, gradient=gradient
     )

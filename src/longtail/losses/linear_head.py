@@ -187,7 +187,8 @@ def _walk(
     features, weight, bias = head.to(choices.dtype)
     number, classes = len(features), len(weight)
     room = features.new_empty(rows_of_chunk(number, classes, features.device.type), classes)
-    losses_of = losses_by_kernel if fuses(choices.fused, room, target) else losses_in_place
+    by_kernel = fuses(choices.fused, room, target) and constants.settings.label_smoothing == 0
+    losses_of = losses_by_kernel if by_kernel else losses_in_place
     losses = features.new_empty(number, dtype=torch.promote_types(choices.dtype, torch.float32))
     own_losses = torch.empty_like(losses)
     for part in (slice(start, start + len(room)) for start in range(0, number, len(room))):
