@@ -1,8 +1,8 @@
 """Cross-entropy of the logits of a chunk of rows, and its gradient, which takes the place of the logits.
 
-By the compiled kernel or by operations of PyTorch in place: no other array of the size of the chunk is held, but float32
-logits beside those of a lower precision. With label smoothing the kernel would need one, since it reads the logits once
-more after it has written exponentials.
+By the compiled kernel or by operations of PyTorch in place: no other array of the size of the chunk is held, but
+float32 logits beside those of a lower precision. With label smoothing the kernel would need one, since it reads the
+logits once more after it has written exponentials.
 """
 
 from typing import NamedTuple
