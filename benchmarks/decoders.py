@@ -36,7 +36,7 @@ SHAPE = (500, 375)
 
 
 def ours(path: Path, box: Box, size: int) -> object:
-    find, jpeg_crop._simplejpeg = jpeg_crop._simplejpeg, lambda: None
+    find, jpeg_crop._simplejpeg = jpeg_crop._simplejpeg, lambda: None  # type: ignore[assignment]
     try:
         return ours_with_simplejpeg(path, box, size)
     finally:

@@ -159,7 +159,7 @@ def measure(options: argparse.Namespace, data: Path, runs: Path) -> None:
         print(f"{link_images(lists, data, size=(500, 375), make=photograph):,} files", flush=True)
     settings = {"batch_size": options.batch_size, "workers": options.workers, "precision": options.precision}
     config = resolve(imagenet_lt(loss="ce", mixing="mixup", device="cpu", threads=1, **settings))
-    print(f"batch {config.batch_size}, {config.precision}, workers {config.workers}", flush=True)
+    print(f"batch {config.batch_size}, {config.precision}, workers {options.workers}", flush=True)
     splits = load_splits(config, data, torch.device("cpu"))
     size, half = config.batch_size, max(1, options.steps // 2)
     told("loader alone", half * size, *loader(config, splits, half))

@@ -60,8 +60,6 @@ def make(name: str, lists: Path, folder: Path) -> None:
 
 
 def measured(name: str, folder: Path, batches: int, doctor: bool) -> dict[str, float]:
-    import dataclasses
-
     import torch
 
     import longtail.data.file_augmentation
@@ -90,7 +88,7 @@ def measured(name: str, folder: Path, batches: int, doctor: bool) -> dict[str, f
     plan_splits(parts, validation=0.1, test=0.1).apply(parts)
     timed("divided")
     del parts
-    config = dataclasses.replace(RECIPES[name](), size=64, workers=0)
+    config = RECIPES[name](size=64, workers=0)
     start, started = time.perf_counter(), time.process_time()
     splits = load_splits(config, folder, torch.device("cpu"))
     timed("splits")

@@ -89,8 +89,8 @@ def run_phase(options: argparse.Namespace) -> dict[str, Any]:
     data, out, phase = options.out / "features.npz", options.out, options.phase
     shared = {"batch_size": options.batch_size, "threads": 1, "precision": "bfloat16"}
     if phase == "first":
-        config = features(loss="ce", epochs=1, warmup_epochs=0, validation=0.0, learning_rate=0.05, **shared)
-        return measured(lambda watch: run_experiment(config, data=data, out=out / phase, callbacks=[watch]))
+        plain = features(loss="ce", epochs=1, warmup_epochs=0, validation=0.0, learning_rate=0.05, **shared)
+        return measured(lambda watch: run_experiment(plain, data=data, out=out / phase, callbacks=[watch]))
     first = RunFolder.open(out / "first")
     if phase == "paired":
         return paired(first, data, shared)

@@ -117,7 +117,12 @@ def cost(shape: tuple[int, int], kind: str, seconds: float, device: str = "cpu")
     else:
         target = torch.randint(0, classes, (samples,), device=device)
     shift: Loss = lambda z, y: F.cross_entropy(z + bias, y)  # noqa: E731
-    losses = [F.cross_entropy, shift, GALALoss(classes, fused=False).to(device), GALALoss(classes).to(device)]
+    losses: list[Loss] = [
+        F.cross_entropy,
+        shift,
+        GALALoss(classes, fused=False).to(device),
+        GALALoss(classes).to(device),
+    ]
     if kind == "compiled":
         torch._dynamo.reset()
         losses = [torch.compile(loss, fullgraph=True) for loss in losses]
@@ -125,7 +130,8 @@ def cost(shape: tuple[int, int], kind: str, seconds: float, device: str = "cpu")
     processor, wall = rounds_in_turns(calls, seconds, device)
     ratio, wall_ratio = ((times[:, 3] / times[:, 0]).median().item() for times in (processor, wall))
     peak = peak_bytes(calls[3], logits) / logits.nbytes
-    return Cost(*processor.median(0).values.tolist(), ratio, wall_ratio, peak)
+    cross_entropy, shifted, plain, gala = processor.median(0).values.tolist()
+    return Cost(cross_entropy, shifted, plain, gala, ratio, wall_ratio, peak)
 
 
 def show(shape: tuple[int, int], kind: str, goal: float | None, found: Cost) -> None:

@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -134,7 +135,7 @@ def measured(work: Callable[[], object], times: int) -> list[float]:
     return [float(value) for value in np.median(found, axis=0)]
 
 
-def started(ranks: int, arguments: list[str], folder: Path, environment: dict[str, str]) -> dict[str, object]:
+def started(ranks: int, arguments: list[str], folder: Path, environment: dict[str, str]) -> dict[str, Any]:
     """What the first of so many processes measured."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
     out = folder / f"{ranks}.json"

@@ -29,7 +29,7 @@ from longtail.recipes import cifar100_lt
 from longtail.runs import RunFolder
 from longtail.training import TrainingConfig
 from longtail.training.epochs import Epochs, augmentation
-from longtail.training.evaluation import Scorer, scores_during_training
+from longtail.training.evaluation import Scorer, predict_logits, scores_during_training
 from longtail.training.hardware import make_fabric, resolve
 from longtail.training.loop import TrainingLoop
 from longtail.training.state import TrainingState
@@ -105,7 +105,8 @@ def seconds_of_evaluation(config: TrainingConfig) -> float:
     test = ResidentImages(images, target, config.mean, config.std, torch.channels_last)
     model = make_network(config.model, 100).to(memory_format=torch.channels_last)
     start = time.perf_counter()
-    scores_during_training(model, test, Scorer(COUNTS), make_fabric(config).autocast)
+    logits = predict_logits(model, test, make_fabric(config).autocast)
+    scores_during_training(logits, target, Scorer(COUNTS))
     return time.perf_counter() - start
 
 
@@ -155,7 +156,8 @@ def main() -> None:
     pairs = [
         (*seconds_of_our_epoch(images, target), seconds_of_plain_epoch(images, target)) for _ in range(options.epochs)
     ]
-    epoch, augmenting = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+    epoch = statistics.median(pair[0] for pair in pairs)
+    augmenting = statistics.median(pair[1] for pair in pairs)
     plain = statistics.median(pair[3] for pair in pairs)
     config = pairs[0][2]
     print(f"{config.device}, {config.precision}, {torch.get_num_threads()} threads, torch {torch.__version__}")

@@ -143,7 +143,7 @@ def all_runs(seeds: int, out: Path, **settings: object) -> Iterator[RunFolder]:
     for loss in LOSSES:
         for seed in range(seeds):
             name = f"{loss.lower().replace(' ', '-')}-seed{seed}"
-            yield run(Config(loss=loss, **settings), seed, out / name)  # type: ignore[arg-type]
+            yield run(Config(loss=loss, **settings), seed, out / name)
 
 
 def results_of(loss: str, folders: list[RunFolder]) -> list[dict[str, Any]]:

@@ -127,11 +127,11 @@ def true_gain(fresh: Draw, decide: Callable[[np.ndarray], np.ndarray], metric: M
     """The gain on fresh samples, whose classes are weighted so that they are as frequent as in the samples."""
     number = len(counts)
     weight = fresh.weight * (counts / np.bincount(fresh.target, fresh.weight, number))[fresh.target]
-    scores = (
+    after, before = (
         metric.score(fresh.target, decided, weight, number)
         for decided in (decide(fresh.logits), fresh.logits.argmax(1))
     )
-    return float(np.subtract(*scores))
+    return float(after - before)
 
 
 def row_of(world: str, size: tuple[int, int], metric: str, repetition: int, **options: Any) -> dict[str, Any]:

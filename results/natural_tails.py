@@ -34,6 +34,7 @@ from longtail.recipes import features
 from longtail.recipes.methods import with_method
 from longtail.recipes.second_stages import second_stage
 from longtail.runs import RunFolder, current_versions
+from longtail.training import TrainingConfig
 from longtail.whole_file import write_whole
 
 MODEL, SIZE = "tf_efficientnet_lite0", 128
@@ -103,7 +104,7 @@ def trained(trial: Trial, split: int, data: Path, work: Path) -> RunFolder:
     out = work / "runs" / f"split{split}-{trial.name}"
     if trial.method in SECOND:
         first = trained(Trial("ce"), split, data, work)
-        config = second_stage(first, trial.method, threads=1, device="cpu")
+        config: TrainingConfig = second_stage(first, trial.method, threads=1, device="cpu")
         return train_and_fix(config, data=data, out=out, resume=True, first_stage=first)
     config = with_method(base, trial.method, seed=split)
     return train_and_fix(dataclasses.replace(config, loss_arguments=trial.arguments), data=data, out=out, resume=True)

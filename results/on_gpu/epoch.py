@@ -22,7 +22,8 @@ class EpochClock(Callback):
     """The seconds of each epoch, until the device has finished it."""
 
     def on_train_start(self, plan: Plan) -> None:
-        self.images, self.seconds = plan.samples, []
+        self.images = plan.samples
+        self.seconds: list[float] = []
         self.begun = time.perf_counter()
 
     def on_epoch_end(self, metrics: Mapping[str, Any]) -> None:

@@ -34,7 +34,7 @@ def _step(job: Job, loss: str) -> Callable[[], None]:
     """Forward, backward and update on one batch, as the recipe has them."""
     config, device = job.config(), job.device
     classes = 10 if job.tiny else 100
-    model = make_network(config.model, classes).to(device, memory_format=torch.channels_last).train()
+    model = make_network(config.model, classes).to(device).to(memory_format=torch.channels_last).train()
     counts = torch.arange(classes, 0, -1)
     criterion = make_loss(loss, counts, **paper_settings(loss)).to(device).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True)

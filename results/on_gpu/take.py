@@ -27,7 +27,8 @@ def take(folder: Path, runs: Path) -> tuple[list[str], list[str]]:
         names = list(taken.items())
     except (ValueError, AttributeError):
         raise ValueError(f"{file} must hold runs by name. It is damaged.") from None
-    new, known = [], []
+    new: list[str] = []
+    known: list[str] = []
     for name, content in names:
         if not NAME.fullmatch(name) or name.startswith("."):
             raise ValueError(f"{file} must hold names of letters, digits, '.', '_' and '-'. Got {name!r}.")

@@ -225,7 +225,8 @@ class Queue:
 
     def _fingerprints(self, worker: Worker, run: RunFolder) -> dict[str, str]:
         """The hashes of this run's commit and of every other commit in its table row, on this processor."""
-        others = of_the_same_row(run.header["config"], read_finished(self.place.results)) - {worker.commit, None}
+        same_row = of_the_same_row(run.header["config"], read_finished(self.place.results))
+        others = {commit for commit in same_row if commit is not None and commit != worker.commit}
         out = self.place.run_of(worker.entry.name)
         outs = {worker.commit: out} | {commit: out.with_name(f"{out.name}.{commit}") for commit in others}
         for commit in others:

@@ -29,7 +29,7 @@ def run(tmp_path_factory):
 
 def test_geometry_is_that_of_vectors_and_features_one_by_one(run):
     config, network, digits = run.header["config"], trained_network(run), long_tailed_digits(50)
-    vectors = network.classifier.weight.detach().double()
+    vectors = network.classifier.get_parameter("weight").detach().double()
     found = class_geometry(run)
     np.testing.assert_allclose(
         found.vector_norm, [math.sqrt(sum(x * x for x in row)) for row in vectors.tolist()], rtol=1e-6
@@ -42,7 +42,8 @@ def test_geometry_is_that_of_vectors_and_features_one_by_one(run):
         with torch.no_grad():
             pixels = ((images[:, None] * 240).to(torch.uint8).float() / 255 - config["mean"][0]) / config["std"][0]
             features = network.features(pixels).double()
-        cosines, norms = {}, {}
+        cosines: dict[int, list[float]] = {}
+        norms: dict[int, list[float]] = {}
         for row, label in zip(features, target.tolist(), strict=True):
             length = math.sqrt(float(row @ row))
             cosines.setdefault(label, []).append(float(row @ vectors[label]) / length / found.vector_norm[label])
@@ -82,7 +83,7 @@ def test_calibration_is_that_of_each_group_alone(run):
     logits, target = run.load_predictions("test")
     few = class_groups(run)["few"][target]
     probability = torch.from_numpy(logits).double().softmax(1).numpy()[few]
-    bins = [[] for _ in range(15)]
+    bins: list[list[tuple[float, bool]]] = [[] for _ in range(15)]
     for row, label in zip(probability, target[few], strict=True):
         bins[min(int(row.max() * 15), 14)].append((row.max(), row.argmax() == label))
     expected = sum(abs(sum(c - r for c, r in inside)) for inside in bins) / few.sum()

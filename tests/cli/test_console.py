@@ -101,12 +101,13 @@ def test_a_console_escapes_strings_and_cells(capsys):
 @pytest.mark.parametrize("terminal", [False, True])
 def test_progress_escapes_its_steps(terminal, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
-    console = PlainConsole(file=io.StringIO(), force_terminal=terminal, width=80)
+    file = io.StringIO()
+    console = PlainConsole(file=file, force_terminal=terminal, width=80)
     with Passes(console) as passes:
         passes("step \u202e", 0.5)
         passes._bar.refresh()
-    assert r"step \u202e" in console.file.getvalue()
-    assert "\u202e" not in console.file.getvalue()
+    assert r"step \u202e" in file.getvalue()
+    assert "\u202e" not in file.getvalue()
 
 
 def test_commands_print_through_one_function():

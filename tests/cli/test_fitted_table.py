@@ -44,10 +44,11 @@ def diagnoses():
 
 
 def printed(columns, width, *, terminal):
-    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, markup=False, highlight=False)
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=terminal, markup=False, highlight=False)
     table, left_out = fitted(columns, width)
     console.print(table)
-    return re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue()), left_out
+    return re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue()), left_out
 
 
 @pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])

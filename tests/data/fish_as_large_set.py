@@ -45,7 +45,8 @@ def write_fish(name, fish, images, out, *, most=None):
 
 
 def _kept(path, most):
-    taken, kept = defaultdict(int), []
+    taken: defaultdict[str, int] = defaultdict(int)
+    kept = []
     for line in path.read_text().splitlines():
         file, label = line.rsplit(" ", 1)
         if most is None or taken[label] < most:

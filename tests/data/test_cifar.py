@@ -103,9 +103,9 @@ def test_a_bad_download_leaves_nothing(damage, tmp_path, monkeypatch):
                 raise ConnectionResetError("connection reset by peer")
             return super().read(size)
 
-    monkeypatch.setattr(cifar_module.urllib.request, "urlopen", lambda _: Answer(content[:-1] + b"?"))
+    monkeypatch.setattr("urllib.request.urlopen", lambda _: Answer(content[:-1] + b"?"))
     with pytest.raises((ValueError, OSError)):
         load_cifar("cifar100", tmp_path, download=True)
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.setattr(cifar_module.urllib.request, "urlopen", lambda _: io.BytesIO(content))
+    monkeypatch.setattr("urllib.request.urlopen", lambda _: io.BytesIO(content))
     assert len(load_cifar("cifar100", tmp_path / "new", download=True).test_target) == 3

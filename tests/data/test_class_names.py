@@ -58,7 +58,7 @@ def test_invalid_labels_are_refused(labels, message):
 
 
 def test_similar_names_are_noted():
-    notes = []
+    notes: list[str] = []
     named_labels(["7", "007", "8"], "labels", notes)
     assert notes == ["labels has the classes '007' and '7', which are kept apart."]
     notes = []

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def test_the_readme_loads_a_network_with_the_same_logits(kind, runs, tmp_path, m
     monkeypatch.chdir(folder)
     code = re.search(r"^```python\n(.*?)^```", (folder / "README.md").read_text(), re.M | re.S)[1]
     assert len(code.splitlines()) == 3
-    served = {}
+    served: dict[str, Any] = {}
     exec(code, served)
     inputs = inputs_for(model)
     with torch.no_grad():
@@ -45,6 +46,7 @@ def test_the_readme_loads_a_network_with_the_same_logits(kind, runs, tmp_path, m
 def test_a_fix_is_folded_in_and_the_readme_says_so(kind, runs, tmp_path):
     fix = fix_of(3, names=("cow", "ant", "bee"))
     model = RunModel.open(runs[kind].path, fix)
+    assert model.fix is not None
     assert model.fix.class_names == ("ant", "bee", "cow")
     folder = export_safetensors(model, tmp_path / "model")
     inputs = inputs_for(model)

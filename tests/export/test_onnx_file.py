@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from longtail.cli import main
-from longtail.data import load_splits
+from longtail.data import ResidentImages, load_splits
 from longtail.export import ExampleInput, FeatureInput, ImageInput, export_onnx
 from longtail.models import CifarResNet, Network
 from longtail.models.cosine import CosineClassifier
@@ -49,6 +49,7 @@ def test_the_file_decides_as_network_and_fix_do(run, tmp_path, capsys):
         "interpolation": "bicubic",
     }
     test = load_splits(digits_lt(), None, torch.device("cpu")).test
+    assert isinstance(test, ResidentImages)
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     got = session.run(None, {"images": test.images.numpy()})[0]
     with torch.no_grad():
@@ -65,6 +66,7 @@ def test_the_fix_is_matched_to_the_run_by_name(run, tmp_path, capsys):
     fix.save(tmp_path / "fix.json")
     assert main(["export", str(run.path), "--onnx", str(tmp_path / "n.onnx"), "--fix", str(tmp_path / "fix.json")]) == 0
     test = load_splits(digits_lt(), None, torch.device("cpu")).test
+    assert isinstance(test, ResidentImages)
     got = onnxruntime.InferenceSession(tmp_path / "n.onnx").run(None, {"images": test.images.numpy()})[0]
     with torch.no_grad():
         logits = trained_network(run)(test.as_input(test.images)).numpy()

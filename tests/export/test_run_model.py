@@ -20,6 +20,7 @@ def test_every_kind_of_run_is_exported_with_its_fix(kind, runs, tmp_path):
     num_classes = len(runs[kind].data["class_names"])
     fix = fix_of(num_classes, names=tuple(runs[kind].data["class_names"]))
     model = RunModel.open(runs[kind].path, fix)
+    assert model.fix is not None
     path = export_onnx(
         model.network, tmp_path / "n.onnx", model.onnx_input, fix=model.fix, class_names=model.class_names
     )

@@ -18,7 +18,8 @@ STATES = {
     "seesaw": (THETA,),
     "vs": (COUNTS,),
 }
-SETTINGS = [(name, {}) for name in STATES] + [
+SETTINGS: list[tuple[str, dict[str, object]]] = [
+    *((name, {}) for name in STATES),
     ("gala", {"form": "paper"}),
     ("gcl", {"margin": 0.2}),
     ("ldam", {"scale": 10.0}),

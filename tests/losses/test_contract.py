@@ -4,6 +4,7 @@ import copy
 import inspect
 import itertools
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -306,7 +307,8 @@ def test_the_summary_holds_a_copy_of_what_is_known_of_each_class(case):
 
 
 def test_deferred_reweighting_passes_epochs_on_and_adds_its_weights(monkeypatch):
-    criterion, epochs = DeferredReweighting(GALALoss(NUM_CLASSES), [9, 3, 1, 1, 1], start_epoch=2), []
+    criterion = DeferredReweighting(GALALoss(NUM_CLASSES), [9, 3, 1, 1, 1], start_epoch=2)
+    epochs: list[int] = []
     monkeypatch.setattr(criterion.criterion, "set_epoch", epochs.append)
     criterion.set_epoch(3)
     assert epochs == [3]
@@ -415,7 +417,7 @@ def test_values_are_checked_on_request(case):
 
 @every_loss
 def test_the_settings_are_checked(case):
-    for arguments, error, message in [
+    refused: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"reduction": "avg"}, ValueError, "`reduction` must be one of 'mean', 'sum', 'none'. Got 'avg'"),
         ({"label_smoothing": 1.5}, ValueError, r"`label_smoothing` must lie in \[0, 1\]"),
         ({"label_smoothing": float("nan")}, ValueError, "`label_smoothing`"),
@@ -425,7 +427,8 @@ def test_the_settings_are_checked(case):
         ({"ignore_index": 2.0}, TypeError, "`ignore_index` must be an integer. Got 2.0"),
         ({"fused": "yes"}, ValueError, "`fused` must be \"auto\", True or False. Got 'yes'"),
         ({"fused": 1}, ValueError, "`fused` must be"),
-    ]:
+    ]
+    for arguments, error, message in refused:
         if "reduction" not in arguments and "fused" not in arguments:
             with pytest.raises(error, match=message):
                 case.function(make_logits(), make_target(), **arguments)

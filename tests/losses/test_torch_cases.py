@@ -51,7 +51,8 @@ def test_the_cases_of_the_function(cases, make, dtype):
     samples = list(cases[0].sample_inputs("cpu", dtype, requires_grad=True))
     assert len(samples) >= 20
     for sample in samples:
-        check(make(classes_of(sample.input), **sample.kwargs), sample.input, *sample.args, sample.kwargs)
+        (target,) = sample.args
+        check(make(classes_of(sample.input), **sample.kwargs), sample.input, target, sample.kwargs)
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)

@@ -72,8 +72,9 @@ def run_rank(rank: int, rendezvous: str, folder: str) -> None:
         criterion(logits[mine], target[mine])
         results.append(criterion.state_dict())
     results += [peer(rank) for peer in PEERS]
-    alone = GALALoss(NUM_CLASSES, process_group=dist.new_group([0])) if rank == 0 else dist.new_group([0])
+    first_alone = dist.new_group([0])  # every rank must call it
     if rank == 0:
+        alone = GALALoss(NUM_CLASSES, process_group=first_alone)
         alone(*batch(0, soft=False))
         results.append(alone.state_dict())
     torch.save(results, Path(folder) / f"{rank}.pt")

@@ -60,6 +60,7 @@ def test_models_of_timm_are_measured(name, width):
     backbone = make_backbone(name)
     assert backbone.num_features == width
     assert backbone.module.training
+    assert backbone.input_config.size is not None
     assert backbone.module.eval()(torch.zeros(2, 3, *backbone.input_config.size)).shape == (2, width)
 
 
@@ -100,10 +101,12 @@ def test_a_module_is_used_as_it_is():
 
 
 def test_a_module_may_say_what_it_takes():
-    module = Grey(3)
-    module.num_features, module.input_config = 7, InputConfig(size=(48, 48), mean=(0.0,) * 3, std=(1.0,) * 3)
-    backbone = make_backbone(module)
-    assert (backbone.num_features, backbone.input_config) == (7, module.input_config)
+    class Particular(Grey):
+        num_features = 7
+        input_config = InputConfig(size=(48, 48), mean=(0.0,) * 3, std=(1.0,) * 3)
+
+    backbone = make_backbone(Particular(3))
+    assert (backbone.num_features, backbone.input_config) == (7, Particular.input_config)
 
 
 def test_a_function_is_called(package):
@@ -183,15 +186,17 @@ def test_pretrained_weights_are_loaded_by_timm(tmp_path):
     torch.manual_seed(0)
     model = timm.create_model(SMALL, num_classes=4)
     save_file(model.state_dict(), tmp_path / "model.safetensors")
-    config = {"architecture": SMALL, "num_classes": 4, "pretrained_cfg": {"input_size": [3, 96, 96], "mean": [0.1] * 3}}
-    config["pretrained_cfg"] |= {"first_conv": "conv_stem", "classifier": "classifier", "std": [0.2] * 3}
+    trained_on = {"input_size": [3, 96, 96], "mean": [0.1] * 3, "std": [0.2] * 3}
+    layers = {"first_conv": "conv_stem", "classifier": "classifier"}
+    config = {"architecture": SMALL, "num_classes": 4, "pretrained_cfg": trained_on | layers}
     (tmp_path / "config.json").write_text(json.dumps(config))
     loaded = make_backbone(f"local-dir:{tmp_path}", pretrained=True)
     assert torch.equal(loaded.module.conv_stem.weight, model.conv_stem.weight)
     assert loaded.input_config.size == (96, 96)
     assert loaded.input_config.mean == (0.1, 0.1, 0.1)
     grey = make_backbone(f"local-dir:{tmp_path}", pretrained=True, in_channels=1)
-    torch.testing.assert_close(grey.module.conv_stem.weight, model.conv_stem.weight.sum(1, keepdim=True))
+    weight = model.get_parameter("conv_stem.weight").sum(1, keepdim=True)
+    torch.testing.assert_close(grey.module.get_parameter("conv_stem.weight"), weight)
 
 
 def test_models_without_pretrained_weights():

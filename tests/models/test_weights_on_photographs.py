@@ -41,7 +41,8 @@ def photographs(folder, part, config):
     chosen = {label: of_class[:: -(-len(of_class) // A_CLASS)] for label, of_class in paths.items()}
     with zipfile.ZipFile(folder / "images.zip") as archive:
         files = [io.BytesIO(archive.read(f"images/{path}")) for of_class in chosen.values() for path in of_class]
-    pixels = np.stack([Image.open(file).convert("RGB").resize(config.size, Image.Resampling.BICUBIC) for file in files])
+    pictures = [Image.open(file).convert("RGB").resize(config.size, Image.Resampling.BICUBIC) for file in files]
+    pixels = np.stack([np.asarray(picture) for picture in pictures])
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (config.mean, config.std))
     images = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std
     return images, torch.tensor([label for label, of_class in chosen.items() for _ in of_class])

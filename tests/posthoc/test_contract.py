@@ -41,10 +41,10 @@ def test_transform_adds_the_offset_and_returns_what_it_was_given(method):
         assert isinstance(got, np.ndarray)
         assert got.dtype == dtype
         np.testing.assert_allclose(got, logits + fitted.offset_, rtol=1e-2 if dtype == np.float16 else 1e-5, atol=1e-2)
-    for dtype in (torch.float64, torch.float32, torch.bfloat16):
-        got = fitted.transform(torch.from_numpy(logits).to(dtype))
+    for precision in (torch.float64, torch.float32, torch.bfloat16):
+        got = fitted.transform(torch.from_numpy(logits).to(precision))
         assert isinstance(got, torch.Tensor)
-        assert got.dtype == dtype
+        assert got.dtype == precision
     assert isinstance(fitted.predict(torch.from_numpy(logits)), torch.Tensor)
     assert fitted.predict(logits).dtype == np.int64
 

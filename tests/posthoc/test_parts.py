@@ -2,7 +2,7 @@
 
 import itertools
 import pickle
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 import pytest
@@ -53,9 +53,8 @@ def test_mean_predictions_of_parts_merge_to_those_of_all_samples(data):
     weight /= weight.sum(0)
     offset = torch.tensor([[0.0, 1.0, -2.0, 3.0], [0.0, 0.0, 0.0, -torch.inf]], dtype=torch.float64)
     whole = mean_predictions(lambda: [(logits, weight)], offset)
-    parts = [
-        mean_predictions(lambda part=part: [part] if len(part[0]) else [], offset) for part in in_parts(logits, weight)
-    ]
+    given = [[part] if len(part[0]) else [] for part in in_parts(logits, weight)]
+    parts = [mean_predictions(partial(iter, own), offset) for own in given]
     for found in groupings(parts):
         for name in whole._fields:
             np.testing.assert_allclose(getattr(found, name), getattr(whole, name), rtol=1e-12, atol=1e-14, err_msg=name)

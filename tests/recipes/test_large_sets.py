@@ -14,7 +14,7 @@ from longtail.recipes import RECIPES, SECOND_STAGES, imagenet_lt, second_stage, 
 from longtail.recipes.large_second_stages import LARGE_SECOND_STAGES
 from longtail.recipes.large_sets import IMAGENET, INATURALIST
 from longtail.runs import RunFolder
-from longtail.training import TrainingStopped, run_experiment
+from longtail.training import OwnConfig, TrainingStopped, run_experiment
 from training.test_resume import At, assert_same_end
 
 SMALL = ["--model", "resnet8-cifar", "--size", "16", "--batch-size", "8", "--epochs", "2"]
@@ -148,6 +148,7 @@ def test_recipes_of_the_first_stage(name):
     config = with_method(RECIPES[name](), "decoupled-gala", seed=3)
     assert (config.loss, config.mixing, config.mixing_alpha, config.seed) == ("ce", "mixup", 0.2, 3)
     assert (config.batch_size, config.learning_rate, config.warmup_epochs) == (256, 0.1, 0)
+    assert isinstance(config, OwnConfig)
     assert config.size == 224
     assert config.completed().mean == (INATURALIST if name == "inaturalist18" else IMAGENET)["mean"]
     assert set(LARGE_SECOND_STAGES[name]) <= set(SECOND_STAGES)

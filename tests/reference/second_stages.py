@@ -14,7 +14,7 @@ def train(batches, weight, bias, *, learns, rate, momentum, decay, epochs, longe
     `batches(epoch)` gives (features, labels) of each step. Returns weight, bias and scales at the end.
     """
     values = {"weight": weight.astype(np.float64), "bias": bias.astype(np.float64), "scales": np.ones(len(bias))}
-    speed = {}
+    speed: dict[str, np.ndarray] = {}
     learnt = {"classifier": ("weight", "bias"), "scales": ("scales",), "both": ("weight", "bias", "scales")}[learns]
     for epoch in range(1, epochs + 1):
         current = rate(epoch)

@@ -29,6 +29,7 @@ def test_without_training_counts_all_samples_are_counted():
     fits = rule.fit(Samples.of(rng.normal(size=(81, 3)), target), splits, metric)
     assert len(fits) == len(splits.left_out)
     for fitted in fits:
+        assert isinstance(fitted, Offsets)
         np.testing.assert_allclose(fitted.direction, -np.log(counts + 0.5) + np.log(counts + 0.5).mean())
 
 

@@ -6,11 +6,12 @@ import pytest
 from longtail.repair.class_draws import class_draws
 
 
-def decisions(counts, recalls, seed=0):
+def decisions(counts, recalls, seed=0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     target = np.repeat(np.arange(len(counts)), counts)
     luck, other = rng.random(len(target)), (target + rng.integers(1, len(counts), len(target))) % len(counts)
-    return target, *(np.where(luck < np.asarray(own)[target], target, other) for own in recalls)
+    before, after = (np.where(luck < np.asarray(own)[target], target, other) for own in recalls)
+    return target, before, after
 
 
 def draws_of(target, before, after, num_classes, **options):
@@ -73,7 +74,8 @@ def test_order_and_scale_do_not_matter():
 def test_copies_of_one_group_count_once():
     own = decisions([60, 20, 9, 3, 1], [[0.9, 0.6, 0.3, 0.2, 0.1], [0.8, 0.7, 0.6, 0.5, 0.5]])
     plain = draws_of(*own, 5)
-    copies = draws_of(*(np.repeat(values, 4) for values in own), 5, groups=np.repeat(np.arange(len(own[0])), 4))
+    target, before, after = (np.repeat(values, 4) for values in own)
+    copies = draws_of(target, before, after, 5, groups=np.repeat(np.arange(len(own[0])), 4))
     np.testing.assert_allclose(copies.recall, plain.recall, atol=1e-9)
     np.testing.assert_allclose(copies.false_positives, plain.false_positives, atol=1e-9)
 

@@ -149,5 +149,6 @@ def test_another_prior_is_matched_by_name():
 
 
 def test_names_as_labels_are_answered_with_what_takes_them():
+    names = ["cat", "dog", "cat"]
     with pytest.raises(TypeError, match="`target` must hold class indices. Got names"):
-        diagnose(3 * np.eye(2)[[0, 1, 0]], ["cat", "dog", "cat"])
+        diagnose(3 * np.eye(2)[[0, 1, 0]], names)

@@ -6,6 +6,7 @@ import pytest
 from longtail.repair import make_metric
 from longtail.repair.class_draws import class_draws
 from longtail.repair.intervals import estimate_of_gain
+from longtail.repair.metrics import MacroF1, WorstRecall
 
 COUNTS = np.array([120, 60, 30, 16, 8, 5, 3, 2, 1, 1])
 NUMBER = len(COUNTS)
@@ -13,7 +14,7 @@ RECALLS = np.stack([np.linspace(0.9, 0.1, NUMBER), np.linspace(0.8, 0.55, NUMBER
 TO_FREQUENT = COUNTS / COUNTS.sum(), np.full(NUMBER, 1 / NUMBER)  # where wrong decisions go, before and after
 
 
-def decisions(rng):
+def decisions(rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     target = np.repeat(np.arange(NUMBER), COUNTS)
     luck = rng.random(len(target))
     decided = []
@@ -22,7 +23,8 @@ def decisions(rng):
         rows = (odds / odds.sum(1, keepdims=True)).cumsum(1)[target]
         other = (rng.random(len(target))[:, None] > rows[:, :-1]).sum(1)
         decided.append(np.where(luck < recall[target], target, other))
-    return target, *decided
+    before, after = decided
+    return target, before, after
 
 
 def true_gain(name):
@@ -39,7 +41,8 @@ def true_gain(name):
 def test_intervals_cover_where_classes_have_one_to_three_samples(name):
     rng, trials, covered, width = np.random.default_rng(0), 80, 0, []
     for _ in range(trials):
-        _, low, high = estimate_of_gain(make_metric(name, NUMBER), *decisions(rng), NUMBER, level=0.95)
+        target, before, after = decisions(rng)
+        _, low, high = estimate_of_gain(make_metric(name, NUMBER), target, before, after, NUMBER, level=0.95)
         covered += low <= true_gain(name) <= high
         width.append(high - low)
     assert covered / trials >= 0.95 - 0.015 - 2 * (0.95 * 0.05 / trials) ** 0.5
@@ -57,10 +60,10 @@ def test_bounds_are_those_of_loops_over_draws():
             precision = correct / (correct + false[number])
             f1[decision, number] = np.mean(2 * precision * recall / (precision + recall))
             worst[decision, number], of_fixed[decision, number] = recall.min(), recall[fixed]
-    low, high = make_metric("macro-f1", NUMBER).bounds_of_gain(draws)
+    low, high = MacroF1().bounds_of_gain(draws)
     np.testing.assert_allclose(low, f1[1] - f1[0])
     np.testing.assert_allclose(high, f1[1] - f1[0])
-    low, high = make_metric("worst-tenth", NUMBER).bounds_of_gain(draws)
+    low, high = WorstRecall().bounds_of_gain(draws)
     np.testing.assert_allclose(low, worst[1] - of_fixed[0])
     np.testing.assert_allclose(high, of_fixed[1] - worst[0])
 
@@ -74,7 +77,8 @@ def test_with_many_samples_the_estimate_is_the_measured_gain(name):
         np.where(luck < np.array(own)[target], target, other) for own in ([0.9, 0.7, 0.3], [0.8, 0.7, 0.6])
     )
     gain, low, high = estimate_of_gain(metric, target, before, after, 3)
-    measured = np.subtract(*(metric.score(target, own, np.ones(len(target)), 3) for own in (after, before)))
+    scores = [metric.score(target, own, np.ones(len(target)), 3) for own in (before, after)]
+    measured = scores[1] - scores[0]
     assert gain == pytest.approx(measured, abs=0.005)
     assert low < measured < high < low + 0.06
 
@@ -82,10 +86,11 @@ def test_with_many_samples_the_estimate_is_the_measured_gain(name):
 @pytest.mark.parametrize("name", ["macro-f1", "worst-tenth"])
 def test_groups_of_copies_give_the_interval_of_the_originals(name):
     metric, own = make_metric(name, NUMBER), decisions(np.random.default_rng(0))
-    copies, groups = [np.repeat(values, 4) for values in own], np.repeat(np.arange(len(own[0])), 4)
+    target, before, after = (np.repeat(values, 4) for values in own)
+    groups = np.repeat(np.arange(len(own[0])), 4)
     plain = estimate_of_gain(metric, *own, NUMBER)
-    assert estimate_of_gain(metric, *copies, NUMBER, groups=groups) == pytest.approx(tuple(plain))
-    assert np.ptp(estimate_of_gain(metric, *copies, NUMBER)) < np.ptp(plain)
+    assert estimate_of_gain(metric, target, before, after, NUMBER, groups=groups) == pytest.approx(tuple(plain))
+    assert np.ptp(estimate_of_gain(metric, target, before, after, NUMBER)) < np.ptp(plain)
 
 
 def test_groups_that_span_classes_make_the_interval_wider():
@@ -109,5 +114,6 @@ def test_order_and_scale_do_not_matter(name):
     weight = rng.integers(1, 4, len(target)).astype(float)
     plain = estimate_of_gain(metric, target, before, after, NUMBER, weight=weight)
     rows, place = rng.permutation(len(target)), rng.permutation(NUMBER)
-    moved = (place[values[rows]] for values in (target, before, after))
-    assert estimate_of_gain(metric, *moved, NUMBER, weight=3 * weight[rows]) == pytest.approx(tuple(plain))
+    target, before, after = (place[values[rows]] for values in (target, before, after))
+    moved = estimate_of_gain(metric, target, before, after, NUMBER, weight=3 * weight[rows])
+    assert moved == pytest.approx(tuple(plain))

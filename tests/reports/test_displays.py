@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from longtail.reports.by_rank import binned, ranked
 from longtail.reports.per_class_recall import wilson
 
 CURVES = {"re-balancing": {1.0: (0.8, 0.5), 0.0: (0.9, 0.1)}, "adjustment": {0.0: (0.9, 0.1), 1.0: (0.7, 0.6)}}
-DISPLAYS = {
+DISPLAYS: dict[str, Any] = {
     "trade-off": TradeOffDisplay(CURVES),
     "gains": GainsDisplay({"re-balancing": (0.02, 0.01, 0.03), "adjustment": (-0.01, -0.02, 0.0)}),
     "reliability": ReliabilityDisplay({"CE": np.array([[0.9, 0.5, 0.7], [0.3, 0.2, 0.3], [0.0, 0.0, 0.0]])}),

@@ -29,7 +29,9 @@ def test_ends_are_named(num_classes, head, tail):
 
 def test_their_recall_is_the_mean_of_their_classes():
     own = found(7)
-    head, tail = head_and_tail(own)
+    ends = head_and_tail(own)
+    assert ends is not None
+    head, tail = ends
     recall = own.by_class.recall[0]
     assert head.recall(own.before) == pytest.approx(recall[:2].mean())
     assert tail.recall(own.before) == pytest.approx(recall[5:].mean())

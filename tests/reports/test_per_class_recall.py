@@ -38,7 +38,8 @@ def test_many_classes_are_drawn_by_rank(tmp_path):
 def test_shapes_are_checked():
     with pytest.raises(ValueError, match="`recalls` must have 2 classes. Got 3 for 'CE'"):
         PerClassRecallDisplay(RECALLS, class_counts=[3, 100]).frame()
+    methods = {"CE": torch.ones(2)}
     with pytest.raises(TypeError, match="`recalls` must map panels to methods"):
-        PerClassRecallDisplay({"CE": torch.ones(2)}, class_counts=[3, 100]).frame()
+        PerClassRecallDisplay(methods, class_counts=[3, 100]).frame()
     with pytest.raises(ValueError, match="`recalls` must hold at least one method"):
         PerClassRecallDisplay({}, class_counts=[3, 100]).frame()

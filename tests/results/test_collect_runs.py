@@ -21,8 +21,8 @@ def folder(tiny_data, tmp_path_factory):
     """Two methods, the first with two seeds."""
     folder = tmp_path_factory.mktemp("comparison")
     with tiny_cifar10():
-        for name, settings in {"gala-seed0": {"loss": "gala"}, "ce-seed1": {"seed": 1}, "ce-seed0": {}}.items():
-            run_experiment(tiny_config(**{"loss": "ce", "epochs": 1, **settings}), data=tiny_data, out=folder / name)
+        for name, loss, seed in [("gala-seed0", "gala", 0), ("ce-seed1", "ce", 1), ("ce-seed0", "ce", 0)]:
+            run_experiment(tiny_config(loss=loss, seed=seed, epochs=1), data=tiny_data, out=folder / name)
     return folder
 
 

@@ -1,4 +1,6 @@
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from longtail.samplers import (
 
 COUNTS = np.array([200, 60, 0, 12, 3])
 LABELS = np.random.RandomState(0).permutation(np.repeat(np.arange(5), COUNTS))
-SAMPLERS = {
+SAMPLERS: dict[str, Callable[..., Any]] = {
     "class-aware": ClassAwareSampler,
     "class-aware by four": lambda labels, **more: ClassAwareSampler(labels, samples_per_class=4, **more),
     "class-balanced": ClassBalancedSampler,

@@ -40,9 +40,9 @@ def after_steps(fault: str) -> None:
     """Let the fault come after a step; a slow process is slow in each, a worker dies in each."""
     update, done = TrainingStep._update, 0
 
-    def updated(step: TrainingStep) -> None:
+    def updated(self: TrainingStep) -> None:
         nonlocal done
-        update(step)
+        update(self)
         done += 1
         if fault == "slow" and RANK == 1:
             time.sleep(0.2)

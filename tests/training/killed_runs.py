@@ -8,7 +8,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -37,14 +39,14 @@ def kill_while_writing(number: int) -> None:
     """kill -9 when the file of the `number`-th write_whole is written but not yet in its place."""
     former, count = os.fsync, 0
 
-    def fsync(descriptor: int) -> None:
+    def fsync(fd: Any) -> None:
         nonlocal count
-        written_whole = str(Path(f"/proc/self/fd/{descriptor}").readlink()).endswith(".part")
+        written_whole = str(Path(f"/proc/self/fd/{fd}").readlink()).endswith(".part")
         count += written_whole
         if written_whole and count == number:
-            os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+            os.ftruncate(fd, os.fstat(fd).st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
-        former(descriptor)
+        former(fd)
 
     os.fsync = fsync
 
@@ -60,7 +62,7 @@ def train(data: Path, out: Path, steps: int = 0) -> None:
     )
 
 
-def in_a_process(work: Callable[[], None], seconds: float | None = None) -> bool:
+def in_a_process(work: Callable[[], object], seconds: float | None = None) -> bool:
     """Whether it came to its end; killed after `seconds` where they are given."""
     child = os.fork()
     if child == 0:
@@ -78,14 +80,14 @@ def in_a_process(work: Callable[[], None], seconds: float | None = None) -> bool
 def main(data: Path, out: Path) -> None:
     def resumed(name: str, *attempts: Callable[[Path], object]) -> None:
         for attempt in attempts:
-            if in_a_process(lambda attempt=attempt: attempt(out / name)):
+            if in_a_process(partial(attempt, out / name)):
                 raise SystemExit(f"{name} was not killed")
         in_a_process(lambda: train(data, out / name))
 
     def killed_after(steps: int) -> Callable[[Path], None]:
         return lambda path: train(data, path, steps)
 
-    def killed_at_write(number: int) -> Callable[[Path], None]:
+    def killed_at_write(number: int) -> Callable[[Path], object]:
         return lambda path: (kill_while_writing(number), train(data, path))
 
     in_a_process(lambda: train(data, out / "whole"))

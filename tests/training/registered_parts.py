@@ -53,6 +53,7 @@ class Statistics(nn.Module):
     """A backbone with a parameter and a buffer: six scaled statistics of the input."""
 
     num_features = 6
+    seen: torch.Tensor
 
     def __init__(self):
         super().__init__()
@@ -87,7 +88,7 @@ class Alternating:
 
     def after_step(self):
         with torch.no_grad():
-            self.model.classifier.weight.mul_(0.99)
+            self.model.classifier.get_parameter("weight").mul_(0.99)
 
     def scored(self):
         return self.model

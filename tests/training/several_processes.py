@@ -106,7 +106,8 @@ def rows(ranks: Ranks) -> dict[str, torch.Tensor | list[int]]:
     found: dict[str, torch.Tensor | list[int]] = {}
     for samples in ROWS:
         features = torch.arange(samples * 2.0).view(1, samples, 2)
-        split, computed = FeatureViews(features, torch.arange(samples)), []
+        split = FeatureViews(features, torch.arange(samples))
+        computed: list[int] = []
 
         def compute(part, computed=computed):
             computed.extend(part.target.tolist())

@@ -44,6 +44,7 @@ def test_a_run_killed_with_two_workers_resumes_bit_identically(photographs, whol
     assert process.wait() == -signal.SIGKILL
     resumed = At(0, None)
     run_experiment(config(workers=1), data=photographs, out=tmp_path / "run", resume=True, callbacks=[resumed])
+    assert resumed.began is not None
     assert resumed.began > (1, 3)
     assert_same_end(tmp_path / "run", whole)
 

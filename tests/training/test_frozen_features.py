@@ -327,6 +327,7 @@ def test_classes_without_a_validation_sample_are_noted(photographs, tmp_path):
         in (folder.result["notes"])
     )
     whole = run_experiment(features_config(validation=0.0, epochs=1), data=photographs, out=tmp_path / "none")
+    assert whole.result is not None
     assert "validation" not in whole.result
     assert not any("not every class" in note for note in whole.result["notes"])
     assert isinstance(trained_network(RunFolder.open(tmp_path / "none")), Network)

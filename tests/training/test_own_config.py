@@ -48,6 +48,7 @@ def test_no_network_is_built_if_all_settings_are_given(monkeypatch):
 def test_the_default_network_of_timm_says_what_it_wants():
     config = features().completed()
     assert (config.size, len(config.mean), len(config.std)) == (224, 3, 3)
+    assert config.crop_pct is not None
     assert 0 < config.crop_pct <= 1
 
 

@@ -27,7 +27,11 @@ def test_a_split_that_can_not_be_divided_is_computed_by_the_first_rank():
 
 def test_one_process_computes_all_and_sends_nothing():
     split = FeatureViews(torch.arange(6.0).view(1, 3, 2), torch.arange(3))
-    assert torch.equal(ALONE.rows_of(split, lambda part: part.features[0]), split.features[0])
+
+    def first_view(part):
+        return part.features[0]
+
+    assert torch.equal(ALONE.rows_of(split, first_view), split.features[0])
     assert ALONE.from_first({"epoch": 3}) == {"epoch": 3}
     assert torch.equal(ALONE.tensor_from_first(split.target), split.target)
     ALONE.share_buffers(nn.BatchNorm1d(2))

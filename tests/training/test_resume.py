@@ -14,6 +14,7 @@ import torch
 from filelock import FileLock
 
 from longtail.cli import main
+from longtail.data import load_splits
 from longtail.runs import RunFolder
 from longtail.training import Callback, TrainingDivergedError, TrainingStopped, experiment, run_experiment
 from longtail.training.evaluation import Evaluation
@@ -37,7 +38,9 @@ def assert_same_end(path: Path, whole: Path) -> None:
         assert (a.load_predictions(name)[0] == b.load_predictions(name)[0]).all()
     without_time = [[{k: v for k, v in line.items() if k != "seconds"} for line in f.metrics] for f in (a, b)]
     assert without_time[0] == without_time[1]
-    assert {**a.result, "training_minutes": 0} == {**b.result, "training_minutes": 0}
+    results = [{**run.result, "training_minutes": 0} for run in (a, b) if run.result is not None]
+    assert len(results) == 2
+    assert results[0] == results[1]
     assert sorted(file.name for file in path.iterdir()) == sorted(file.name for file in whole.iterdir())
 
 
@@ -142,11 +145,10 @@ def test_a_resumed_run_depends_on_its_checkpoint_alone(tiny, whole, tmp_path):
 def test_a_run_that_another_process_finished_is_not_changed(tiny, whole, tmp_path, monkeypatch):
     shutil.copytree(whole, tmp_path / "run")
     (tmp_path / "run" / "result.json").rename(tmp_path / "result.json")
-    load = experiment.load_splits
 
     def load_while_another_ends(*arguments, **more):
         (tmp_path / "result.json").rename(tmp_path / "run" / "result.json")
-        return load(*arguments, **more)
+        return load_splits(*arguments, **more)
 
     monkeypatch.setattr(experiment, "load_splits", load_while_another_ends)
     before = (tmp_path / "run" / "metrics.jsonl").read_text()

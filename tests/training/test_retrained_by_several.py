@@ -35,7 +35,8 @@ def one(firsts, tmp_path_factory):
     out = tmp_path_factory.mktemp("one")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LONGTAIL_CACHE", "")
-        return out, retrain_all(*firsts, out)
+        data, first, own = firsts
+        return out, retrain_all(data, first, own, out)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from longtail.posthoc import NearestClassMean, TauNormalization
 from longtail.recipes.second_stages import SECOND_STAGES, second_stage
 from longtail.runs import RunFolder
 from longtail.samplers import make_sampler
-from longtail.training import STAGES, Scratch, StageKind, TrainingStopped, run_experiment
+from longtail.training import STAGES, OwnSecondStageConfig, Scratch, StageKind, TrainingStopped, run_experiment
 from longtail.training.epochs import Epochs, augmentation
 from longtail.training.network import trained_network
 from longtail.training.outputs import features_of
@@ -91,7 +91,9 @@ def test_own_data_have_second_stages_too(made, tmp_path, monkeypatch):
     first = run_experiment(made(loss="ce"), data=photographs, out=tmp_path / "first")
     config = second_stage(first, "crt", epochs=2, batch_size=8)
     folder = run_experiment(config, data=photographs, out=tmp_path / "crt", first_stage=first)
-    assert stored_config(folder).size == 16
+    stored = stored_config(folder)
+    assert isinstance(stored, OwnSecondStageConfig)
+    assert stored.size == 16
     network = trained_network(folder)
     sets = load_splits(stored_config(first), photographs, CPU)
     with torch.no_grad():
@@ -359,15 +361,19 @@ def test_on_features_of_any_scale_a_new_classifier_learns(own_runs, tmp_path):
 class Headed(Scratch):
     """A stage whose network ends with another classifier than that of the loss."""
 
-    make_head = staticmethod(lambda width, number: nn.Linear(width, number, bias=False))
-
     def __init__(self, given):
         super().__init__(given)
         self.model.classifier = self.make_head(64, len(given.splits.info.class_names)).to(given.device)
 
+    @staticmethod
+    def make_head(width, number):
+        return nn.Linear(width, number, bias=False)
+
 
 class DeepHeaded(Headed):
-    make_head = staticmethod(lambda width, number: nn.Sequential(nn.Linear(width, 8), nn.ReLU(), nn.Linear(8, number)))
+    @staticmethod
+    def make_head(width, number):
+        return nn.Sequential(nn.Linear(width, 8), nn.ReLU(), nn.Linear(8, number))
 
 
 @pytest.fixture

@@ -115,10 +115,10 @@ def test_a_whole_run_ends_as_with_one_process(name, one, several):
         (logits, target), (theirs, labels) = found.load_predictions(kept), expected.load_predictions(kept)
         assert (target == labels).all()
         np.testing.assert_allclose(logits, theirs, rtol=1e-4, atol=1e-4)
-    for ours, theirs in zip(found.metrics, expected.metrics, strict=True):
-        assert set(ours) == set(theirs)
-        for key in set(ours) - {"seconds"}:
-            assert ours[key] == theirs[key] or ours[key] == pytest.approx(theirs[key], rel=1e-5), key
+    for line, other in zip(found.metrics, expected.metrics, strict=True):
+        assert set(line) == set(other)
+        for key in set(line) - {"seconds"}:
+            assert line[key] == other[key] or line[key] == pytest.approx(other[key], rel=1e-5), key
     assert found.result["test"]["raw"] == pytest.approx(expected.result["test"]["raw"])
 
 

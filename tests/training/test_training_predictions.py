@@ -25,6 +25,7 @@ def test_as_many_of_each_class_as_fit(most, expected, monkeypatch):
     monkeypatch.setattr(training_predictions, "MOST_LOGITS", most)
     split = views([60, 30, 10])
     kept, note = kept_for_predictions(split, 3)
+    assert isinstance(kept, FeatureViews)
     assert torch.bincount(kept.target).tolist() == expected
     chosen = kept.features[0, :, 0].long()
     assert chosen.equal(chosen.unique())  # in order, none twice

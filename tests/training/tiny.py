@@ -50,7 +50,7 @@ def tiny_config(**settings: object) -> TrainingConfig:
         "threads": 1,
         "device": "cpu",
     }
-    return TrainingConfig(**(defaults | settings))  # type: ignore[arg-type]
+    return TrainingConfig(**(defaults | settings))
 
 
 TINY_OPTIONS = [

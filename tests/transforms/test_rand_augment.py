@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -31,10 +33,11 @@ def test_magnitudes_are_those_of_timm(name):
     timm_name |= {"auto_contrast": "AutoContrast", "color": "Color", "brightness": "Brightness"}
     kind = timm_name[name]
     level = theirs.LEVEL_TO_ARG[kind]
+    operation: Any = theirs.NAME_TO_OP[kind]
     arguments = () if level is None else level(10, {})
     for image, found in zip(IMAGES, rand_augment(IMAGES, draws(name)), strict=True):
         picture = Image.fromarray(image.permute(1, 2, 0).numpy())
-        expected = np.array(theirs.NAME_TO_OP[kind](picture, *arguments)).astype(int)
+        expected = np.array(operation(picture, *arguments)).astype(int)
         assert np.abs(found.permute(1, 2, 0).numpy() - expected).max() <= 1
 
 

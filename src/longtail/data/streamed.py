@@ -1,7 +1,7 @@
 """Images that are decoded when they are needed, by threads that work ahead; only a few batches are in memory."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -62,7 +62,7 @@ class StreamedImages:
         except FileNotFoundError:  # decoding names the file that is missing
             return None
 
-    def in_order(self) -> Iterator[Tensor]:
+    def in_order(self) -> Generator[Tensor, None, None]:
         """All images in batches (n, 3, size, size), for evaluation."""
         parts = [slice(start, start + BATCH) for start in range(0, len(self), BATCH)]
         for images in self._decoded(np.arange(len(self)), parts, None, 0):

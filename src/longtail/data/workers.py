@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
@@ -46,7 +46,7 @@ class Drawn(NamedTuple):
     bad: dict[int, Exception]
 
 
-def draw_batches(draw: Draw, jobs: Iterable[Job], workers: int) -> Iterator[Drawn]:
+def draw_batches(draw: Draw, jobs: Iterable[Job], workers: int) -> Generator[Drawn, None, None]:
     """The images of each job, in the order of the jobs.
 
     Args:

@@ -9,7 +9,7 @@ from data.large_set_files import COUNTS, write_full_lists
 from longtail.data.large_sets import LARGE_SETS
 from longtail.data.large_sets.classes import classes_of, notes_on, official_order, problems_of
 from longtail.data.large_sets.list_file import counts_hash, read_list_file
-from longtail.metrics.scores import FEW_BELOW, MANY_ABOVE
+from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE
 
 SIZES = {"imagenet-lt": (1280, 5, 385, 136), "places-lt": (4980, 5, 131, 71), "inaturalist18": (1000, 2, 842, 3224)}
 

@@ -65,10 +65,10 @@ def test_settings_of_other_data_are_refused(name, tiny_set):
     for settings in ({"val": "x"}, {"label": "x"}, {"group": "x"}, {"imbalance": 10.0}):
         with pytest.raises(ValueError, match=f"`{next(iter(settings))}` must be left out for imagenet-lt"):
             load_splits(config(name, **settings), tiny_set, CPU)
-    for settings in ({"test_share": 0.2}, {"validation_per_class": 3}, {"profile": "step"}, {"shrink": 2}):
-        (setting, value), *_ = settings.items()
+    for other in ({"test_share": 0.2}, {"validation_per_class": 3}, {"profile": "step"}, {"shrink": 2}):
+        (setting, value), *_ = other.items()
         with pytest.raises(ValueError, match=f"`{setting}` must be .* for imagenet-lt: .* Got {value!r}"):
-            load_splits(config(name, **settings), tiny_set, CPU)
+            load_splits(config(name, **other), tiny_set, CPU)
     with pytest.raises(ValueError, match="`download` must be off for imagenet-lt: only CIFAR can be fetched"):
         load_splits(config(name), tiny_set, CPU, download=True)
     with pytest.raises(ValueError, match=r"`data` must be the folder of ImageNet-LT.* Got none. Pass --data DIR"):

@@ -276,7 +276,7 @@ def test_statistics_of_a_training_run_are_those_of_the_plain_path():
             criterion(model(inputs), target).backward()
             with torch.no_grad():
                 for parameter in model.parameters():
-                    parameter -= parameter.grad
+                    parameter.sub_(parameter.grad)
     torch.testing.assert_close(criteria[0].theta, criteria[1].theta)
     torch.testing.assert_close(models[0].weight, models[1].weight)
 

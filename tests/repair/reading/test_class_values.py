@@ -16,7 +16,7 @@ COST = np.array([[0.0, 1, 2], [3, 0, 4], [5, 6, 0]])
 
 
 def counts_of(given, names=NAMES):
-    notes = []
+    notes: list[str] = []
     return in_order_of("counts", read_values("counts", given, notes), names, notes).tolist(), notes
 
 
@@ -111,7 +111,7 @@ def test_costs_whose_names_are_numbers(tmp_path):
 
 @pytest.mark.parametrize("text", ["0,1,2\n3,0,4\n5,6,0\n", "0 1 2\n3 0 4\n5 6 0\n"])
 def test_a_bare_matrix_goes_by_place_and_that_is_said(tmp_path, text):
-    notes = []
+    notes: list[str] = []
     (tmp_path / "c.csv").write_text(text)
     np.testing.assert_array_equal(read_costs(tmp_path / "c.csv", NAMES, notes), COST)
     assert notes == ["cost: rows and columns are taken in the order of the classes: 'cat', 'dog', 'lynx'."]
