@@ -23,6 +23,7 @@ lint: .venv/dev.installed  ## format, lint and types
 bench: .venv/dev.installed  ## speed, as ratios measured side by side
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/linear_head.py
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/augmentation.py
 	$(BIN)/python benchmarks/training.py
