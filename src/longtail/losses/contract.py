@@ -1,7 +1,5 @@
 """The contract of every loss: a drop-in for `nn.CrossEntropyLoss` whose subclasses write only their mathematics."""
 
-import inspect
-from collections.abc import Callable
 from typing import TypedDict
 
 import torch
@@ -28,10 +26,10 @@ from longtail.losses.inputs import (
     checked_target,
     class_dimension,
 )
-from longtail.losses.linear_head import linear_cross_entropy
+from longtail.losses.linear_loss import linear_loss, no_linear_error
 from longtail.losses.margins import Margins
-from longtail.losses.received_gradients import received_of
 from longtail.losses.reduction import divisor_of_mean
+from longtail.losses.signatures import with_arguments_of
 
 
 class CrossEntropyArguments(TypedDict, total=False):
@@ -55,10 +53,10 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     Without gradients (`torch.no_grad()`, `torch.inference_mode()`) statistics are not updated either, so that a
     validation loss is right even where only the model was put into `eval()`.
 
-    A subclass whose margins are numbers of the classes says which (`margins`), any other how logits are adjusted
-    (`adjust`); if it is not cross-entropy on them, it says how their log-probabilities become a loss (`combine`), and
-    if it learns from the batch what it keeps (`observe`, and with `margins` also `observe_received`). One that needs
-    more overrides `training_loss`.
+    A subclass overrides `margins` if each class has a constant margin, `margins_for` if margins differ between samples,
+    and `adjust` otherwise. If it is not cross-entropy on the adjusted logits, it overrides `combine`, which turns their
+    log-probabilities into a loss; if it learns from the batch, `observe`, and with margins also `observe_received`. One
+    that needs more overrides `training_loss`.
     Buffers stay in the precision they were made in (float32 for anything accumulated), whatever `.half()` says.
     Training losses are computed and returned in float32 at least.
 
@@ -72,11 +70,11 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         margins_without_grad: in training mode, adjust the logits without gradients too (statistics are still not
             updated). Re-entrant activation checkpoints need it, as does a line search that evaluates the training loss
             under `no_grad`.
-        fused: whether losses that are cross-entropy on adjusted logits (`margins`) use a compiled kernel on the CPU,
-            which never writes these to memory, and draw their random numbers with it. "auto": from 1,000 classes on,
-            for float32 and bfloat16 logits (N, C), if a C compiler is there (the kernel is compiled once for each
-            machine, in about a second). `True`: at any size, or raise. Values agree to float32 rounding; random
-            numbers are others, of the same distribution.
+        fused: whether losses that are cross-entropy on adjusted logits use a compiled kernel on the CPU, which never
+            writes these logits to memory and also draws the random numbers of EQL and GCL. "auto": from 1,000 classes
+            on, for float32 and bfloat16 logits (N, C), if there is a C compiler (the kernel is compiled once for each
+            machine, in about a second). `True`: at any size, or raise. Values agree with those of `False` to float32
+            rounding, except that EQL and GCL draw different random numbers of the same distribution.
     """
 
     observes = False
@@ -114,7 +112,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         if vars(cls).keys() & (MARGINS | PLAIN_PATH):
             cls.margins_say_all = bool(vars(cls).keys() & MARGINS)
         if "__init__" in vars(cls):
-            cls.__init__.__signature__ = _with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
+            cls.__init__.__signature__ = with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
 
     @property
     def has_margins(self) -> bool:
@@ -129,7 +127,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         return None
 
     def margins_for(self, logits: Tensor, target: Tensor) -> Margins | None:
-        """`margins`, unless a loss shifts the logits of each sample otherwise (`Margins.each`)."""
+        """The margins of a batch: `margins`, unless they differ between samples (`Margins.each`)."""
         return self.margins()
 
     def class_weights(self) -> Tensor | None:
@@ -240,26 +238,10 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         shape, target = target.shape, target.reshape(-1)
         features = features.reshape(-1, features.shape[-1])
         if is_eager(features, weight, target) and (bias is None or is_eager(bias)):
-            loss = self._linear_loss(features, weight, bias, target, margins)
+            loss = linear_loss(self, features, weight, bias, target, margins)
         else:
             loss = self(F.linear(features, weight, bias), target)
         return loss.view(shape) if self.reduction == "none" else loss
-
-    def _linear_loss(
-        self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, margins: Margins
-    ) -> Tensor:
-        if self.validate or target.device.type == "cpu":  # where it costs no synchronisation
-            check_indices(target, self.num_classes, self.ignore_index)
-        margins, class_weight = (margins, self.class_weights()) if self.has_margins else (Margins(), self.weight)
-        loss, own_losses = linear_cross_entropy(
-            *(features, weight, bias, target, margins, class_weight),
-            Settings(self.ignore_index, self.label_smoothing, self.reduction),
-            fused=self.fused,
-            validate=self.validate,
-        )
-        if self.observes and self.has_margins and torch.is_grad_enabled():
-            self.observe_received(received_of(own_losses, target, self.num_classes, self.ignore_index))
-        return loss
 
     def _margins_of_linear(self) -> Margins:
         """The margins, if the loss is no more than cross-entropy with them and class weights."""
@@ -267,12 +249,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         base = all(getattr(type(self), name) is getattr(LongTailedLoss, name) for name in names)
         margins = self.margins() if base and self.margins_say_all else None
         if margins is None:
-            raise ValueError(
-                "`linear` must be called on a loss that is cross-entropy on logits shifted, scaled or weighted by "
-                "class: GALALoss, BalancedSoftmaxLoss, LogitAdjustmentLoss, LDAMLoss, VSLoss, or ClassBalancedLoss "
-                f"with gamma=0. Got {type(self).__name__}. Form the logits: "
-                "`criterion(F.linear(features, weight, bias), target)`."
-            )
+            raise no_linear_error(self)
         return margins
 
     def training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -348,19 +325,3 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"num_classes={self.num_classes}"
-
-
-def _with_arguments_of(base: Callable[..., None], function: Callable[..., None]) -> inspect.Signature:
-    """The signature of `function`, with the optional keywords of `base` in the place of `**arguments`."""
-    signature = inspect.signature(function)
-    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
-    if len(own) == len(signature.parameters):
-        return signature
-    passed_on = [
-        each
-        for each in inspect.signature(base).parameters.values()
-        if each.kind is inspect.Parameter.KEYWORD_ONLY
-        and each.default is not inspect.Parameter.empty
-        and each.name not in signature.parameters
-    ]
-    return signature.replace(parameters=[*own, *passed_on])
