@@ -1,8 +1,8 @@
-"""Cross-entropy of the logits of a chunk of rows, and its gradient, which takes the place of the logits.
+"""Cross-entropy of the logits of a chunk of rows, and its gradient, which overwrites the logits.
 
-By the compiled kernel or by operations of PyTorch in place: no other array of the size of the chunk is held, but
-float32 logits beside those of a lower precision. With label smoothing the kernel would need one, since it reads the
-logits once more after it has written exponentials.
+It is computed by the compiled kernel, or by operations of PyTorch in place. Neither holds another array of the size of
+the chunk, except a float32 copy of logits of a lower precision. With label smoothing the kernel would need a second
+array, since it reads the logits again after it has written exponentials.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from longtail.losses.margins import Margins
 
 
 class Constants(NamedTuple):
-    """What the loss of a chunk needs besides logits and target, (C,) each, in the precision of the loss.
+    """What the loss needs besides logits and target; vectors are (C,), in the precision of the loss.
 
     Attributes:
         margins: of the logits.
@@ -29,7 +29,7 @@ class Constants(NamedTuple):
 
 
 class ChunkLosses(NamedTuple):
-    """Of a chunk of n rows.
+    """The losses of a chunk of n rows, and their gradient.
 
     Attributes:
         losses: (n,) weighted and smoothed; 0 where the target is ignored.
@@ -45,7 +45,7 @@ class ChunkLosses(NamedTuple):
 def losses_by_kernel(
     logits: Tensor, target: Tensor, constants: Constants, upstream: Tensor | None, *, differentiate: bool
 ) -> ChunkLosses:
-    """Losses by the compiled kernel, without label smoothing, and their gradient in the place of the logits."""
+    """Losses by the compiled kernel, without label smoothing; their gradient, if asked for, overwrites the logits."""
     gradient = logits if differentiate else None
     losses, own_losses = kernel_losses(
         logits, target, constants.margins, constants.weight, constants.settings, upstream=upstream, gradient=gradient
@@ -56,35 +56,35 @@ def losses_by_kernel(
 def losses_in_place(
     logits: Tensor, target: Tensor, constants: Constants, upstream: Tensor | None, *, differentiate: bool
 ) -> ChunkLosses:
-    """Losses by operations of PyTorch, which overwrite the logits; with their gradient if it is asked for."""
+    """Losses by operations of PyTorch, which may overwrite the logits, and their gradient if asked for."""
     margins, weight, settings = constants
     ignored = target == settings.ignore_index
     index = target.masked_fill(ignored, 0)
     z = _adjusted(logits.to(torch.promote_types(logits.dtype, torch.float32)), index, margins)
     z.sub_(z.amax(1, keepdim=True))
     value = z.gather(1, index[:, None]).squeeze(1)
-    each = _spread_weight(weight, settings.label_smoothing, z)
-    spread = None if each is None else z @ each
+    smoothed = _smoothing_weight(weight, settings.label_smoothing, z)
+    smoothed_logit = None if smoothed is None else z @ smoothed
     total = z.exp_().sum(1)
     log_total = total.log()
     own_losses = log_total - value
-    mass = _target_weight(weight, settings.label_smoothing, index, value)
-    losses = mass * own_losses
-    pull = mass
-    if each is not None and spread is not None:
-        losses, mass = losses + (log_total * each.sum() - spread), mass + each.sum()
+    target_weight = _target_weight(weight, settings.label_smoothing, index, value)
+    total_weight, losses = target_weight, target_weight * own_losses
+    if smoothed is not None and smoothed_logit is not None:
+        total_weight = total_weight + smoothed.sum()
+        losses = losses + (log_total * smoothed.sum() - smoothed_logit)
     losses.masked_fill_(ignored, 0)
     own_losses.masked_fill_(ignored, 0)
     if not differentiate:
         return ChunkLosses(losses, own_losses, None)
     if upstream is not None:
-        mass, pull = mass * upstream, pull * upstream
-    z.mul_((mass / total)[:, None]).scatter_add_(1, index[:, None], -pull[:, None])
-    if each is not None:
-        z.addr_(torch.ones_like(value) if upstream is None else upstream, each, alpha=-1)
+        total_weight, target_weight = total_weight * upstream, target_weight * upstream
+    z.mul_((total_weight / total)[:, None]).scatter_add_(1, index[:, None], -target_weight[:, None])
+    if smoothed is not None:
+        z.addr_(torch.ones_like(value) if upstream is None else upstream, smoothed, alpha=-1)
     if margins.factor is not None:
         z.mul_(margins.factor)
-    if ignored.device.type != "cpu" or ignored.any():  # no other device is waited for
+    if ignored.device.type != "cpu" or ignored.any():  # `any` would synchronise another device
         z.masked_fill_(ignored[:, None], 0)
     return ChunkLosses(losses, own_losses, z.to(logits.dtype))
 
@@ -100,12 +100,12 @@ def _adjusted(z: Tensor, index: Tensor, margins: Margins) -> Tensor:
 
 
 def _target_weight(weight: Tensor | None, smoothing: float, index: Tensor, like: Tensor) -> Tensor:
-    """(n,) what the loss of the target counts."""
+    """(n,) weight of the loss of the target."""
     return torch.full_like(like, 1 - smoothing) if weight is None else (1 - smoothing) * weight[index]
 
 
-def _spread_weight(weight: Tensor | None, smoothing: float, z: Tensor) -> Tensor | None:
-    """(C,) what the loss of every class counts under label smoothing."""
+def _smoothing_weight(weight: Tensor | None, smoothing: float, z: Tensor) -> Tensor | None:
+    """(C,) weight of the loss of each class under label smoothing."""
     if smoothing == 0:
         return None
     share = smoothing / z.shape[1]

@@ -107,7 +107,8 @@ class DeferredReweighting(nn.Module):
             divisor = mean_divisor(self.criterion, target)
         if not target.is_floating_point():
             return divisor
-        number = divisor_of_mean(target, None, self.criterion.ignore_index)  # by another one weights have their part
+        # A divisor other than the number of samples already contains the class weights.
+        number = divisor_of_mean(target, None, self.criterion.ignore_index)
         return torch.where(divisor == number, divisor * mean_weight(target, self.class_weight), divisor)
 
     @contextmanager

@@ -3,7 +3,7 @@
     R = −Σ_c π_c (mean of z_c over the samples of class c − S_c − λ S_c²)
     ∂R/∂z_ic = −π_c (t_ic / Σ_i t_ic − (1 + 2λ S_c) softmax_i(z_c)_i),   S_c = log mean_i exp(z_c(x_i)) − log(π_c C)
 
-By operations that autograd follows it took five times as long.
+Differentiated by autograd it takes five times as long.
 """
 
 import math
@@ -15,8 +15,8 @@ from torch import Tensor
 from longtail.losses.fused import is_eager
 from longtail.losses.inputs import class_dimension
 
-LEFT_OUT = -1e9  # a row of it has no part in a sum of exponentials, and its square is still finite
-SMALLEST_MASS = 1e-8  # of a class, to divide by
+LEFT_OUT = -1e9  # vanishes in a sum of exponentials, and its square is still finite
+SMALLEST_MASS = 1e-8  # of a class that has no sample: its mean is 0
 
 
 def density_ratio_regulariser(
@@ -53,7 +53,7 @@ class _Own(NamedTuple):
 
 
 class _Regulariser(torch.autograd.Function):
-    """In closed form; not finite where a column is wholly ignored or −∞, or a sample has −∞ at its own class."""
+    """In closed form; not finite if all of a column is ignored or −∞, or a sample has −∞ at its own class."""
 
     @staticmethod
     def forward(
@@ -113,7 +113,7 @@ def _pull(gradient: Tensor, target: Tensor, own: _Own, weights: Tensor) -> None:
 
 
 def _regulariser(rows: Tensor, target: Tensor, log_prior: Tensor, lam: float, ignore_index: int) -> Tensor:
-    """By operations that autograd, transforms and compilers follow."""
+    """By operations of PyTorch, for autograd, transforms and compilers."""
     if target.is_floating_point():
         belongs = target
         kept = torch.ones(len(rows), dtype=torch.bool, device=rows.device)

@@ -2,9 +2,9 @@
 
 The logits of a chunk become their own gradient (`losses.chunk`), which is multiplied into the gradients of features,
 weight and bias before the next chunk is formed. With the reductions "mean" and "sum" the forward pass does that, so
-that each logit is computed once, as it is where all are formed; backward only multiplies by the upstream gradient. With
-`reduction="none"`, and when a graph is walked again, backward forms the chunks once more. So compute Liger Kernel and
-`torch.nn.functional.linear_cross_entropy` too.
+that each logit is computed only once; backward multiplies by the upstream gradient. With `reduction="none"`, and in
+another backward pass through the same graph, backward forms the chunks once more. Liger Kernel and
+`torch.nn.functional.linear_cross_entropy` work in the same way.
 
 Gradients are accumulated over the chunks in float32 at least, whatever the precision of the logits.
 """
@@ -120,14 +120,14 @@ def _without_autocast(kind: str) -> AbstractContextManager[object]:
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, *constants: Any
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, *others: Any
     ) -> tuple[Tensor, Tensor]:
-        factor, shift, own, class_weight, settings, choices, differentiate = constants
-        of_chunk = Constants(Margins(factor, shift, own), class_weight, settings)
+        factor, shift, own, class_weight, settings, choices, differentiate = others
+        constants = Constants(Margins(factor, shift, own), class_weight, settings)
         head = Head(features, weight, bias)
-        now = differentiate and settings.reduction != "none"
-        gradients = _room_for_gradients(head, choices.dtype, ctx.needs_input_grad[:3]) if now else None
-        losses, own_losses = _walk(head, target, of_chunk, choices, gradients)
+        with_gradients = differentiate and settings.reduction != "none"
+        gradients = _zero_gradients(head, choices.dtype, ctx.needs_input_grad[:3]) if with_gradients else None
+        losses, own_losses = _losses_by_chunk(head, target, constants, choices, gradients)
         ctx.divisor = None
         if settings.reduction == "mean":
             ctx.divisor = sample_weights(target, class_weight, settings.ignore_index, losses.dtype).sum()
@@ -147,13 +147,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
             upstream = upstream / ctx.divisor.masked_fill(ctx.divisor == 0, 1)
         features, weight, bias, target, factor, shift, own, class_weight = ctx.saved_tensors
         head = Head(features, weight, bias)
-        gradients, ctx.gradients = ctx.gradients, None  # given away: a second walk through the graph computes its own
+        gradients, ctx.gradients = ctx.gradients, None  # changed in place: another backward pass computes its own
         if gradients is None:
-            gradients = _room_for_gradients(head, ctx.choices.dtype, ctx.needs_input_grad[:3])
-            of_chunk = Constants(Margins(factor, shift, own), class_weight, ctx.settings)
-            rows = upstream.to(torch.promote_types(ctx.choices.dtype, torch.float32)).expand(len(target)).contiguous()
+            gradients = _zero_gradients(head, ctx.choices.dtype, ctx.needs_input_grad[:3])
+            constants = Constants(Margins(factor, shift, own), class_weight, ctx.settings)
+            upstream = upstream.to(torch.promote_types(ctx.choices.dtype, torch.float32))
+            upstream = upstream.expand(len(target)).contiguous()
             with _without_autocast(features.device.type):
-                _walk(head, target, of_chunk, ctx.choices, gradients, rows)
+                _losses_by_chunk(head, target, constants, ctx.choices, gradients, upstream)
         else:
             for gradient in gradients:
                 if gradient is not None:
@@ -165,7 +166,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return (*of_head, *(None,) * 8)
 
 
-def _room_for_gradients(head: Head, dtype: torch.dtype, wanted: tuple[bool, ...]) -> Gradients:
+def _zero_gradients(head: Head, dtype: torch.dtype, wanted: tuple[bool, ...]) -> Gradients:
     precise = torch.promote_types(dtype, torch.float32)
     return Gradients(
         *(
@@ -175,7 +176,7 @@ def _room_for_gradients(head: Head, dtype: torch.dtype, wanted: tuple[bool, ...]
     )
 
 
-def _walk(
+def _losses_by_chunk(
     head: Head,
     target: Tensor,
     constants: Constants,
@@ -183,24 +184,24 @@ def _walk(
     gradients: Gradients | None = None,
     upstream: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The losses and own losses of all rows, chunk by chunk; gradients, if there is room for them, are added to it."""
+    """The losses and own losses of all rows, chunk by chunk; the gradients, unless `None`, are added to in place."""
     features, weight, bias = head.to(choices.dtype)
     number, classes = len(features), len(weight)
-    room = features.new_empty(rows_of_chunk(number, classes, features.device.type), classes)
-    by_kernel = fuses(choices.fused, room, target) and constants.settings.label_smoothing == 0
+    buffer = features.new_empty(rows_of_chunk(number, classes, features.device.type), classes)
+    by_kernel = fuses(choices.fused, buffer, target) and constants.settings.label_smoothing == 0
     losses_of = losses_by_kernel if by_kernel else losses_in_place
     losses = features.new_empty(number, dtype=torch.promote_types(choices.dtype, torch.float32))
     own_losses = torch.empty_like(losses)
-    for part in (slice(start, start + len(room)) for start in range(0, number, len(room))):
-        x, rows = features[part], None if upstream is None else upstream[part]
-        logits = room[: len(x)]
+    for part in (slice(start, start + len(buffer)) for start in range(0, number, len(buffer))):
+        x, of_rows = features[part], None if upstream is None else upstream[part]
+        logits = buffer[: len(x)]
         if bias is None:
             torch.mm(x, weight.t(), out=logits)
         else:
             torch.addmm(bias, x, weight.t(), out=logits)
         if choices.validate:
             check_finite(logits, part.start)
-        chunk = losses_of(logits, target[part], constants, rows, differentiate=gradients is not None)
+        chunk = losses_of(logits, target[part], constants, of_rows, differentiate=gradients is not None)
         losses[part], own_losses[part] = chunk.losses, chunk.own_losses
         if gradients is not None and chunk.gradient is not None:
             _add(gradients, part, x, weight, chunk.gradient)
@@ -208,7 +209,7 @@ def _walk(
 
 
 def rows_of_chunk(rows: int, classes: int, device: str) -> int:
-    """So many that all chunks are about equal and none exceeds its limit; at least 1."""
+    """The rows of a chunk, at least 1: all chunks are about equal, and none exceeds its limit."""
     kind = "cpu" if device == "cpu" else "cuda"
     limit = max(FEWEST_ROWS, min(LOGITS_OF_A_CHUNK[kind] // classes, MOST_ROWS[kind]))
     chunks = max(1, math.ceil(rows / limit))

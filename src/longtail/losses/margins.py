@@ -1,4 +1,4 @@
-"""Margins: a factor and a shift of the logits of each class, a shift of the target's logit alone, and any shift."""
+"""Margins: a factor and a shift of each class, a shift at the target alone, and a shift of each logit."""
 
 from dataclasses import dataclass, replace
 

@@ -59,7 +59,7 @@ def gradient_from_losses(own_losses: Tensor, target: Tensor, num_classes: int) -
 
 
 def received_of(own_losses: Tensor, target: Tensor, num_classes: int, ignore_index: int) -> Received:
-    """What is learnt of samples of index targets from their losses, as `gradient_from_losses` takes them."""
+    """What a loss with memory learns from a batch of index targets; losses as in `gradient_from_losses`, kept."""
     samples = (own_losses.isfinite() & (target != ignore_index)).sum(dtype=own_losses.dtype)
     gradient = gradient_from_losses(own_losses.clone(), target, num_classes)
     return Received(gradient, gradient, samples, own_losses, target)

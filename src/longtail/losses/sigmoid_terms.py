@@ -3,7 +3,7 @@
     L_i = Σ_{j≠k} push_j log(1 + e^{z_j}) + pull_k log(1 + e^{−z_k})
     ∂L_i/∂z_j = push_j σ_j for j ≠ k,   ∂L_i/∂z_k = pull_k (σ_k − 1)
 
-By operations that autograd follows it took six times as long.
+Differentiated by autograd it takes six times as long.
 """
 
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ def sigmoid_terms(
         target: (N,) class indices, those of ignored samples too in [0, C).
         pull: (C,) weight of the term of the target.
         push: (C,) weight of the other terms.
-        ignored: (N,) samples that give nothing to the classes, as do those without a finite loss.
+        ignored: (N,) samples that are left out of what the classes receive, as are those without a finite loss.
 
     Raises:
         IndexError: a class index outside [0, C).
@@ -59,7 +59,7 @@ class _SigmoidTerms(torch.autograd.Function):
         own_gradient = weight * torch.sigmoid(-value)
         received.append(_received(sigmoids, own_gradient[:, 0], target, push, losses.isfinite() & ~ignored))
         if logits.requires_grad:
-            masked = value == -torch.inf  # is infinitely wrong, but gets no gradient
+            masked = value == -torch.inf  # the loss is infinite, but a masked logit gets no gradient
             gradient = sigmoids.mul_(push).scatter_(1, own, -own_gradient.masked_fill(masked, 0))
             ctx.save_for_backward(logits, target, pull, push, gradient)
         return losses
@@ -79,18 +79,18 @@ def _own_logits(logits: Tensor, own: Tensor) -> Tensor:
         value = logits.gather(1, own)
     except RuntimeError as error:
         raise IndexError(f"`target` must lie in [0, {logits.shape[1]}).") from error
-    return value.masked_fill_(value == torch.inf, torch.nan)  # as cross-entropy has it: a sign of divergence
+    return value.masked_fill_(value == torch.inf, torch.nan)  # as in cross-entropy, so that divergence shows
 
 
 def _received(sigmoids: Tensor, own: Tensor, target: Tensor, push: Tensor, entering: Tensor) -> ReceivedBySigmoids:
-    if sigmoids.device.type != "cpu" or not entering.all():  # elsewhere to ask would wait for the device
+    if sigmoids.device.type != "cpu" or not entering.all():  # `all` would synchronise another device
         sigmoids = sigmoids.masked_fill(~entering[:, None], 0)
     positive = torch.zeros_like(push).index_add_(0, target, own.masked_fill(~entering, 0))
     return ReceivedBySigmoids(positive, sigmoids.sum(0) * push)
 
 
 def _losses(logits: Tensor, target: Tensor, pull: Tensor, push: Tensor) -> Tensor:
-    """By operations that autograd follows."""
+    """By operations of PyTorch, for second derivatives."""
     own = target[:, None]
     masked = logits == -torch.inf
     finite = logits.masked_fill(masked, 0)

@@ -1,7 +1,7 @@
 """A fused path for cross-entropy on adjusted logits: margins, softmax, loss and gradient in one pass over the logits.
 
-Margins that are numbers of the classes are added within it; other adjusted logits are its input. There are two C files,
-which the system's compiler turns into a library once for each machine. `cross_entropy` calls one as an autograd
+The kernel adds the margins as it reads the logits: constants of the classes, or a shift of each logit. There are two C
+files, which the system's compiler turns into a library once for each machine. `cross_entropy` calls one as an autograd
 function, `compiled` as an operator for `torch.compile`, `draws` calls the other for random numbers; `library` builds
 them, `choice` decides when they are used.
 """

@@ -67,7 +67,8 @@ def _has_kernel() -> bool:
 
 def fuses_draws(fused: bool | str, logits: Tensor) -> bool:
     """Whether the random numbers for these logits come from the compiled kernel: as `fuses`, outside graphs."""
-    return not torch.compiler.is_compiling() and fuses(fused, logits, logits.detach())
+    any_target = logits.detach()  # draws do not depend on the target
+    return not torch.compiler.is_compiling() and fuses(fused, logits, any_target)
 
 
 def _pays(logits: Tensor, target: Tensor) -> bool:
@@ -85,11 +86,11 @@ def is_eager(*tensors: Tensor) -> bool:
 def _is_special(tensor: Tensor) -> bool:
     if type(tensor) not in (Tensor, nn.Parameter):
         return True
-    if not torch.compiler.is_compiling() and tensor.is_neg():  # graphs can't ask, and resolve it before they call
+    if not torch.compiler.is_compiling() and tensor.is_neg():  # graphs resolve the negative bit before they call
         return True
     if torch._C._are_functorch_transforms_active() or torch._C._get_tracing_state() is not None:
         return True
-    # Dual tensors exist within a level only, and to ask one takes 4 µs.
+    # `unpack_dual` takes 4 µs, and there are dual tensors only within a level.
     return forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
 
 

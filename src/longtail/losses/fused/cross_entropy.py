@@ -1,9 +1,10 @@
 """Cross-entropy on adjusted logits by the compiled kernel, as an autograd function.
 
 The kernel reads the logits once and, where a gradient will be asked for, writes it in the same pass, row by row;
-backward only multiplies it by its upstream gradient, if that is not 1. With `reduction="none"`, and when a graph is
-walked again, backward reads the logits once more. The exponential is accurate to 2 units in the last place of float32,
-and sums are formed in another order than PyTorch's: values agree with the plain path to about 1e-6 of their size.
+backward only multiplies it by its upstream gradient, if that is not 1. With `reduction="none"`, and in another backward
+pass through the same graph, backward reads the logits once more. The exponential is accurate to 2 units in the last
+place of float32, and sums are formed in another order than PyTorch's: values agree with the plain path to about 1e-6 of
+their size.
 """
 
 import ctypes
@@ -204,8 +205,8 @@ def kernel_losses(
 
 class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, target: Tensor, *constants: Any) -> Tensor:
-        *vectors, settings, received = constants
+    def forward(ctx: Any, logits: Tensor, target: Tensor, *others: Any) -> Tensor:
+        *vectors, settings, received = others
         graded = logits.requires_grad and settings.reduction != "none"
         found = computed(logits, target, vectors, settings, learning=received is not None, graded=graded)
         if found.received is not None:
@@ -221,7 +222,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
         if not ctx.needs_input_grad[0]:
             return (None, *nothing)
         if ctx.gradient is not None and not torch.is_grad_enabled():
-            gradient, ctx.gradient = ctx.gradient, None  # given away: a second walk through the graph computes its own
+            gradient, ctx.gradient = ctx.gradient, None  # changed in place: another backward pass computes its own
             return (gradient if upstream.item() == 1 else gradient.mul_(upstream), *nothing)
         logits, target, *vectors, kept = ctx.saved_tensors
         if torch.is_grad_enabled():
