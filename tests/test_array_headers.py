@@ -69,7 +69,7 @@ def test_a_bomb_is_known_by_its_header(tmp_path):
 
 def test_what_is_no_zip_file_or_has_another_checksum_is_refused(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"noise")
-    with pytest.raises(NotArraysError, match="no zip file"):
+    with pytest.raises(NotArraysError, match="not a zip file"):
         npz_headers(tmp_path / "a.npz")
     np.savez(tmp_path / "b.npz", table=np.zeros(50_000))
     content = bytearray((tmp_path / "b.npz").read_bytes())

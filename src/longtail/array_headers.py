@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ UNREADABLE = (
 
 
 class NotArraysError(ValueError):
-    """The file holds pickled objects, or is none of arrays."""
+    """The file holds pickled objects, or no arrays."""
 
 
 class Header(NamedTuple):
@@ -68,7 +68,7 @@ def read_header(file: IO[bytes], size: int) -> Header:
         size: bytes of the file or member.
 
     Raises:
-        ValueError: it is damaged, holds Python objects, or says that the array is larger than the file.
+        ValueError: it is damaged, declares Python objects, or an array that is larger than the file.
     """
     try:
         version = np.lib.format.read_magic(file)
@@ -87,6 +87,12 @@ def read_header(file: IO[bytes], size: int) -> Header:
     return header
 
 
+def is_npy(path: Path) -> bool:
+    """Whether a file begins as an `.npy` file, whatever its suffix."""
+    with path.open("rb") as file:
+        return file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
+
+
 def npy_header(path: Path) -> Header:
     """The header of an `.npy` file.
 
@@ -101,11 +107,11 @@ def npz_headers(path: Path) -> dict[str, Header]:
     """The headers of all arrays in an `.npz` file, by name.
 
     Raises:
-        ValueError: no zip file of arrays, or as `read_header`.
+        ValueError: not a zip file of arrays, or as `read_header`.
     """
     found = {}
     if not zipfile.is_zipfile(path):
-        raise NotArraysError("it is no zip file")
+        raise NotArraysError("it is not a zip file")
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
@@ -132,7 +138,7 @@ def npz_array(path: Path, name: str) -> np.ndarray:
     except UNREADABLE as error:
         raise ValueError(f"its array {name!r} can't be read: {error}") from error
     if not isinstance(found, np.ndarray):
-        raise ValueError(f"its entry {name!r} is no array")
+        raise ValueError(f"its entry {name!r} is not an array")
     return found
 
 
@@ -170,3 +176,9 @@ class ArrayFile(Mapping[str, np.ndarray]):
 
     def __contains__(self, name: object) -> bool:
         return name in self.shapes
+
+
+def shape_of(arrays: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    """The shape of one of several arrays, which is not read for it if they are an `ArrayFile`."""
+    shape: tuple[int, ...] = arrays.shapes[name] if isinstance(arrays, ArrayFile) else arrays[name].shape
+    return shape

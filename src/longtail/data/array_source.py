@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import MAGIC_PREFIX
 from torch import Tensor
 
-from longtail.array_headers import UNREADABLE, ArrayFile
+from longtail.array_headers import UNREADABLE, ArrayFile, is_npy, shape_of
 from longtail.data.class_names import named_labels, refuse_distinct
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
@@ -107,7 +106,7 @@ def _of_keys(
                 f"{path} must hold {role} of {part}, an array such as {usual[0]!r}. Got {_keys(arrays)}. "
                 "For labels, --label names the array."
             )
-    shapes = [_shape(arrays, keys[role]) for role in ("inputs", "labels")]
+    shapes = [shape_of(arrays, keys[role]) for role in ("inputs", "labels")]
     if shapes[0][:1] != shapes[1][:1]:
         numbers = [f"{shape[0]:,}" if shape else "a scalar" for shape in shapes]
         raise ValueError(
@@ -159,11 +158,9 @@ def _of_npy(path: Path, options: Options, notes: list[str]) -> RawPart:
 
 
 def _load(path: Path) -> Mapping[str, np.ndarray]:
-    """The arrays of a file: of an `.npz` file read when they are asked for, of an `.npy` file one without a name."""
+    """The arrays of an `.npz` file, each read when it is asked for, or that of an `.npy` file, named ""."""
     try:
-        with path.open("rb") as file:
-            single = file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX
-        return {"": array_of_npy(path)} if single else ArrayFile(path, lambda key: _array(path, key))
+        return {"": array_of_npy(path)} if is_npy(path) else ArrayFile(path, lambda key: _array(path, key))
     except (*UNREADABLE, OSError) as error:
         raise _damaged(path, error) from None
 
@@ -230,10 +227,5 @@ def _as_features(inputs: np.ndarray, where: str) -> np.ndarray | FeatureRows:
     return features
 
 
-def _shape(arrays: Mapping[str, np.ndarray], key: str) -> tuple[int, ...]:
-    """The shape of an array, which is not read for it."""
-    return arrays.shapes[key] if isinstance(arrays, ArrayFile) else arrays[key].shape
-
-
 def _keys(arrays: Mapping[str, np.ndarray]) -> str:
-    return ", ".join(f"{key} {_shape(arrays, key)}" for key in list(arrays)[:10]) or "no array"
+    return ", ".join(f"{key} {shape_of(arrays, key)}" for key in list(arrays)[:10]) or "no array"

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.lib.format import MAGIC_PREFIX
 
-from longtail.array_headers import UNREADABLE, ArrayFile, NotArraysError, npy_header, npz_array
+from longtail.array_headers import UNREADABLE, ArrayFile, NotArraysError, is_npy, npy_header, npz_array
 from longtail.data.table_file import TABLES
 from longtail.free_memory import free_memory
 from longtail.plain_tensors import NotPlainError, load_plain
@@ -77,7 +76,7 @@ def plain(value: Any, where: str) -> Any:
         return value
     if value.layout != torch.strided or value.is_quantized or value.is_meta:
         raise ValueError(f"{where} must hold plain tensors. Got a sparse, quantised or meta tensor.")
-    if value.numel() * BYTES > free_memory():  # a few numbers in the file may be shown as a large tensor
+    if value.numel() * BYTES > free_memory():  # strides of 0 make a large tensor of a few numbers
         raise ValueError(f"{where} must fit into memory. It holds a tensor of the shape {tuple(value.shape)}.")
     tensor = value.detach().cpu()
     return (
@@ -86,9 +85,8 @@ def plain(value: Any, where: str) -> Any:
 
 
 def _npz(path: Path) -> ArrayFile:
-    with path.open("rb") as file:
-        if file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
-            raise ValueError(f"{path} must hold several arrays by name. It is an .npy file with another suffix.")
+    if is_npy(path):
+        raise ValueError(f"{path} must hold several arrays by name. It is an .npy file with another suffix.")
     return ArrayFile(path, lambda name: read_safely(lambda own: npz_array(own, name), path))
 
 

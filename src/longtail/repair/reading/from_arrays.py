@@ -180,8 +180,8 @@ def _named(content: Mapping[str, Any], name: str | None, usual: Sequence[str], o
         if name not in content:
             raise ValueError(f"--{option} must name an array of {where}. Got {name!r}; it holds {', '.join(content)}.")
         return name
-    known = isinstance(content, ArrayFile)
-    found = [own for own in usual if own in content and (known or content[own] is not None)]
+    of_file = isinstance(content, ArrayFile)  # whose entries are never `None`, and are not read before they are needed
+    found = [own for own in usual if own in content and (of_file or content[own] is not None)]
     if len(found) > 1:
         raise ValueError(
             f"{where} has several arrays for --{option}: {listed(found)}. Choose one: --{option} {found[0]}."

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from longtail.array_headers import ArrayFile
+from longtail.array_headers import shape_of
 from longtail.data.table_file import TABLES, read_table, table_of_bytes
 from longtail.data.table_source import is_frame
 from longtail.data.text_file import kind_of, read_stream
@@ -203,8 +203,7 @@ def _with_labels(
 
 
 def _number_of_rows(content: Mapping[str, Any]) -> int:
-    first = next(iter(content))
-    shape: tuple[int, ...] = content.shapes[first] if isinstance(content, ArrayFile) else content[first].shape
+    shape = shape_of(content, next(iter(content)))
     return shape[0] if shape else 0
 
 
