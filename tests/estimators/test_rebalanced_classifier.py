@@ -396,6 +396,7 @@ EVERY_THIRD = np.arange(60) % 3
         ({"random_state": 1.5}, TypeError, "`random_state` must be an integer. Got 1.5"),
         ({"random_state": np.random.default_rng(0)}, TypeError, "`random_state` must be an integer"),
         ({"metric": "cost", "cost": [[0, "x", 1]] * 3}, TypeError, "`cost` must hold numbers. Got .*'x'"),
+        ({"metric": "cost", "cost": [[0, 10**400, 1]] * 3}, TypeError, "`cost` must hold numbers"),
         ({"metric": "accuracy", "prior": ["a", "b", "c"]}, TypeError, "`prior` must hold numbers"),
         ({"cv": "five"}, TypeError, "`cv` must be a number of folds, a splitter .* Got 'five'"),
         ({"cv": 2.5}, TypeError, "`cv` must be a number of folds"),

@@ -1,4 +1,4 @@
-"""What `fit` of an estimator is given, checked."""
+"""Checks of what `fit` of an estimator is given."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,15 +33,23 @@ def as_labels(y: Any) -> np.ndarray:
 
 
 def as_numbers(name: str, values: Any) -> np.ndarray:
-    """Values as float64; TypeError for others."""
+    """Values as float64.
+
+    Raises:
+        TypeError: values that are no numbers, or that no float holds.
+    """
     try:
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"`{name}` must hold numbers. Got {values!r:.80}.") from None
 
 
 def checked_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.ndarray | None:
-    """(N,) groups, at least three, or None."""
+    """(N,) groups, or None.
+
+    Raises:
+        ValueError: fewer than three groups.
+    """
     checked = as_groups(groups, number)
     if checked is not None and (found := len(np.unique(checked))) < LEAST_GROUPS:
         raise ValueError(f"`groups` must hold at least {LEAST_GROUPS} groups, to fit, choose and score. Got {found}.")
