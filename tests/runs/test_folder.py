@@ -234,7 +234,7 @@ def test_a_field_of_the_data_that_is_damaged_is_named(tmp_path, field, value, ru
     with pytest.raises(ValueError, match=rf"data\.json is damaged: its `{field}` must {rule}\. Got .* train the run"):
         _ = folder.data
     folder.save_data({name: value for name, value in DATA.items() if name != "class_names"})
-    with pytest.raises(ValueError, match="its `class_names` must be there"):
+    with pytest.raises(ValueError, match="its `class_names` must be present"):
         _ = folder.data
 
 

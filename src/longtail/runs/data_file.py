@@ -27,7 +27,7 @@ def check_data(content: Mapping[str, Any], path: Path) -> None:
     """
     for name in NEEDED:
         if name not in content:
-            raise damaged_field(path, name, "be there", "nothing")
+            raise damaged_field(path, name, "be present", "nothing")
     check_fields(content, FIELDS, path)
     classes, shape = len(content["class_names"]), content["input_shape"]
     if len(content["class_counts"]) != classes:

@@ -46,20 +46,20 @@ def is_count(value: object) -> bool:
 
 
 def is_object(value: object) -> bool:
-    """Whether it is an object."""
+    """Whether it is a JSON object."""
     return isinstance(value, dict)
 
 
 def is_list(entry: Holds) -> Holds:
-    """Whether it is a list whose entries follow a rule."""
+    """A rule: a list whose entries follow `entry`."""
     return lambda value: isinstance(value, (list, tuple)) and all(map(entry, value))
 
 
 def is_mapping(entry: Holds) -> Holds:
-    """Whether it is an object whose values follow a rule."""
+    """A rule: an object whose values follow `entry`."""
     return lambda value: isinstance(value, dict) and all(map(entry, value.values()))
 
 
 def or_null(holds: Holds) -> Holds:
-    """Whether it is null, or follows a rule."""
+    """A rule: null, or what follows `holds`."""
     return lambda value: value is None or holds(value)

@@ -43,7 +43,7 @@ def check_header(header: StoredObject) -> None:
     """
     for name in ("config", "versions"):
         if name not in header:
-            raise damaged_field(header.path, name, "be there", "nothing")
+            raise damaged_field(header.path, name, "be present", "nothing")
     check_fields(header, HEADER, header.path)
     config: Mapping[str, Any] = header["config"]
     check_fields(config, CONFIG, header.path)

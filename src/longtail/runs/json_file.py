@@ -44,14 +44,14 @@ def load_json(path: Path) -> StoredObject | None:
 
 
 def stored(content: dict[str, Any], path: Path) -> StoredObject:
-    """The object, as one of that file."""
+    """The object, with the path of the file that it was read from."""
     found = StoredObject(content)
     found.path = path
     return found
 
 
 def parsed(text: str) -> dict[str, Any] | None:
-    """The object that the text is; `None` where it is none."""
+    """The JSON object in a text; `None` if the text is anything else."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""One process at a time works on a run."""
+"""A lock, so that only one process at a time works on a run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
