@@ -11,9 +11,9 @@ from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback, check_states
 from longtail.training.config import TrainingConfig
 from longtail.training.failed_ranks import failing_together
+from longtail.training.fine_tuning_settings import refuse_settings_of_fine_tuning
 from longtail.training.finishing import finish
 from longtail.training.hardware import make_fabric, resolve, seconds_to_wait_for_the_lock
-from longtail.training.inapplicable import refuse_settings_of_fine_tuning
 from longtail.training.loop import TrainingLoop
 from longtail.training.opening import check_all_see, create_run, existing_run, open_when_visible
 from longtail.training.preparation import PreparedRun, prepare
