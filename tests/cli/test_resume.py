@@ -10,17 +10,11 @@ import pytest
 from longtail.cli import main
 from longtail.recipes import digits_lt
 from longtail.runs import RunFolder
-from longtail.training import Callback, run_experiment
+from longtail.training import run_experiment
+from training.stopping import StopAfterOneEpoch
 
 MACHINE = {"device": "cpu", "precision": "float32", "threads": 1}
 SETTINGS = {"loss": "ce", "epochs": 2, **MACHINE}
-
-
-class Stopped(Callback):
-    """Stops the run after its first epoch."""
-
-    def on_epoch_end(self, metrics):
-        raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +24,11 @@ def runs(tmp_path_factory):
     run_experiment(digits_lt(**SETTINGS), data=None, out=out / "complete")
     with pytest.raises(KeyboardInterrupt):
         run_experiment(
-            digits_lt(**SETTINGS), data=None, out=out / "stopped", callbacks=[Stopped()], checkpoint_seconds=0.0
+            digits_lt(**SETTINGS),
+            data=None,
+            out=out / "stopped",
+            callbacks=[StopAfterOneEpoch()],
+            checkpoint_seconds=0.0,
         )
     retrain = ["retrain", str(out / "complete"), "--method", "crt", "--epochs", "1", "--out", str(out / "second")]
     assert main(retrain) == 0

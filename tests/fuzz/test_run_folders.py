@@ -12,21 +12,15 @@ import pytest
 from fuzz.damaged_files import damaged
 from longtail.cli import main
 from longtail.recipes import digits_lt
-from longtail.training import Callback, run_experiment
+from longtail.training import run_experiment
 from training.own import feature_table
+from training.stopping import StopAfterOneEpoch
 
 TRIALS = 60
 MACHINE = {"device": "cpu", "precision": "float32", "threads": 1}
 OPTIONS = ["--device", "cpu", "--precision", "float32", "--threads", "1"]
 CHECKED = ("empty", "random bytes", "cut to", "bits")
 """Damage to an archive that its checksums show."""
-
-
-class Stopped(Callback):
-    """Stops the run after its first epoch."""
-
-    def on_epoch_end(self, metrics):
-        raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +37,7 @@ def runs(tmp_path_factory):
             digits_lt(loss="ce", epochs=2, **MACHINE),
             data=None,
             out=out / "stopped",
-            callbacks=[Stopped()],
+            callbacks=[StopAfterOneEpoch()],
             checkpoint_seconds=0.0,
         )
     return out

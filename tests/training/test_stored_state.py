@@ -7,16 +7,10 @@ import torch
 
 from longtail.recipes import digits_lt
 from longtail.runs import RunFolder
-from longtail.training import Callback, run_experiment
+from longtail.training import run_experiment
+from training.stopping import StopAfterOneEpoch
 
 SETTINGS = {"loss": "ce", "epochs": 2, "device": "cpu", "precision": "float32", "threads": 1}
-
-
-class Stopped(Callback):
-    """Stops the run after its first epoch."""
-
-    def on_epoch_end(self, metrics):
-        raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module", params=["sgd", "adamw"])
@@ -24,7 +18,7 @@ def stopped(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("stopped") / "run"
     config = digits_lt(**SETTINGS, optimizer=request.param)
     with pytest.raises(KeyboardInterrupt):
-        run_experiment(config, data=None, out=out, callbacks=[Stopped()], checkpoint_seconds=0.0)
+        run_experiment(config, data=None, out=out, callbacks=[StopAfterOneEpoch()], checkpoint_seconds=0.0)
     return config, out
 
 
