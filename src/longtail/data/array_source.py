@@ -180,7 +180,7 @@ def _single(path: Path) -> np.ndarray:
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
-    if "allow_pickle" in str(error) or "pickled" in str(error):
+    if "pickled" in str(error):
         return ValueError(
             f"{path} must hold plain arrays. It holds Python objects, which are not loaded: save strings with "
             "`np.array(names, dtype=str)`."
