@@ -20,12 +20,12 @@ SAVE_SECONDS = 60.0
 
 
 class GradientRecorder(Callback):
-    """Rides on training and keeps, per epoch, the gradients of the loss with respect to the logits.
+    """A callback that keeps, for each epoch, the gradients of the loss with respect to the logits.
 
     Of ∂L/∂z_ij, times the batch size, the negative part pulls classifier j towards sample i (the positive gradient of
     the literature), the positive part pushes it away (the negative gradient). Both are summed by classifier j and by
     the class of sample i, over the ranks too, and lie in the run folder as `gradients.npz` (`RecordedGradients.load`).
-    It has to ride from the first step on.
+    It must be among the callbacks from the first step on.
 
     Args:
         most_classes: above, rows and columns of the matrix are groups of classes of neighbouring frequency, as many.
@@ -57,7 +57,7 @@ class GradientRecorder(Callback):
         self._saved_at = time.monotonic()
         if not self._state and (plan.first_epoch, plan.first_step) != (1, 0):
             raise ValueError(
-                f"Gradients must be recorded from the first step on. The run in {plan.folder} has gone on without."
+                f"Gradients must be recorded from the first step on. The run in {plan.folder} began without. Start a new one."
             )
         if self._state and plan.first_step and not _is_first_rank():  # one process kept the sums of all
             for name in ("classifier", "matrix"):

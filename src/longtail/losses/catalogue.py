@@ -50,7 +50,7 @@ class _CrossEntropy(LongTailedLoss):
     """Cross-entropy itself, with the checks of the other losses."""
 
     def margins(self) -> Margins:
-        """None."""
+        """Margins of 0."""
         return Margins()
 
 

@@ -143,7 +143,7 @@ class SeesawLoss(LossWithMemory):
         self.eps = eps
 
     def margins_for(self, logits: Tensor, target: Tensor) -> Margins:
-        """Log(M C) for the classes other than the target."""
+        """Margins of log(M C) for the classes other than the target."""
         return _margins(logits, target, self.seen, self.p, self.q, self.eps)
 
     def learn(self, log_probs: Tensor, target: Tensor) -> None:
@@ -184,7 +184,7 @@ def _check(p: float, q: float, eps: float) -> None:
 
 
 def _margins(logits: Tensor, target: Tensor, seen: Tensor, p: float, q: float, eps: float) -> Margins:
-    """Log(M C), which is 0 at an index target."""
+    """Margins of log(M C), which is 0 at an index target."""
     if p == 0 and q == 0:
         return Margins()
     if q == 0:
@@ -199,7 +199,7 @@ def _margins(logits: Tensor, target: Tensor, seen: Tensor, p: float, q: float, e
 
 
 def _mitigation(logits: Tensor, target: Tensor, seen: Tensor, p: float) -> Tensor:
-    """Log M, a tensor of its own, of the shape of the logits."""
+    """Log M, a new tensor of the shape of the logits."""
     dtype = torch.promote_types(logits.dtype, torch.float32)
     log_seen = along_classes(seen.to(dtype).clamp_min(1).log() * p, logits)
     own = _at_target(log_seen.expand_as(logits), target, class_dimension(logits))
@@ -207,7 +207,7 @@ def _mitigation(logits: Tensor, target: Tensor, seen: Tensor, p: float) -> Tenso
 
 
 def _compensation(logits: Tensor, target: Tensor, eps: float) -> Tensor:
-    """Log C for q = 1, a tensor of its own."""
+    """Log C for q = 1, a new tensor of the shape of the logits."""
     dim, lowest = class_dimension(logits), math.log(eps)
     log_scores = logits.detach().log_softmax(dim, dtype=torch.promote_types(logits.dtype, torch.float32))
     if target.is_floating_point():

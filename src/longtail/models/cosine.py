@@ -7,8 +7,8 @@ from torch.nn import functional as F
 from longtail.arguments import check_integer, check_num_classes, check_positive
 
 MANY_CLASSES = 1000
-"""From here on logits are divided by the lengths of class vectors, instead of a copy of all class vectors."""
-SHORTEST = 1e-12  # length of a class vector that logits are divided by, as in `F.normalize`
+"""From this many classes on, logits are divided by the norms of the weights, which saves a normalised copy of them."""
+SMALLEST_NORM = 1e-12  # as in `F.normalize`
 
 
 class CosineClassifier(nn.Module):
@@ -44,7 +44,7 @@ class CosineClassifier(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Begin anew."""
+        """Draw new weights."""
         with torch.no_grad():
             self.weight.copy_(F.normalize(torch.empty_like(self.weight).uniform_(-1, 1), dim=1))
 
@@ -54,8 +54,8 @@ class CosineClassifier(nn.Module):
         if len(self.weight) < MANY_CLASSES:
             return self.scale * F.linear(directions, F.normalize(self.weight, dim=-1))
         products = F.linear(self.scale * directions, self.weight)
-        lengths: Tensor = self.weight.norm(dim=-1)
-        return (products / lengths.clamp_min(SHORTEST)).to(products.dtype)
+        norms: Tensor = self.weight.norm(dim=-1)
+        return (products / norms.clamp_min(SMALLEST_NORM)).to(products.dtype)
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

@@ -20,7 +20,7 @@ NEEDED = ("class_names", "class_counts", "input_shape")
 
 
 def check_data(content: Mapping[str, Any], path: Path) -> None:
-    """Raise unless the known fields are of the right kind and fit together; unknown ones are not looked at.
+    """Raise unless the known fields are of the right kind and fit together; unknown ones are ignored.
 
     Raises:
         ValueError: names the file and the field.

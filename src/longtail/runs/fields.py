@@ -11,7 +11,7 @@ Rules = Mapping[str, tuple[str, Holds]]
 
 
 def check_fields(content: Mapping[str, Any], rules: Rules, path: Path) -> None:
-    """Raise unless the fields that are there follow the rules; fields without a rule are not looked at.
+    """Raise unless the fields that are present follow the rules; fields without a rule are ignored.
 
     Raises:
         ValueError: names the file and the field.

@@ -81,7 +81,7 @@ def run_experiment(
         refuse_settings_of_fine_tuning(config)
     config = resolve(config)
     if existing is not None and existing.result is not None:
-        with suppress(OSError):  # it is left if the process ended right after writing the result
+        with suppress(OSError):  # of a process that ended right after writing the result; a read-only disk keeps it
             existing.drop_checkpoint()
         return existing
     if existing is not None:
