@@ -57,7 +57,8 @@ class GradientRecorder(Callback):
         self._saved_at = time.monotonic()
         if not self._state and (plan.first_epoch, plan.first_step) != (1, 0):
             raise ValueError(
-                f"Gradients must be recorded from the first step on. The run in {plan.folder} began without. Start a new one."
+                f"Gradients must be recorded from the first step on. The run in {plan.folder} began without. "
+                "Start a new one."
             )
         if self._state and plan.first_step and not _is_first_rank():  # one process kept the sums of all
             for name in ("classifier", "matrix"):
