@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-fast lint bench clean
 
 demo: .venv/demo.installed  ## GALA and re-balancing on real images, and a page of figures, under two minutes
 	$(BIN)/python examples/digits.py
@@ -11,6 +11,9 @@ demo: .venv/demo.installed  ## GALA and re-balancing on real images, and a page 
 
 test: .venv/dev.installed  ## the whole test suite, in two processes of one thread each
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-fast: .venv/dev.installed  ## the tests that are not marked slow, in a minute
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
 lint: .venv/dev.installed  ## format, lint and types
 	$(BIN)/ruff format --check .
@@ -20,6 +23,7 @@ lint: .venv/dev.installed  ## format, lint and types
 bench: .venv/dev.installed  ## speed, as ratios measured side by side
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/linear_head.py
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/augmentation.py
 	$(BIN)/python benchmarks/training.py

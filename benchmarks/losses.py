@@ -38,12 +38,17 @@ PEAK_GOAL = 1.1
 KEEP_MEMORY = dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_"), str(2**30))
 
 
-def rounds_in_turns(calls: list[Callable[[], None]], seconds: float, device: str = "cpu") -> tuple[Tensor, Tensor]:
-    """Processor and wall seconds of each call in each round (R, calls); on a GPU until the device has finished it."""
+def rounds_in_turns(
+    calls: list[Callable[[], None]], seconds: float, device: str = "cpu", *, fewest: int = 25, warm_up: int = 5
+) -> tuple[Tensor, Tensor]:
+    """Processor and wall seconds of each call in each round (R, calls); on a GPU until the device has finished it.
+
+    There are at least `fewest` rounds, of which the first `warm_up` are not returned.
+    """
     finish = torch.cuda.synchronize if device == "cuda" else lambda: None
     rounds: list[list[tuple[float, float]]] = []
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(rounds) < 25:
+    while time.perf_counter() < end or len(rounds) < fewest:
         record = []
         for call in calls:
             finish()
@@ -52,7 +57,7 @@ def rounds_in_turns(calls: list[Callable[[], None]], seconds: float, device: str
             finish()
             record.append((time.thread_time() - start[0], time.perf_counter() - start[1]))
         rounds.append(record)
-    processor, wall = torch.tensor(rounds[5:], dtype=torch.float64).unbind(2)
+    processor, wall = torch.tensor(rounds[warm_up:], dtype=torch.float64).unbind(2)
     return (wall if device == "cuda" else processor), wall
 
 
@@ -69,10 +74,12 @@ def training_call(loss: Loss, logits: Tensor, target: Tensor) -> Callable[[], No
     return call
 
 
-def peak_bytes(call: Callable[[], None], logits: Tensor) -> int:
+def peak_bytes(call: Callable[[], None], *inputs: Tensor) -> int:
+    """What a call holds at most, the gradients of the inputs included."""
     call()
-    logits.grad = None
-    if logits.is_cuda:
+    for each in inputs:
+        each.grad = None
+    if inputs[0].is_cuda:
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         call()

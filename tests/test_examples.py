@@ -148,3 +148,43 @@ def test_parts_on_dask_give_what_one_array_gives(tmp_path, capsys):
     ):
         assert row == [name, f"{share:.3f}", f"({low:.3f}", "to", f"{high:.3f})", f"{own:+.3f}"]
     assert estimate.low[2] < 0.4 < estimate.high[2]
+
+
+def test_rare_words_gain_from_gala(real_data, capsys):
+    load("rare_words").main([str(real_data / "text/hwu64/train.csv.gz")])
+    out = capsys.readouterr().out
+    rows = {line.split()[0]: [float(value) for value in line.split()[1:]] for line in out.splitlines()[-2:]}
+    assert "2,188 words (2,951 … 2 occurrences), 56,728 training and 6,055 test positions, 2 epochs" in out
+    assert rows.keys() == {"cross-entropy", "GALA"}
+    for rare in (3, 4, 5):  # 10–99 and 2–9 occurrences, and the mean over words
+        assert rows["GALA"][rare] > rows["cross-entropy"][rare]
+
+
+def test_texts_of_several_files_become_positions(tmp_path):
+    words = load("rare_words")
+    (tmp_path / "a.txt").write_text("The cat sat, didn't it?\nthe cat\n")
+    (tmp_path / "b.csv").write_text('label,text\n1,"The end, the cat"\n')
+    texts = [words.words_of(text) for name in ("a.txt", "b.csv") for text in words.texts_of(tmp_path / name)]
+    assert texts == [["the", "cat", "sat", "didn't", "it"], ["the", "cat"], ["the", "end", "the", "cat"]]
+    vocabulary = words.vocabulary_of(texts)
+    assert vocabulary == {"the": 1, "cat": 2}
+    positions = words.positions_of(texts[2:], vocabulary)
+    assert positions.target.tolist() == [0, 0, 1]
+    assert positions.context.tolist() == [[0, 0, 0, 0, 1, 2], [0, 1, 0, 2, 0, 0], [1, 0, 1, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("few.txt", "one two three\n", "FILE must hold at least 100 words that occur twice. Got 0"),
+        ("other.csv", "a,b\n1,2\n", "a CSV file must have a column `text`. Got a, b"),
+        ("absent.txt", None, "FILE must be readable"),
+    ],
+)
+def test_the_words_refuse_what_they_cannot_read(tmp_path, capsys, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(SystemExit) as stop:
+        load("rare_words").main([str(tmp_path / name)])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err

@@ -1,8 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from longtail.whole_file import write_whole, write_whole_folder
+from longtail.whole_file import remove_parts, write_whole, write_whole_folder
 
 
 def test_a_file_is_written_whole(tmp_path):
@@ -104,3 +105,18 @@ def test_a_full_disk_is_told_with_the_file(tmp_path, monkeypatch):
         write_whole(tmp_path / "result.json") as file,
     ):
         file.write(b"a few bytes, which stay in the buffer")
+
+
+def test_parts_that_are_old_are_removed(tmp_path):
+    names = (".a.npy.0123abcd.part", ".b.npy.0123abcd.part", ".c.part", "d.0123abcd.part")
+    for name in names:
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (0, 0))
+    os.utime(tmp_path / ".b.npy.0123abcd.part")  # another process is writing it
+    remove_parts(tmp_path, older_than=3600.0)
+    assert {path.name for path in tmp_path.iterdir()} == set(names[1:])
+    remove_parts(tmp_path, of="other")
+    assert len(list(tmp_path.iterdir())) == 3
+    remove_parts(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(names[2:])
+    remove_parts(tmp_path / "missing")

@@ -4,6 +4,7 @@ An error names the argument, the rule, the value that broke it and, where one is
 """
 
 import math
+import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -174,6 +175,8 @@ def _listed(classes: list[int]) -> str:
 def _check_real(name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"`{name}` must be a real number. Got {value!r} ({type(value).__name__}).")
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise ValueError(f"`{name}` must be finite. Got an integer of {value.bit_length():,} bits.")
 
 
 def _as_vector(name: str, values: Any) -> Tensor:

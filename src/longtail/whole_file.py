@@ -1,12 +1,19 @@
 """Files and folders that are there whole or not at all."""
 
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+PART = re.compile(r"\..*\.[0-9a-f]{8}\.part", re.DOTALL)
+"""The names of files and folders that are being written."""
+LEFT_SECONDS = 3600.0
+"""A part that has not been written to for so long was left by a process that was killed."""
 
 
 @contextmanager
@@ -24,7 +31,7 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise IsADirectoryError(f"`path` must name a file. Got the folder {path}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"`path` must be in a folder that exists. Got {path}; {path.parent} is missing.")
-    part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
+    part = part_of(path)
     with part.open("xb") as file:
         try:
             yield file
@@ -55,7 +62,7 @@ def write_whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise FileExistsError(f"`path` must not exist yet. Got {path}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"`path` must be in a folder that exists. Got {path}; {path.parent} is missing.")
-    part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
+    part = part_of(path)
     part.mkdir()
     try:
         yield part
@@ -63,3 +70,31 @@ def write_whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def part_of(path: Path) -> Path:
+    """A new name beside `path` for what becomes `path` when it is whole."""
+    return path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
+
+
+def remove_parts(folder: Path, older_than: float = 0.0, of: str = "") -> None:
+    """Remove what killed processes were writing in a folder; links are removed, not followed.
+
+    Args:
+        folder: to which no other process writes now, or where `older_than` says which parts are left.
+        older_than: seconds since a part was last changed.
+        of: name of the file or folder whose parts are removed; by default those of all.
+    """
+    before = time.time() - older_than
+    with suppress(OSError):  # another process may remove the same ones
+        for part in folder.iterdir():
+            own = PART.fullmatch(part.name) and (not of or part.name.startswith(f".{of[:50]}."))
+            if own and part.lstat().st_mtime <= before:
+                _remove(part)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

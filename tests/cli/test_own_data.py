@@ -139,3 +139,32 @@ def test_what_cannot_be_done_is_one_line(place, arguments, message, capsys):
 )
 def test_pretrained_is_a_switch_or_takes_a_value(words, expected):
     assert with_recipe(["train", "features", *words]) == ["train", "features", *expected]
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("size", "64"), ("augment", "light"), ("crop-pct", "0.8"), ("views", "2"), ("model", "resnet18")],
+)
+def test_settings_of_images_are_refused_for_features(place, command, option, value, capsys):
+    np.savez("table.npz", features=np.zeros((20, 3)), labels=np.arange(20) % 2)
+    more = {"views": ["--augment", "light"]}.get(option, [])
+    methods = ["--methods", "ce"] if command == "compare" else []
+    assert main([command, "table.npz", f"--{option}", value, *more, *methods]) == 2
+    said = capsys.readouterr().err
+    refused = "augment" if option == "views" else option
+    assert said.startswith(f"longtail: --{refused} does not apply to table.npz, which holds features: it is for images")
+    assert said.count("\n") == 1
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["digits-lt"], ["scratch", "--data", "animals"], ["features", "--data", "animals"]]
+)
+@pytest.mark.parametrize(("option", "value"), [("tune", "head"), ("layer-decay", "0.5")])
+def test_settings_of_fine_tuning_are_refused_elsewhere(place, arguments, option, value, capsys):
+    assert main(["train", *arguments, f"--{option}", value]) == 2
+    stage = "features" if arguments[0] == "features" else "scratch"
+    name = option.replace("-", "_")
+    assert f'longtail: `{name}` does not apply to the stage "{stage}", which trains' in capsys.readouterr().err
+    assert not (place / "runs").exists()

@@ -202,5 +202,5 @@ def test_a_table_that_is_shorter_than_its_header_says_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("table.npy", header.getvalue() + np.zeros(4, np.float32).tobytes())
         archive.writestr("next.npy", bytes(1000))
-    with np.load(tmp_path / "a.npz") as content, pytest.raises(ValueError, match="expected 24 bytes got 16"):
-        mapped_array.array_of_npz(tmp_path / "a.npz", content, "table")
+    with pytest.raises(ValueError, match=r"an array of the shape \(3, 2\) and float32 does not fit into its 144 bytes"):
+        mapped_array.array_of_npz(tmp_path / "a.npz", "table")

@@ -10,6 +10,7 @@ from longtail.cli import main
 from longtail.doctor import examine, tail_shape
 from longtail.doctor.copies import near_pairs
 from longtail.doctor.prints import print_of
+from longtail.doctor.runs import run_findings
 from longtail.doctor.tail import half_width
 from longtail.recipes import digits_lt
 from longtail.runs import RunFolder
@@ -181,6 +182,8 @@ def test_a_collapsed_tail_is_serious(runs):
 def test_a_run_in_progress_is_a_finding(tmp_path):
     RunFolder.create(tmp_path / "run", config={"loss": "ce", "epochs": 9}, seed=0).log(epoch=2, loss=1.0)
     assert whats(examine(tmp_path / "run")) == ["not complete: epoch 2 of 9"]
+    finding, *_ = run_findings(RunFolder.open(tmp_path / "run"))
+    assert f"Resume it with longtail train --resume {tmp_path / 'run'}." in finding.advice
 
 
 def test_a_head_of_another_loss_is_serious(runs, tmp_path):

@@ -37,6 +37,18 @@ def eql_v2(rank: int | None) -> dict[str, torch.Tensor]:
     return trained(EQLv2Loss(NUM_CLASSES), rank)
 
 
+def gala_of_a_linear_head(rank: int | None) -> dict[str, torch.Tensor]:
+    """What GALA has learnt by `linear`; the batch serves as features."""
+    criterion, mine = GALALoss(NUM_CLASSES), slice(None) if rank is None else slice(rank, None, 2)
+    for step in range(STEPS):
+        features, target = batch(step, soft=False)
+        criterion.linear(features[mine], 2 * torch.eye(NUM_CLASSES), None, target[mine])
+    return criterion.state_dict()
+
+
+PEERS = (seesaw, eql_v2, gala_of_a_linear_head)
+
+
 def trained(criterion: torch.nn.Module, rank: int | None) -> dict[str, torch.Tensor]:
     mine = slice(None) if rank is None else slice(rank, None, 2)
     for step in range(STEPS):
@@ -59,7 +71,7 @@ def run_rank(rank: int, rendezvous: str, folder: str) -> None:
         mine = slice(None) if rank == 0 else slice(0, 0)
         criterion(logits[mine], target[mine])
         results.append(criterion.state_dict())
-    results += [peer(rank) for peer in (seesaw, eql_v2)]
+    results += [peer(rank) for peer in PEERS]
     first_alone = dist.new_group([0])  # every rank must call it
     if rank == 0:
         alone = GALALoss(NUM_CLASSES, process_group=first_alone)
@@ -80,7 +92,7 @@ def test_two_ranks_equal_one(tmp_path: Path):
         for name, value in single.state_dict().items():
             assert torch.equal(a[name], b[name])
             torch.testing.assert_close(a[name], value, rtol=1e-5, atol=1e-6)
-    for peer, a, b in zip((seesaw, eql_v2), first[-3:-1], second[-2:], strict=True):
+    for peer, a, b in zip(PEERS, first[-1 - len(PEERS) : -1], second[-len(PEERS) :], strict=True):
         for name, value in peer(None).items():
             assert torch.equal(a[name], b[name])
             torch.testing.assert_close(a[name], value, rtol=1e-5, atol=1e-6)

@@ -19,6 +19,7 @@ def test_numbers_go_by_name_whatever_their_order():
         ({"cat": 1, "dog": 2, "lynx": 3, "Linx": 4}, "Got 'Linx'; most similar: 'lynx'"),
         ({"cat": 1, "cat ": 2, "dog": 1, "lynx": 1}, "must name each class once. Got 'cat' twice"),
         ({"cat": 1, "dog": "many", "lynx": 3}, "must hold a number for each class. Got 'many' for 'dog'"),
+        ({"cat": 1, "dog": 10**400, "lynx": 3}, "must hold a number for each class. Got 1000"),
     ],
 )
 def test_names_that_do_not_fit_are_refused(given, message):

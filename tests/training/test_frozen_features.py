@@ -155,6 +155,27 @@ def test_a_damaged_file_of_the_cache_is_replaced(photographs, cache):
     assert all(np.load(path).shape[1] == 64 for path in cache.iterdir())
 
 
+def test_a_file_of_the_cache_that_claims_to_be_enormous_is_replaced(photographs, cache):
+    first = stage_of(photographs)
+    for path in cache.iterdir():
+        number = len(np.load(path))
+        with path.open("wb") as file:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (number, 2**50)}
+            np.lib.format.write_array_header_1_0(file, header)
+    assert torch.equal(stage_of(photographs).splits.train.features, first.splits.train.features)
+
+
+def test_what_a_killed_run_left_in_the_cache_is_removed_when_it_is_old(photographs, cache):
+    cache.mkdir(parents=True)
+    old, new = cache / ".a.npy.0123abcd.part", cache / ".b.npy.0123abcd.part"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    stage_of(photographs)
+    assert not old.exists()
+    assert new.exists()
+
+
 def test_data_whose_content_is_unknown_are_not_cached(cache, passes):
     class Pictures(torch.utils.data.Dataset):
         def __init__(self, seed):

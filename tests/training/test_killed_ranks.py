@@ -52,7 +52,7 @@ def test_without_a_restart_a_killed_rank_is_named_once(killed):
     assert RunFolder.open(out).result is None
     (line,) = said(done)
     assert re.match(r"longtail: rank 1 of 2 on \S+ \(process \d+\) was killed, or its memory ran out\.", line)
-    assert "Start the same command again: with --resume, training continues from its last checkpoint" in line
+    assert "Start the same command again: training continues from its last checkpoint" in line
     assert "With --max-restarts 3 torchrun does so by itself" in line
 
 
@@ -83,7 +83,7 @@ def test_a_run_is_resumed_by_another_number_of_processes(processes, photographs,
             r"The metrics of epoch 2, step 3 could not be written to .*File too large\. The last checkpoint is kept\.",
         ),
         ("worker", r"`workers`: a process that decodes images ended before its time.*--resume and fewer workers"),
-        ("stuck", r"rank 1 of 2 on \S+ \(process \d+\) was killed, or its memory ran out\..*--resume"),
+        ("stuck", r"rank 1 of 2 on \S+ \(process \d+\) was killed, or its memory ran out\..*last checkpoint"),
     ],
 )
 def test_a_fault_of_one_rank_ends_all_with_one_error(fault, message, photographs, tmp_path):

@@ -303,7 +303,7 @@ def test_a_run_in_use_is_left_alone(tiny, tmp_path, capsys):
     [
         (None, "`path` must be a run folder. Got"),
         ('{"schema": 99, "config": {}, "versions": {}}', "Got version 99"),
-        ('{"schema": 1', "whose run.json is damaged"),
+        ('{"schema": 1', "run.json is damaged"),
         (
             '{"schema": 1, "config": {"loss": "ce", "hidden": [8]}, "versions": {}}',
             "Got hidden. From a newer longtail?",

@@ -12,6 +12,7 @@ from torch import distributed as dist
 
 from longtail.analysis.recorded_gradients import FILE, RecordedGradients
 from longtail.losses.ranks import sum_over_ranks
+from longtail.runs.ordinary_file import ordinary
 from longtail.training.callbacks import Callback, Plan, Step
 
 MOST_CLASSES = 128
@@ -97,7 +98,13 @@ class GradientRecorder(Callback):
         return dict(self._state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take them over."""
+        """Take them over.
+
+        Raises:
+            ValueError: they are of another kind.
+        """
+        if state:
+            _check_state(state)
         self._state = dict(state)
 
     def _begin(self, gradient: Tensor) -> None:
@@ -181,4 +188,21 @@ def groups_of(class_counts: Tensor, groups: int) -> Tensor:
 
 def is_recorded(run: str | os.PathLike[str]) -> bool:
     """Whether a run folder has a recording."""
-    return (Path(run) / FILE).is_file()
+    return ordinary(Path(run) / FILE).exists()
+
+
+def _check_state(state: Mapping[str, Any]) -> None:
+    """Raise unless the state of a checkpoint is as `GradientRecorder` keeps it."""
+    classifier, matrix, group = state["classifier"], state["matrix"], state["group"]
+    classes, groups = classifier.shape[1], matrix.shape[1]
+    fits = [
+        classifier.shape == (2, classes),
+        matrix.shape == (2, groups, groups),
+        group.shape == (classes,) and bool(((group >= 0) & (group < groups)).all()),
+        isinstance(state["classifiers"], list) and isinstance(state["matrices"], list),
+        all(kept.shape == classifier.shape for kept in state["classifiers"]),
+        all(kept.shape == matrix.shape for kept in state["matrices"]),
+        len(state["classifiers"]) == len(state["matrices"]),
+    ]
+    if not all(fits):
+        raise ValueError("`state` must be that of a recorder of the same classes. It is not.")

@@ -1,13 +1,15 @@
 """What a `GradientRecorder` kept of a run."""
 
 import os
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from longtail.array_headers import ArrayFile
+from longtail.runs.ordinary_file import ordinary
 from longtail.whole_file import write_whole
 
 FILE = "gradients.npz"
@@ -53,18 +55,19 @@ class RecordedGradients:
             FileNotFoundError: it has none: train with `--record-gradients`.
             ValueError: the file is damaged.
         """
-        path = Path(run) / FILE
-        if not path.is_file():
+        path = ordinary(Path(run) / FILE)
+        if not path.exists():
             raise FileNotFoundError(f"{run} must hold {FILE}: train with --record-gradients. It does not.")
         try:
-            with np.load(path, allow_pickle=False) as content:
-                return cls(**{name: content[name] for name in cls.__dataclass_fields__})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            arrays = ArrayFile(path)
+            _check_shapes(arrays.shapes)
+            return cls(**{name: _numbers(arrays[name]) for name in cls.__dataclass_fields__})
+        except (ValueError, LookupError) as error:
             raise ValueError(f"{path} must be a recording. It could not be read: {error}") from error
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it, whole or not at all."""
-        with write_whole(path) as file:
+        with write_whole(ordinary(Path(path))) as file:
             np.savez(file, **{name: getattr(self, name) for name in self.__dataclass_fields__})
         return Path(path)
 
@@ -78,3 +81,27 @@ class RecordedGradients:
         """(C,) positive over negative gradient of the whole run; NaN for a classifier that nothing pushed away."""
         positive, negative = self.positive.sum(0), self.negative.sum(0)
         return np.asarray(np.divide(positive, negative, out=np.full(len(negative), np.nan), where=negative > 0))
+
+
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare the shapes of all arrays before any is read."""
+    epochs, classes = shapes["positive"]
+    groups = shapes["positive_by_cause"][-1]
+    matrices = (epochs, groups, groups)
+    expected = {
+        "positive": (epochs, classes),
+        "negative": (epochs, classes),
+        "positive_by_cause": matrices,
+        "negative_by_cause": matrices,
+        "group": (classes,),
+        "class_counts": (classes,),
+    }
+    for name, shape in expected.items():
+        if shapes[name] != shape:
+            raise ValueError(f"the array {name!r} must be of the shape {shape}. Got {shapes[name]}")
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"arrays must hold numbers. Got {array.dtype}")
+    return array

@@ -13,8 +13,6 @@ from longtail.runs import RunFolder
 from longtail.training import Callback, TrainingConfig, run_experiment
 from longtail.training.hardware import first_process
 
-FIX = "fix.json"
-
 
 def fit(
     data: Any, *, model: str = DEFAULT_BACKBONE, loss: str = "gala", out: str | os.PathLike[str] | None = None,
@@ -67,14 +65,14 @@ def train_and_fix(
     of at least two classes there is none. Of several processes the first fits it.
     """
     folder = run_experiment(config, data=data, out=out, resume=resume, callbacks=callbacks, progress=progress, **more)
-    if not first_process() or (folder.path / FIX).exists():
+    if not first_process() or folder.fix_path.exists():
         return folder
-    if not (folder.path / "predictions-validation.npz").exists():
+    if not folder.file("predictions-validation.npz").exists():
         return folder
     logits, target = folder.load_predictions("validation")
     if len(set(target.tolist())) > 1:
         names, counts = (folder.data or {})["class_names"], (folder.result or {})["class_counts"]
-        diagnose(logits, target, class_counts=counts, class_names=names, progress=progress).fix.save(folder.path / FIX)
+        diagnose(logits, target, class_counts=counts, class_names=names, progress=progress).fix.save(folder.fix_path)
     return folder
 
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import check_integer
-from longtail.auto.fitting import FIX
 from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
 from longtail.data.check import Progress
 from longtail.models import fold_batch_norm
@@ -44,9 +43,9 @@ class Predictor:
             fold_batch_norm(trained_network(folder)) if len(self.info.input_shape) > 1 else trained_network(folder)
         )
         self.config = stored_config(folder)
-        self.fix = Fix.load(folder.path / FIX) if (folder.path / FIX).is_file() else None
+        self.fix = Fix.load(folder.fix_path) if folder.fix_path.exists() else None
         if self.fix is not None and tuple(self.fix.class_names) != self.class_names:
-            raise ValueError(f"{folder.path / FIX} must be of the classes of the run. It is of others.")
+            raise ValueError(f"{folder.fix_path} must be of the classes of the run. It is of others.")
 
     def __call__(self, sample: Any) -> list[tuple[str, float]]:
         """Names and probabilities of all classes for one sample, the most probable first.

@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if not isinstance(error, _expected()):
             raise
-        if not getattr(error, "told", False):  # by the process of the run that failed
+        if not getattr(error, "already_printed", False):  # by the process of the run that failed
             say(f"longtail: {_one_line(error)}", error=True)
         return FAILED
 
@@ -82,9 +82,22 @@ def _run(arguments: list[str]) -> int:
             f"COMMAND must be one of {', '.join(COMMANDS)}. Got {name!r}.{_meant(name)} longtail --help explains them."
         )
     arguments = with_recipe(arguments)
+    if _names_a_run_to_resume(arguments):
+        return _resume(arguments[2:])
     command = getattr(importlib.import_module(f"longtail.cli.{name}"), name)
     code: int | None = tyro.cli(command, prog=f"longtail {name}", args=arguments[1:], config=STYLE)
     return code or 0
+
+
+def _names_a_run_to_resume(arguments: list[str]) -> bool:
+    """Whether it is `train --resume RUN`, without a recipe."""
+    return arguments[:2] == ["train", "--resume"] and len(arguments) > 2 and not arguments[2].startswith("-")
+
+
+def _resume(arguments: list[str]) -> int:
+    command = importlib.import_module("longtail.cli.resume").resume
+    tyro.cli(command, prog="longtail train --resume", args=arguments, config=STYLE)
+    return 0
 
 
 def _meant(name: str) -> str:

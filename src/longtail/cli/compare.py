@@ -9,7 +9,9 @@ import tyro
 
 from longtail.arguments import check_integer, check_strength
 from longtail.cli.console import say
-from longtail.cli.train import Recipe, data_name, recipe_of
+from longtail.cli.image_settings import refuse_image_settings
+from longtail.cli.recipe_of import recipe_of
+from longtail.cli.train import Recipe, data_name
 from longtail.recipes.methods import job_of, names_of
 from longtail.training.config import TrainingConfig
 from longtail.whole_file import write_whole
@@ -58,6 +60,7 @@ def compare(
     origin = _origin(config, data)
     out = out or Path("runs") / f"compare-{origin}"
     check_settings(jobs, out)
+    refuse_image_settings(config, data)
     with Passes(counted=False) as passes:
         outcomes = list(
             run_all(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
+from longtail.array_headers import ArrayFile
 from longtail.cli.console import say
 from longtail.cli.export_run import export_run
 from longtail.cli.output_file import check_new
@@ -156,7 +157,6 @@ def _export_model(
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError) as error:
+        return dict(ArrayFile(path))
+    except (OSError, ValueError) as error:
         raise ValueError(f"--inputs must be an npz file with an array for each input. Got {path}: {error}") from None

@@ -9,7 +9,9 @@ import tyro
 
 from longtail.arguments import check_strength
 from longtail.cli.console import say
+from longtail.cli.image_settings import refuse_image_settings
 from longtail.cli.own_data import default_recipe
+from longtail.cli.recipe_of import recipe_of
 from longtail.recipes import RECIPES
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
@@ -49,7 +51,7 @@ def train(
     A path is a folder of class folders (or of train, val and test with class folders), a list of paths and labels, a
     table of paths or of numeric features, or arrays. Its recipe is finetune for images with a GPU, else features. Each
     recipe explains its settings: longtail train features --help. All that the result depends on is kept in the run
-    folder.
+    folder: longtail train --resume RUN resumes it with these settings.
 
     Args:
         recipe: The recipes.
@@ -78,6 +80,8 @@ def train(
         raise ValueError(
             f"--data must be left out for digits-lt, which needs none. Got {data}. Did you mean: longtail train {data}?"
         )
+    if not (resume and out.exists()):
+        refuse_image_settings(config, data)
     if own and first:
         say(f"{data}: {_recipe_in_words(config, data)}, for images {_network_in_words(config)}")
     callbacks: list[Callback] = [ProgressReport()] if first else []
@@ -107,12 +111,17 @@ def _say_what_is_served(folder: RunFolder) -> None:
 
     if "backbone" in (folder.result or {}):
         say(f"backbone: {(folder.result or {})['backbone']}")
-    for note in (folder.data or {})["notes"]:
+    data = folder.data
+    if data is None:
+        raise ValueError(
+            f"{folder.path} must hold data.json, as a complete run does. Restore it, or train the run again."
+        )
+    for note in data.get("notes", ()):
         say(f"data: {note}")
-    file = folder.path / "fix.json"
+    file = folder.fix_path
     served = f"offsets and probabilities of {file} ({Fix.load(file).method})" if file.is_file() else "no fix"
     say(f"longtail predict applies: {served}")
-    images = len((folder.data or {})["input_shape"]) > 1
+    images = len(data["input_shape"]) > 1
     say(f"next: longtail report {folder.path}" + (f"; longtail predict {folder.path} IMAGES" if images else ""))
 
 
@@ -151,14 +160,6 @@ def default_folder(config: TrainingConfig, data: Path | None = None) -> Path:
         if field not in named and value != getattr(recipe, field)
     ]
     return Path("runs") / "-".join([data_name(config), config.loss, *changes, f"seed{config.seed}"])
-
-
-def recipe_of(config: TrainingConfig) -> tuple[str, TrainingConfig]:
-    """Name and configuration of the recipe for the data set and the stage of a configuration."""
-    made = {name: recipe() for name, recipe in RECIPES.items()}
-    same = {name: recipe for name, recipe in made.items() if recipe.dataset == config.dataset}
-    of_the_stage = [(name, recipe) for name, recipe in same.items() if recipe.stage == config.stage]
-    return (of_the_stage or list(same.items()))[0]
 
 
 def data_name(config: TrainingConfig) -> str:

@@ -1,7 +1,6 @@
 """Arrays: `.npz` and `.npy` files, and (X, y) pairs in memory."""
 
-import zipfile
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.lib.format import MAGIC_PREFIX
 from torch import Tensor
 
+from longtail.array_headers import UNREADABLE, ArrayFile
 from longtail.data.class_names import named_labels, refuse_distinct
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
@@ -58,9 +58,11 @@ def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
     arrays = _load(data)
     if "" in arrays:
         raise ValueError(f"{data} must hold several arrays by name. It is an .npy file with another suffix.")
-    class_names = arrays.pop("class_names", None)
+    class_names = arrays.get("class_names")
     parts: dict[str, dict[str, str]] = {}
     for key in arrays:
+        if key == "class_names":
+            continue
         part, role = _role(key, options.label)
         if role is None:
             notes.append(f"{data}: the array {key!r} is not used.")
@@ -93,7 +95,7 @@ def _role(key: str, label: str | None) -> tuple[str, str | None]:
 
 def _of_keys(
     path: Path,
-    arrays: dict[str, np.ndarray],
+    arrays: Mapping[str, np.ndarray],
     part: str,
     keys: dict[str, str],
     class_names: np.ndarray | None,
@@ -105,12 +107,14 @@ def _of_keys(
                 f"{path} must hold {role} of {part}, an array such as {usual[0]!r}. Got {_keys(arrays)}. "
                 "For labels, --label names the array."
             )
-    inputs, labels = arrays[keys["inputs"]], arrays[keys["labels"]]
-    if len(inputs) != len(labels):
+    shapes = [_shape(arrays, keys[role]) for role in ("inputs", "labels")]
+    if shapes[0][:1] != shapes[1][:1]:
+        numbers = [f"{shape[0]:,}" if shape else "a scalar" for shape in shapes]
         raise ValueError(
-            f"{path} must hold one label for each input. Got {len(inputs):,} in {keys['inputs']!r} and "
-            f"{len(labels):,} in {keys['labels']!r}."
+            f"{path} must hold one label for each input. Got {numbers[0]} in {keys['inputs']!r} and {numbers[1]} in "
+            f"{keys['labels']!r}."
         )
+    inputs, labels = arrays[keys["inputs"]], arrays[keys["labels"]]
     codes, names = named_labels(labels, f"the array {keys['labels']!r} of {path}", notes)
     if part == "train" and class_names is None:
         refuse_distinct(codes, f"the array {keys['labels']!r} of {path}")
@@ -154,16 +158,20 @@ def _of_npy(path: Path, options: Options, notes: list[str]) -> RawPart:
     return _of_keys(path, {path.name: inputs, labels.name: target}, "train", keys, None, notes)
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file; that of an `.npy` file has no name."""
+def _load(path: Path) -> Mapping[str, np.ndarray]:
+    """The arrays of a file: of an `.npz` file read when they are asked for, of an `.npy` file one without a name."""
     try:
         with path.open("rb") as file:
-            if file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
-                return {"": array_of_npy(path)}
-            file.seek(0)
-            content = np.load(file, allow_pickle=False)
-            return {key: array_of_npz(path, content, key) for key in content.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+            single = file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX
+        return {"": array_of_npy(path)} if single else ArrayFile(path, lambda key: _array(path, key))
+    except (*UNREADABLE, OSError) as error:
+        raise _damaged(path, error) from None
+
+
+def _array(path: Path, key: str) -> np.ndarray:
+    try:
+        return array_of_npz(path, key)
+    except (*UNREADABLE, OSError) as error:
         raise _damaged(path, error) from None
 
 
@@ -222,5 +230,10 @@ def _as_features(inputs: np.ndarray, where: str) -> np.ndarray | FeatureRows:
     return features
 
 
-def _keys(arrays: dict[str, np.ndarray]) -> str:
-    return ", ".join(f"{key} {array.shape}" for key, array in list(arrays.items())[:10]) or "no array"
+def _shape(arrays: Mapping[str, np.ndarray], key: str) -> tuple[int, ...]:
+    """The shape of an array, which is not read for it."""
+    return arrays.shapes[key] if isinstance(arrays, ArrayFile) else arrays[key].shape
+
+
+def _keys(arrays: Mapping[str, np.ndarray]) -> str:
+    return ", ".join(f"{key} {_shape(arrays, key)}" for key in list(arrays)[:10]) or "no array"

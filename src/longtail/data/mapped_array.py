@@ -2,17 +2,16 @@
 
 import zipfile
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
+
+from longtail.array_headers import Header, npy_header, npz_array, read_header
 
 LOADED = 1 << 27
 """Bytes as float32: tables of at most 128 MB are loaded."""
 CHUNK = 1 << 22
 LOCAL_HEADER = 30
 """Bytes of the fixed part of the header that comes before a member of a zip file."""
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def is_large_table(shape: tuple[int, ...], dtype: np.dtype) -> bool:
@@ -27,45 +26,31 @@ def array_of_npy(path: Path) -> np.ndarray:
     Raises:
         ValueError, EOFError, OSError: the file is damaged or holds Python objects.
     """
-    with path.open("rb") as file:
-        mapped = _header_of_large_table(file) is not None
+    mapped = _is_mapped(npy_header(path))
     array: np.ndarray = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     return array
 
 
-def array_of_npz(path: Path, content: NpzFile, key: str) -> np.ndarray:
-    """One array of an open `.npz` file, mapped if it is a large table that is stored without compression.
+def array_of_npz(path: Path, key: str) -> np.ndarray:
+    """One array of an `.npz` file, mapped if it is a large table that is stored without compression.
 
     Raises:
-        ValueError, EOFError, zipfile.BadZipFile: the file is damaged or holds Python objects.
+        ValueError, zipfile.BadZipFile: the file is damaged or holds Python objects.
     """
     with zipfile.ZipFile(path) as archive:
-        try:
-            entry = archive.getinfo(f"{key}.npy")
-        except KeyError:
-            entry = None
-        if entry is None or entry.compress_type != zipfile.ZIP_STORED:
-            return content[key]
+        entry = archive.getinfo(f"{key}.npy")
         with archive.open(entry) as member:
-            header = _header_of_large_table(member)
-            if header is None:
-                return content[key]
-            length = member.tell()
+            header = read_header(member, entry.file_size)
+            if entry.compress_type != zipfile.ZIP_STORED or not _is_mapped(header):
+                return npz_array(path, key)
             while member.read(CHUNK):  # compares the checksum, as loading does
                 pass
-    shape, dtype = header
-    if entry.file_size - length < shape[0] * shape[1] * dtype.itemsize:
-        return content[key]  # raises; a map would go on into what comes next in the file
-    return np.memmap(path, dtype, "r", _start(path, entry) + length, shape)
+    return np.memmap(path, header.dtype, "r", _start(path, entry) + header.start, header.shape)
 
 
-def _header_of_large_table(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype] | None:
-    """Shape and dtype of an array that is a large table, row by row; `file` is then at its first number."""
-    version = np.lib.format.read_magic(file)
-    if version not in HEADERS:
-        return None
-    shape, by_columns, dtype = HEADERS[version](file)
-    return (shape, dtype) if is_large_table(shape, dtype) and not by_columns else None
+def _is_mapped(header: Header) -> bool:
+    """Whether an array is a large table, row by row."""
+    return is_large_table(header.shape, header.dtype) and not header.by_columns
 
 
 def _start(path: Path, entry: zipfile.ZipInfo) -> int:

@@ -6,14 +6,14 @@ stratified split (`train`, `val`, `test`).
 """
 
 import os
-import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from longtail.array_headers import ArrayFile
 
 ARRAYS = {"ndsb48.npz": ("x", "y"), "split_seed0.npz": ("train", "val", "test")}
 CLASSES = 121
@@ -68,9 +68,9 @@ def _read(path: Path) -> list[np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"`folder` must hold {' and '.join(ARRAYS)}. Got {path.parent}, without {path.name}.")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return [arrays[name] for name in ARRAYS[path.name]]
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = ArrayFile(path)
+        return [arrays[name] for name in ARRAYS[path.name]]
+    except (ValueError, KeyError, OSError) as error:
         names = ", ".join(ARRAYS[path.name])
         raise ValueError(f"{path} must be an npz file of the arrays {names}. It is damaged: {error}") from error
 

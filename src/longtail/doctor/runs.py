@@ -1,5 +1,6 @@
 """Findings about a training run: a loss that can't work, a setting without effect, a tail that has collapsed."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,12 +28,14 @@ def run_findings(folder: RunFolder) -> list[Finding]:
     found = []
     if folder.result is None:
         done = folder.metrics[-1]["epoch"] if folder.metrics else 0
+        again = "the same longtail retrain command and --resume"
+        command = again if config.get("stage") == "second-stage" else f"longtail train --resume {shlex.quote(where)}"
         found.append(
             Finding(
                 "warning",
                 f"not complete: epoch {done} of {config.get('epochs', '?')}",
                 where,
-                "Resume it with the same command and --resume; the result is written at the end.",
+                f"Resume it with {command}. The result is written at the end.",
             )
         )
     if config.get("loss") in LOSSES:

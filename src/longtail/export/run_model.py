@@ -16,8 +16,6 @@ from longtail.runs import RunFolder
 from longtail.training import TrainingConfig, stored_config, trained_network
 from longtail.training.network import head_of
 
-FIX = "fix.json"
-
 
 @dataclass(frozen=True, eq=False)
 class RunModel:
@@ -101,7 +99,7 @@ class RunModel:
         return ImageInput(info.input_shape, info.mean, info.std, info.crop_pct, info.interpolation)
 
     def _with(self, fix: Fix | str | os.PathLike[str], assume_order: bool) -> Self:
-        own = self.folder.path / FIX
+        own = self.folder.fix_path
         if fix == "run":
             if not own.is_file():
                 return dataclasses.replace(self, notes=("no fix: the run has no fix.json",))

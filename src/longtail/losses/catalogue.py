@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from longtail import losses
 from longtail.arguments import check_choice
 from longtail.losses.contract import LongTailedLoss
+from longtail.losses.margins import Margins
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ CALLER_S_OWN = (
 class _CrossEntropy(LongTailedLoss):
     """Cross-entropy itself, with the checks of the other losses."""
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The logits as they are."""
-        return logits
+    def margins(self) -> Margins:
+        """None."""
+        return Margins()
 
 
 LOSSES = {

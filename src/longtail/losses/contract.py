@@ -17,10 +17,20 @@ from longtail.losses.fused import (
     compiled_cross_entropy,
     fused_cross_entropy,
     fuses,
+    is_eager,
     refuse_without_margins,
 )
-from longtail.losses.inputs import check_arguments, check_indices, check_values, checked_target, class_dimension
+from longtail.losses.inputs import (
+    check_arguments,
+    check_indices,
+    check_values,
+    checked_head_target,
+    checked_target,
+    class_dimension,
+)
+from longtail.losses.linear_head import linear_cross_entropy
 from longtail.losses.margins import Margins
+from longtail.losses.received_gradients import received_of
 from longtail.losses.reduction import divisor_of_mean
 
 
@@ -194,6 +204,76 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         except IndexError:
             check_indices(target, self.num_classes, self.ignore_index)
             raise
+
+    def linear(self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
+        """The loss of a linear classifier, as `criterion(F.linear(features, weight, bias), target)` in less memory.
+
+        The logits are formed, and multiplied into the gradients, a chunk of rows at a time. For classifiers of 10,000
+        classes and more, of the losses whose margins are numbers of the classes (cross-entropy on logits that are
+        shifted, scaled or weighted by class). Values and statistics agree with those of the logits to rounding; the
+        loss is float32 at least. Inside `torch.compile`, an exported program, `torch.func` or forward-mode
+        differentiation the logits are formed; second derivatives are refused.
+
+        Args:
+            features: (N, D) or (…, D), what the classifier is applied to.
+            weight: (C, D) of the classifier, as that of `nn.Linear`; not the class weights.
+            bias: (C,) of the classifier, or `None`.
+            target: class indices, integers of any dtype, the shape of the features without D; not probabilities.
+
+        Raises:
+            ValueError: a shape does not fit; the loss is of another kind; with `validate`, logits that are not finite.
+            TypeError: a dtype does not fit.
+            IndexError: a class index outside [0, C).
+            RuntimeError: `backward(create_graph=True)`.
+
+        Example:
+            >>> import torch
+            >>> from longtail.losses import GALALoss
+            >>> criterion, classifier = GALALoss(num_classes=10_000), torch.nn.Linear(16, 10_000)
+            >>> features, target = torch.randn(8, 16), torch.arange(8)
+            >>> criterion.linear(features, classifier.weight, classifier.bias, target).backward()
+            >>> classifier.weight.grad.shape
+            torch.Size([10000, 16])
+        """
+        margins = self._margins_of_linear()
+        target = checked_head_target(features, weight, bias, target, self.num_classes)
+        shape, target = target.shape, target.reshape(-1)
+        features = features.reshape(-1, features.shape[-1])
+        if is_eager(features, weight, target) and (bias is None or is_eager(bias)):
+            loss = self._linear_loss(features, weight, bias, target, margins)
+        else:
+            loss = self(F.linear(features, weight, bias), target)
+        return loss.view(shape) if self.reduction == "none" else loss
+
+    def _linear_loss(
+        self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, margins: Margins
+    ) -> Tensor:
+        if self.validate or target.device.type == "cpu":  # where it costs no synchronisation
+            check_indices(target, self.num_classes, self.ignore_index)
+        margins, class_weight = (margins, self.class_weights()) if self.has_margins else (Margins(), self.weight)
+        loss, own_losses = linear_cross_entropy(
+            *(features, weight, bias, target, margins, class_weight),
+            Settings(self.ignore_index, self.label_smoothing, self.reduction),
+            fused=self.fused,
+            validate=self.validate,
+        )
+        if self.observes and self.has_margins and torch.is_grad_enabled():
+            self.observe_received(received_of(own_losses, target, self.num_classes, self.ignore_index))
+        return loss
+
+    def _margins_of_linear(self) -> Margins:
+        """The margins, if the loss is no more than cross-entropy with them and class weights."""
+        names = ("forward", "training_loss", "margins_for")
+        base = all(getattr(type(self), name) is getattr(LongTailedLoss, name) for name in names)
+        margins = self.margins() if base and self.margins_say_all else None
+        if margins is None:
+            raise ValueError(
+                "`linear` must be called on a loss that is cross-entropy on logits shifted, scaled or weighted by "
+                "class: GALALoss, BalancedSoftmaxLoss, LogitAdjustmentLoss, LDAMLoss, VSLoss, or ClassBalancedLoss "
+                f"with gamma=0. Got {type(self).__name__}. Form the logits: "
+                "`criterion(F.linear(features, weight, bias), target)`."
+            )
+        return margins
 
     def training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss, reduced, and `observe`; a loss that is not a function of adjusted logits alone overrides it."""

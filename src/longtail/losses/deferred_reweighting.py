@@ -5,7 +5,7 @@ LDAM inside it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +83,21 @@ class DeferredReweighting(nn.Module):
             if self.criterion.reduction != "mean" or not target.is_floating_point():
                 return loss
             return loss * mean_divisor(self.criterion, target) / self.mean_divisor(target)
+
+    def linear(self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
+        """The loss of a linear classifier without its logits, as `LongTailedLoss.linear`, for a criterion that has it.
+
+        Raises:
+            TypeError: the criterion is not a loss of this library.
+            ValueError, TypeError, IndexError: as `linear` of the criterion.
+        """
+        if not isinstance(self.criterion, LongTailedLoss):
+            raise TypeError(
+                f"`criterion` must be a loss of this library that has `linear`. Got {type(self.criterion).__name__}. "
+                "For cross-entropy use `LogitAdjustmentLoss(class_counts, tau=0)`."
+            )
+        with self._class_weights() if self._reweights else nullcontext():
+            return self.criterion.linear(features, weight, bias, target)
 
     def mean_divisor(self, target: Tensor) -> Tensor:
         """What the mean is divided by in this epoch, as `LongTailedLoss.mean_divisor`."""

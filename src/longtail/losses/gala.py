@@ -274,7 +274,7 @@ class GALALoss(LossWithMemory):
         """Contribute the gradients of one batch."""
         sums: tuple[Tensor, ...] = (received.positive, received.negative)
         if self.accumulate != "sum":
-            sums = (*sums, torch.as_tensor(received.samples, dtype=torch.float32))
+            sums = (*sums, received.samples)
         self.contribute(*sums)
 
     def learn(self, log_probs: Tensor, target: Tensor) -> None:

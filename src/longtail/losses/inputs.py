@@ -2,6 +2,7 @@
 
 from typing import NoReturn
 
+import torch
 from torch import Tensor
 
 from longtail.arguments import as_class_indices, check_fraction, column_hint
@@ -54,21 +55,62 @@ def checked_target(logits: Tensor, target: Tensor, num_classes: int, ignore_inde
     return as_class_indices("target", target)
 
 
+def checked_head_target(
+    features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, num_classes: int
+) -> Tensor:
+    """The target of a linear classifier, as int64. Raises unless features, weight, bias and target fit each other."""
+    named = {"features": features, "weight": weight, "target": target, **({} if bias is None else {"bias": bias})}
+    for name, tensor in named.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"`{name}` must be a tensor. Got {type(tensor).__name__}.")
+    if not features.is_floating_point():
+        raise TypeError(f"`features` must be floating point. Got {features.dtype}.")
+    if not features.dim():
+        raise ValueError("`features` must have the shape (N, D) or (…, D). Got a scalar.")
+    width = features.shape[-1]
+    if weight.shape != (num_classes, width):
+        raise ValueError(
+            f"`weight` must have the shape (C, D) = ({num_classes}, {width}), as that of `nn.Linear`. "
+            f"Got {tuple(weight.shape)}. {_cause_of_weight(weight, num_classes, width)}"
+        )
+    if bias is not None and bias.shape != (num_classes,):
+        raise ValueError(f"`bias` must have the shape (C,) = ({num_classes},), or be None. Got {tuple(bias.shape)}.")
+    _check_head_dtypes(features, weight, bias)
+    if target.is_floating_point():
+        raise TypeError(
+            f"`target` of `linear` must be class indices. Got {target.dtype}. For probabilities form the logits: "
+            "`criterion(F.linear(features, weight, bias), target)`."
+        )
+    if target.shape != features.shape[:-1]:
+        raise ValueError(
+            f"`target` must have the shape of the features without D, {tuple(features.shape[:-1])}. "
+            f"Got {tuple(target.shape)}."
+        )
+    return as_class_indices("target", target)
+
+
 def check_values(logits: Tensor, target: Tensor, ignore_index: int) -> None:
     """Raise unless the logits are finite and the target holds classes, or distributions over them.
 
     Synchronises the device.
     """
-    if not logits.isfinite().all():
-        index = (~logits.isfinite()).nonzero()[0].tolist()
-        raise ValueError(
-            f"`logits` must be finite. Got {logits[tuple(index)].item()} at {index}. "
-            "Has training diverged, or half precision overflowed?"
-        )
+    check_finite(logits)
     if target.is_floating_point():
         _check_distributions(target, class_dimension(logits))
     else:
         check_indices(target, logits.shape[class_dimension(logits)], ignore_index)
+
+
+def check_finite(logits: Tensor, first_row: int = 0) -> None:
+    """Raise unless the logits, those of a batch from a row on, are finite. Synchronises the device."""
+    if logits.isfinite().all():
+        return
+    index = (~logits.isfinite()).nonzero()[0].tolist()
+    value = logits[tuple(index)].item()
+    raise ValueError(
+        f"`logits` must be finite. Got {value} at {[index[0] + first_row, *index[1:]]}. "
+        "Has training diverged, or half precision overflowed?"
+    )
 
 
 def check_indices(target: Tensor, num_classes: int, ignore_index: int) -> None:
@@ -88,9 +130,33 @@ def class_dimension(logits: Tensor) -> int:
     return 1 if logits.dim() > 1 else 0
 
 
+def autocast_dtype(kind: str) -> torch.dtype | None:
+    """What matrix products are computed in on a kind of device, where autocast says so."""
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return torch.get_autocast_dtype(kind)
+    return None
+
+
 def along_classes(vector: Tensor, logits: Tensor) -> Tensor:
     """View a (C,) vector so that it broadcasts along the class dimension of the logits."""
     return vector if logits.dim() <= 2 else vector.view(-1, *[1] * (logits.dim() - 2))
+
+
+def _cause_of_weight(weight: Tensor, num_classes: int, width: int) -> str:
+    if weight.shape == (width, num_classes):
+        return "Transpose it: `weight.t()`."
+    return "Is `num_classes` right?" if weight.dim() == 2 and weight.shape[1] == width else "Is it the classifier's?"
+
+
+def _check_head_dtypes(features: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    if autocast_dtype(features.device.type) is not None:
+        return
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        if tensor is not None and tensor.dtype != features.dtype:
+            raise TypeError(
+                f"`{name}` must have the dtype of the features, {features.dtype}. Got {tensor.dtype}. "
+                f"Convert the features, `features.to({tensor.dtype})`, or use `torch.autocast`."
+            )
 
 
 def _refuse_index_shape(logits: Tensor, target: Tensor) -> NoReturn:

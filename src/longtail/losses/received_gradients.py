@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from longtail.losses.fused import Received
 from longtail.losses.inputs import class_dimension
 
 
@@ -25,15 +26,7 @@ def received_gradients(log_probs: Tensor, target: Tensor, ignore_index: int = -1
     num_classes = log_probs.shape[class_dimension(log_probs)]
     if not target.is_floating_point():
         nll = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
-        minus_gradient = nll.nan_to_num_(0, posinf=0).neg_().expm1_().flatten()
-        # Ignored samples have a loss and a gradient of 0, so they may go to any class that exists.
-        index = target.clamp(0, num_classes - 1).flatten()
-        dtype = _sum_dtype(minus_gradient)
-        gradient = torch.zeros(num_classes, dtype=dtype, device=log_probs.device)
-        if dtype == log_probs.dtype:  # a conversion to the same dtype still costs a microsecond
-            gradient.index_add_(0, index, minus_gradient, alpha=-1)
-        else:
-            gradient = gradient.index_add_(0, index, minus_gradient.to(dtype), alpha=-1).to(log_probs.dtype)
+        gradient = gradient_from_losses(nll, target, num_classes)
         return gradient, gradient
     log_probs, soft = (rows.movedim(class_dimension(rows), -1).reshape(-1, num_classes) for rows in (log_probs, target))
     soft = soft.to(log_probs.dtype)
@@ -43,6 +36,33 @@ def received_gradients(log_probs: Tensor, target: Tensor, ignore_index: int = -1
     excess = probs.sum(1) - soft.sum(1)  # Σ relu(−r) − Σ relu(r): 0 for distributions, but for rounding
     positive = torch.sub(soft, probs, out=probs).relu_()
     return positive.sum(0), (positive.sum(1) + excess) @ soft
+
+
+def gradient_from_losses(own_losses: Tensor, target: Tensor, num_classes: int) -> Tensor:
+    """The sum of 1 − p̃_k = 1 − e^{−loss} over the samples of each class k, (C,); the losses are overwritten.
+
+    Args:
+        own_losses: −log p̃_k of each sample, 0 where it is ignored; those that are not finite are left out.
+        target: class indices, int64, of the same shape.
+        num_classes: C.
+    """
+    minus_gradient = own_losses.nan_to_num_(0, posinf=0).neg_().expm1_().flatten()
+    # Ignored samples have a loss and a gradient of 0, so they may go to any class that exists.
+    index = target.clamp(0, num_classes - 1).flatten()
+    dtype = _sum_dtype(minus_gradient)
+    gradient = torch.zeros(num_classes, dtype=dtype, device=own_losses.device)
+    if dtype == own_losses.dtype:  # a conversion to the same dtype still costs a microsecond
+        gradient.index_add_(0, index, minus_gradient, alpha=-1)
+    else:
+        gradient = gradient.index_add_(0, index, minus_gradient.to(dtype), alpha=-1).to(own_losses.dtype)
+    return gradient
+
+
+def received_of(own_losses: Tensor, target: Tensor, num_classes: int, ignore_index: int) -> Received:
+    """What is learnt of samples of index targets from their losses, as `gradient_from_losses` takes them."""
+    samples = (own_losses.isfinite() & (target != ignore_index)).sum(dtype=own_losses.dtype)
+    gradient = gradient_from_losses(own_losses.clone(), target, num_classes)
+    return Received(gradient, gradient, samples, own_losses, target)
 
 
 def count_samples(log_probs: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:

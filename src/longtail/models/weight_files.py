@@ -1,13 +1,13 @@
 """Files of weights, read without executing anything that they hold."""
 
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
+
+from longtail.plain_tensors import load_plain
 
 # What training scripts wrap a state dict in; averaged weights first, as timm prefers them.
 ENTRIES = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
@@ -42,10 +42,8 @@ def _tensors(content: object) -> dict[str, Tensor]:
 
 def _read_torch(path: Path) -> Any:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of pickle protocols, before the error that says more
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # arbitrary bytes make the unpickler raise anything
+        return load_plain(path)
+    except ValueError as error:
         raise ValueError(
             f"`weights` must be a file that torch.load(weights_only=True) can read. Got {path}, which is damaged or "
             "holds more than tensors. Save model.state_dict()."

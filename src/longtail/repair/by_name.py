@@ -158,5 +158,5 @@ def _entries(what: str, given: Mapping[Any, Any], names: Sequence[str]) -> dict[
 def _number(what: str, name: str, value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"`{what}` must hold a number for each class. Got {value!r} for {name!r}.") from None

@@ -89,7 +89,7 @@ def as_samples(
 def _numbers(name: str, values: object) -> np.ndarray:
     try:
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"`{name}` must hold numbers. Got {np.asarray(values, dtype=object).ravel()[:1]}.") from None
 
 

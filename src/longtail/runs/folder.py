@@ -10,7 +10,8 @@
     result.json             the scores; written last, so its presence says that the run is complete
     .lock                   held by the process that works on the run; released by its end, however it ends
 
-Every file but the growing one is written whole. A number that is not finite is `null` in JSON.
+Every file but the growing one is written whole. All are ordinary files: no link in a run folder is followed. A number
+that is not finite is `null` in JSON.
 """
 
 import dataclasses
@@ -18,7 +19,6 @@ import errno
 import json
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,12 +30,17 @@ from torch import Tensor
 
 from longtail.plain_json import to_json
 from longtail.runs.data_file import check_data
+from longtail.runs.fields import check_fields
+from longtail.runs.header_file import check_header
 from longtail.runs.json_file import load_json, save_json
 from longtail.runs.metrics_log import append_line, drop_lines_from, read_lines
+from longtail.runs.ordinary_file import ordinary
 from longtail.runs.prediction_file import load_predictions, save_predictions
+from longtail.runs.result_file import FIELDS
 from longtail.runs.run_lock import run_lock
 from longtail.runs.tensor_file import load_tensors, save_tensors
 from longtail.runs.versions import current_versions
+from longtail.whole_file import LEFT_SECONDS, part_of, remove_parts
 
 SCHEMA_VERSION = 1
 
@@ -85,7 +90,8 @@ class RunFolder:
         if path.exists() or path.is_symlink():
             raise FileExistsError(f"`path` must not exist yet. Got {path}.")
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
+        remove_parts(path.parent, LEFT_SECONDS, of=path.name)
+        part = part_of(path)
         part.mkdir()
         try:
             save_json(part / "run.json", header)
@@ -106,23 +112,17 @@ class RunFolder:
             ValueError: damaged, or of a newer version.
         """
         path = Path(path)
-        if not (path / "run.json").is_file():
+        if not os.path.lexists(path / "run.json"):
             raise FileNotFoundError(f"`path` must be a run folder. Got {path}, which has no run.json.")
-        try:
-            header = json.loads((path / "run.json").read_text())
-            schema, config, versions = header["schema"], header["config"], header["versions"]
-        except (ValueError, TypeError, KeyError):
-            raise ValueError(f"`path` must be a run folder. Got {path}, whose run.json is damaged.") from None
+        header = load_json(path / "run.json")
+        assert header is not None
+        schema = header["schema"]
         if schema != SCHEMA_VERSION:
             raise ValueError(
-                f"`path` must be a run folder of version {SCHEMA_VERSION}. Got version {schema} in {path}. "
+                f"`path` must be a run folder of version {SCHEMA_VERSION}. Got version {str(schema)[:20]} in {path}. "
                 "Was it written by a newer longtail?"
             )
-        if not isinstance(config, dict) or not isinstance(versions, dict):
-            raise ValueError(
-                f"`path` must be a run folder. Got {path}, whose run.json is damaged: `config` and `versions` must be "
-                "objects."
-            )
+        check_header(header)
         return cls(path, header)
 
     def __repr__(self) -> str:
@@ -132,6 +132,14 @@ class RunFolder:
         """Keep what evaluation, prediction and export need to know of the data: a dataclass or mapping."""
         content = dataclasses.asdict(info) if dataclasses.is_dataclass(info) and not isinstance(info, type) else info
         save_json(self.path / "data.json", content)
+
+    def file(self, name: str) -> Path:
+        """The path of one of its files, whether it exists or not.
+
+        Raises:
+            ValueError: there is a link, a folder or a pipe of that name.
+        """
+        return ordinary(self.path / name)
 
     @property
     def data(self) -> dict[str, Any] | None:
@@ -197,11 +205,12 @@ class RunFolder:
     @property
     def has_checkpoint(self) -> bool:
         """Whether there is a state to go on from."""
-        return (self.path / "checkpoint.pt").exists()
+        return self.file("checkpoint.pt").exists()
 
     def drop_checkpoint(self) -> None:
         """Remove the checkpoint of a run that is complete."""
-        (self.path / "checkpoint.pt").unlink(missing_ok=True)
+        if self.has_checkpoint:  # on a read-only disk, removing a file that is missing is an error, too
+            self.file("checkpoint.pt").unlink(missing_ok=True)
 
     def save_predictions(self, name: str, logits: Tensor, target: Tensor) -> None:
         """Keep logits (N, C) and labels (N,) of one set, such as "test".
@@ -229,7 +238,7 @@ class RunFolder:
     def _predictions(self, name: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
             raise ValueError(f'`name` must consist of letters, digits, "_" and "-". Got {name!r}.')
-        return self.path / f"predictions-{name}.npz"
+        return self.file(f"predictions-{name}.npz")
 
     @property
     def weights_path(self) -> Path:
@@ -238,15 +247,15 @@ class RunFolder:
         Raises:
             FileNotFoundError: there is none.
         """
-        path = self.path / "weights.pt"
-        if not path.is_file():
+        path = self.file("weights.pt")
+        if not path.exists():
             raise FileNotFoundError(f"{self.path} must hold weights.pt, as a complete run does. It does not.")
         return path
 
     @property
     def fix_path(self) -> Path:
         """The offsets and probabilities that are served, where some were fitted."""
-        return self.path / "fix.json"
+        return self.file("fix.json")
 
     def save_weights(self, weights: Mapping[str, Any]) -> None:
         """Keep tensors by name, nested as `state_dict` gives them."""
@@ -267,5 +276,13 @@ class RunFolder:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """The result, or `None` while the run is not complete."""
-        return load_json(self.path / "result.json")
+        """The result, or `None` while the run is not complete.
+
+        Raises:
+            ValueError: the file is damaged, or a field of it is not what it must be.
+        """
+        path = self.path / "result.json"
+        content = load_json(path)
+        if content is not None:
+            check_fields(content, FIELDS, path)
+        return content

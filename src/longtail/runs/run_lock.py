@@ -6,6 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from longtail.runs.ordinary_file import check_no_links, has_other_names, ordinary
+from longtail.whole_file import remove_parts
+
 
 class RunInUseError(RuntimeError):
     """Another process works on the run."""
@@ -21,15 +24,30 @@ def run_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
 
     Raises:
         RunInUseError: the run is locked by another process.
+        OSError: the folder can't be written to.
+        ValueError: the folder holds a link, through which files elsewhere could be written.
     """
-    lock = FileLock(folder / ".lock", timeout=wait)
+    check_no_links(folder)
+    lock = FileLock(_lock_file(folder), timeout=wait)
     try:
         lock.acquire()
     except Timeout:
         raise RunInUseError(f"`path` must not be in use. Another process works on {folder}.") from None
+    except OSError as error:
+        raise OSError(
+            f"`path` must be a folder that can be written to, so that the run in it can continue. Got {folder}: "
+            f"{error.strerror}. Copy it to another disk."
+        ) from error
     try:
-        for part in folder.glob(".*.part"):
-            part.unlink()
+        remove_parts(folder)
         yield
     finally:
         lock.release()
+
+
+def _lock_file(folder: Path) -> Path:
+    """The file to lock, which some versions of filelock empty."""
+    path = ordinary(folder / ".lock")
+    if has_other_names(path) and path.stat().st_size:
+        raise ValueError(f"{path} must be an empty file of its own. It is a hard link to another file. Remove it.")
+    return path

@@ -1,16 +1,16 @@
 """Tensors by name in a file that is written whole, and loaded without executing anything."""
 
 import io
-import pickle
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from longtail.plain_tensors import NotPlainError, load_plain
 from longtail.runs.json_file import damaged
+from longtail.runs.ordinary_file import ordinary
 from longtail.whole_file import write_whole
 
 
@@ -18,7 +18,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
     """Write tensors and plain values, nested as `state_dict` gives them."""
     content = io.BytesIO()  # written straight to a full disk, torch's archive would hide the cause
     torch.save(dict(tensors), content)
-    with write_whole(path) as file:
+    with write_whole(ordinary(path)) as file:
         file.write(content.getbuffer())
 
 
@@ -28,14 +28,13 @@ def load_tensors(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: the file is damaged, or holds something else.
     """
+    if not zipfile.is_zipfile(ordinary(path)):
+        raise damaged(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                raise damaged(path)
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+        tensors = load_plain(path)
+    except NotPlainError as error:
         raise ValueError(f"{path} must hold tensors and plain values only. It holds something else.") from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except ValueError as error:
         raise damaged(path) from error
     if not isinstance(tensors, dict):
         raise damaged(path)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from longtail.data import load_splits
@@ -12,6 +13,7 @@ from longtail.training.config import TrainingConfig
 from longtail.training.failed_ranks import failing_together
 from longtail.training.finishing import finish
 from longtail.training.hardware import make_fabric, resolve, seconds_to_wait_for_the_lock
+from longtail.training.inapplicable import refuse_settings_of_fine_tuning
 from longtail.training.loop import TrainingLoop
 from longtail.training.opening import check_all_see, create_run, existing_run, open_when_visible
 from longtail.training.preparation import PreparedRun, prepare
@@ -75,15 +77,18 @@ def run_experiment(
     check_class(config)
     if existing is not None:
         config = adopt(config, existing)
+    else:
+        refuse_settings_of_fine_tuning(config)
     config = resolve(config)
     if existing is not None and existing.result is not None:
-        existing.drop_checkpoint()  # it is left if the process ended right after writing the result
+        with suppress(OSError):  # it is left if the process ended right after writing the result
+            existing.drop_checkpoint()
         return existing
     if existing is not None:
         check_same_weights(existing, config)
     fabric = make_fabric(config)
     ranks = Ranks.of(fabric)
-    with failing_together(ranks):
+    with failing_together(ranks, _how_to_resume(resume=resume)):
         check_all_see(existing, out, ranks)
         with fabric.rank_zero_first():
             splits = load_splits(config, data, fabric.device, download=download, progress=progress)
@@ -99,7 +104,7 @@ def run_experiment(
                 return folder
             check_same_data(folder, splits)
             if existing is not None:
-                restore(run.state, folder, ranks)
+                restore(run.state, folder, ranks, epochs=run.config.epochs, steps=run.epochs.steps)
             with write_errors(folder):
                 if ranks.first and folder.data is None:
                     folder.save_data(splits.info)
@@ -107,6 +112,15 @@ def run_experiment(
                 finish(folder, run.state, run.stage, run.evaluation, run.last)
         fabric.barrier()
     return folder
+
+
+def _how_to_resume(*, resume: bool) -> str:
+    """What to do after a process of several was lost."""
+    option = "" if resume else " with --resume"
+    return (
+        f"Start the same command again{option}: training continues from its last checkpoint. With --max-restarts 3 "
+        "torchrun does so by itself."
+    )
 
 
 def _train(

@@ -27,10 +27,8 @@ FIND_SECONDS = 3.0
 SIGNAL_SECONDS = 0.5
 """The same for a rank that a signal interrupted, which may be the cause itself."""
 INTERRUPTED = "it was interrupted"
-AGAIN = (
-    "Start the same command again: with --resume, training continues from its last checkpoint. With --max-restarts 3 "
-    "torchrun does so by itself."
-)
+AGAIN = "Start the same command again."
+"""What to do where nothing is kept that could be resumed."""
 WATCH_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 """How long a rank that waits in a collective may go on waiting after another has failed."""
@@ -43,17 +41,21 @@ class RankFailedError(RuntimeError):
     """Another process of the run has failed or was killed; the message names it.
 
     Attributes:
-        told: whether another process has already printed this error.
+        already_printed: whether another process has printed this error.
     """
 
-    def __init__(self, message: str, *, told: bool = False) -> None:
+    def __init__(self, message: str, *, already_printed: bool = False) -> None:
         super().__init__(message)
-        self.told = told
+        self.already_printed = already_printed
 
 
 @contextmanager
-def failing_together(ranks: Ranks) -> Iterator[None]:
+def failing_together(ranks: Ranks, advice: str = AGAIN) -> Iterator[None]:
     """Within the block, an error of one rank ends all of them; with one rank nothing is changed.
+
+    Args:
+        ranks: the processes.
+        advice: what to do after a process was lost, for the message.
 
     Raises:
         RankFailedError: another rank failed first.
@@ -61,7 +63,7 @@ def failing_together(ranks: Ranks) -> Iterator[None]:
     if ranks.number == 1:
         yield
         return
-    failures = _Failures(ranks.rank, ranks.number)
+    failures = _Failures(ranks.rank, ranks.number, advice)
     stop = threading.Event()
     watching = threading.Thread(target=_watch, args=(failures, stop), daemon=True)
     watching.start()
@@ -73,7 +75,7 @@ def failing_together(ranks: Ranks) -> Iterator[None]:
             first = failures.reason(error)
         if first is None and _is_of_others(error):
             raise RankFailedError(
-                f"rank {ranks.rank} of {ranks.number} lost the others, whose machine may be gone. {AGAIN}"
+                f"rank {ranks.rank} of {ranks.number} lost the others, whose machine may be gone. {advice}"
             ) from error
         if first is None or first["rank"] == failures.rank or first["message"] == INTERRUPTED:
             raise
@@ -86,8 +88,8 @@ def failing_together(ranks: Ranks) -> Iterator[None]:
 class _Failures:
     """What failed first, and which processes there are."""
 
-    def __init__(self, rank: int, ranks: int) -> None:
-        self.rank, self.ranks = rank, ranks
+    def __init__(self, rank: int, ranks: int, advice: str) -> None:
+        self.rank, self.ranks, self.advice = rank, ranks, advice
         self.store = launcher_store(f"failures/{next(_RUNS)}")
         self.lock = threading.Lock()
         self.store.set(f"process{rank}", json.dumps([socket.gethostname(), os.getpid()]))
@@ -136,8 +138,9 @@ class _Failures:
         host, pid = self.places[first["rank"]]
         name = f"rank {first['rank']} of {self.ranks} on {host} (process {pid})"
         if not first["killed"]:
-            return RankFailedError(f"{name} failed: {first['message']}", told=True)
-        return RankFailedError(f"{name} {first['message']}. {AGAIN}", told=first["by"] != self.rank)
+            return RankFailedError(f"{name} failed: {first['message']}", already_printed=True)
+        printed = first["by"] != self.rank
+        return RankFailedError(f"{name} {first['message']}. {self.advice}", already_printed=printed)
 
     def _has_ended(self, rank: int) -> bool:
         """Whether a process of this machine has ended; on other machines it can't be seen."""
@@ -153,7 +156,7 @@ def _watch(failures: _Failures, stop: threading.Event) -> None:
             continue
         if not stop.wait(GRACE_SECONDS):
             error = failures.error(first)
-            if not error.told:
+            if not error.already_printed:
                 sys.stderr.write(f"longtail: {error}\n")
                 sys.stderr.flush()
             os._exit(2)

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from longtail.array_headers import UNREADABLE, npy_header
 from longtail.cache_folder import cache_folder
 from longtail.training.ranks import ALONE, Ranks
-from longtail.whole_file import write_whole
+from longtail.whole_file import LEFT_SECONDS, remove_parts, write_whole
 
 
 def cached(key: str, number: int, compute: Callable[[], Tensor], ranks: Ranks = ALONE) -> Tensor:
@@ -50,13 +51,16 @@ def cached(key: str, number: int, compute: Callable[[], Tensor], ranks: Ranks = 
 
 def _load(path: Path, number: int) -> Tensor | None:
     try:
-        features = torch.from_numpy(np.load(path))
-    except (OSError, ValueError, EOFError):  # missing or damaged
+        header = npy_header(path)
+        if len(header.shape) != 2 or header.shape[0] != number or header.dtype.kind != "f":
+            return None
+        return torch.from_numpy(np.load(path, allow_pickle=False))
+    except (OSError, *UNREADABLE):  # missing or damaged
         return None
-    return features if features.dim() == 2 and len(features) == number else None
 
 
 def _make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    remove_parts(folder, LEFT_SECONDS)
     if not os.access(folder, os.W_OK):
         raise PermissionError(13, "Permission denied", str(folder))

@@ -11,6 +11,7 @@ from longtail.training.config import TrainingConfig
 from longtail.training.ranks import Ranks
 from longtail.training.state import TrainingState
 from longtail.training.stored_config import stored_config
+from longtail.training.stored_state import check_stored
 
 LEFT_OPEN = ("threads", "pretrained", "size", "mean", "std", "crop_pct", "interpolation")
 """Settings that the machine or the network decides if they are not given."""
@@ -115,13 +116,15 @@ def another_number_of_processes(folder: RunFolder, processes: int) -> list[str]:
     ]
 
 
-def restore(state: TrainingState, folder: RunFolder, ranks: Ranks) -> None:
+def restore(state: TrainingState, folder: RunFolder, ranks: Ranks, *, epochs: int, steps: int) -> None:
     """Load the last checkpoint into the state.
 
     Args:
         state: of the run.
         folder: of the run; the first rank reads its checkpoint for all, and removes metrics of later epochs.
         ranks: of the run.
+        epochs: of the run.
+        steps: of an epoch.
 
     Raises:
         ValueError: the checkpoint is damaged or of another run.
@@ -129,9 +132,13 @@ def restore(state: TrainingState, folder: RunFolder, ranks: Ranks) -> None:
     stored = ranks.from_first(folder.load_checkpoint() if ranks.first else None)
     if stored is not None:
         try:
+            check_stored(stored, epochs=epochs, steps=steps)
             state.load_state_dict(stored)
         except (RuntimeError, LookupError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"The checkpoint in {folder.path} must be of this run. It does not fit.") from error
+            raise ValueError(
+                f"The checkpoint in {folder.path} must be of this run. It does not fit. Restore the file, or start "
+                "a new run with another --out."
+            ) from error
     found = [*differing_versions(folder), *another_number_of_processes(folder, ranks.number)]
     state.notes += [note for note in found if note not in state.notes]
     if ranks.first:

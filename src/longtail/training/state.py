@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail.training.callbacks import Callback
+from longtail.training.stored_state import load_optimizer
 
 if TYPE_CHECKING:
     from timm.utils import ModelEmaV3
@@ -83,7 +84,7 @@ class TrainingState:
         """Restore what `state_dict` returned."""
         self.model.load_state_dict(stored["model"])
         self.criterion.load_state_dict(stored["criterion"])
-        self.optimizer.load_state_dict(stored["optimizer"])
+        load_optimizer(self.optimizer, stored["optimizer"])
         for callback in self.callbacks:
             callback.load_state_dict(stored["callbacks"].get(type(callback).__name__, {}))
         self.epoch, self.step, self.seconds = stored["epoch"], stored["step"], stored["seconds"]

@@ -17,7 +17,7 @@ def stored_config(folder: RunFolder) -> TrainingConfig:
     """
     try:
         return config_from_json(folder.header["config"])
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
+    except (TypeError, KeyError, AttributeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"`folder` must be a training run that this version knows. Got {folder.path}, whose run.json says: {error}"
         ) from None

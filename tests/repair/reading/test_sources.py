@@ -14,6 +14,7 @@ import torch
 from longtail.cli import main
 from longtail.repair import Fix, read_predictions
 from longtail.repair.diagnose_predictions import diagnose_predictions
+from longtail.repair.reading import array_files
 from longtail.runs import RunFolder
 
 NAMES = ("cat", "dog", "lynx")
@@ -389,3 +390,23 @@ def test_a_damaged_file_is_no_reason_to_load_pickles(tmp_path, name):
 def test_probabilities_of_the_second_class_lie_between_0_and_1(scores):
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\]. Got 10 to 90. Percent"):
         read_predictions((np.array([90.0, 10.0, 20.0]), [1, 0, 0]), kind="probabilities")
+
+
+def test_scores_are_not_expanded_before_their_number_is_compared_with_the_labels(tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(array_files, "npz_array", lambda _, name: read.append(name))
+    np.savez_compressed(tmp_path / "a.npz", logits=np.zeros((100_000, 3)), target=np.zeros(9, int), images=np.zeros(5))
+    with pytest.raises(ValueError, match=r"must hold one label per row. Got the shape \(100000, 3\) of logits and 9"):
+        read_predictions(tmp_path / "a.npz")
+    np.savez_compressed(tmp_path / "b.npz", logits=np.zeros((100_000, 3)))
+    with pytest.raises(ValueError, match="must hold one label per row. Got the shape .* and 2 labels"):
+        read_predictions(tmp_path / "b.npz", labels=[0, 1])
+    assert read == []
+
+
+def test_a_small_file_with_a_large_view_is_refused(tmp_path, monkeypatch):
+    torch.save({"logits": torch.zeros(1, 1).expand(2**40, 3), "target": torch.zeros(3)}, tmp_path / "a.pt")
+    with pytest.raises(
+        ValueError, match=r"a.pt must fit into memory. It holds a tensor of the shape \(1099511627776, 3"
+    ):
+        read_predictions(tmp_path / "a.pt")

@@ -61,7 +61,7 @@ def _refuse_settings_of_other_data(config: OwnDataConfig) -> None:
             usual = "left out" if left_out is None else repr(left_out)
             raise ValueError(
                 f"`{option}` must be {usual} for {config.dataset}: its official lists define parts and classes. "
-                f"Got {value!r}."
+                f"Got {value!r}. Leave --{option.replace('_', '-')} out."
             )
 
 

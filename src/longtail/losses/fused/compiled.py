@@ -63,11 +63,11 @@ def _operator(
     found = computed(logits, target, vectors, settings, learning=learning, graded=graded)
     gradient = logits.new_empty(0) if found.gradient is None else found.gradient
     if found.received is None:
-        nothing = (torch.empty(0), torch.empty(0), torch.empty((), dtype=torch.int64), torch.empty(0))
+        nothing = (torch.empty(0), torch.empty(0), torch.empty(()), torch.empty(0))
         return (found.loss, gradient, *nothing)
     positive, negative, samples, losses, _ = found.received
     # Results of an operator must not be views, nor share memory, as the first two may do.
-    return found.loss, gradient, positive, negative.clone(), torch.tensor(samples, dtype=torch.int64), losses.clone()
+    return found.loss, gradient, positive, negative.clone(), samples, losses.clone()
 
 
 @_operator.register_fake
@@ -81,7 +81,7 @@ def _shapes(logits: Tensor, *arguments: Any) -> Results:
         logits.new_empty((rows, classes) if graded else (0,)),
         exact.new_empty(sums),
         exact.new_empty(sums),
-        exact.new_empty((), dtype=torch.int64),
+        exact.new_empty(()),
         exact.new_empty(losses),
     )
 

@@ -7,6 +7,7 @@ and sums are formed in another order than PyTorch's: values agree with the plain
 """
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -63,14 +64,14 @@ class Received(NamedTuple):
     Attributes:
         positive: (C,) the positive gradient on each class.
         negative: (C,) the negative gradient that the samples of each class cause; for index targets the same tensor.
-        samples: how many are neither ignored nor without a finite loss.
+        samples: how many are neither ignored nor without a finite loss; a scalar.
         losses: (N,) the loss of each sample, without weights and smoothing; 0 where it is ignored.
         target: (N,) class indices, or (N, C) probabilities.
     """
 
     positive: Tensor
     negative: Tensor
-    samples: int | Tensor
+    samples: Tensor
     losses: Tensor
     target: Tensor
 
@@ -156,10 +157,49 @@ def computed(
     gradient = torch.empty(logits.shape, dtype=logits.dtype) if graded else None
     if gradient is not None:
         problem.gradient = gradient.data_ptr()
-    if kernel().forward(ctypes.byref(problem)):
-        raise IndexError(f"`target` must lie in [0, {logits.shape[1]}).")
-    received = None if sums is None else Received(*_added_up(sums), problem.samples, kept[1], target)
+    _run_forward(problem)
+    received = None
+    if sums is not None:
+        samples = torch.full((), problem.samples, dtype=torch.float32)
+        received = Received(*_added_up(sums), samples, kept[1], target)
     return Computed(loss, gradient, kept, received, problem.divisor)
+
+
+def kernel_losses(
+    logits: Tensor,
+    target: Tensor,
+    margins: Margins,
+    weight: Tensor | None,
+    settings: Settings,
+    *,
+    upstream: Tensor | None = None,
+    gradient: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The loss of each row by the compiled kernel, outside autograd.
+
+    Args:
+        logits: (N, C), float32 or bfloat16, on the CPU, contiguous.
+        target: (N,) class indices, int64.
+        margins: (C,) each.
+        weight: (C,) class weights.
+        settings: those of cross-entropy; nothing is reduced, whatever they say.
+        upstream: (N,) what the gradient of each row is multiplied by; `None` is 1.
+        gradient: room for it, as the logits; without label smoothing it may be the logits themselves.
+
+    Returns:
+        (N,) losses, and the same without weights and smoothing; 0 for ignored rows.
+
+    Raises:
+        NoKernelError: there is none.
+        IndexError: a class index outside [0, C).
+    """
+    vectors = constants(logits.shape[1], margins, weight)
+    kept, losses = torch.empty(5, len(logits), dtype=torch.float32), torch.empty(len(logits), dtype=torch.float32)
+    problem = _problem(logits, target, vectors, kept, settings._replace(reduction="none"), losses)
+    problem.upstream = None if upstream is None else upstream.data_ptr()
+    problem.gradient = None if gradient is None else gradient.data_ptr()
+    _run_forward(problem)
+    return losses, kept[1].clone()
 
 
 class _FusedCrossEntropy(torch.autograd.Function):
@@ -194,8 +234,13 @@ class _FusedCrossEntropy(torch.autograd.Function):
         return (gradient, *nothing)
 
 
+def _run_forward(problem: _Problem) -> None:
+    if kernel().forward(ctypes.byref(problem)):
+        raise IndexError(f"`target` must lie in [0, {problem.classes}).")
+
+
 def _problem(
-    logits: Tensor, target: Tensor, vectors: list[Tensor | None], kept: Tensor, settings: Settings, value: Tensor
+    logits: Tensor, target: Tensor, vectors: Sequence[Tensor | None], kept: Tensor, settings: Settings, value: Tensor
 ) -> _Problem:
     rows, classes = logits.shape
     first, step = kept.data_ptr(), rows * kept.element_size()

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from longtail.cache_folder import cache_folder
-from longtail.whole_file import write_whole
+from longtail.whole_file import LEFT_SECONDS, remove_parts, write_whole
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("cross_entropy.c", "draws.c"))
 # No -ffast-math: logits of −∞ and NaN must keep their meaning. Sums are vectorised by the pragmas.
@@ -83,6 +83,7 @@ def _loaded() -> ctypes.CDLL:
 def _keep(built: Path, path: Path) -> bool:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_parts(path.parent, LEFT_SECONDS)
         with write_whole(path) as file:
             file.write(built.read_bytes())
     except OSError as error:

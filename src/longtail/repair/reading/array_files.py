@@ -1,37 +1,30 @@
 """Files of arrays: npz, npy, pt. No code in them is executed."""
 
-import pickle
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.format import MAGIC_PREFIX
 
+from longtail.array_headers import UNREADABLE, ArrayFile, NotArraysError, npy_header, npz_array
 from longtail.data.table_file import TABLES
+from longtail.free_memory import free_memory
+from longtail.plain_tensors import NotPlainError, load_plain
 from longtail.repair.reading.memory import check_fits
 
+BYTES = 8
+"""Of a number in memory, at most."""
 PICKLES = (".pkl", ".pickle", ".joblib", ".p")
-UNREADABLE = (
-    OSError,
-    KeyError,
-    EOFError,
-    RuntimeError,
-    TypeError,
-    MemoryError,
-    zlib.error,
-    struct.error,
-    zipfile.BadZipFile,
-)
 SAVE_INSTEAD = "Save arrays: np.savez('predictions.npz', logits=logits, target=target, class_names=class_names)."
 NAMES = "Labels and names must be arrays of dtype str: labels.astype(str)."
 
 
 def read_arrays(path: Path) -> Mapping[str, Any]:
     """Read the arrays of a file, by name; an `.npy` file is memory-mapped and called `scores`.
+
+    Those of an `.npz` file are an `ArrayFile`: each is read when it is asked for.
 
     Raises:
         ValueError: an unknown or damaged file, one with pickled objects, or one that does not fit into memory.
@@ -56,51 +49,56 @@ def read_safely(reader: Callable[[Path], Any], path: Path) -> Any:
     """
     try:
         return reader(path)
-    except pickle.UnpicklingError as error:
+    except NotPlainError as error:
         raise ValueError(
             f"{path} could not be read: it is damaged, or holds objects other than tensors, which are never loaded. "
             "Save tensors: torch.save({'logits': logits, 'target': target}, 'predictions.pt')."
         ) from error
-    except UNREADABLE as error:
-        raise ValueError(f"{path} could not be read: {' '.join(str(error).split()) or type(error).__name__}") from error
+    except NotArraysError as error:
+        raise ValueError(
+            f"{path} could not be read: it is damaged, or holds pickled objects, which are never loaded. "
+            f"{SAVE_INSTEAD} {NAMES}"
+        ) from error
     except ValueError as error:
         if str(path) in str(error):
             raise
-        reason = f"{error}."
-        if "allow_pickle" in str(error) or "memory-mapped" in str(error):
-            reason = f"it is damaged, or holds pickled objects, which are never loaded. {SAVE_INSTEAD} {NAMES}"
-        raise ValueError(f"{path} could not be read: {reason}") from error
+        raise ValueError(f"{path} could not be read: {error}.") from error
+    except (*UNREADABLE, OSError) as error:
+        raise ValueError(f"{path} could not be read: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def plain(value: Any, where: str) -> Any:
     """Convert a tensor to an array of at least float32; return anything else unchanged.
 
     Raises:
-        ValueError: a sparse, quantised or meta tensor.
+        ValueError: a sparse, quantised or meta tensor, or one that does not fit into memory.
     """
     if not isinstance(value, torch.Tensor):
         return value
     if value.layout != torch.strided or value.is_quantized or value.is_meta:
         raise ValueError(f"{where} must hold plain tensors. Got a sparse, quantised or meta tensor.")
+    if value.numel() * BYTES > free_memory():  # a few numbers in the file may be shown as a large tensor
+        raise ValueError(f"{where} must fit into memory. It holds a tensor of the shape {tuple(value.shape)}.")
     tensor = value.detach().cpu()
     return (
         tensor.to(torch.promote_types(tensor.dtype, torch.float32)) if tensor.is_floating_point() else tensor
     ).numpy()
 
 
-def _npz(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        if not hasattr(arrays, "files"):
+def _npz(path: Path) -> ArrayFile:
+    with path.open("rb") as file:
+        if file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
             raise ValueError(f"{path} must hold several arrays by name. It is an .npy file with another suffix.")
-        return {name: arrays[name] for name in arrays.files}
+    return ArrayFile(path, lambda name: read_safely(lambda own: npz_array(own, name), path))
 
 
 def _npy(path: Path) -> dict[str, Any]:
+    npy_header(path)
     return {"scores": np.load(path, mmap_mode="r", allow_pickle=False)}
 
 
 def _pt(path: Path) -> dict[str, Any]:
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    content = load_plain(path)
     if isinstance(content, (tuple, list)) and len(content) == 2:
         content = dict(zip(("scores", "target"), content, strict=True))
     if isinstance(content, torch.Tensor):

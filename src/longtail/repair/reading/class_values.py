@@ -92,7 +92,7 @@ def _numbers(what: str, given: Any) -> np.ndarray:
         if values.dtype.kind == "c":
             raise TypeError
         return values.astype(np.float64).ravel()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"`{what}` must be {_FORMS}. Got {given!r}.") from None
 
 
@@ -149,7 +149,7 @@ def _pairs(path: Path) -> dict[str, Any] | None:
 def _is_number(value: Any) -> bool:
     try:
         return bool(np.isfinite(float(value)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

@@ -49,7 +49,7 @@ def read_costs(given: Any, names: Sequence[str], notes: list[str]) -> np.ndarray
     notes.append(f"cost: rows and columns are taken in the order of the classes: {listed(names)}.")
     try:
         return np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"`cost` must be {FORMS}. Got {given!r}.") from None
 
 

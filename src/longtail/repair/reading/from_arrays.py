@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from longtail.array_headers import ArrayFile
 from longtail.data.class_names import as_text
 from longtail.posthoc.blocks import row_blocks
 from longtail.repair.by_name import ClassIndex, by_label, in_class_order, listed, nearest
@@ -35,14 +36,18 @@ def of_content(
         ValueError: scores or labels are missing, shapes do not match, or a label is not a class.
     """
     where = rows.where if isinstance(rows, Rows) else rows
-    scores, kind = _scores(content, where, reading.kind)
+    name, kind = _scores(content, where, reading.kind)
+    label = None if reading.labels is not None else _named(content, reading.label, LABELS, "label", where)
+    if isinstance(content, ArrayFile):
+        _check_rows(content, name, label, reading, where)
+    scores = content[name]
     values = two_columns(_numeric(plain(scores, where), where), kind or reading.kind)
     rows = rows if isinstance(rows, Rows) else Rows(((rows, len(values)),))
     own = _texts(content.get("class_names"), where)
     names = reading.class_names if own is None else own
     if names is not None and len(names) != values.shape[1]:
         raise ValueError(_wrong_number(names, values.shape[1], where))
-    labels = _labels(content, where, reading)
+    labels = _labels(content, label, where, reading)
     known = None if indices else names
     raw = RawPredictions(
         values,
@@ -85,19 +90,32 @@ def in_order(raw: RawPredictions, names: Sequence[str]) -> RawPredictions:
     )
 
 
-def _scores(content: Mapping[str, Any], where: str, kind: str) -> tuple[Any, str | None]:
-    """The scores, and their kind if the name of the array tells it."""
+def _check_rows(content: ArrayFile, name: str, label: str | None, reading: Reading, where: str) -> None:
+    """Compare the numbers of scores and labels before any array is read."""
+    if label is None and reading.labels is None:
+        return
+    rows = content.shapes[name][:1]
+    labels = (len(reading.labels),) if label is None else content.shapes[label][:1]
+    if rows != labels:
+        raise ValueError(
+            f"{where} must hold one label per row. Got the shape {content.shapes[name]} of {name} and "
+            f"{labels[0] if labels else 1:,} labels."
+        )
+
+
+def _scores(content: Mapping[str, Any], where: str, kind: str) -> tuple[str, str | None]:
+    """The name of the scores, and their kind if it tells it."""
     named = [name for name in KINDS if name in content]
     if len(named) == 2:
-        return content[kind], kind
+        return kind, kind
     other = next((name for name in SCORES[2:] if name in content), None)
     if other is not None and not named:
-        return content[other], None
+        return other, None
     if not named:
         raise ValueError(f"{where} must hold {' or '.join(KINDS)}. It holds {', '.join(content) or 'nothing'}.")
     if named[0] != kind and kind == "probabilities":
         raise ValueError(f"{where} must hold probabilities, as `kind` (--kind) says. It holds {named[0]}.")
-    return content[named[0]], named[0]
+    return named[0], named[0]
 
 
 def _numeric(scores: Any, where: str) -> np.ndarray:
@@ -138,32 +156,37 @@ def two_columns(values: np.ndarray, kind: str) -> np.ndarray:
     return np.stack([1 - second if kind == "probabilities" else np.zeros_like(second), second], axis=1)
 
 
-def _labels(content: Mapping[str, Any], where: str, reading: Reading) -> Any:
+def _labels(content: Mapping[str, Any], name: str | None, where: str, reading: Reading) -> Any:
     if reading.labels is not None:
         found = [name for name in LABELS if name in content]
         if found:
             raise ValueError(f"`labels` must not be given: {where} already has labels, called {found[0]}.")
         return reading.labels
-    labels = _by_name(content, reading.label, LABELS, "label", where)
-    if labels is None:
+    if name is None:
         raise ValueError(
             f"{where} must hold labels, called {' or '.join(LABELS[:4])}, or pass `labels` (--labels). It holds "
             f"{', '.join(content)}."
         )
-    return labels
+    return content[name]
 
 
 def _by_name(content: Mapping[str, Any], name: str | None, usual: Sequence[str], option: str, where: str) -> Any:
+    found = _named(content, name, usual, option, where)
+    return None if found is None else content[found]
+
+
+def _named(content: Mapping[str, Any], name: str | None, usual: Sequence[str], option: str, where: str) -> str | None:
     if name is not None:
         if name not in content:
             raise ValueError(f"--{option} must name an array of {where}. Got {name!r}; it holds {', '.join(content)}.")
-        return content[name]
-    found = [own for own in usual if content.get(own) is not None]
+        return name
+    known = isinstance(content, ArrayFile)
+    found = [own for own in usual if own in content and (known or content[own] is not None)]
     if len(found) > 1:
         raise ValueError(
             f"{where} has several arrays for --{option}: {listed(found)}. Choose one: --{option} {found[0]}."
         )
-    return content[found[0]] if found else None
+    return found[0] if found else None
 
 
 def _wrong_number(names: Sequence[str], columns: int, where: str) -> str:
@@ -197,7 +220,7 @@ def _vector(name: str, values: Any, where: str, length: int) -> np.ndarray | Non
         array = array.astype(np.float64) if array.dtype.kind == "O" else array
         if array.dtype.kind not in "iuf":
             raise TypeError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{where} must hold numbers as {name}. Got other values.") from None
     array = array.ravel() if array.ndim == 2 and 1 in array.shape else array
     if array.shape != (length,):

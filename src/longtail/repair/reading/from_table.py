@@ -88,7 +88,7 @@ def _of_lists(table: Table, nested: str, reading: Reading, notes: list[str]) -> 
     """Read a column of lists with the scores of all classes."""
     try:
         scores = np.stack([np.asarray(cell, dtype=np.float64) for cell in table.frame[nested].tolist()])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
             f"{table.rows.where}, column {nested}: every row must hold one number for each class."
         ) from None

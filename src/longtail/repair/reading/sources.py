@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from longtail.array_headers import ArrayFile
 from longtail.data.table_file import TABLES, read_table, table_of_bytes
 from longtail.data.table_source import is_frame
 from longtail.data.text_file import kind_of, read_stream
@@ -187,7 +188,7 @@ def _with_labels(
     paths: Sequence[Path], reading: Reading, notes: list[str], processes: Processes
 ) -> list[RawPredictions]:
     contents = [read_arrays(path) for path in paths]
-    numbers = [len(next(iter(content.values()))) for content in contents]
+    numbers = [_number_of_rows(content) for content in contents]
     each = processes.gathered("numbers of rows", sum(numbers))
     if sum(each) != len(reading.labels):
         raise ValueError(
@@ -199,6 +200,12 @@ def _with_labels(
         found.append(of_content(content, str(path), own, notes))
         begin += number
     return found
+
+
+def _number_of_rows(content: Mapping[str, Any]) -> int:
+    first = next(iter(content))
+    shape: tuple[int, ...] = content.shapes[first] if isinstance(content, ArrayFile) else content[first].shape
+    return shape[0] if shape else 0
 
 
 def _of_folder(path: Path, reading: Reading, part: str, notes: list[str]) -> RawPredictions:
