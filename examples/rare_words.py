@@ -6,7 +6,7 @@ Each file is text, or CSV with a column `text`, either of them also as .gz; a li
 occur at least twice in the training texts are classes. A network of embeddings and one hidden layer sees three words on
 each side; it is trained with cross-entropy and with GALA, both by `criterion.linear`, which never holds the logits of a
 batch (samples × vocabulary). Accuracy on held-out texts is shown for groups of words by their training frequency.
-Always the last epoch: nothing is chosen by looking at test results. About two minutes on one core for 36,000 short
+Always the last epoch: nothing is chosen by looking at test results. About three minutes on one core for 36,000 short
 texts.
 """
 

@@ -12,6 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 from longtail import losses as lt
 from longtail.losses import linear_head
 from longtail.losses.catalogue import LOSSES, make_loss
+from longtail.losses.contract import LongTailedLoss
 from longtail.losses.margins import Margins
 from longtail.models import CosineClassifier
 from losses.cases import CASES, COUNTS, DEVICE, NUM_CLASSES, WITH_MARGINS_BY_CLASS
@@ -51,12 +52,13 @@ def with_gradients(loss, head):
     return loss.detach(), torch.autograd.grad(loss, [each for each in head if each.requires_grad], upstream)
 
 
-def linear_of(criterion, head, target):
-    return criterion.linear(*head, target)
+def linear_loss(criterion, head, target):
+    features, weight, bias = head
+    return criterion.linear(features, weight, bias, target)
 
 
 def by_linear(criterion, head, target):
-    return with_gradients(linear_of(criterion, head, target), head)
+    return with_gradients(linear_loss(criterion, head, target), head)
 
 
 def by_logits(criterion, head, target):
@@ -99,7 +101,7 @@ def test_agrees_with_the_reference(case):
         criterion = case.module(reduction="none", weight=weight, label_smoothing=smoothing)
         weights = None if weight is None else weight.cpu().numpy()
         want = case.reference(logits, target.tolist(), weight=weights, label_smoothing=smoothing)
-        got = linear_of(criterion, head, target).detach().cpu().numpy()
+        got = linear_loss(criterion, head, target).detach().cpu().numpy()
         np.testing.assert_allclose(got, want, rtol=1e-4 if case.fused else 1e-6, atol=1e-6)
 
 
@@ -113,7 +115,7 @@ def test_is_plain_cross_entropy_in_eval_and_without_gradients(case, reduction):
     criterion = case.module(**arguments)
     before = {name: value.clone() for name, value in criterion.state_dict().items()}
     with torch.no_grad():
-        assert_close(linear_of(criterion, head, target), want, case)
+        assert_close(linear_loss(criterion, head, target), want, case)
     loss, gradients = by_linear(criterion.eval(), head, target)
     assert_close(loss, want, case)
     assert_close(gradients, want_gradients, case)
@@ -127,7 +129,7 @@ def test_margins_without_gradients_where_they_are_wanted(case):
     before = {name: value.clone() for name, value in criterion.state_dict().items()}
     want = case.module()(F.linear(*head), target).detach()
     with torch.no_grad():
-        assert_close(linear_of(criterion, head, target), want, case)
+        assert_close(linear_loss(criterion, head, target), want, case)
     assert all(torch.equal(before[name], value) for name, value in criterion.state_dict().items())
 
 
@@ -143,7 +145,7 @@ def test_gala_learns_what_it_learns_from_the_logits(form, accumulate, fused, red
     for step in range(5):
         head, target = make_head(seed=step), make_target(seed=step, ignore_index=-100)
         head[0].data[1] = torch.inf if step == 2 else 1.0  # a sample without a finite loss does not count
-        linear_of(chunked, head, target)
+        linear_loss(chunked, head, target)
         whole(F.linear(*head), target)
     assert chunked.theta.sum() > 1
     torch.testing.assert_close(chunked.state_dict(), whole.state_dict())
@@ -154,11 +156,11 @@ def test_parts_of_a_step_count_as_one_and_a_paused_loss_learns_nothing():
     parts, whole = (lt.GALALoss(NUM_CLASSES, accumulate="ema").to(DEVICE) for _ in range(2))
     with parts.one_step():
         for part in (slice(0, 7), slice(7, None)):
-            linear_of(parts, (head[0][part], *head[1:]), target[part])
-    linear_of(whole, head, target)
+            linear_loss(parts, [head[0][part], *head[1:]], target[part])
+    linear_loss(whole, head, target)
     torch.testing.assert_close(parts.state_dict(), whole.state_dict())
     with parts.pause_statistics():
-        linear_of(parts, head, target)
+        linear_loss(parts, head, target)
     torch.testing.assert_close(parts.state_dict(), whole.state_dict())
 
 
@@ -198,7 +200,7 @@ def test_gradients_of_what_is_trained_alone(case, wanted, reduction):
 @every_loss
 def test_a_classifier_without_a_bias(case):
     head, target = [*make_head()[:2], None], make_target()
-    loss = linear_of(case.module(), head, target)
+    loss = linear_loss(case.module(), head, target)
     want = case.module()(F.linear(*head[:2]), target)
     torch.testing.assert_close(with_gradients(loss, head[:2]), with_gradients(want, head[:2]), rtol=2e-5, atol=2e-5)
 
@@ -207,7 +209,7 @@ def test_a_classifier_without_a_bias(case):
 @every_reduction
 def test_a_graph_may_be_walked_twice(case, reduction):
     head, target = make_head(), make_target(ignore_index=-100)
-    loss = linear_of(case.module(reduction=reduction), head, target).sum()
+    loss = linear_loss(case.module(reduction=reduction), head, target).sum()
     first = torch.autograd.grad(loss, head, retain_graph=True)
     torch.testing.assert_close(torch.autograd.grad(3 * loss, head), tuple(3 * each for each in first))
 
@@ -218,7 +220,7 @@ def test_second_derivatives_are_refused(case):
     with pytest.raises(
         RuntimeError, match=r"no second derivatives .*criterion\(F.linear\(features, weight, bias\), tar"
     ):
-        torch.autograd.grad(linear_of(case.module(), head, make_target()), head, create_graph=True)
+        torch.autograd.grad(linear_loss(case.module(), head, make_target()), head, create_graph=True)
 
 
 @every_loss
@@ -310,7 +312,7 @@ def test_half_precision_with_a_loss_scale_loses_no_small_gradient():
     features, weight, bias = (each.detach() * 3 for each in make_head(512))
     target, criterion = make_target(512), lt.GALALoss(NUM_CLASSES).to(DEVICE)
     head = [each.half().requires_grad_() for each in (features, weight, bias)]
-    scaled = torch.autograd.grad(linear_of(criterion, head, target) * 1024, head)
+    scaled = torch.autograd.grad(linear_loss(criterion, head, target) * 1024, head)
     exact = [each.detach().double().requires_grad_() for each in head]
     want = torch.autograd.grad(lt.GALALoss(NUM_CLASSES).to(DEVICE)(F.linear(*exact), target), exact)
     for got, exactly in zip(scaled, want, strict=True):
@@ -328,7 +330,7 @@ def test_a_loss_has_linear_or_says_which_do(name):
         return
     for training in (True, False):
         with pytest.raises(ValueError, match=rf"GALALoss, .* gamma=0\. Got {type(criterion).__name__}\. Form the log"):
-            linear_of(criterion.train(training), head, target)
+            linear_loss(criterion.train(training), head, target)
 
 
 def test_a_subclass_that_computes_its_loss_otherwise_is_refused():
@@ -340,9 +342,10 @@ def test_a_subclass_that_computes_its_loss_otherwise_is_refused():
         def margins_for(self, logits, target):
             return Margins(each=logits.detach())
 
-    for criterion in (Doubled(COUNTS), Shifted(COUNTS), lt.ClassBalancedLoss(COUNTS, gamma=1.0)):
+    refused: list[LongTailedLoss] = [Doubled(COUNTS), Shifted(COUNTS), lt.ClassBalancedLoss(COUNTS, gamma=1.0)]
+    for criterion in refused:
         with pytest.raises(ValueError, match=rf"Got {type(criterion).__name__}"):
-            linear_of(criterion, make_head(), make_target())
+            linear_loss(criterion, make_head(), make_target())
 
 
 def test_ldam_of_normalised_features_and_weights_is_that_of_a_cosine_classifier():
@@ -351,7 +354,7 @@ def test_ldam_of_normalised_features_and_weights_is_that_of_a_cosine_classifier(
     criterion = lt.LDAMLoss(COUNTS, scale=20.0).to(DEVICE)
     head = [20.0 * F.normalize(features, dim=-1), F.normalize(classifier.weight, dim=-1), None]
     trained = [features, classifier.weight]
-    got = with_gradients(linear_of(criterion, head, target), trained)
+    got = with_gradients(linear_loss(criterion, head, target), trained)
     torch.testing.assert_close(got, with_gradients(criterion(classifier(features), target), trained))
 
 
@@ -367,7 +370,7 @@ def test_deferred_reweighting(epoch, reduction):
         criterion.set_epoch(epoch)
     torch.testing.assert_close(by_linear(wrapped[0], head, target), by_logits(wrapped[1], head, target))
     with pytest.raises(TypeError, match=r"`criterion` must be a loss .* Got CrossEntropyLoss.*tau=0"):
-        linear_of(lt.DeferredReweighting(torch.nn.CrossEntropyLoss(), COUNTS), head, target)
+        linear_loss(lt.DeferredReweighting(torch.nn.CrossEntropyLoss(), COUNTS), head, target)
 
 
 GOOD = {
@@ -421,11 +424,11 @@ def test_no_array_of_the_size_of_the_logits_is_held(monkeypatch, fused):
     monkeypatch.setattr(linear_head, "LOGITS_OF_A_CHUNK", dict.fromkeys(("cpu", "cuda"), 40 * classes))
     criterion, target = lt.GALALoss(classes, fused=fused), torch.arange(samples)
     head = [torch.randn(shape).requires_grad_() for shape in ((samples, width), (classes, width), (classes,))]
-    linear_of(criterion, head, target).backward()
+    linear_loss(criterion, head, target).backward()
     for each in head:
         each.grad = None
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        linear_of(criterion, head, target).backward()
+        linear_loss(criterion, head, target).backward()
     held = peak = 0
     for event in profiler.profiler.kineto_results.events():
         if event.name() == "[memory]":

@@ -1,5 +1,8 @@
 """The kernel in graphs of `torch.compile`: when they call it, and that it computes what the eager call does."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -119,6 +122,12 @@ def test_exported_programs_do_not_call_it():
     logits, target = batch()
     program = torch.export.export(MAKE["gala"](fused=True), (logits, target))
     assert not calls_kernel(str(node.target) for node in program.graph.nodes)
+
+
+def test_importing_the_losses_does_not_import_the_compiler():
+    code = "import sys, longtail.losses; print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_draws_of_a_graph_are_its_own():

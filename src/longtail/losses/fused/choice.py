@@ -60,9 +60,13 @@ def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
     return not isinstance(library(), NoKernelError)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _has_kernel() -> bool:
+    """Asked while a graph is compiled, which takes the answer for a constant."""
     return not isinstance(library(), NoKernelError)
+
+
+# As `torch.compiler.assume_constant_result` marks it, which imports the compiler: seconds at the first import.
+setattr(_has_kernel, "_dynamo_marked_constant", True)  # noqa: B010
 
 
 def fuses_draws(fused: bool | str, logits: Tensor) -> bool:
