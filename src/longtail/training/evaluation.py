@@ -14,12 +14,12 @@ from longtail.losses.contract import LongTailedLoss
 from longtail.metrics import long_tail_scores
 from longtail.metrics.groups import USUAL, GroupBounds
 from longtail.posthoc import PredictionRebalancer
+from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
 from longtail.training.outputs import Autocast, joined
 from longtail.training.ranks import ALONE, Ranks
 
-NUMBERS_AT_ONCE = 1 << 22
 MOST_FOR_FIXED_POINT = 1 << 27
 """Largest number of logits for which a finished run has rows of the fixed point, which take dozens of passes."""
 Scores = dict[str, dict[str, float]]
@@ -73,8 +73,7 @@ def predict_logits(model: nn.Module, data: Split, autocast: Autocast, ranks: Ran
             return joined((model(images).float().cpu() for images in part.in_order()), len(part))
 
     logits = ranks.rows_of(data, compute).cpu()
-    rows = max(1, NUMBERS_AT_ONCE // max(1, logits.shape[1]))
-    finite = sum(int(block.isfinite().all(dim=1).sum()) for block in torch.split(logits, rows))
+    finite = sum(int(logits[block].isfinite().all(dim=1).sum()) for block in row_blocks(*logits.shape))
     if finite < len(logits):
         raise ValueError(
             f"logits must be finite. Those of {len(logits) - finite:,} of {len(logits):,} samples are not: the weights "
