@@ -25,10 +25,10 @@ def check_fused(fused: object) -> None:
 
 
 def refuse_without_margins(fused: bool | str, loss: object) -> None:
-    """Raise if the fused path is wanted of a loss that has none.
+    """Raise for `fused=True` of a loss without a fused path.
 
     Raises:
-        ValueError: it is.
+        ValueError: `fused` is `True`.
     """
     if fused is True:
         raise ValueError(
