@@ -13,6 +13,8 @@ from longtail.posthoc import PredictionRebalancer
 from longtail.repair import estimate_prior
 from longtail.runs import RunFolder
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 

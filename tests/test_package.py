@@ -30,6 +30,7 @@ def test_public_names_are_exactly_those_documented(package):
         assert value.__doc__ or isinstance(value, (int, dict)) or get_origin(value)  # a type alias has no docstring
 
 
+@pytest.mark.slow
 def test_names_and_packages_are_reached_from_the_package():
     code = "import longtail; longtail.metrics.macro_f1, longtail.data.class_counts, longtail.runs.RunFolder"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -52,6 +53,7 @@ def test_import_loads_nothing_but_itself():
     assert added == ["longtail"]
 
 
+@pytest.mark.slow
 def test_losses_and_post_hoc_methods_load_torch_and_numpy_alone():
     code = (
         "import sys, torch; before = set(sys.modules); import longtail.losses, longtail.posthoc; "
@@ -76,6 +78,7 @@ def test_constraints_name_versions_and_nothing_else():
 
 
 @pytest.mark.parametrize("page", ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.slow
 def test_the_documentation_s_code_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)

@@ -242,8 +242,8 @@ def summary(runs: list[Result]) -> str:
         f"In {len(runs)} cases ({len(models)} models and {len(files)} files of published predictions, {min(splits)} to "
         f'{max(splits)} splits each), {gained} of {len(promised)} fixes with the verdict "use" improved balanced '
         f"accuracy on samples that nothing was fitted on. {covered} of these gains lie in the promised interval; "
-        f"{expected} would be expected if all promises were right, since a measured gain has an error, too. Of all, {agree} differ "
-        "from the promise by no more than both errors explain (nominally 95 %)."
+        f"{expected} would be expected if all promises were right, since a measured gain has an error, too. Of "
+        f"all, {agree} differ from the promise by no more than both errors explain (nominally 95 %)."
     )
 
 

@@ -99,6 +99,7 @@ class StopAt(Callback):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_theta_of_gala_is_the_positive_gradient(tiny, tmp_path):
     config = tiny_config(loss="gala", loss_arguments=("accumulate=sum",), precision="float32")
     folder = run_experiment(config, data=tiny, out=tmp_path / "run", callbacks=[GradientRecorder()])
@@ -109,6 +110,7 @@ def test_theta_of_gala_is_the_positive_gradient(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("at", [(1, 3), (2, 6)])
+@pytest.mark.slow
 def test_a_resumed_run_keeps_what_one_that_was_not_stopped_keeps(tiny, tmp_path, at):
     whole = run_experiment(tiny_config(loss="ce"), data=tiny, out=tmp_path / "a", callbacks=[GradientRecorder()])
     with pytest.raises(TrainingStopped):
@@ -121,6 +123,7 @@ def test_a_resumed_run_keeps_what_one_that_was_not_stopped_keeps(tiny, tmp_path,
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
+@pytest.mark.slow
 def test_the_result_is_the_same_with_and_without(tiny, tmp_path):
     recorded = run_experiment(tiny_config(), data=tiny, out=tmp_path / "a", callbacks=[GradientRecorder()])
     plain = run_experiment(tiny_config(), data=tiny, out=tmp_path / "b")
@@ -154,6 +157,7 @@ def test_a_missing_or_damaged_recording_is_told(tmp_path):
         RecordedGradients.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_line_records_and_goes_on_recording(tiny, tmp_path, capsys):
     from longtail.cli import main
 

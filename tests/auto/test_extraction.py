@@ -4,6 +4,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pytest
 import torch
 
 from longtail.cli import main
@@ -23,6 +24,7 @@ def extract(data: Path, weights: Path, out: Path) -> int:
         return main(["features", str(data), "--weights", str(weights), "--out", str(out), *OPTIONS])
 
 
+@pytest.mark.slow
 def test_two_processes_extract_what_one_extracts(tmp_path):
     photographs = write_photographs(tmp_path / "photographs")
     (photographs / "bee/3.png").write_bytes(b"noise")

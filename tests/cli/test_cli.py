@@ -26,6 +26,7 @@ def run(tiny_data, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_training_prints_its_progress_its_result_and_its_folder(tiny, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command = ["train", "cifar10-lt", "--data", str(tiny), *TINY_OPTIONS, "--loss", "ce", "--seed", "5"]
@@ -67,6 +68,7 @@ def rows(said: str) -> dict[str, float]:
         (["--rebalance", "off"], None),
     ],
 )
+@pytest.mark.slow
 def test_evaluation_scores_the_saved_logits(run, capsys, options, treatment):
     assert main(["evaluate", str(run), *options]) == 0
     said = rows(capsys.readouterr().out)
@@ -163,6 +165,7 @@ def test_an_existing_folder_is_not_overwritten(tiny, run, capsys):
     )
 
 
+@pytest.mark.slow
 def test_validation_is_held_out_of_training(tiny, tmp_path, capsys):
     command = ["train", "cifar10-lt", "--data", str(tiny), "--out", str(tmp_path / "run"), *TINY_OPTIONS]
     assert main([*command, "--validation", "0.2"]) == 0
@@ -182,6 +185,7 @@ def test_version_is_printed(capsys):
     assert capsys.readouterr().out == f"longtail {longtail.__version__}\n"
 
 
+@pytest.mark.slow
 def test_help_explains_every_setting_without_loading_the_engine():
     code = (
         "import sys; from longtail.cli import main\n"
@@ -243,6 +247,7 @@ def test_the_handler_of_sigterm_is_restored():
 
 
 @pytest.mark.parametrize("command", ["methods", "--help"])
+@pytest.mark.slow
 def test_a_reader_that_ends_early_is_no_error(command):
     code = f"import sys; from longtail.cli import main; sys.exit(main(['{command}']))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:

@@ -25,6 +25,7 @@ def command(data, out, *options):
     return ["compare", "cifar10-lt", "--data", str(data), "--out", str(out), *TINY_OPTIONS, *options]
 
 
+@pytest.mark.slow
 def test_a_comparison_is_run_once_and_then_read(tiny, tmp_path, capsys):
     options = ["--methods", "ce, ldam-drw", "--seeds", "2", "--seed", "3"]
     assert main(command(tiny, tmp_path / "out", *options)) == 0
@@ -54,6 +55,7 @@ def test_a_comparison_is_run_once_and_then_read(tiny, tmp_path, capsys):
     assert len({line.count("|") for line in markdown if line.startswith("|")}) == 1
 
 
+@pytest.mark.slow
 def test_two_stages_share_the_first(tiny, tmp_path, capsys):
     options = ["--methods", "crt,tau-norm,ce", "--epochs", "1", "--seeds", "1", "--model", "resnet8-cifar"]
     assert main(command(tiny, tmp_path / "out", *options)) == 0
@@ -117,6 +119,7 @@ def photographs(tmp_path, monkeypatch):
     return write_photographs(tmp_path / "photographs")
 
 
+@pytest.mark.slow
 def test_own_photographs_are_compared(photographs, capsys, monkeypatch):
     decoded = []
     reason = check._reason
@@ -145,6 +148,7 @@ def test_own_photographs_are_compared(photographs, capsys, monkeypatch):
     assert capsys.readouterr().out == first
 
 
+@pytest.mark.slow
 def test_features_are_computed_once_for_all_methods(photographs, monkeypatch, capsys):
     passed = []
     forward = CifarBackbone.forward
@@ -191,6 +195,7 @@ def test_names_for_several_methods():
     assert sorted(names_of("all")) == sorted(METHODS)
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_a_row_and_not_the_end(tiny, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/gala-seed0").write_text("not a run")

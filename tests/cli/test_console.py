@@ -40,6 +40,7 @@ def run(photos, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_commands_do_not_write_the_characters_of_a_class_name(run, photos, tmp_path, capfd):
     shutil.copytree(photos, tmp_path / "damaged")
     (tmp_path / "damaged" / NAME / "0.png").write_bytes(b"no image")
@@ -68,6 +69,7 @@ def test_commands_do_not_write_the_characters_of_a_class_name(run, photos, tmp_p
 
 
 @pytest.mark.parametrize("options", [[], ["--quiet"], ["--json"]], ids=" ".join)
+@pytest.mark.slow
 def test_fix_does_not_write_them_either(tmp_path, capfd, options):
     target = np.arange(300) % 3
     logits = np.random.default_rng(0).normal(size=(300, 3)) + 2 * np.eye(3)[target] + [3.0, 1.0, 0.0]

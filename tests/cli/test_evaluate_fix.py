@@ -58,6 +58,7 @@ def test_a_fix_is_watched(fixed, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("width", [40, 50, 60])
+@pytest.mark.slow
 def test_a_narrow_terminal_keeps_names_and_scores(fixed, tmp_path, capsys, monkeypatch, width):
     out, kind = fixed
     monkeypatch.setenv("COLUMNS", str(width))

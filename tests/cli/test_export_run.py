@@ -41,6 +41,7 @@ def prepared(paths, model):
     return np.stack([load(index) for index in range(len(paths))]).transpose(0, 3, 1, 2)
 
 
+@pytest.mark.slow
 def test_the_probabilities_of_the_file_are_those_of_predict(run, photographs, tmp_path, capsys):
     model = tmp_path / "model.onnx"
     assert main(["export", str(run.path), "--onnx", str(model), "--probabilities"]) == 0
@@ -57,6 +58,7 @@ def test_the_probabilities_of_the_file_are_those_of_predict(run, photographs, tm
     assert names.tolist() == [predictor.class_names[place] for place in decided]
 
 
+@pytest.mark.slow
 def test_without_the_fix_and_with_another_one(run, photographs, tmp_path, capsys):
     paths = sorted(photographs.rglob("*.jpg"))
     raw = longtail.load(run.path).logits(paths).numpy()
@@ -70,6 +72,7 @@ def test_without_the_fix_and_with_another_one(run, photographs, tmp_path, capsys
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_on_features_is_exported_in_both_forms(tmp_path, capsys):
     features, labels = feature_table()
     run = longtail.fit((features, labels), out=tmp_path / "run", **RUN)

@@ -54,6 +54,7 @@ def printed(columns, width, *, terminal):
 @pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("num_classes", [3, 7, 12, 13, 100])
+@pytest.mark.slow
 def test_metric_tail_and_accuracy_are_whole(diagnoses, num_classes, width, terminal):
     own = diagnoses[num_classes]
     columns = candidate_columns(own)
@@ -71,6 +72,7 @@ def test_metric_tail_and_accuracy_are_whole(diagnoses, num_classes, width, termi
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("num_classes", [3, 7, 12])
+@pytest.mark.slow
 def test_each_class_has_its_recall_before_and_after(diagnoses, num_classes, width):
     own = diagnoses[num_classes]
     columns = class_columns(own)

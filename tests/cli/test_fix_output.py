@@ -80,6 +80,7 @@ def test_no_report_leaves_no_report(predictions, capsys, options):
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--quiet"]], ids=["text", "json", "quiet"])
+@pytest.mark.slow
 def test_a_report_that_can_not_be_written_leaves_the_fix(predictions, capsys, monkeypatch, options):
     def full(self):
         raise OSError(errno.ENOSPC, "No space left on device")

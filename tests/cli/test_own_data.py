@@ -18,6 +18,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_doctor_train_report_predict_evaluate(place, capsys):
     assert main(["doctor", "animals"]) in (0, 1)
     assert "70 samples in 3 classes" in capsys.readouterr().out
@@ -52,6 +53,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert main(["train", "animals", *OPTIONS, "--resume"]) == 0
 
 
+@pytest.mark.slow
 def test_a_fine_tuned_run_predicts_is_evaluated_exported_and_gives_features(place, capsys):
     command = ["train", "finetune", "--data", "animals", *OPTIONS, "--learning-rate", "0.005", "--batch-size", "8"]
     assert main(command) == 0

@@ -90,6 +90,7 @@ def read_only(runs, monkeypatch):
 
 
 @pytest.mark.parametrize("left", [False, True])
+@pytest.mark.slow
 def test_a_complete_run_on_a_read_only_disk_can_be_looked_at(runs, left, request, tmp_path, capsys):
     if left:  # by a process that ended right after it had written the result
         shutil.copy(runs / "stopped/checkpoint.pt", runs / "complete")

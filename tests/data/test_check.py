@@ -104,6 +104,7 @@ def test_what_can_not_be_trained_on_is_refused(tmp_path):
         require_trainable(read_data(tmp_path))
 
 
+@pytest.mark.slow
 def test_every_fish_decodes(fish):
     parts = read_data(fish)
     assert check_files(parts).notes == ()

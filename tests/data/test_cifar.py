@@ -11,6 +11,7 @@ from longtail.data import class_counts, load_cifar, long_tailed_indices
 from longtail.data.cifar import ARCHIVES
 
 
+@pytest.mark.slow
 def test_cifar100_is_the_published_one(cifar100):
     data = load_cifar("cifar100", cifar100)
     assert data.train_images.shape == (50_000, 3, 32, 32)

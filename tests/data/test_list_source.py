@@ -80,6 +80,7 @@ def test_lists_of_three_parts_share_their_root_and_classes(tmp_path):
     assert all(part.root == tmp_path / "x" for _, part in parts.items())
 
 
+@pytest.mark.slow
 def test_half_a_million_lines_have_the_published_counts(real_data, tmp_path):
     counts = json.loads((real_data / "lists/iNaturalist18.json").read_text())
     path = tmp_path / "train.txt"
@@ -95,6 +96,7 @@ def test_official_lists(real_data):
     assert set(parts.validation.class_counts.tolist()) == {20}
 
 
+@pytest.mark.slow
 def test_fish_lists(real_data, fish):
     folder = real_data / "fish"
     parts = read_data(

@@ -149,6 +149,7 @@ def test_shares_that_leave_nothing_are_refused(arguments, message):
         make_splits(tailed(), **arguments)
 
 
+@pytest.mark.slow
 def test_fish_are_split_by_trajectory_close_to_the_wanted_shares(fish, real_data):
     whole = read_data(fish, groups=real_data / "fish/groups.csv")
     counts = whole.train.class_counts

@@ -57,6 +57,7 @@ def assert_same(ours, theirs):
 
 
 @pytest.mark.parametrize("augment", ["light", "randaugment", "trivial", "none"])
+@pytest.mark.slow
 def test_the_number_of_workers_changes_no_byte(folder, augment):
     alone = batches(split_of(folder, augment))
     for workers in (1, 2):
@@ -70,6 +71,7 @@ def test_settings_for_the_device_are_the_policies_that_there_are():
 
 
 @pytest.mark.parametrize("augment", ON_DEVICE)
+@pytest.mark.slow
 def test_batches_augmented_on_the_device_depend_on_seed_and_position_alone(folder, augment):
     def on_device(**settings):
         augmentation = DeviceAugmentation(augment, 16)
@@ -155,6 +157,7 @@ def damaged(folder, tmp_path):
 
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize(("content", "error"), [(b"noise", ValueError), (None, FileNotFoundError)])
+@pytest.mark.slow
 def test_a_file_that_goes_bad_is_named_or_left_out(damaged, workers, content, error):
     strict, lenient = (split_of(damaged, workers=workers, skip=skip) for skip in (False, True))
     before = batches(lenient)
@@ -215,6 +218,7 @@ except ChildProcessError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_before_it_forks_a_worker_is_reported(tmp_path):
     (tmp_path / "ends_the_server.py").write_text("import os\nos._exit(1)\n")
     (tmp_path / "draw.py").write_text(SERVER)
@@ -268,6 +272,7 @@ def with_shared_memory(size):
     return prefix
 
 
+@pytest.mark.slow
 def test_workers_need_no_shared_memory_and_end_with_the_process_that_is_killed(folder, tmp_path):
     done = in_a_process(with_shared_memory("64k"), folder / "a/0.jpg", tmp_path)  # a batch has 1.2 MB
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -288,6 +293,7 @@ def is_running(process):
         return False
 
 
+@pytest.mark.slow
 def test_a_full_shared_memory_is_reported(folder, tmp_path):
     prefix = with_shared_memory("4k")
     if not prefix:

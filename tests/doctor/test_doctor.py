@@ -329,6 +329,7 @@ def test_options_that_say_nothing_are_refused(runs, tmp_path, capsys):
     assert "`test` must exist" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_runs_need_no_pillow_and_data_sets_say_that_they_do(tmp_path):
     run_experiment(digits_lt(loss="ce", epochs=1), data=None, out=tmp_path / "run")
     (tmp_path / "photos/cat").mkdir(parents=True)

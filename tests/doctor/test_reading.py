@@ -95,6 +95,7 @@ def test_a_decompression_bomb_is_a_bad_file(tmp_path):
     assert "huge.png (more than 179 million pixels)" in found[0].where
 
 
+@pytest.mark.slow
 def test_lists_of_fish(fish, real_data):
     folder = real_data / "fish"
     found = examine(

@@ -40,6 +40,7 @@ def data():
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_it_is_an_estimator_of_scikit_learn():
     # Also the two checks of sample weights that scikit-learn expects its own TunedThresholdClassifierCV to fail.
     check_estimator(RebalancedClassifier(LogisticRegression(), cv=3, random_state=0), on_skip=None)
@@ -55,6 +56,7 @@ def test_it_passes_the_checks_of_imbalanced_learn():
 
 
 @pytest.mark.parametrize("estimator", [LogisticRegression(), LinearSVC()], ids=["probabilities", "margins"])
+@pytest.mark.slow
 def test_rare_classes_gain_on_data_that_nothing_has_seen(data, estimator):
     train, test, y_train, y_test = data
     model = RebalancedClassifier(estimator, random_state=0).fit(train, y_train)
@@ -70,6 +72,7 @@ def test_rare_classes_gain_on_data_that_nothing_has_seen(data, estimator):
     np.testing.assert_allclose(model.predict_proba(test).sum(1), 1)
 
 
+@pytest.mark.slow
 def test_two_classes(data):
     X, _, y, _ = data
     binary = np.where(y == "ant", "common", "rare")
@@ -86,6 +89,7 @@ def test_where_nothing_helps_the_classifier_is_left_alone():
     assert (model.predict(X) == LogisticRegression().fit(X, y).predict(X)).all()
 
 
+@pytest.mark.slow
 def test_pipelines_searches_clones_and_pickles(data):
     X, _, y, _ = data
     model = RebalancedClassifier(make_pipeline(StandardScaler(), LogisticRegression()), cv=3)
@@ -97,6 +101,7 @@ def test_pipelines_searches_clones_and_pickles(data):
     assert clone(model).get_params()["cv"] == 3
 
 
+@pytest.mark.slow
 def test_sample_weights_reach_the_offsets_too(data):
     X, _, y, _ = data
     weight = np.where((y == "dog") & (X[:, 0] > 0), 50.0, 1.0)
@@ -113,6 +118,7 @@ class _Unweighted(LogisticRegression):
         return super().fit(X, y)
 
 
+@pytest.mark.slow
 def test_sample_weights_reach_the_classifier_and_seeds_decide(data):
     X, _, y, _ = data
     weight = np.where(y == "ant", 0.2, 1.0)
@@ -123,6 +129,7 @@ def test_sample_weights_reach_the_classifier_and_seeds_decide(data):
     np.testing.assert_array_equal(again.offset_, model.offset_)
 
 
+@pytest.mark.slow
 def test_boosted_trees_and_a_deployment_prior(data):
     X, test, y, _ = data
     trees = HistGradientBoostingClassifier(max_iter=20, random_state=0)
@@ -150,6 +157,7 @@ def test_pairwise_scores_are_refused(data):
         RebalancedClassifier(SVC(decision_function_shape="ovo")).fit(X[:300], y[:300])
 
 
+@pytest.mark.slow
 def test_a_forest_that_says_zero_keeps_sensible_probabilities(data):
     X, test, y, truth = data
     forest = RandomForestClassifier(50, random_state=0)
@@ -158,6 +166,7 @@ def test_a_forest_that_says_zero_keeps_sensible_probabilities(data):
     assert abs(confidence - (model.predict(test) == truth).mean()) < 0.1
 
 
+@pytest.mark.slow
 def test_costs_are_pursued(data):
     X, test, y, truth = data
     cost = 1 - np.eye(4)
@@ -193,6 +202,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_fitted(monkeypatch, set
         RebalancedClassifier(**({"estimator": LogisticRegression()} | settings)).fit(np.zeros((60, 2)), **given)
 
 
+@pytest.mark.slow
 def test_priors_and_costs_go_by_name(data):
     X, _, y, _ = data
     names = sorted(set(y))
@@ -216,6 +226,7 @@ def test_labels_that_differ_in_spaces_alone_are_classes():
 
 @pytest.mark.parametrize("labels", [["a", "b", "c"], [7, -3, 100], [True, False]])
 @pytest.mark.parametrize("in_pipeline", [False, True])
+@pytest.mark.slow
 def test_class_weights_go_by_the_labels_that_are_given(labels, in_pipeline):
     rng = np.random.default_rng(0)
     target = rng.choice(len(labels), 300)
@@ -236,6 +247,7 @@ def copies(seed, each=8):
     return np.repeat(X, each, axis=0), np.repeat(y, each), np.repeat(np.arange(len(y)), each)
 
 
+@pytest.mark.slow
 def test_copies_without_a_signal_are_seldom_used_when_groups_are_known():
     """Nearest neighbours know each copy: without groups the verdict is "use" where nothing can be gained."""
     used = {True: 0, False: 0}
@@ -249,6 +261,7 @@ def test_copies_without_a_signal_are_seldom_used_when_groups_are_known():
 
 
 @pytest.mark.filterwarnings("ignore:The groups parameter is ignored by KFold")
+@pytest.mark.slow
 def test_groups_reach_folds_and_intervals():
     X, y, groups = copies(0)
     by_number = RebalancedClassifier(LogisticRegression(), cv=4, random_state=0).fit(X, y, groups=groups)
@@ -263,6 +276,7 @@ def test_groups_reach_folds_and_intervals():
         RebalancedClassifier(LogisticRegression(), cv=ShuffleSplit(4)).fit(X, y)
 
 
+@pytest.mark.slow
 def test_metadata_is_routed_through_searches():
     X, y, groups = copies(0)
     weight = np.where(y == 0, 0.5, 1.0)
@@ -292,6 +306,7 @@ class _Recording(LogisticRegression):
     "estimator", [SVC(), SVC(probability=True, random_state=0), LinearSVC(), RandomForestClassifier(20, random_state=0)]
 )
 @pytest.mark.filterwarnings("ignore:The `probability` parameter")
+@pytest.mark.slow
 def test_all_methods_agree_after_every_verdict(estimator, weights):
     X, y = make_classification(400, n_informative=6, n_classes=3, weights=weights, class_sep=0.7, random_state=1)
     model = RebalancedClassifier(estimator, cv=3, random_state=0).fit(X, y)
@@ -377,6 +392,7 @@ def test_a_frozen_classifier_was_fitted():
         RebalancedClassifier(frozen).fit(np.zeros((30, 2)), np.arange(30) % 3)
 
 
+@pytest.mark.slow
 def test_weights_reach_the_offsets_of_a_frozen_classifier(data):
     X, other, y, other_y = data
     frozen = FrozenEstimator(LogisticRegression().fit(X, y))
@@ -431,6 +447,7 @@ def test_an_input_of_fit_is_refused_by_its_name(y, options, kind, message):
         RebalancedClassifier(LogisticRegression()).fit(np.zeros((60, 3)), y, **options)
 
 
+@pytest.mark.slow
 def test_the_number_of_folds_may_be_an_integer_of_numpy(data):
     X, _, y, _ = data
     one, other = (RebalancedClassifier(LogisticRegression(), cv=cv).fit(X, y) for cv in (3, np.int64(3)))

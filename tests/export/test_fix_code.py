@@ -97,6 +97,7 @@ EVERY = pytest.mark.parametrize("to", sorted(LANGUAGES))
 @EVERY
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("num_classes", NUM_CLASSES)
+@pytest.mark.slow
 def test_the_code_decides_as_the_fix_does(to, kind, num_classes, tmp_path):
     fix = fix_of(num_classes, kind)
     scores = scores_for(fix, 100 if kind != "cost" or num_classes < 200 else 20)

@@ -14,6 +14,8 @@ from longtail.export import RunModel, export_safetensors, load_model
 from longtail.training import run_experiment
 from training.own import feature_table, features_config
 
+pytestmark = pytest.mark.slow
+
 
 def inputs_for(model):
     return torch.randn(6, *model.input_shape, generator=torch.Generator().manual_seed(1))

@@ -28,6 +28,7 @@ def fix(halves, tmp_path_factory):
 
 
 @pytest.mark.parametrize("to", sorted(SERVED))
+@pytest.mark.slow
 def test_each_language_serves_the_other_half(halves, fix, to, tmp_path):
     scores, target = halves[1]
     decided, probabilities = SERVED[to](fix, scores, tmp_path)

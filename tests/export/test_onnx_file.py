@@ -31,6 +31,7 @@ def fix_of(num_classes, **changes):
     return Fix(rng.normal(size=num_classes), 2.0, np.zeros(num_classes), even, names, "accuracy", "by hand", **changes)
 
 
+@pytest.mark.slow
 def test_the_file_decides_as_network_and_fix_do(run, tmp_path, capsys):
     fix = fix_of(10)
     command = ["export", str(run.path), "--onnx", str(tmp_path / "net.onnx")]
@@ -60,6 +61,7 @@ def test_the_file_decides_as_network_and_fix_do(run, tmp_path, capsys):
     assert "--onnx must not exist yet" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_fix_is_matched_to_the_run_by_name(run, tmp_path, capsys):
     names = tuple("9876543210")
     fix = dataclasses.replace(fix_of(10), class_names=names)
@@ -103,6 +105,7 @@ def ran(path, **inputs):
     return dict(zip(names, session.run(names, inputs), strict=True))
 
 
+@pytest.mark.slow
 def test_without_a_fix_and_for_coloured_images(tmp_path):
     network = seeded(lambda: CifarResNet(8, 5))
     path = export_onnx(network, tmp_path / "n.onnx", ImageInput((3, 32, 32), mean=[0.5, 0.4, 0.3], std=[0.2, 0.3, 0.4]))
@@ -130,6 +133,7 @@ def test_features_of_any_scale_and_their_names(tmp_path):
 
 
 @pytest.mark.parametrize("probabilities", [False, True])
+@pytest.mark.slow
 def test_tokens_of_any_number(probabilities, tmp_path):
     network, fix = seeded(lambda: Words(4)), fix_of(4)
     inputs = ExampleInput(torch.arange(24).reshape(2, 12) % 50, name="tokens", free_axes={1: "length"})
@@ -154,6 +158,7 @@ def test_tokens_of_any_number(probabilities, tmp_path):
     ],
     ids=["offset", "another probability offset", "cost", "takes probabilities"],
 )
+@pytest.mark.slow
 def test_decisions_and_probabilities_in_the_graph(changes, tmp_path):
     network = seeded(lambda: Network(torch.nn.Identity(), torch.nn.Linear(3, 4)))
     fix = dataclasses.replace(fix_of(4), class_names=("猫", "b", "c", "d"), **changes)
@@ -173,6 +178,7 @@ def test_decisions_and_probabilities_in_the_graph(changes, tmp_path):
     assert ran(path, features=features[:0])["class"].shape == (0,)
 
 
+@pytest.mark.slow
 def test_probabilities_without_a_fix_are_the_softmax(tmp_path):
     network = seeded(lambda: Network(torch.nn.Identity(), torch.nn.Linear(3, 4)))
     features = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
@@ -209,6 +215,7 @@ class Tampered(torch.nn.Module):
 
 
 @pytest.mark.parametrize("probabilities", [False, True])
+@pytest.mark.slow
 def test_a_file_that_computes_something_else_is_not_kept(probabilities, tmp_path):
     kind = "probabilities" if probabilities else "logits"
     with pytest.raises(ValueError, match=f"must give PyTorch's {kind}. They differ by .* Nothing was written"):
@@ -216,6 +223,7 @@ def test_a_file_that_computes_something_else_is_not_kept(probabilities, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_tolerance_that_rounding_exceeds_is_refused(tmp_path):
     network = seeded(lambda: CifarResNet(8, 5))
     inputs = ImageInput((3, 32, 32), mean=[0.5] * 3, std=[1.0] * 3)

@@ -14,6 +14,8 @@ from export.cases import KINDS_OF_RUNS, fix_of
 from longtail.export import RunModel, export_onnx
 from longtail.transforms import normalise
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", KINDS_OF_RUNS)
 def test_every_kind_of_run_is_exported_with_its_fix(kind, runs, tmp_path):
@@ -68,7 +70,9 @@ def test_a_network_that_the_result_tells_wrongly_is_damaged(runs, tmp_path, head
     run = shutil.copytree(runs["features"].path, tmp_path / "run")
     file = run / "result.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"network": head}))
-    with pytest.raises(ValueError, match=r"result\.json is damaged: its `network` must have `classifier`"):
+    with pytest.raises(
+        ValueError, match=r"result\.json is damaged: its `network` must (be an object|have `classifier`)"
+    ):
         RunModel.open(run)
 
 

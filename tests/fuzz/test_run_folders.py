@@ -92,6 +92,7 @@ def content_of(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*")}
 
 
+@pytest.mark.slow
 def test_damage_ends_in_a_right_result_or_in_one_line(runs, tmp_path, undamaged, capsys, request):
     refused = 0
     for seed in range(request.config.getoption("--fuzz") or TRIALS):

@@ -163,6 +163,7 @@ def test_takes_the_keywords_of_cross_entropy(case):
 
 @differentiable_losses
 @pytest.mark.parametrize("kind", ["index", "soft"])
+@pytest.mark.slow
 def test_gradcheck(case, kind):
     logits = make_logits(dtype=torch.float64).requires_grad_()
     target = make_target(kind, dtype=torch.float64)
@@ -275,6 +276,7 @@ def test_a_wholly_ignored_batch_does_what_cross_entropy_does(case):
 
 @every_loss
 @pytest.mark.parametrize("kind", ["index", "soft"])
+@pytest.mark.slow
 def test_compiles_to_one_graph(case, kind):
     torch._dynamo.reset()
     logits, target = make_logits().requires_grad_(), make_target(kind)
@@ -317,6 +319,7 @@ def test_deferred_reweighting_passes_epochs_on_and_adds_its_weights(monkeypatch)
 
 
 @every_loss
+@pytest.mark.slow
 def test_the_signature_shows_all_arguments(case):
     shown = inspect.signature(type(case.module())).parameters
     base = inspect.signature(LongTailedLoss).parameters
@@ -331,6 +334,7 @@ def test_the_signature_shows_all_arguments(case):
 
 @every_loss
 @pytest.mark.parametrize("kind", ["index", "soft"])
+@pytest.mark.slow
 def test_an_exported_training_step_learns_too(case, kind):
     logits, target = make_logits(), make_target(kind)
     eager, module = case.module(), case.module()
@@ -343,6 +347,7 @@ def test_an_exported_training_step_learns_too(case, kind):
 
 
 @pytest.mark.parametrize("make", [GALALoss, partial(GALALoss, form="paper"), SeesawLoss, EQLv2Loss])
+@pytest.mark.slow
 def test_a_compiled_loss_with_memory_sends_the_gradients_of_its_own_step(make):
     # The compiled backward pass computes margins again from the statistics; small inputs hide when these have moved on.
     torch._dynamo.reset()

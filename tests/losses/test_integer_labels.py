@@ -50,6 +50,7 @@ def assert_same(got, want):
 
 @every_dtype
 @pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.slow
 def test_every_integer_dtype_is_as_good_as_int64(name, dtype):
     for num_classes in (NUM_CLASSES, 300):
         for shape in [(24,), (4, 6), (2, 3, 4)]:

@@ -225,6 +225,7 @@ def test_second_derivatives_are_refused(case):
 
 @every_loss
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # PyTorch's own rules of forward mode call it
+@pytest.mark.slow
 def test_transforms_and_compiled_graphs_are_right(case):
     torch._dynamo.reset()
     head, target = [each.detach() for each in make_head()], make_target()
@@ -245,6 +246,7 @@ def test_transforms_and_compiled_graphs_are_right(case):
 @every_loss
 @every_reduction
 @pytest.mark.parametrize("training", [True, False])
+@pytest.mark.slow
 def test_all_targets_ignored(case, reduction, training):
     head, target = make_head(), torch.full((SAMPLES,), -100, device=DEVICE)
     for smoothing, weight in itertools.product([0.0, 0.1], [None, WEIGHT]):

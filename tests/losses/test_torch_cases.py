@@ -47,6 +47,7 @@ def classes_of(logits):
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.slow
 def test_the_cases_of_the_function(cases, make, dtype):
     samples = list(cases[0].sample_inputs("cpu", dtype, requires_grad=True))
     assert len(samples) >= 20

@@ -82,6 +82,7 @@ def run_rank(rank: int, rendezvous: str, folder: str) -> None:
 
 
 @pytest.mark.skipif(not dist.is_available(), reason="torch was built without torch.distributed")
+@pytest.mark.slow
 def test_two_ranks_equal_one(tmp_path: Path):
     mp.spawn(run_rank, (str(tmp_path / "rendezvous"), str(tmp_path)), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))

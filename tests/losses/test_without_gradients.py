@@ -95,6 +95,7 @@ def test_statistics_are_tensors_of_their_own_after_a_functional_gradient(make):
     assert all(torch.equal(a, b) for a, b in zip(restored.buffers(), criterion.buffers(), strict=True))
 
 
+@pytest.mark.slow
 def test_a_compiled_loss_sees_whether_gradients_are_on():
     torch._dynamo.reset()
     eager, module = GALALoss(NUM_CLASSES).to(DEVICE), GALALoss(NUM_CLASSES).to(DEVICE)

@@ -70,6 +70,7 @@ def run_rank(rank: int, rendezvous: str) -> None:
 
 
 @pytest.mark.skipif(not dist.is_available(), reason="torch was built without torch.distributed")
+@pytest.mark.slow
 def test_two_ranks_see_everything(tmp_path):
     assert mp.spawn(run_rank, (str(tmp_path / "rendezvous"),), nprocs=2) is None
 

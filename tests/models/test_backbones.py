@@ -232,6 +232,7 @@ def test_whatever_fails_one_line_says_every_way_out(monkeypatch, error, place):
     assert type(error).__name__ in str(caught.value)
 
 
+@pytest.mark.slow
 def test_offline_one_line_says_every_way_out(tmp_path):
     code = (
         "from longtail.models import DEFAULT_BACKBONE, make_network\n"

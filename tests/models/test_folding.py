@@ -25,6 +25,7 @@ def batch_norms(network):
     ("name", "left"),
     [("resnet8-cifar", 0), ("tf_efficientnet_lite0", 0), ("resnet18", 0), ("test_vit", 0), ("test_convnext", 0)],
 )
+@pytest.mark.slow
 def test_features_are_the_same(name, left):
     network = moved(make_network(name, 5, size=64))
     before = {key: value.clone() for key, value in network.state_dict().items()}

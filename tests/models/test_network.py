@@ -22,6 +22,7 @@ def flat(state_dict):
 
 
 @pytest.mark.parametrize(("name", "depth", "scale", "channels"), CASES)
+@pytest.mark.slow
 def test_a_seed_gives_the_weights_and_outputs_of_the_cifar_resnet(name, depth, scale, channels):
     old, drawn = seeded(CifarResNet, depth, 10, scale, channels)
     new, drawn_after_new = seeded(make_network, name, 10, cosine_scale=scale, in_channels=channels)

@@ -139,6 +139,7 @@ def test_a_layer_of_the_backbone_may_be_called_like_a_wrapper(tmp_path):
         ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "backbone.blocks.1.2.conv_pw.weight is missing"),
     ],
 )
+@pytest.mark.slow
 def test_another_architecture_is_refused_and_nothing_changes(tmp_path, theirs, ours, first):
     torch.save(make_network(theirs, 5).state_dict(), tmp_path / "w.pt")
     network = make_network(ours, 5)

@@ -56,6 +56,7 @@ def mean_recall(network, train, test):
     return balanced_accuracy(predicted, test[1], CLASSES)
 
 
+@pytest.mark.slow
 def test_pretrained_features_tell_rare_fish_apart(real_data, lite0):
     torch.manual_seed(0)
     network = make_network(DEFAULT_BACKBONE, CLASSES, size=128).eval()

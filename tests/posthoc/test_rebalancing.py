@@ -82,6 +82,7 @@ def test_the_first_step_to_the_fixed_point_is_the_rule():
     np.testing.assert_allclose(-np.log(NUM_CLASSES) - first[0].numpy(), rule)
 
 
+@pytest.mark.slow
 def test_a_fixed_point_out_of_reach_says_so():
     logits = np.full((10, 2), -1e8)
     logits[np.arange(10), [0] * 8 + [1] * 2] = 1e8
@@ -266,6 +267,7 @@ def test_any_container_of_labels_and_any_array():
         np.testing.assert_allclose(PredictionRebalancer().fit(z, y).offset_, want)
 
 
+@pytest.mark.slow
 def test_a_text_classifier_with_a_natural_long_tail(real_data):
     """TREC questions: held-out half, offsets from one half of it, score on the other."""
     lines = [

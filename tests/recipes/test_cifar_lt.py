@@ -8,6 +8,7 @@ from longtail.runs import RunFolder
 OPTIONS = ["--imbalance", "400", "--model", "resnet20-cifar", "--epochs", "1", "--warmup-epochs", "0", "--threads", "1"]
 
 
+@pytest.mark.slow
 def test_an_epoch_on_cifar100_lt(cifar100, tmp_path, capsys):
     command = ["train", "cifar100-lt", "--data", str(cifar100), "--out", str(tmp_path / "run"), *OPTIONS]
     assert main([*command, "--device", "cpu"]) == 0

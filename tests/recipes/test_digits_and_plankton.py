@@ -1,9 +1,12 @@
 """The two small recipes, from the command line."""
 
+import pytest
+
 from longtail.cli import main
 from longtail.runs import RunFolder
 
 
+@pytest.mark.slow
 def test_digits_need_no_data_folder(tmp_path, capsys):
     run = tmp_path / "run"
     command = ["train", "digits-lt", "--loss", "ce", "--out", str(run), "--threads", "1", "--device", "cpu"]
@@ -17,6 +20,7 @@ def test_digits_need_no_data_folder(tmp_path, capsys):
     assert "many: more than 50 training images, few: fewer than 10" in shown
 
 
+@pytest.mark.slow
 def test_the_plankton_s_test_set_has_the_tail_too(real_data, tmp_path, capsys):
     run = tmp_path / "run"
     command = ["train", "plankton", "--data", str(real_data / "plankton"), "--out", str(run), "--threads", "1"]

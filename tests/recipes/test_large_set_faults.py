@@ -40,6 +40,7 @@ def truncate(files):
         file.write_bytes(file.read_bytes()[:-300])
 
 
+@pytest.mark.slow
 def test_files_truncated_in_the_middle_of_epoch_3(data, tmp_path):
     config = imagenet_lt(epochs=3, workers=1, **SETTINGS)
     run_experiment(config, data=data, out=tmp_path / "whole")
@@ -69,6 +70,7 @@ def test_files_that_go_missing_stop_a_run_and_its_resumption(data, tmp_path):
     assert run_experiment(config, data=data, out=tmp_path / "run", resume=True).result["epoch"] == 3
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_stops_the_run_which_resumes_to_the_same_end(data, tmp_path):
     def kill_workers():
         for child in multiprocessing.active_children():
@@ -84,6 +86,7 @@ def test_a_worker_that_is_killed_stops_the_run_which_resumes_to_the_same_end(dat
     assert_same_end(tmp_path / "run", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_augmentation_on_the_device_resumes_in_the_middle_of_an_epoch(data, tmp_path):
     settings = SETTINGS | {"augment_on": "device", "epochs": 2}
     run_experiment(imagenet_lt(**settings), data=data, out=tmp_path / "whole")
@@ -105,6 +108,7 @@ def test_a_run_is_not_resumed_on_a_list_in_another_order(data, tmp_path):
         run_experiment(config, data=data, out=tmp_path / "run", resume=True)
 
 
+@pytest.mark.slow
 def test_a_slow_process_changes_nothing(data, tmp_path):
     for name, seconds in (("even", 0.0), ("slow", 0.3)):
         launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -48,6 +48,7 @@ def first(name, data, tmp_path_factory):
     return RunFolder.open(out)
 
 
+@pytest.mark.slow
 def test_two_stages_evaluation_and_report(name, first, capsys):
     out = first.path.with_name("second")
     command = ["retrain", str(first.path), "--method", "decoupled-gala", "--out", str(out)]
@@ -73,6 +74,7 @@ def test_two_stages_evaluation_and_report(name, first, capsys):
     assert (out / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_one_stage_with_gala(name, data, tmp_path, capsys):
     assert train(name, data, tmp_path / "run") == 0
     run = RunFolder.open(tmp_path / "run")
@@ -86,6 +88,7 @@ def test_one_stage_with_gala(name, data, tmp_path, capsys):
     assert any(label in printed for label in run.data["class_names"])
 
 
+@pytest.mark.slow
 def test_a_second_stage_that_is_killed_goes_on_to_the_same_weights(first, data, tmp_path):
     config = second_stage(first, "decoupled-gala", batch_size=8, epochs=3, threads=1)
     given = {"data": data, "first_stage": first}
@@ -98,6 +101,7 @@ def test_a_second_stage_that_is_killed_goes_on_to_the_same_weights(first, data, 
 
 
 @pytest.mark.parametrize("method", ["crt", "lws", "tau-norm", "ncm", "mislas"])
+@pytest.mark.slow
 def test_second_stages_of_other_papers(method, name, first, data, tmp_path):
     settings = {} if method in ("tau-norm", "ncm") else {"epochs": 1, "batch_size": 8}
     config = second_stage(first, method, threads=1, **settings)
@@ -113,6 +117,7 @@ def test_second_stages_of_other_papers(method, name, first, data, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["imagenet-lt"], scope="module")
+@pytest.mark.slow
 def test_a_comparison_of_methods_of_one_and_two_stages(name, data, tmp_path, capsys):
     options = ["--methods", "decoupled-gala,balanced-softmax", "--seeds", "1", "--out", str(tmp_path / "out")]
     assert main(["compare", name, "--data", str(data), *SMALL, *MACHINE, *options]) == 0

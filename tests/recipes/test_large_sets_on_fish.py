@@ -16,6 +16,7 @@ def name(request):
     return request.param
 
 
+@pytest.mark.slow
 def test_both_stages_on_photographs(name, real_data, fish, tmp_path, monkeypatch, capsys):
     data, first, second = (str(tmp_path / part) for part in ("data", "first", "second"))
     facts = write_fish(name, real_data / "fish", fish, tmp_path / "data", most=12)

@@ -103,6 +103,7 @@ def of_many_classes(seed):
     return truth, probabilities(logits, 1 / 3, np.zeros(60))
 
 
+@pytest.mark.slow
 def test_the_prior_of_many_classes_is_that_of_plain_em():
     _, probability = of_many_classes(0)
     found = estimate_prior(probability, np.full(60, 1 / 60), draws=40)

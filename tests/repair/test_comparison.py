@@ -58,6 +58,7 @@ def test_a_candidate_without_choices_has_no_optimism():
     assert found.best.optimism == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_best_of_many_useless_candidates_is_too_good():
     rng = np.random.default_rng(0)
     optimism = []
@@ -96,6 +97,7 @@ def test_a_fit_on_all_samples_is_as_much_better_as_fits_on_fewer_let_expect():
 
 
 @pytest.mark.parametrize("metric", [BalancedAccuracy(), MacroF1(), WorstRecall()])
+@pytest.mark.slow
 def test_optimism_is_taken_off_the_gain_and_widens_the_interval(metric):
     rng = np.random.default_rng(0)
     optimism = []
@@ -113,6 +115,7 @@ def test_optimism_is_taken_off_the_gain_and_widens_the_interval(metric):
     assert min(optimism) < 0 < max(optimism)
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_tau_that_is_served():
     logits, target = slanted()
     found = diagnose(logits, target, repeats=3)
@@ -132,6 +135,7 @@ def test_no_correction_has_no_gain():
         assert (outcome.strength == 0) == (outcome.gain == 0 and outcome.interval == (0.0, 0.0))
 
 
+@pytest.mark.slow
 def test_limits_are_kept_by_what_is_served():
     logits, target = slanted()
     free, limited = diagnose(logits, target), diagnose(logits, target, max_accuracy_loss=0.5, max_class_loss=4)
@@ -149,6 +153,7 @@ def test_limits_are_kept_by_what_is_served():
 
 
 @pytest.mark.parametrize("scale", [0.2, 37.0])
+@pytest.mark.slow
 def test_verdict_and_decisions_do_not_depend_on_the_scale_of_logits(scale):
     logits, target = slanted()
     fresh, _ = slanted(seed=1)
@@ -160,6 +165,7 @@ def test_verdict_and_decisions_do_not_depend_on_the_scale_of_logits(scale):
 
 
 @pytest.mark.parametrize("metric", ["balanced-accuracy", "macro-f1", "worst-tenth"])
+@pytest.mark.slow
 def test_verdict_and_decisions_do_not_depend_on_the_order_of_rows_and_columns(metric):
     logits, target = slanted()
     fresh, _ = slanted(seed=1)
@@ -172,6 +178,7 @@ def test_verdict_and_decisions_do_not_depend_on_the_order_of_rows_and_columns(me
     assert (columns[moved.fix.predict(fresh[:, columns])] == plain.fix.predict(fresh)).mean() >= 0.999
 
 
+@pytest.mark.slow
 def test_decisions_hardly_depend_on_the_seed():
     logits, target = slanted()
     fresh, _ = slanted(seed=1)

@@ -35,6 +35,7 @@ def gain(found, name):
     return next(outcome.gain for outcome in found.outcomes if outcome.name.startswith(name))
 
 
+@pytest.mark.slow
 def test_counts_in_another_order_give_the_same_logit_adjustment(table, scores, tmp_path):
     logits, target = scores
     direct = diagnose(logits, target, class_counts=list(COUNTS.values()), class_names=NAMES)
@@ -66,6 +67,7 @@ def test_a_fix_from_predictions_is_what_the_command_writes(table, tmp_path, caps
     assert f"note: {table}: labels are read from the column 'label'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_priors_and_costs_go_by_name(scores, table):
     logits, target = scores
     prior = {"dog": 0.3, "lynx": 0.2, "cat": 0.5}
@@ -111,6 +113,7 @@ def test_an_index_column_does_not_become_a_class(table, tmp_path, capsys):
     np.testing.assert_array_equal(Fix.load(tmp_path / "fix.json").offset, Fix.from_predictions(table).offset)
 
 
+@pytest.mark.slow
 def test_every_reading_option_of_the_command(tmp_path, scores):
     logits, target = scores
     frame = pd.DataFrame(logits, columns=[f"p.{name}" for name in NAMES])
@@ -149,6 +152,7 @@ def test_every_reading_option_of_the_command(tmp_path, scores):
     np.testing.assert_array_equal(Fix.load(tmp_path / "b.json").offset, fix.offset)
 
 
+@pytest.mark.slow
 def test_real_predictions_give_the_same_verdict_in_every_form(real_data, tmp_path):
     content = np.load(real_data / "predictions/derma_resnet18.npz")
     kind = next(name for name in ("logits", "probabilities") if name in content)

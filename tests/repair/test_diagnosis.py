@@ -23,6 +23,7 @@ def predictions(counts=COUNTS, slant=SLANT, seed=0):
     return rng.normal(size=(len(target), len(counts))) + 2 * np.eye(len(counts))[target] + slant, target
 
 
+@pytest.mark.slow
 def test_a_slanted_model_is_repaired_and_the_gain_is_real():
     logits, target = predictions()
     found = diagnose(logits, target, class_counts=COUNTS)
@@ -67,6 +68,7 @@ def test_one_sample_a_class_is_too_few_however_narrow_the_interval():
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.slow
 def test_noise_is_not_mistaken_for_a_gain(seed):
     """Labels that have nothing to do with the logits: any gain would be one of a fit on what it is judged by."""
     rng = np.random.default_rng(seed)
@@ -104,6 +106,7 @@ def test_no_decision_has_seen_its_own_label(name):
 
 
 @pytest.mark.parametrize("metric", ["macro-f1", "worst-tenth", "balanced-accuracy", "accuracy"])
+@pytest.mark.slow
 def test_every_metric_is_optimised(metric):
     logits, target = predictions()
     prior = [0.05, 0.05, 0.1, 0.2, 0.6] if metric == "accuracy" else "uniform"
@@ -112,6 +115,7 @@ def test_every_metric_is_optimised(metric):
     assert found.fix.evidence["after"] > found.fix.evidence["before"]
 
 
+@pytest.mark.slow
 def test_costs_are_decided_by_calibrated_probabilities(tmp_path):
     logits, target = predictions([400, 300, 200, 100, 100], slant=0.0)
     cost = 1 - np.eye(5)
@@ -152,6 +156,7 @@ def test_classes_that_never_come_are_not_preferred():
     assert (found.fix.predict(logits) == 3).mean() < 0.1
 
 
+@pytest.mark.slow
 def test_names_groups_and_tensors():
     logits, target = predictions()
     names = ["a", "b", "c", "d", "e"]
@@ -226,6 +231,7 @@ def test_a_prior_with_zeros_goes_with_class_counts(prior):
     assert adjusted.curve[0.0].score == found.before.score
 
 
+@pytest.mark.slow
 def test_probabilities_are_diagnosed_as_their_logits_are():
     logits, target = predictions([60, 40, 30, 20, 20])
     probability = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -241,6 +247,7 @@ def test_probabilities_are_diagnosed_as_their_logits_are():
         diagnose(logits, target, kind="probabilities")
 
 
+@pytest.mark.slow
 def test_the_scale_of_logits_does_not_matter():
     logits, target = predictions([120, 80, 60, 40, 40])
     one, other = diagnose(logits, target), diagnose(1e4 * logits, target)
@@ -248,6 +255,7 @@ def test_the_scale_of_logits_does_not_matter():
     assert other.calibration.top_label[1] == pytest.approx(one.calibration.top_label[1], abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_calibration_without_a_gain_is_not_served():
     """Logits whose softmax is right as it is, and few samples to fit a temperature on."""
     served = []
@@ -263,12 +271,14 @@ def test_a_calibration_without_a_gain_is_not_served():
     assert sum(served) <= 2
 
 
+@pytest.mark.slow
 def test_the_verdict_says_what_accuracy_pays():
     logits, target = predictions()
     found = diagnose(logits, target)
     assert f"accuracy on these samples {100 * found.before.accuracy:.1f} →" in found.summary
 
 
+@pytest.mark.slow
 def test_counts_and_priors_of_pandas_go_by_name():
     logits, target = predictions()
     names = [f"class {label}" for label in range(5)]

@@ -30,6 +30,7 @@ def fix():
     return found.fix
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_metric_and_its_interval(fix):
     logits, target = long_tailed(seed=1)
     found = evaluate_fix(fix, logits, target)
@@ -148,6 +149,7 @@ def test_the_samples_of_the_fit_are_recognised(fix):
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "cost", "worst-tenth"])
+@pytest.mark.slow
 def test_the_metric_of_the_fix_is_computed_again(tmp_path, metric):
     cost = np.array([[0.0, 1, 1], [5, 0, 1], [9, 1, 0]])
     changes = {
@@ -189,6 +191,7 @@ def test_costs_that_an_older_version_did_not_keep(fix):
         evaluate_fix(dataclasses.replace(fix, metric="beauty"), *long_tailed())
 
 
+@pytest.mark.slow
 def test_probabilities(fix):
     logits, target = long_tailed()
     probability = torch.tensor(logits).softmax(1).numpy()

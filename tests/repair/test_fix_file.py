@@ -56,6 +56,7 @@ def test_the_metric_comes_back(tmp_path, changes):
     dtype=st.sampled_from([np.float32, np.float64]),
     metric=st.sampled_from(["balanced-accuracy", "macro-f1", "cost"]),
 )
+@pytest.mark.slow
 def test_a_fix_of_any_scale_is_read_and_serves(tmp_path_factory, exponent, dtype, metric):
     logits, target = long_tailed()
     logits = (logits * 10.0**exponent).astype(dtype)
@@ -69,6 +70,7 @@ def test_a_fix_of_any_scale_is_read_and_serves(tmp_path_factory, exponent, dtype
 
 
 @pytest.mark.parametrize("exponent", [20, 60, 99])
+@pytest.mark.slow
 def test_the_temperature_follows_the_scale(tmp_path, exponent):
     """Macro-F1's probabilities do not depend on the decision: they are the same at each scale."""
     logits, target = long_tailed()

@@ -188,6 +188,7 @@ def test_squeezenet_puts_a_relu_behind_its_head(fix):
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnetv2_50", "vit_tiny_patch16_224", "dpn68"])
+@pytest.mark.slow
 def test_heads_of_timm(fix, name):
     model = pytest.importorskip("timm").create_model(name, num_classes=3).eval()
     inputs = torch.randn(2, *model.pretrained_cfg["input_size"])

@@ -124,6 +124,7 @@ def test_other_estimators_are_refused(name):
         fix_of(4).fold_into(make(*data(4)))
 
 
+@pytest.mark.slow
 def test_a_pipeline_on_real_texts(real_data):
     """TREC questions: the folded pipeline takes texts and decides as the fix does on its scores."""
     lines = (real_data / "text/trec_train_5500.label").read_text(encoding="latin-1").splitlines()

@@ -29,6 +29,7 @@ def with_masked(logits, value):
 
 @pytest.mark.parametrize("value", MASKS)
 @pytest.mark.parametrize("metric", ["balanced-accuracy", "macro-f1", "worst-tenth"])
+@pytest.mark.slow
 def test_a_diagnosis_is_that_without_them(metric, value):
     logits, target = sample()
     wide = with_masked(logits, value)
@@ -47,6 +48,7 @@ def test_a_diagnosis_is_that_without_them(metric, value):
 
 
 @pytest.mark.parametrize("value", MASKS)
+@pytest.mark.slow
 def test_an_evaluation_is_that_without_them(value):
     logits, target = sample()
     new, truth = sample(1)
@@ -84,6 +86,7 @@ def test_a_class_without_samples_counts_in_the_error_only_if_it_is_predicted():
 
 
 @pytest.mark.parametrize(("seed", "share"), [(0, 0.05), (1, 0.3), (2, 0.6)])
+@pytest.mark.slow
 def test_single_entries_may_be_masked(seed, share):
     """The decisions of a masked sample are those among its other classes, however negative the mask is."""
     logits, target = sample(seed, 300)
@@ -154,6 +157,7 @@ def test_probabilities_of_minus_infinity_are_refused():
 
 
 @pytest.mark.parametrize("suffix", ["npz", "npy", "csv", "parquet"])
+@pytest.mark.slow
 def test_files_may_hold_masks(tmp_path, suffix):
     logits, target = sample()
     wide, names = with_masked(logits, -np.inf), list("abcdef")

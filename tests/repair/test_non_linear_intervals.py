@@ -38,6 +38,7 @@ def true_gain(name):
 
 
 @pytest.mark.parametrize("name", ["macro-f1", "worst-tenth"])
+@pytest.mark.slow
 def test_intervals_cover_where_classes_have_one_to_three_samples(name):
     rng, trials, covered, width = np.random.default_rng(0), 80, 0, []
     for _ in range(trials):

@@ -32,6 +32,7 @@ def trec(real_data):
     )
 
 
+@pytest.mark.slow
 def test_the_gain_on_the_tail_is_real(trec):
     train, target, test, truth, names = trec
     model = SGDClassifier(loss="log_loss", alpha=1e-5, random_state=0)

@@ -73,6 +73,7 @@ def test_files_that_are_none_are_refused(tmp_path, scores):
         read_predictions(tmp_path / "u.csv")
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path, capsys):
     target = np.repeat([0, 1, 2], [300, 120, 60])
     logits = np.random.default_rng(0).normal(size=(480, 3)) + 2 * np.eye(3)[target] + np.array([2.0, 1.0, 0.0])

@@ -30,6 +30,7 @@ def test_a_mapped_file_gives_what_the_array_gives(tmp_path):
     np.testing.assert_array_equal(on_disk.fix.offset, in_memory.fix.offset)
 
 
+@pytest.mark.slow
 def test_a_mapped_file_is_never_held_as_a_whole(tmp_path):
     """20,000 x 400 float32 are 32 MB, 64 MB in float64."""
     logits, target = long_tailed(np.linspace(190, 10, 200).astype(int), num_classes=400)
@@ -42,6 +43,7 @@ def test_a_mapped_file_is_never_held_as_a_whole(tmp_path):
     assert peak < 0.8 * logits.nbytes
 
 
+@pytest.mark.slow
 def test_a_candidate_that_would_take_too_long_is_left_out(monkeypatch):
     monkeypatch.setattr("longtail.repair.candidates.MOST_WORK", 0)
     found = diagnose(*long_tailed([60, 30, 20]), metric="macro-f1")
@@ -101,6 +103,7 @@ def test_weights_are_repetitions():
         )
 
 
+@pytest.mark.slow
 def test_weights_change_scores_and_intervals():
     logits, target = long_tailed([200, 100, 50, 25])
     right = logits.argmax(1) == target

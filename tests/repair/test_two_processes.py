@@ -13,6 +13,8 @@ import pytest
 from longtail.repair import Fix
 from repair.two_processes import CASES, make, run
 
+pytestmark = pytest.mark.slow
+
 RIGHT = [case for case, (files, options, _) in CASES.items() if files.split("/")[0] != "broken"][:9]
 WRONG = {
     "other columns": "broken/columns/2.parquet must have the same columns as broken/columns/0.parquet. "

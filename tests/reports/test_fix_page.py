@@ -22,6 +22,7 @@ def found():
 
 
 @pytest.mark.parametrize("width", ["desktop", "telephone"])
+@pytest.mark.slow
 def test_every_chart_is_drawn_and_nothing_is_fetched(found, look_at, tmp_path, width):
     page = look_at(fix_page(found, "scores.npz").save(tmp_path / "fix.html"), width)
     assert page.complaints == []
@@ -34,6 +35,7 @@ def test_every_chart_is_drawn_and_nothing_is_fetched(found, look_at, tmp_path, w
 
 
 @pytest.mark.parametrize("num_classes", [7, 20])
+@pytest.mark.slow
 def test_on_a_telephone_the_main_columns_are_in_sight(look_at, tmp_path, num_classes):
     logits, target, _ = long_tailed(num_classes)
     names = [f"a class with a rather long name {label}" for label in range(num_classes)]
@@ -59,6 +61,7 @@ def test_on_a_telephone_the_main_columns_are_in_sight(look_at, tmp_path, num_cla
         assert outside == []
 
 
+@pytest.mark.slow
 def test_labels_of_thirty_long_names_do_not_overlap(look_at, tmp_path):
     logits, target, _ = long_tailed(30, head=30, tail=4)
     own = diagnose(logits, target, class_names=[f"a class with a rather long name {label}" for label in range(30)])
@@ -71,6 +74,7 @@ def test_labels_of_thirty_long_names_do_not_overlap(look_at, tmp_path):
         assert not same_row or two["x"] >= one["x"] + one["width"] - 2
 
 
+@pytest.mark.slow
 def test_bidirectional_and_control_characters_are_shown_as_escapes(look_at, tmp_path):
     logits, target, _ = long_tailed(3)
     own = diagnose(logits, target, class_names=["a\u202eb", "\x1b[31m", "c"])
@@ -81,12 +85,14 @@ def test_bidirectional_and_control_characters_are_shown_as_escapes(look_at, tmp_
     assert "\u202e" not in text
 
 
+@pytest.mark.slow
 def test_it_ends_with_what_to_do_next(found, look_at, tmp_path):
     page = look_at(fix_page(found, file=tmp_path / "fix.json").save(tmp_path / "fix.html"))
     assert page.locator("h2").last.inner_text() == "What to do next"
     assert f"longtail export {tmp_path / 'fix.json'} --to sql" in page.locator("pre").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_it_can_be_read_aloud_and_used_by_keyboard(found, look_at, tmp_path):
     page = look_at(fix_page(found).save(tmp_path / "fix.html"))
     for chart in page.locator(".chart").all():
@@ -99,6 +105,7 @@ def test_it_can_be_read_aloud_and_used_by_keyboard(found, look_at, tmp_path):
     assert page.locator("h1").count() == 1
 
 
+@pytest.mark.slow
 def test_words_and_numbers_are_those_of_the_diagnosis(found, look_at, tmp_path):
     page = look_at(fix_page(found, "scores.npz").save(tmp_path / "fix.html"))
     text = page.locator("main").inner_text()
@@ -111,6 +118,7 @@ def test_words_and_numbers_are_those_of_the_diagnosis(found, look_at, tmp_path):
     )  # a class name is text, whatever it holds
 
 
+@pytest.mark.slow
 def test_a_page_of_very_many_classes_stays_small(look_at, tmp_path, monkeypatch):
     """2,600 classes and two methods: more rows than Altair takes, and more marks than an SVG bears."""
     monkeypatch.setattr("longtail.repair.candidates.MOST_WORK", 0)

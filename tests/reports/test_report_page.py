@@ -33,6 +33,7 @@ def page(runs):
 
 
 @pytest.mark.parametrize("width", ["desktop", "telephone"])
+@pytest.mark.slow
 def test_every_chart_is_drawn_and_nothing_is_fetched(page, look_at, tmp_path, width):
     shown = look_at(page.save(tmp_path / "report.html"), width)
     assert shown.complaints == []
@@ -125,6 +126,7 @@ def test_what_does_not_fit_together_is_refused(runs, tmp_path, capsys):
     assert "has no run.json" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_line_writes_it(runs, tmp_path, capsys):
     out = tmp_path / "report.html"
     assert main(["report", str(runs / "ce"), str(runs / "gala"), "--out", str(out)]) == 0
@@ -135,6 +137,7 @@ def test_the_command_line_writes_it(runs, tmp_path, capsys):
     assert main(["report", str(runs / "ce"), "--out", str(out), "--force"]) == 0
 
 
+@pytest.mark.slow
 def test_a_second_stage_is_called_by_its_name(runs, tmp_path):
     folder = run_experiment(
         second_stage(RunFolder.open(runs / "ce"), "crt"),
@@ -153,7 +156,7 @@ def test_folders_that_do_not_agree_with_themselves_are_one_line(runs, tmp_path, 
     recorded = RecordedGradients.load(runs / "ce")
     dataclasses.replace(recorded, class_counts=np.arange(1, 4)).save(tmp_path / "a/gradients.npz")
     assert main(["report", str(tmp_path / "a"), "--out", str(tmp_path / "r.html")]) == 2
-    assert "must hold a recording of its own 10 classes. It has 3" in capsys.readouterr().err
+    assert "the array 'class_counts' must be of the shape (10,). Got (3,)" in capsys.readouterr().err
     (tmp_path / "a/result.json").write_text("{}")
     assert main(["report", str(tmp_path / "a"), "--out", str(tmp_path / "r.html")]) == 2
     assert "must hold the result of a training run" in capsys.readouterr().err
@@ -181,6 +184,7 @@ def test_gradients_of_a_run_in_progress_are_shown(runs, tmp_path):
     assert set(page.facts) == {"ce"}
 
 
+@pytest.mark.slow
 def test_causes_are_drawn_of_recordings_by_groups_too(runs, tmp_path):
     """Groups that lie within many, medium and few, of three, four and three digits, give the numbers of the classes."""
     shutil.copytree(runs / "ce", tmp_path / "ce")
@@ -200,6 +204,7 @@ def test_causes_are_drawn_of_recordings_by_groups_too(runs, tmp_path):
 
 
 @pytest.mark.parametrize("made", [scratch_config, features_config])
+@pytest.mark.slow
 def test_own_photographs_have_names_pictures_and_gradients(made, tmp_path, monkeypatch):
     monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "cache"))
     photographs = write_photographs(tmp_path / "photographs")

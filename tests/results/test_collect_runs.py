@@ -13,6 +13,8 @@ from longtail.training import run_experiment
 from pages.comparison import Comparison
 from training.tiny import tiny_cifar10, tiny_config
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parent.parent.parent / "results/collect_runs.py"
 
 

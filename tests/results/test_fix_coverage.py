@@ -22,6 +22,7 @@ def rows_of(world, metric="balanced-accuracy"):
         ("a tail with a gain", "worst-tenth"),
     ],
 )
+@pytest.mark.slow
 def test_promised_gains_are_covered(world, metric):
     rows = rows_of(world, metric)
     promised = [row for row in rows if row["strength"] > 0]

@@ -21,6 +21,7 @@ def row():
     return measured(Predictions(draw(900, 0), draw(3000, 1)), None, 0)
 
 
+@pytest.mark.slow
 def test_the_gain_of_a_biased_model_is_promised_and_measured(row):
     assert row["verdict"] == "use"
     low, high = row["interval"]

@@ -68,6 +68,7 @@ def test_a_threshold_has_the_largest_balanced_accuracy():
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0])
+@pytest.mark.slow
 def test_thresholds_help_the_tail(case, shift):
     """Also those of scores that are no log-probabilities."""
     held_out, test = (each._replace(features=each.features + shift) for each in predictions(MODEL, case, 0)[:2])

@@ -18,6 +18,8 @@ from on_gpu.packages import unpack_missing
 from on_gpu.record import Record
 from on_gpu.schedule import Section, run_sections
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "results/gpu.py"
 SECTIONS = [section.name for stage in schedule.STAGES for section in stage] + ["pending_runs"]

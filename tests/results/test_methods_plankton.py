@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from pages.comparison import Comparison
 from pages.methods_plankton import values
 from pages.rendering import render
@@ -32,6 +34,7 @@ def shares(scores, sign):
     return {names.get(group, group): (mean + sign * spread) / 100 for group, (mean, spread) in scores.items()}
 
 
+@pytest.mark.slow
 def test_the_page_is_written_from_either_kind(tmp_path):
     kept = json.loads(FILE.read_text())
     printed = {

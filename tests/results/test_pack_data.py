@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 import pack_data
@@ -30,6 +31,7 @@ def _counts(labels, imbalance):
     return np.bincount(labels[long_tailed_indices(labels, imbalance)])
 
 
+@pytest.mark.slow
 def test_the_packed_images_of_cifar100_are_small_and_train_the_same(cifar100, tmp_path):
     command = [sys.executable, ROOT / "results/pack_data.py", "--cifar", cifar100, "--out", tmp_path, "--images-only"]
     subprocess.run(command, check=True)
@@ -44,6 +46,7 @@ def test_the_packed_images_of_cifar100_are_small_and_train_the_same(cifar100, tm
             assert torch.equal(getattr(ours, name).target, getattr(theirs, name).target)
 
 
+@pytest.mark.slow
 def test_a_missing_folder_is_named_and_nothing_is_written(tmp_path):
     command = [sys.executable, ROOT / "results/pack_data.py", "--cifar", tmp_path / "none", "--out", tmp_path / "out"]
     done = subprocess.run(command, capture_output=True, text=True)

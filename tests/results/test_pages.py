@@ -69,6 +69,7 @@ def test_a_sentence_that_became_false_stops_the_page(copy):
         text_of("cifar100-lt", copy)
 
 
+@pytest.mark.slow
 def test_the_command_names_pages_that_differ_and_writes_them(copy):
     def run(*arguments):
         command = [sys.executable, copy / "write_pages.py", *arguments]

@@ -8,6 +8,8 @@ import pytest
 from longtail.plain_json import to_json
 from results.queues import epochs_of, group, said, start, wait_until
 
+pytestmark = pytest.mark.slow
+
 TWO = group("digits-{loss}", each='{ loss = ["gala", "ce"] }', loss="{loss}", epochs=30, seed=1)
 LONG = group("long", epochs=20_000, loss="ce")
 

@@ -117,6 +117,7 @@ def test_more_ranks_than_draws_repeat_some(make):
 
 @every_sampler
 @pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.slow
 def test_feeds_a_data_loader(make, workers):
     data = TensorDataset(torch.arange(len(LABELS)), torch.from_numpy(LABELS))
     sampler = make(LABELS)
@@ -189,6 +190,7 @@ def test_class_aware_sampling_is_exact(together):
     assert len({tuple(row) for row in passes}) > 1
 
 
+@pytest.mark.slow
 def test_a_large_data_set_is_ready_in_a_second():
     counts = np.maximum(1, (1000 * 500.0 ** (-np.arange(8142) / 8141) / 3.1).astype(int))
     labels = np.repeat(np.arange(8142), counts)

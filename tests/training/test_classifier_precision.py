@@ -54,6 +54,7 @@ def test_without_autocast_and_for_other_classifiers_logits_are_float32(made, mon
         assert bits(made(CosineClassifier(8, 5, 16.0)).train()(FEATURES)) == 24
 
 
+@pytest.mark.slow
 def test_a_large_classifier_learns_and_is_scored_in_float32(tmp_path, monkeypatch):
     monkeypatch.setattr(classifier_precision, "LARGE", 1)
     data = feature_table()

@@ -31,6 +31,7 @@ def whole(photographs, tmp_path_factory):
     return train(photographs, tmp_path_factory.mktemp("whole") / "run").path
 
 
+@pytest.mark.slow
 def test_a_run_killed_with_two_workers_resumes_bit_identically(photographs, whole, tmp_path):
     """First in a step, then at whatever moment it has come to when its first new checkpoint is there."""
     command = [sys.executable, SCRIPT, str(photographs), str(tmp_path / "run"), "2"]
@@ -49,6 +50,7 @@ def test_a_run_killed_with_two_workers_resumes_bit_identically(photographs, whol
     assert_same_end(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_workers_too_keeps_the_step(photographs, whole, tmp_path):
     def stop_all():
         os.kill(os.getpid(), signal.SIGTERM)
@@ -89,6 +91,7 @@ class Spoil(Callback):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.slow
 def test_a_file_that_goes_bad_stops_the_run_or_is_left_out(tmp_path, workers, caplog):
     folder = write_photographs(tmp_path / "photographs")
     splits = RunFolder.open(run_experiment(finetune_config(epochs=1), data=folder, out=tmp_path / "first").path)

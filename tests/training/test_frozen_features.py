@@ -307,6 +307,7 @@ def test_logits_are_computed_in_float32_under_autocast():
 
 
 @pytest.mark.parametrize(("mixing", "sampler"), [("none", "class-balanced"), ("mixup", "shuffle")])
+@pytest.mark.slow
 def test_a_stopped_run_resumes_bit_identically(photographs, tmp_path, mixing, sampler, monkeypatch):
     config = features_config(mixing=mixing, sampler=sampler, views=2, augmentations=("flip",))
     run_experiment(config, data=photographs, out=tmp_path / "whole")

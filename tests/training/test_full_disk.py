@@ -43,6 +43,7 @@ def ended(tmp_path_factory):
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_run_resumes_to_the_same_end(ended, moment):
     run, out, told = ended
     error = told[moment]["error"]

@@ -12,6 +12,8 @@ from training.launch import torchrun
 from training.own import write_photographs
 from training.test_resume import assert_same_end
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):

@@ -51,6 +51,7 @@ def test_its_network_predicts(whole):
 
 
 @pytest.mark.parametrize("steps", [2, 8])
+@pytest.mark.slow
 def test_a_run_of_registered_parts_resumes_bit_identically(whole, tmp_path, steps):
     script = Path(__file__).with_name("own_killed_run.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -79,6 +80,7 @@ def test_a_report_knows_their_names(whole):
     assert shown.test_images(np.array([0])) is None
 
 
+@pytest.mark.slow
 def test_own_photographs_are_resumed_bit_identically_and_other_photographs_refused(tmp_path):
     folder = write_photographs(tmp_path / "photographs")
     config = scratch_config()

@@ -20,6 +20,8 @@ from longtail.training import Callback, TrainingDivergedError, TrainingStopped, 
 from longtail.training.evaluation import Evaluation
 from training.tiny import TINY_OPTIONS, tiny_config
 
+pytestmark = pytest.mark.slow
+
 KILLED = (
     "before-the-first-checkpoint",
     "in-the-middle-of-epochs",

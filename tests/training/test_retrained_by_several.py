@@ -11,6 +11,8 @@ from training.own import feature_table, features_config
 from training.retrained_by_several import ON_FEATURES, ON_IMAGES, STEPS, retrain_all
 from training.tiny import tiny_cifar10, tiny_config
 
+pytestmark = pytest.mark.slow
+
 AGREEMENT = 1e-5
 """Relative difference of weights and θ: the order of float32 sums."""
 TRIALS = 8

@@ -71,6 +71,7 @@ def changed(folder, first):
 
 
 @pytest.mark.parametrize("method", SECOND_STAGES)
+@pytest.mark.slow
 def test_a_second_stage_is_a_run_like_any_other(method, run, first, tiny):
     folder = run(method)
     result = folder.result
@@ -85,6 +86,7 @@ def test_a_second_stage_is_a_run_like_any_other(method, run, first, tiny):
 
 
 @pytest.mark.parametrize("made", [scratch_config, features_config])
+@pytest.mark.slow
 def test_own_data_have_second_stages_too(made, tmp_path, monkeypatch):
     monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "cache"))
     photographs = write_photographs(tmp_path / "photographs")
@@ -107,10 +109,12 @@ def test_own_data_have_second_stages_too(made, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["crt", "lws", "weight-balancing", "tau-norm"])
+@pytest.mark.slow
 def test_nothing_changes_but_the_classifier(method, run, first):
     assert changed(run(method), first) <= {"classifier.weight", "classifier.bias"}
 
 
+@pytest.mark.slow
 def test_lws_learns_one_scale_a_class_and_folds_it_in(run, first):
     old, new = weights(first), weights(run("lws"))
     scales = new["classifier.bias"] / old["classifier.bias"]
@@ -120,6 +124,7 @@ def test_lws_learns_one_scale_a_class_and_folds_it_in(run, first):
     )
 
 
+@pytest.mark.slow
 def test_mislas_moves_the_statistics_of_batch_norm_and_no_weight_below_the_classifier(run, first):
     moved = changed(run("mislas"), first)
     assert {"backbone.bn.running_mean", "backbone.bn.running_var", "classifier.weight"} <= moved
@@ -129,6 +134,7 @@ def test_mislas_moves_the_statistics_of_batch_norm_and_no_weight_below_the_class
     }
 
 
+@pytest.mark.slow
 def test_weight_balancing_cuts_the_class_vectors(run, first):
     lengths = weights(first)["classifier.weight"].norm(dim=1)
     longest = lengths.min() + 0.1 * (lengths.max() - lengths.min())
@@ -137,6 +143,7 @@ def test_weight_balancing_cuts_the_class_vectors(run, first):
     assert (cut > longest * (1 - 1e-5)).any()
 
 
+@pytest.mark.slow
 def test_tau_and_class_means_are_those_of_the_post_hoc_objects(run, first, tiny):
     sets, network = load_splits(tiny_config(), tiny, CPU), trained_network(first)
     test = features_of(network, sets.test, AUTOCAST)
@@ -165,6 +172,7 @@ def test_tau_is_chosen_on_held_out_images(tiny, tmp_path):
     torch.testing.assert_close(new, old / old.norm(dim=1, keepdim=True) ** tau, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_second_stage_can_follow_another(run, first, tiny, tmp_path):
     crt = run("crt", epochs=1)
     folder = run_experiment(second_stage(crt, "lws", epochs=1), data=tiny, out=tmp_path / "both", first_stage=crt)
@@ -174,6 +182,7 @@ def test_a_second_stage_can_follow_another(run, first, tiny, tmp_path):
 
 
 @pytest.mark.parametrize("settings", [{"learns": "scales"}, {"learns": "both", "max_norm": 0.3}, {"max_norm": 0.0}])
+@pytest.mark.slow
 def test_training_agrees_with_the_reference(settings, first, tiny, tmp_path):
     plain = {"learns": "classifier", "epochs": 2, "learning_rate": 0.01, "weight_decay": 0.01, "warmup_epochs": 2}
     config = second_stage(first, "lws", **(plain | {"sampler": "shuffle", "views": 2} | settings))
@@ -224,6 +233,7 @@ def test_gradients_end_at_the_classifier(first):
 
 
 @pytest.mark.parametrize("method", ["crt", "mislas"])
+@pytest.mark.slow
 def test_a_stopped_second_stage_resumes_bit_identically(method, first, tiny, tmp_path):
     config = second_stage(first, method, epochs=2)
     run_experiment(config, data=tiny, out=tmp_path / "whole", first_stage=first)
@@ -234,6 +244,7 @@ def test_a_stopped_second_stage_resumes_bit_identically(method, first, tiny, tmp
     assert_same_end(tmp_path / "cut", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_from_the_command_line(first, tiny, tmp_path, capsys):
     command = ["retrain", str(first.path), "--method", "lws", "--data", str(tiny), "--out", str(tmp_path / "lws")]
     assert main([*command, "--epochs", "1", "--threads", "1"]) == 0
@@ -279,6 +290,7 @@ def test_settings_that_contradict_the_first_stage_are_refused(first, tiny, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_cosine_classifier_can_be_replaced_but_not_scaled(tiny, tmp_path):
     ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
     assert trained_network(ldam).classifier.scale == 30
@@ -326,6 +338,7 @@ def own_runs(tmp_path_factory):
 
 @pytest.mark.parametrize("method", SECOND_STAGES)
 @pytest.mark.parametrize("kind", ["scratch", "features", "table", "object"])
+@pytest.mark.slow
 def test_every_method_runs_on_every_kind_of_data(kind, method, own_runs, tmp_path):
     first, data = own_runs[kind]
     config = second_stage(first, method, **({} if method in ("tau-norm", "ncm") else {"epochs": 2}))
@@ -387,6 +400,7 @@ def headed(monkeypatch, tiny, tmp_path):
 
 
 @pytest.mark.parametrize("method", SECOND_STAGES)
+@pytest.mark.slow
 def test_a_linear_classifier_without_bias_has_every_method(method, headed, tiny, tmp_path):
     first = headed(Headed)
     assert trained_network(first).classifier.bias is None
@@ -397,6 +411,7 @@ def test_a_linear_classifier_without_bias_has_every_method(method, headed, tiny,
     np.testing.assert_allclose(logits.numpy(), folder.load_predictions("test")[0], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_network_without_a_linear_head_is_told_what_it_can_have(headed, tiny, tmp_path, monkeypatch, capsys):
     first = headed(DeepHeaded)
     assert first.result["network"]["classifier"] == "torch.nn.modules.container.Sequential"

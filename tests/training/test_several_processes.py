@@ -17,6 +17,8 @@ from training.own import write_photographs
 from training.several_processes import LOOPS, ROWS, RUNS, FlatBackbone, interrupted, run_all, train_a_perceptron
 from training.test_resume import At
 
+pytestmark = pytest.mark.slow
+
 AGREEMENT = 1e-5
 """Relative difference of weights and θ: the order of float32 sums."""
 

@@ -66,6 +66,7 @@ def test_a_damaged_checkpoint_is_refused(stopped, damage, tmp_path):
     assert folder.result is None
 
 
+@pytest.mark.slow
 def test_options_of_the_optimizer_are_those_of_the_configuration(stopped, tmp_path):
     config, out = stopped
     results = []

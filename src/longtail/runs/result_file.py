@@ -3,8 +3,12 @@
 from longtail.runs.fields import Rules, is_count, is_list, is_mapping, is_number, is_object, is_text, or_null
 
 
+def _is_score(value: object) -> bool:
+    return or_null(is_number)(value) or is_list(or_null(is_number))(value)  # a list has one number for each class
+
+
 def _is_scores(value: object) -> bool:
-    return is_mapping(is_mapping(or_null(is_number)))(value)
+    return is_mapping(is_mapping(_is_score))(value)
 
 
 def _is_first_stage(value: object) -> bool:

@@ -15,6 +15,7 @@ SIZES = {"imagenet-lt": (1280, 5, 385, 136), "places-lt": (4980, 5, 131, 71), "i
 
 
 @pytest.mark.parametrize("name", LARGE_SETS)
+@pytest.mark.slow
 def test_the_official_lists_are_recognised(name, real_data, tmp_path):
     known = LARGE_SETS[name]
     counts = np.array(json.loads((real_data / "lists" / COUNTS[name]).read_text()))

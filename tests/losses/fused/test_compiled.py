@@ -53,6 +53,7 @@ def calls_kernel(called):
     ("name", "dtype"), [*((name, torch.float32) for name in MAKE), ("gala", torch.bfloat16), ("vs", torch.bfloat16)]
 )
 @pytest.mark.parametrize("kind", ["index", "soft"])
+@pytest.mark.slow
 def test_a_compiled_step_is_the_eager_step(name, kind, dtype):
     for reduction, smoothing in (("mean", 0.0), ("sum", 0.0), ("none", 0.1)):
         found = []
@@ -72,6 +73,7 @@ def test_a_compiled_step_is_the_eager_step(name, kind, dtype):
             torch.testing.assert_close(got, want)
 
 
+@pytest.mark.slow
 def test_inductor_compiles_it():
     torch._dynamo.reset()
     criterion, eager = MAKE["gala"](fused=True), MAKE["gala"](fused=True)
@@ -86,6 +88,7 @@ def test_inductor_compiles_it():
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # opcheck's own
+@pytest.mark.slow
 def test_it_is_a_good_operator():
     logits, target = batch()
     for graded in (True, False):
@@ -109,6 +112,7 @@ def test_auto_calls_it_for_many_logits_only():
 
 
 @pytest.mark.parametrize("transform", [torch.func.grad, lambda loss: torch.func.vmap(torch.func.grad(loss))])
+@pytest.mark.slow
 def test_compiled_transforms_take_the_plain_path(transform):
     logits, target = batch()
     target = target.clamp_min(0)

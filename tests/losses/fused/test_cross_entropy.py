@@ -257,6 +257,7 @@ def test_a_reduced_loss_has_its_gradient_from_the_logits_that_it_saw():
     torch.testing.assert_close(*found, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_many_samples_lose_no_gradient():
     criterion = lt.GALALoss(2, fused=True)
     target = torch.zeros(20_000_000, dtype=torch.int64)

@@ -67,6 +67,7 @@ def test_a_compiler_that_is_named_but_missing_is_named(fresh, monkeypatch):
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_is_compiled_lazily_and_once(fresh, caplog):
     caplog.set_level(logging.DEBUG, under_test.__name__)
     GALALoss(1000)
@@ -84,6 +85,7 @@ def test_is_compiled_lazily_and_once(fresh, caplog):
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_a_kept_kernel_needs_no_compiler(fresh, monkeypatch):
     want = loss_of(True)
     library.cache_clear()
@@ -109,6 +111,7 @@ def test_a_cache_that_cannot_be_written_costs_a_compilation(fresh):
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_a_cache_that_is_no_folder_costs_a_compilation(fresh, monkeypatch):
     (fresh / "file").write_text("")
     monkeypatch.setenv("LONGTAIL_CACHE", str(fresh / "file"))

@@ -44,6 +44,7 @@ def test_rounded_probabilities_are_divided_by_their_sums_and_it_is_said(logits, 
         read_predictions((given, logits[1]))
 
 
+@pytest.mark.slow
 def test_rounding_hardly_changes_the_diagnosis(logits):
     exact = Fix.from_predictions((softmax(logits[0]), logits[1]), **PROBABILITIES)
     rounded = Fix.from_predictions((softmax(logits[0]).round(2), logits[1]), **PROBABILITIES)
@@ -88,6 +89,7 @@ def test_sums_that_no_logits_have_are_named(logits, times, message):
         diagnose(times * softmax(logits[0]), logits[1])
 
 
+@pytest.mark.slow
 def test_logarithms_of_probabilities_are_logits(logits):
     found = read_predictions((np.log(softmax(logits[0])), logits[1]))
     np.testing.assert_array_equal(found.logits, np.log(softmax(logits[0])))

@@ -223,6 +223,7 @@ def test_targets_of_a_run_are_indices_whatever_its_classes_are_called(tmp_path, 
     np.testing.assert_array_equal(found.target, np.array([1, 2, 0])[target])
 
 
+@pytest.mark.slow
 def test_the_groups_of_classes_have_the_bounds_of_the_run(tmp_path, scores):
     logits, target = scores
     folder = RunFolder.create(tmp_path / "run", config={"many_above": 80, "few_below": 5}, seed=0)
