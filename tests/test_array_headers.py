@@ -58,6 +58,7 @@ def test_a_header_that_does_not_fit_is_refused_before_anything_is_read(tmp_path,
         npz_headers(npz(tmp_path / "a.npz", table=content))
 
 
+@pytest.mark.slow
 def test_a_bomb_is_known_by_its_header(tmp_path):
     path = npz(tmp_path / "a.npz", table=of_header({"shape": (20_000_000,)}, bytes(80_000_000)))
     assert path.stat().st_size < 100_000

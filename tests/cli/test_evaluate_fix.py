@@ -39,6 +39,7 @@ def fixed(tmp_path, request):
     return out, request.param
 
 
+@pytest.mark.slow
 def test_a_fix_is_watched(fixed, tmp_path, capsys, monkeypatch):
     out, kind = fixed
     monkeypatch.setenv("COLUMNS", "80")
@@ -73,6 +74,7 @@ def test_a_narrow_terminal_keeps_names_and_scores(fixed, tmp_path, capsys, monke
         assert f"{100 * own.score:.1f}" in row
 
 
+@pytest.mark.slow
 def test_json(fixed, tmp_path, capsys):
     out, kind = fixed
     logits, target = predictions(1, kind)
@@ -86,6 +88,7 @@ def test_json(fixed, tmp_path, capsys):
     assert printed["by_class"]["recall"][1] == pytest.approx(found.by_class.recall[1].tolist())
 
 
+@pytest.mark.slow
 def test_a_run(tmp_path, capsys):
     folder = run_experiment(digits_lt(epochs=2, validation=0.2), data=None, out=tmp_path / "run")
     out = tmp_path / "fix.json"

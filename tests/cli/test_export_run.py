@@ -86,6 +86,7 @@ def test_a_run_on_features_is_exported_in_both_forms(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("options", [["--onnx", "new"], ["--onnx", "new", "--probabilities"], ["--safetensors", "new"]])
+@pytest.mark.slow
 def test_a_fix_of_other_classes_is_refused(run, options, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     own = Fix.load(run.path / "fix.json")

@@ -27,6 +27,7 @@ def fix(predictions, *options):
     return main(["fix", str(predictions), "--out", str(predictions.with_name("fix.json")), *options])
 
 
+@pytest.mark.slow
 def test_it_ends_with_what_to_do_next(predictions, capsys):
     assert fix(predictions) == 0
     out = capsys.readouterr().out
@@ -39,6 +40,7 @@ def test_it_ends_with_what_to_do_next(predictions, capsys):
     assert "fix.predict(logits)" in html
 
 
+@pytest.mark.slow
 def test_json_is_all_that_is_on_standard_output(predictions, capsys):
     assert fix(predictions, "--json") == 0
     captured = capsys.readouterr()
@@ -62,6 +64,7 @@ def test_json_is_all_that_is_on_standard_output(predictions, capsys):
     assert "re-balancing" in captured.err  # progress
 
 
+@pytest.mark.slow
 def test_quiet_prints_the_verdict_and_the_paths(predictions, capsys):
     assert fix(predictions, "--quiet") == 0
     captured = capsys.readouterr()
@@ -72,6 +75,7 @@ def test_quiet_prints_the_verdict_and_the_paths(predictions, capsys):
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.slow
 def test_no_report_leaves_no_report(predictions, capsys, options):
     assert fix(predictions, "--report", "none", *options) == 0
     assert not predictions.with_name("fix.html").exists()
@@ -97,6 +101,7 @@ def test_a_report_that_can_not_be_written_leaves_the_fix(predictions, capsys, mo
         assert json.loads(captured.out)["files"]["report"] is None
 
 
+@pytest.mark.slow
 def test_without_the_extra_for_reports_the_fix_is_written(predictions, capsys, monkeypatch):
     given = builtins.__import__
 
@@ -111,6 +116,7 @@ def test_without_the_extra_for_reports_the_fix_is_written(predictions, capsys, m
     assert predictions.with_name("fix.json").exists()
 
 
+@pytest.mark.slow
 def test_the_fix_is_there_though_nobody_reads_the_table(predictions, monkeypatch):
     class Closed(io.StringIO):
         def write(self, _):

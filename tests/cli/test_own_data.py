@@ -94,6 +94,7 @@ def test_features_are_written_for_other_tools(place, capsys):
         assert sorted(set(arrays["labels"])) == ["blue, whale", "green frog", "red deer"]
 
 
+@pytest.mark.slow
 def test_a_table_of_features_is_trained_on(place, capsys):
     random = np.random.default_rng(0)
     rows = ["species,length,weight"]

@@ -35,6 +35,7 @@ def runs(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_a_run_continues_with_the_configuration_in_its_folder(runs, tmp_path, capsys):
     shutil.copytree(runs / "stopped", tmp_path / "run")
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
@@ -45,6 +46,7 @@ def test_a_run_continues_with_the_configuration_in_its_folder(runs, tmp_path, ca
     assert f"run: {tmp_path / 'run'}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_data_that_have_moved_must_be_named(tmp_path, capsys, tiny):
     config = ["train", "cifar10-lt", "--data", str(tiny), "--epochs", "1", "--model", "resnet8-cifar"]
     assert main([*config, "--imbalance", "4", "--batch-size", "16", "--out", str(tmp_path / "run")]) == 0

@@ -128,6 +128,7 @@ def test_a_damaged_file_is_named(tmp_path):
             read_data(tmp_path / "a.npz")
 
 
+@pytest.mark.slow
 def test_plankton(real_data):
     train = read_data(real_data / "plankton/ndsb48.npz").train
     assert train.images.shape == (30_336, 48, 48)

@@ -55,6 +55,7 @@ def test_missing_and_truncated_files_are_named(tmp_path, file):
         load_plankton(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_real_plankton(real_data):
     sets = load_plankton(real_data / "plankton")
     assert [len(target) for target in sets[1::2]] == [21_233, 3_032, 6_071]

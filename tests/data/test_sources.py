@@ -29,6 +29,7 @@ def test_digits_are_bytes_that_hold_each_grey_exactly():
     assert (values.std() - 1).abs() < 0.01
 
 
+@pytest.mark.slow
 def test_plankton_is_shrunk_and_keeps_its_own_held_out_set(real_data):
     sets = load_splits(plankton(), real_data / "plankton", CPU)
     assert images_of(sets.train).shape == (21_233, 1, 24, 24)
@@ -64,6 +65,7 @@ def test_a_balanced_validation_set_takes_what_the_subset_leaves_out_first(tiny):
     assert kept <= trained | rest
 
 
+@pytest.mark.slow
 def test_cifar_in_memory_trains_as_from_its_folder(tiny, tmp_path):
     config, cifar = tiny_config(epochs=1, model="resnet8-cifar"), load_cifar("cifar10", tiny)
     from_folder = run_experiment(config, data=tiny, out=tmp_path / "folder")

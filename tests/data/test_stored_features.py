@@ -180,6 +180,7 @@ def test_a_mapped_file_is_given_back_to_the_system(tmp_path, monkeypatch):
     assert len(released) == 2
 
 
+@pytest.mark.slow
 def test_reading_a_file_takes_no_memory_of_its_size(tmp_path, monkeypatch):
     table, labels = np.zeros((10_000, 1_024), np.float16), np.arange(10_000) % 7  # 20 MB
     np.savez(tmp_path / "a.npz", features=table, labels=labels)

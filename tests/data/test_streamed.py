@@ -69,6 +69,7 @@ def test_it_gives_what_images_in_memory_give(splits):
     assert all((a == b).all() for a, b in zip(*shown, strict=True))
 
 
+@pytest.mark.slow
 def test_a_later_step_of_an_epoch_sees_what_the_whole_epoch_saw(splits):
     streamed, _ = splits
     whole = batches(streamed, in_parts(16), AUGMENT)
@@ -80,6 +81,7 @@ def test_a_later_step_of_an_epoch_sees_what_the_whole_epoch_saw(splits):
     assert not torch.equal(other[0][0], whole[0][0])
 
 
+@pytest.mark.slow
 def test_the_shares_of_several_processes_are_the_batch_of_one(splits):
     streamed, _ = splits
     whole = batches(streamed, in_parts(16), AUGMENT)
@@ -97,6 +99,7 @@ def test_an_image_that_is_drawn_twice_is_augmented_twice(splits):
     assert len(torch.unique(images.flatten(1), dim=0)) > 10
 
 
+@pytest.mark.slow
 def test_an_augmented_copy_keeps_its_draws(splits):
     streamed, _ = splits
     copy = streamed.augmented(AUGMENT, seeded(3))
@@ -137,6 +140,7 @@ class Counted:
         self.alive -= 1
 
 
+@pytest.mark.slow
 def test_only_a_few_batches_are_in_memory():
     load, number = Counted(), 2000
     split = StreamedImages(load, torch.zeros(number, dtype=torch.int64), *MOMENTS, torch.contiguous_format)

@@ -105,6 +105,7 @@ def test_none_is_what_evaluation_sees(folder):
     assert (split.pictures(np.array([3]))[0] == split.plain.load(3)).all()
 
 
+@pytest.mark.slow
 def test_a_later_step_of_an_epoch_sees_what_the_whole_epoch_saw(folder):
     split = split_of(folder, workers=1)
     whole = batches(split)
@@ -140,6 +141,7 @@ def test_a_part_of_an_augmented_copy_is_augmented_as_in_the_copy(folder):
     assert not torch.equal(torch.cat(list(again.in_order())), whole[indices])  # a copy of its own
 
 
+@pytest.mark.slow
 def test_images_in_memory_are_drawn_like_files():
     pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 24, 3), dtype=np.uint8)
     samples = Samples(np.zeros(3, dtype=np.int64), ("a",), images=pixels)
@@ -189,6 +191,7 @@ def test_a_batch_of_bad_files_is_an_error(damaged):
         batches(split_of(damaged, skip=True), order=torch.full((4,), 15))
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_ends_the_run_with_one_line(folder):
     split = split_of(folder, workers=2)
     order = torch.arange(NUMBER).repeat(200)
@@ -231,6 +234,7 @@ def test_a_server_that_ends_before_it_forks_a_worker_is_reported(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_reader_stops_early(folder):
     stream = draw_batches(TrainingImage("light", 8, 8), ([(str(folder / "a/0.jpg"), i)] for i in range(1000)), 2)
     next(stream)

@@ -164,6 +164,7 @@ def runs(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_strength_that_does_nothing_is_serious(runs):
     assert any(
         "threshold 0.005 of EQL lies below the rarest class" in what for what in whats(examine(runs / "eql"), "serious")
@@ -235,6 +236,7 @@ def test_a_missing_or_empty_folder_is_one_line(tmp_path, capsys):
     assert whats(examine(tmp_path), "serious") == ["there is no sample"]
 
 
+@pytest.mark.slow
 def test_many_files_are_read_by_several_processes(tmp_path):
     """More than one part of 500: the order stays."""
     from longtail.doctor.prints import prints_of_files

@@ -17,6 +17,7 @@ def places(tmp_path, monkeypatch):
     return tmp_path / "places"
 
 
+@pytest.mark.slow
 def test_a_whole_data_set(places):
     steps = []
     found = examine_large_set("places-lt", places, workers=1, progress=lambda step, share: steps.append((step, share)))
@@ -29,6 +30,7 @@ def test_a_whole_data_set(places):
     assert steps[-1] == ("reading images of test", 1.0)
 
 
+@pytest.mark.slow
 def test_missing_truncated_and_damaged_files_are_counted_and_named(places):
     files = sorted((places / "train").rglob("train_*.jpg"))
     files[0].unlink()
@@ -45,6 +47,7 @@ def test_missing_truncated_and_damaged_files_are_counted_and_named(places):
     assert all("--on-bad-file skip" in finding.advice for finding in found)
 
 
+@pytest.mark.slow
 def test_a_list_of_another_version_is_serious(places):
     path = places / "Places_LT_train.txt"
     path.write_text(path.read_text().split("\n", 1)[1])
@@ -58,6 +61,7 @@ def test_a_file_that_vanishes_meanwhile_is_missing(places):
     assert damaged_files(places, ["train/arena/0/none.jpg"], 1) == {"train/arena/0/none.jpg": "missing"}
 
 
+@pytest.mark.slow
 def test_the_command(places, capsys):
     assert main(["doctor", "places-lt", "--data", str(places), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

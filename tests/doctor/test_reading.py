@@ -87,6 +87,7 @@ def test_objects_in_memory():
     assert "6 of 6 images (100.00 %) have exact copies in train; 0 with another label" in whats(found, "serious")
 
 
+@pytest.mark.slow
 def test_a_decompression_bomb_is_a_bad_file(tmp_path):
     fill(tmp_path, {"a": 5, "b": 5})
     Image.new("1", (20_000, 10_000)).save(tmp_path / "a/huge.png")

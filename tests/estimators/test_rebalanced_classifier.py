@@ -316,6 +316,7 @@ def test_all_methods_agree_after_every_verdict(estimator, weights):
     np.testing.assert_array_equal(decided, model.classes_[model.predict_proba(fresh).argmax(1)])
 
 
+@pytest.mark.slow
 def test_a_fitted_classifier_is_examined_on_data_that_it_has_not_seen(data):
     X, test, y, y_test = data
     fitted = LogisticRegression().fit(X, y)

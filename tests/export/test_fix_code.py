@@ -138,6 +138,7 @@ def test_the_floor_of_probabilities_is_that_of_the_fix(to, tmp_path):
 
 @EVERY
 @pytest.mark.parametrize("how", [1, 2, 3, torch.bfloat16], ids=str)
+@pytest.mark.slow
 def test_rounded_rows_are_divided_by_their_sum_as_the_fix_does(to, how, tmp_path):
     fix = fix_of(8, "probabilities", floor=1e-3)
     scores = rounded_rows(how, 8)
@@ -240,6 +241,7 @@ def test_sql_is_short_for_many_classes():
         ("probabilities", [0.3333, 0.3333, 0.3233], "sum to 1"),
     ],
 )
+@pytest.mark.slow
 def test_the_code_refuses_what_the_fix_refuses(to, kind, scores, message, tmp_path):
     fix = fix_of(3, kind)
     served = _executed(fix, to, tmp_path)

@@ -38,6 +38,7 @@ def test_each_language_serves_the_other_half(halves, fix, to, tmp_path):
     assert balanced_accuracy(places, target, 7) > balanced_accuracy(scores.argmax(1), target, 7) + 0.1
 
 
+@pytest.mark.slow
 def test_onnx_serves_the_other_half(halves, fix, tmp_path):
     scores = halves[1][0].astype(np.float32)
     session = onnxruntime.InferenceSession(export_fix_onnx(fix, tmp_path / "fix.onnx"))

@@ -117,6 +117,7 @@ def test_without_a_fix_and_for_coloured_images(tmp_path):
     np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_features_of_any_scale_and_their_names(tmp_path):
     network = seeded(lambda: Network(torch.nn.Identity(), torch.nn.Linear(3, 4)))
     path = export_onnx(network, tmp_path / "n.onnx", FeatureInput(3, names=["a", "b", "c"]), class_names="wxyz")
@@ -193,6 +194,7 @@ def test_probabilities_without_a_fix_are_the_softmax(tmp_path):
         export_onnx(network, tmp_path / "no.onnx", FeatureInput(3), class_names="xyz", probabilities=True)
 
 
+@pytest.mark.slow
 def test_a_fix_goes_behind_a_classifier_without_a_bias(tmp_path):
     network, fix = seeded(lambda: Network(torch.nn.Identity(), CosineClassifier(3, 4, scale=30.0))), fix_of(4)
     features = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
@@ -257,6 +259,7 @@ def test_an_input_that_is_not_one_is_refused(make, message):
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_fix_that_does_not_suit_the_network_is_refused(run, tmp_path, capsys, fix, message):
     fix.save(tmp_path / "fix.json")
     command = ["export", str(run.path), "--onnx", str(tmp_path / "n.onnx"), "--fix", str(tmp_path / "fix.json")]

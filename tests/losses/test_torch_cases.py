@@ -58,6 +58,7 @@ def test_the_cases_of_the_function(cases, make, dtype):
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 @pytest.mark.parametrize("training", [True, False])
+@pytest.mark.slow
 def test_the_cases_of_the_module(cases, make, training):
     entry = cases[1]
     given = entry.module_inputs_func(entry, "cpu", torch.float64, requires_grad=True, training=training)

@@ -56,6 +56,7 @@ def test_own_backbones_have_kaiming_weights(name):
     ("name", "width"),
     [(SMALL, 256), ("mobilenetv3_small_050", 1024), ("test_vit", 64), ("test_vit.r160_in1k", 64), ("resnet18", 512)],
 )
+@pytest.mark.slow
 def test_models_of_timm_are_measured(name, width):
     backbone = make_backbone(name)
     assert backbone.num_features == width
@@ -72,6 +73,7 @@ def test_the_input_is_what_the_model_was_trained_on():
     assert make_network(DEFAULT_BACKBONE, 5, size=128).input_config.size == (128, 128)
 
 
+@pytest.mark.slow
 def test_other_sizes_and_channels():
     backbone = make_backbone("test_vit", size=96, in_channels=1)
     assert backbone.module.eval()(torch.zeros(1, 1, 96, 96)).shape == (1, 64)

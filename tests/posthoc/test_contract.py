@@ -63,6 +63,7 @@ def test_predictions_and_probabilities_follow_the_transform(method):
 @every_method
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.slow
 def test_folding_equals_transforming(method, bias, dtype):
     logits, target = long_tailed()
     fitted = clone(method).fit(logits, target)

@@ -48,6 +48,7 @@ def plain_iteration(logits, weight, prior, tolerance, most=100_000):
 @pytest.mark.parametrize(
     ("tolerance", "precision"), [(1e-3, torch.float32), (1e-3, torch.float64), (1e-6, torch.float64)]
 )
+@pytest.mark.slow
 def test_it_is_the_fixed_point_of_the_plain_iteration_in_fewer_passes(scale, saved, tolerance, precision):
     logits, weight = weighted_logits(scale)
     prior = torch.full((4, 6), 1 / 6, dtype=torch.float64)

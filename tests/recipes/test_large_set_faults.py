@@ -57,6 +57,7 @@ def test_files_truncated_in_the_middle_of_epoch_3(data, tmp_path):
     assert_same_end(tmp_path / "run", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_files_that_go_missing_stop_a_run_and_its_resumption(data, tmp_path):
     config = imagenet_lt(epochs=3, **SETTINGS)
     hidden = data / "elsewhere"

@@ -133,6 +133,7 @@ def test_the_folder_of_a_run_is_not_named_for_where_its_images_lie():
     assert default_folder(config) == Path("runs/imagenet-lt-ce-mixing_mixup-seed0")
 
 
+@pytest.mark.slow
 def test_settings_of_the_papers(first, name):
     config = second_stage(first, "decoupled-gala")
     inaturalist = name == "inaturalist18"

@@ -34,6 +34,7 @@ def test_a_temperature_that_is_needed_helps(scale):
     assert found.log_loss[1] < found.log_loss[0]
 
 
+@pytest.mark.slow
 def test_calibrated_logits_are_left_alone():
     found = [checked(*sample(300, seed)) for seed in range(20)]
     assert sum(own.helps for own in found) <= 3
@@ -98,6 +99,7 @@ def test_without_an_optimum_probabilities_stay_as_they_are(kind):
     assert any(warning.startswith("No temperature fits best") for warning in found.warnings)
 
 
+@pytest.mark.slow
 def test_a_fix_tells_whether_it_is_calibrated():
     overconfident, target = sample(600, scale=4.0)
     assert diagnose(overconfident, target).fix.is_calibrated

@@ -86,6 +86,7 @@ def test_inflation_is_that_of_variances():
     np.testing.assert_allclose(inflated.recall.std(1), 2 * plain.recall.std(1), rtol=0.15)
 
 
+@pytest.mark.slow
 def test_very_many_classes_have_fewer_draws():
     target = np.repeat(np.arange(5000), 2)
     assert draws_of(target, np.roll(target, 1), np.roll(target, 2), 5000).recall.shape == (2, 400, 5000)

@@ -51,6 +51,7 @@ def test_counts_in_another_order_give_the_same_logit_adjustment(table, scores, t
     assert gain(wrong, "logit adjustment") < expected - 0.05
 
 
+@pytest.mark.slow
 def test_a_fix_from_predictions_is_what_the_command_writes(table, tmp_path, capsys):
     (tmp_path / "counts.json").write_text(json.dumps(COUNTS))
     options = [
@@ -87,6 +88,7 @@ def test_priors_and_costs_go_by_name(scores, table):
     assert of_table.before.score == pytest.approx(as_matrix.before.score, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_bare_numbers_are_taken_by_place_and_printed(table, tmp_path, capsys):
     (tmp_path / "counts.txt").write_text("10\n900\n90\n")
     (tmp_path / "prior.txt").write_text("0.2\n0.5\n0.3\n")
@@ -99,6 +101,7 @@ def test_bare_numbers_are_taken_by_place_and_printed(table, tmp_path, capsys):
     assert any("counts: taken in the order of the classes" in note for note in notes)
 
 
+@pytest.mark.slow
 def test_an_index_column_does_not_become_a_class(table, tmp_path, capsys):
     frame = pd.read_csv(table)
     frame.insert(0, "idx", np.arange(len(frame)) // 2)

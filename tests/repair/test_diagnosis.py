@@ -149,6 +149,7 @@ def test_costs_are_not_decided_by_probabilities_of_no_temperature():
     assert found.verdict != "use"
 
 
+@pytest.mark.slow
 def test_classes_that_never_come_are_not_preferred():
     logits, target = predictions([300, 200, 100], slant=SLANT[:3])
     logits = np.hstack([logits, np.full((600, 1), -1.0)])
@@ -223,6 +224,7 @@ def test_what_does_not_fit_is_refused(change, error, message):
 
 
 @pytest.mark.parametrize("prior", [[0.5, 0.5, 0.0, 0.0, 0.0], [0.0, 0.25, 0.25, 0.25, 0.25]])
+@pytest.mark.slow
 def test_a_prior_with_zeros_goes_with_class_counts(prior):
     logits, target = predictions([60, 40, 30, 20, 20])
     found = diagnose(logits, target, metric="accuracy", prior=prior, class_counts=[600, 400, 300, 200, 200])

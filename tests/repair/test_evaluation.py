@@ -47,6 +47,7 @@ def test_the_numbers_are_those_of_the_metric_and_its_interval(fix):
     assert (found.samples, found.level, found.class_names) == (900, 0.95, NAMES)
 
 
+@pytest.mark.slow
 def test_calibration_is_measured_under_the_prior_of_the_fix(fix):
     from longtail.metrics.calibration import class_wise_error, top_label_error
 

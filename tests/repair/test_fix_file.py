@@ -42,6 +42,7 @@ def test_costs_by_which_it_decides_are_those_of_the_metric(tmp_path):
 
 
 @pytest.mark.parametrize("changes", [{}, {"metric": "cost", "cost": np.array(COSTS, float), "prior": [0.5, 0.3, 0.2]}])
+@pytest.mark.slow
 def test_the_metric_comes_back(tmp_path, changes):
     fix = diagnose(*long_tailed(), **changes).fix
     loaded = Fix.load(fix.save(tmp_path / "fix.json"))

@@ -59,6 +59,7 @@ def test_an_evaluation_is_that_without_them(value):
     assert found.calibration_by_class == pytest.approx(expected.calibration_by_class, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_prior_of_new_data_is_that_without_them():
     logits, target = sample()
     fix = diagnose(logits, target).fix
@@ -102,6 +103,7 @@ def test_single_entries_may_be_masked(seed, share):
     np.testing.assert_array_equal(decided, expected.fix.predict(finite))
 
 
+@pytest.mark.slow
 def test_most_samples_may_have_a_single_class():
     logits, target = sample()
     alone = np.arange(600) % 5 > 0

@@ -131,6 +131,7 @@ def test_probabilities_in_a_mapped_file_become_logarithms_in_another(tmp_path, s
     assert sorted(file.name for file in tmp_path.iterdir()) == ["p.npy", "y.npy"]
 
 
+@pytest.mark.slow
 def test_a_report_stands_beside_the_fix(tmp_path, scores, capsys):
     path, out = write_csv(tmp_path / "predictions.csv", *scores), tmp_path / "fix.json"
     assert main(["fix", str(path), "--out", str(out)]) == 0
@@ -217,6 +218,7 @@ def test_probabilities_of_zero_get_half_of_the_smallest(tmp_path):
     assert loaded.logits[0, 0] == np.log(0.01)
 
 
+@pytest.mark.slow
 def test_a_fix_of_probabilities_takes_probabilities(scores):
     logits, target = scores
     fix = Fix.from_predictions((softmax(logits), target), kind="probabilities")
@@ -227,6 +229,7 @@ def test_a_fix_of_probabilities_takes_probabilities(scores):
         fix.predict(logits)
 
 
+@pytest.mark.slow
 def test_prior_here_is_the_class_frequency_of_the_predictions(scores):
     fix = Fix.from_predictions(scores, metric="accuracy", prior="here")
     np.testing.assert_allclose(fix.prior, [60 / 110, 30 / 110, 20 / 110])

@@ -21,6 +21,7 @@ def mapped(path, logits):
     return np.load(path, mmap_mode="r")
 
 
+@pytest.mark.slow
 def test_a_mapped_file_gives_what_the_array_gives(tmp_path):
     logits, target = long_tailed([200, 100, 50, 25])
     logits = logits.astype(np.float32)
@@ -75,6 +76,7 @@ def test_what_is_thinned_keeps_the_rare(numbers, expected):
     assert abs(kept.astype(int) - expected).sum() <= 3
 
 
+@pytest.mark.slow
 def test_a_watch_sees_each_pass_to_its_end():
     told = []
     logits, target = long_tailed([200, 100, 50, 25])

@@ -20,6 +20,7 @@ def warnings_of(logits, target, **options):
     return diagnose(logits, target, class_names=NAMES, **options).warnings
 
 
+@pytest.mark.slow
 def test_plain_predictions_raise_none():
     assert warnings_of(*data()) == ()
     logits, target = data()
@@ -27,6 +28,7 @@ def test_plain_predictions_raise_none():
 
 
 @pytest.mark.parametrize("change", [lambda z: z[:, ::-1], lambda z: np.random.default_rng(1).permutation(z)])
+@pytest.mark.slow
 def test_scores_that_do_not_belong_to_the_labels(change):
     logits, target = data()
     warning = warnings_of(np.ascontiguousarray(change(logits)), target)[0]
@@ -34,6 +36,7 @@ def test_scores_that_do_not_belong_to_the_labels(change):
     assert "are the classes in the same order?" in warning
 
 
+@pytest.mark.slow
 def test_one_class_alone():
     logits, target = data()
     (warning,) = warnings_of(logits + np.array([20.0, 0, 0, 0]), target)
@@ -61,6 +64,7 @@ def test_many_names_are_cut():
     assert warnings == ("There are no samples of 7 of 9 classes (2, 3, 4, 5, 6, …): the results do not cover them.",)
 
 
+@pytest.mark.slow
 def test_copies():
     logits, target = data()
     logits[100:110] = logits[99]
@@ -81,6 +85,7 @@ def test_copies_are_found_whatever_the_block_and_the_sign_of_zero():
     assert len(np.unique(fingerprint)) == 2999
 
 
+@pytest.mark.slow
 def test_groups_of_copies_of_single_samples_and_of_whole_classes():
     logits, target = data()
     copies = np.arange(400) // 4
@@ -93,6 +98,7 @@ def test_groups_of_copies_of_single_samples_and_of_whole_classes():
     assert warning == "All samples of 1 of 4 classes (puma) belong to one group: their recall is hardly known."
 
 
+@pytest.mark.slow
 def test_a_temperature_at_its_limit():
     logits, target = data()
     logits = -logits
@@ -102,6 +108,7 @@ def test_a_temperature_at_its_limit():
     assert not diagnose(*data()).calibration.at_limit
 
 
+@pytest.mark.slow
 def test_predictions_worse_than_chance_get_no_fix():
     logits, target = data()
     found = diagnose(np.ascontiguousarray(logits[:, ::-1]), target, class_names=NAMES)

@@ -27,6 +27,7 @@ DISPLAYS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", DISPLAYS)
+@pytest.mark.slow
 def test_each_display_is_drawn_without_a_browser(name, tmp_path):
     chart = DISPLAYS[name].plot()
     for ending, start in [("png", b"\x89PNG"), ("svg", b"<svg"), ("pdf", b"%PDF")]:

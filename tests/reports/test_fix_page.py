@@ -132,6 +132,7 @@ def test_a_page_of_very_many_classes_stays_small(look_at, tmp_path, monkeypatch)
     assert "skipped, because it would take too long" in page.locator("main").inner_text()
 
 
+@pytest.mark.slow
 def test_other_verdicts_have_a_page_too(tmp_path):
     rng = np.random.default_rng(0)
     target = np.arange(900) % 3

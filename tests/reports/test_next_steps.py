@@ -20,6 +20,7 @@ def found(slant, number=300, kind="logits"):
 
 
 @pytest.mark.parametrize("kind", ["logits", "probabilities"])
+@pytest.mark.slow
 def test_the_python_lines_serve_the_fix(tmp_path, kind):
     own, scores = found(1.0, kind=kind)
     assert own.verdict == "use"
@@ -33,6 +34,7 @@ def test_the_python_lines_serve_the_fix(tmp_path, kind):
     np.testing.assert_array_equal(scope["decided"], Fix.load(file).predict(scores))
 
 
+@pytest.mark.slow
 def test_commands_are_quoted_and_hold_no_class_name(tmp_path):
     own, _ = found(1.0)
     file = tmp_path / "a b" / "fix.json"

@@ -15,6 +15,7 @@ def found(num_classes, class_counts=None, metric="balanced-accuracy"):
 
 
 @pytest.mark.parametrize(("num_classes", "by_class"), [(3, True), (12, True), (13, False)])
+@pytest.mark.slow
 def test_up_to_twelve_classes_are_shown_by_name(num_classes, by_class):
     own = found(num_classes)
     assert shows_classes(own) == by_class
@@ -22,6 +23,7 @@ def test_up_to_twelve_classes_are_shown_by_name(num_classes, by_class):
     assert ("tail third" in headings) != by_class
 
 
+@pytest.mark.slow
 def test_classes_run_from_the_most_frequent_in_training():
     columns = class_columns(found(3, class_counts=[5, 500, 50]))
     assert [(column.heading, list(column.cells)) for column in columns[:3]] == [
@@ -31,6 +33,7 @@ def test_classes_run_from_the_most_frequent_in_training():
     ]
 
 
+@pytest.mark.slow
 def test_recalls_are_those_of_the_diagnosis():
     own = found(4)
     columns = {column.heading: column.cells for column in class_columns(own)}
@@ -39,6 +42,7 @@ def test_recalls_are_those_of_the_diagnosis():
     assert list(columns[own.best]) == [f"{100 * value:.1f}" for value in best]
 
 
+@pytest.mark.slow
 def test_a_group_without_a_class_has_no_column():
     own = found(13, class_counts=np.full(13, 50))
     assert [c.heading for c in candidate_columns(own)] == [
@@ -51,6 +55,7 @@ def test_a_group_without_a_class_has_no_column():
     ]
 
 
+@pytest.mark.slow
 def test_a_candidate_that_failed_has_a_row(monkeypatch):
     monkeypatch.setattr("longtail.repair.candidates.MOST_WORK", 0)
     headings, rows = as_rows(candidate_columns(found(13, metric="macro-f1")))

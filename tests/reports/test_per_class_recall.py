@@ -18,6 +18,7 @@ def test_the_frame_runs_from_head_to_tail():
     np.testing.assert_allclose(frame[frame["method"] == "GALA"]["recall"], [0.8, 0.7, 0.5], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_chart_is_drawn_without_a_browser(tmp_path):
     chart = PerClassRecallDisplay(RECALLS, class_counts=[3, 100, 20]).plot()
     for name, start in [("recall.png", b"\x89PNG"), ("recall.svg", b"<svg"), ("recall.html", b"<!DOCTYPE html>")]:

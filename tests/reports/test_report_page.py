@@ -46,6 +46,7 @@ def test_every_chart_is_drawn_and_nothing_is_fetched(page, look_at, tmp_path, wi
     assert (tmp_path / "report.html").stat().st_size < 5e6
 
 
+@pytest.mark.slow
 def test_words_are_about_these_very_runs(page, runs):
     words = {figure.title: figure.words for figure in page.figures}
     for run in run_views([RunFolder.open(runs / name) for name in ("ce", "gala")]):
@@ -78,6 +79,7 @@ def test_it_says_how_all_was_made(page):
     assert "transductive" in facts["transductive"] or "unlabelled test set" in facts["transductive"]
 
 
+@pytest.mark.slow
 def test_a_run_in_progress_has_a_page(tmp_path, runs):
     class Stop(Callback):
         def on_epoch_end(self, metrics):
@@ -109,6 +111,7 @@ def test_runs_are_named_by_what_tells_them_apart(runs, tmp_path):
     assert [run.name for run in run_views([one, two])] == ["ce", "other"]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_together_is_refused(runs, tmp_path, capsys):
     with pytest.raises(ValueError, match="`runs` must differ from each other"):
         run_page([runs / "ce", runs / "ce"])
@@ -150,6 +153,7 @@ def test_a_second_stage_is_called_by_its_name(runs, tmp_path):
     assert "second_stage crt" in page.facts["crt after ce"]
 
 
+@pytest.mark.slow
 def test_folders_that_do_not_agree_with_themselves_are_one_line(runs, tmp_path, capsys):
     shutil.copytree(runs / "ce", tmp_path / "a")
     RecordedGradients.empty(np.arange(1, 4)).save(tmp_path / "a/gradients.npz")
@@ -226,6 +230,7 @@ def test_own_photographs_have_names_pictures_and_gradients(made, tmp_path, monke
     assert pictures[0].shape == (16, 16, 3)
 
 
+@pytest.mark.slow
 def test_features_have_no_pictures_and_gradients_all_the_same(tmp_path):
     inputs, labels = feature_table()
     np.savez(tmp_path / "table.npz", features=inputs, labels=labels)
@@ -243,6 +248,7 @@ def test_features_have_no_pictures_and_gradients_all_the_same(tmp_path):
         run_page([run.path, dogs.path])
 
 
+@pytest.mark.slow
 def test_a_classifier_without_class_vectors_has_a_report(tmp_path, monkeypatch):
     class Deep(Scratch):
         def __init__(self, given):

@@ -25,6 +25,7 @@ def command(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_cases_that_are_there_are_not_run_again(command, tmp_path, capsys):
     assert command("--seeds", 1) == 0
     first = json.loads((tmp_path / "found.json").read_text())

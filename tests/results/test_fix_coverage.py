@@ -32,6 +32,7 @@ def test_promised_gains_are_covered(world, metric):
     assert all(row["truth"] > 0 for row in rows if row["verdict"] == "use")
 
 
+@pytest.mark.slow
 def test_a_balanced_model_is_kept():
     assert sum(row["verdict"] == "use" for row in rows_of("a balanced model")) == 0
 

@@ -33,12 +33,14 @@ def test_the_gain_of_a_biased_model_is_promised_and_measured(row):
     assert (row["samples"], row["test_samples"]) == (900, 3000)
 
 
+@pytest.mark.slow
 def test_a_test_set_with_all_classes_has_the_promise_of_all(row):
     same = row["on_classes_of_test"]
     assert same["before"] == pytest.approx(row["held_out_before"], abs=1e-9)
     assert same["promised"] == pytest.approx(row["promised"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_test_set_without_a_class_has_the_promise_of_the_others():
     few = draw(3000, 1, classes=2)
     row = measured(Predictions(draw(900, 0), few), None, 0)
@@ -46,6 +48,7 @@ def test_a_test_set_without_a_class_has_the_promise_of_the_others():
     assert row["on_classes_of_test"]["promised"] < row["promised"]
 
 
+@pytest.mark.slow
 def test_other_ways_are_scored_on_the_test_set(row):
     others = row["others"]
     assert others["thresholds"]["balanced_accuracy"] > row["before"]["balanced_accuracy"]
@@ -60,6 +63,7 @@ def test_a_model_without_bias_is_kept():
     assert row["after"] == row["before"]
 
 
+@pytest.mark.slow
 def test_models_of_folds_are_scored_with_the_same_fix():
     test = draw(3000, 1)
     folds = (test.features, draw(3000, 1, bias=0.0).features)

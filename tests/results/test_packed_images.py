@@ -36,6 +36,7 @@ def test_what_is_packed_comes_out_to_the_bit(cifar, pack):
     assert not found.train_images[left_out].any()
 
 
+@pytest.mark.slow
 def test_more_images_than_one_sheet_holds(cifar, tmp_path):
     kept = np.arange(2050)[::-1].copy()
     write_pack(cifar, kept, tmp_path / "some.pack")

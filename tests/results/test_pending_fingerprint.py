@@ -2,10 +2,13 @@
 
 import dataclasses
 
+import pytest
+
 from longtail.recipes import digits_lt
 from pending.fingerprint import fingerprint, kept_fingerprint, seconds_of
 
 
+@pytest.mark.slow
 def test_it_is_that_of_the_row_and_changes_with_what_is_computed(tmp_path):
     config = digits_lt(loss="ce", epochs=2, threads=1, device="cpu")
     first = fingerprint(config, None, tmp_path, None)

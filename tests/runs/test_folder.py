@@ -164,6 +164,7 @@ def test_one_process_at_a_time_works_on_a_run_and_clears_up_after_a_killed_one(t
         pass
 
 
+@pytest.mark.slow
 def test_a_restarted_process_waits_for_the_lock_of_one_that_is_ending(tmp_path):
     folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
     lock = FileLock(folder.path / ".lock", thread_local=False)

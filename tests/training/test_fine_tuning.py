@@ -97,6 +97,7 @@ def test_features_are_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_its_network_predicts_what_was_kept(folder, tmp_path, splits):
     run = run_experiment(finetune_config(epochs=6, learning_rate=5e-3), data=folder, out=tmp_path / "run")
     assert run.result["test"]["raw"]["balanced_accuracy"] > 0.6

@@ -63,6 +63,7 @@ def test_a_signal_to_the_workers_too_keeps_the_step(photographs, whole, tmp_path
     assert_same_end(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_one_line_and_the_run_goes_on_without(photographs, whole, tmp_path, capsys, monkeypatch):
     def kill_a_worker(*_):
         for child in multiprocessing.active_children():
@@ -118,6 +119,7 @@ def test_a_file_that_goes_bad_stops_the_run_or_is_left_out(tmp_path, workers, ca
     assert len(left_out.load_predictions("train")[0]) == len(run.load_predictions("train")[0])
 
 
+@pytest.mark.slow
 def test_the_scale_of_a_float16_run_is_resumed(photographs, tmp_path, monkeypatch):
     from longtail.models import BACKBONES
     from training.test_optimizer import Flat

@@ -59,6 +59,7 @@ def inputs_of(folder, data, **settings):
 
 
 @pytest.mark.parametrize("loss", ["gala", "ldam"])
+@pytest.mark.slow
 def test_the_network_that_is_kept_gives_the_logits_that_were_kept(photographs, tmp_path, loss):
     folder = run_experiment(features_config(loss=loss), data=photographs, out=tmp_path / "run")
     network = trained_network(folder)
@@ -126,6 +127,7 @@ CHANGES = [changed_size, other_weights, other_model, other_normalisation, touche
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.slow
 def test_features_are_computed_again_when_what_they_depend_on_changes(change, tmp_path, passes, cache):
     folder = write_photographs(tmp_path / "photographs")
     stage_of(folder)
@@ -356,6 +358,7 @@ def test_classes_without_a_validation_sample_are_noted(photographs, tmp_path):
     assert isinstance(load_splits(OwnDataConfig(), feature_table(), CPU).train, FeatureViews)
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_with_other_weights_in_the_same_file(photographs, tmp_path):
     file = tmp_path / "weights.pt"
     for seed in (1, 0):

@@ -62,6 +62,7 @@ def pair(request, new, tmp_path):
     return aged(new[request.param], tmp_path / "old"), new[request.param]
 
 
+@pytest.mark.slow
 def test_its_network_is_that_of_the_new_folder(pair):
     old, new = (trained_network(folder) for folder in pair)
     assert type(old.classifier) is type(new.classifier)
@@ -93,6 +94,7 @@ def test_it_is_scored_and_shown_as_before(pair, tiny):
     assert shown.test_images(np.array([0]))[0].shape == (32, 32, 3)
 
 
+@pytest.mark.slow
 def test_a_second_stage_starts_from_it(new, tiny, tmp_path):
     old = aged(new["ce"], tmp_path / "old")
     config = second_stage(old, "crt", epochs=1)

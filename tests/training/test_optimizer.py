@@ -114,6 +114,7 @@ def test_a_divided_batch_is_the_same_step(made, tmp_path):
     assert divided.metrics[0]["loss"] == pytest.approx(whole.metrics[0]["loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_gala_counts_a_divided_batch_as_one_step(made, tmp_path):
     found = []
     for name, settings in (("whole", {}), ("parts", {"accumulate": 4}), ("micro", {"micro_batch_size": 5})):

@@ -157,6 +157,7 @@ def test_tau_and_class_means_are_those_of_the_post_hoc_objects(run, first, tiny)
     assert not weights(folder)["classifier.bias"].any()
 
 
+@pytest.mark.slow
 def test_tau_is_chosen_on_held_out_images(tiny, tmp_path):
     config = tiny_config(model="resnet8-cifar", loss="ce", epochs=1, validation=0.2, precision="float32")
     first = run_experiment(config, data=tiny, out=tmp_path / "ce")
@@ -207,6 +208,7 @@ def test_training_agrees_with_the_reference(settings, first, tiny, tmp_path):
     np.testing.assert_allclose(new["classifier.bias"], bias * scales, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_kept_features_are_those_of_augmented_copies(first, tiny):
     config = second_stage(first, "crt", views=3)
     sets = load_splits(config, tiny, CPU)
@@ -350,6 +352,7 @@ def test_every_method_runs_on_every_kind_of_data(kind, method, own_runs, tmp_pat
     np.testing.assert_allclose(logits, kept, rtol=1e-3, atol=1e-3 * np.abs(kept).max())
 
 
+@pytest.mark.slow
 def test_features_of_the_first_stage_are_not_computed_again(own_runs, tmp_path, monkeypatch):
     first, data = own_runs["features"]
     passed = []
@@ -360,6 +363,7 @@ def test_features_of_the_first_stage_are_not_computed_again(own_runs, tmp_path, 
     assert set(passed) == {2}  # the trials that tell the network
 
 
+@pytest.mark.slow
 def test_on_features_of_any_scale_a_new_classifier_learns(own_runs, tmp_path):
     """Their columns differ by four orders of magnitude: one learning rate suits them only where they are scaled."""
     first, data = own_runs["table"]

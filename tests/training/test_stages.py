@@ -45,6 +45,7 @@ def mine_config(**settings):
     return MineConfig(**(kept | {"stage": "mine"} | settings))
 
 
+@pytest.mark.slow
 def test_a_stage_brings_its_configuration(mine, tmp_path):
     folder = run_experiment(mine_config(noise=0.25), data=None, out=tmp_path / "run")
     assert folder.header["config"]["noise"] == 0.25
@@ -97,6 +98,7 @@ def test_another_package_registers_a_stage_by_an_entry_point(monkeypatch):
     assert find_stage("theirs").configs == (MineConfig,)
 
 
+@pytest.mark.slow
 def test_paths_of_own_data_hold_in_another_folder(tmp_path, monkeypatch):
     write_photographs(tmp_path / "photographs")
     lines = [f"{path.relative_to(tmp_path / 'photographs')},{path.stem}\n" for path in tmp_path.glob("*/*/*.png")]

@@ -55,6 +55,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_refused(stopped, damage, tmp_path):
     config, out = stopped
     folder = RunFolder.open(shutil.copytree(out, tmp_path / "run"))

@@ -50,6 +50,7 @@ def test_a_part_has_the_inputs_and_labels_of_its_samples(tmp_path, tiny):
         assert len(part.augmented(None, torch.Generator().manual_seed(0))) == 3
 
 
+@pytest.mark.slow
 def test_a_run_of_many_classes_keeps_a_part_and_says_so(tmp_path, monkeypatch):
     data = write_photographs(tmp_path / "photographs")
     whole = run_experiment(finetune_config(epochs=1), data=data, out=tmp_path / "whole")

@@ -1,5 +1,6 @@
 import time
 
+import pytest
 import torch
 
 from longtail.training import Callback, run_experiment
@@ -13,6 +14,7 @@ def slow(seconds):
         yield torch.zeros(1), torch.zeros(1)
 
 
+@pytest.mark.slow
 def test_the_wait_for_each_batch_is_its_own():
     batches = TimedBatches(slow([0.2, 0.0]))
     waited = [batches.waited for _ in batches]
@@ -20,6 +22,7 @@ def test_the_wait_for_each_batch_is_its_own():
     assert waited[1] < 0.2
 
 
+@pytest.mark.slow
 def test_steps_tell_how_long_they_waited(tiny, tmp_path, monkeypatch):
     class Waits(Callback):
         def __init__(self):

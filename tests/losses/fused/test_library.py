@@ -94,6 +94,7 @@ def test_a_kept_kernel_needs_no_compiler(fresh, monkeypatch):
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_a_broken_file_in_the_cache_is_replaced(fresh, monkeypatch):
     path = kernel_folder() / f"losses-{under_test._fingerprint()}.so"
     path.parent.mkdir(parents=True)
@@ -119,6 +120,7 @@ def test_a_cache_that_is_no_folder_costs_a_compilation(fresh, monkeypatch):
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_a_compiler_that_does_not_know_its_cpu_will_do(fresh, monkeypatch):
     monkeypatch.setattr(under_test, "OF_THIS_CPU", "-march=imaginary")
     want = loss_of(False)

@@ -111,6 +111,7 @@ def test_a_number_that_is_not_finite_is_named(logits, value):
         read_predictions((broken, logits[1]), class_names=["cat", "dog", "lynx"])
 
 
+@pytest.mark.slow
 def test_a_fix_serves_rounded_probabilities_also_a_single_row(logits):
     exact = softmax(logits[0])
     fix = Fix.from_predictions((exact, logits[1]), **PROBABILITIES)

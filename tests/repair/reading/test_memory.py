@@ -75,6 +75,7 @@ def zipped(path, content):
 
 
 @pytest.mark.parametrize("write", [lambda path, text: path.write_bytes(gzip.compress(text)), zipped])
+@pytest.mark.slow
 def test_a_small_packed_file_of_much_text_is_refused_while_it_is_unpacked(tmp_path, monkeypatch, write):
     path = tmp_path / "p.csv.gz"
     write(path, b"\n" * (1 << 26))

@@ -330,6 +330,7 @@ def test_standard_input(frame, scores, monkeypatch, kind):
     check(read_predictions("-"), scores)
 
 
+@pytest.mark.slow
 def test_standard_input_on_the_command_line(tmp_path, frame, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", Piped(frame.to_csv(index=False).encode()))
     assert main(["fix", "-", "--out", str(tmp_path / "fix.json"), "--report", "none"]) == 0
