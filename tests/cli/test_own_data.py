@@ -82,6 +82,7 @@ def test_images_are_fine_tuned_where_there_is_a_gpu(place, monkeypatch):
         assert with_recipe(["train", "table.csv"])[1] == "features"  # it may hold numbers
 
 
+@pytest.mark.slow
 def test_features_are_written_for_other_tools(place, capsys):
     options = ["--model", "resnet8-cifar", "--no-pretrained", "--size", "32"]
     assert main(["features", "animals", *options, "--out", "f.npz"]) == 2  # no mean is known for this network

@@ -90,6 +90,7 @@ def test_half_a_million_lines_have_the_published_counts(real_data, tmp_path):
     np.testing.assert_array_equal(train.class_counts, counts)
 
 
+@pytest.mark.slow
 def test_official_lists(real_data):
     parts = read_data(real_data / "lists/Places_LT_train.txt", val=real_data / "lists/Places_LT_val.txt", root="/")
     assert parts.train.class_counts.tolist() == json.loads((real_data / "lists/Places_LT.json").read_text())

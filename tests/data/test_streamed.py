@@ -46,6 +46,7 @@ def in_parts(size, first=0):
     return [slice(start, start + size) for start in range(first, NUMBER - size + 1, size)]
 
 
+@pytest.mark.slow
 def test_a_part_of_an_augmented_copy_is_augmented_as_in_the_copy(splits):
     copy, indices = splits[0].augmented(AUGMENT, seeded()), torch.tensor([140, 3, 77])
     whole, part = torch.cat(list(copy.in_order())), copy.take(indices)
@@ -93,6 +94,7 @@ def test_the_shares_of_several_processes_are_the_batch_of_one(splits):
         assert torch.equal(torch.cat([share[1] for share in own]), target)
 
 
+@pytest.mark.slow
 def test_an_image_that_is_drawn_twice_is_augmented_twice(splits):
     streamed, _ = splits
     (images, _), *_ = batches(streamed, in_parts(16), AUGMENT, order=torch.full((NUMBER,), 3))

@@ -47,6 +47,7 @@ def test_it_is_an_estimator_of_scikit_learn():
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_it_passes_the_checks_of_imbalanced_learn():
     model = RebalancedClassifier(LogisticRegression(), cv=3, random_state=0)
     checks = [check for _, check in parametrize_with_checks([model]).args[1]]
@@ -81,6 +82,7 @@ def test_two_classes(data):
     assert ((model.decision_function(X) > 0) == (model.predict(X) == "rare")).all()
 
 
+@pytest.mark.slow
 def test_where_nothing_helps_the_classifier_is_left_alone():
     X, y = make_classification(900, n_informative=6, n_classes=3, random_state=0)
     model = RebalancedClassifier(LogisticRegression()).fit(X, y)
@@ -177,6 +179,7 @@ def test_costs_are_pursued(data):
     assert missed[0] < missed[1]
 
 
+@pytest.mark.slow
 def test_kept_decisions_are_those_of_the_classifier(data):
     X, test, y, _ = data
     model = RebalancedClassifier(LogisticRegression(), metric="accuracy", prior="train", cv=3).fit(X, y)

@@ -211,6 +211,7 @@ def test_targets_that_do_not_sum_to_1_follow_the_definition():
         np.testing.assert_allclose(got, expected)
 
 
+@pytest.mark.slow
 def test_millions_of_positions_lose_no_gradient():
     logits = torch.tensor([[6.0], [0.0]]).expand(2, 4_000_000)[None]
     criterion = GALALoss(2)

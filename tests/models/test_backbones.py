@@ -65,6 +65,7 @@ def test_models_of_timm_are_measured(name, width):
     assert backbone.module.eval()(torch.zeros(2, 3, *backbone.input_config.size)).shape == (2, width)
 
 
+@pytest.mark.slow
 def test_the_input_is_what_the_model_was_trained_on():
     config = make_backbone(DEFAULT_BACKBONE).input_config
     half = (0.5, 0.5, 0.5)

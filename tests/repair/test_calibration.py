@@ -112,6 +112,7 @@ def test_the_prior_of_many_classes_is_that_of_plain_em():
     np.testing.assert_allclose(found.prior, reference.prior_by_em(probability, np.full(60, 1 / 60), 5000), atol=2e-5)
 
 
+@pytest.mark.slow
 def test_intervals_of_many_classes_cover_their_shares():
     covered = []
     for seed in range(5):
@@ -128,6 +129,7 @@ def test_a_prior_that_is_not_found_is_said():
     assert not found.converged
 
 
+@pytest.mark.slow
 def test_intervals_of_a_prior_cover_it():
     covered = []
     for seed in range(100):

@@ -46,6 +46,7 @@ def test_classes_that_do_not_vary_have_a_large_concentration():
     assert np.quantile(concentration, 0.1) >= 64
 
 
+@pytest.mark.slow
 def test_the_trend_of_other_samples_lies_within_the_draws():
     truth, covered = 1 / (1 + np.exp(-(0.4 + 0.9 * design_of(SIZE)[:, 1]))), []
     for seed in range(60):

@@ -138,6 +138,7 @@ def test_costs_are_decided_by_calibrated_probabilities(tmp_path):
         found.fix.fold_into(torch.nn.Linear(2, 5))
 
 
+@pytest.mark.slow
 def test_costs_are_not_decided_by_probabilities_of_no_temperature():
     """Scores that are unrelated to the labels have no best temperature."""
     rng = np.random.default_rng(0)
@@ -168,6 +169,7 @@ def test_names_groups_and_tensors():
     assert found.fix.evidence["samples"] == len(target)
 
 
+@pytest.mark.slow
 def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
     logits, target = predictions([60, 40, 30, 20, 20])
 

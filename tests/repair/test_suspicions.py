@@ -56,6 +56,7 @@ def test_classes_without_a_sample_or_with_few():
     assert absent == "There are no samples of 1 of 4 classes (puma): the results do not cover them."
 
 
+@pytest.mark.slow
 def test_many_names_are_cut():
     rng = np.random.default_rng(0)
     target = np.repeat([0, 1], 50)

@@ -44,6 +44,7 @@ def test_few_samples_per_class_are_not_overfitted(monkeypatch, most):
 
 @settings(max_examples=25, deadline=None)
 @given(SEEDS, st.floats(-80, 80))
+@pytest.mark.slow
 def test_the_temperature_scales_with_the_logits(seed, exponent):
     logits, target = sample(seed)
     scale = 10.0**exponent
@@ -85,6 +86,7 @@ def test_masked_classes_do_not_matter(seed, value, number, samples):
 
 @settings(max_examples=25, deadline=None)
 @given(SEEDS, st.sampled_from([1e5, 1e6, 1e30]))
+@pytest.mark.slow
 def test_a_broken_row_does_not_matter(seed, size):
     logits, target = sample(seed)
     broken = logits.copy()
@@ -95,6 +97,7 @@ def test_a_broken_row_does_not_matter(seed, size):
 
 @settings(max_examples=25, deadline=None)
 @given(SEEDS, st.floats(-20, 20))
+@pytest.mark.slow
 def test_without_an_optimum_it_is_the_median_margin(seed, exponent):
     rng = np.random.default_rng(seed)
     target = np.arange(60) % 3

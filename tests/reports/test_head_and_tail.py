@@ -37,5 +37,6 @@ def test_their_recall_is_the_mean_of_their_classes():
     assert tail.recall(own.before) == pytest.approx(recall[5:].mean())
 
 
+@pytest.mark.slow
 def test_a_class_without_samples_is_at_neither_end():
     assert head_and_tail(found(4, absent=[3]))[1].name == "the rarest class (n2)"

@@ -47,6 +47,7 @@ def test_commands_are_quoted_and_hold_no_class_name(tmp_path):
     assert not any("dog" in code for _, code in next_steps(own, file))
 
 
+@pytest.mark.slow
 def test_where_there_is_nothing_to_serve_it_says_what_helps(tmp_path):
     own, _ = found(0.0, number=3000)
     assert own.verdict == "keep"

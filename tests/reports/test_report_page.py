@@ -97,6 +97,7 @@ def test_a_run_in_progress_has_a_page(tmp_path, runs):
     assert [figure.title for figure in alone.figures] == ["Test recall during training"]
 
 
+@pytest.mark.slow
 def test_without_a_recording_its_figures_are_left_out(tmp_path, runs):
     shutil.copytree(runs / "ce", tmp_path / "ce")
     (tmp_path / "ce/gradients.npz").unlink()

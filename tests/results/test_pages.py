@@ -49,6 +49,7 @@ def test_no_result_is_typed_into_a_template(page):
     assert typed == set(header[1].split())
 
 
+@pytest.mark.slow
 def test_a_page_follows_its_numbers(copy):
     run = copy / "runs/cifar100-lt-100-gala-0-first.json"
     change(run, lambda content: content["result"]["test"]["raw"].update(balanced_accuracy=0.5222, many=0.7111))

@@ -235,6 +235,7 @@ def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
     assert cache_folder("features") == Path.home() / ".cache/longtail/features"
 
 
+@pytest.mark.slow
 def test_views_are_augmented_copies_of_the_training_images(photographs, passes, cache):
     settings = {"views": 3, "augmentations": ("crop", "flip")}
     plain, stage = stage_of(photographs), stage_of(photographs, **settings)
@@ -342,6 +343,7 @@ def test_fewer_samples_than_a_batch_are_one_batch(photographs, tmp_path):
     assert len(folder.load_predictions("train")[1]) == 25
 
 
+@pytest.mark.slow
 def test_classes_without_a_validation_sample_are_noted(photographs, tmp_path):
     config = features_config(validation=0.05, epochs=1)
     folder = run_experiment(config, data=photographs, out=tmp_path / "run")

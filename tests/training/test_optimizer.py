@@ -91,6 +91,7 @@ def test_the_loop_follows_the_schedule(made, tmp_path):
     assert kept.rates == [rate_of_step("cosine-per-step", e, s, **settings) for e in (1, 2) for s in range(steps)]
 
 
+@pytest.mark.slow
 def test_the_averaged_weights_are_those_that_are_kept(made, tmp_path):
     folder, kept = run(tmp_path / "run", made, ema=0.8)
     average = kept.weights[0]
@@ -105,6 +106,7 @@ def test_the_averaged_weights_are_those_that_are_kept(made, tmp_path):
     assert [line["loss"] for line in plain.metrics] == [line["loss"] for line in folder.metrics]
 
 
+@pytest.mark.slow
 def test_a_divided_batch_is_the_same_step(made, tmp_path):
     whole, kept = run(tmp_path / "whole", made, epochs=1)
     divided, parts = run(tmp_path / "divided", made, epochs=1, accumulate=5)
@@ -125,6 +127,7 @@ def test_gala_counts_a_divided_batch_as_one_step(made, tmp_path):
             torch.testing.assert_close(divided[name], tensor, rtol=1e-5, atol=0.0)
 
 
+@pytest.mark.slow
 def test_gradients_are_clipped_together(made, tmp_path):
     for clip_norm in (None, 0.01):
         settings = {"momentum": 0.0, "weight_decay": 0.0, "warmup_epochs": 0, "schedule": "constant"}
