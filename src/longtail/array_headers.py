@@ -36,7 +36,11 @@ UNREADABLE = (
 
 
 class NotArraysError(ValueError):
-    """The file holds pickled objects, or no arrays."""
+    """The file holds no arrays, or arrays of objects."""
+
+
+class PickledError(NotArraysError):
+    """The file holds pickled objects."""
 
 
 class Header(NamedTuple):
@@ -80,7 +84,7 @@ def read_header(file: IO[bytes], size: int) -> Header:
     except UNREADABLE as error:
         raise NotArraysError("an array has a damaged header") from error
     if dtype.hasobject:
-        raise NotArraysError("it holds pickled objects")
+        raise PickledError("it holds pickled objects")
     header = Header(shape, dtype, by_columns, file.tell())
     if any(side < 0 for side in shape) or header.end > size:
         raise ValueError(f"an array of the shape {str(shape)[:60]} and {dtype} does not fit into its {size:,} bytes")

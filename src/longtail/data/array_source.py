@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from longtail.array_headers import UNREADABLE, ArrayFile, is_npy, shape_of
+from longtail.array_headers import UNREADABLE, ArrayFile, PickledError, is_npy, shape_of
 from longtail.data.class_names import named_labels, refuse_distinct
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
@@ -180,7 +180,7 @@ def _single(path: Path) -> np.ndarray:
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
-    if "pickled" in str(error):
+    if isinstance(error, PickledError):
         return ValueError(
             f"{path} must hold plain arrays. It holds Python objects, which are not loaded: save strings with "
             "`np.array(names, dtype=str)`."

@@ -2,9 +2,10 @@
 
     L = −log softmax(s (cos − m_k e_k))_k,   m_j = max_margin · n_j^{−1/4} / max_i n_i^{−1/4}
 
-on the cosines of features and class vectors, scaled by s: the logits of `longtail.models.CosineClassifier(scale=s)`,
-which this loss takes as they are, so that the margin in logits is s m_j. The paper's C / n_j^{1/4} leave C open; its
-code sets the largest, the rarest class's, to 0.5. Equal counts get equal margins. An empty class counts as ½.
+on the cosines of features and classifier weights, scaled by s: the logits of
+`longtail.models.CosineClassifier(scale=s)`, which this loss takes as they are, so that the margin in logits is s m_j.
+The paper's C / n_j^{1/4} leave C open; its code sets the largest, the rarest class's, to 0.5. Equal counts get equal
+margins. An empty class counts as ½.
 """
 
 from typing import Unpack

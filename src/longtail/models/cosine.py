@@ -29,7 +29,7 @@ class CosineClassifier(nn.Module):
         True
 
     Source: Gidaris and Komodakis, "Dynamic Few-Shot Visual Learning without Forgetting", CVPR 2018; in long-tailed
-    learning since LDAM, whose code initialises the class vectors as here: uniform directions, cut to length 1.
+    learning since LDAM, whose code initialises the classifier weights as here: uniform directions, L2-normalised.
     """
 
     scale: Tensor

@@ -11,8 +11,7 @@ from longtail.runs.json_file import damaged
 from longtail.runs.ordinary_file import ordinary
 from longtail.whole_file import write_whole
 
-BYTES = 4
-"""Of a logit, as `save_predictions` writes it."""
+BYTES_OF_A_LOGIT = 4  # as `save_predictions` writes it
 
 
 def save_predictions(path: Path, logits: Tensor, target: Tensor) -> None:
@@ -57,5 +56,5 @@ def _check_shapes(arrays: ArrayFile, path: Path) -> None:
     rows, labels = arrays.shapes.get("logits", ()), arrays.shapes.get("target", ())
     if len(rows) != 2 or labels != rows[:1]:
         raise damaged(path)
-    if BYTES * rows[0] * rows[1] > free_memory():
+    if BYTES_OF_A_LOGIT * rows[0] * rows[1] > free_memory():
         raise ValueError(f"{path} must fit into memory. Its logits are of the shape {rows}, which do not.")

@@ -13,8 +13,7 @@ from longtail.free_memory import free_memory
 from longtail.plain_tensors import NotPlainError, load_plain
 from longtail.repair.reading.memory import check_fits
 
-BYTES = 8
-"""Of a number in memory, at most."""
+MOST_BYTES_OF_A_NUMBER = 8
 PICKLES = (".pkl", ".pickle", ".joblib", ".p")
 SAVE_INSTEAD = "Save arrays: np.savez('predictions.npz', logits=logits, target=target, class_names=class_names)."
 NAMES = "Labels and names must be arrays of dtype str: labels.astype(str)."
@@ -76,7 +75,7 @@ def plain(value: Any, where: str) -> Any:
         return value
     if value.layout != torch.strided or value.is_quantized or value.is_meta:
         raise ValueError(f"{where} must hold plain tensors. Got a sparse, quantised or meta tensor.")
-    if value.numel() * BYTES > free_memory():  # strides of 0 make a large tensor of a few numbers
+    if value.numel() * MOST_BYTES_OF_A_NUMBER > free_memory():  # strides of 0 make a large tensor of a few numbers
         raise ValueError(f"{where} must fit into memory. It holds a tensor of the shape {tuple(value.shape)}.")
     tensor = value.detach().cpu()
     return (
