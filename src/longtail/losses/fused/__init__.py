@@ -6,7 +6,7 @@ function, `compiled` as an operator for `torch.compile`, `draws` calls the other
 them, `choice` decides when they are used.
 """
 
-from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, is_eager, refuse_without_margins
+from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, is_eager, is_exporting, refuse_without_margins
 from longtail.losses.fused.compiled import compiled_cross_entropy
 from longtail.losses.fused.cross_entropy import Received, Settings, fused_cross_entropy, kernel_losses
 from longtail.losses.fused.draws import random_half_normals, random_mask
@@ -20,6 +20,7 @@ __all__ = [
     "fuses",
     "fuses_draws",
     "is_eager",
+    "is_exporting",
     "kernel_losses",
     "random_half_normals",
     "random_mask",

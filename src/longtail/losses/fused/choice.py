@@ -46,7 +46,7 @@ def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
     Raises:
         TypeError, ValueError: `True`, and the logits are of a dtype or device that the kernel is not made for.
     """
-    if fused is False or torch.compiler.is_exporting():
+    if fused is False or is_exporting():
         return False
     if fused == "auto" and not _pays(logits, target):
         return False
@@ -58,6 +58,11 @@ def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
     if fused is True:
         _check_logits(logits)
     return not isinstance(library(), NoKernelError)
+
+
+def is_exporting() -> bool:
+    """As `torch.compiler.is_exporting`, which PyTorch 2.11 answers with yes in every graph that it compiles."""
+    return torch.compiler._is_exporting_flag
 
 
 def _has_kernel() -> bool:
