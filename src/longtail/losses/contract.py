@@ -65,8 +65,9 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         fused: whether losses that are cross-entropy on adjusted logits use a compiled kernel on the CPU, which never
             writes these logits to memory and also draws the random numbers of EQL and GCL. "auto": from 1,000 classes
             on, for float32 and bfloat16 logits (N, C), if there is a C compiler (the kernel is compiled once for each
-            machine, in about a second). `True`: at any size, or raise. Values agree with those of `False` to float32
-            rounding, except that EQL and GCL draw different random numbers of the same distribution.
+            machine, in about a second). `True`: at any size, or raise; on a CUDA device by Triton, for class indices
+            outside of compiled graphs. Values agree with those of `False` to float32 rounding, except that EQL and GCL
+            draw different random numbers of the same distribution on the CPU.
     """
 
     observes = False

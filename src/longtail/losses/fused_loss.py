@@ -5,9 +5,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from longtail.losses.fused import Settings, compiled_cross_entropy, fused_cross_entropy, refuse_without_margins
+from longtail.losses.fused import (
+    Received,
+    Settings,
+    compiled_cross_entropy,
+    cross_entropy_on_gpu,
+    fused_cross_entropy,
+    refuse_without_margins,
+)
 from longtail.losses.inputs import class_dimension
 from longtail.losses.margins import Margins
+from longtail.losses.received_gradients import received_of
 
 if TYPE_CHECKING:
     from longtail.losses.contract import LongTailedLoss
@@ -45,11 +53,23 @@ def fused_loss(criterion: "LongTailedLoss", logits: Tensor, target: Tensor, marg
         target = target.movedim(dim, -1).reshape(-1, criterion.num_classes) if soft else target.reshape(-1)
         margins = margins.of_rows(dim)
     rows = logits if logits.stride(1) == 1 else logits.contiguous()
-    function = compiled_cross_entropy if torch.compiler.is_compiling() else fused_cross_entropy
-    loss, received = function(rows, target, margins, criterion.class_weights(), settings, learning=learning)
+    loss, received = _computed(criterion, rows, target, margins, settings, learning)
     if received is not None:
         criterion.observe_received(received)
     return loss.view(shape) if criterion.reduction == "none" else loss
+
+
+def _computed(
+    criterion: "LongTailedLoss", rows: Tensor, target: Tensor, margins: Margins, settings: Settings, learning: bool
+) -> tuple[Tensor, Received | None]:
+    weight = criterion.class_weights()
+    if rows.is_cuda:
+        loss, own_losses = cross_entropy_on_gpu(rows, target, margins, weight, settings)
+        if not learning:
+            return loss, None
+        return loss, received_of(own_losses, target, criterion.num_classes, criterion.ignore_index)
+    function = compiled_cross_entropy if torch.compiler.is_compiling() else fused_cross_entropy
+    return function(rows, target, margins, weight, settings, learning=learning)
 
 
 def _settings(criterion: "LongTailedLoss", target: Tensor) -> Settings:
