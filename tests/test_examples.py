@@ -155,11 +155,13 @@ def test_parts_on_dask_give_what_one_array_gives(tmp_path, capsys):
 def test_rare_words_gain_from_gala(real_data, capsys):
     load("rare_words").main([str(real_data / "text/hwu64/train.csv.gz")])
     out = capsys.readouterr().out
-    rows = {line.split()[0]: [float(value) for value in line.split()[1:]] for line in out.splitlines()[-2:]}
+    rows = {line[:15].strip(): [float(value) for value in line[15:].split()] for line in out.splitlines()[-4:]}
     assert "2,188 words (2,951 … 2 occurrences), 56,728 training and 6,055 test positions, 2 epochs" in out
-    assert rows.keys() == {"cross-entropy", "GALA"}
-    for rare in (3, 4, 5):  # 10–99 and 2–9 occurrences, and the mean over words
-        assert rows["GALA"][rare] > rows["cross-entropy"][rare]
+    plain, weak, middle, strong = rows.values()
+    assert list(rows) == ["cross-entropy", "GALA, λ1 = 0.4", "GALA, λ1 = 0.8", "GALA, λ1 = 1.2"]
+    for rare in (3, 5):  # 10–99 occurrences, and the mean over words
+        assert plain[rare] < weak[rare] < middle[rare]
+    assert plain[4] < strong[4]  # 2–9 occurrences
 
 
 def test_texts_of_several_files_become_positions(tmp_path):
