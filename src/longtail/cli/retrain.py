@@ -99,5 +99,5 @@ def retrain(
 
 def _beside(run: Path, method: str, seed: int | None) -> Path:
     """The path of the first stage, with the method, and the seed if it is given, appended to its name."""
-    named = run if run.name else run.resolve()
+    named = run if run.name and not run.is_symlink() else run.resolve()  # of runs/LATEST the run that it leads to
     return named.with_name(f"{named.name}-{method}" + ("" if seed is None else f"-seed{seed}"))
