@@ -64,6 +64,15 @@ def train_and_fix(
     The fix tells whether its offsets are used and whether its probabilities are calibrated. Without held-out samples
     of at least two classes there is none, nor for a finished run on a read-only disk. Of several processes the first
     fits it.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> y = np.repeat(["otter", "seal"], [60, 30])
+        >>> X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+        >>> config = features(loss="ce", epochs=1, batch_size=16)
+        >>> run = train_and_fix(config, data=(X, y), out=tempfile.mkdtemp() + "/run")
+        >>> run.fix_path.name, run.fix_path.is_file()
+        ('fix.json', True)
     """
     folder = run_experiment(config, data=data, out=out, resume=resume, callbacks=callbacks, progress=progress, **more)
     if not first_process() or folder.fix_path.exists():
