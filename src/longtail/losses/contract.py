@@ -8,16 +8,8 @@ from torch.nn import functional as F
 
 from longtail.arguments import check_choice, check_num_classes
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
-from longtail.losses.fused import (
-    Received,
-    Settings,
-    check_fused,
-    compiled_cross_entropy,
-    fused_cross_entropy,
-    fuses,
-    is_eager,
-    refuse_without_margins,
-)
+from longtail.losses.fused import Received, check_fused, fuses, is_eager, refuse_without_margins
+from longtail.losses.fused_loss import fused_loss, margins_to_fuse
 from longtail.losses.inputs import (
     check_arguments,
     check_indices,
@@ -73,14 +65,15 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         fused: whether losses that are cross-entropy on adjusted logits use a compiled kernel on the CPU, which never
             writes these logits to memory and also draws the random numbers of EQL and GCL. "auto": from 1,000 classes
             on, for float32 and bfloat16 logits (N, C), if there is a C compiler (the kernel is compiled once for each
-            machine, in about a second). `True`: at any size, or raise. Values agree with those of `False` to float32
-            rounding, except that EQL and GCL draw different random numbers of the same distribution.
+            machine, in about a second). `True`: at any size, or raise; on a CUDA device by Triton, for class indices
+            outside of compiled graphs. Values agree with those of `False` to float32 rounding, except that EQL and GCL
+            draw different random numbers of the same distribution on the CPU.
     """
 
     observes = False
     combines = False
     fused: bool | str = "auto"
-    margins_say_all = False  # set for each class: not where it says otherwise than the margins that it inherits
+    margins_suffice = False  # whether the loss is cross-entropy with its margins and weights; set for each class
 
     def __init__(
         self,
@@ -98,7 +91,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         check_choice("reduction", reduction, ["mean", "sum", "none"])
         check_arguments(num_classes, weight, ignore_index, label_smoothing)
         check_fused(fused)
-        if not self.margins_say_all:
+        if not self.margins_suffice:
             refuse_without_margins(fused, self)
         super().__init__(weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
         self.num_classes = num_classes
@@ -110,7 +103,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`."""
         super().__init_subclass__()
         if vars(cls).keys() & (MARGINS | PLAIN_PATH):
-            cls.margins_say_all = bool(vars(cls).keys() & MARGINS)
+            cls.margins_suffice = bool(vars(cls).keys() & MARGINS)
         if "__init__" in vars(cls):
             cls.__init__.__signature__ = with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
 
@@ -247,7 +240,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         """The margins, if the loss is no more than cross-entropy with them and class weights."""
         names = ("forward", "training_loss", "margins_for")
         base = all(getattr(type(self), name) is getattr(LongTailedLoss, name) for name in names)
-        margins = self.margins() if base and self.margins_say_all else None
+        margins = self.margins() if base and self.margins_suffice else None
         if margins is None:
             raise no_linear_error(self)
         return margins
@@ -256,8 +249,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         """The loss, reduced, and `observe`; a loss that is not a function of adjusted logits alone overrides it."""
         learning = self.observes and torch.is_grad_enabled()
         dim = class_dimension(logits)
-        if fuses(self.fused, logits, target) and (margins := self._fused_margins(logits, target)) is not None:
-            return self._fused_loss(logits, target, margins, learning)
+        if fuses(self.fused, logits, target) and (margins := margins_to_fuse(self, logits, target)) is not None:
+            return fused_loss(self, logits, target, margins, learning)
         adjusted = self.adjust(logits, target)
         if adjusted is logits and not self.combines:
             loss = self._plain_loss(logits, target)
@@ -271,33 +264,6 @@ class LongTailedLoss(nn.CrossEntropyLoss):
             with torch.no_grad():
                 self.observe(log_probs, target)
         return loss
-
-    def _fused_margins(self, logits: Tensor, target: Tensor) -> Margins | None:
-        margins = self.margins_for(logits, target) if self.margins_say_all else None
-        if margins is None:
-            refuse_without_margins(self.fused, self)
-        elif margins.change_nothing and not self.combines:
-            return None  # cross-entropy itself
-        return margins
-
-    def _fused_loss(self, logits: Tensor, target: Tensor, margins: Margins, learning: bool) -> Tensor:
-        dim, soft = class_dimension(logits), target.is_floating_point()
-        shape = logits.shape[:dim] + logits.shape[dim + 1 :]
-        compiling = torch.compiler.is_compiling()
-        divisor: Tensor | float | None = self.mean_divisor(target) if soft and self.reduction == "mean" else None
-        if divisor is not None and not compiling:
-            divisor = float(divisor)
-        settings = Settings(self.ignore_index, self.label_smoothing, self.reduction, divisor)
-        if logits.dim() != 2:
-            logits = logits.movedim(dim, -1).reshape(-1, self.num_classes)
-            target = target.movedim(dim, -1).reshape(-1, self.num_classes) if soft else target.reshape(-1)
-            margins = margins.of_rows(dim)
-        rows = logits if logits.stride(1) == 1 else logits.contiguous()
-        function = compiled_cross_entropy if compiling else fused_cross_entropy
-        loss, received = function(rows, target, margins, self.class_weights(), settings, learning=learning)
-        if received is not None:
-            self.observe_received(received)
-        return loss.view(shape) if self.reduction == "none" else loss
 
     def _plain_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         weight = self.weight

@@ -188,7 +188,7 @@ def _losses_by_chunk(
     features, weight, bias = head.to(choices.dtype)
     number, classes = len(features), len(weight)
     buffer = features.new_empty(rows_of_chunk(number, classes, features.device.type), classes)
-    by_kernel = fuses(choices.fused, buffer, target) and constants.settings.label_smoothing == 0
+    by_kernel = fuses(choices.fused, buffer, target) and not (buffer.is_cuda or constants.settings.label_smoothing)
     losses_of = losses_by_kernel if by_kernel else losses_in_place
     losses = features.new_empty(number, dtype=torch.promote_types(choices.dtype, torch.float32))
     own_losses = torch.empty_like(losses)

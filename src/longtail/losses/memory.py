@@ -9,7 +9,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
-from longtail.losses.fused import Received
+from longtail.losses.fused import Received, is_exporting
 from longtail.losses.ranks import sum_over_ranks
 
 
@@ -106,7 +106,7 @@ class LossWithMemory(LongTailedLoss):
         for name, statistic in statistics.items():
             if statistic.dtype != torch.float32:
                 statistic = statistic.to(torch.float32)
-            if torch.compiler.is_exporting():  # an exported program keeps changes in place alone, and has no backward
+            if is_exporting():  # an exported program keeps changes in place alone, and has no backward
                 self.get_buffer(name).copy_(statistic)
                 continue
             self._buffers[name] = statistic if torch.compiler.is_compiling() else _outside_transforms(statistic)

@@ -64,15 +64,14 @@ class Chooser:
 
     def among(self, options: Mapping[Option, Decisions]) -> Option:
         """The option to serve. Those of τ = 0, the uncorrected model, break no limit."""
+        return self.rated(options).best()
+
+    def rated(self, options: Mapping[Option, Decisions]) -> "RatedOptions":
+        """The options that keep the limits, each rated once, to choose among several parts of them."""
         allowed = {option: own for option, own in options.items() if self.allows(own)}
         gains = {option: self._gain(own) for option, own in allowed.items()}
-        best = max(gains, key=lambda option: (round(gains[option], 12), -option.strength))
         changed = {option: self._changed(own) for option, own in allowed.items()}
-        for option in sorted(allowed, key=lambda option: (changed[option], -gains[option])):
-            lacking = gains[best] - gains[option]
-            if lacking <= 1e-12 or lacking <= self._error(allowed[option], allowed[best]):
-                return option
-        return best
+        return RatedOptions(self.judge, allowed, gains, changed)
 
     def allows(self, decisions: Decisions) -> bool:
         """Whether predictions keep the limits, on average over the repeats."""
@@ -94,5 +93,33 @@ class Chooser:
         """Over the uncorrected model, smoothed, on average over the repeats."""
         return float(np.mean([self.judge.smoothed_gain(self.judge.raw, own)[0] for own in decisions]))
 
-    def _error(self, one: Decisions, other: Decisions) -> float:
-        return float(np.mean([self.judge.smoothed_gain(a, b)[1] for a, b in zip(one, other, strict=True)]))
+
+@dataclass(frozen=True)
+class RatedOptions:
+    """Options that keep the limits, with what a choice needs.
+
+    Attributes:
+        judge: scores predictions on the samples.
+        decisions: of each option.
+        gains: in the metric over the uncorrected model, smoothed, on average over the repeats.
+        changed: the weight of the samples whose predictions change, on average over the repeats.
+    """
+
+    judge: Judge
+    decisions: Mapping[Option, Decisions]
+    gains: Mapping[Option, float]
+    changed: Mapping[Option, float]
+
+    def best(self, candidate: str | None = None) -> Option:
+        """The option to serve, of all or of one candidate's."""
+        options = [option for option in self.decisions if candidate in (None, option.candidate)]
+        best = max(options, key=lambda option: (round(self.gains[option], 12), -option.strength))
+        for option in sorted(options, key=lambda option: (self.changed[option], -self.gains[option])):
+            lacking = self.gains[best] - self.gains[option]
+            if lacking <= 1e-12 or lacking <= self._error(option, best):
+                return option
+        return best
+
+    def _error(self, one: Option, other: Option) -> float:
+        pairs = zip(self.decisions[one], self.decisions[other], strict=True)
+        return float(np.mean([self.judge.smoothed_gain(own, best)[1] for own, best in pairs]))

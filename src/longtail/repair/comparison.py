@@ -51,17 +51,16 @@ def compare(
     fits: Fits
     fits, failures = _fitted(rules, samples, repeats, judge)
     chooser = Chooser(judge, limits)
-    chosen = chooser.among(_options(_curves(fits)))
-    outcomes = []
-    for rule in rules:
-        if rule.name in failures:
-            outcomes.append(Outcome(rule.name, failure=failures[rule.name]))
-            continue
-        own, option = fits, chosen
-        if rule.name != chosen.candidate:
-            own = {rule.name: fits[rule.name]}
-            option = chooser.among(_options(_curves(own)))
-        outcomes.append(_outcome(option, own, chooser, judge, samples.scale))
+    rated = chooser.rated(_options(_curves(fits)))
+    chosen = rated.best()
+    served = {name: rated.best(name) for name in fits} | {chosen.candidate: chosen}
+    nested = _nested(chooser, fits, chosen.candidate)
+    outcomes = [
+        Outcome(rule.name, failure=failures[rule.name])
+        if rule.name in failures
+        else _outcome(served[rule.name], fits[rule.name], nested[rule.name], chooser, samples.scale)
+        for rule in rules
+    ]
     best = next(outcome for outcome in outcomes if outcome.name == chosen.candidate)
     if chosen.strength == 0:  # no correction is chosen: what the most promising one would do is shown
         best = max((own for own in outcomes if own.failure is None), key=lambda own: own.gain)
@@ -96,19 +95,28 @@ def _options(curves: Curves) -> dict[Option, list[np.ndarray]]:
     }
 
 
-def _outcome(chosen: Option, fits: Fits, chooser: Chooser, judge: Judge, scale: float) -> Outcome:
-    """Of an option that was chosen among all of `fits`, on logits that are `scale` times the given ones."""
-    repeats = [own.curve for own in fits[chosen.candidate]]
+def _outcome(
+    chosen: Option, fits: Sequence[CrossFitted], nested: Sequence[np.ndarray], chooser: Chooser, scale: float
+) -> Outcome:
+    """Of the option of a candidate that is served, on logits that are `scale` times the given ones.
+
+    Args:
+        chosen: the option.
+        fits: of its candidate.
+        nested: predictions (N,) of each repeat, for which options were chosen on other folds.
+        chooser: has chosen.
+        scale: of the logits.
+    """
+    judge, repeats = chooser.judge, [own.curve for own in fits]
     curve = {strength: mean_scores([judge.scores(own[strength]) for own in repeats]) for strength in repeats[0]}
     excluded = tuple(strength for strength in curve if not chooser.allows([own[strength] for own in repeats]))
-    served = fits[chosen.candidate][0].served
+    served = fits[0].served
     offset = chosen.strength * served.direction / scale if isinstance(served, Offsets) else None
     if chosen.strength == 0:
         return Outcome(chosen.candidate, curve[0.0], curve=curve, offset=offset, excluded=excluded)
-    nested = [_nested(chooser, {name: own[place] for name, own in fits.items()}) for place in range(len(repeats))]
     estimate = np.mean([judge.estimate(own[chosen.strength]) for own in repeats], axis=0)
     gain = float(np.mean([judge.estimate(own).gain for own in nested]))
-    gain += float(np.mean([_growth(own, chosen.strength, judge) for own in fits[chosen.candidate]]))
+    gain += float(np.mean([_growth(own, chosen.strength, judge) for own in fits]))
     optimism = float(estimate[0]) - gain
     return Outcome(
         chosen.candidate,
@@ -141,13 +149,22 @@ def _growth(fitted: CrossFitted, strength: float, judge: Judge) -> float:
     return float(judge.score(fitted.curve[strength]) - fewer) * (number - 2) / number
 
 
-def _nested(chooser: Chooser, fits: Mapping[str, CrossFitted]) -> np.ndarray:
-    """Predictions (N,) of one repeat: the candidate and τ of each fold are chosen on the other folds."""
-    splits = next(iter(fits.values())).splits
-    predicted = np.empty(len(splits.fold), dtype=np.int64)
-    for number in range(splits.number):
-        inner = {name: [own.of_the_others(number)] for name, own in fits.items()}
-        name, strength = chooser.where(splits.fold != number).among(_options(inner))
-        held_out = splits.fold == number
-        predicted[held_out] = fits[name].curve[strength][held_out]
-    return predicted
+def _nested(chooser: Chooser, fits: Fits, best: str) -> dict[str, list[np.ndarray]]:
+    """Predictions (N,) for each repeat, where τ is chosen on the folds that a sample is not in.
+
+    For the candidate `best` the candidate is chosen there, too, as it was on all samples.
+    """
+    nested: dict[str, list[np.ndarray]] = {name: [] for name in fits}
+    for place, first in enumerate(fits[best]):
+        repeat = {name: own[place] for name, own in fits.items()}
+        predicted = {name: np.empty(len(first.splits.fold), dtype=first.inner.dtype) for name in fits}
+        for number in range(first.splits.number):
+            held_out = first.splits.fold == number
+            inner = {name: [own.of_the_others(number)] for name, own in repeat.items()}
+            rated = chooser.where(~held_out).rated(_options(inner))
+            for name in fits:
+                candidate, strength = rated.best(None if name == best else name)
+                predicted[name][held_out] = repeat[candidate].curve[strength][held_out]
+        for name, own in predicted.items():
+            nested[name].append(own)
+    return nested

@@ -68,7 +68,9 @@ def test_draws_are_fused_where_the_loss_is_for_any_target():
 
 
 def test_true_refuses_what_it_cannot_serve():
-    with pytest.raises(ValueError, match=r"`logits` must be on the CPU with `fused=True`\. Got meta"):
+    with pytest.raises(
+        ValueError, match=r"`logits` must be on the CPU or on a CUDA device with `fused=True`\. Got meta"
+    ):
         fuses(True, torch.zeros(4, 1000, device="meta"), TARGET)
     with pytest.raises(TypeError, match=r"`logits` must be float32 or bfloat16 .* Got torch\.float16"):
         fuses(True, rows(dtype=torch.float16), TARGET)

@@ -3,23 +3,26 @@
 The kernel adds the margins as it reads the logits: constants of the classes, or a shift of each logit. There are two C
 files, which the system's compiler turns into a library once for each machine. `cross_entropy` calls one as an autograd
 function, `compiled` as an operator for `torch.compile`, `draws` calls the other for random numbers; `library` builds
-them, `choice` decides when they are used.
+them. On a GPU `gpu` calls kernels in Triton. `choice` decides when they are used.
 """
 
-from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, is_eager, refuse_without_margins
+from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, is_eager, is_exporting, refuse_without_margins
 from longtail.losses.fused.compiled import compiled_cross_entropy
 from longtail.losses.fused.cross_entropy import Received, Settings, fused_cross_entropy, kernel_losses
 from longtail.losses.fused.draws import random_half_normals, random_mask
+from longtail.losses.fused.gpu import cross_entropy_on_gpu
 
 __all__ = [
     "Received",
     "Settings",
     "check_fused",
     "compiled_cross_entropy",
+    "cross_entropy_on_gpu",
     "fused_cross_entropy",
     "fuses",
     "fuses_draws",
     "is_eager",
+    "is_exporting",
     "kernel_losses",
     "random_half_normals",
     "random_mask",

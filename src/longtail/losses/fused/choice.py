@@ -1,5 +1,7 @@
 """When a loss takes the fused path: where it can, and by default only where it pays."""
 
+from importlib.util import find_spec
+
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
@@ -41,12 +43,13 @@ def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
     """Whether this call takes the fused path.
 
     Exported programs, transforms of `torch.func`, forward-mode differentiation, tensor subclasses, empty batches and
-    targets with a gradient take the plain path whatever the setting.
+    targets with a gradient take the plain path whatever the setting; on a GPU so do graphs, and probabilities as
+    targets.
 
     Raises:
         TypeError, ValueError: `True`, and the logits are of a dtype or device that the kernel is not made for.
     """
-    if fused is False or torch.compiler.is_exporting():
+    if fused is False or is_exporting():
         return False
     if fused == "auto" and not _pays(logits, target):
         return False
@@ -57,7 +60,14 @@ def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
         return served and (fused is True or logits.numel() >= FEWEST_LOGITS_IN_GRAPHS) and _has_kernel()
     if fused is True:
         _check_logits(logits)
+    if logits.device.type == "cuda":
+        return not target.is_floating_point()
     return not isinstance(library(), NoKernelError)
+
+
+def is_exporting() -> bool:
+    """As `torch.compiler.is_exporting`, which PyTorch 2.11 answers with yes in every graph that it compiles."""
+    return torch.compiler._is_exporting_flag
 
 
 def _has_kernel() -> bool:
@@ -99,11 +109,13 @@ def _is_special(tensor: Tensor) -> bool:
 
 
 def _check_logits(logits: Tensor) -> None:
-    if logits.device.type != "cpu":
+    if logits.device.type not in ("cpu", "cuda"):
         raise ValueError(
-            f'`logits` must be on the CPU with `fused=True`. Got {logits.device}. Set `fused="auto"`, which takes the '
-            "plain path elsewhere."
+            f"`logits` must be on the CPU or on a CUDA device with `fused=True`. Got {logits.device}. Set "
+            '`fused="auto"`, which takes the plain path elsewhere.'
         )
+    if logits.device.type == "cuda" and find_spec("triton") is None:
+        raise NoKernelError('`fused=True` needs Triton on a CUDA device: `pip install triton`. Or set `fused="auto"`.')
     if logits.dtype not in DTYPES:
         raise TypeError(
             f'`logits` must be float32 or bfloat16 with `fused=True`. Got {logits.dtype}. Set `fused="auto"`, which '

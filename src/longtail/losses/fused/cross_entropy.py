@@ -112,10 +112,13 @@ def constants(
     classes: int, margins: Margins, weight: Tensor | None
 ) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor | None, Tensor | None]:
     """Factor, shift, shift at the target, class weights and shift of each logit, as the kernel reads them."""
-    shift = _vector(margins.shift)
-    if shift is None:
-        shift = torch.zeros(classes, dtype=torch.float32)
-    return _vector(margins.factor), shift, _vector(margins.own), _vector(weight), _vector(margins.each)
+    factor, shift, own, weight, each = vectors_of(margins, weight)
+    return factor, torch.zeros(classes, dtype=torch.float32) if shift is None else shift, own, weight, each
+
+
+def vectors_of(margins: Margins, weight: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The same, in float32 and contiguous; `None` for what is not there."""
+    return tuple(map(_vector, (margins.factor, margins.shift, margins.own, weight, margins.each)))
 
 
 def target_of(target: Tensor) -> Tensor:
@@ -226,7 +229,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
             return (gradient if upstream.item() == 1 else gradient.mul_(upstream), *nothing)
         logits, target, *vectors, kept = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return (_differentiable_gradient(upstream, logits, target, vectors, ctx.settings, ctx.divisor), *nothing)
+            return (differentiable_gradient(upstream, logits, target, vectors, ctx.settings, ctx.divisor), *nothing)
         upstream = upstream.contiguous()
         gradient = torch.empty(logits.shape, dtype=logits.dtype)
         problem = _problem(logits, target, vectors, kept, ctx.settings, upstream)
@@ -279,8 +282,8 @@ def _added_up(sums: Tensor) -> tuple[Tensor, Tensor]:
     return positive, negative
 
 
-def _differentiable_gradient(
-    upstream: Tensor, logits: Tensor, target: Tensor, vectors: list[Any], settings: Settings, divisor: float
+def differentiable_gradient(
+    upstream: Tensor, logits: Tensor, target: Tensor, vectors: list[Any], settings: Settings, divisor: Tensor | float
 ) -> Tensor:
     """The gradient by operations of PyTorch, whose own gradient is asked for (`create_graph=True`)."""
     factor, shift, own, weight, each = vectors
