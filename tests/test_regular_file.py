@@ -1,6 +1,8 @@
 """Pipes are refused: reading one waits until somebody writes to it."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from longtail.data.large_sets.list_file import read_list_file
 from longtail.data.text_file import read_text
 from longtail.regular_file import check_regular
 
-READERS = {
+READERS: dict[str, Callable[[Path], object]] = {
     "fix.json": Fix.load,
     "offset.json": PredictionRebalancer.load,
     "labels.txt": read_text,
