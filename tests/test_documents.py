@@ -39,6 +39,11 @@ def test_every_option_of_a_command_is_mentioned(command):
     assert not missing
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_shown_with_what_it_takes(command):
+    assert re.search(rf"longtail {command} [^\s#-]", documents())
+
+
 def test_every_function_of_longtail_and_every_loss_has_an_example():
     found = [getattr(longtail, name) for name in longtail.__all__]
     found = [kind for kind in found if inspect.isfunction(kind) or (inspect.isclass(kind) and "Loss" in kind.__name__)]
