@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,59 @@ def diagnose(
         >>> diagnosis.verdict, diagnosis.fix.offset.round() + 0
         ('use', array([-1.,  0.,  1.]))
     """
+    _check_settings(folds, seed, repeats, level, kind)
+    limits = Limits(max_accuracy_loss, max_class_loss)
+    floor = SMALLEST
+    if kind == "probabilities":
+        logits, floor = as_log_probabilities(logits)
+    samples = as_samples(logits, target, sample_weight, progress, share)
+    names = as_names(class_names, samples.num_classes)
+    counts, aim = _counts_and_metric(metric, class_counts, prior, cost, names)
+    related = as_groups(groups, len(samples))
+    seen = np.bincount(samples.target, minlength=samples.num_classes)
+    if not (aim.prior(samples.num_classes)[seen > 0] > 0).any():
+        raise ValueError("`prior` must be above 0 for a class with samples. It is 0 for all of them.")
+    samples = samples.with_margins("margins")
+    splits = _repeated_splits(samples, folds, seed, repeats, related)
+    many = len(samples) * samples.num_classes > NUMBERS_OF_ALL_REPEATS
+    rules = candidates(aim, counts, STRENGTHS_OF_MANY if many else STRENGTHS)
+    raw, fingerprint = decisions_and_fingerprints(samples)
+    parts = class_groups(counts, seen, bounds)
+    judge = Judge(aim, samples.target, samples.weight, raw, parts, 1 - (1 - level) / len(rules), related)
+    tempered = dataclasses.replace(samples, scale=1 / temperature_of(samples, aim.prior(samples.num_classes)))
+    asked = _Asked(samples, tempered.scale, aim, counts, names, limits, splits, judge, fingerprint)
+    diagnosis = _answer(asked, compare(rules, tempered, splits, judge, limits))
+    return dataclasses.replace(diagnosis, fix=dataclasses.replace(diagnosis.fix, takes=kind, floor=floor))
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What is known before candidates are compared.
+
+    Attributes:
+        samples: labelled, in the scale of the given logits.
+        scale: of the logits that candidates are fitted to, over that of the given ones.
+        metric: to optimise.
+        counts: (C,) training samples, or None.
+        names: (C,) class names.
+        limits: on what a correction may cost.
+        splits: the folds of each repeat.
+        judge: scores predictions on the samples.
+        fingerprint: (N,) of the logits of each sample.
+    """
+
+    samples: Samples
+    scale: float
+    metric: Metric
+    counts: np.ndarray | None
+    names: tuple[str, ...]
+    limits: Limits
+    splits: Sequence[Splits]
+    judge: Judge
+    fingerprint: np.ndarray
+
+
+def _check_settings(folds: int, seed: int, repeats: int | None, level: float, kind: str) -> None:
     check_integer("folds", folds, minimum=3)
     if folds > MOST_FOLDS:
         raise ValueError(
@@ -112,15 +166,14 @@ def diagnose(
     check_integer("seed", seed, minimum=0)
     if repeats is not None:
         check_integer("repeats", repeats, minimum=1)
-    limits = Limits(max_accuracy_loss, max_class_loss)
     check_fraction("level", level)
     check_choice("kind", kind, TAKES)
-    floor = SMALLEST
-    if kind == "probabilities":
-        logits, floor = as_log_probabilities(logits)
-    samples = as_samples(logits, target, sample_weight, progress, share)
-    y, num_classes = samples.target, samples.num_classes
-    names = as_names(class_names, num_classes)
+
+
+def _counts_and_metric(
+    metric: str, class_counts: Any, prior: Any, cost: Any, names: tuple[str, ...]
+) -> tuple[np.ndarray | None, Metric]:
+    """Training counts, and the metric with its prior and costs, from values in class order or by class name."""
     class_counts, prior, cost = by_label(class_counts), by_label(prior), by_label(cost)
     if isinstance(class_counts, Mapping):
         class_counts = in_class_order("class_counts", class_counts, names)
@@ -128,49 +181,41 @@ def diagnose(
         prior = in_class_order("prior", prior, names)
     if isinstance(cost, Mapping):
         cost = costs_in_class_order(cost, names)
-    counts = as_counts(class_counts, num_classes)
-    aim = make_metric(metric, num_classes, prior, cost)
-    g = as_groups(groups, len(samples))
+    return as_counts(class_counts, len(names)), make_metric(metric, len(names), prior, cost)
+
+
+def _answer(asked: _Asked, found: Compared) -> Diagnosis:
+    """The verdict on the candidate that is chosen, and the fix that it leads to."""
+    samples, judge, names, best = asked.samples, asked.judge, asked.names, found.best
+    y, raw, num_classes = samples.target, judge.raw, samples.num_classes
     seen = np.bincount(y, minlength=num_classes)
-    if not (aim.prior(num_classes)[seen > 0] > 0).any():
-        raise ValueError("`prior` must be above 0 for a class with samples. It is 0 for all of them.")
-    samples = samples.with_margins("margins")
-    splits = _repeated_splits(samples, folds, seed, repeats, g)
-    tempered = dataclasses.replace(samples, scale=1 / temperature_of(samples, aim.prior(num_classes)))
-    many = len(samples) * num_classes > NUMBERS_OF_ALL_REPEATS
-    rules = candidates(aim, counts, STRENGTHS_OF_MANY if many else STRENGTHS)
-    raw, fingerprint = decisions_and_fingerprints(samples)
-    parts = class_groups(counts, seen, bounds)
-    judge = Judge(aim, y, samples.weight, raw, parts, 1 - (1 - level) / len(rules), g)
-    found = compare(rules, tempered, splits, judge, limits)
-    best = found.best
     mismatch = contradicts(y, raw, num_classes)
     verdict = "keep" if mismatch else verdict_of(best, _resolution(found, judge), seen)
-    before = judge.scores(judge.raw)
-    served = found.fits[best.name][0].served if verdict == "use" else None
-    offset = np.zeros(num_classes) if served is None or best.offset is None else best.offset
-    evidence = _evidence(verdict, best, before, judge, splits, limits) | {"fitted_on": digest_of(fingerprint)}
-    directions = best.strength * found.fits[best.name][0].directions / tempered.scale
-    directions = directions if served is not None else 0 * directions
-    calibration = cross_fitted_calibration(samples, splits[0], aim, directions, g)
-    evidence["calibrated"] = calibration.lowers_top_label
-    fix = _fix(samples, aim, best, served, offset, names, evidence, calibration)
+    before = judge.scores(raw)
+    fits = found.fits[best.name][0]
+    served = fits.served if verdict == "use" else None
+    directions = (0.0 if served is None else best.strength) * fits.directions / asked.scale
+    calibration = cross_fitted_calibration(samples, asked.splits[0], asked.metric, directions, judge.groups)
+    evidence = _evidence(verdict, best, before, judge, asked.splits, asked.limits)
+    evidence |= {"fitted_on": digest_of(asked.fingerprint), "calibrated": calibration.lowers_top_label}
+    limited = asked.limits != Limits()
     return Diagnosis(
-        metric=aim.name,
+        metric=asked.metric.name,
         before=before,
         outcomes=found.outcomes,
         calibration=calibration,
         verdict=verdict,
         summary=MISMATCH
         if mismatch
-        else summary_of(verdict, best, before, aim.name, seen, names, limited=limits != Limits()),
-        fix=dataclasses.replace(fix, takes=kind, floor=floor),
+        else summary_of(verdict, best, before, asked.metric.name, seen, names, limited=limited),
+        fix=_fix(samples, asked.metric, best, served, names, evidence, calibration),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,
-        worst=_worst(y, judge.raw, names, num_classes),
-        by_class=by_class(y, judge.raw, found.decisions_of_best(), counts, num_classes),
+        worst=_worst(y, raw, names, num_classes),
+        by_class=by_class(y, raw, found.decisions_of_best(), asked.counts, num_classes),
         samples=len(y),
-        warnings=suspicions(y, raw, fingerprint, names, g) + ((AT_LIMIT,) if calibration.at_limit else ()),
+        warnings=suspicions(y, raw, asked.fingerprint, names, judge.groups)
+        + ((AT_LIMIT,) if calibration.at_limit else ()),
     )
 
 
@@ -216,13 +261,13 @@ def _fix(
     metric: Metric,
     best: Outcome,
     served: Decision | None,
-    offset: np.ndarray,
     names: tuple[str, ...],
     evidence: dict[str, Any],
     calibration: Calibration,
 ) -> Fix:
     """The best candidate if it is used, else the uncorrected model; calibrated if that helps."""
     prior = metric.prior(samples.num_classes)
+    offset = np.zeros(len(prior)) if served is None or best.offset is None else best.offset
     decision = offset if metric.decides_by_probability else None
     temperature, probability_offset = 1.0, offset if decision is not None else np.zeros(len(prior))
     if calibration.helps:
