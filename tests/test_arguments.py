@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import torch
 
-from longtail.arguments import as_class_counts, as_prior, describe_classes, from_numpy
+from longtail.arguments import as_class_counts, as_float64, as_prior, describe_classes, from_numpy
 
 VALUES = [3, 1, 2]
 
@@ -27,6 +27,13 @@ def test_memory_is_shared_where_torch_can():
 def test_what_is_not_a_number_is_refused(values):
     with pytest.raises(TypeError, match="`values` must hold numbers. Got"):
         from_numpy("values", values)
+
+
+@pytest.mark.parametrize("values", [["a", "b"], [1, 10**400], [[1], [1, 2]], [1j], object()])
+def test_what_float64_does_not_hold_is_refused(values):
+    with pytest.raises(TypeError, match="`values` must hold numbers. Got"):
+        as_float64("values", values)
+    assert as_float64("values", [1, True, "2"]).tolist() == [1.0, 1.0, 2.0]
 
 
 def test_counts_and_priors_are_exact():

@@ -1,6 +1,7 @@
 """What the documents say: every option of every command is mentioned, and every package has its place."""
 
 import contextlib
+import inspect
 import io
 import re
 from pathlib import Path
@@ -36,6 +37,18 @@ def test_every_option_of_a_command_is_mentioned(command):
     text = documents()
     missing = {option for option in options if not re.search(rf"{option}(?![\w-])", text)}
     assert not missing
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_shown_with_what_it_takes(command):
+    assert re.search(rf"longtail {command} [^\s#-]", documents())
+
+
+def test_every_function_of_longtail_and_every_loss_has_an_example():
+    found = [getattr(longtail, name) for name in longtail.__all__]
+    found = [kind for kind in found if inspect.isfunction(kind) or (inspect.isclass(kind) and "Loss" in kind.__name__)]
+    assert len(found) > 40
+    assert [kind.__name__ for kind in found if ">>>" not in (kind.__doc__ or "")] == []
 
 
 def test_every_package_is_in_the_architecture():

@@ -89,6 +89,21 @@ def interrupt_folder(path, failure):
         raise failure
 
 
+def lose_the_race(path):
+    with write_whole_folder(path) as part:
+        (part / "a").write_text("ours")
+        path.mkdir()
+        (path / "a").write_text("theirs")
+
+
+def test_a_folder_that_another_process_has_made_meanwhile_is_kept(tmp_path):
+    path = tmp_path / "model"
+    with pytest.raises(FileExistsError, match="made by another process"):
+        lose_the_race(path)
+    assert (path / "a").read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_after_a_failure_there_is_no_folder(tmp_path, failure):
     with pytest.raises(type(failure)):

@@ -162,6 +162,18 @@ def from_numpy(name: str, values: Any, *, shared: bool = False) -> Tensor:
         return torch.from_numpy(array)
 
 
+def as_float64(name: str, values: Any) -> np.ndarray:
+    """Values as float64.
+
+    Raises:
+        TypeError: values that are no numbers, that no float64 holds, or rows of different lengths.
+    """
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"`{name}` must hold numbers. Got {values!r:.80}.") from None
+
+
 def describe_classes(classes: Tensor | np.ndarray) -> str:
     """A boolean mask over classes in words, cut after ten: "3, 7 (2 classes)"."""
     return _listed(np.flatnonzero(np.asarray(classes)).tolist())

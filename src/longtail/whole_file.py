@@ -1,5 +1,6 @@
 """Files and folders that are there whole or not at all."""
 
+import errno
 import os
 import re
 import secrets
@@ -14,6 +15,8 @@ PART = re.compile(r"\..*\.[0-9a-f]{8}\.part", re.DOTALL)
 """The names of files and folders that are being written."""
 LEFT_SECONDS = 3600.0
 """A part that has not been written to for so long was left by a process that was killed."""
+TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}
+"""Errors of renaming a folder where there is a folder or file of the new name."""
 
 
 @contextmanager
@@ -66,9 +69,18 @@ def write_whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     part.mkdir()
     try:
         yield part
-        part.rename(path)
+        _take_the_place(part, path)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _take_the_place(part: Path, path: Path) -> None:
+    try:
+        part.rename(path)
+    except OSError as error:
+        if error.errno in TAKEN:
+            raise FileExistsError(f"`path` must not exist yet. Got {path}, made by another process.") from None
         raise
 
 

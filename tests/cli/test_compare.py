@@ -191,6 +191,8 @@ def test_a_second_stage_finds_the_data_of_the_first(photographs, tmp_path, monke
     assert main(["retrain", str(tmp_path / "ce"), "--method", "crt", "--epochs", "2", "--threads", "1"]) == 0
     assert "crt after ce, seed 0, epoch 2 (the last)" in capsys.readouterr().out
     assert RunFolder.open(tmp_path / "ce-crt").fix_path.is_file()
+    assert main(["retrain", str(tmp_path / "LATEST"), "--method", "ncm", "--threads", "1"]) == 0
+    assert RunFolder.open(tmp_path / "ce-ncm").result is not None
 
 
 def test_names_for_several_methods():

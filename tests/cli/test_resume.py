@@ -5,8 +5,10 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import longtail
 from longtail.cli import main
 from longtail.recipes import digits_lt
 from longtail.runs import RunFolder
@@ -88,6 +90,7 @@ def read_only(runs, monkeypatch):
     monkeypatch.setattr(os, "open", guarded(os.open, lambda flag, *_: flag & flags))
     for name in ("unlink", "remove", "rmdir", "mkdir", "rename", "replace", "chmod", "symlink", "utime"):
         monkeypatch.setattr(os, name, guarded(getattr(os, name), lambda *_: True))
+    monkeypatch.setattr(os, "access", lambda path, mode: not (mode & os.W_OK and Path(path).is_relative_to(runs)))
     return runs
 
 
@@ -108,6 +111,18 @@ def test_a_complete_run_on_a_read_only_disk_can_be_looked_at(runs, left, request
     ):
         assert main(command) in ((0, 1) if command[0] == "doctor" else (0,)), capsys.readouterr().err
     assert (runs / "complete/checkpoint.pt").exists() == left
+
+
+def test_a_complete_run_without_its_fix_on_a_read_only_disk_can_be_looked_at(runs, request, tmp_path, capsys):
+    features = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    longtail.fit((features, np.repeat(["a", "b"], [40, 20])), out=runs / "own", epochs=1, batch_size=8, **MACHINE)
+    (runs / "own/fix.json").unlink()
+    run = str(request.getfixturevalue("read_only") / "own")
+    for command in (["train", "--resume", run], ["report", run, "--out", str(tmp_path / "report.html")]):
+        assert main(command) == 0, capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "longtail predict applies: no fix" in said.out
+    assert "None" not in said.err + said.out
 
 
 def test_an_incomplete_run_on_a_read_only_disk_is_refused(read_only, capsys):

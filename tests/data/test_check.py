@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,15 @@ def test_bad_files_can_be_left_out_and_are_told(damaged):
     assert "train: 2 of 12 files are bad and left out" in parts.notes[-1]
     assert check_files(parts) is not parts
     assert check_files(parts).fingerprint == parts.fingerprint
+
+
+def test_a_pipe_is_a_bad_file_and_is_not_waited_for(tmp_path):
+    folder = fill(tmp_path / "set", {"ant": 4, "bee": 4}, ".jpg")
+    os.mkfifo(folder / "ant/pipe.jpg")
+    os.mkfifo(folder / "ant/pipe")
+    with pytest.raises(ValueError, match="1 of 9 files of train can't be decoded: .*pipe.jpg.*it is a folder, a pipe"):
+        check_files(read_data(folder))
+    assert len(check_files(read_data(folder), on_bad_file="skip").train) == 8
 
 
 def test_missing_files_of_a_list_are_one_line(tmp_path):

@@ -112,6 +112,14 @@ def test_a_folder_that_is_damaged_or_of_another_tool_is_refused(runs, tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match="must hold the weights of resnet14-cifar"):
         load_model(folder)
+    del config["longtail"]["network"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"config\.json is damaged: it must have `longtail\.network`"):
+        load_model(folder)
+    for text in ("[" * 100_000, "[1]", "{"):
+        (folder / "config.json").write_text(text)
+        with pytest.raises(ValueError, match="of this version"):
+            load_model(folder)
 
 
 def test_class_names_can_not_break_the_tables_of_the_readme(tmp_path):

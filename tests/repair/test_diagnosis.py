@@ -202,7 +202,7 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
         ({"class_names": "abc"}, TypeError, "`class_names` must be a sequence of names. Got the text 'abc'"),
         ({"groups": [None, "a"] * 10}, ValueError, "`groups` must hold a group for each sample. Sample 0 has none"),
         ({"groups": np.where(np.arange(20) == 7, np.nan, np.arange(20))}, ValueError, "Sample 7 has none"),
-        ({"sample_weight": ["a"] * 20}, ValueError, "`sample_weight` must hold numbers. Got"),
+        ({"sample_weight": ["a"] * 20}, TypeError, "`sample_weight` must hold numbers. Got"),
         ({"logits": np.ma.masked_less(np.eye(3)[np.arange(20) % 3], 0.5)}, TypeError, "must have no masked values"),
         ({"groups": np.zeros(20)}, ValueError, "`groups` must hold at least three groups"),
         ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group per sample"),

@@ -93,3 +93,8 @@ def test_a_prior_is_a_distribution(name):
 def test_what_is_no_metric_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_metric(*arguments)
+
+
+def test_costs_must_be_numbers():
+    with pytest.raises(TypeError, match="`cost` must hold numbers. Got"):
+        make_metric("cost", 2, "uniform", [["a", "b"], ["c", "d"]])

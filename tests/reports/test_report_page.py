@@ -270,3 +270,15 @@ def test_scores_that_are_no_numbers_are_said_to_be_damaged(runs, tmp_path, test)
     file.write_text(json.dumps(json.loads(file.read_text()) | {"test": test}))
     with pytest.raises(ValueError, match=r"result\.json is damaged: its `test` must hold numbers"):
         run_page([copy])
+
+
+def test_files_of_two_runs_are_said_to_be_of_two(runs, tmp_path):
+    copy = shutil.copytree(runs / "ce", tmp_path / "ce")
+    file = copy / "data.json"
+    data = json.loads(file.read_text())
+    fewer = {name: data[name][:-1] for name in ("class_names", "class_counts")}
+    file.write_text(json.dumps(data | fewer))
+    with pytest.raises(
+        ValueError, match=r"must hold data\.json and result\.json of one run. They have 9 and 10 classes"
+    ):
+        run_page([copy])

@@ -27,6 +27,15 @@ def evaluate_on(
 
     Raises:
         ValueError: classes that the run does not have, or data of another kind than it was trained on.
+
+    Example:
+        >>> import tempfile
+        >>> from longtail.auto import fit, load
+        >>> y = np.repeat(["otter", "seal"], [60, 30])
+        >>> X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+        >>> run = fit((X, y), out=tempfile.mkdtemp() + "/run", epochs=1, batch_size=16)
+        >>> sorted(evaluate_on(load(run.path), (X, y))["raw"])[:2]
+        ['balanced_accuracy', 'few']
     """
     parts = check_files(read_data(data, **options), progress=progress)
     samples = parts.train if parts.test is None else parts.test

@@ -49,6 +49,13 @@ def extract_features(
 
     Raises:
         ValueError, OSError: data that are no images or can't be read, a network that can't be built.
+
+    Example:
+        >>> images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+        >>> network = {"model": "resnet8-cifar", "pretrained": False, "size": 32, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+        >>> found = extract_features((images, ["cat", "lynx"] * 3), **network)
+        >>> found["features"].shape, found["labels"][:2].tolist()
+        ((6, 64), ['cat', 'lynx'])
     """
     file = None if weights is None else str(weights)
     config = recipe(model=model, weights=file, pretrained=pretrained, size=size, mean=mean, std=std).completed()

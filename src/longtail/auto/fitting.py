@@ -62,12 +62,24 @@ def train_and_fix(
     """`run_experiment`, then a `fix.json` in the run folder, fitted on the held-out samples.
 
     The fix tells whether its offsets are used and whether its probabilities are calibrated. Without held-out samples
-    of at least two classes there is none. Of several processes the first fits it.
+    of at least two classes there is none, nor for a finished run on a read-only disk. Of several processes the first
+    fits it.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> y = np.repeat(["otter", "seal"], [60, 30])
+        >>> X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+        >>> config = features(loss="ce", epochs=1, batch_size=16)
+        >>> run = train_and_fix(config, data=(X, y), out=tempfile.mkdtemp() + "/run")
+        >>> run.fix_path.name, run.fix_path.is_file()
+        ('fix.json', True)
     """
     folder = run_experiment(config, data=data, out=out, resume=resume, callbacks=callbacks, progress=progress, **more)
     if not first_process() or folder.fix_path.exists():
         return folder
     if not folder.file("predictions-validation.npz").exists():
+        return folder
+    if not os.access(folder.path, os.W_OK):  # a finished run on a read-only disk is only looked at
         return folder
     logits, target = folder.load_predictions("validation")
     if len(set(target.tolist())) > 1:

@@ -3,15 +3,16 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from longtail.cli.console import PlainConsole, say
 from longtail.cli.passes import Passes
-from longtail.doctor.examine import examine
-from longtail.doctor.findings import Finding
 from longtail.printable import printable_json
+
+if TYPE_CHECKING:
+    from longtail.doctor.findings import Finding
 
 MARKS = {"serious": "!!", "warning": " !", "fact": "  "}
 
@@ -81,8 +82,10 @@ def doctor(
     return int(any(finding.severity == "serious" for finding in found))
 
 
-def _findings(path: Path, named: tuple[str, Path] | None, *, root: Path | None, **options: Any) -> list[Finding]:
+def _findings(path: Path, named: tuple[str, Path] | None, *, root: Path | None, **options: Any) -> list["Finding"]:
     if named is None:
+        from longtail.doctor.examine import examine
+
         return examine(path, root=root, **options)
     from longtail.doctor import examine_large_set
 

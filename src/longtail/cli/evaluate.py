@@ -6,7 +6,6 @@ from typing import Annotated
 import tyro
 
 from longtail.cli.reading_options import Kind, ReadingOptions
-from longtail.runs import RunFolder
 
 
 def evaluate(
@@ -86,6 +85,7 @@ def _evaluate_run(
     of_run: bool,
 ) -> None:
     from longtail.cli.table import print_rows
+    from longtail.runs import RunFolder
     from longtail.training.evaluation import score
 
     folder = RunFolder.open(run)

@@ -2,17 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 import tyro
 
-from longtail.array_headers import ArrayFile
 from longtail.cli.console import say
 from longtail.cli.export_run import export_run
 from longtail.cli.output_file import check_new
-from longtail.repair import Fix
 from longtail.whole_file import write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Target = Literal["python", "numpy", "sql", "javascript", "sklearn", "onnx"]
 OPTIONS = {  # for each kind of source; the first is required, for a run the first or the second
@@ -87,7 +87,7 @@ def export(
         assert onnx is not None
         if fix is None:
             raise ValueError(f"An ONNX model is exported with a fix. Add --fix fix.json; got {source} alone.")
-        _export_model(source, onnx, Fix.load(fix), output, assume_order, inputs)
+        _export_model(source, onnx, fix, output, assume_order, inputs)
     else:
         assert to is not None
         names = {"table": table, "id_column": id_column}
@@ -122,6 +122,7 @@ def _check_options(kind: str, given: set[str], source: Path) -> None:
 
 def _export_fix(source: Path, to: Target, out: Path | None, names: dict[str, str]) -> None:
     from longtail.export import export_fix_onnx, fix_code
+    from longtail.repair import Fix
 
     if names and to != "sql":
         raise ValueError(f"--table and --id belong to --to sql. Got --to {to}.")
@@ -143,19 +144,23 @@ def _export_fix(source: Path, to: Target, out: Path | None, names: dict[str, str
 
 
 def _export_model(
-    source: Path, onnx: Path, fix: Fix, output: str | None, assume_order: bool, inputs: Path | None
+    source: Path, onnx: Path, fix: Path, output: str | None, assume_order: bool, inputs: Path | None
 ) -> None:
     from longtail.export import export_fixed_onnx
+    from longtail.repair import Fix
 
+    loaded = Fix.load(fix)
     arrays = None if inputs is None else _arrays(inputs)
-    written = export_fixed_onnx(source, fix, onnx, output=output, assume_order=assume_order, inputs=arrays)
+    written = export_fixed_onnx(source, loaded, onnx, output=output, assume_order=assume_order, inputs=arrays)
     for note in written.notes:
         say(note)
     say(f"{written.decision}, {written.class_name}: the decision; {written.probabilities}: its probabilities")
     say(f"onnx: {onnx}, the same as the model and then the fix")
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def _arrays(path: Path) -> "dict[str, np.ndarray]":
+    from longtail.array_headers import ArrayFile
+
     try:
         return dict(ArrayFile(path))
     except (OSError, ValueError) as error:

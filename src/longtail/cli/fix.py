@@ -2,19 +2,17 @@
 
 import contextlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from longtail.cli.console import say
-from longtail.cli.fix_output import FixOutput
 from longtail.cli.output_file import check_new
-from longtail.cli.passes import Passes
 from longtail.cli.reading_options import Kind, ReadingOptions
-from longtail.cli.shared_work import shared_work
-from longtail.repair import Diagnosis, read_predictions
-from longtail.repair.choice import Limits
-from longtail.repair.diagnose_predictions import diagnose_predictions
+
+if TYPE_CHECKING:
+    from longtail.cli.fix_output import FixOutput
+    from longtail.repair import Diagnosis
 
 MetricName = Literal["balanced-accuracy", "accuracy", "macro-f1", "worst-tenth", "cost"]
 
@@ -70,6 +68,13 @@ def fix(
             than 400,000 scores.
         seed: Seed of the folds.
     """
+    from longtail.cli.fix_output import FixOutput
+    from longtail.cli.passes import Passes
+    from longtail.cli.shared_work import shared_work
+    from longtail.repair import read_predictions
+    from longtail.repair.choice import Limits
+    from longtail.repair.diagnose_predictions import diagnose_predictions
+
     if not predictions:
         raise ValueError(
             "PREDICTIONS must be a file, a pattern of files, a run folder, or - for standard input. Got none."
@@ -101,7 +106,7 @@ def fix(
             _write(output, diagnosis, predictions, part)
 
 
-def _write(output: FixOutput, diagnosis: Diagnosis, predictions: tuple[str, ...], part: str) -> None:
+def _write(output: "FixOutput", diagnosis: "Diagnosis", predictions: tuple[str, ...], part: str) -> None:
     for note in diagnosis.fix.evidence["notes"]:
         say(f"note: {note}", error=True)
     warnings = list(diagnosis.warnings)

@@ -5,9 +5,6 @@ from typing import Literal
 
 import tyro
 
-from longtail.arguments import check_strength
-from longtail.runs import RunFolder
-
 Method = Literal["decoupled-gala", "crt", "lws", "tau-norm", "ncm", "mislas", "weight-balancing"]
 
 
@@ -58,10 +55,12 @@ def retrain(
         workers: Processes that decode image files ahead of the step; by default as in the first stage.
         checkpoint_seconds: Time between two checkpoints.
     """
+    from longtail.arguments import check_strength
     from longtail.auto import train_and_fix
     from longtail.cli.passes import Passes
     from longtail.cli.table import print_result
     from longtail.recipes.second_stages import second_stage
+    from longtail.runs import RunFolder
     from longtail.training.experiment import run_experiment
     from longtail.training.hardware import first_process
     from longtail.training.progress import ProgressReport
@@ -99,5 +98,5 @@ def retrain(
 
 def _beside(run: Path, method: str, seed: int | None) -> Path:
     """The path of the first stage, with the method, and the seed if it is given, appended to its name."""
-    named = run if run.name else run.resolve()
+    named = run if run.name and not run.is_symlink() else run.resolve()  # of runs/LATEST the run that it leads to
     return named.with_name(f"{named.name}-{method}" + ("" if seed is None else f"-seed{seed}"))

@@ -82,7 +82,7 @@ def train(
         )
     if not (resume and out.exists()):
         refuse_image_settings(config, data)
-    if own and first:
+    if own and first and data is not None:  # a finished run may have lost its data
         say(f"{data}: {_recipe_in_words(config, data)}, for images {_network_in_words(config)}")
     callbacks: list[Callback] = [ProgressReport()] if first else []
     if record_gradients or (resume and is_recorded(out)):

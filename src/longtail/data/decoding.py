@@ -158,6 +158,9 @@ def _resized_part(
 @contextmanager
 def _errors_that_name(path: str | os.PathLike[str]) -> Iterator[None]:
     """Whatever goes wrong in reading a file becomes one of the errors of `decode`."""
+    if not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113 - reading a pipe waits for ever
+        reason = "it is a folder, a pipe or a device"
+        raise BadImageError(f"{path} must be a whole image file. It can't be decoded: {reason}.", reason)
     try:
         yield
     except FileNotFoundError:

@@ -118,7 +118,7 @@ class Walk:
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
     suffix = Path(entry.name).suffix.lower()
-    return suffix in image_suffixes() or (not suffix and _opens(entry.path))
+    return suffix in image_suffixes() or (not suffix and entry.is_file() and _opens(entry.path))
 
 
 def _opens(path: str) -> bool:

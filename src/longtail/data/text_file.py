@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from longtail.free_memory import free_memory
+from longtail.regular_file import check_regular
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 MEMORY_OF_TEXT = 8  # measured: bytes of memory at the peak of reading a byte of a table
@@ -48,8 +49,9 @@ def read_text(path: Path) -> str:
     """The text of a file.
 
     Raises:
-        ValueError: damaged, in another encoding, or larger than the memory.
+        ValueError: no regular file, damaged, in another encoding, or larger than the memory.
     """
+    check_regular(path)
     with path.open("rb") as file:
         return decoded(read_stream(file, str(path)), str(path))
 

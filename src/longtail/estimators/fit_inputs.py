@@ -32,18 +32,6 @@ def as_labels(y: Any) -> np.ndarray:
     return np.asarray(column_or_1d(y, warn=True))
 
 
-def as_numbers(name: str, values: Any) -> np.ndarray:
-    """Values as float64.
-
-    Raises:
-        TypeError: values that are no numbers, or that no float holds.
-    """
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"`{name}` must hold numbers. Got {values!r:.80}.") from None
-
-
 def checked_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.ndarray | None:
     """(N,) groups, or None.
 

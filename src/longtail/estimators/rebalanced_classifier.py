@@ -13,9 +13,9 @@ from sklearn.utils import Tags, get_tags, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from longtail.arguments import check_integer
+from longtail.arguments import as_float64, check_integer
 from longtail.data.class_names import as_text
-from longtail.estimators.fit_inputs import as_labels, as_numbers, checked_groups
+from longtail.estimators.fit_inputs import as_labels, checked_groups
 from longtail.estimators.held_out_scores import held_out_scores
 from longtail.repair import diagnose
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
@@ -186,7 +186,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             raise ValueError(
                 f"`y` must hold at least two samples of each class for this estimator. Got one of {alone!r}."
             )
-        weight = np.ones(len(target)) if sample_weight is None else as_numbers("sample_weight", sample_weight)
+        weight = np.ones(len(target)) if sample_weight is None else as_float64("sample_weight", sample_weight)
         if weight.shape != target.shape or not (np.isfinite(weight) & (weight >= 0)).all():
             raise ValueError("`sample_weight` must hold one finite weight of at least 0 a sample. It does not.")
         make_metric(self.metric, len(counts), self._prior(target), self._cost)
@@ -219,7 +219,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         cost = by_label(self.cost)
         if isinstance(cost, Mapping):
             return costs_in_class_order(cost, self._names)
-        return None if cost is None else as_numbers("cost", cost)
+        return None if cost is None else as_float64("cost", cost)
 
     @property
     def _names(self) -> list[str]:
@@ -283,7 +283,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         prior = by_label(self.prior)
         if isinstance(prior, Mapping):
             return in_class_order("prior", prior, self._names)
-        return prior if isinstance(prior, str) or prior is None else as_numbers("prior", prior)
+        return prior if isinstance(prior, str) or prior is None else as_float64("prior", prior)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

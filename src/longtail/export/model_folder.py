@@ -1,6 +1,5 @@
 """A trained network as a folder for other programs: weights, configuration and a README."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from longtail.export.timm_model import as_timm_model
 from longtail.models import Network
 from longtail.models.weight_files import read_weights
 from longtail.plain_json import to_json
+from longtail.runs.json_file import parsed
 from longtail.training import TrainingConfig
 from longtail.training.network import described, rebuilt_network
 from longtail.whole_file import write_whole_folder
@@ -97,15 +97,17 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
     path = Path(path)
     if not (path / CONFIG).is_file():
         raise FileNotFoundError(f"`path` must be a folder that export_safetensors wrote. {path / CONFIG} is missing.")
-    config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    own = config.get("longtail")
-    if not isinstance(own, dict) or own.get("format") != FORMAT:
+    config = parsed((path / CONFIG).read_text(encoding="utf-8", errors="replace"))
+    own = None if config is None else config.get("longtail")
+    if config is None or not isinstance(own, dict) or own.get("format") != FORMAT:
         raise ValueError(f"`path` must be a folder that export_safetensors of this version wrote. Got {path}.")
     if "architecture" in config:
         import timm
 
         model: nn.Module = timm.create_model(f"local-dir:{path}", pretrained=True)
         return model.eval()
+    if missing := [name for name in ("model", "network", "class_names") if name not in own]:
+        raise ValueError(f"{path / CONFIG} is damaged: it must have `longtail.{missing[0]}`. Export the run again.")
     try:
         network = rebuilt_network(own["model"], own["network"], read_weights(path / WEIGHTS))
     except RuntimeError:

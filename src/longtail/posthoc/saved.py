@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from longtail.free_memory import free_memory
+from longtail.regular_file import check_regular
 
 LARGEST = 1e300
 MEMORY_OF_JSON = 16  # bytes of memory at the peak of reading a byte of the file
@@ -25,6 +26,7 @@ def read_saved(path: Path, kind: str, version: int, oldest: int | None = None) -
         FileNotFoundError: no such file.
         ValueError: not such a file, of another version, or damaged.
     """
+    check_regular(path)
     if path.stat().st_size > free_memory() // MEMORY_OF_JSON:
         raise ValueError(f"`path` must fit into memory. Got {path}, which does not.")
     try:

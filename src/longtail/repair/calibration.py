@@ -56,6 +56,14 @@ def fit_calibration(
     Raises:
         ValueError, TypeError: shapes or values other than those above; a prior of 0 for all classes that have samples.
 
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> target = rng.integers(0, 3, 300)
+        >>> logits = 2 * np.eye(3)[target] + rng.normal(size=(300, 3))
+        >>> temperature, offset = fit_calibration(6 * logits, target, "uniform")  # the exact posterior has 2 * logits
+        >>> 2 < temperature < 4, offset.shape
+        (True, (3,))
+
     Source: bias-corrected temperature scaling, Alexandari et al., "Maximum Likelihood with Bias-Corrected Calibration
     is Hard-To-Beat at Label Shift Adaptation", ICML 2020; the weights are ours.
     """

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts
+from longtail.arguments import as_class_counts, as_float64
 from longtail.data.check import Progress
 from longtail.data.class_names import as_text
 from longtail.posthoc.blocks import row_blocks
@@ -69,7 +69,7 @@ def as_samples(
     labels = as_labels(given, number, tensor.shape[1]).numpy()
     if len(np.unique(labels)) < 2:
         raise ValueError(f"`target` must hold at least two classes. Got only class {labels[0]}.")
-    weight = np.ones(len(labels)) if sample_weight is None else _numbers("sample_weight", sample_weight)
+    weight = np.ones(len(labels)) if sample_weight is None else as_float64("sample_weight", sample_weight)
     if weight.shape != labels.shape:
         raise ValueError(f"`sample_weight` must hold one weight per sample, ({len(labels)},). Got {weight.shape}.")
     if not (np.isfinite(weight) & (weight > 0)).all():
@@ -84,13 +84,6 @@ def as_samples(
     precise = tensor.cpu().to(torch.promote_types(tensor.dtype, torch.float32)).numpy()
     check_own_class(precise, labels[share.own(len(precise))], Rows((("`logits`", number),)), first=share.first)
     return Samples(precise, labels, weight, progress=progress, share=share)
-
-
-def _numbers(name: str, values: object) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"`{name}` must hold numbers. Got {np.asarray(values, dtype=object).ravel()[:1]}.") from None
 
 
 def _widest(logits: Tensor) -> float:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from longtail.arguments import as_prior, check_choice, check_fraction
+from longtail.arguments import as_float64, as_prior, check_choice, check_fraction
 from longtail.repair.class_draws import ClassDraws
 
 LARGEST_COST = 1e12
@@ -402,7 +402,7 @@ def metric_named(name: str, prior: np.ndarray, cost: np.ndarray | None = None) -
 
 
 def _checked_cost(cost: np.ndarray, num_classes: int) -> np.ndarray:
-    values = np.asarray(cost, dtype=np.float64)
+    values = as_float64("cost", cost)
     if values.shape != (num_classes, num_classes):
         raise ValueError(
             f"`cost` must have the shape ({num_classes}, {num_classes}): one row per true class, one column per "

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from longtail.arguments import check_fraction, check_integer
+from longtail.arguments import as_float64, check_fraction, check_integer
 from longtail.posthoc.parts import OverParts, merged_over
 from longtail.repair.prior_statistics import (
     SHAPES,
@@ -158,7 +158,7 @@ def _estimated(
 
 
 def _checked(prior: np.ndarray) -> np.ndarray:
-    checked = np.asarray(prior, dtype=np.float64)
+    checked = as_float64("prior", prior)
     if checked.ndim != 1:
         raise ValueError(f"{SHAPES} Got a prior of the shape {checked.shape}.")
     if not (checked > 0).all() or abs(checked.sum() - 1) > 1e-6:

@@ -85,9 +85,21 @@ class RunView:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """(C,); numbers for a run that was kept before run folders told names."""
+        """(C,); numbers for a run that was kept before run folders told names.
+
+        Raises:
+            ValueError: data.json and result.json are of different numbers of classes.
+        """
         data = self.folder.data
-        return tuple(map(str, range(len(self.class_counts)))) if data is None else tuple(data["class_names"])
+        if data is None:
+            return tuple(map(str, range(len(self.class_counts))))
+        names = tuple(data["class_names"])
+        if self.complete and len(names) != len(self.class_counts):
+            raise ValueError(
+                f"{self.folder.path} must hold data.json and result.json of one run. They have {len(names)} and "
+                f"{len(self.class_counts)} classes. Restore the files, or train the run again."
+            )
+        return names
 
     @property
     def data_name(self) -> str:

@@ -15,11 +15,9 @@ that is not finite is `null` in JSON.
 """
 
 import dataclasses
-import errno
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +38,7 @@ from longtail.runs.result_file import FIELDS
 from longtail.runs.run_lock import run_lock
 from longtail.runs.tensor_file import load_tensors, save_tensors
 from longtail.runs.versions import current_versions
-from longtail.whole_file import LEFT_SECONDS, part_of, remove_parts
+from longtail.whole_file import LEFT_SECONDS, remove_parts, write_whole_folder
 
 SCHEMA_VERSION = 1
 
@@ -87,20 +85,10 @@ class RunFolder:
         except TypeError as error:
             raise TypeError(f"`config` must hold plain values: numbers, strings, lists, mappings. {error}.") from None
         path = Path(path)
-        if path.exists() or path.is_symlink():
-            raise FileExistsError(f"`path` must not exist yet. Got {path}.")
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_parts(path.parent, LEFT_SECONDS, of=path.name)
-        part = part_of(path)
-        part.mkdir()
-        try:
+        with write_whole_folder(path) as part:
             save_json(part / "run.json", header)
-            part.rename(path)
-        except BaseException as error:
-            shutil.rmtree(part, ignore_errors=True)
-            if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise FileExistsError(f"`path` must not exist yet. Got {path}, made by another process.") from None
-            raise
         return cls(path, json.loads(content))
 
     @classmethod

@@ -42,3 +42,9 @@ def test_a_truncated_file_is_refused(tmp_path):
     path.write_text(path.read_text()[:-40])
     with pytest.raises(ValueError, match=r"It does not \(JSONDecodeError: .*\)\. Fetch it again"):
         read_annotations(path)
+
+
+def test_deep_nesting_is_refused(tmp_path):
+    (tmp_path / "train2018.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"It does not \(RecursionError: .*\)\. Fetch it again"):
+        read_annotations(tmp_path / "train2018.json")

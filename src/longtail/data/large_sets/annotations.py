@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from longtail.data.large_sets.list_file import ListedFiles
+from longtail.regular_file import check_regular
 
 
 def read_annotations(path: Path) -> ListedFiles:
@@ -15,13 +16,14 @@ def read_annotations(path: Path) -> ListedFiles:
     Raises:
         ValueError: damaged, or of another format; an image has no annotation or several.
     """
+    check_regular(path)
     try:
         content = json.loads(path.read_bytes(), object_hook=_what_counts)
         names, categories = dict(content["images"]), dict(content["annotations"])
         complete = (
             len(names) == len(content["images"]) == len(content["annotations"]) and names.keys() == categories.keys()
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{path} must hold `images` and `annotations` in COCO's format. It does not ({type(error).__name__}: "
             f"{error}). Fetch it again."

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from longtail.regular_file import check_regular
+
 
 @dataclass(frozen=True, eq=False)
 class ListedFiles:
@@ -36,6 +38,7 @@ def read_list_file(path: Path) -> ListedFiles:
     Raises:
         ValueError: another form; names the first such line.
     """
+    check_regular(path)
     content = path.read_bytes().replace(b"\r\n", b"\n")
     checksum = hashlib.sha256(content).hexdigest()
     try:

@@ -17,6 +17,7 @@ from longtail.data.table_file import TABLES, read_table, table_of_bytes
 from longtail.data.table_source import is_frame
 from longtail.data.text_file import kind_of, read_stream
 from longtail.metrics.groups import GroupBounds
+from longtail.regular_file import check_regular
 from longtail.repair.by_name import listed
 from longtail.repair.processes import ONE, Processes
 from longtail.repair.reading.array_files import READERS, read_arrays
@@ -46,7 +47,7 @@ def paths_of(source: Any, what: str = "path") -> list[Path]:
 
     Raises:
         FileNotFoundError: a path does not exist, or a pattern matches no file.
-        ValueError: a file is named twice.
+        ValueError: a file is named twice, or is a pipe.
     """
     given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     found: list[Path] = []
@@ -61,6 +62,9 @@ def paths_of(source: Any, what: str = "path") -> list[Path]:
     twice = next((path for place, path in enumerate(found) if real[place] in real[:place]), None)
     if twice is not None:
         raise ValueError(f"`{what}` must name each file once. Got {twice} twice.")
+    for path in found:
+        if not (path.is_dir() or str(path) == STANDARD_INPUT):  # a folder may be a run
+            check_regular(path)
     if len(found) > 1 and Path(STANDARD_INPUT) in found:
         raise ValueError(f"`{what}` must be either - (standard input) or files. Got both.")
     return found
