@@ -12,6 +12,12 @@ class Parameters:
         fields = dataclasses.fields(self)  # type: ignore[arg-type]  # of the subclass
         return {field.name: getattr(self, field.name) for field in fields if field.init}
 
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn asks of an estimator; called by scikit-learn alone, which need not be installed."""
+        from sklearn.utils import Tags, TargetTags
+
+        return Tags(estimator_type=None, target_tags=TargetTags(required=True))
+
     def set_params(self, **parameters: Any) -> Self:
         """Set parameters by name; raises `ValueError` for one that does not exist."""
         for name, value in parameters.items():
