@@ -282,6 +282,19 @@ def test_statistics_of_a_training_run_are_those_of_the_plain_path():
     torch.testing.assert_close(models[0].weight, models[1].weight)
 
 
+@pytest.mark.parametrize(
+    ("criterion", "target"),
+    [
+        (lt.LogitAdjustmentLoss(torch.arange(2, 12), fused=True).to("meta"), torch.zeros(4, dtype=torch.int64)),
+        (lt.ClassBalancedLoss(torch.arange(2, 12), fused=True).to("meta"), torch.zeros(4, dtype=torch.int64)),
+        (lt.GALALoss(10, fused=True), torch.zeros(4, dtype=torch.int64, device="meta")),
+    ],
+)
+def test_another_device_than_that_of_the_logits_is_refused(criterion, target):
+    with pytest.raises(ValueError, match=r"must be on the device of the logits, the CPU\. Got meta\. Move them"):
+        criterion(torch.zeros(4, 10), target)
+
+
 def test_autocast_changes_nothing():
     logits, target = make_logits(), make_target("index")
     with torch.autocast("cpu", torch.bfloat16):

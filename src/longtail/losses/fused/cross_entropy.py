@@ -246,6 +246,7 @@ def _run_forward(problem: _Problem) -> None:
 def _problem(
     logits: Tensor, target: Tensor, vectors: Sequence[Tensor | None], kept: Tensor, settings: Settings, value: Tensor
 ) -> _Problem:
+    _check_on_cpu(target, *vectors)
     rows, classes = logits.shape
     first, step = kept.data_ptr(), rows * kept.element_size()
     soft, reduced = target.is_floating_point(), settings.reduction != "none"
@@ -261,6 +262,16 @@ def _problem(
         *(WEIGHTS_OF_SAMPLES if divisor is None else divisor, 0, 0, settings.label_smoothing),
         *(logits.dtype == torch.bfloat16, min(torch.get_num_threads(), rows * classes // LOGITS_OF_A_THREAD)),
     )
+
+
+def _check_on_cpu(*tensors: Tensor | None) -> None:
+    """Raise if one is elsewhere: the kernel would read its address as one of the CPU."""
+    for tensor in tensors:
+        if tensor is not None and not tensor.is_cpu:
+            raise ValueError(
+                f"`target` and the loss must be on the device of the logits, the CPU. Got {tensor.device}. Move them: "
+                "`target.to(logits.device)`, `criterion.to(logits.device)`."
+            )
 
 
 def _room_for_sums(problem: _Problem, target: Tensor, classes: int) -> Tensor:
