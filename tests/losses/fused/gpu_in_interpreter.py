@@ -98,6 +98,16 @@ def test_a_label_that_is_no_class_gives_nan_for_its_row_alone():
     assert logits.grad.isnan().all(1).tolist() == loss.isnan().tolist()
 
 
+def test_a_label_that_is_no_class_gives_nan_with_weights_and_mean():
+    logits, target = batch()
+    target[0], target[1] = CLASSES, -1
+    weight = torch.linspace(1, 2, CLASSES)
+    loss, _ = cross_entropy_on_gpu(logits.requires_grad_(), target, EVERYTHING, weight, Settings())
+    loss.backward()
+    assert loss.isnan()
+    assert logits.grad.isnan().all(1).tolist() == [True, True] + [False] * (SAMPLES - 2)
+
+
 def test_rows_may_be_strided():
     logits, target = batch()
     wide = torch.cat([logits, logits], 1)[:, :CLASSES]

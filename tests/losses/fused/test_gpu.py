@@ -16,28 +16,63 @@ pytestmark = [
 HERE = Path(__file__).parent
 CONFIGURATION = HERE.parents[2] / "pyproject.toml"
 COMPILE = """
+from types import SimpleNamespace
+
+import torch
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
-from longtail.losses.fused import gpu_rows
 
-VECTORS = ("factor", "shift", "own", "weight", "each")
-NUMBERS = {"stride": "i32", "classes": "i32", "ignored": "i32", "smoothing": "fp32", "upstream_stride": "i32"}
+from longtail.losses.fused import Settings, gpu, gpu_rows
+from longtail.losses.margins import Margins
 
-
-def type_of(name, logits, given):
-    if name in ("logits", "gradient"):
-        return "*" + logits
-    if name == "BLOCK" or (name in (*VECTORS, "divisor") and not given):
-        return "constexpr"
-    return "*i64" if name == "target" else NUMBERS.get(name, "*fp32")
+POINTERS = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.int64: "*i64"}
+compiled = []
 
 
-for kernel in (gpu_rows.losses_of_rows, gpu_rows.gradient_of_rows):
-    for logits, given, capability in (("fp32", True, 80), ("bf16", False, 80), ("bf16", True, 90)):
-        types = {name: type_of(name, logits, given) for name in kernel.arg_names}
-        constants = {name: 1024 if name == "BLOCK" else None for name, kind in types.items() if kind == "constexpr"}
-        source = ASTSource(fn=kernel, signature=types, constexprs=constants)
-        assert compile(source, target=GPUTarget("cuda", capability, 32)).asm["cubin"]
+class Compiler:
+    # Compiles a kernel for the arguments that it is called with, by Triton's rules for their types.
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def __getitem__(self, grid):
+        return self
+
+    def __call__(self, *arguments, BLOCK, num_warps):
+        named = dict(zip(self.kernel.arg_names, (*arguments, BLOCK), strict=True))
+        constants = {name: value for name, value in named.items() if name == "BLOCK" or is_constant(value)}
+        types = {name: "constexpr" if name in constants else type_of(value) for name, value in named.items()}
+        source = ASTSource(fn=self.kernel, signature=types, constexprs=constants)
+        found = compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": num_warps})
+        compiled.append(found.asm["cubin"])
+
+
+def is_constant(value):
+    return value is None or (isinstance(value, int) and value == 1)
+
+
+def type_of(value):
+    if isinstance(value, torch.Tensor):
+        return POINTERS[value.dtype]
+    return "fp32" if isinstance(value, float) else "i32"
+
+
+gpu.kernels = lambda: SimpleNamespace(
+    losses_of_rows=Compiler(gpu_rows.losses_of_rows), gradient_of_rows=Compiler(gpu_rows.gradient_of_rows)
+)
+for capability, dtype, classes, given, smoothing, reduction in (
+    (80, torch.float32, 1000, True, 0.1, "mean"),
+    (80, torch.bfloat16, 100_000, False, 0, "none"),  # an integer, as a caller may pass it
+    (90, torch.bfloat16, 1000, True, 1, "sum"),
+    (90, torch.float32, 1, False, 0.0, "mean"),
+):
+    vector = torch.ones(classes)
+    margins = Margins(vector, vector, vector, torch.ones(4, classes)) if given else Margins()
+    logits = torch.zeros(4, classes, dtype=dtype, requires_grad=True)
+    settings = Settings(label_smoothing=smoothing, reduction=reduction)
+    target = torch.zeros(4, dtype=torch.int64)
+    gpu.cross_entropy_on_gpu(logits, target, margins, vector if given else None, settings)[0].sum().backward()
+assert len(compiled) == 8
+assert all(compiled)
 """
 
 

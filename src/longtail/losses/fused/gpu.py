@@ -1,7 +1,7 @@
 """Cross-entropy on adjusted logits by a Triton kernel, as an autograd function, for class indices.
 
-Forward reads the logits once and writes numbers of the rows alone; backward reads them again and writes their gradient.
-`F.cross_entropy` writes two more arrays of their size. Nothing waits for the device.
+Forward reads the logits (twice with label smoothing) and writes a few numbers for each row; backward reads them again
+and writes their gradient. `F.cross_entropy` writes two more arrays of their size. The device is never synchronised.
 """
 
 from types import ModuleType
@@ -19,14 +19,15 @@ CLASSES_OF_A_WARP = 256
 
 
 class RowLosses(NamedTuple):
-    """Numbers of the rows, (N,) float32.
+    """What the forward kernel writes for each row, (N,) float32.
 
     Attributes:
         losses: with weights and label smoothing; 0 where the target is ignored.
         own_losses: −log p̃ of the target; 0 where it is ignored.
         largest: the largest adjusted logit.
-        log_sum: the logarithm of the sum of exponentials of the adjusted logits, less the largest.
-        mass: what the probabilities are multiplied by in the gradient: the sum of the weighted, smoothed target.
+        log_sum: the log-sum-exp of the adjusted logits, minus the largest.
+        mass: the sum of the weighted, smoothed target, which multiplies the probabilities in the gradient; 0 where the
+            target is ignored.
     """
 
     losses: Tensor
@@ -74,12 +75,12 @@ class _CrossEntropyOnGpu(torch.autograd.Function):
         _launch(
             kernels().losses_of_rows,
             *(logits, target, *vectors, *rows),
-            *(logits.stride(0), logits.shape[1], settings.ignore_index, settings.label_smoothing),
+            *(logits.stride(0), logits.shape[1], settings.ignore_index, float(settings.label_smoothing)),
         )
-        divisor = divisor_of_mean(target, vectors[3], settings.ignore_index) if settings.reduction == "mean" else None
+        divisor = _divisor(target, vectors[3], settings, logits.shape[1]) if settings.reduction == "mean" else None
         ctx.save_for_backward(logits, target, *vectors, rows.largest, rows.log_sum, rows.mass, divisor)
         ctx.settings = settings
-        own_losses = rows.own_losses.clone()  # not a view beside the others, which are kept
+        own_losses = rows.own_losses.clone()  # a view would keep the memory of all five, and change with those saved
         ctx.mark_non_differentiable(own_losses)
         if settings.reduction == "none":
             return rows.losses.clone(), own_losses
@@ -101,9 +102,16 @@ class _CrossEntropyOnGpu(torch.autograd.Function):
             kernels().gradient_of_rows,
             *(logits, target, *vectors, largest, log_sum, mass, upstream.contiguous(), divisor, gradient),
             *(logits.stride(0), int(upstream.dim() == 1)),
-            *(logits.shape[1], settings.ignore_index, settings.label_smoothing),
+            *(logits.shape[1], settings.ignore_index, float(settings.label_smoothing)),
         )
         return (gradient, *nothing)
+
+
+def _divisor(target: Tensor, weight: Tensor | None, settings: Settings, classes: int) -> Tensor:
+    """That of the mean; labels that are no class count as ignored, since they have no weight."""
+    if weight is not None:
+        target = target.masked_fill((target < 0) | (target >= classes), settings.ignore_index)
+    return divisor_of_mean(target, weight, settings.ignore_index)
 
 
 def _launch(kernel: Any, logits: Tensor, *others: Any) -> None:

@@ -1,6 +1,6 @@
-"""The kernels of `fused.gpu`, in Triton: each program works on one row of the logits, in blocks of classes.
+"""The Triton kernels of `fused.gpu`: each program computes one row of the logits, in blocks of classes.
 
-Vectors that are not given are `None`, for which Triton compiles a kernel without them.
+Vectors that are not given are `None`: Triton compiles a variant of the kernel without them.
 """
 
 # mypy: disable-error-code="import-untyped, no-untyped-def, untyped-decorator"
@@ -11,7 +11,7 @@ import triton.language as tl
 
 @triton.jit
 def _adjusted(logits, factor, shift, own, each, row, stride, classes, label, column):
-    """z_j factor_j + shift_j + each_j, and own_k more at the target k; −∞ beyond the last class."""
+    """The adjusted logits: z_j factor_j + shift_j + each_j, plus own_k at the target k; −∞ beyond the last class."""
     inside = column < classes
     value = tl.load(logits + row * stride + column, mask=inside, other=-float("inf")).to(tl.float32)
     if factor is not None:
@@ -27,7 +27,7 @@ def _adjusted(logits, factor, shift, own, each, row, stride, classes, label, col
 
 @triton.jit
 def _smoothed(weight, share, column, classes):
-    """What label smoothing gives to each class, times its weight."""
+    """The share of label smoothing in the target of each class, times the class weight."""
     inside = column < classes
     given = tl.where(inside, share, 0.0)
     if weight is not None:
@@ -55,7 +55,7 @@ def losses_of_rows(
     smoothing,
     BLOCK: tl.constexpr,  # noqa: N803
 ):
-    """Writes what `fused.gpu.RowLosses` says, for a label that is no class NaN."""
+    """Write the fields of `fused.gpu.RowLosses`; the losses of a label that is no class are NaN."""
     row = tl.program_id(0).to(tl.int64)
     label = tl.load(target + row)
     if label == ignored:
@@ -118,7 +118,7 @@ def gradient_of_rows(
     smoothing,
     BLOCK: tl.constexpr,  # noqa: N803
 ):
-    """Writes the gradient of each row, times its upstream gradient over the divisor, if there is one."""
+    """Write the gradient of each row, times its upstream gradient, divided by the divisor if there is one."""
     row = tl.program_id(0).to(tl.int64)
     label = tl.load(target + row)
     if label == ignored:
