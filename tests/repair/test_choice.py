@@ -41,7 +41,7 @@ def test_of_options_that_cannot_be_told_apart_the_smallest_change_is_served(samp
     options = {RAW: [raw], SMALL: [changed(raw, tail=25, head=5)], LARGE: [changed(raw, tail=30, head=20)]}
     score = BalancedAccuracy().score
     assert score(target, options[LARGE][0], np.ones(250), 2) > score(target, options[SMALL][0], np.ones(250), 2)
-    assert chooser(target, raw).among(options) == SMALL
+    assert chooser(target, raw).rated(options).best() == SMALL
 
 
 def test_a_gain_of_more_than_a_standard_error_is_worth_the_change(samples):
@@ -49,14 +49,14 @@ def test_a_gain_of_more_than_a_standard_error_is_worth_the_change(samples):
     options = {RAW: [raw], SMALL: [changed(raw, tail=5, head=0)], LARGE: [changed(raw, tail=30, head=0)]}
     gain, error = gain_and_error(BalancedAccuracy(), target, options[SMALL][0], options[LARGE][0], 2)
     assert gain > error
-    assert chooser(target, raw).among(options) == LARGE
+    assert chooser(target, raw).rated(options).best() == LARGE
 
 
 def test_repeats_are_averaged(samples):
     target, raw = samples
     good, bad = changed(raw, tail=30, head=0), changed(raw, tail=0, head=60)
-    assert chooser(target, raw).among({RAW: [raw] * 4, LARGE: [bad, good, bad, bad]}) == RAW
-    assert chooser(target, raw).among({RAW: [raw] * 4, LARGE: [good, good, good, bad]}) == LARGE
+    assert chooser(target, raw).rated({RAW: [raw] * 4, LARGE: [bad, good, bad, bad]}).best() == RAW
+    assert chooser(target, raw).rated({RAW: [raw] * 4, LARGE: [good, good, good, bad]}).best() == LARGE
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_an_option_that_breaks_a_limit_is_not_served(samples, limits, served):
     target, raw = samples
     # Accuracy 84.0 as it is, 85.6 and 76.0 by the options; recall of class 0 100, 97.0 and 70.0.
     options = {RAW: [raw], SMALL: [changed(raw, tail=10, head=6)], LARGE: [changed(raw, tail=40, head=60)]}
-    assert chooser(target, raw, limits).among(options) == served
+    assert chooser(target, raw, limits).rated(options).best() == served
 
 
 def test_the_loss_of_a_single_sample_of_a_rare_class_is_smoothed():
@@ -91,8 +91,8 @@ def test_a_mask_chooses_on_its_samples(samples):
     target, raw = samples
     decided = changed(raw, tail=40, head=40)
     tail = target == 1
-    assert chooser(target, raw).where(tail).among({RAW: [raw[tail]], LARGE: [decided[tail]]}) == LARGE
-    assert chooser(target, raw).where(~tail).among({RAW: [raw[~tail]], LARGE: [decided[~tail]]}) == RAW
+    assert chooser(target, raw).where(tail).rated({RAW: [raw[tail]], LARGE: [decided[tail]]}).best() == LARGE
+    assert chooser(target, raw).where(~tail).rated({RAW: [raw[~tail]], LARGE: [decided[~tail]]}).best() == RAW
 
 
 @pytest.mark.parametrize("name", ["accuracy_loss", "class_loss"])

@@ -62,12 +62,8 @@ class Chooser:
         """On the samples of a mask (N,)."""
         return dataclasses.replace(self, judge=self.judge.where(kept))
 
-    def among(self, options: Mapping[Option, Decisions]) -> Option:
-        """The option to serve. Those of τ = 0, the uncorrected model, break no limit."""
-        return self.rated(options).best()
-
     def rated(self, options: Mapping[Option, Decisions]) -> "RatedOptions":
-        """The options that keep the limits, each rated once, to choose among several parts of them."""
+        """The options that keep the limits, each rated once. Those of τ = 0 (the uncorrected model) always do."""
         allowed = {option: own for option, own in options.items() if self.allows(own)}
         gains = {option: self._gain(own) for option, own in allowed.items()}
         changed = {option: self._changed(own) for option, own in allowed.items()}
@@ -111,7 +107,7 @@ class RatedOptions:
     changed: Mapping[Option, float]
 
     def best(self, candidate: str | None = None) -> Option:
-        """The option to serve, of all or of one candidate's."""
+        """The option to serve: of all options, or of those of one candidate."""
         options = [option for option in self.decisions if candidate in (None, option.candidate)]
         best = max(options, key=lambda option: (round(self.gains[option], 12), -option.strength))
         for option in sorted(options, key=lambda option: (self.changed[option], -self.gains[option])):

@@ -7,7 +7,7 @@ import numpy as np
 
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.repair.candidates import Candidate, CandidateError
-from longtail.repair.choice import Chooser, Limits, Option
+from longtail.repair.choice import Chooser, Limits, Option, RatedOptions
 from longtail.repair.cross_fitting import CrossFitted, cross_fit
 from longtail.repair.decisions import Offsets
 from longtail.repair.findings import Outcome, mean_scores
@@ -58,7 +58,7 @@ def compare(
     outcomes = [
         Outcome(rule.name, failure=failures[rule.name])
         if rule.name in failures
-        else _outcome(served[rule.name], fits[rule.name], nested[rule.name], chooser, samples.scale)
+        else _outcome(served[rule.name], fits[rule.name], nested[rule.name], rated, samples.scale)
         for rule in rules
     ]
     best = next(outcome for outcome in outcomes if outcome.name == chosen.candidate)
@@ -96,7 +96,7 @@ def _options(curves: Curves) -> dict[Option, list[np.ndarray]]:
 
 
 def _outcome(
-    chosen: Option, fits: Sequence[CrossFitted], nested: Sequence[np.ndarray], chooser: Chooser, scale: float
+    chosen: Option, fits: Sequence[CrossFitted], nested: Sequence[np.ndarray], rated: RatedOptions, scale: float
 ) -> Outcome:
     """Of the option of a candidate that is served, on logits that are `scale` times the given ones.
 
@@ -104,12 +104,12 @@ def _outcome(
         chosen: the option.
         fits: of its candidate.
         nested: predictions (N,) of each repeat, for which options were chosen on other folds.
-        chooser: has chosen.
+        rated: the options that keep the limits.
         scale: of the logits.
     """
-    judge, repeats = chooser.judge, [own.curve for own in fits]
+    judge, repeats = rated.judge, [own.curve for own in fits]
     curve = {strength: mean_scores([judge.scores(own[strength]) for own in repeats]) for strength in repeats[0]}
-    excluded = tuple(strength for strength in curve if not chooser.allows([own[strength] for own in repeats]))
+    excluded = tuple(strength for strength in curve if Option(chosen.candidate, strength) not in rated.decisions)
     served = fits[0].served
     offset = chosen.strength * served.direction / scale if isinstance(served, Offsets) else None
     if chosen.strength == 0:

@@ -113,26 +113,26 @@ def diagnose(
     samples = as_samples(logits, target, sample_weight, progress, share)
     names = as_names(class_names, samples.num_classes)
     counts, aim = _counts_and_metric(metric, class_counts, prior, cost, names)
-    related = as_groups(groups, len(samples))
+    sample_groups = as_groups(groups, len(samples))
     seen = np.bincount(samples.target, minlength=samples.num_classes)
     if not (aim.prior(samples.num_classes)[seen > 0] > 0).any():
         raise ValueError("`prior` must be above 0 for a class with samples. It is 0 for all of them.")
     samples = samples.with_margins("margins")
-    splits = _repeated_splits(samples, folds, seed, repeats, related)
+    splits = _repeated_splits(samples, folds, seed, repeats, sample_groups)
     many = len(samples) * samples.num_classes > NUMBERS_OF_ALL_REPEATS
     rules = candidates(aim, counts, STRENGTHS_OF_MANY if many else STRENGTHS)
     raw, fingerprint = decisions_and_fingerprints(samples)
     parts = class_groups(counts, seen, bounds)
-    judge = Judge(aim, samples.target, samples.weight, raw, parts, 1 - (1 - level) / len(rules), related)
+    judge = Judge(aim, samples.target, samples.weight, raw, parts, 1 - (1 - level) / len(rules), sample_groups)
     tempered = dataclasses.replace(samples, scale=1 / temperature_of(samples, aim.prior(samples.num_classes)))
-    asked = _Asked(samples, tempered.scale, aim, counts, names, limits, splits, judge, fingerprint)
-    diagnosis = _answer(asked, compare(rules, tempered, splits, judge, limits))
+    prepared = _Prepared(samples, tempered.scale, aim, counts, names, limits, splits, judge, fingerprint)
+    diagnosis = _answer(prepared, compare(rules, tempered, splits, judge, limits))
     return dataclasses.replace(diagnosis, fix=dataclasses.replace(diagnosis.fix, takes=kind, floor=floor))
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
-    """What is known before candidates are compared.
+class _Prepared:
+    """Checked inputs and what is computed from them before candidates are compared.
 
     Attributes:
         samples: labelled, in the scale of the given logits.
@@ -184,9 +184,9 @@ def _counts_and_metric(
     return as_counts(class_counts, len(names)), make_metric(metric, len(names), prior, cost)
 
 
-def _answer(asked: _Asked, found: Compared) -> Diagnosis:
+def _answer(prepared: _Prepared, found: Compared) -> Diagnosis:
     """The verdict on the candidate that is chosen, and the fix that it leads to."""
-    samples, judge, names, best = asked.samples, asked.judge, asked.names, found.best
+    samples, judge, names, best = prepared.samples, prepared.judge, prepared.names, found.best
     y, raw, num_classes = samples.target, judge.raw, samples.num_classes
     seen = np.bincount(y, minlength=num_classes)
     mismatch = contradicts(y, raw, num_classes)
@@ -194,27 +194,27 @@ def _answer(asked: _Asked, found: Compared) -> Diagnosis:
     before = judge.scores(raw)
     fits = found.fits[best.name][0]
     served = fits.served if verdict == "use" else None
-    directions = (0.0 if served is None else best.strength) * fits.directions / asked.scale
-    calibration = cross_fitted_calibration(samples, asked.splits[0], asked.metric, directions, judge.groups)
-    evidence = _evidence(verdict, best, before, judge, asked.splits, asked.limits)
-    evidence |= {"fitted_on": digest_of(asked.fingerprint), "calibrated": calibration.lowers_top_label}
-    limited = asked.limits != Limits()
+    directions = (0.0 if served is None else best.strength) * fits.directions / prepared.scale
+    calibration = cross_fitted_calibration(samples, prepared.splits[0], prepared.metric, directions, judge.groups)
+    evidence = _evidence(verdict, best, before, judge, prepared.splits, prepared.limits)
+    evidence |= {"fitted_on": digest_of(prepared.fingerprint), "calibrated": calibration.lowers_top_label}
+    limited = prepared.limits != Limits()
     return Diagnosis(
-        metric=asked.metric.name,
+        metric=prepared.metric.name,
         before=before,
         outcomes=found.outcomes,
         calibration=calibration,
         verdict=verdict,
         summary=MISMATCH
         if mismatch
-        else summary_of(verdict, best, before, asked.metric.name, seen, names, limited=limited),
-        fix=_fix(samples, asked.metric, best, served, names, evidence, calibration),
+        else summary_of(verdict, best, before, prepared.metric.name, seen, names, limited=limited),
+        fix=_fix(samples, prepared.metric, best, served, names, evidence, calibration),
         groups={name: int(members.sum()) for name, members in judge.parts.items()},
         best=best.name,
         worst=_worst(y, raw, names, num_classes),
-        by_class=by_class(y, raw, found.decisions_of_best(), asked.counts, num_classes),
+        by_class=by_class(y, raw, found.decisions_of_best(), prepared.counts, num_classes),
         samples=len(y),
-        warnings=suspicions(y, raw, asked.fingerprint, names, judge.groups)
+        warnings=suspicions(y, raw, prepared.fingerprint, names, judge.groups)
         + ((AT_LIMIT,) if calibration.at_limit else ()),
     )
 
