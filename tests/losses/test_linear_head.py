@@ -429,7 +429,7 @@ def test_no_array_of_the_size_of_the_logits_is_held(monkeypatch, fused):
     linear_loss(criterion, head, target).backward()
     for each in head:
         each.grad = None
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
         linear_loss(criterion, head, target).backward()
     held = peak = 0
     for event in profiler.profiler.kineto_results.events():

@@ -55,7 +55,8 @@ def test_is_the_plain_path(reduction, weight, places):
 
 def loss_graph(criterion):
     logits, target = make()
-    names, nodes = [], [criterion(logits.requires_grad_(), target).grad_fn]
+    loss = criterion(logits.requires_grad_(), target)  # kept, or its graph would be freed
+    names, nodes = [], [loss.grad_fn]
     while nodes:
         node = nodes.pop()
         names.append(node.name())

@@ -132,7 +132,9 @@ def class_dimension(logits: Tensor) -> int:
 
 def autocast_dtype(kind: str) -> torch.dtype | None:
     """What matrix products are computed in on a kind of device, where autocast says so."""
-    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+    if not torch.compiler.is_compiling() and not torch.amp.is_autocast_available(kind):  # 2.11 can't trace the latter
+        return None
+    if torch.is_autocast_enabled(kind):
         return torch.get_autocast_dtype(kind)
     return None
 

@@ -293,7 +293,8 @@ def test_autocast_changes_nothing():
 def test_no_array_of_the_size_of_the_logits_is_held_but_their_gradient():
     logits, target = torch.randn(64, 20_000, requires_grad=True), torch.randint(0, 20_000, (64,))
     criterion = lt.GALALoss(20_000, fused=True)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities, profile_memory=True, acc_events=True) as profiler:
         criterion(logits, target).backward()
     held = peak = 0
     for event in profiler.profiler.kineto_results.events():

@@ -71,10 +71,10 @@ class _CrossEntropyOnGpu(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, target: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
         *vectors, settings = others
         rows = RowLosses(*torch.empty(5, len(logits), dtype=torch.float32, device=logits.device))
-        kernels().losses_of_rows[(len(logits),)](
+        _launch(
+            kernels().losses_of_rows,
             *(logits, target, *vectors, *rows),
             *(logits.stride(0), logits.shape[1], settings.ignore_index, settings.label_smoothing),
-            **_shape_of_programs(logits.shape[1]),
         )
         divisor = divisor_of_mean(target, vectors[3], settings.ignore_index) if settings.reduction == "mean" else None
         ctx.save_for_backward(logits, target, *vectors, rows.largest, rows.log_sum, rows.mass, divisor)
@@ -97,15 +97,18 @@ class _CrossEntropyOnGpu(torch.autograd.Function):
             by = 1.0 if divisor is None else divisor
             return (differentiable_gradient(upstream, logits, target, vectors, settings, by), *nothing)
         gradient = torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
-        kernels().gradient_of_rows[(len(logits),)](
+        _launch(
+            kernels().gradient_of_rows,
             *(logits, target, *vectors, largest, log_sum, mass, upstream.contiguous(), divisor, gradient),
             *(logits.stride(0), int(upstream.dim() == 1)),
             *(logits.shape[1], settings.ignore_index, settings.label_smoothing),
-            **_shape_of_programs(logits.shape[1]),
         )
         return (gradient, *nothing)
 
 
-def _shape_of_programs(classes: int) -> dict[str, int]:
+def _launch(kernel: Any, logits: Tensor, *others: Any) -> None:
+    """One program for each row, on the device of the logits."""
+    rows, classes = logits.shape
     block = min(LARGEST_BLOCK, 1 << (classes - 1).bit_length())
-    return {"BLOCK": block, "num_warps": max(1, min(16, block // CLASSES_OF_A_WARP))}
+    with torch.cuda.device_of(logits):  # type: ignore[no-untyped-call]
+        kernel[(rows,)](logits, *others, BLOCK=block, num_warps=max(1, min(16, block // CLASSES_OF_A_WARP)))
