@@ -224,7 +224,7 @@ def test_help_lists_every_command_by_the_first_line_of_its_own_help(capsys):
         assert f"{name} {summary}" in said
 
 
-WITHOUT_TORCH = ("doctor", "evaluate", "export", "fix", "predict", "report", "retrain")
+WITHOUT_TORCH = ("doctor", "evaluate", "export", "features", "fix", "methods", "predict", "report", "retrain")
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([command, "--help"] for command in WITHOUT_TORCH)])

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate.data_loader import prepare_data_loader
 from lightning_fabric import Fabric
 from lightning_fabric.utilities.distributed import DistributedSamplerWrapper
 from torch.utils.data import DataLoader, TensorDataset
@@ -138,6 +139,19 @@ def test_fabric_divides_the_draws_once_and_sets_the_epoch():
     )
     assert torch.cat([batch[0] for batch in loader]).tolist() == whole[1::2][: len(sampler)]
     assert len(DistributedSamplerWrapper(sampler, num_replicas=2, rank=0)) == -(-len(sampler) // 2)
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_accelerate_divides_the_draws_of_a_sampler_for_one_process(epoch):
+    data, shares = TensorDataset(torch.arange(len(LABELS))), []
+    for process in range(2):
+        loader = DataLoader(data, batch_size=10, sampler=ClassAwareSampler(LABELS, rank=0, num_replicas=1))
+        own = prepare_data_loader(loader, num_processes=2, process_index=process, put_on_device=False)
+        own.set_epoch(epoch)
+        shares.append([batch[0] for batch in own])
+    in_turns = torch.cat([batch for pair in zip(*shares, strict=True) for batch in pair])
+    draws = ClassAwareSampler(LABELS, rank=0, num_replicas=1).indices(epoch)
+    assert torch.equal(in_turns[: len(draws)], draws)  # the last batches are filled up from the first ones
 
 
 EXPECTED = {

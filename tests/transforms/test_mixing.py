@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -5,6 +6,7 @@ from torch.nn import functional as F
 from longtail import losses as lt
 from longtail.losses.catalogue import LOSSES, make_loss
 from longtail.transforms import cutmix, mixing, mixup, remix
+from reference import mixing as reference
 
 IMAGES = torch.arange(6.0).view(6, 1, 1, 1).expand(6, 3, 8, 8).contiguous()
 TARGET = torch.tensor([0, 0, 0, 1, 1, 2])
@@ -58,6 +60,28 @@ def test_remix_gives_the_label_to_the_much_rarer_class(fixed):
     _, target = remix(IMAGES, TARGET, COUNTS)
     torch.testing.assert_close(target[0], torch.tensor([0.6, 0.0, 0.4]))
     torch.testing.assert_close(target[5], torch.tensor([0.0, 0.0, 1.0]))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_batches_are_mixed_as_in_the_papers(seed, fixed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    images, target = rng.normal(size=(7, 2, 5, 9)), rng.integers(0, 3, 7)
+    partner, share, centre = rng.permutation(7).tolist(), rng.random(), (rng.integers(5), rng.integers(9))
+    kappa, threshold = rng.uniform(1, 6), rng.random()
+    fixed(share, partner)
+    centres = iter(centre)
+    monkeypatch.setattr(mixing, "_centre", lambda _: int(next(centres)))
+    batch, counts = (torch.from_numpy(images), torch.from_numpy(target)), COUNTS.tolist()
+    for got, want in (
+        (mixup(*batch, 3), reference.mixup(images, target, 3, partner, share)),
+        (cutmix(*batch, 3), reference.cutmix(images, target, 3, partner, share, centre)),
+        (
+            remix(*batch, COUNTS, kappa=kappa, threshold=threshold),
+            reference.remix(images, target, counts, partner, share, kappa, threshold),
+        ),
+    ):
+        np.testing.assert_allclose(got[0], want[0], rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(got[1], want[1], rtol=1e-6, atol=1e-6)  # labels are float32
 
 
 @pytest.mark.parametrize("kind", [mixup, cutmix])

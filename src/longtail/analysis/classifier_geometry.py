@@ -43,6 +43,17 @@ def class_vector_norms(folder: RunFolder) -> np.ndarray:
         ValueError: the run is not complete.
         NoClassVectorsError: its classifier is not made of class vectors.
 
+    Example:
+        >>> import tempfile
+        >>> from longtail.recipes import features
+        >>> from longtail.training import run_experiment
+        >>> y = np.repeat(["otter", "seal"], [60, 30])
+        >>> X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+        >>> run = run_experiment(features(epochs=1, batch_size=16), data=(X, y), out=tempfile.mkdtemp() + "/run")
+        >>> norms = class_vector_norms(run)
+        >>> norms.shape, bool((norms > 0).all())
+        ((2,), True)
+
     Source: figure 1(a) of Zhang et al., ICASSP 2024; Kang et al., ICLR 2020.
     """
     kind = head_of(folder)["classifier"]
@@ -76,6 +87,17 @@ def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None
 
     Raises:
         ValueError, FileNotFoundError: the run is not complete, the data are missing.
+
+    Example:
+        >>> import tempfile
+        >>> from longtail.recipes import features
+        >>> from longtail.training import run_experiment
+        >>> y = np.repeat(["otter", "seal"], [60, 30])
+        >>> X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+        >>> run = run_experiment(features(epochs=1, batch_size=16), data=(X, y), out=tempfile.mkdtemp() + "/run")
+        >>> found = class_geometry(run, (X, y))
+        >>> sorted(found.similarity), found.similarity["test"].shape, found.feature_norm["test"].shape
+        (['test', 'train'], (2,), (2,))
 
     Source: figure 1(d) of Zhang et al., ICASSP 2024.
     """

@@ -18,6 +18,13 @@ def class_groups(folder: RunFolder) -> dict[str, NDArray[np.bool_]]:
 
     Raises:
         ValueError: the run is not complete.
+
+    Example:
+        >>> import tempfile
+        >>> folder = RunFolder.create(tempfile.mkdtemp() + "/run", config={"loss": "ce"}, seed=0)
+        >>> folder.finish({"class_counts": [500, 60, 5]})
+        >>> {name: own.tolist() for name, own in class_groups(folder).items()}
+        {'many': [True, False, False], 'medium': [False, True, False], 'few': [False, False, True]}
     """
     if folder.result is None:
         raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet.")
@@ -31,6 +38,16 @@ def trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS) -> dict
 
     Raises:
         ValueError: the run is not complete.
+
+    Example:
+        >>> import tempfile, torch
+        >>> folder = RunFolder.create(tempfile.mkdtemp() + "/run", config={"loss": "ce"}, seed=0)
+        >>> logits = torch.tensor([[4.0, 0.0], [3.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        >>> for name in ("validation", "test"):
+        ...     folder.save_predictions(name, logits, torch.tensor([0, 0, 1, 1]))
+        >>> folder.finish({"class_counts": [200, 10], "fit_on": "validation"})
+        >>> {strength: (recall["many"], recall["few"]) for strength, recall in trade_off(folder, [0.0, 1.0]).items()}
+        {0.0: (1.0, 0.5), 1.0: (1.0, 1.0)}
     """
     groups = class_groups(folder)
     assert folder.result is not None
@@ -51,6 +68,15 @@ def accuracy_trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS
 
     Raises:
         ValueError: the run is not complete.
+
+    Example:
+        >>> import tempfile, torch
+        >>> folder = RunFolder.create(tempfile.mkdtemp() + "/run", config={"loss": "ce"}, seed=0)
+        >>> logits = torch.tensor([[4.0, 0.0], [2.5, 0.0], [2.0, 0.0], [1.0, 0.0]])
+        >>> folder.save_predictions("test", logits, torch.tensor([0, 0, 0, 1]))
+        >>> folder.finish({"class_counts": [200, 10]})
+        >>> accuracy_trade_off(folder, [0.0, 0.5])
+        {0.0: (0.75, 0.5), 0.5: (1.0, 1.0)}
     """
     class_groups(folder)  # which refuses a run that is not complete
     assert folder.result is not None
@@ -69,6 +95,15 @@ def calibration_by_group(folder: RunFolder, part: str = "test") -> dict[str, Cal
 
     Raises:
         ValueError: the run is not complete.
+
+    Example:
+        >>> import tempfile, torch
+        >>> folder = RunFolder.create(tempfile.mkdtemp() + "/run", config={"loss": "ce"}, seed=0)
+        >>> logits = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.8, 0.2], [0.4, 0.6]]).log()
+        >>> folder.save_predictions("test", logits, torch.tensor([0, 0, 1, 1]))
+        >>> folder.finish({"class_counts": [200, 10]})
+        >>> {name: round(errors.top_label, 2) for name, errors in calibration_by_group(folder).items()}
+        {'many': 0.1, 'few': 0.6}
     """
     logits, target = folder.load_predictions(part)
     scores = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))

@@ -1,8 +1,8 @@
 """The commands by name, and where errors become one line and an exit code.
 
 The module of a command is imported when it is run, and PyTorch and the data libraries when it starts to work: help and
-the version need neither. The help of train, compare, features and methods shows recipes, networks and losses, and takes
-as long as these to import.
+the version need neither. The help of train and compare shows the settings of recipes, whose classes check themselves
+with the data sources, losses and samplers, and takes as long as these to import.
 """
 
 import contextlib

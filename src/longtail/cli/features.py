@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import tyro
 
 from longtail.cli.console import say
 from longtail.cli.output_file import check_writable
-from longtail.models import DEFAULT_BACKBONE
+from longtail.default_backbone import DEFAULT_BACKBONE
 from longtail.whole_file import write_whole
 
 
@@ -42,6 +41,8 @@ def features(
         path_column: Column of the paths of a table.
         on_bad_file: fail, or skip to leave out files that can not be decoded.
     """
+    import numpy as np
+
     from longtail.auto import extract_features
     from longtail.cli.passes import Passes
     from longtail.training.hardware import first_process

@@ -3,11 +3,7 @@
 import tyro
 from rich.table import Table
 
-from longtail.arguments import check_choice
 from longtail.cli.console import PlainConsole
-from longtail.losses.catalogue import paper_settings, settable_arguments
-from longtail.recipes.methods import METHODS
-from longtail.recipes.second_stages import SECOND_STAGES
 
 
 def methods(name: tyro.conf.Positional[str | None] = None) -> None:
@@ -16,6 +12,11 @@ def methods(name: tyro.conf.Positional[str | None] = None) -> None:
     Args:
         name: One of them, to see its defaults too.
     """
+    from longtail.arguments import check_choice
+    from longtail.losses.catalogue import paper_settings, settable_arguments
+    from longtail.recipes.methods import METHODS
+    from longtail.recipes.second_stages import SECOND_STAGES
+
     if name is not None:
         check_choice("name", name, list(METHODS))
     table = Table(box=None, padding=(0, 2, 0, 0))

@@ -10,6 +10,7 @@ import tyro
 
 from longtail.cli.console import say
 from longtail.cli.output_file import check_writable
+from longtail.regular_file import check_regular
 from longtail.whole_file import write_whole
 
 PRIORS = {"uniform": "equally often", "training": "as often as in the training data"}
@@ -81,7 +82,7 @@ def listed(files: Sequence[Path]) -> list[Path]:
 
     Raises:
         FileNotFoundError: a name that is neither file nor folder.
-        ValueError: no image among them.
+        ValueError: no image among them, a pipe or a device, or a folder in a list.
     """
     from longtail.data.image_folder import Walk
 
@@ -96,10 +97,13 @@ def listed(files: Sequence[Path]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
+            check_regular(path)
             raise FileNotFoundError(
                 f"`files` must be images, folders or lists of paths (.txt). Got {path}, which is missing."
             )
     missing = [path for path in found if not path.is_file()]
+    for path in missing:
+        check_regular(path)
     if missing:
         raise FileNotFoundError(f"`files` must exist. {len(missing):,} listed files are missing, such as {missing[0]}.")
     if not found:

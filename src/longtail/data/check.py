@@ -60,6 +60,19 @@ def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress |
     Raises:
         FileNotFoundError: files are missing, and `on_bad_file` is "fail".
         ValueError: files are damaged, likewise; no sample is left in a part.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> from longtail.data import read_data
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for name in ("cat", "lynx"):
+        ...     (root / name).mkdir()
+        ...     Image.new("RGB", (8, 8)).save(root / name / "1.png")
+        >>> _ = (root / "lynx" / "2.png").write_bytes(b"cut off")
+        >>> parts = check_files(read_data(root), on_bad_file="skip")
+        >>> parts.train.files, parts.notes
+        (('cat/1.png', 'lynx/1.png'), ('train: 1 of 3 files are bad and left out: ...',))
     """
     check_choice("on_bad_file", on_bad_file, ["fail", "skip"])
     kept: dict[str, Samples] = {}
@@ -82,6 +95,12 @@ def require_trainable(parts: Parts) -> None:
 
     Raises:
         ValueError: names what is missing, and what to do.
+
+    Example:
+        >>> from longtail.data import read_data
+        >>> require_trainable(read_data((np.zeros((3, 2)), ["cat", "cat", "cat"])))
+        Traceback (most recent call last):
+        ValueError: `data` must hold at least two classes. Got one: 'cat'.
     """
     train = parts.train
     if not len(train):

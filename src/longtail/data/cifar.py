@@ -91,6 +91,11 @@ def load_cifar(name: str, folder: str | os.PathLike[str], *, download: bool = Fa
         FileNotFoundError: nothing there; the message says both ways to get it.
         ValueError: a file is truncated or damaged.
         OSError: the download failed; nothing half-written is left.
+
+    Example:
+        >>> load_cifar("cifar100", "empty")
+        Traceback (most recent call last):
+        FileNotFoundError: `folder` must hold cifar-100-binary.tar.gz or the folder cifar-100-binary. Got empty, ...
     """
     check_choice("name", name, list(ARCHIVES))
     archive, folder = ARCHIVES[name], Path(folder)

@@ -60,6 +60,13 @@ def decode(path: str | os.PathLike[str], size: int | None = None, interpolation:
         BadImageError: damaged, no image, or more pixels than `PIL.Image.MAX_IMAGE_PIXELS` allows twice (179 million).
         OSError: memory or open files ran out.
         ValueError: `size` below 1.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "clear.png"
+        >>> Image.new("RGBA", (40, 20), (0, 0, 0, 0)).save(path)
+        >>> decode(path).shape, decode(path, size=10).shape, decode(path)[0, 0].tolist()
+        ((20, 40, 3), (10, 20, 3), [255, 255, 255])
     """
     if size is not None and size < 1:
         raise ValueError(f"`size` must be at least 1 pixel. Got {size}.")

@@ -207,6 +207,13 @@ def image_loader(
     """A function that maps an index to the image as the network takes it, (size, size, 3) uint8.
 
     The shorter side is resized to size / crop_pct pixels, then the centre is cut out.
+
+    Example:
+        >>> images = np.zeros((2, 20, 40, 3), dtype=np.uint8)
+        >>> images[:, :, :20] = 255  # the left half is white
+        >>> load = image_loader(Samples(np.array([0, 1]), ("ant", "bee"), images=images), size=10)
+        >>> load(1).shape, load(1)[5, [0, -1], 0].tolist()
+        ((10, 10, 3), [255, 0])
     """
     from longtail.data.decoding import decode, resized
     from longtail.data.file_augmentation import centre

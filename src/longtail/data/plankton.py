@@ -39,6 +39,16 @@ def load_plankton(folder: str | os.PathLike[str]) -> Plankton:
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: a file is damaged, or holds other arrays than it should.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())  # files of the same form with three black images per class
+        >>> np.savez(folder / "ndsb48.npz", x=np.zeros((363, 48, 48), dtype=np.uint8), y=np.arange(363) % 121)
+        >>> train, val, test = np.arange(363).reshape(3, 121)
+        >>> np.savez(folder / "split_seed0.npz", train=train, val=val, test=test)
+        >>> sets = load_plankton(folder)
+        >>> sets.train_images.shape, sets.test_target[:3].tolist()
+        (torch.Size([121, 1, 48, 48]), [0, 1, 2])
     """
     images, labels = _read(Path(folder) / "ndsb48.npz")
     parts = _read(Path(folder) / "split_seed0.npz")

@@ -110,7 +110,18 @@ def make_splits(parts: Parts, *, validation: float = 0.1, test: float = 0.2, see
 
 
 def plan_splits(parts: Parts, *, validation: float = 0.1, test: float = 0.2, seed: int = 0) -> SplitPlan:
-    """Decide which training samples to hold out; arguments and errors as those of `make_splits`."""
+    """Decide which training samples to hold out; arguments and errors as those of `make_splits`.
+
+    Example:
+        >>> from longtail.data import read_data
+        >>> parts = read_data((np.zeros((14, 2)), np.repeat(["ant", "bee"], [10, 4])))
+        >>> plan = plan_splits(parts, validation=0.25, test=0.25)
+        >>> {name: len(own) for name, own in plan.held_out.items()}
+        {'validation': 4, 'test': 4}
+        >>> kept = SplitPlan.from_dict(plan.as_dict())  # as_dict gives plain values for JSON
+        >>> len(kept.apply(parts).train)
+        6
+    """
     check_integer("seed", seed, minimum=0)
     shares = {"validation": validation, "test": test}
     for name, share in shares.items():

@@ -4,7 +4,8 @@
 there are.
 """
 
-from longtail.models.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone, make_backbone
+from longtail.default_backbone import DEFAULT_BACKBONE
+from longtail.models.backbones import BACKBONES, Backbone, make_backbone
 from longtail.models.cifar_resnet import CifarBackbone, CifarResNet
 from longtail.models.classifiers import CLASSIFIERS, ClassifierKind, build_classifier, describe_classifier
 from longtail.models.cosine import CosineClassifier

@@ -20,7 +20,6 @@ from longtail.models import timm_backbones
 from longtail.models.cifar_resnet import DEPTHS, CifarBackbone
 from longtail.models.input_config import InputConfig
 
-DEFAULT_BACKBONE = "tf_efficientnet_lite0"
 ENTRY_POINTS = "longtail.models"
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {

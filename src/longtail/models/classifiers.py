@@ -59,6 +59,10 @@ def build_classifier(name: str, num_features: int, num_classes: int, settings: M
 
     Raises:
         ValueError: no classifier of that name is registered.
+
+    Example:
+        >>> build_classifier("linear", 8, 3, {"bias": False})
+        Linear(in_features=8, out_features=3, bias=False)
     """
     if name not in CLASSIFIERS:
         raise ValueError(

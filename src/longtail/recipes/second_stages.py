@@ -104,6 +104,15 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     Raises:
         ValueError: no second stage of that name, a first stage that is not complete, or whose classifier does not suit
             the method.
+
+    Example:
+        >>> import tempfile
+        >>> from longtail.recipes import digits_lt
+        >>> from longtail.training import run_experiment
+        >>> first = run_experiment(digits_lt(loss="ce", epochs=1), data=None, out=tempfile.mkdtemp() + "/run")
+        >>> config = second_stage(first, "crt", epochs=5)
+        >>> config.model, config.learns, config.sampler, config.epochs
+        ('resnet8-cifar', 'classifier', 'class-aware', 5)
     """
     check_choice("method", name, list(SECOND_STAGES))
     if first.result is None:

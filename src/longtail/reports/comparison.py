@@ -89,6 +89,17 @@ def comparison_table(
         groups: for each method its complete runs, which differ in the seed.
         failures: for each method why runs of it have no result; a method may be in both.
         recipe: the settings that all methods begin with; what a method changes stands in its row.
+
+    Example:
+        >>> import tempfile
+        >>> folder = RunFolder.create(tempfile.mkdtemp() + "/run", config={"loss_arguments": []}, seed=0)
+        >>> scores = {"top1": 0.38, "balanced_accuracy": 0.38, "many": 0.66, "medium": 0.38, "few": 0.06}
+        >>> folder.finish({"test": {"raw": scores}, "parameters": 464154, "training_minutes": 31.0})
+        >>> table = comparison_table({"ce": [folder]}, {"gala": ["seed 0: memory ran out"]})
+        >>> print(table.csv())
+        method,settings,predictions,seeds,all,many,medium,few,parameters,minutes
+        ce,,raw,0,38.0,66.0,38.0,6.0,"464,154",31
+        gala,,failed,,,,,,,
     """
     scores = columns_of((f.result or {})["test"]["raw"] for folders in groups.values() for f in folders)
     columns = (*LEFT, *scores, *RIGHT)

@@ -11,7 +11,13 @@ import longtail
 
 
 def current_versions() -> dict[str, str]:
-    """Versions, threads and processor of this process, and the GPU if there is one."""
+    """Versions, threads and processor of this process, and the GPU if there is one.
+
+    Example:
+        >>> versions = current_versions()
+        >>> versions["torch"] == torch.__version__, list(versions)[:4]
+        (True, ['longtail', 'python', 'torch', 'numpy'])
+    """
     versions = {
         "longtail": longtail.__version__,
         "python": platform.python_version(),

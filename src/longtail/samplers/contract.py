@@ -23,7 +23,7 @@ class LongTailedSampler(Sampler[int]):
     Lightning and accelerate wrap samplers that they do not know, which would divide the draws among the processes a
     second time and leave the epoch unchanged. With Lightning, pass `use_distributed_sampler=False` (to the `Trainer`,
     or to `Fabric.setup_dataloaders`): it then calls `set_epoch`. With accelerate, make the sampler with `rank=0` and
-    `num_replicas=1`.
+    `num_replicas=1`, and call `set_epoch` of the loader that `prepare` returns.
 
     Args:
         labels: (N,) class indices, or anything that `longtail.data.class_counts` takes. Labels that are a tensor on a

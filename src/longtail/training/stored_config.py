@@ -14,6 +14,13 @@ def stored_config(folder: RunFolder) -> TrainingConfig:
 
     Raises:
         ValueError: it is not a training run, or a version with other settings wrote it.
+
+    Example:
+        >>> import tempfile
+        >>> from longtail.recipes import digits_lt
+        >>> folder = RunFolder.create(tempfile.mkdtemp() + "/run", config=digits_lt(epochs=5), seed=0)
+        >>> stored_config(folder) == digits_lt(epochs=5)
+        True
     """
     try:
         return config_from_json(folder.header["config"])

@@ -142,6 +142,9 @@ def _blend(images: Tensor, partner: Tensor, share: float) -> Tensor:
 
 def _interval(length: int, side: float) -> tuple[int, int]:
     """A random interval of that share of a length, cut at its ends."""
-    size = int(length * side)
-    centre = int(torch.randint(length, ()))
+    size, centre = int(length * side), _centre(length)
     return max(centre - size // 2, 0), min(centre + size // 2, length)
+
+
+def _centre(length: int) -> int:
+    return int(torch.randint(length, ()))

@@ -3,7 +3,7 @@
 Vectors that are not given are `None`: Triton compiles a variant of the kernel without them.
 """
 
-# mypy: disable-error-code="import-untyped, no-untyped-def, untyped-decorator"
+# mypy: disable-error-code="no-untyped-def, untyped-decorator"
 
 import triton
 import triton.language as tl
