@@ -291,7 +291,7 @@ def test_statistics_of_a_training_run_are_those_of_the_plain_path():
     ],
 )
 def test_another_device_than_that_of_the_logits_is_refused(criterion, target):
-    with pytest.raises(ValueError, match=r"must be on the device of the logits, the CPU\. Got meta\. Move them"):
+    with pytest.raises(ValueError, match=r"must be on the device of the logits, cpu\. Got meta\. Move them"):
         criterion(torch.zeros(4, 10), target)
 
 

@@ -246,7 +246,7 @@ def _run_forward(problem: _Problem) -> None:
 def _problem(
     logits: Tensor, target: Tensor, vectors: Sequence[Tensor | None], kept: Tensor, settings: Settings, value: Tensor
 ) -> _Problem:
-    _check_on_cpu(target, *vectors)
+    check_same_device(logits, target, *vectors)
     rows, classes = logits.shape
     first, step = kept.data_ptr(), rows * kept.element_size()
     soft, reduced = target.is_floating_point(), settings.reduction != "none"
@@ -264,13 +264,13 @@ def _problem(
     )
 
 
-def _check_on_cpu(*tensors: Tensor | None) -> None:
-    """Raise if one is elsewhere: the kernel would read its address as one of the CPU."""
+def check_same_device(logits: Tensor, *tensors: Tensor | None) -> None:
+    """Raise if a tensor is elsewhere: the kernel would read its address as one of the device of the logits."""
     for tensor in tensors:
-        if tensor is not None and not tensor.is_cpu:
+        if tensor is not None and tensor.device != logits.device:
             raise ValueError(
-                f"`target` and the loss must be on the device of the logits, the CPU. Got {tensor.device}. Move them: "
-                "`target.to(logits.device)`, `criterion.to(logits.device)`."
+                f"`target` and the loss must be on the device of the logits, {logits.device}. Got {tensor.device}. "
+                "Move them: `target.to(logits.device)`, `criterion.to(logits.device)`."
             )
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from longtail.losses.fused.cross_entropy import Settings, differentiable_gradient, vectors_of
+from longtail.losses.fused.cross_entropy import Settings, check_same_device, differentiable_gradient, vectors_of
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean
 
@@ -52,6 +52,7 @@ def cross_entropy_on_gpu(
         settings: those of cross-entropy.
     """
     vectors = vectors_of(margins, weight)
+    check_same_device(logits, target, *vectors)
     loss, own_losses = _CrossEntropyOnGpu.apply(logits, target.contiguous(), *vectors, settings)
     return loss, own_losses
 
