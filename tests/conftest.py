@@ -14,6 +14,22 @@ from training.tiny import tiny_cifar10, write_tiny
 
 torch.set_num_threads(1)
 
+LONG_EXAMPLES = {
+    "longtail.auto.evaluation.evaluate_on",
+    "longtail.auto.fitting.fit",
+    "longtail.auto.fitting.train_and_fix",
+    "longtail.auto.predictor.load",
+    "longtail.estimators.rebalanced_classifier.RebalancedClassifier",
+    "longtail.export.model_folder.export_safetensors",
+    "longtail.export.onnx_file.export_onnx",
+    "longtail.repair",
+    "longtail.repair.diagnosis.diagnose",
+    "longtail.repair.evaluation.evaluate_fix",
+    "longtail.repair.fix.Fix.from_predictions",
+    "longtail.reports.diagnosis_page.fix_page",
+    "longtail.reports.page.Page",
+}  # doctests of half a second and more
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How many seeded inputs the tests in `fuzz` try; by default a thousand."""
@@ -21,9 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of data sets that are unpacked first."""
+    """Mark the tests of data sets that are unpacked first, and the examples that train or write whole pages."""
     for item in items:
-        if {"cifar100", "fish"} & set(getattr(item, "fixturenames", ())):
+        if {"cifar100", "fish"} & set(getattr(item, "fixturenames", ())) or item.name in LONG_EXAMPLES:
             item.add_marker(pytest.mark.slow)
 
 

@@ -128,6 +128,7 @@ def test_exported_programs_do_not_call_it():
     assert not calls_kernel(str(node.target) for node in program.graph.nodes)
 
 
+@pytest.mark.slow
 def test_importing_the_losses_does_not_import_the_compiler():
     code = "import sys, longtail.losses; print('torch._dynamo' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
