@@ -36,6 +36,15 @@ def _smoothed(weight, share, column, classes):
 
 
 @triton.jit
+def _share_of_target(weight, smoothing, label):
+    """What label smoothing leaves to the target, times its class weight."""
+    share = 1 - smoothing
+    if weight is not None:
+        share *= tl.load(weight + label)
+    return share
+
+
+@triton.jit
 def losses_of_rows(
     logits,
     target,
@@ -78,9 +87,7 @@ def losses_of_rows(
         most = higher
     log_total = tl.log(total)
     own_loss = tl.where(valid, log_total - (at_target - most), float("nan"))
-    share = 1 - smoothing
-    if weight is not None:
-        share *= tl.load(weight + label)
+    share = _share_of_target(weight, smoothing, label)
     loss = share * own_loss
     if smoothing > 0:
         for first in range(0, classes, BLOCK):
@@ -135,9 +142,7 @@ def gradient_of_rows(
     most = tl.load(largest + row)
     log_total = tl.load(log_sum + row)
     whole = tl.load(mass + row)
-    share = 1 - smoothing
-    if weight is not None:
-        share *= tl.load(weight + label)
+    share = _share_of_target(weight, smoothing, label)
     for first in range(0, classes, BLOCK):
         column = first + tl.arange(0, BLOCK)
         value = _adjusted(logits, factor, shift, own, each, row, stride, classes, label, column)
