@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from longtail.arguments import as_prior
 from longtail.posthoc.inputs import as_labels, as_logits
 from longtail.repair.likelihood import WIDEST, Likelihood, maximum
 from longtail.repair.margins import own_margins, spread_of
-from longtail.repair.samples import Samples
+from longtail.repair.samples import FEW_NUMBERS, Samples
 
 RIDGE = 1e-4
 SMALLEST = 1e-30
@@ -155,6 +155,15 @@ class _Fit:
         return float(np.log(found[0])), found[1:] if basis is None else basis @ found[1:]
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """One pass over the prepared logits; few of them are kept, because a fit makes about ten passes."""
+        few = len(self.samples) * self.samples.num_classes <= FEW_NUMBERS
+        return iter(self._kept) if few else self._prepared()
+
+    @cached_property
+    def _kept(self) -> list[tuple[slice, np.ndarray]]:
+        return list(self._prepared())
+
+    def _prepared(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Logits over the spread, of which the largest of a row is 0, and those of masked classes are finite.
 
         What a row has in common changes no probability, but its square in the Hessian would leave nothing but rounding.
