@@ -26,6 +26,7 @@ def counts_of(given, names=NAMES):
         ("c.json", json.dumps(COUNTS)),
         ("c.csv", "class,count\nlynx,10\ncat,900\ndog,90\n"),
         ("c.csv", "lynx,10\ncat,900\ndog,90\n"),
+        ("c.csv", ",0\nlynx,10\ncat,900\ndog,90\n"),  # pd.Series(...).to_csv()
         ("c.csv", "label;count\nlynx;10\ncat;900\ndog;90\n"),
         ("c.tsv", "label\tcount\nlynx\t10\ncat\t900\ndog\t90\n"),
         ("c.jsonl", "".join(json.dumps({"name": name, "n": n}) + "\n" for name, n in COUNTS.items())),

@@ -17,6 +17,7 @@ from longtail.repair.by_name import by_label, in_class_order, listed
 from longtail.repair.reading.array_files import read_arrays
 from longtail.repair.reading.json_file import read_json
 from longtail.repair.reading.memory import check_fits
+from longtail.repair.reading.usual_names import UNNAMED
 
 Values = Mapping[Any, Any] | np.ndarray
 
@@ -135,7 +136,7 @@ def _pairs(path: Path) -> dict[str, Any] | None:
     if len(columns) != 2 or columns[0].lower() in FILE_COLUMNS:
         return None
     rows = [(str(name), value) for name, value in frame.astype(object).to_numpy().tolist()]
-    if _is_number(columns[1]):
+    if _is_number(columns[1]) and not UNNAMED.fullmatch(columns[0]):  # pandas heads a Series with ",0"
         rows.insert(0, (columns[0], columns[1]))
     if not all(_is_number(value) for _, value in rows):
         return None
