@@ -71,6 +71,18 @@ def test_a_prefix_that_is_taken_off_is_said():
             "the columns 'fold', 'confidence' hold numbers, .* ignore them with --ignore fold,confidence",
         ),
         ("label,cat,dog,lynx\ncat,2,0,1\ndog,0,1,2\n", "the column 'lynx' .* with --class-names cat,dog,lynx"),
+        (
+            "label,cat,sea bass,it's\ncat,2,0,1\nsea bass,0,1,2\n",
+            """with --class-names 'cat,sea bass,it'"'"'s' \\(or .* with --ignore 'it'"'"'s'\\.""",
+        ),
+        (
+            'label,cat,"ox, red",lynx\ncat,2,0,1\n"ox, red",0,1,2\n',
+            "with --class-names FILE, with one name per line",
+        ),
+        (
+            "label,cat,dog,weight\ncat,2,0,-0.5\ndog,0,1,0.5\n",
+            "Pass --weight weight for sample weights; for a class, list all classes: --class-names cat,dog,weight",
+        ),
         ("label,p_cat,p_dog,p_lynx\ncat,2,0,1\ndog,0,1,2\n", "the column 'p_lynx' .* with --classes 'p_\\*'"),
         ("label,01,02\n1,2,0\n2,0,1\n", "the columns '01', '02' hold numbers, and no label"),
         ("label,dog,cat\n0.0,2,0\n1.0,0,1\n", "the columns 'dog', 'cat' hold numbers, and no label"),
@@ -213,7 +225,7 @@ def test_signs_that_turn_text_are_shown_as_codes():
     with pytest.raises(ValueError, match="the column") as error:
         read("label,a,b,\u202ec\na,2,0,1\nb,0,1,1\n")
     assert "\u202e" not in str(error.value)
-    assert "--ignore \\u202ec" in str(error.value)
+    assert "--ignore '\\u202ec'" in str(error.value)
 
 
 def test_one_column_never_stands_for_two_classes_that_both_have_one():

@@ -1,5 +1,6 @@
 """Columns without scores: sample weights, groups and identifiers by their usual names, and unused columns."""
 
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,7 +72,7 @@ def leave_out(
 def _which_are_these(numbers: Sequence[str], classes: Sequence[str], table: Table) -> str:
     several = len(numbers) > 1
     all_classes = [*classes, *numbers]
-    named = "FILE, with one name per line" if len(all_classes) > SHOWN else _separated(all_classes)
+    named = _as_list(all_classes)
     prefix = _prefix(all_classes)
     if len(all_classes) == 1:
         named = "no,yes, which makes it the scores of the second class"
@@ -90,8 +91,7 @@ def _ignored(names: Sequence[str]) -> str:
     prefix = _prefix(names)
     if len(names) > SHOWN and prefix:
         return f"'{prefix}*'"
-    quoted = "'" if any(sign in name for name in names for sign in " '\"()&;|*") else ""
-    return f"{quoted}{_separated(names[:SHOWN])}{quoted}"
+    return _separated(names[:SHOWN])
 
 
 def _prefix(names: Sequence[str]) -> str:
@@ -108,16 +108,16 @@ def _usual(names: Sequence[str], usual: Sequence[str], option: str, table: Table
     if len(found) > 1:
         raise ValueError(
             f"{table.rows.where} has several columns for --{option}: {listed(found)}. Choose one with "
-            f"--{option} {found[0]}, and ignore the other one with --ignore {found[1]}."
+            f"--{option} {_separated(found[:1])}, and ignore the other one with --ignore {_separated(found[1:2])}."
         )
     return found[0] if found else None
 
 
 def _two_ways(name: str, option: str, what: str, classes: Sequence[str], table: Table) -> str:
-    named = _separated([*classes, name])
     return (
         f"{table.rows.where}: the column {name!r} may hold {what} or the scores of a class with this name. Pass "
-        f"--{option} {name} for {what}; for a class, list all classes: --class-names {named}."
+        f"--{option} {_separated([name])} for {what}; for a class, list all classes: "
+        f"--class-names {_as_list([*classes, name])}."
     )
 
 
@@ -135,5 +135,13 @@ def _is_identifier(name: str, table: Table) -> bool:
     return None not in cells and len(set(map(str, cells))) == len(cells) and not _has_fractions(name, table)
 
 
+def _as_list(names: Sequence[str]) -> str:
+    """What to type after --class-names, which has no other way to hold a name with a comma than a file."""
+    if len(names) > SHOWN or any("," in name for name in names):
+        return "FILE, with one name per line"
+    return _separated(names)
+
+
 def _separated(names: Sequence[str]) -> str:
-    return ",".join(printable(name, lines=False) for name in names)
+    """Names as one word of a shell."""
+    return shlex.quote(",".join(printable(name, lines=False) for name in names))
