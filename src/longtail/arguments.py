@@ -194,7 +194,8 @@ def _check_real(name: str, value: float) -> None:
 def _as_vector(name: str, values: Any) -> Tensor:
     if isinstance(values, Mapping):
         raise TypeError(
-            f"`{name}` must hold one number for each class, in order. Got a mapping: pass its sorted values."
+            f"`{name}` must hold one number for each class, in order. Got a mapping: pass its values in the order of "
+            f"the classes, such as [{name}[c] for c in range(num_classes)]."
         )
     if hasattr(values, "to_dict") and list(values.index) != list(range(len(values))):
         raise TypeError(

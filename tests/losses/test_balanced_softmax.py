@@ -50,7 +50,7 @@ def test_an_empty_class_counts_as_a_half():
         ([3, float("nan")], ValueError, "Got nan for class 1"),
         ([[3, 1], [2, 2]], ValueError, r"`class_counts` must have the shape \(C,\). Got \(2, 2\)"),
         ([0.9, 0.1, 0.0], ValueError, r"must be whole numbers where a class is empty, as 2 \(1 class\) is"),
-        ({0: 5, 1: 3}, TypeError, "Got a mapping: pass its sorted values"),
+        ({0: 5, 1: 3}, TypeError, "Got a mapping: pass its values in the order of the classes"),
         ("many", TypeError, "`class_counts` must hold one number for each class"),
         (7, ValueError, r"`class_counts` must have the shape \(C,\)"),
     ],
