@@ -174,3 +174,12 @@ def test_real_predictions_give_the_same_verdict_in_every_form(real_data, tmp_pat
         assert other.evidence["gain_interval"] == pytest.approx(found[0].evidence["gain_interval"], abs=1e-9)
     rounded = Fix.from_predictions(frame.round(dict.fromkeys(names, 2)), kind=kind)
     assert rounded.evidence["verdict"] == "use"
+
+
+def test_accuracy_under_a_uniform_prior_is_said_to_be_balanced_accuracy():
+    target = np.repeat([0, 1], [60, 30])
+    logits = np.random.default_rng(0).normal(size=(90, 2)) + np.eye(2)[target]
+    for prior, said in (("uniform", True), ("here", False)):
+        notes = Fix.from_predictions((logits, target), metric="accuracy", prior=prior, repeats=1).evidence["notes"]
+        assert any("equals balanced accuracy" in note for note in notes) == said
+    assert Fix.from_predictions((logits, target), repeats=1).evidence["notes"] == []

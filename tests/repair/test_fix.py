@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -36,6 +37,15 @@ def test_one_image_at_a_time_is_as_all_together(fix, kind):
     scores = np.asarray(logits, dtype=np.float64) / 2 + fix.probability_offset
     expected = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
     np.testing.assert_allclose(fix.predict_proba(logits), expected, rtol=1e-5)
+
+
+def test_a_pandas_table_is_refused_since_its_columns_may_be_in_another_order(fix):
+    table = pd.DataFrame(np.eye(3), columns=list(fix.class_names[::-1]))
+    for given in (table, table.iloc[0]):
+        with pytest.raises(TypeError, match=f"Got {type(given).__name__}. Pass its values in the order of the classes"):
+            fix.predict(given)
+    values = table[list(fix.class_names)].to_numpy()  # as the message says
+    assert fix.predict(values).tolist() == fix.predict(np.eye(3)[:, ::-1]).tolist()
 
 
 def test_probabilities_follow_another_prior(fix):
@@ -103,7 +113,7 @@ def test_what_is_no_file_of_a_fix_is_refused(fix, tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="is damaged"):
         Fix.load(path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="`path` must name a file written by `save`. Got .*none.json"):
         Fix.load(tmp_path / "none.json")
 
 

@@ -81,8 +81,8 @@ def test_a_prior_is_a_distribution(name):
         (("macro-f1", 3, [0.5, 0.3, 0.2]), "`prior` must be \"uniform\" for the metric 'macro-f1'"),
         (("accuracy", 3, [0.5, 0.3, 0.3]), "`prior` must"),
         (("accuracy", 3, [0.5, 0.5]), "`prior` must"),
-        (("cost", 3), '`cost` must be given for the metric "cost", and only for it'),
-        (("macro-f1", 3, "uniform", np.eye(3)), '`cost` must be given for the metric "cost", and only for it'),
+        (("cost", 3), "and only for it. Got none. Pass the costs \\(--cost FILE\\)."),
+        (("macro-f1", 3, "uniform", np.eye(3)), "and only for it. Got costs for the metric 'macro-f1'. Leave them out"),
         (("cost", 3, "uniform", np.eye(2)), r"`cost` must have the shape \(3, 3\): one row per true class"),
         (
             ("cost", 2, "uniform", np.eye(2)),

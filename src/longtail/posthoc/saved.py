@@ -27,6 +27,8 @@ def read_saved(path: Path, kind: str, version: int, oldest: int | None = None) -
         ValueError: not such a file, of another version, or damaged.
     """
     check_regular(path)
+    if not path.exists():
+        raise FileNotFoundError(f"`path` must name a file written by `save`. Got {path}, which is missing.")
     if path.stat().st_size > free_memory() // MEMORY_OF_JSON:
         raise ValueError(f"`path` must fit into memory. Got {path}, which does not.")
     try:

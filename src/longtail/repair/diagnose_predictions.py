@@ -29,6 +29,11 @@ def diagnose_predictions(
     """
     names = predictions.class_names or tuple(map(str, range(predictions.logits.shape[1])))
     notes = list(predictions.notes)
+    if options.get("metric") == "accuracy" and isinstance(prior, str) and prior == "uniform":
+        notes.append(
+            "accuracy is that under a uniform class prior, which equals balanced accuracy. --prior here or train takes "
+            "the class frequencies of these predictions or of training."
+        )
     found = diagnose(
         predictions.logits,
         predictions.target,

@@ -242,6 +242,12 @@ class Fix:
 
     def _scores(self, given: Array) -> tuple[Tensor, torch.dtype]:
         """Logits, or the logarithms of probabilities, and the dtype of the input."""
+        if hasattr(given, "to_numpy"):
+            raise TypeError(
+                f"`logits` must be a numpy array or a torch tensor, since columns are not matched by name here. Got "
+                f"{type(given).__name__}. Pass its values in the order of the classes: "
+                "scores[list(fix.class_names)].to_numpy()."
+            )
         checked = as_logits(given, num_classes=len(self.offset), masked=self.takes == "logits")
         if not checked.numel():
             return checked, checked.dtype

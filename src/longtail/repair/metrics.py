@@ -362,7 +362,11 @@ def make_metric(
     """
     check_choice("metric", name, METRICS)
     if (cost is not None) != (name == "cost"):
-        raise ValueError(f'`cost` must be given for the metric "cost", and only for it. Got the metric {name!r}.')
+        needs = "none" if cost is None else f"costs for the metric {name!r}"
+        raise ValueError(
+            f'`cost` must be given for the metric "cost", and only for it. Got {needs}. '
+            + ("Pass the costs (--cost FILE)." if cost is None else "Leave them out, or pass the metric 'cost'.")
+        )
     if cost is not None:
         return ExpectedCost(_checked_cost(cost, num_classes), tuple(as_prior("prior", prior, num_classes).tolist()))
     if name == "accuracy":
