@@ -436,6 +436,15 @@ def test_a_setting_is_refused_by_its_name(settings, kind, message):
     ("y", "options", "kind", "message"),
     [
         (None, {}, ValueError, "`y` must hold the labels"),
+        *(
+            (
+                np.array(["eel", missing] * 30, dtype=object),
+                {},
+                ValueError,
+                f"Got {missing} at index 1 .30 of 60 labels",
+            )
+            for missing in (None, np.nan, pd.NA)
+        ),
         (
             np.stack([EVERY_THIRD, EVERY_THIRD], 1),
             {},

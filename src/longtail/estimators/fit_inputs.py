@@ -10,13 +10,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from longtail.repair.inputs import as_groups
 
 LEAST_GROUPS = 3
+MISSING = ("None", "nan", "<NA>", "NaT")
 
 
 def as_labels(y: Any) -> np.ndarray:
     """(N,) labels of any kind.
 
     Raises:
-        ValueError: none, numbers that are no classes, or several labels a sample.
+        ValueError: none, a missing label, numbers that are no classes, or several labels a sample.
     """
     if y is None:
         raise ValueError(
@@ -28,8 +29,20 @@ def as_labels(y: Any) -> np.ndarray:
             f"`y` must hold one label for each sample. Got the shape {tuple(shape)}. Multilabel and multioutput "
             "targets are not supported. Fit a RebalancedClassifier for each output."
         )
+    labels = np.asarray(column_or_1d(y, warn=True))
+    missing = [place for place, label in enumerate(labels) if labels.dtype == object and _is_missing(label)]
+    if missing:
+        raise ValueError(
+            f"`y` must hold a label for each sample. Got {labels[missing[0]]} at index {missing[0]} ({len(missing)} of "
+            f"{len(labels)} labels). Drop these samples."
+        )
     check_classification_targets(y)
-    return np.asarray(column_or_1d(y, warn=True))
+    return labels
+
+
+def _is_missing(label: Any) -> bool:
+    """None, NaN, or pandas' NA and NaT, which do not compare as numbers and names do."""
+    return not isinstance(label, str) and str(label) in MISSING
 
 
 def checked_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.ndarray | None:
