@@ -106,7 +106,7 @@ def test_columns_can_be_chosen(tmp_path):
     assert parts.train.files == ("a.png", "b.png", "c.png")
     assert parts.class_names == ("cat", "dog")
     assert parts.train.groups.tolist() == ["1", "1", "2"]
-    assert parts.notes == ()
+    assert parts.notes == (f"{path}: columns that are not used: thumb, kind.",)
     with pytest.raises(
         ValueError, match="--label must name a column of .* Got 'specie'; its columns: thumb, photo, kind"
     ):
@@ -134,6 +134,13 @@ def test_a_column_names_the_parts(tmp_path):
     assert "parts are read from the column 'split'" in " ".join(parts.notes)
     with pytest.raises(ValueError, match="the column 'label' of .* must hold train, .* Got 'a'"):
         read_data(path, label="group", split="label")
+
+
+def test_columns_beside_the_paths_are_named_as_not_used(tmp_path):
+    rows = "".join(f"{i},{i}.png,{'ab'[i % 2]},{part}\n" for i, part in enumerate(["train", "train", "test", "test"]))
+    path = write(tmp_path / "t.csv", f",path,label,fold\n{rows}")
+    assert f"{path}: columns that are not used: fold." in read_data(path).notes
+    assert "not used" not in " ".join(read_data(path, split="fold").notes)
 
 
 def test_numeric_features(tmp_path):

@@ -95,6 +95,7 @@ def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: li
     groups = None if columns.group is None else np.array([str(value) for value in frame[columns.group]], dtype=object)
     if columns.path is not None:
         files, root = _files(frame[columns.path], columns.path, where, root)
+        _note_unused(frame, columns, where, notes)
         return RawPart(codes, names, files=files, root=root, groups=groups)
     feature_names = _feature_columns(frame, columns, where, notes)
     features = _features(frame, feature_names, where) if feature_names else None
@@ -123,6 +124,14 @@ def _files(column: Any, name: str, where: str, root: Path | None) -> tuple[tuple
         absolute = all(os.path.isabs(path) for path in paths)  # noqa: PTH117 - there may be millions
         root = Path(os.path.commonpath([str(Path(path).parent) for path in paths])) if absolute else Path()
     return below(root, paths, where), root
+
+
+def _note_unused(frame: Any, columns: Columns, where: str, notes: list[str]) -> None:
+    """Say which columns of a table of paths are not read: one of them may say which rows are for testing."""
+    taken = {columns.label, columns.path, columns.group, columns.split}
+    left = [name for name in map(str, frame.columns) if name not in taken and name.strip().lower() not in NUMBERING]
+    if left:
+        notes.append(f"{where}: columns that are not used: {first(left)}.")
 
 
 def _feature_columns(frame: Any, columns: Columns, where: str, notes: list[str]) -> tuple[str, ...]:
