@@ -47,7 +47,14 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
 
     write_photographs(place / "other", {"green frog": 4, "red deer": 4}, seed=3)
     assert main(["evaluate", "runs/LATEST", "--data", "other"]) == 0
-    assert "raw" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "epoch 5 (the last), accuracy on other in %" in said
+    assert "raw" in said
+    (place / "other" / "cut off.jpg").write_bytes((place / "animals/red deer/0.jpg").read_bytes()[:300])
+    (place / "other" / "empty.jpg").write_bytes(b"")
+    assert main(["predict", "runs/LATEST", "other", "--out", "none.csv"]) == 2
+    assert "2 of 10 can't be decoded: other/cut off.jpg must be a whole image" in capsys.readouterr().err
+    assert not (place / "none.csv").exists()
     assert main(["train", "animals", *OPTIONS]) == 2
     assert "Resume it with --resume, or name another folder" in capsys.readouterr().err
     assert main(["train", "animals", *OPTIONS, "--resume"]) == 0

@@ -33,3 +33,9 @@ def test_what_a_list_names_must_be_files(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="none.jpg, which is missing"):
         listed([tmp_path / "none.jpg"])
+
+
+def test_a_table_is_not_taken_for_an_image(tmp_path):
+    (tmp_path / "photos.csv").write_text("path\nphoto.jpg\n")
+    with pytest.raises(ValueError, match=r"lists of paths \(.txt\). Got the table .*photos.csv"):
+        listed([tmp_path / "photos.csv"])

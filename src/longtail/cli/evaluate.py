@@ -100,7 +100,7 @@ def _evaluate_run(
             )
         with Passes(counted=False) as passes:
             scores = evaluate_on(load(run), data, root=root, label=label, progress=passes)
-        print_rows(folder, scores)
+        print_rows(folder, scores, f"accuracy on {data}")
         return
     for option, value in (("--root", root), ("--label", label)):
         if value is not None:

@@ -31,5 +31,5 @@ def check_new(option: str, path: Path) -> None:
         FileExistsError: it exists.
     """
     if os.path.lexists(path):
-        raise FileExistsError(f"{option} must not exist yet. Got {path}.")
+        raise FileExistsError(f"{option} must not exist yet. Got {path}. Remove it, or name another with {option}.")
     check_writable(option, path)

@@ -38,6 +38,7 @@ def predict(
     from longtail.arguments import check_integer
     from longtail.auto import load
     from longtail.cli.passes import Passes
+    from longtail.data.decoding import BadImageError
 
     check_integer("top", top, minimum=1)
     if out is not None:
@@ -49,8 +50,11 @@ def predict(
             "longtail.load(run).batch(X) in Python, or longtail evaluate RUN --data TABLE."
         )
     paths = listed(files)
-    with Passes(counted=False) as passes:
-        probability = predictor.probabilities(paths, prior=prior, progress=passes)
+    try:
+        with Passes(counted=False) as passes:
+            probability = predictor.probabilities(paths, prior=prior, progress=passes)
+    except BadImageError:
+        raise ValueError(_bad(paths)) from None
     order = (-probability).argsort(axis=1, kind="stable")[:, :top]
     rows = [
         [str(path), *(cell for index in own for cell in (predictor.class_names[index], f"{row[index]:.6f}"))]
@@ -77,14 +81,28 @@ def predict(
     say(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
 
 
+def _bad(paths: Sequence[Path]) -> str:
+    """Which files can't be decoded, all at once: nothing was written, and the same command follows."""
+    from longtail.data.check import find_bad_files
+    from longtail.data.first_of_many import first
+
+    bad = find_bad_files(paths)
+    return (
+        f"`files` must be images. {len(bad):,} of {len(paths):,} can't be decoded: {first(list(bad.values()))} "
+        "Replace them, or leave them out."
+    )
+
+
 def listed(files: Sequence[Path]) -> list[Path]:
     """Images that are named, that lie in folders that are named, or that lists name.
 
     Raises:
         FileNotFoundError: a name that is neither file nor folder.
-        ValueError: no image among them, a pipe or a device, or a folder in a list.
+        ValueError: no image among them, a table, a pipe or a device, or a folder in a list.
     """
     from longtail.data.image_folder import Walk
+    from longtail.data.table_file import TABLES
+    from longtail.data.text_file import kind_of
 
     found: list[Path] = []
     for path in files:
@@ -94,6 +112,11 @@ def listed(files: Sequence[Path]) -> list[Path]:
             found += [path / Path(file).relative_to(whole.name) for file in files_below]
         elif path.suffix.lower() == ".txt" and path.is_file():
             found += [path.parent / line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        elif path.is_file() and kind_of(path) in TABLES:
+            raise ValueError(
+                f"`files` must be images, folders or lists of paths (.txt). Got the table {path}. Write its paths to a "
+                "text file, one per line."
+            )
         elif path.is_file():
             found.append(path)
         else:

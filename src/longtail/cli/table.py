@@ -37,7 +37,9 @@ def print_result(folder: RunFolder) -> None:
     console.print(f"run: {folder.path}", soft_wrap=True)
 
 
-def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None]]) -> None:
+def print_rows(
+    folder: RunFolder, scores: Mapping[str, Mapping[str, float | None]], measured: str = "test accuracy"
+) -> None:
     """One row a treatment, in percent."""
     console = PlainConsole()
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -48,7 +50,7 @@ def print_rows(folder: RunFolder, scores: Mapping[str, Mapping[str, float | None
     for treatment, values in scores.items():
         table.add_row(treatment, *(percent(values[name]) for name in columns.values()))
     console.print(
-        f"{Path(folder.path).resolve().name}: {_described(folder)}test accuracy in %"
+        f"{Path(folder.path).resolve().name}: {_described(folder)}{measured} in %"
         f"{', all: mean of the recalls of all classes' if 'accuracy' in columns else ''}",
         soft_wrap=True,
     )
