@@ -180,6 +180,8 @@ def test_own_data_must_be_there(tmp_path, monkeypatch, capsys):
         "--data must name your own data, or pass a path: longtail compare photos/. Got None." in capsys.readouterr().err
     )
     assert main(["compare", "nowhere/", "--methods", "ce"]) == 2
+    assert f"PATH must exist. Got nowhere/; {tmp_path / 'nowhere'} is missing." in capsys.readouterr().err
+    assert main(["compare", "nowhere", "--methods", "ce"]) == 2
     assert "`longtail compare` takes a recipe" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 

@@ -12,7 +12,8 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
     So too `compare PATH …`.
 
     Raises:
-        ValueError: the first argument is neither a recipe nor a path.
+        FileNotFoundError: the first argument is a path, and there is nothing.
+        ValueError: it is neither a recipe nor a path.
 
     Example:
         >>> with_recipe(["train", "digits-lt", "--no-pretrained"])
@@ -26,6 +27,8 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
     if words[1] in RECIPES:
         return words
     if not Path(words[1]).exists():
+        if Path(words[1]).suffix or Path(words[1]).name != words[1]:
+            raise FileNotFoundError(f"PATH must exist. Got {words[1]}; {Path(words[1]).absolute()} is missing.")
         raise ValueError(
             f"`longtail {words[0]}` takes a recipe ({', '.join(RECIPES)}) or a path ({KINDS}). Got {words[1]!r}, which "
             "is neither."
