@@ -111,7 +111,11 @@ def test_a_table_of_features_is_trained_on(place, capsys):
     (place / "table.csv").write_text("\n".join(rows))
     options = ["--batch-size", "16", "--epochs", "10", "--threads", "1", "--device", "cpu"]
     assert main(["train", "table.csv", "--label", "species", *options]) == 0
-    assert "table-features-gala-seed0" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "table-features-gala-seed0" in said.out
+    assert "64 training samples, features, gala" in said.err  # not the network of the settings
+    assert main(["compare", "table.csv", "--label", "species", "--methods", "ce", "--epochs", "1", *options[4:]]) == 0
+    assert "table-features, features as they are in the data, 1 epochs" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -122,6 +126,8 @@ def test_a_table_of_features_is_trained_on(place, capsys):
             "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, imagenet-lt, places-lt, inaturalist18, plankton, "
             "features, finetune, scratch) or",
         ),
+        (["train", "fotos/"], "PATH must exist. Got fotos/; /"),
+        (["compare", "features.npz"], "PATH must exist. Got features.npz; /"),
         (["train", "digits-lt", "--data", "animals"], "--data must be left out for digits-lt, which needs none"),
         (["train", "animals", "--data", "other"], "must have no --data beside the path"),
         (["train", "animals", "--model", "resnet8-cifr"], "Did you mean resnet8-cifar"),

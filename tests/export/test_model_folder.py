@@ -83,6 +83,7 @@ def test_the_readme_says_where_a_fix_changes_nothing(runs, tmp_path):
     folder = export_safetensors(RunModel.open(runs["features"].path, fix), tmp_path / "model")
     text = (folder / "README.md").read_text()
     assert "verdict: use) changes nothing" in text
+    assert "| model |" not in text  # features pass through no network
     assert "calibrated" not in text
 
 

@@ -47,6 +47,11 @@ def two_epochs(report: ProgressReport, clock: Clock, first_step: int = 0, waited
     report.on_train_end()
 
 
+def test_features_are_not_said_to_pass_through_the_network_of_the_settings():
+    plan = Plan(TrainingConfig(), Path("runs/x"), 105, (100, 5), 10, 1, 0, of_features=True)
+    assert module._described(plan) == "105 training samples, features, " + HEADER[1].partition("resnet32-cifar, ")[2]
+
+
 def test_without_a_terminal_each_epoch_is_a_plain_line(clock):
     report, screen = report_on(terminal=False)
     two_epochs(report, clock)

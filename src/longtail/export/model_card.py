@@ -158,7 +158,10 @@ def _decided(fix: Fix, logits: np.ndarray) -> np.ndarray:
 
 def _training(model: RunModel, info: DataInfo) -> str:
     header = model.folder.header
-    settings = {name: header["config"][name] for name in SETTINGS if header["config"].get(name) not in (None, [], "")}
+    config = {name: header["config"].get(name) for name in SETTINGS}
+    if len(info.input_shape) == 1:  # no backbone is used
+        config |= {"model": None, "pretrained": None}
+    settings = {name: value for name, value in config.items() if value not in (None, [], "")}
     first = (model.folder.result or {}).get("first_stage", {}).get("config", {})
     settings |= {f"first stage: {name}": first[name] for name in ("loss", "epochs", "seed") if name in first}
     if header["config"].get("weights"):

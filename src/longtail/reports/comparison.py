@@ -101,7 +101,8 @@ def comparison_table(
         ce,,raw,0,38.0,66.0,38.0,6.0,"464,154",31
         gala,,failed,,,,,,,
     """
-    scores = columns_of((f.result or {})["test"]["raw"] for folders in groups.values() for f in folders)
+    runs = [folder for folders in groups.values() for folder in folders]
+    scores = columns_of((run.result or {})["test"]["raw"] for run in runs)
     columns = (*LEFT, *scores, *RIGHT)
     usual = {**PLAIN, **{name: recipe[name] for name in CHANGED if recipe and name in recipe}}
     rows: list[tuple[str, ...]] = []
@@ -115,8 +116,8 @@ def comparison_table(
             rows.append((method, "", "failed", *[""] * (len(columns) - 3)))
             notes.append(f"{method}: {failure}")
     if rows and recipe:
-        notes.insert(0, _protocol(recipe))
-    notes += _same_samples([folder for folders in groups.values() for folder in folders])
+        notes.insert(0, _protocol(recipe, of_features=all(folder.of_features for folder in runs)))
+    notes += _same_samples(runs)
     if any(row[2] == "inductive" for row in rows):
         notes.append(
             "inductive: fitted on held-out images where every class has one, else on augmented training images"
@@ -194,11 +195,12 @@ def _changes(config: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
     return [f"{name}={config[name]}" for name in usual if config.get(name, usual[name]) != usual[name]]
 
 
-def _protocol(recipe: Mapping[str, Any]) -> str:
+def _protocol(recipe: Mapping[str, Any], *, of_features: bool) -> str:
     """What all rows share."""
     tail = "" if recipe["imbalance"] is None else f", imbalance {recipe['imbalance']:g}"
+    network = "features as they are in the data" if of_features else recipe["model"]
     return (
-        f"{recipe['dataset']}{tail}, {recipe['model']}, {recipe['epochs']} epochs (before any second stage), "
+        f"{recipe['dataset']}{tail}, {network}, {recipe['epochs']} epochs (before any second stage), "
         f"batches of {recipe['batch_size']}, augmented by {', '.join(recipe['augmentations']) or 'nothing'}; "
         f"many: more than {recipe['many_above']} training images, few: fewer than {recipe['few_below']}"
     )

@@ -143,6 +143,11 @@ class RunFolder:
         return content
 
     @property
+    def of_features(self) -> bool:
+        """Whether its data are features, on which no backbone is used; False where that is not known."""
+        return len((self.data or {}).get("input_shape") or ()) == 1
+
+    @property
     def origin(self) -> Path | None:
         """The path that the data were read from, if it is still there."""
         kept = (self.data or {}).get("origin")

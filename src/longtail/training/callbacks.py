@@ -22,6 +22,7 @@ class Plan:
         steps: number of steps in an epoch.
         first_epoch: the epoch in which this process starts, counted from 1.
         first_step: number of its steps that are already done.
+        of_features: whether the data are features, on which no backbone is used.
     """
 
     config: TrainingConfig
@@ -31,6 +32,7 @@ class Plan:
     steps: int
     first_epoch: int
     first_step: int
+    of_features: bool = False
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ class TrainingLoop:
             self.epochs.steps,
             self.state.epoch,
             self.state.step,
+            self.folder.of_features,
         )
         try:
             for callback in self.callbacks:

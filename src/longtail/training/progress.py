@@ -118,7 +118,7 @@ def _described(plan: Plan) -> str:
     if config.mixing != "none":
         words.append(f"mixing={config.mixing}")
     return (
-        f"{plan.samples:,} training samples, {config.model}, {' '.join(words)}, "
+        f"{plan.samples:,} training samples, {'features' if plan.of_features else config.model}, {' '.join(words)}, "
         f"{config.device}, {config.precision}, threads {config.threads}, processes {config.processes}"
     )
 
