@@ -119,6 +119,11 @@ def test_arrays_that_are_no_data_set(tmp_path, arrays, message):
         read_data(tmp_path / "a.npz")
 
 
+def test_a_pair_of_unequal_lengths_is_named():
+    with pytest.raises(ValueError, match="`data` must hold one label for each sample. Got 60 samples and 59 labels"):
+        read_data((np.zeros((60, 3)), ["a"] * 59))
+
+
 def test_a_damaged_file_is_named(tmp_path):
     np.savez(tmp_path / "a.npz", x=IMAGES, y=LABELS)
     whole = (tmp_path / "a.npz").read_bytes()

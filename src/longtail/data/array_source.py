@@ -27,9 +27,25 @@ def is_array_file(data: Any) -> bool:
 
 def is_pair(data: Any) -> bool:
     """Whether `data` is a pair of inputs (N, …) and labels (N,) or (N, 1)."""
+    return _are_two(data) and len(data[0]) == len(data[1])
+
+
+def refuse_unequal(data: Any, name: str) -> None:
+    """Raise if `data` is a pair of inputs and labels of another number.
+
+    Raises:
+        ValueError: gives both numbers.
+    """
+    if _are_two(data) and len(data[0]) != len(data[1]):
+        raise ValueError(
+            f"`{name}` must hold one label for each sample. Got {len(data[0]):,} samples and {len(data[1]):,} labels."
+        )
+
+
+def _are_two(data: Any) -> bool:
     if not isinstance(data, tuple) or len(data) != 2:
         return False
-    return len(getattr(data[0], "shape", ())) >= 2 and hasattr(data[1], "__len__") and len(data[0]) == len(data[1])
+    return len(getattr(data[0], "shape", ())) >= 2 and hasattr(data[1], "__len__")
 
 
 def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict[str, RawPart]:

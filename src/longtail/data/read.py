@@ -131,6 +131,7 @@ def _read(data: Any, options: Options, name: str, notes: list[str]) -> dict[str,
     if isinstance(data, Path):
         packed = " Unpack it, and give the folder." if data.suffix.lower() in ARCHIVE_SUFFIXES else ""
         raise ValueError(f"`{name}` must be {KINDS}. Got {data}.{packed}")
+    array_source.refuse_unequal(data, name)
     raise TypeError(
         f"`{name}` must be a path, a pandas table, (X, y) or a map-style data set. Got {type(data).__name__}."
     )
