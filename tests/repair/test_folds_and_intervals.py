@@ -32,7 +32,7 @@ def test_a_group_is_never_split_and_folds_stay_of_one_size():
 
 def test_no_change_has_no_interval():
     target = np.array([0, 0, 1, 1, 2])
-    assert estimate_of_gain(make_metric("macro-f1", 3), target, target, target, 3) == (0.0, 0.0, 0.0)
+    assert estimate_of_gain(make_metric("macro-f1", 3), target, target, [target], 3) == (0.0, 0.0, 0.0)
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
@@ -45,7 +45,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         other = (target + 1) % 3
         before = np.where(luck < np.array([0.6, 0.5, 0.3])[target], target, other)
         after = np.where(luck < np.array([0.7, 0.5, 0.6])[target], target, other)
-        _, low, high = estimate_of_gain(metric, target, before, after, 3, level=0.9)
+        _, low, high = estimate_of_gain(metric, target, before, [after], 3, level=0.9)
         covered += low <= 2 / 15 <= high
     assert 0.83 <= covered / trials <= 0.96
 
@@ -58,8 +58,8 @@ def test_samples_of_one_group_make_the_interval_wider():
     before = np.where(rng.random(400) < 0.5, target, 1 - target)
     after = np.where(better[groups], target, before)
     metric = make_metric("balanced-accuracy", 2)
-    alone = np.ptp(estimate_of_gain(metric, target, before, after, 2))
-    together = np.ptp(estimate_of_gain(metric, target, before, after, 2, groups=groups))
+    alone = np.ptp(estimate_of_gain(metric, target, before, [after], 2))
+    together = np.ptp(estimate_of_gain(metric, target, before, [after], 2, groups=groups))
     assert together > 1.3 * alone
 
 
@@ -75,7 +75,7 @@ def test_intervals_cover_where_classes_have_one_to_three_samples(counts):
     for _ in range(trials):
         luck = rng.random(len(target))
         before, after = (np.where(luck < own[target], target, other) for own in recall)
-        _, low, high = estimate_of_gain(metric, target, before, after, number, level=0.95)
+        _, low, high = estimate_of_gain(metric, target, before, [after], number, level=0.95)
         covered += low <= (recall[1] - recall[0]).mean() <= high
     assert covered / trials >= 0.95 - 0.015 - 2 * (0.95 * 0.05 / trials) ** 0.5
 

@@ -1,6 +1,7 @@
 """Scores of predictions, compared with those of the uncorrected model on the same samples."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +62,8 @@ class Judge:
         """The metric of predictions (N,)."""
         return self.metric.score(self.target, predicted, self.weight, self.num_classes)
 
-    def estimate(self, predicted: np.ndarray) -> GainEstimate:
-        """The gain of predictions (N,) over the uncorrected model, with its interval."""
+    def estimate(self, predicted: Sequence[np.ndarray]) -> GainEstimate:
+        """The gain of predictions (N,) of each repeat over the uncorrected model, with its interval."""
         return estimate_of_gain(
             self.metric,
             self.target,
