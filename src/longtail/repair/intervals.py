@@ -27,7 +27,8 @@ class GainEstimate(NamedTuple):
     """The gain with its interval.
 
     Attributes:
-        gain: score(after) − score(before); for a metric that is not linear, the median of the draws; the mean over repeats.
+        gain: score(after) − score(before); for a metric that is not linear, the median of the draws. The
+            mean over repeats.
         low: lower limit.
         high: upper limit.
     """
@@ -50,8 +51,8 @@ def estimate_of_gain(
 ) -> GainEstimate:
     """The gain of the decisions `after` over those `before`, with its interval; all 0 where no decision changes.
 
-    Of several repeats, such as those of a cross-fitting with other folds, it is the mean; of a metric that is not linear,
-    the limits are quantiles of the draws of all repeats together.
+    Of several repeats, such as those of a cross-fitting with other folds, it is the mean; for a metric that is not
+    linear, the limits are quantiles of the draws of all repeats together.
 
     Args:
         metric: the metric.
@@ -105,7 +106,7 @@ def _drawn_gain(
     return GainEstimate(float(gain), float(low), float(high))
 
 
-def gain_and_error(
+def smoothed_gain(
     metric: Metric,
     target: np.ndarray,
     before: np.ndarray,
@@ -114,22 +115,39 @@ def gain_and_error(
     *,
     groups: np.ndarray | None = None,
     weight: np.ndarray | None = None,
-) -> tuple[float, float]:
-    """score(after) − score(before) with the means of classes smoothed, and its standard error.
+) -> float:
+    """score(after) − score(before) with the means of classes smoothed.
 
     Smoothing draws the change of a class with few samples towards that of classes of about its size, so that a choice
-    does not hang on single samples. Arguments as those of `estimate_of_gain`.
+    does not hang on single samples. Arguments as those of `estimate_of_gain`, but for one repeat.
     """
     if (before == after).all():
-        return 0.0, 0.0
+        return 0.0
     value = np.ones(len(target)) if weight is None else weight
-    classes = _changes_of_scores(metric, target, before, after, num_classes, value, groups)
     if isinstance(metric, WorstRecall):  # a class without a right decision hides what changes in the others
         old, new = (_smoothed_recalls(target, own, num_classes, value, groups) for own in (before, after))
         one = np.ones(len(new))
-        return float(metric.of_sums(new, one, one) - metric.of_sums(old, one, one)), classes.error
+        return float(metric.of_sums(new, one, one) - metric.of_sums(old, one, one))
+    classes = _changes_of_scores(metric, target, before, after, num_classes, value, groups)
     gain = metric.score(target, after, value, num_classes) - metric.score(target, before, value, num_classes)
-    return gain + float((classes.unit * (classes.smoothed - classes.mean)).sum()), classes.error
+    return gain + float((classes.unit * (classes.smoothed - classes.mean)).sum())
+
+
+def standard_error(
+    metric: Metric,
+    target: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    num_classes: int,
+    *,
+    groups: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+) -> float:
+    """Of score(after) − score(before). Arguments as those of `smoothed_gain`."""
+    if (before == after).all():
+        return 0.0
+    value = np.ones(len(target)) if weight is None else weight
+    return _changes_of_scores(metric, target, before, after, num_classes, value, groups).error
 
 
 def smoothed_changes_of_recall(
@@ -141,7 +159,7 @@ def smoothed_changes_of_recall(
     groups: np.ndarray | None = None,
     weight: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(C,) changes of recall, smoothed as in `gain_and_error`; 0 for a class without samples."""
+    """(C,) changes of recall, smoothed as in `smoothed_gain`; 0 for a class without samples."""
     value = np.ones(len(target)) if weight is None else weight
     change = (target == after).astype(np.float64) - (target == before)
     return _changes_of_classes(target, change, np.ones(num_classes), value, groups).smoothed
