@@ -28,10 +28,17 @@ class Figure:
     """A chart with a caption and its data.
 
     Attributes:
-        title: title.
+        title: heading of the figure.
         words: caption, also for screen readers.
         chart: an Altair chart.
         frame: its data, shown as a table below it.
+
+    Example:
+        >>> from longtail.reports import GainsDisplay
+        >>> display = GainsDisplay({"re-balancing": (0.02, 0.01, 0.03)})
+        >>> figure = Figure("Gains", "Re-balancing gains 2 points.", display.plot(), display.frame())
+        >>> "Re-balancing gains 2 points." in Page("Report", [], figures=[figure]).html()
+        True
     """
 
     title: str
