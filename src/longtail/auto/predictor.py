@@ -31,7 +31,7 @@ class Predictor:
         fix: offsets and temperature that are applied, or None where the run has none.
 
     Raises:
-        ValueError: the run is not complete, was saved by a version that did not store class names, or its `fix.json` is
+        ValueError: the run is not complete, was saved by a version that kept no class names, or its `fix.json` is
             for other classes.
 
     Example:
@@ -48,7 +48,7 @@ class Predictor:
 
     def __init__(self, folder: RunFolder) -> None:
         if folder.data is None:
-            raise ValueError(f"{folder.path} must hold data.json, which tells class names. Train the run again.")
+            raise ValueError(f"{folder.path} must hold data.json, which holds the class names. Train the run again.")
         self.folder, self.info = folder, DataInfo.from_json(folder.data)
         self.class_names = self.info.class_names
         self.network = (
@@ -92,7 +92,7 @@ class Predictor:
         Args:
             samples: as in calling it, several.
             prior: how often classes come: "uniform" (the default), or "training", as in the training data.
-            progress: is told what is done, and the share of it.
+            progress: called with the name of the step and the completed share of it.
 
         Raises:
             ValueError: another prior, or any for a run without a fix.

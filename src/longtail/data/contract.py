@@ -60,7 +60,7 @@ class Split(Protocol):
         Args:
             order: (M,) indices of the samples of the whole epoch.
             parts: the parts of `order` that are wanted, one per batch.
-            augment: drawn anew for each position.
+            augment: drawn for each position.
             generator: seeded for the epoch.
             each_once: whether `order` holds each sample once, so that one augmented copy of each will do.
         """

@@ -82,7 +82,7 @@ def long_tail_scores(
         predictions: (N,) predicted classes, or (N, C) logits or probabilities, whose largest entry is taken; a tensor,
             an array or a list.
         target: (N,) class indices.
-        num_classes: C; may be left out where `class_counts` or (N, C) predictions tell it.
+        num_classes: C; may be left out where `class_counts` or (N, C) predictions show it.
         class_counts: (C,) **training** samples of each class, for many / medium / few.
         many_above: "many" classes have more training samples than this.
         few_below: "few" classes have fewer than this.
@@ -112,7 +112,7 @@ def tally_classes(predictions: Labels, target: Labels, num_classes: int | None =
         num_classes = predictions.shape[1] if num_classes is None else num_classes
         predictions = _argmax(predictions, num_classes)
     if num_classes is None:
-        raise ValueError("`num_classes` must be given where neither class counts nor (N, C) predictions tell it.")
+        raise ValueError("`num_classes` must be given where neither class counts nor (N, C) predictions show it.")
     check_integer("num_classes", num_classes, minimum=2)
     if predictions.shape != target.shape or target.dim() != 1:
         raise ValueError(

@@ -171,7 +171,7 @@ def _evaluated(
     raw, fingerprint = decisions_and_fingerprints(samples)
     fixed, before, after = _with_fix(samples, fix)
     judge = Judge(metric, y, samples.weight, raw, parts, level, g)
-    scores, estimate, promised = (judge.scores(raw), judge.scores(fixed)), judge.estimate(fixed), promised_by(fix)
+    scores, estimate, promised = (judge.scores(raw), judge.scores(fixed)), judge.estimate([fixed]), promised_by(fix)
     gain, interval = estimate.gain, (estimate.low, estimate.high)
     fitted_here = fix.evidence.get("fitted_on") == digest_of(fingerprint)
     verdict = "helps" if interval[0] > 0 else "hurts" if interval[1] < 0 else "no gain seen"

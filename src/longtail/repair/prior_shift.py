@@ -212,7 +212,7 @@ def _extrapolated(state: _State, plain: _State) -> np.ndarray:
 
 
 def _one_step_bootstrap(sums: BootstrapSums, prior: np.ndarray, number: int) -> np.ndarray:
-    """(draws, C): from the estimate one Newton step to the prior of samples that are drawn anew."""
+    """(draws, C): from the estimate one Newton step to the prior of resampled data."""
     there = prior > 0
     curvature = sums.curvature[np.ix_(there, there)] / number  # of posteriors: steps are relative to the prior
     empty = sums.weight == 0  # of few samples none may be drawn
