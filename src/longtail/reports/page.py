@@ -37,8 +37,9 @@ class Figure:
         >>> from longtail.reports import GainsDisplay
         >>> display = GainsDisplay({"re-balancing": (0.02, 0.01, 0.03)})
         >>> figure = Figure("Gains", "Re-balancing gains 2 points.", display.plot(), display.frame())
-        >>> "Re-balancing gains 2 points." in Page("Report", [], figures=[figure]).html()
-        True
+        >>> page = Page("Report", ["Use the fix."], figures=[figure])  # page.save("report.html") writes it
+        >>> page.figures[0].frame.to_dict("records")
+        [{'candidate': 're-balancing', 'gain': 0.02, 'low': 0.01, 'high': 0.03}]
     """
 
     title: str
