@@ -23,12 +23,24 @@ class NoClassifierWeightsError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class ClassGeometry:
-    """Of one run; NaN for a class without samples.
+    """The result of `class_geometry` for one run; NaN for a class without samples.
 
     Attributes:
-        weight_norm: (C,) norm of the classifier weights of each class.
-        similarity: set to (C,): mean cosine of the classifier weights of a class and the features of its samples.
-        feature_norm: set to (C,): mean norm of the features.
+        weight_norm: (C,) L2 norm of the classifier weights of each class.
+        similarity: "train" and "test" to (C,): mean cosine similarity, in [-1, 1], of the weights of a class and the
+            features of its samples.
+        feature_norm: "train" and "test" to (C,): mean L2 norm of the features.
+
+    Example:
+        >>> import tempfile
+        >>> from longtail.recipes import features
+        >>> from longtail.training import run_experiment
+        >>> y = np.repeat(["otter", "whale"], [60, 30])
+        >>> X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32) + 5 * (y == "whale")[:, None]
+        >>> run = run_experiment(features(epochs=5, batch_size=16), data=(X, y), out=tempfile.mkdtemp() + "/run")
+        >>> found = class_geometry(run, (X, y))
+        >>> bool(found.feature_norm["test"][1] > found.feature_norm["test"][0])  # features of whales are longer
+        True
     """
 
     weight_norm: np.ndarray

@@ -40,6 +40,13 @@ class LongTailScores(NamedTuple):
         predicted: (C,) predictions of each class.
         absent: the classes without a test sample, which entered no average.
         groups: the present classes that `many`, `medium` and `few` averaged; empty without class counts.
+
+    Example:
+        >>> scores = long_tail_scores([0, 0, 0, 1], [0, 0, 1, 1], class_counts=[500, 30, 5])
+        >>> {name: round(value, 2) for name, value in scores.scalars().items()}
+        {'top1': 0.75, 'balanced_accuracy': 0.75, 'many': 1.0, 'medium': 0.5, 'few': nan, 'macro_f1': 0.73}
+        >>> scores.groups, scores.absent  # class 2 has no test sample
+        ({'many': (0,), 'medium': (1,), 'few': ()}, (2,))
     """
 
     top1: Tensor

@@ -67,6 +67,15 @@ class SecondStageConfig(TrainingConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class OwnSecondStageConfig(OwnDataConfig, SecondStageConfig):
-    """A second stage on the user's own data."""
+    """A second stage on the user's own data; `longtail.recipes.second_stage` makes it for a finished run.
+
+    Raises:
+        ValueError, TypeError: a setting out of its range.
+
+    Example:
+        >>> config = OwnSecondStageConfig(classifier="nearest-mean", epochs=0, features="standardised", label="species")
+        >>> config.stage, config.dataset, config.label
+        ('second-stage', 'own', 'species')
+    """
 
     ONE_BATCH_WILL_DO: ClassVar[bool] = True
