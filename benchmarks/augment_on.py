@@ -47,8 +47,8 @@ def compare(augment: str, files: list[Path], options: argparse.Namespace) -> Non
             elapsed = milliseconds(work, len(files), device)
             if number:  # the first round warms up
                 took[name].append(elapsed)
-    told = ", ".join(f"{name} {statistics.median(values):.2f} ms" for name, values in took.items())
-    print(f"{augment}, {options.size} px: {told}", flush=True)
+    figures = ", ".join(f"{name} {statistics.median(values):.2f} ms" for name, values in took.items())
+    print(f"{augment}, {options.size} px: {figures}", flush=True)
 
 
 def milliseconds(work: Callable[[], object], images: int, device: torch.device) -> float:

@@ -107,8 +107,10 @@ def say(what: str, took: dict[str, list[float]], images: int) -> None:
     fastest = min(others, key=lambda name: statistics.median(others[name]))
     ratios = [theirs / own for theirs, own in zip(others[fastest], took["ours"], strict=True)]
     rates = {name: images / statistics.median(values) for name, values in took.items()}
-    told = ", ".join(f"{name} {rate:.0f} images/s" for name, rate in rates.items())
-    print(f"{what}: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times; {told}", flush=True)
+    figures = ", ".join(f"{name} {rate:.0f} images/s" for name, rate in rates.items())
+    print(
+        f"{what}: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times; {figures}", flush=True
+    )
 
 
 def files_to_input(samples: Samples, size: int, rounds: int) -> None:

@@ -124,7 +124,7 @@ def training(config: OwnConfig, data: Path, steps: int, folder: Path) -> Steps:
     raise RuntimeError("training ended before the steps were done")
 
 
-def told(what: str, images: int, first: Moment, last: Moment) -> dict[str, Any]:
+def print_rate(what: str, images: int, first: Moment, last: Moment) -> dict[str, Any]:
     clock, own, workers = (b - a for a, b in zip(first, last, strict=True))
     found = {
         "what": what,
@@ -162,14 +162,14 @@ def measure(options: argparse.Namespace, data: Path, runs: Path) -> None:
     print(f"batch {config.batch_size}, {config.precision}, workers {options.workers}", flush=True)
     splits = load_splits(config, data, torch.device("cpu"))
     size, half = config.batch_size, max(1, options.steps // 2)
-    told("loader alone", half * size, *loader(config, splits, half))
-    told("step alone", half // 4 * size, *step(config, splits, half // 4, runs / "before"))
+    print_rate("loader alone", half * size, *loader(config, splits, half))
+    print_rate("step alone", half // 4 * size, *step(config, splits, half // 4, runs / "before"))
     counted = training(config, data, options.steps, runs / "training")
-    told("training", options.steps * size, counted.first, counted.last)
+    print_rate("training", options.steps * size, counted.first, counted.last)
     share = counted.waited / (counted.last.clock - counted.first.clock)
     print(f"share of the time that waits for data: {100 * share:.1f} %", flush=True)
-    told("step alone", half // 4 * size, *step(config, splits, half // 4, runs / "after"))
-    told("loader alone", half * size, *loader(config, splits, half))
+    print_rate("step alone", half // 4 * size, *step(config, splits, half // 4, runs / "after"))
+    print_rate("loader alone", half * size, *loader(config, splits, half))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ a round (on a GPU by the wall clock, until the device is done). `logits` is crit
 target); `plain` has `fused=False`. `torch` is F.linear_cross_entropy in chunks of its own choice, or of as many
 rows as ours: cross-entropy without statistics, where PyTorch has it. `peak` is what a step holds at most beyond the
 head (features, weight, bias) and its gradients, from the allocator's own record, in MB (10⁶ bytes). The allocator is
-told to keep the memory that it has, as in benchmarks/losses.py.
+set to keep its memory, as in benchmarks/losses.py.
 """
 
 import argparse

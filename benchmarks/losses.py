@@ -8,7 +8,7 @@ Times are those of the processor, as medians; a ratio is the median over the rou
 that of the wall clock. `shift` is F.cross_entropy(logits + bias): the one addition that adjusted logits need, unless a
 kernel is fused. `plain` is GALA with `fused=False`. `peak` is what a forward and backward pass of GALA holds at most
 beyond the logits, in arrays of their size, their gradient included, from the allocator's own record. Rows named `soft`
-have probabilities as targets (mixup). The allocator is told to keep the memory that it has (as it does in a real
+have probabilities as targets (mixup). The allocator is set to keep its memory (as it does in a real
 training process, whose heap is never trimmed), or the figures would be those of page faults. On a GPU each call is
 timed until the device is done, and class indices take the kernel there, which `fused="auto"` leaves out.
 """

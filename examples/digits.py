@@ -202,7 +202,7 @@ def verdict(rows: dict[tuple[str, str], dict[str, np.ndarray]], folders: list[Ru
     )
     slopes = np.array([result[SLOPE] for result in results_of("GALA", folders)])
     words.append(
-        f"GALA learnt its own prior: slope of log θ over log n {slopes.mean():.2f}; Balanced Softmax is told 1."
+        f"GALA learnt its own prior: slope of log θ over log n {slopes.mean():.2f}; Balanced Softmax is given 1."
     )
     return words
 

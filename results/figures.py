@@ -40,7 +40,7 @@ def numbers_of(run: RunView) -> dict[str, Any]:
         "run": run.name,
         "epochs": run.config["epochs"],
         "versions": run.folder.header["versions"],
-        "length": float(geometry.vector_norm[many].mean() / geometry.vector_norm[few].mean()),
+        "length": float(geometry.weight_norm[many].mean() / geometry.weight_norm[few].mean()),
         "ratio_few": float(kept.negative[:, few].sum() / kept.positive[:, few].sum()),
         "ratio_first": float(kept.negative[0, few].sum() / kept.positive[0, few].sum()),
         "ratio_many": float(kept.negative[:, many].sum() / kept.positive[:, many].sum()),

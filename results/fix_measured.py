@@ -9,7 +9,7 @@ from fix_splits import Samples
 from longtail.metrics import balanced_accuracy
 from longtail.repair import diagnose
 from longtail.repair.findings import Diagnosis
-from longtail.repair.intervals import gain_and_error
+from longtail.repair.intervals import standard_error
 from longtail.repair.metrics import BalancedAccuracy
 
 
@@ -65,7 +65,7 @@ def gained(found: Diagnosis, test: Samples) -> dict[str, Any]:
     before, after = test.features.argmax(1), found.fix.predict(test.features)
     anyway = before if best.offset is None else (test.features + best.offset).argmax(1)
     number = test.features.shape[1]
-    _, error = gain_and_error(BalancedAccuracy(), test.target, before, anyway, number, groups=test.groups)
+    error = standard_error(BalancedAccuracy(), test.target, before, anyway, number, groups=test.groups)
     return {
         "before": scored(before, test),
         "after": scored(after, test),

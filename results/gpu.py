@@ -88,7 +88,7 @@ def _commit() -> str:
     try:
         done = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        raise ValueError("--commit must be given where git can't tell it: results name their commit.") from None
+        raise ValueError("--commit must be given outside a git checkout: results name their commit.") from None
     return done.stdout.strip()
 
 
@@ -98,8 +98,8 @@ def _spend(options: argparse.Namespace, work: Path, deadline: float, unpacked: l
     from on_gpu.record import Record
     from on_gpu.schedule import run_sections
 
-    told = {name: getattr(options, name) for name in ("commit", "device", "tiny", "minutes")}
-    with Record(options.out, {**told, "unpacked": unpacked}) as record:
+    settings = {name: getattr(options, name) for name in ("commit", "device", "tiny", "minutes")}
+    with Record(options.out, {**settings, "unpacked": unpacked}) as record:
         job = Job(options.device, options.tiny, str(_pack(options, work)), str(work))
         environment = _environment(work, tiny=options.tiny)
         run_sections(job, record, options.minutes, environment)

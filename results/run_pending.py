@@ -86,7 +86,7 @@ def _place(options: argparse.Namespace) -> Place:
 def _run_from_a_copy(options: argparse.Namespace, place: Place) -> None:
     """Go on as the same script in a copy of the commit; results are still kept in the checkout."""
     copy = copy_of(place.commit, place.repository, place.work / "commits")
-    told = {
+    given = {
         "--data": place.data,
         "--minutes": options.minutes,
         "--threads": options.threads,
@@ -98,7 +98,7 @@ def _run_from_a_copy(options: argparse.Namespace, place: Place) -> None:
         "--commit": place.commit,
         "--repository": place.repository,
     }
-    arguments = [word for name, value in told.items() if value is not None for word in (name, str(value))]
+    arguments = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     os.execv(sys.executable, [sys.executable, str(copy / "results/run_pending.py"), *arguments])
 
 

@@ -29,11 +29,19 @@ def test_what_is_not_a_number_is_refused(values):
         from_numpy("values", values)
 
 
-@pytest.mark.parametrize("values", [["a", "b"], [1, 10**400], [[1], [1, 2]], [1j], object()])
+@pytest.mark.parametrize("values", [["a", "b"], [1, 10**400], [[1], [1, 2]], [1j], np.array([1j]), object()])
 def test_what_float64_does_not_hold_is_refused(values):
     with pytest.raises(TypeError, match="`values` must hold numbers. Got"):
         as_float64("values", values)
     assert as_float64("values", [1, True, "2"]).tolist() == [1.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_tensors_of_a_graph_and_of_any_precision_become_float64(dtype):
+    values = torch.tensor([0.5, 2.0], dtype=dtype, requires_grad=True)
+    assert as_float64("values", values).tolist() == [0.5, 2.0]
+    with pytest.raises(TypeError, match="`values` must hold numbers. Got"):
+        as_float64("values", torch.tensor([1j]))
 
 
 def test_counts_and_priors_are_exact():

@@ -44,14 +44,40 @@ def test_every_command_is_shown_with_what_it_takes(command):
     assert re.search(rf"longtail {command} [^\s#-]", documents())
 
 
-def test_every_function_and_every_loss_has_an_example_that_runs():
+def docstrings_of(is_kind):
     packages = [getattr(longtail, name) for name in longtail._PACKAGES]
     names = {name: getattr(package, name) for package in packages for name in package.__all__}
-    functions = {name: kind.__doc__ or "" for name, kind in names.items() if inspect.isfunction(kind)}
-    losses = {name: kind.__doc__ or "" for name, kind in names.items() if inspect.isclass(kind) and "Loss" in name}
+    return {name: kind.__doc__ or "" for name, kind in names.items() if is_kind(kind)}
+
+
+def without_example(docstrings):
+    return [name for name, text in docstrings.items() if ">>>" not in text or "doctest: +SKIP" in text]
+
+
+def is_exception(kind):
+    return inspect.isclass(kind) and issubclass(kind, BaseException)
+
+
+def test_every_function_has_an_example_that_runs():
+    functions = docstrings_of(inspect.isfunction)
     assert len(functions) > 100
-    assert len(losses) > 10
-    assert [name for name, text in (functions | losses).items() if ">>>" not in text or "doctest: +SKIP" in text] == []
+    assert without_example(functions) == []
+
+
+def test_every_class_has_an_example_that_runs():
+    classes = docstrings_of(lambda kind: inspect.isclass(kind) and not is_exception(kind))
+    assert len(classes) > 80
+    assert without_example(classes) == []
+
+
+def test_every_exception_has_an_example_or_is_named_by_a_function_that_raises_it():
+    """Nobody makes an exception: its reader wants to know what to put into `try`."""
+    raised = [
+        text.partition("Raises:")[2].partition("Example:")[0] for text in docstrings_of(inspect.isfunction).values()
+    ]
+    exceptions = docstrings_of(is_exception)
+    assert len(exceptions) > 3
+    assert [name for name in without_example(exceptions) if not re.search(rf"\b{name}\b", "".join(raised))] == []
 
 
 def test_every_package_is_in_the_architecture():

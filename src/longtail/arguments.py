@@ -168,7 +168,11 @@ def as_float64(name: str, values: Any) -> np.ndarray:
     Raises:
         TypeError: values that are no numbers, that no float64 holds, or rows of different lengths.
     """
+    if isinstance(values, Tensor) and not values.is_complex():
+        values = values.detach().cpu().double().numpy()
     try:
+        if hasattr(values, "dtype") and np.iscomplexobj(values):  # numpy would drop the imaginary parts with a warning
+            raise TypeError
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise TypeError(f"`{name}` must hold numbers. Got {values!r:.80}.") from None

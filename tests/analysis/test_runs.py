@@ -10,7 +10,7 @@ from longtail.analysis import (
     calibration_by_group,
     class_geometry,
     class_groups,
-    class_vector_norms,
+    classifier_weight_norms,
     confusion_flow,
     trade_off,
     worst_confusions,
@@ -33,9 +33,9 @@ def test_geometry_is_that_of_vectors_and_features_one_by_one(run):
     vectors = network.classifier.get_parameter("weight").detach().double()
     found = class_geometry(run)
     np.testing.assert_allclose(
-        found.vector_norm, [math.sqrt(sum(x * x for x in row)) for row in vectors.tolist()], rtol=1e-6
+        found.weight_norm, [math.sqrt(sum(x * x for x in row)) for row in vectors.tolist()], rtol=1e-6
     )
-    np.testing.assert_array_equal(class_vector_norms(run), found.vector_norm)
+    np.testing.assert_array_equal(classifier_weight_norms(run), found.weight_norm)
     for part, images, target in (
         ("train", digits.train_images, digits.train_target),
         ("test", digits.test_images, digits.test_target),
@@ -47,7 +47,7 @@ def test_geometry_is_that_of_vectors_and_features_one_by_one(run):
         norms: dict[int, list[float]] = {}
         for row, label in zip(features, target.tolist(), strict=True):
             length = math.sqrt(float(row @ row))
-            cosines.setdefault(label, []).append(float(row @ vectors[label]) / length / found.vector_norm[label])
+            cosines.setdefault(label, []).append(float(row @ vectors[label]) / length / found.weight_norm[label])
             norms.setdefault(label, []).append(length)
         np.testing.assert_allclose(
             found.similarity[part], [np.mean(cosines[c]) for c in range(10)], rtol=1e-4, atol=1e-5
@@ -125,6 +125,6 @@ def test_the_worst_confusions_come_first_with_their_samples():
 def test_an_unfinished_run_has_no_numbers_yet(run, tmp_path):
     shutil.copytree(run.path, tmp_path / "run")
     (tmp_path / "run/result.json").unlink()
-    for function in (class_groups, class_vector_norms, class_geometry, trade_off, accuracy_trade_off):
+    for function in (class_groups, classifier_weight_norms, class_geometry, trade_off, accuracy_trade_off):
         with pytest.raises(ValueError, match="`folder` must be a complete run"):
             function(RunFolder.open(tmp_path / "run"))

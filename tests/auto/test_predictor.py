@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_refused(predictor, trained, tmp_path):
         longtail.load(run.path)
     (run.path / "fix.json").unlink()
     (run.path / "data.json").unlink()
-    with pytest.raises(ValueError, match="must hold data.json, which tells class names"):
+    with pytest.raises(ValueError, match="must hold data.json, which holds the class names"):
         longtail.load(run.path)
 
 

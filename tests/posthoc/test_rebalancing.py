@@ -119,7 +119,7 @@ def test_partial_fit_refuses_what_it_cannot_continue(tmp_path):
     fitted = PredictionRebalancer().fit(logits, target)
     loaded = PredictionRebalancer.load(fitted.save(tmp_path / "offset.json"))
     for method in (fitted, loaded):
-        with pytest.raises(ValueError, match="after `fit` or `load`: begin anew"):
+        with pytest.raises(ValueError, match="after `fit` or `load`: start again"):
             method.partial_fit(logits, target)
     streamed = PredictionRebalancer().partial_fit(logits, target)
     with pytest.raises(ValueError, match="must be given for all chunks or for none"):

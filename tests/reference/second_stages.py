@@ -9,7 +9,7 @@ def softmax(logits):
 
 
 def train(batches, weight, bias, *, learns, rate, momentum, decay, epochs, longest=None):
-    """logits = s_c (w_c · x + b_c), cross-entropy, SGD with weight decay; `longest` cuts the class vectors.
+    """logits = s_c (w_c · x + b_c), cross-entropy, SGD with weight decay; `longest` limits the norm of the weights.
 
     `batches(epoch)` gives (features, labels) of each step. Returns weight, bias and scales at the end.
     """

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from longtail.repair.class_models import BetaBinomial, GammaPoisson
-from longtail.repair.class_trend import PENALTY, design_of, drawn_priors, fitted_trend
+from longtail.repair.class_trend import PENALTY, design_of, drawn_priors, fitted_trends
 
 SIZE = np.round(np.geomspace(400, 2, 40))
 
@@ -32,7 +32,7 @@ def test_without_overdispersion_the_trend_is_a_penalised_regression():
         return coefficients @ PENALTY @ coefficients / 2 - log_likelihood
 
     expected = minimize(loss, np.zeros(2), tol=1e-10).x
-    np.testing.assert_allclose(fitted_trend(model, design, 1e12).mean, expected, atol=1e-4)
+    np.testing.assert_allclose(fitted_trends(model, design, np.array([1e12])).mean[0], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("concentration", [4.0, 16.0])
@@ -59,10 +59,19 @@ def test_the_trend_of_other_samples_lies_within_the_draws():
 def test_a_trend_of_counts_is_found():
     rng = np.random.default_rng(0)
     mean = np.exp(1 + 0.8 * design_of(SIZE)[:, 1])
-    trend = fitted_trend(GammaPoisson(rng.poisson(mean).astype(float)), design_of(SIZE), 128.0)
-    np.testing.assert_allclose(trend.mean, [1, 0.8], atol=3 * np.sqrt(np.diagonal(trend.covariance)).max())
+    trend = fitted_trends(GammaPoisson(rng.poisson(mean).astype(float)), design_of(SIZE), np.array([128.0]))
+    np.testing.assert_allclose(trend.mean[0], [1, 0.8], atol=3 * np.sqrt(np.diagonal(trend.covariance[0])).max())
 
 
 def test_classes_of_one_size_have_no_trend():
     assert (design_of(np.full(5, 7.0)) == [[1, 0]] * 5).all()
     np.testing.assert_allclose(design_of(7 * SIZE), design_of(SIZE), atol=1e-9)
+
+
+def test_trends_are_fitted_for_each_concentration_as_alone():
+    model, design = right_decisions(16.0), design_of(SIZE)
+    together = fitted_trends(model, design, BetaBinomial.concentrations)
+    for place, concentration in enumerate(BetaBinomial.concentrations):
+        alone = fitted_trends(model, design, np.array([concentration]))
+        np.testing.assert_allclose(together.mean[place], alone.mean[0], atol=1e-9)
+        np.testing.assert_allclose(together.covariance[place], alone.covariance[0], rtol=1e-4)

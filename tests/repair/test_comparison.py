@@ -107,7 +107,7 @@ def test_optimism_is_taken_off_the_gain_and_widens_the_interval(metric):
         rules = [constant(name, direction, (1.0,)) for name, direction in directions.items()]
         judge = judged(logits, target, metric)
         best = compare(rules, Samples.of(logits, target), splits_of(target, 1), judge, Limits()).best
-        gain, low, high = judge.estimate((logits + directions[best.name]).argmax(1))
+        gain, low, high = judge.estimate([(logits + directions[best.name]).argmax(1)])
         optimism.append(best.optimism)
         assert best.gain == pytest.approx(gain - best.optimism)
         assert best.interval[0] <= best.gain <= best.interval[1]

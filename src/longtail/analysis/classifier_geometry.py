@@ -17,31 +17,43 @@ from longtail.training.outputs import features_of
 from longtail.training.stored_config import stored_config
 
 
-class NoClassVectorsError(ValueError):
-    """The classifier of a network has no weight vector for each class."""
+class NoClassifierWeightsError(ValueError):
+    """The classifier of a network has no weights (C, D)."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClassGeometry:
-    """Of one run; NaN for a class without samples.
+    """The result of `class_geometry` for one run; NaN for a class without samples.
 
     Attributes:
-        vector_norm: (C,) length of each classifier's weight vector.
-        similarity: set to (C,): mean cosine of a class's vector and the features of its samples.
-        feature_norm: set to (C,): mean length of the features.
+        weight_norm: (C,) L2 norm of the classifier weights of each class.
+        similarity: "train" and "test" to (C,): mean cosine similarity, in [-1, 1], of the weights of a class and the
+            features of its samples.
+        feature_norm: "train" and "test" to (C,): mean L2 norm of the features.
+
+    Example:
+        >>> import tempfile
+        >>> from longtail.recipes import features
+        >>> from longtail.training import run_experiment
+        >>> y = np.repeat(["otter", "whale"], [60, 30])
+        >>> X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32) + 5 * (y == "whale")[:, None]
+        >>> run = run_experiment(features(epochs=5, batch_size=16), data=(X, y), out=tempfile.mkdtemp() + "/run")
+        >>> found = class_geometry(run, (X, y))
+        >>> bool(found.feature_norm["test"][1] > found.feature_norm["test"][0])  # features of whales are longer
+        True
     """
 
-    vector_norm: np.ndarray
+    weight_norm: np.ndarray
     similarity: dict[str, np.ndarray]
     feature_norm: dict[str, np.ndarray]
 
 
-def class_vector_norms(folder: RunFolder) -> np.ndarray:
-    """Length of each class vector, (C,), from the stored weights alone.
+def classifier_weight_norms(folder: RunFolder) -> np.ndarray:
+    """Norm of the classifier weights of each class, (C,), from the stored weights alone.
 
     Raises:
         ValueError: the run is not complete.
-        NoClassVectorsError: its classifier is not made of class vectors.
+        NoClassifierWeightsError: its classifier has no weights (C, D).
 
     Example:
         >>> import tempfile
@@ -50,7 +62,7 @@ def class_vector_norms(folder: RunFolder) -> np.ndarray:
         >>> y = np.repeat(["otter", "seal"], [60, 30])
         >>> X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
         >>> run = run_experiment(features(epochs=1, batch_size=16), data=(X, y), out=tempfile.mkdtemp() + "/run")
-        >>> norms = class_vector_norms(run)
+        >>> norms = classifier_weight_norms(run)
         >>> norms.shape, bool((norms > 0).all())
         ((2,), True)
 
@@ -58,28 +70,28 @@ def class_vector_norms(folder: RunFolder) -> np.ndarray:
     """
     kind = head_of(folder)["classifier"]
     if kind not in CLASSIFIERS:
-        raise NoClassVectorsError(
-            f"`folder` must have a classifier of class vectors. {folder.path} ends with a {kind}."
+        raise NoClassifierWeightsError(
+            f"`folder` must have a classifier with weights (C, D). {folder.path} ends with a {kind}."
         )
-    return np.asarray(class_vectors(trained_network(folder)).norm(dim=1).double())
+    return np.asarray(classifier_weights(trained_network(folder)).norm(dim=1).double())
 
 
-def class_vectors(network: Network) -> Tensor:
+def classifier_weights(network: Network) -> Tensor:
     """(C, D) the weights of the classifier.
 
     Raises:
-        NoClassVectorsError: its classifier is not made of class vectors.
+        NoClassifierWeightsError: its classifier has no weights (C, D).
     """
     weight = getattr(network.classifier, "weight", None)
     if not isinstance(weight, Tensor) or weight.dim() != 2:
-        raise NoClassVectorsError(
-            f"A classifier must have class vectors. A {type(network.classifier).__name__} has none."
+        raise NoClassifierWeightsError(
+            f"A classifier must have weights (C, D). A {type(network.classifier).__name__} has none."
         )
     return weight.detach()
 
 
 def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None) -> ClassGeometry:
-    """Lengths and similarities on the training and the test images as they are.
+    """Norms and similarities on the training and the test images as they are.
 
     Args:
         folder: a complete run.
@@ -104,24 +116,24 @@ def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None
     network = trained_network(folder)
     config = stored_config(folder)
     splits = load_splits(config, data, torch.device("cpu"))
-    vectors = class_vectors(network)
+    weights = classifier_weights(network)
     measured = {
-        name: _by_class(features_of(network, images, nullcontext), images, vectors)
+        name: _by_class(features_of(network, images, nullcontext), images, weights)
         for name, images in (("train", splits.train), ("test", splits.test))
     }
     return ClassGeometry(
-        vectors.norm(dim=1).double().numpy(),
+        weights.norm(dim=1).double().numpy(),
         {name: similarity for name, (similarity, _) in measured.items()},
         {name: norm for name, (_, norm) in measured.items()},
     )
 
 
-def _by_class(features: Tensor, images: Split, vectors: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _by_class(features: Tensor, images: Split, weights: Tensor) -> tuple[np.ndarray, np.ndarray]:
     target = images.target
-    cosine = F.cosine_similarity(features, vectors[target], dim=1)
-    counts = torch.bincount(target, minlength=len(vectors)).double()
+    cosine = F.cosine_similarity(features, weights[target], dim=1)
+    counts = torch.bincount(target, minlength=len(weights)).double()
     means = [
-        torch.bincount(target, values.double(), minlength=len(vectors)) / counts
+        torch.bincount(target, values.double(), minlength=len(weights)) / counts
         for values in (cosine, features.norm(dim=1))
     ]
     return means[0].numpy(), means[1].numpy()

@@ -19,7 +19,7 @@ def evaluate_on(
     Args:
         predictor: of the run.
         data: as `read_data` takes it; its test part is scored where it has one, else all of it.
-        progress: is told what is done, and the share of it.
+        progress: called with the name of the step and the completed share of it.
         **options: of `read_data`.
 
     Returns:

@@ -60,10 +60,13 @@ def extract_features(
     file = None if weights is None else str(weights)
     config = recipe(model=model, weights=file, pretrained=pretrained, size=size, mean=mean, std=std).completed()
     with launched_ranks() as ranks:
-        told = progress if ranks.first else None
+        if not ranks.first:
+            progress = None
         parts = read_data(data, **options)
-        parts = ranks.from_first(check_files(parts, on_bad_file=on_bad_file, progress=told) if ranks.first else None)
-        return _arrays(parts, config, ranks, told)
+        parts = ranks.from_first(
+            check_files(parts, on_bad_file=on_bad_file, progress=progress) if ranks.first else None
+        )
+        return _arrays(parts, config, ranks, progress)
 
 
 def _arrays(parts: Parts, config: OwnConfig, ranks: Ranks, progress: Progress | None) -> dict[str, np.ndarray]:

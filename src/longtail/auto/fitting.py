@@ -61,7 +61,7 @@ def train_and_fix(
 ) -> RunFolder:
     """`run_experiment`, then a `fix.json` in the run folder, fitted on the held-out samples.
 
-    The fix tells whether its offsets are used and whether its probabilities are calibrated. Without held-out samples
+    The fix says whether its offsets are used and whether its probabilities are calibrated. Without held-out samples
     of at least two classes there is none, nor for a finished run on a read-only disk. Of several processes the first
     fits it.
 

@@ -20,23 +20,35 @@ from longtail.training.outputs import outputs_of
 
 
 class Predictor:
-    """A trained network with what it needs of its data: names, the way to its input, and the fix of its run.
+    """A trained network with its class names, the preprocessing of its inputs, and the fix of its run.
 
     Args:
         folder: a complete run that holds `data.json`.
 
     Attributes:
-        class_names: (C,).
-        config: of the run.
+        class_names: (C,), in the order of the probabilities.
+        config: configuration of the run.
         fix: offsets and temperature that are applied, or None where the run has none.
 
     Raises:
-        ValueError: the run is not complete, or was kept before run folders told class names.
+        ValueError: the run is not complete, was saved by a version that kept no class names, or its `fix.json` is
+            for other classes.
+
+    Example:
+        >>> import tempfile
+        >>> from longtail.recipes import features
+        >>> from longtail.training import run_experiment
+        >>> y = np.repeat(["otter", "whale"], [60, 30])
+        >>> X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32) + 5 * (y == "whale")[:, None]
+        >>> run = run_experiment(features(epochs=5, batch_size=16), data=(X, y), out=tempfile.mkdtemp() + "/run")
+        >>> predictor = Predictor(run)
+        >>> predictor(X[-1])[0][0], predictor.probabilities(X[:3]).shape, predictor.fix
+        ('whale', (3, 2), None)
     """
 
     def __init__(self, folder: RunFolder) -> None:
         if folder.data is None:
-            raise ValueError(f"{folder.path} must hold data.json, which tells class names. Train the run again.")
+            raise ValueError(f"{folder.path} must hold data.json, which holds the class names. Train the run again.")
         self.folder, self.info = folder, DataInfo.from_json(folder.data)
         self.class_names = self.info.class_names
         self.network = (
@@ -80,7 +92,7 @@ class Predictor:
         Args:
             samples: as in calling it, several.
             prior: how often classes come: "uniform" (the default), or "training", as in the training data.
-            progress: is told what is done, and the share of it.
+            progress: called with the name of the step and the completed share of it.
 
         Raises:
             ValueError: another prior, or any for a run without a fix.

@@ -6,6 +6,7 @@ import tyro
 
 from longtail.cli.console import say
 from longtail.cli.output_file import check_writable
+from longtail.cli.passes import Passes
 
 
 def report(
@@ -28,5 +29,6 @@ def report(
     check_writable("--out", out)
     from longtail.reports import run_page
 
-    page = run_page(runs, data, tell=lambda what: say(what, error=True))
+    with Passes(counted=False) as passes:
+        page = run_page(runs, data, progress=passes)
     say(f"report: {page.save(out)}")

@@ -62,7 +62,7 @@ def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict
 
 
 def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
-    """Read one part, or those that the names of arrays tell (`train_images`, `train_labels`, `val_images`, …).
+    """Read one part, or those that the arrays are named for (`train_images`, `train_labels`, `val_images`, …).
 
     Raises:
         ValueError: damaged, pickled, without inputs or labels, or inputs of another form.

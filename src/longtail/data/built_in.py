@@ -22,7 +22,7 @@ from longtail.data.subset import long_tailed_indices
 
 Images = tuple[Tensor, Tensor]
 SIDES = {"cifar10": 32, "cifar100": 32, "digits": 8, "plankton": 48}
-"""Of the images as they come, for runs that were kept before run folders told."""
+"""Of the images as they come, for runs of versions that did not save it."""
 
 
 def cifar(config: DataConfig, data: Any, device: torch.device, download: bool, _progress: Progress | None) -> Splits:

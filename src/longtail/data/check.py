@@ -25,7 +25,7 @@ def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -
 
     Args:
         paths: of the images.
-        progress: is told what is done, and the share of it.
+        progress: called with the name of the step and the completed share of it.
 
     Example:
         >>> find_bad_files([Path("nowhere.png")])
@@ -53,7 +53,7 @@ def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress |
     Args:
         parts: what `read_data` returned.
         on_bad_file: "fail" raises; "skip" leaves bad files out and notes it.
-        progress: is told what is done, and the share of it.
+        progress: called with the name of the step and the completed share of it.
 
     Returns:
         The parts, without bad files.

@@ -116,7 +116,7 @@ def load_cifar(name: str, folder: str | os.PathLike[str], *, download: bool = Fa
 
 
 def cifar_class_names(name: str, folder: str | os.PathLike[str]) -> tuple[str, ...]:
-    """The names of the classes, as the archive or its unpacked folder tells them; their numbers where it does not.
+    """The names of the classes, as in the archive or its unpacked folder; their numbers where it has none.
 
     Args:
         name: "cifar10" or "cifar100".

@@ -12,10 +12,17 @@ Switch = Literal["auto", "on", "off"]
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """The data of a run.
+    """The data of a run: a data set, and how its training samples are selected and normalised.
 
     Raises:
         ValueError, TypeError: a setting outside what its line says.
+
+    Example:
+        >>> DataConfig(dataset="cifar10", imbalance=50).profile
+        'exp'
+        >>> DataConfig(dataset="cifar10", imbalance=0.5)
+        Traceback (most recent call last):
+        ValueError: `imbalance` must be at least 1, largest over smallest class. Got 0.5. Did you mean 2?
     """
 
     dataset: str = "cifar100"

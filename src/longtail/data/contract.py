@@ -22,6 +22,14 @@ class Split(Protocol):
 
     Attributes:
         target: (N,) int64, on the device of the training.
+
+    Example:
+        >>> from longtail.data import FeatureViews
+        >>> split = FeatureViews(torch.tensor([[[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]]), torch.tensor([0, 1, 1]))
+        >>> isinstance(split, Split), len(split)
+        (True, 3)
+        >>> torch.cat([inputs.argmax(1) for inputs in split.in_order()]) == split.target
+        tensor([ True,  True, False])
     """
 
     @property
@@ -52,7 +60,7 @@ class Split(Protocol):
         Args:
             order: (M,) indices of the samples of the whole epoch.
             parts: the parts of `order` that are wanted, one per batch.
-            augment: drawn anew for each position.
+            augment: drawn for each position.
             generator: seeded for the epoch.
             each_once: whether `order` holds each sample once, so that one augmented copy of each will do.
         """
@@ -83,6 +91,12 @@ class DataInfo:
         notes: what was left out or made by the source.
         origin: the path that the data were read from, where reports look for pictures.
         held_out: which samples were held out of training, where the source divided the data: plain values.
+
+    Example:
+        >>> stored = {"class_names": ["otter", "seal"], "class_counts": [60, 30], "input_shape": [4]}
+        >>> info = DataInfo.from_json(stored)  # of a run: DataInfo.from_json(folder.data)
+        >>> info.class_names, info.class_counts, info.input_shape, info.mean
+        (('otter', 'seal'), (60, 30), (4,), ())
     """
 
     class_names: tuple[str, ...]
@@ -114,7 +128,21 @@ class DataInfo:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """The disjoint splits of a run; `validation` has no sample where none was asked for."""
+    """The disjoint splits of a run, as a source returns them and a stage takes them.
+
+    Attributes:
+        train: samples to train on.
+        validation: samples held out of training; may be empty.
+        test: samples to score on.
+        info: what the run folder stores about the data.
+
+    Example:
+        >>> from longtail.data import FeatureViews
+        >>> train, held_out, test = (FeatureViews(torch.zeros(1, n, 4), torch.arange(n) % 2) for n in (6, 1, 2))
+        >>> splits = Splits(train, held_out, test, DataInfo(("otter", "seal"), class_counts=(3, 3), input_shape=(4,)))
+        >>> splits.class_counts, splits.of_features, splits.holds_out_every_class
+        (tensor([3, 3]), True, False)
+    """
 
     train: Split
     validation: Split

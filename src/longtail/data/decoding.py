@@ -33,7 +33,17 @@ class BadImageError(ValueError):
     """An image file that is damaged, of an unknown format or too large; the message names it.
 
     Attributes:
-        reason: the same without its name.
+        reason: the message without the name of the file.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "broken.jpg"
+        >>> _ = path.write_bytes(b"not an image")
+        >>> try:
+        ...     decode(path)
+        ... except BadImageError as error:
+        ...     print(error.reason)
+        cannot identify image file '...broken.jpg'
     """
 
     def __init__(self, message: str, reason: str) -> None:

@@ -12,11 +12,20 @@ from longtail.data.feature_rows import ROWS_AT_ONCE
 
 @dataclass(frozen=True, eq=False)
 class FeatureViews:
-    """A `Split` of features.
+    """A `Split` of features in memory: one view of each sample, or several, made by augmentation.
 
     Attributes:
-        features: (V, N, D) float32, V views of each sample; the first is that of the sample as it is, or as good.
-        target: (N,) int64, on the same device.
+        features: (V, N, D) float32, V ≥ 1 views of each sample; evaluation takes the first, training draws one.
+        target: (N,) int64 class indices, on the same device.
+
+    Example:
+        >>> split = FeatureViews(torch.tensor([[[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]]), torch.tensor([0, 0, 1]))
+        >>> order, generator = torch.tensor([2, 0, 1]), torch.Generator().manual_seed(0)
+        >>> parts = [slice(0, 2), slice(2, 3)]  # batches of two
+        >>> for features, target in split.batches(order, parts, augment=None, generator=generator, each_once=True):
+        ...     print(features.tolist(), target.tolist())
+        [[4.0, 5.0], [0.0, 1.0]] [1, 0]
+        [[2.0, 3.0]] [0]
     """
 
     features: Tensor

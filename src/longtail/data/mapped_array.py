@@ -54,7 +54,7 @@ def _is_mapped(header: Header) -> bool:
 
 
 def _start(path: Path, entry: zipfile.ZipInfo) -> int:
-    """Where the content of a member begins, behind a header whose length the directory of the file does not tell."""
+    """Where the content of a member begins, behind a header whose length is not in the directory of the file."""
     with path.open("rb") as file:
         file.seek(entry.header_offset + LOCAL_HEADER - 4)
         name, extra = np.frombuffer(file.read(4), dtype="<u2")

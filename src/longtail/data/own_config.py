@@ -16,6 +16,13 @@ class OwnDataConfig(DataConfig):
 
     Raises:
         ValueError, TypeError: a setting outside what its line says.
+
+    Example:
+        >>> OwnDataConfig(val="val.csv", label="species").augment
+        'none'
+        >>> OwnDataConfig(validation=0.5, test_share=0.5)
+        Traceback (most recent call last):
+        ValueError: `validation` and `test_share` must leave samples to train on. Got 0.5 and 0.5.
     """
 
     dataset: str = "own"

@@ -18,9 +18,18 @@ class ResidentImages:
 
     Attributes:
         images: (N, C, H, W) uint8.
-        target: (N,) int64, on the same device.
-        mean, std: per channel, of images in [0, 1].
+        target: (N,) int64 class indices, on the same device.
+        mean, std: (C,) per channel, of images in [0, 1].
         memory_format: of the input of the network.
+
+    Example:
+        >>> images = torch.full((3, 1, 8, 8), 255, dtype=torch.uint8)
+        >>> split = ResidentImages(images, torch.tensor([0, 0, 1]), (0.5,), (0.25,), torch.contiguous_format)
+        >>> inputs = next(split.in_order(batch_size=2))
+        >>> inputs.shape, inputs.max().item()  # (1 - 0.5) / 0.25
+        (torch.Size([2, 1, 8, 8]), 2.0)
+        >>> [picture.shape for picture in split.pictures(np.array([0, 2]))]
+        [(8, 8, 1), (8, 8, 1)]
     """
 
     images: Tensor

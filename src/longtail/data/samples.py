@@ -130,6 +130,12 @@ class Parts:
         validation: samples to choose and to fit on, or `None`.
         test: samples to measure by, or `None`.
         notes: what was guessed, left out and split, one sentence each.
+
+    Example:
+        >>> samples = Samples(np.array([0, 0, 1]), ("ant", "bee"), features=np.zeros((3, 2), dtype=np.float32))
+        >>> parts = Parts(samples.take([0, 2]), test=samples.take([1]))
+        >>> {name: part.class_counts.tolist() for name, part in parts.items()}
+        {'train': [1, 1], 'test': [1, 0]}
     """
 
     train: Samples

@@ -48,7 +48,7 @@ def load_splits(
         data: the folder of the data set, or what the source takes in its place; digits need none.
         device: where the samples or their batches are to be.
         download: fetch the data set where it is missing and can be had.
-        progress: is told what is done, and the share of it, for work that takes a while.
+        progress: called with the name of a long step and the completed share of it.
 
     Raises:
         FileNotFoundError, ValueError: the data are missing or damaged, or do not fit the settings.

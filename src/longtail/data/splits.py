@@ -23,13 +23,23 @@ HELD_OUT = ("validation", "test")
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """Which training samples are held out; a few lines of JSON, to be kept and read back.
+    """The result of `plan_splits`: which training samples are held out; `as_dict` and `from_dict` give and take JSON.
 
     Attributes:
         fingerprint: of the data before they were divided.
-        seed: that drew it.
+        seed: seed of the draw.
         held_out: for validation and test the samples taken from training: relative paths, or indices where there are no
             files or one is listed twice; a part that is not made is absent.
+
+    Example:
+        >>> from longtail.data import read_data
+        >>> X, y = np.zeros((14, 2)), np.repeat(["ant", "bee"], [10, 4])
+        >>> plan = plan_splits(read_data((X, y)), validation=0.25, test=0.25)
+        >>> [len(part) for _, part in plan.apply(read_data((X, y))).items()]
+        [6, 4, 4]
+        >>> plan.apply(read_data((X[1:], y[1:])))
+        Traceback (most recent call last):
+        ValueError: the data must be those that the split was made for. ...
     """
 
     fingerprint: str

@@ -16,13 +16,21 @@ from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows
 
 @dataclass(frozen=True, eq=False)
 class StoredFeatures:
-    """A `Split` of features.
+    """A `Split` of features that stay in their table and are read batch by batch.
 
     Attributes:
         rows: (N, D), one for each sample.
-        target: (N,) int64, on the device of the training.
+        target: (N,) int64 class indices, on the device of the training.
         moments: mean and scale, (D,) float32 on that device, by which features are standardised as they are read;
             `None` for features as they are.
+
+    Example:
+        >>> table = np.arange(6, dtype=np.float16).reshape(3, 2)  # or np.load(path, mmap_mode="r")
+        >>> split = StoredFeatures(FeatureRows(table), torch.tensor([0, 0, 1])).take(torch.tensor([2, 0]))
+        >>> split.target.tolist(), [features.tolist() for features in split.in_order(batch_size=1)]
+        ([1, 0], [[[4.0, 5.0]], [[0.0, 1.0]]])
+        >>> next(split.standardised(torch.tensor([2.0, 3.0]), torch.tensor([2.0, 2.0])).in_order()).tolist()
+        [[1.0, 1.0], [-1.0, -1.0]]
     """
 
     rows: FeatureRows

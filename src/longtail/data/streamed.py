@@ -28,7 +28,7 @@ class StreamedImages:
 
     Attributes:
         load: returns the image of an index, (size, size, 3) uint8; called from several threads.
-        target: (N,) int64, on the device of the network.
+        target: (N,) int64 class indices, on the device of the network.
         mean, std: per channel, of images in [0, 1].
         memory_format: of the input of the network.
         augment: of a copy in which each image is augmented once, seeded by `seed` and the index.
@@ -38,6 +38,15 @@ class StreamedImages:
         places: index that seeds the augmentation of each image in a part of such a copy; by default its own.
         left_out: path and reason for each file that could not be decoded since training began; `load` may return black
             images for them.
+
+    Example:
+        >>> pictures = [np.full((8, 8, 3), value, dtype=np.uint8) for value in (0, 255)]
+        >>> split = StreamedImages(
+        ...     pictures.__getitem__, torch.tensor([0, 1]), (0.5,) * 3, (0.25,) * 3, torch.channels_last
+        ... )
+        >>> inputs = next(split.in_order())
+        >>> inputs.shape, inputs[:, 0, 0, 0].tolist()  # (0 - 0.5) / 0.25 and (1 - 0.5) / 0.25
+        (torch.Size([2, 3, 8, 8]), [-2.0, 2.0])
     """
 
     load: Callable[[int], np.ndarray]

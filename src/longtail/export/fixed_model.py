@@ -34,15 +34,27 @@ TIE = 1e-12
 
 @dataclass(frozen=True)
 class FixedModel:
-    """A file that was written, and its outputs.
+    """The result of `export_fixed_onnx`: the file that was written, and the names of its outputs.
 
     Attributes:
         path: of the file.
         scores: the output that the fix was added to; it keeps its name, shape and type.
         decision: the output with class indices, int64 (N,).
         class_name: the output with class names, strings (N,).
-        probabilities: the output with the probabilities of the fix.
+        probabilities: the output with the probabilities of the fix, (N, C).
         notes: sentences on what was matched, replaced and left as it was.
+
+    Example:
+        >>> import tempfile
+        >>> from onnx import parser, save
+        >>> from onnxruntime import InferenceSession
+        >>> path = Path(tempfile.mkdtemp()) / "net.onnx"
+        >>> text = 'n (float[N, 2] x) => (float[N, 2] logits) { logits = Neg(x) }'
+        >>> save(parser.parse_model('<ir_version: 8, opset_import: ["": 17]>' + text), path)
+        >>> fix = Fix(np.array([-1.0, 1.0]), 2.0, np.zeros(2), np.ones(2) / 2, ("cat", "lynx"), "accuracy", "by hand")
+        >>> found = export_fixed_onnx(path, fix, path.with_name("fixed.onnx"), assume_order=True)
+        >>> InferenceSession(found.path).run([found.class_name], {"x": np.float32([[0, 2.5], [0, 1.5]])})
+        [array(['cat', 'lynx'], dtype=object)]
     """
 
     path: Path

@@ -57,7 +57,7 @@ def export_safetensors(model: RunModel, path: str | os.PathLike[str]) -> Path:
     from safetensors.torch import save
 
     if model.info is None:
-        raise ValueError(f"{model.folder.path} must hold data.json, which tells class names. Train the run again.")
+        raise ValueError(f"{model.folder.path} must hold data.json, which holds the class names. Train the run again.")
     network = _with_its_fix(model)
     as_timm = as_timm_model(network, model.info) if len(model.info.input_shape) == 3 else None
     weights = network.state_dict() if as_timm is None else as_timm.weights
@@ -134,11 +134,11 @@ def _own_config(model: RunModel, network: Network) -> dict[str, Any]:
     info = model.info
     assert info is not None
     preprocessing = {key.removeprefix("longtail."): value for key, value in model.onnx_input.metadata().items()}
-    network_told = {
+    of_network = {
         "model": TrainingConfig.model_of(model.folder.header["config"]),
         "network": described(network, info),
     }
-    return {"longtail": {"format": FORMAT, **network_told, "class_names": info.class_names, **preprocessing}}
+    return {"longtail": {"format": FORMAT, **of_network, "class_names": info.class_names, **preprocessing}}
 
 
 def _check(folder: Path, network: Network, shape: tuple[int, ...]) -> None:

@@ -25,7 +25,7 @@ class DeferredReweighting(nn.Module):
         criterion: any loss with `weight`, as `nn.CrossEntropyLoss` and all of this library have it; its own weights are
             multiplied.
         class_counts: (C,) training samples of each class.
-        start_epoch: the first epoch with weights, counted from 1, as `set_epoch` is told it.
+        start_epoch: the first epoch with weights, counted from 1, as in `set_epoch`.
         beta: β of the class-balanced weights, in [0, 1].
 
     Raises:

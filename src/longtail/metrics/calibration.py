@@ -95,11 +95,20 @@ def _check_probabilities(rows: np.ndarray) -> None:
 
 
 class CalibrationErrors:
-    """Both errors, as a stream.
+    """Calibration errors of samples that are added block by block: `top_label_error` and `class_wise_error`.
 
     Args:
-        counts: (C,) samples of each class that will come.
-        enough: classes with fewer are pooled.
+        counts: (C,) samples of each class in all blocks together, integers.
+        enough: classes with fewer samples are pooled into one.
+
+    Example:
+        >>> errors = CalibrationErrors(np.array([3, 1]), enough=1)
+        >>> for rows, target in [([[0.9, 0.1], [0.9, 0.1]], [0, 1]), ([[0.6, 0.4], [0.6, 0.4]], [0, 0])]:
+        ...     errors.add(np.array(rows), np.array(target), np.ones(2))
+        >>> round(errors.top_label, 3), round(errors.class_wise, 3), errors.pooled
+        (0.4, 0.4, 0)
+        >>> errors.reliability.round(2).tolist()  # confidence, accuracy, share of the samples
+        [[0.6, 1.0, 0.5], [0.9, 0.5, 0.5]]
     """
 
     def __init__(self, counts: np.ndarray, enough: int = ENOUGH) -> None:

@@ -40,6 +40,13 @@ class LongTailScores(NamedTuple):
         predicted: (C,) predictions of each class.
         absent: the classes without a test sample, which entered no average.
         groups: the present classes that `many`, `medium` and `few` averaged; empty without class counts.
+
+    Example:
+        >>> scores = long_tail_scores([0, 0, 0, 1], [0, 0, 1, 1], class_counts=[500, 30, 5])
+        >>> {name: round(value, 2) for name, value in scores.scalars().items()}
+        {'top1': 0.75, 'balanced_accuracy': 0.75, 'many': 1.0, 'medium': 0.5, 'few': nan, 'macro_f1': 0.73}
+        >>> scores.groups, scores.absent  # class 2 has no test sample
+        ({'many': (0,), 'medium': (1,), 'few': ()}, (2,))
     """
 
     top1: Tensor
@@ -75,7 +82,7 @@ def long_tail_scores(
         predictions: (N,) predicted classes, or (N, C) logits or probabilities, whose largest entry is taken; a tensor,
             an array or a list.
         target: (N,) class indices.
-        num_classes: C; may be left out where `class_counts` or (N, C) predictions tell it.
+        num_classes: C; may be left out where `class_counts` or (N, C) predictions show it.
         class_counts: (C,) **training** samples of each class, for many / medium / few.
         many_above: "many" classes have more training samples than this.
         few_below: "few" classes have fewer than this.
@@ -105,7 +112,7 @@ def tally_classes(predictions: Labels, target: Labels, num_classes: int | None =
         num_classes = predictions.shape[1] if num_classes is None else num_classes
         predictions = _argmax(predictions, num_classes)
     if num_classes is None:
-        raise ValueError("`num_classes` must be given where neither class counts nor (N, C) predictions tell it.")
+        raise ValueError("`num_classes` must be given where neither class counts nor (N, C) predictions show it.")
     check_integer("num_classes", num_classes, minimum=2)
     if predictions.shape != target.shape or target.dim() != 1:
         raise ValueError(

@@ -29,12 +29,19 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
 
 @dataclass(frozen=True)
 class Backbone:
-    """A backbone, with what is needed to use it.
+    """The result of `make_backbone`: a backbone, its number of features and the images that it expects.
 
     Attributes:
-        module: inputs to features.
-        num_features: their number.
-        input_config: what its images should be.
+        module: maps images (N, channels, H, W) to features (N, num_features) or feature maps (N, num_features, H, W).
+        num_features: number of features, at least 1.
+        input_config: size and normalisation of the images.
+
+    Example:
+        >>> backbone = make_backbone(nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 16)), size=8)
+        >>> backbone.num_features, backbone.input_config.size
+        (16, (8, 8))
+        >>> backbone.module(torch.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 16])
     """
 
     module: nn.Module

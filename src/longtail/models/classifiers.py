@@ -16,12 +16,21 @@ from longtail.models.nearest_mean import NearestMeans
 
 @dataclass(frozen=True)
 class ClassifierKind:
-    """One class of classifiers.
+    """A class of classifiers that a run folder can describe, an entry of `CLASSIFIERS`.
 
     Attributes:
         module: the class.
         build: from (num_features, num_classes, **settings) to a classifier, whose weights are then loaded.
         settings: from a classifier to the keyword arguments of `build`: plain values.
+
+    Example:
+        >>> class Scaled(nn.Linear):
+        ...     def forward(self, features):
+        ...         return 10 * super().forward(features)
+        >>> CLASSIFIERS["scaled"] = ClassifierKind(Scaled, Scaled)
+        >>> describe_classifier(Scaled(8, 3)), build_classifier("scaled", 8, 3, {})
+        ({'classifier': 'scaled'}, Scaled(in_features=8, out_features=3, bias=True))
+        >>> del CLASSIFIERS["scaled"]
     """
 
     module: type[nn.Module]

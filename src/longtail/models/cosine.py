@@ -12,7 +12,7 @@ SMALLEST_NORM = 1e-12  # as in `F.normalize`
 
 
 class CosineClassifier(nn.Module):
-    """scale · cos(feature, class vector).
+    """scale · cos(features, weights of the class).
 
     Args:
         in_features: D, at least 1.
@@ -39,7 +39,7 @@ class CosineClassifier(nn.Module):
         check_integer("in_features", in_features, minimum=1)
         check_num_classes(num_classes)
         check_positive("scale", scale)
-        self.register_buffer("scale", torch.tensor(float(scale)))  # so that stored weights tell it
+        self.register_buffer("scale", torch.tensor(float(scale)))  # so that it is stored with the weights
         self.weight = nn.Parameter(torch.empty(num_classes, in_features))
         self.reset_parameters()
 

@@ -189,7 +189,7 @@ class PredictionRebalancer(OffsetMethod):
     def _parameters_to_merge(self) -> dict[str, Any]:
         """Those of the last chunk, or of one that is not fitted."""
         if self._mass is None and self._offset is not None:
-            raise ValueError("`merge` must follow `partial_fit`. Got one after `fit` or `load`: fit each part anew.")
+            raise ValueError("`merge` must follow `partial_fit`. Got one after `fit` or `load`: fit each part again.")
         return self.get_params() if self._mass is None else self._fitted_params
 
     def _check(self, logits: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
@@ -237,7 +237,7 @@ class PredictionRebalancer(OffsetMethod):
         if mass is None:
             if self._offset is not None:
                 raise ValueError(
-                    "`partial_fit` must continue a `partial_fit`. Got one after `fit` or `load`: begin anew."
+                    "`partial_fit` must continue a `partial_fit`. Got one after `fit` or `load`: start again."
                 )
             return PredictedMass(num_classes if labelled else 1, num_classes)
         if mass.scaled.shape[1] != num_classes:

@@ -22,7 +22,7 @@ SWEEP = tuple(round(0.1 * step, 1) for step in range(21))
 
 
 def tau_normalized(linear: nn.Linear, tau: float) -> nn.Linear:
-    """A copy of a classifier with normalised class vectors and no bias.
+    """A copy of a classifier with normalised weights and no bias.
 
     Args:
         linear: D to C.
@@ -30,7 +30,7 @@ def tau_normalized(linear: nn.Linear, tau: float) -> nn.Linear:
 
     Raises:
         TypeError: not an `nn.Linear`.
-        ValueError: a class vector of length 0, or a τ that is not finite and at least 0.
+        ValueError: weights of norm 0 for a class, or a τ that is not finite and at least 0.
 
     Example:
         >>> linear = nn.Linear(2, 2)
@@ -46,7 +46,7 @@ def tau_normalized(linear: nn.Linear, tau: float) -> nn.Linear:
     norms = linear.weight.detach().double().norm(dim=1, keepdim=True)
     if not (norms > 0).all():
         empty = int((norms == 0).nonzero()[0, 0])
-        raise ValueError(f"`linear` must have class vectors of a length above 0. That of class {empty} is 0.")
+        raise ValueError(f"`linear` must have weights of a norm above 0 for each class. That of class {empty} is 0.")
     normalized = copy.deepcopy(linear)
     normalized.weight.data = (linear.weight.detach().double() / norms**tau).to(linear.weight.dtype)
     normalized.bias = None  # type: ignore[assignment]

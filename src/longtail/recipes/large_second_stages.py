@@ -1,7 +1,7 @@
 """Settings of second stages on ImageNet-LT, Places-LT and iNaturalist 2018, where they are others than on small images.
 
 From the released code of GALA (none for Places-LT, which takes those of ImageNet-LT), of Kang et al. (ICLR 2020; for
-Places-LT too) and of MiSLAS (Zhong et al., CVPR 2021). The images of each step are augmented anew and pass through the
+Places-LT too) and of MiSLAS (Zhong et al., CVPR 2021). The images of each step are augmented again and pass through the
 frozen network, as in these codes. Learning rates are those of the batch size beside them.
 """
 

@@ -16,13 +16,19 @@ DEFERRED = 0.8  # of the epochs; 160 of 200 in the code of LDAM
 
 @dataclass(frozen=True)
 class Method:
-    """What a method changes in a recipe.
+    """What a method changes in a recipe, an entry of `METHODS`; `with_method` applies it.
 
     Attributes:
         source: authors, venue and year.
         settings: fields of `TrainingConfig`.
         deferred: whether class-balanced weights come in after 80 % of the epochs.
         first_stage: the method whose run it starts from, if it is a second stage; the settings are those of that run.
+
+    Example:
+        >>> METHODS["ldam-drw"].source, dict(METHODS["ldam-drw"].settings), METHODS["ldam-drw"].deferred
+        ('Cao et al., NeurIPS 2019', {'loss': 'ldam'}, True)
+        >>> METHODS["crt"].first_stage
+        'ce'
     """
 
     source: str

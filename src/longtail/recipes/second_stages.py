@@ -135,7 +135,7 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     changes.setdefault("features", _features(config))
     if "views" in settings and (changes | settings)["features"] == "each-step":
         raise ValueError(
-            f"`views` must be left out for {name} on {config.dataset}: each step augments its images anew. "
+            f"`views` must be left out for {name} on {config.dataset}: each step augments its images again. "
             f"Got {settings['views']}."
         )
     return kind(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))

@@ -87,7 +87,7 @@ class Chooser:
 
     def _gain(self, decisions: Decisions) -> float:
         """Over the uncorrected model, smoothed, on average over the repeats."""
-        return float(np.mean([self.judge.smoothed_gain(self.judge.raw, own)[0] for own in decisions]))
+        return float(np.mean([self.judge.smoothed_gain(own) for own in decisions]))
 
 
 @dataclass(frozen=True)
@@ -118,4 +118,4 @@ class RatedOptions:
 
     def _error(self, one: Option, other: Option) -> float:
         pairs = zip(self.decisions[one], self.decisions[other], strict=True)
-        return float(np.mean([self.judge.smoothed_gain(own, best)[1] for own, best in pairs]))
+        return float(np.mean([self.judge.standard_error(own, best) for own, best in pairs]))

@@ -30,17 +30,21 @@ class ClassDraws:
             sizes.
         false: (3, C) false positives that are the same both times, only before, only after; as effective sizes.
         reached: share of the false positives before and after that are of these classes.
+        repeat: which of several repeats of the decisions this is, counted from 0.
+        repeats: their number; each has its share of the draws, other ones, since those of all are taken together.
     """
 
     support: np.ndarray
     outcomes: np.ndarray
     false: np.ndarray
     reached: tuple[float, float]
+    repeat: int = 0
+    repeats: int = 1
 
     @cached_property
     def recall(self) -> np.ndarray:
         """(2, D, C) recalls before and after."""
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng((self.repeat, 0))
         both, before, after, never = self.outcomes
         size = self.outcomes.sum(0)
         right = both + before, both + after
@@ -58,7 +62,7 @@ class ClassDraws:
     @cached_property
     def false_positives(self) -> np.ndarray:
         """(2, D, C) weight of false positives before and after, in all that of wrong decisions for these classes."""
-        rng = np.random.default_rng(1)
+        rng = np.random.default_rng((self.repeat, 1))
         same, before, after = self.false
         count = same + before, same + after
         total = [own.sum() for own in count]
@@ -73,7 +77,7 @@ class ClassDraws:
     def _priors(self, models: Sequence[ClassModel], correlation: float, rng: np.random.Generator) -> np.ndarray:
         """(2, 2, D, C) parameters of the priors before and after, whose trends are correlated."""
         design = design_of(self.support)
-        number = int(np.clip(MOST_VALUES // len(design), FEWEST_DRAWS, MOST_DRAWS))
+        number = -(-int(np.clip(MOST_VALUES // len(design), FEWEST_DRAWS, MOST_DRAWS)) // self.repeats)
         quantile = (rng.permutation(number) + 0.5) / number
         shared = SHARED * min(correlation, 1.0)
         one, other = rng.standard_normal((2, number, 2))
@@ -100,6 +104,8 @@ def class_draws(
     weight: np.ndarray,
     groups: np.ndarray | None = None,
     inflation: float = 1.0,
+    repeat: int = 0,
+    repeats: int = 1,
 ) -> ClassDraws:
     """Draws for decisions on labelled samples. They depend neither on the order of samples nor on that of classes.
 
@@ -111,6 +117,8 @@ def class_draws(
         weight: (N,) how much each sample counts.
         groups: (N,) samples of one group are not independent.
         inflation: of variances, by groups that span several classes.
+        repeat: which of several repeats of the decisions this is.
+        repeats: their number.
     """
     weight = weight / weight.sum()
     support = np.bincount(target, weight, num_classes)
@@ -127,7 +135,8 @@ def class_draws(
     false = counted[:, kept] / _unit_of_false(wrong, groups, weight) / inflation
     keys = np.round(np.vstack([false, outcomes, support[kept]]), DIGITS)
     order = np.lexsort(keys)
-    return ClassDraws(support[kept][order], keys[3:7, order], keys[:3, order], (reached[0], reached[1]))
+    both = reached[0], reached[1]
+    return ClassDraws(support[kept][order], keys[3:7, order], keys[:3, order], both, repeat, repeats)
 
 
 def _unit_of_false(

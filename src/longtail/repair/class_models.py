@@ -29,11 +29,14 @@ class ClassModel(Protocol):
     def start(self) -> float:
         """The linear predictor if all classes had one mean."""
 
-    def moments(self, predictor: np.ndarray, concentration: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(C,) expected counts, their derivative by the predictor, and the overdispersion of their variance."""
+    def moments(self, predictor: np.ndarray, concentration: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(K, C) expected counts, their derivative by the predictor (K, C), and the overdispersion of their variance.
 
-    def log_likelihood(self, predictor: np.ndarray, concentration: float) -> float:
-        """Of the observed counts, with the means of classes integrated out, up to a constant."""
+        Concentrations are (K, 1).
+        """
+
+    def log_likelihood(self, predictor: np.ndarray, concentration: np.ndarray) -> np.ndarray:
+        """(K,) of the observed counts, with the means of classes integrated out, up to a constant."""
 
     def prior(self, predictor: np.ndarray, concentration: np.ndarray) -> np.ndarray:
         """The parameters of the conjugate priors: (2, …) of the shape of the predictor."""
@@ -62,17 +65,17 @@ class BetaBinomial:
         right = self.right.sum()
         return float(np.log((right + 0.5) / (self.size.sum() - right + 0.5)))
 
-    def moments(self, predictor: np.ndarray, concentration: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def moments(self, predictor: np.ndarray, concentration: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """With the intraclass correlation 1 / (concentration + 1)."""
         mean = _logistic(predictor)
         overdispersion = 1 + np.maximum(self.size - 1, 0) / (concentration + 1)
         return self.size * mean, self.size * mean * (1 - mean), overdispersion
 
-    def log_likelihood(self, predictor: np.ndarray, concentration: float) -> float:
+    def log_likelihood(self, predictor: np.ndarray, concentration: np.ndarray) -> np.ndarray:
         """Beta-binomial."""
-        yes, no = self.prior(predictor, np.asarray(concentration))
+        yes, no = self.prior(predictor, concentration)
         wrong = self.size - self.right
-        return float((_log_beta(yes + self.right, no + wrong) - _log_beta(yes, no)).sum())
+        return np.asarray((_log_beta(yes + self.right, no + wrong) - _log_beta(yes, no)).sum(-1))
 
     def prior(self, predictor: np.ndarray, concentration: np.ndarray) -> np.ndarray:
         """Pseudo-counts of right and wrong decisions."""
@@ -100,17 +103,18 @@ class GammaPoisson:
         """The logarithm of the mean count, with half a count added."""
         return float(np.log((self.count.sum() + 0.5) / len(self.count)))
 
-    def moments(self, predictor: np.ndarray, concentration: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def moments(self, predictor: np.ndarray, concentration: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The variance of a negative binomial distribution is 1 + mean / concentration times its mean."""
         mean = _exponential(predictor)
         return mean, mean, 1 + mean / concentration
 
-    def log_likelihood(self, predictor: np.ndarray, concentration: float) -> float:
+    def log_likelihood(self, predictor: np.ndarray, concentration: np.ndarray) -> np.ndarray:
         """Negative binomial."""
         mean = _exponential(predictor)
-        chosen = _log_gamma(self.count + concentration) - _log_gamma(np.asarray(concentration))
+        chosen = _log_gamma(self.count + concentration) - _log_gamma(concentration)
         both = mean + concentration
-        return float((chosen + concentration * np.log(concentration / both) + self.count * np.log(mean / both)).sum())
+        terms = chosen + concentration * np.log(concentration / both) + self.count * np.log(mean / both)
+        return np.asarray(terms.sum(-1))
 
     def prior(self, predictor: np.ndarray, concentration: np.ndarray) -> np.ndarray:
         """Shapes and rates."""

@@ -15,8 +15,8 @@ PENALTY = np.diag([0.01, 0.1])  # of the intercept and of the slope per standard
 MOST_STEPS, LONGEST_STEP = 25, 1.5
 
 
-class Trend(NamedTuple):
-    """A fitted trend: coefficients (2,) and their covariance (2, 2)."""
+class Trends(NamedTuple):
+    """Fitted trends for K concentrations: coefficients (K, 2) and their covariances (K, 2, 2)."""
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -39,36 +39,32 @@ def drawn_priors(model: ClassModel, normal: np.ndarray, design: np.ndarray, quan
         design: (C, 2) from `design_of`.
         quantile: (D,) in (0, 1), of the concentration.
     """
-    trends = [fitted_trend(model, design, concentration) for concentration in model.concentrations]
+    trends = fitted_trends(model, design, model.concentrations)
     pick = np.searchsorted(np.cumsum(_probabilities(model, design, trends)), quantile)
-    pick = np.minimum(pick, len(trends) - 1)
-    root = np.stack([np.linalg.cholesky(trend.covariance) for trend in trends])[pick]
-    coefficients = np.stack([trend.mean for trend in trends])[pick] + (root @ normal[:, :, None])[:, :, 0]
+    pick = np.minimum(pick, len(model.concentrations) - 1)
+    root = np.linalg.cholesky(trends.covariance)[pick]
+    coefficients = trends.mean[pick] + (root @ normal[:, :, None])[:, :, 0]
     return model.prior(coefficients @ design.T, model.concentrations[pick][:, None])
 
 
-def fitted_trend(model: ClassModel, design: np.ndarray, concentration: float) -> Trend:
-    """By Newton's method."""
-    coefficients = np.array([model.start(), 0.0])
+def fitted_trends(model: ClassModel, design: np.ndarray, concentrations: np.ndarray) -> Trends:
+    """By Newton's method, for concentrations (K,)."""
+    coefficients = np.tile([model.start(), 0.0], (len(concentrations), 1))
     for _ in range(MOST_STEPS):
-        expected, slope, overdispersion = model.moments(design @ coefficients, concentration)
-        gradient = design.T @ ((model.observed - expected) / overdispersion) - PENALTY @ coefficients
-        information = design.T @ (design * (slope / overdispersion)[:, None]) + PENALTY
-        step = np.linalg.solve(information, gradient)
-        longest = np.abs(step).max()
-        coefficients = coefficients + step * min(1.0, LONGEST_STEP / max(longest, 1e-12))
-        if longest < 1e-6:
+        expected, slope, overdispersion = model.moments(coefficients @ design.T, concentrations[:, None])
+        gradient = ((model.observed - expected) / overdispersion) @ design - coefficients @ PENALTY
+        information = design.T @ ((slope / overdispersion)[:, :, None] * design) + PENALTY
+        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
+        longest = np.abs(step).max(1, keepdims=True)
+        coefficients = coefficients + step * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, 1e-12))
+        if longest.max() < 1e-6:
             break
-    return Trend(coefficients, np.linalg.inv(information))
+    return Trends(coefficients, np.linalg.inv(information))
 
 
-def _probabilities(model: ClassModel, design: np.ndarray, trends: list[Trend]) -> np.ndarray:
+def _probabilities(model: ClassModel, design: np.ndarray, trends: Trends) -> np.ndarray:
     """(K,) of the concentrations, which have the same prior probability."""
-    logs = np.array(
-        [
-            model.log_likelihood(design @ trend.mean, concentration) + np.linalg.slogdet(trend.covariance)[1] / 2
-            for trend, concentration in zip(trends, model.concentrations, strict=True)
-        ]
-    )
+    logs = model.log_likelihood(trends.mean @ design.T, model.concentrations[:, None])
+    logs = logs + np.linalg.slogdet(trends.covariance)[1] / 2
     weights = np.exp(logs - logs.max())
     return np.asarray(weights / weights.sum())

@@ -114,15 +114,15 @@ def _outcome(
     offset = chosen.strength * served.direction / scale if isinstance(served, Offsets) else None
     if chosen.strength == 0:
         return Outcome(chosen.candidate, curve[0.0], curve=curve, offset=offset, excluded=excluded)
-    estimate = np.mean([judge.estimate(own[chosen.strength]) for own in repeats], axis=0)
-    gain = float(np.mean([judge.estimate(own).gain for own in nested]))
+    estimate = judge.estimate([own[chosen.strength] for own in repeats])
+    gain = judge.estimate(nested).gain
     gain += float(np.mean([_growth(own, chosen.strength, judge) for own in fits]))
-    optimism = float(estimate[0]) - gain
+    optimism = estimate.gain - gain
     return Outcome(
         chosen.candidate,
         curve[chosen.strength].with_score(judge.score(judge.raw) + gain),
         gain,
-        _less_optimism(float(estimate[1]), float(estimate[2]), optimism),
+        _less_optimism(estimate.low, estimate.high, optimism),
         chosen.strength,
         curve,
         offset,

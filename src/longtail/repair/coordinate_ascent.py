@@ -93,8 +93,8 @@ def _scores_of_moves(
 ) -> np.ndarray:
     """(T,) scores with ascending `moves` of one class: it wins the samples whose margin is below the move."""
     target, weight, num_classes = samples.target, samples.weight, samples.num_classes
-    first_win = np.searchsorted(moves, margin, side="right")  # the first move that is above the margin
-    cell = first_win * num_classes
+    first_win = np.less_equal.outer(moves, margin).sum(0, dtype=np.int8)  # the first move that is above the margin
+    cell = first_win.astype(np.int64) * num_classes
     kept = weight * metric.worth(target, rival)
     gained = weight * metric.worth(target, np.full_like(target, label)) - kept
     shape = (len(moves) + 1, num_classes)

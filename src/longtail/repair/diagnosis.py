@@ -231,7 +231,7 @@ def _repeated_splits(
 
 def _resolution(found: Compared, judge: Judge) -> float:
     """Half the width of the widest gain interval at τ = 1: smaller gains could not be detected."""
-    estimates = [judge.estimate(each[0].curve[1.0]) for each in found.fits.values()]
+    estimates = [judge.estimate([each[0].curve[1.0]]) for each in found.fits.values()]
     return max((own.high - own.low) / 2 for own in estimates)
 
 

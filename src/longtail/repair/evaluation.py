@@ -33,7 +33,7 @@ FITTED_HERE = (
 
 @dataclass(frozen=True, eq=False)
 class FixEvaluation:
-    """Scores of a fix on new labelled predictions.
+    """The result of `evaluate_fix`: scores of a fix on new labelled predictions.
 
     Attributes:
         metric: its name.
@@ -53,6 +53,16 @@ class FixEvaluation:
         class_names: (C,) in the order of `by_class`.
         samples: N.
         warnings: possible problems of the predictions.
+
+    Example:
+        >>> target, logits = np.array([0, 0, 1, 1]), np.array([[2.0, 0.0], [2.0, 0.0], [1.0, 0.5], [0.0, 2.0]])
+        >>> even = np.array([0.5, 0.5])
+        >>> fix = Fix(np.array([-0.5, 0.5]), 1.0, np.zeros(2), even, ("cat", "lynx"), "balanced accuracy", "by hand")
+        >>> found = evaluate_fix(fix, logits, target)
+        >>> found.before.score, found.after.score, found.verdict  # with 4 samples the interval of the gain contains 0
+        (0.75, 1.0, 'no gain seen')
+        >>> [recall.tolist() for recall in found.by_class.recall]  # before and after
+        [[1.0, 0.5], [1.0, 1.0]]
     """
 
     metric: str
@@ -161,7 +171,7 @@ def _evaluated(
     raw, fingerprint = decisions_and_fingerprints(samples)
     fixed, before, after = _with_fix(samples, fix)
     judge = Judge(metric, y, samples.weight, raw, parts, level, g)
-    scores, estimate, promised = (judge.scores(raw), judge.scores(fixed)), judge.estimate(fixed), promised_by(fix)
+    scores, estimate, promised = (judge.scores(raw), judge.scores(fixed)), judge.estimate([fixed]), promised_by(fix)
     gain, interval = estimate.gain, (estimate.low, estimate.high)
     fitted_here = fix.evidence.get("fitted_on") == digest_of(fingerprint)
     verdict = "helps" if interval[0] > 0 else "hurts" if interval[1] < 0 else "no gain seen"

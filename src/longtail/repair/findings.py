@@ -146,6 +146,16 @@ class Diagnosis:
         by_class: results per class.
         samples: N.
         warnings: possible problems of the predictions.
+
+    Example:
+        >>> from longtail.repair import diagnose
+        >>> rng, target = np.random.default_rng(0), np.arange(300) % 3
+        >>> logits = rng.normal(size=(300, 3)) + 2 * np.eye(3)[target] + np.array([2.0, 1.0, 0.0])
+        >>> diagnosis = diagnose(logits, target, class_names=["fox", "lynx", "wolf"], repeats=1)
+        >>> diagnosis.verdict, round(diagnosis.before.score, 2), [name for name, *_ in diagnosis.worst]
+        ('use', 0.77, ['wolf', 'lynx', 'fox'])
+        >>> [outcome.name for outcome in diagnosis.outcomes if outcome.interval[0] > 0]  # candidates that help
+        ['re-balancing', 're-balancing to the fixed point', 'shrunk fixed point']
     """
 
     metric: str

@@ -9,6 +9,7 @@ Macro-F1 and the mean recall of the worst classes are not linear: on few samples
 intervals by their derivative do not cover. Their intervals are quantiles of the scores of draws (`class_draws`).
 """
 
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ class GainEstimate(NamedTuple):
     """The gain with its interval.
 
     Attributes:
-        gain: score(after) − score(before); for a metric that is not linear, the median of the draws.
+        gain: score(after) − score(before); for a metric that is not linear, the median of the draws. The
+            mean over repeats.
         low: lower limit.
         high: upper limit.
     """
@@ -40,7 +42,7 @@ def estimate_of_gain(
     metric: Metric,
     target: np.ndarray,
     before: np.ndarray,
-    after: np.ndarray,
+    after: Sequence[np.ndarray],
     num_classes: int,
     *,
     level: float = 0.95,
@@ -49,35 +51,62 @@ def estimate_of_gain(
 ) -> GainEstimate:
     """The gain of the decisions `after` over those `before`, with its interval; all 0 where no decision changes.
 
+    Of several repeats, such as those of a cross-fitting with other folds, it is the mean; for a metric that is not
+    linear, the limits are quantiles of the draws of all repeats together.
+
     Args:
         metric: the metric.
         target: (N,) class indices.
         before: (N,) predictions.
-        after: (N,) predictions.
+        after: (N,) predictions of each repeat.
         num_classes: C.
         level: of the interval, in (0, 1).
         groups: (N,) samples of one group are not independent of each other.
         weight: (N,) how much each sample counts; by default all alike.
     """
-    if (before == after).all():
-        return GainEstimate(0.0, 0.0, 0.0)
     value = np.ones(len(target)) if weight is None else weight
-    classes = _changes_of_scores(metric, target, before, after, num_classes, value, groups)
     if isinstance(metric, NonLinearMetric):
+        return _drawn_gain(metric, target, before, after, num_classes, level=level, groups=groups, weight=value)
+    old = metric.score(target, before, value, num_classes)
+    gain = np.mean([metric.score(target, own, value, num_classes) - old for own in after])
+    changed = [own for own in after if (before != own).any()]
+    errors = [_changes_of_scores(metric, target, before, own, num_classes, value, groups).error for own in changed]
+    half = NormalDist().inv_cdf((1 + level) / 2) * sum(errors) / len(after)
+    return GainEstimate(float(gain), float(gain - half), float(gain + half))
+
+
+def _drawn_gain(
+    metric: NonLinearMetric,
+    target: np.ndarray,
+    before: np.ndarray,
+    after: Sequence[np.ndarray],
+    num_classes: int,
+    *,
+    level: float,
+    groups: np.ndarray | None,
+    weight: np.ndarray,
+) -> GainEstimate:
+    bounds = []
+    for repeat, own in enumerate(after):
         draws = class_draws(
-            target, before, after, num_classes, weight=value, groups=groups, inflation=classes.inflation
+            target,
+            before,
+            own,
+            num_classes,
+            weight=weight,
+            groups=groups,
+            inflation=_changes_of_scores(metric, target, before, own, num_classes, weight, groups).inflation,
+            repeat=repeat,
+            repeats=len(after),
         )
-        lower, upper = metric.bounds_of_gain(draws)
-        middle = (np.median(lower) + np.median(upper)) / 2
-        return GainEstimate(
-            float(middle), float(np.quantile(lower, (1 - level) / 2)), float(np.quantile(upper, (1 + level) / 2))
-        )
-    gain = metric.score(target, after, value, num_classes) - metric.score(target, before, value, num_classes)
-    half = NormalDist().inv_cdf((1 + level) / 2) * classes.error
-    return GainEstimate(gain, gain - half, gain + half)
+        bounds.append((before != own).any() * np.stack(metric.bounds_of_gain(draws)))
+    gain = np.mean([np.median(own, axis=1) for own in bounds])
+    lower, upper = np.concatenate(bounds, axis=1)
+    low, high = np.quantile(lower, (1 - level) / 2), np.quantile(upper, (1 + level) / 2)
+    return GainEstimate(float(gain), float(low), float(high))
 
 
-def gain_and_error(
+def smoothed_gain(
     metric: Metric,
     target: np.ndarray,
     before: np.ndarray,
@@ -86,22 +115,39 @@ def gain_and_error(
     *,
     groups: np.ndarray | None = None,
     weight: np.ndarray | None = None,
-) -> tuple[float, float]:
-    """score(after) − score(before) with the means of classes smoothed, and its standard error.
+) -> float:
+    """score(after) − score(before) with the means of classes smoothed.
 
     Smoothing draws the change of a class with few samples towards that of classes of about its size, so that a choice
-    does not hang on single samples. Arguments as those of `estimate_of_gain`.
+    does not hang on single samples. Arguments as those of `estimate_of_gain`, but for one repeat.
     """
     if (before == after).all():
-        return 0.0, 0.0
+        return 0.0
     value = np.ones(len(target)) if weight is None else weight
-    classes = _changes_of_scores(metric, target, before, after, num_classes, value, groups)
     if isinstance(metric, WorstRecall):  # a class without a right decision hides what changes in the others
         old, new = (_smoothed_recalls(target, own, num_classes, value, groups) for own in (before, after))
         one = np.ones(len(new))
-        return float(metric.of_sums(new, one, one) - metric.of_sums(old, one, one)), classes.error
+        return float(metric.of_sums(new, one, one) - metric.of_sums(old, one, one))
+    classes = _changes_of_scores(metric, target, before, after, num_classes, value, groups)
     gain = metric.score(target, after, value, num_classes) - metric.score(target, before, value, num_classes)
-    return gain + float((classes.unit * (classes.smoothed - classes.mean)).sum()), classes.error
+    return gain + float((classes.unit * (classes.smoothed - classes.mean)).sum())
+
+
+def standard_error(
+    metric: Metric,
+    target: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    num_classes: int,
+    *,
+    groups: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+) -> float:
+    """Of score(after) − score(before). Arguments as those of `smoothed_gain`."""
+    if (before == after).all():
+        return 0.0
+    value = np.ones(len(target)) if weight is None else weight
+    return _changes_of_scores(metric, target, before, after, num_classes, value, groups).error
 
 
 def smoothed_changes_of_recall(
@@ -113,7 +159,7 @@ def smoothed_changes_of_recall(
     groups: np.ndarray | None = None,
     weight: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(C,) changes of recall, smoothed as in `gain_and_error`; 0 for a class without samples."""
+    """(C,) changes of recall, smoothed as in `smoothed_gain`; 0 for a class without samples."""
     value = np.ones(len(target)) if weight is None else weight
     change = (target == after).astype(np.float64) - (target == before)
     return _changes_of_classes(target, change, np.ones(num_classes), value, groups).smoothed

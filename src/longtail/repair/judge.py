@@ -1,12 +1,19 @@
 """Scores of predictions, compared with those of the uncorrected model on the same samples."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from longtail.repair.findings import Scores
-from longtail.repair.intervals import GainEstimate, estimate_of_gain, gain_and_error, smoothed_changes_of_recall
+from longtail.repair.intervals import (
+    GainEstimate,
+    estimate_of_gain,
+    smoothed_changes_of_recall,
+    smoothed_gain,
+    standard_error,
+)
 from longtail.repair.metrics import Metric, recalls
 
 
@@ -61,8 +68,8 @@ class Judge:
         """The metric of predictions (N,)."""
         return self.metric.score(self.target, predicted, self.weight, self.num_classes)
 
-    def estimate(self, predicted: np.ndarray) -> GainEstimate:
-        """The gain of predictions (N,) over the uncorrected model, with its interval."""
+    def estimate(self, predicted: Sequence[np.ndarray]) -> GainEstimate:
+        """The gain of predictions (N,) of each repeat over the uncorrected model, with its interval."""
         return estimate_of_gain(
             self.metric,
             self.target,
@@ -74,9 +81,15 @@ class Judge:
             weight=self.weight,
         )
 
-    def smoothed_gain(self, before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
-        """`gain_and_error` of predictions (N,) over others."""
-        return gain_and_error(
+    def smoothed_gain(self, predicted: np.ndarray) -> float:
+        """`smoothed_gain` of predictions (N,) over the uncorrected model."""
+        return smoothed_gain(
+            self.metric, self.target, self.raw, predicted, self.num_classes, groups=self.groups, weight=self.weight
+        )
+
+    def standard_error(self, before: np.ndarray, after: np.ndarray) -> float:
+        """`standard_error` of the difference of the scores of two predictions (N,)."""
+        return standard_error(
             self.metric, self.target, before, after, self.num_classes, groups=self.groups, weight=self.weight
         )
 

@@ -23,7 +23,7 @@ KINDS = ("logits", "probabilities")
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Labelled predictions of a model.
+    """The result of `read_predictions`: labelled predictions of a model.
 
     Attributes:
         logits: (N, C) logits, -inf for masked classes; or the logarithms of probabilities. Of several processes that
@@ -38,6 +38,14 @@ class Predictions:
         notes: assumptions and changes made in reading.
         share: which of the samples `logits` holds.
         bounds: of the groups many, medium and few: those of a run, or the usual ones.
+
+    Example:
+        >>> probability = np.array([[1.0, 0.0], [0.25, 0.75]])
+        >>> found = read_predictions((probability, ["cat", "lynx"]), kind="probabilities", class_names=["cat", "lynx"])
+        >>> found.target, found.class_names
+        (array([0, 1]), ('cat', 'lynx'))
+        >>> np.exp(found.logits).round(3).tolist(), found.floor  # half the smallest probability above 0
+        ([[1.0, 0.125], [0.25, 0.75]], 0.125)
     """
 
     logits: np.ndarray

@@ -38,14 +38,22 @@ LEFT_TO_GAIN = 1e-4  # of the log-likelihood of all samples: 0.014 standard erro
 
 @dataclass(frozen=True)
 class PriorEstimate:
-    """A prior and how sure it is.
+    """The result of `estimate_prior`: a class prior and its uncertainty.
 
     Attributes:
-        prior: (C,) probabilities.
-        low: (C,) lower ends of the bootstrap intervals.
-        high: (C,) upper ends.
-        passes: over the data.
+        prior: (C,) probabilities, which sum to 1.
+        low: (C,) lower ends of the bootstrap intervals, in [0, 1].
+        high: (C,) upper ends, in [0, 1].
+        passes: number of passes over the data.
         converged: whether the log-likelihood can't rise by more than 1e-4; the maximum is unique in the likelihood.
+
+    Example:
+        >>> probability = np.array([[0.9, 0.1]] * 140 + [[0.1, 0.9]] * 60)
+        >>> found = estimate_prior(probability, np.array([0.5, 0.5]))
+        >>> found.prior.round(2), found.converged
+        (array([0.75, 0.25]), True)
+        >>> bool(found.low[0] > 0.5)  # class 0 is now the more frequent one
+        True
     """
 
     prior: np.ndarray
@@ -204,7 +212,7 @@ def _extrapolated(state: _State, plain: _State) -> np.ndarray:
 
 
 def _one_step_bootstrap(sums: BootstrapSums, prior: np.ndarray, number: int) -> np.ndarray:
-    """(draws, C): from the estimate one Newton step to the prior of samples that are drawn anew."""
+    """(draws, C): from the estimate one Newton step to the prior of resampled data."""
     there = prior > 0
     curvature = sums.curvature[np.ix_(there, there)] / number  # of posteriors: steps are relative to the prior
     empty = sums.weight == 0  # of few samples none may be drawn

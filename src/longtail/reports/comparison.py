@@ -165,7 +165,7 @@ def _tested(folder: RunFolder) -> Scores:
 
 
 def _same_samples(folders: Sequence[RunFolder]) -> list[str]:
-    """That all runs share one division of the data, which their fingerprints tell."""
+    """That all runs share one division of the data, by their fingerprints."""
     known = [folder.data or {} for folder in folders]
     if not known or len({data.get("fingerprint") for data in known}) > 1 or not known[0].get("fingerprint"):
         return []

@@ -28,10 +28,18 @@ class Figure:
     """A chart with a caption and its data.
 
     Attributes:
-        title: title.
+        title: heading of the figure.
         words: caption, also for screen readers.
         chart: an Altair chart.
         frame: its data, shown as a table below it.
+
+    Example:
+        >>> from longtail.reports import GainsDisplay
+        >>> display = GainsDisplay({"re-balancing": (0.02, 0.01, 0.03)})
+        >>> figure = Figure("Gains", "Re-balancing gains 2 points.", display.plot(), display.frame())
+        >>> page = Page("Report", ["Use the fix."], figures=[figure])  # page.save("report.html") writes it
+        >>> page.figures[0].frame.to_dict("records")
+        [{'candidate': 're-balancing', 'gain': 0.02, 'low': 0.01, 'high': 0.03}]
     """
 
     title: str

@@ -2,11 +2,12 @@
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from longtail.analysis import worst_confusions
+from longtail.data.check import Progress
 from longtail.reports.formatting import columns_of, percent
 from longtail.reports.page import Gallery, Page, Table
 from longtail.reports.run_figures import figures_of
@@ -14,7 +15,7 @@ from longtail.reports.run_view import RunView, run_views
 from longtail.runs import RunFolder
 
 WORST, EXAMPLES = 8, 5
-TOLD = (
+SHOWN = (
     "second_stage",
     "loss",
     "loss_arguments",
@@ -31,14 +32,14 @@ TOLD = (
 def run_page(
     runs: Sequence[str | os.PathLike[str]],
     data: str | os.PathLike[str] | None = None,
-    tell: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Page:
     """The HTML report of one run or several.
 
     Args:
         runs: run folders, complete or not, on the same training images.
         data: the folder of their data set, for similarities of features and for images; digits need none.
-        tell: is told what begins that takes a while.
+        progress: called with the name of a long step and the completed share of it.
 
     Raises:
         FileNotFoundError, ValueError: a folder that is no run, a damaged one, runs that do not fit together.
@@ -51,7 +52,7 @@ def run_page(
         >>> run_page([run.path]).title
         'gala on digits, imbalance 50'
     """
-    shown = run_views([RunFolder.open(run) for run in runs], data, tell)
+    shown = run_views([RunFolder.open(run) for run in runs], data, progress)
     complete = [run for run in shown if run.complete]
     return Page(
         title=_title(shown),
@@ -121,7 +122,9 @@ def _facts(runs: Sequence[RunView]) -> dict[str, str]:
     facts = {}
     for run in runs:
         config, versions = run.config, run.folder.header["versions"]
-        settings = ", ".join(f"{name} {_told(config[name])}" for name in TOLD if config.get(name) not in (None, [], ()))
+        settings = ", ".join(
+            f"{name} {_as_text(config[name])}" for name in SHOWN if config.get(name) not in (None, [], ())
+        )
         facts[run.name] = f"{settings}; {', '.join(f'{name} {value}' for name, value in versions.items())}"
         if run.complete:
             minutes, parameters = run.result.get("training_minutes"), run.result.get("parameters", 0)
@@ -141,5 +144,5 @@ def _facts(runs: Sequence[RunView]) -> dict[str, str]:
     return facts
 
 
-def _told(value: object) -> str:
+def _as_text(value: object) -> str:
     return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

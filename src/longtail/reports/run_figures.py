@@ -26,7 +26,7 @@ def figures_of(runs: Runs) -> list[Figure]:
     if complete:
         draw = (_training_counts, _recall, _predictions, _trade_off, _accuracy_trade_off)
         drawn += [function(complete) for function in draw]
-        drawn += [function(complete) for function in (_gradient_ratios, _gradient_causes, _vector_norms)]
+        drawn += [function(complete) for function in (_gradient_ratios, _gradient_causes, _weight_norms)]
         drawn += [function(complete) for function in (_similarities, _confusions, _reliability)]
     elif any(run.gradients is not None for run in runs):
         drawn.append(_gradients_so_far(runs))
@@ -198,8 +198,8 @@ def _causes(kept: RecordedGradients, groups: tuple[tuple[str, np.ndarray], ...])
     return np.asarray(shares @ total @ shares.T / np.array([[own.sum()] for _, own in groups]))
 
 
-def _vector_norms(runs: Runs) -> Figure | None:
-    norms = {run.name: run.vector_norms for run in runs if run.vector_norms is not None}
+def _weight_norms(runs: Runs) -> Figure | None:
+    norms = {run.name: run.weight_norms for run in runs if run.weight_norms is not None}
     if not norms:
         return None
     display = ByRankDisplay(norms, runs[0].class_counts, "norm of the classifier weights", runs[0].class_names)

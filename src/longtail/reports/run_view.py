@@ -1,7 +1,7 @@
 """A run as a report shows it: what its folder holds, read once."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from torch import device
 
-from longtail.analysis import ClassGeometry, RecordedGradients, class_geometry, class_groups, class_vector_norms
-from longtail.analysis.classifier_geometry import NoClassVectorsError
+from longtail.analysis import ClassGeometry, RecordedGradients, class_geometry, class_groups, classifier_weight_norms
+from longtail.analysis.classifier_geometry import NoClassifierWeightsError
 from longtail.analysis.gradient_recorder import is_recorded
 from longtail.data import load_splits
+from longtail.data.check import Progress
 from longtail.metrics import per_class_recall
 from longtail.runs import RunFolder
 from longtail.training.stored_config import stored_config
@@ -25,7 +26,7 @@ class RunView:
         folder: the run.
         name: what it is called beside others.
         data: the folder of its data set, for what needs images.
-        tell: is told what begins that takes a while.
+        progress: called with the name of a long step and the completed share of it.
     """
 
     def __init__(
@@ -33,9 +34,9 @@ class RunView:
         folder: RunFolder,
         name: str,
         data: str | os.PathLike[str] | None = None,
-        tell: Callable[[str], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        self.folder, self.name, self.data, self.tell = folder, name, data, tell
+        self.folder, self.name, self.data, self._progress = folder, name, data, progress
 
     @property
     def config(self) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class RunView:
         """(C,) training images.
 
         Raises:
-            ValueError: the result does not tell.
+            ValueError: the result does not say.
         """
         counts = self.result.get("class_counts")
         whole = isinstance(counts, list) and all(type(count) is int for count in counts)
@@ -85,7 +86,7 @@ class RunView:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """(C,); numbers for a run that was kept before run folders told names.
+        """(C,); numbers for a run of a version that saved no names.
 
         Raises:
             ValueError: data.json and result.json are of different numbers of classes.
@@ -147,23 +148,27 @@ class RunView:
 
     @cached_property
     def geometry(self) -> ClassGeometry | None:
-        """Of class vectors and features, where there are class vectors and images."""
+        """Of classifier weights and features, where there are both."""
         if (
             not self.has_images
-            or self.vector_norms is None
+            or self.weight_norms is None
             or (self.data is None and self.config.get("dataset") != "digits")
         ):
             return None  # unasked, the features of large images would take too long
-        if self.tell is not None:
-            self.tell(f"{self.name}: features of its training and test images")
-        return class_geometry(self.folder, self.data)
+        step = f"{self.name}: features of its training and test images"
+        if self._progress is not None:
+            self._progress(step, 0.0)
+        found = class_geometry(self.folder, self.data)
+        if self._progress is not None:
+            self._progress(step, 1.0)
+        return found
 
     @cached_property
-    def vector_norms(self) -> np.ndarray | None:
-        """(C,) lengths of the class vectors, where the classifier is made of some."""
+    def weight_norms(self) -> np.ndarray | None:
+        """(C,) norms of the classifier weights, where each class has some."""
         try:
-            return class_vector_norms(self.folder)
-        except NoClassVectorsError:
+            return classifier_weight_norms(self.folder)
+        except NoClassifierWeightsError:
             return None
 
     def test_images(self, samples: np.ndarray) -> list[np.ndarray] | None:
@@ -183,7 +188,7 @@ def _are_scores(test: object) -> bool:
 def run_views(
     folders: Sequence[RunFolder],
     data: str | os.PathLike[str] | None = None,
-    tell: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[RunView]:
     """Runs named by what tells them apart: the loss alone if that does, else with the seed, else the folder.
 
@@ -199,14 +204,14 @@ def run_views(
     losses = [_method(folder) for folder in folders]
     sets = {tuple(folder.header["config"].get(name) for name in ("dataset", "imbalance")) for folder in folders}
     if len(sets) > 1:
-        told = " and ".join(f"{dataset}, imbalance {imbalance}" for dataset, imbalance in sorted(sets, key=str))
-        raise ValueError(f"`runs` must be on the same data. Got {told}.")
+        found = " and ".join(f"{dataset}, imbalance {imbalance}" for dataset, imbalance in sorted(sets, key=str))
+        raise ValueError(f"`runs` must be on the same data. Got {found}.")
     seeded = [f"{loss}, seed {folder.header.get('seed')}" for loss, folder in zip(losses, folders, strict=True)]
     names = next(
         (names for names in (losses, seeded, [p.name for p in paths]) if len(set(names)) == len(names)),
         list(map(str, paths)),
     )
-    runs = [RunView(folder, name, data, tell) for folder, name in zip(folders, names, strict=True)]
+    runs = [RunView(folder, name, data, progress) for folder, name in zip(folders, names, strict=True)]
     _check_same_classes([run for run in runs if run.complete])
     return runs
 

@@ -33,7 +33,7 @@ def current_versions() -> dict[str, str]:
 
 @cache
 def processor_name() -> str:
-    """The processor, its family and model where Linux tells them, and the instructions that PyTorch uses on it.
+    """The processor, its family and model on Linux, and the instructions that PyTorch uses on it.
 
     Such as "AMD EPYC, family 25, model 17, AVX512". Equal versions on two processors give results that differ in their
     last digits.

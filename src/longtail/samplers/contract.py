@@ -15,7 +15,9 @@ SEEDS = 2**32
 
 
 class LongTailedSampler(Sampler[int]):
-    """An epoch is a function of (seed, epoch); each rank takes every `num_replicas`-th index of it.
+    """Base class of samplers: an epoch is a function of (seed, epoch); each rank takes every `num_replicas`-th index.
+
+    A sampler of your own overrides `indices`, which draws from `generator(epoch)`.
 
     Each iterator is a whole epoch, or what is left of it after `load_state_dict`; iterators do not affect each other.
     Call `set_epoch` before each epoch, as for `DistributedSampler`, else all epochs are the same.
@@ -36,6 +38,15 @@ class LongTailedSampler(Sampler[int]):
 
     Raises:
         ValueError, TypeError: labels or settings outside what is written above.
+
+    Example:
+        >>> class RarestFirst(LongTailedSampler):
+        ...     def indices(self, epoch):
+        ...         return self.class_counts[self.labels].argsort(stable=True)[: self.num_samples]
+        >>> list(RarestFirst([0, 0, 1, 0]))
+        [2, 0, 1, 3]
+        >>> list(RarestFirst([0, 0, 1, 0], rank=1, num_replicas=2))
+        [0, 3]
     """
 
     def __init__(

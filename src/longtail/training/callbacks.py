@@ -15,7 +15,7 @@ class Plan:
     """The training that is about to start, as `Callback.on_train_start` gets it.
 
     Attributes:
-        config: with nothing left open.
+        config: the configuration of the run, with no setting left to be chosen.
         folder: the run folder, where a callback may write files of its own.
         samples: number of training samples.
         class_counts: training samples of each class, up to the last class that has any.
@@ -23,6 +23,18 @@ class Plan:
         first_epoch: the epoch in which this process starts, counted from 1.
         first_step: number of its steps that are already done.
         of_features: whether the data are features, on which no backbone is used.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from longtail.recipes import features
+        >>> from longtail.training import run_experiment
+        >>> class Announce(Callback):
+        ...     def on_train_start(self, plan):
+        ...         print(plan.samples, "samples,", plan.class_counts, "by class,", plan.steps, "steps per epoch")
+        >>> X, y = np.eye(90, 4, dtype=np.float32), np.repeat(["otter", "seal"], [60, 30])
+        >>> config, out = features(epochs=1, batch_size=16), tempfile.mkdtemp() + "/run"
+        >>> _ = run_experiment(config, data=(X, y), out=out, callbacks=[Announce()])
+        58 samples, (39, 19) by class, 3 steps per epoch
     """
 
     config: TrainingConfig
@@ -44,10 +56,22 @@ class Step:
         step: in the epoch, counted from 1.
         logits: (N, C).
         target: (N,) class indices, or (N, C) probabilities where images are mixed.
-        loss: a scalar.
-        learning_rate: of this step.
+        loss: a scalar; its mean over the processes is the mean loss of the batch.
+        learning_rate: of this step, at least 0.
         gradient: (N, C), of the loss with respect to the logits; `None` unless a callback needs it.
         waited: seconds that the step waited for its batch.
+
+    Example:
+        >>> import torch
+        >>> class CountRight(Callback):
+        ...     right = 0
+        ...     def on_step_end(self, step):
+        ...         self.right += int((step.logits.argmax(1) == step.target).sum())
+        >>> callback = CountRight()
+        >>> logits, target = torch.tensor([[2.0, 0.0], [0.5, 1.0], [1.0, 3.0]]), torch.tensor([0, 0, 1])
+        >>> callback.on_step_end(Step(1, 1, logits, target, loss=torch.tensor(0.4), learning_rate=0.1))
+        >>> callback.right
+        2
     """
 
     epoch: int

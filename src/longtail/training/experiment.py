@@ -61,8 +61,10 @@ def run_experiment(
         FileExistsError: `out` exists and `resume` is not set.
         FileNotFoundError: the data set is missing.
         OSError: a file of the run could not be written; the run can be resumed.
-        TrainingStopped, TrainingDivergedError: as in `TrainingLoop.run`.
-        RankFailedError: of several processes another one failed.
+        RunInUseError: another process works on the run in `out`.
+        TrainingStopped: Ctrl-C or SIGTERM asked for the end; the run can be resumed.
+        TrainingDivergedError: the loss or the weights are no longer finite.
+        RankFailedError: another of several processes failed.
 
     Example:
         >>> import tempfile

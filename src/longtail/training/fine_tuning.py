@@ -43,13 +43,25 @@ class PartlyTrained(nn.Module):
 
 
 class FineTuning:
-    """A pretrained network trained further.
+    """The stage that trains a pretrained network further, all of it or a part (stage "finetune").
 
     Args:
         given: the configuration, and splits of images.
 
     Raises:
         ValueError: a first stage, features instead of images, or a `tune` of more layers than there are.
+
+    Example:
+        >>> from contextlib import nullcontext
+        >>> from longtail.data import load_splits
+        >>> from longtail.recipes import finetune
+        >>> cpu, images = torch.device("cpu"), torch.zeros(30, 16, 16, 3, dtype=torch.uint8).numpy()
+        >>> own = {"model": "resnet8-cifar", "pretrained": False, "size": 16, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+        >>> config = finetune(tune="head", **own).completed()
+        >>> splits = load_splits(config, (images, ["otter"] * 20 + ["seal"] * 10), cpu)
+        >>> stage = FineTuning(StageInput(config, splits, None, cpu, nullcontext))
+        >>> [name for name, parameter in stage.finished().named_parameters() if parameter.requires_grad]
+        ['classifier.weight', 'classifier.bias']
     """
 
     def __init__(self, given: StageInput) -> None:

@@ -31,7 +31,7 @@ class ClassifierOfFeatures(Network):
 
 
 class FrozenFeatures:
-    """A classifier on frozen features, which are standardised where it is linear.
+    """The stage that trains a classifier on frozen features, standardised if it is linear (stage "features").
 
     Args:
         given: the configuration, an `OwnConfig`, and the splits: of images, or of features, which need no backbone.
@@ -39,6 +39,17 @@ class FrozenFeatures:
     Raises:
         ValueError: a first stage.
         OSError: the cache can't be written.
+
+    Example:
+        >>> from contextlib import nullcontext
+        >>> from longtail.data import load_splits
+        >>> from longtail.recipes import features
+        >>> X = torch.arange(120.0).reshape(30, 4).numpy()
+        >>> cpu, config = torch.device("cpu"), features()
+        >>> splits = load_splits(config, (X, ["otter"] * 20 + ["seal"] * 10), cpu)
+        >>> stage = FrozenFeatures(StageInput(config, splits, None, cpu, nullcontext))
+        >>> stage.splits.train.features.mean().abs().item() < 1e-5  # standardised
+        True
     """
 
     def __init__(self, given: StageInput) -> None:

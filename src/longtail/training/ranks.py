@@ -83,9 +83,9 @@ class Ranks:
         """A plain value of the first rank, on every rank."""
         if self.number == 1:
             return value
-        told = [value]
-        dist.broadcast_object_list(told, 0, device=self.device)
-        return told[0]
+        values = [value]
+        dist.broadcast_object_list(values, 0, device=self.device)
+        return values[0]
 
     def tensor_from_first(self, tensor: Tensor | None) -> Tensor:
         """A tensor of the first rank, on the CPU of every rank."""

@@ -60,7 +60,7 @@ def differing_versions(folder: RunFolder) -> list[str]:
 
 
 def check_same_data(folder: RunFolder, splits: Splits) -> None:
-    """Check that the data of a resumed run are those that it began with; the oldest run folders do not tell.
+    """Check that the data of a resumed run are those that it began with; the oldest run folders do not say.
 
     Raises:
         ValueError: the data differ.

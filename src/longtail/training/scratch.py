@@ -11,13 +11,22 @@ from longtail.training.stages import STAGES, StageInput, StageKind
 
 
 class Scratch:
-    """A whole network, trained from its initial weights.
+    """The stage that trains a whole network from its initial weights (stage "scratch", the default).
 
     Args:
         given: the configuration and the splits.
 
     Raises:
         ValueError: a first stage.
+
+    Example:
+        >>> from contextlib import nullcontext
+        >>> from longtail.data import load_splits
+        >>> from longtail.recipes import digits_lt
+        >>> cpu, config = torch.device("cpu"), digits_lt()
+        >>> stage = Scratch(StageInput(config, load_splits(config, None, cpu), None, cpu, nullcontext))
+        >>> stage.finished().classifier
+        Linear(in_features=64, out_features=10, bias=True)
     """
 
     def __init__(self, given: StageInput) -> None:

@@ -31,6 +31,16 @@ class SecondStage:
     Raises:
         ValueError: no first stage, another one than that of the configuration, or a classifier that the method can't
             start from.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from longtail.recipes import features, second_stage
+        >>> from longtail.training import run_experiment, trained_network
+        >>> folder, data = tempfile.mkdtemp(), (np.eye(90, 4, dtype=np.float32), np.repeat(["otter", "seal"], [60, 30]))
+        >>> first = run_experiment(features(loss="ce", epochs=1, batch_size=16), data=data, out=folder + "/first")
+        >>> config = second_stage(first, "ncm")  # a configuration of this stage
+        >>> trained_network(run_experiment(config, data=data, out=folder + "/ncm", first_stage=first)).classifier
+        NearestMeans()
     """
 
     def __init__(self, given: StageInput) -> None:

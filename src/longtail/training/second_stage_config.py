@@ -41,7 +41,7 @@ class SecondStageConfig(TrainingConfig):
     """Where the network is frozen: "computed", features of augmented copies are computed for this run, which is scored
     on images; "kept", features of all samples are cached between runs, the first copy being the image as it is;
     "standardised", these are also standardised by the training set, as those of the first stage are; "each-step",
-    the images of each step are augmented anew and pass through the network, and `views` says nothing."""
+    the images of each step are augmented again and pass through the network, and `views` says nothing."""
     first_stage: str = ""
     """Checksum of the first stage's weights."""
     epochs: int = 10
@@ -67,6 +67,15 @@ class SecondStageConfig(TrainingConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class OwnSecondStageConfig(OwnDataConfig, SecondStageConfig):
-    """A second stage on the user's own data."""
+    """A second stage on the user's own data; `longtail.recipes.second_stage` makes it for a finished run.
+
+    Raises:
+        ValueError, TypeError: a setting out of its range.
+
+    Example:
+        >>> config = OwnSecondStageConfig(classifier="nearest-mean", epochs=0, features="standardised", label="species")
+        >>> config.stage, config.dataset, config.label
+        ('second-stage', 'own', 'species')
+    """
 
     ONE_BATCH_WILL_DO: ClassVar[bool] = True

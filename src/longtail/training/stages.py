@@ -29,14 +29,25 @@ class StageInput:
     """The inputs of a stage.
 
     Attributes:
-        config: with nothing left open.
+        config: the configuration of the run, with no setting left to be chosen.
         splits: of the run.
         augment: augments the images of a batch; `None` for no augmentation.
         device: where to train.
-        autocast: the precision of forward passes.
+        autocast: returns the context of forward passes, which sets their precision.
         first_stage: the complete run that the stage starts from, if one was given.
         progress: called with the name of a step before training and its finished share, in [0, 1].
         ranks: the processes that share each batch; each may compute a block of the samples.
+
+    Example:
+        >>> from contextlib import nullcontext
+        >>> from longtail.data import load_splits
+        >>> from longtail.recipes import digits_lt
+        >>> from longtail.training import STAGES
+        >>> config, cpu = digits_lt(), torch.device("cpu")
+        >>> splits = load_splits(config, None, cpu)
+        >>> stage = STAGES["scratch"].make(StageInput(config, splits, augment=None, device=cpu, autocast=nullcontext))
+        >>> stage.model(torch.zeros(2, *splits.info.input_shape)).shape
+        torch.Size([2, 10])
     """
 
     config: TrainingConfig
@@ -50,7 +61,22 @@ class StageInput:
 
 
 class Stage(Protocol):
-    """A stage, as the experiment uses it."""
+    """The contract of a stage: what `run_experiment` asks of it.
+
+    Example:
+        >>> import tempfile
+        >>> from longtail.recipes import digits_lt
+        >>> from longtail.training import STAGES, Scratch, StageKind, run_experiment
+        >>> class MaxNorm(Scratch):  # a stage of your own
+        ...     def after_step(self):
+        ...         with torch.no_grad():
+        ...             self.model.classifier.weight.renorm_(2, 0, 0.5)
+        >>> STAGES["max-norm"] = StageKind(MaxNorm)
+        >>> run = run_experiment(digits_lt(stage="max-norm", epochs=1), data=None, out=tempfile.mkdtemp() + "/run")
+        >>> bool((run.load_weights()["model"]["classifier.weight"].norm(dim=1) < 0.501).all())
+        True
+        >>> del STAGES["max-norm"]
+    """
 
     @property
     def model(self) -> nn.Module:
@@ -92,11 +118,17 @@ MakeStage = Callable[[StageInput], Stage]
 
 @dataclass(frozen=True)
 class StageKind:
-    """A stage and its settings.
+    """A stage and the classes of its settings, an entry of `STAGES`.
 
     Attributes:
         make: the class of the stage, or a function that makes it.
         configs: the classes of its configuration; a run uses the first that has the settings of its data.
+
+    Example:
+        >>> from longtail.training import STAGES, SecondStage
+        >>> kind = STAGES["second-stage"]
+        >>> kind.make is SecondStage, [config.__name__ for config in kind.configs]
+        (True, ['SecondStageConfig', 'OwnSecondStageConfig'])
     """
 
     make: MakeStage

@@ -49,6 +49,13 @@ def test_without_a_compiler_true_says_why(without_compiler):
         GALALoss(5, fused=True)
 
 
+def test_with_a_gpu_no_compiler_is_needed_until_logits_are_on_the_cpu(without_compiler, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    criterion = GALALoss(1000, fused=True)
+    with pytest.raises(NoKernelError, match=r"`fused=True` needs a compiled kernel, but there is no C compiler"):
+        criterion(LOGITS.clone().requires_grad_(), TARGET)
+
+
 def test_a_compiler_that_fails_is_quoted(fresh, monkeypatch):
     script = fresh / "cc"
     script.write_text("#!/bin/sh\necho out of order >&2\nexit 3\n")

@@ -1,16 +1,17 @@
 """A fused path for cross-entropy on adjusted logits: margins, softmax, loss and gradient in one pass over the logits.
 
 The kernel adds the margins as it reads the logits: constants of the classes, or a shift of each logit. There are two C
-files, which the system's compiler turns into a library once for each machine. `cross_entropy` calls one as an autograd
-function, `compiled` as an operator for `torch.compile`, `draws` calls the other for random numbers; `library` builds
-them. On a GPU `gpu` calls kernels in Triton. `choice` decides when they are used.
+files, which the system's compiler turns into a library once for each machine (`library`). `kernel_call` calls the one,
+for an autograd function (`cross_entropy`) and for an operator in graphs of `torch.compile` (`compiled`); `draws` calls
+the other for random numbers. On a GPU `gpu` calls kernels in Triton. `choice` decides when they are used.
 """
 
 from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, is_eager, is_exporting, refuse_without_margins
 from longtail.losses.fused.compiled import compiled_cross_entropy
-from longtail.losses.fused.cross_entropy import Received, Settings, fused_cross_entropy, kernel_losses
+from longtail.losses.fused.cross_entropy import fused_cross_entropy
 from longtail.losses.fused.draws import random_half_normals, random_mask
 from longtail.losses.fused.gpu import cross_entropy_on_gpu
+from longtail.losses.fused.kernel_call import Received, Settings, kernel_losses
 
 __all__ = [
     "Received",

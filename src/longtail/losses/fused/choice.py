@@ -14,7 +14,9 @@ DTYPES = (torch.float32, torch.bfloat16)
 
 
 def check_fused(fused: object) -> None:
-    """Raise unless the setting is one, and with `True` unless there is a kernel (compiled now if need be).
+    """Raise unless the setting is one, and with `True` unless there is a kernel for some device here.
+
+    The one for the CPU is compiled now if need be.
 
     Raises:
         ValueError: another setting.
@@ -22,7 +24,12 @@ def check_fused(fused: object) -> None:
     """
     if fused not in ("auto", True, False) or not isinstance(fused, str | bool):
         raise ValueError(f'`fused` must be "auto", True or False. Got {fused!r}.')
-    if fused is True and isinstance(problem := library(), NoKernelError):
+    if fused is True and not (torch.cuda.is_available() and find_spec("triton")):
+        _check_kernel()
+
+
+def _check_kernel() -> None:
+    if isinstance(problem := library(), NoKernelError):
         raise NoKernelError(f'`fused=True` needs a compiled kernel, but {problem} Or set `fused="auto"`.')
 
 
@@ -48,6 +55,7 @@ def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
 
     Raises:
         TypeError, ValueError: `True`, and the logits are of a dtype or device that the kernel is not made for.
+        NoKernelError: `True`, and there is no kernel for their device.
     """
     if fused is False or is_exporting():
         return False
@@ -114,6 +122,8 @@ def _check_logits(logits: Tensor) -> None:
             f"`logits` must be on the CPU or on a CUDA device with `fused=True`. Got {logits.device}. Set "
             '`fused="auto"`, which takes the plain path elsewhere.'
         )
+    if logits.device.type == "cpu":
+        _check_kernel()
     if logits.device.type == "cuda" and find_spec("triton") is None:
         raise NoKernelError('`fused=True` needs Triton on a CUDA device: `pip install triton`. Or set `fused="auto"`.')
     if logits.dtype not in DTYPES:

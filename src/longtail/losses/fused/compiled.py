@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from longtail.losses.fused.cross_entropy import Received, Settings, computed, constants, target_of
+from longtail.losses.fused.kernel_call import Received, Settings, computed, constants, target_of
 from longtail.losses.margins import Margins
 
 Results = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from longtail.losses.fused.cross_entropy import Settings, check_same_device, differentiable_gradient, vectors_of
+from longtail.losses.fused.cross_entropy import differentiable_gradient
+from longtail.losses.fused.kernel_call import Settings, check_same_device, vectors_of
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean
 

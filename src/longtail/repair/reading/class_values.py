@@ -69,7 +69,7 @@ _FORMS = (
 
 
 def in_order_of(what: str, given: Values, names: Sequence[str], notes: list[str]) -> np.ndarray:
-    """(C,) values in the order of the classes; a note tells how values without names were assigned.
+    """(C,) values in the order of the classes; a note says how values without names were assigned.
 
     Raises:
         ValueError: the number of values or the names do not match the classes.

@@ -104,7 +104,7 @@ def _check_rows(content: ArrayFile, name: str, label: str | None, reading: Readi
 
 
 def _scores(content: Mapping[str, Any], where: str, kind: str) -> tuple[str, str | None]:
-    """The name of the scores, and their kind if it tells it."""
+    """The name of the scores, and their kind if the name says it."""
     named = [name for name in KINDS if name in content]
     if len(named) == 2:
         return kind, kind

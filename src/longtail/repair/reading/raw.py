@@ -58,7 +58,7 @@ class RawPredictions:
             all rows.
         target: (N,) class indices int64.
         rows: the origin of the rows.
-        named_kind: "logits" or "probabilities" if the name of the array tells, else None.
+        named_kind: "logits" or "probabilities" if the name of the array says so, else None.
         class_names: (C,) or None.
         class_counts: (C,) or None.
         groups: (N,) strings or None.
