@@ -144,6 +144,8 @@ def test_an_empty_test_set_has_no_scores():
         ((np.array([[0.1, np.nan]]), np.array([0])), ValueError, "must not hold NaN. Got one in row 0"),
         ((np.zeros((1, 3)), np.array([0]), 2), ValueError, "must have 2 columns. Got 3"),
         ((np.array([0]), np.array([0]), 1), ValueError, "`num_classes` must be at least 2"),
+        ((np.eye(3), np.arange(3), [5, 2, 1]), TypeError, "`num_classes` must be an integer. Got .5, 2, 1."),
+        ((np.eye(3), np.arange(3), np.ones(3)), TypeError, "`num_classes` must be an integer"),
     ],
 )
 def test_arguments_are_checked(arguments, error, message):

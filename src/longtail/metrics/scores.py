@@ -108,12 +108,13 @@ def long_tail_scores(
 def tally_classes(predictions: Labels, target: Labels, num_classes: int | None = None) -> ClassTally:
     """Count samples, correct predictions and predictions of each class; arguments as in `long_tail_scores`."""
     predictions, target = _as_tensor("predictions", predictions), _as_tensor("target", target)
+    if num_classes is not None:
+        check_integer("num_classes", num_classes, minimum=2)
     if predictions.dim() == 2 and predictions.shape[1] != 1:
         num_classes = predictions.shape[1] if num_classes is None else num_classes
         predictions = _argmax(predictions, num_classes)
     if num_classes is None:
         raise ValueError("`num_classes` must be given where neither class counts nor (N, C) predictions show it.")
-    check_integer("num_classes", num_classes, minimum=2)
     if predictions.shape != target.shape or target.dim() != 1:
         raise ValueError(
             "`predictions` and `target` must have the shapes (N,) or (N, C) and (N,). "
