@@ -191,11 +191,11 @@ def test_damaged_files_are_named(tmp_path):
 def test_data_that_have_moved_have_no_origin(tmp_path):
     folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
     assert folder.origin is None
-    assert not folder.of_features
+    kinds = [folder.of_features]
     known = {"class_names": ["a", "b"], "class_counts": [2, 1], "input_shape": [4]}
     folder.save_data({**known, "origin": str(tmp_path / "data.csv")})
     assert folder.origin is None
-    assert folder.of_features
+    assert [*kinds, folder.of_features] == [False, True]
     (tmp_path / "data.csv").touch()
     assert folder.origin == tmp_path / "data.csv"
 
