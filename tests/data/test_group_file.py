@@ -12,7 +12,7 @@ def test_each_file_has_the_group_of_its_path(tmp_path):
     groups.write_text("path,group\nb/0.png,007\na/0.png,x\na/1.png,x\nc/9.png,y\n")
     parts = read_data(folder, groups=groups)
     assert parts.train.groups.tolist() == ["x", "x", "007"]
-    assert "1 paths are not among the files" in parts.notes[-1]
+    assert "1 path is not among the files" in parts.notes[-1]
 
 
 def test_paths_may_begin_with_the_folder_of_the_part(tmp_path):
@@ -52,7 +52,7 @@ def test_groups_that_do_not_fit_are_refused(tmp_path):
             "path,weight,site\na.jpg,1,x\n",
             "must have one column beside the paths, or one named .* Its columns: path, we",
         ),
-        ("path,group\na.jpg,x\nb.jpg,\n", "must name a group for each path. 1 rows have none"),
+        ("path,group\na.jpg,x\nb.jpg,\n", "must name a group for each path. 1 row has none"),
     ],
 )
 def test_groups_are_not_guessed(tmp_path, text, message):

@@ -26,7 +26,7 @@ def test_a_file_that_a_table_names_many_times(tmp_path):
     assert copies.what == "61 of 101 images are exact copies of another"
     assert "lynx (71, 11 distinct)" in copies.where
     clash = next(finding for finding in found if "two classes" in finding.what)
-    assert clash.what == "1 images are in two classes"
+    assert clash.what == "1 image is in two classes"
     assert clash.where == f"{tmp_path}/5.png (cat) = {tmp_path}/5.png (lynx)"
 
 
@@ -35,7 +35,7 @@ def test_a_class_of_copies_is_nearly_empty(tmp_path):
     for number in range(1, 30):
         shutil.copy(tmp_path / "lynx/0.png", tmp_path / f"lynx/{number}.png")
     found = examine(tmp_path)
-    assert "1 classes have fewer than 5 distinct images" in whats(found, "warning")
+    assert "1 class has fewer than 5 distinct images" in whats(found, "warning")
     assert "29 of 60 images are exact copies of another" in whats(found, "warning")
     assert not any("two classes" in what for what in whats(found))
 
@@ -43,12 +43,12 @@ def test_a_class_of_copies_is_nearly_empty(tmp_path):
 def test_one_image_in_two_classes_is_serious_from_one_percent_on(tmp_path):
     fill(tmp_path, {"cat": 30, "dog": 30})
     shutil.copy(tmp_path / "cat/5.png", tmp_path / "dog/copy.png")
-    assert "1 images are in two classes" in whats(examine(tmp_path), "serious")
+    assert "1 image is in two classes" in whats(examine(tmp_path), "serious")
     images = np.random.default_rng(0).integers(0, 256, (201, 8, 8), dtype=np.uint8)
     images[200] = images[0]
     samples = Samples(np.repeat([0, 1], [200, 1]), ("a", "b"), images=images)
     found = duplicate_findings(prints_of(samples), samples, "train")
-    assert [(f.severity, f.what) for f in found if "two" in f.what] == [("warning", "1 images are in two classes")]
+    assert [(f.severity, f.what) for f in found if "two" in f.what] == [("warning", "1 image is in two classes")]
     assert found[-1].where == "train 0 (a) = train 200 (b)"
 
 

@@ -70,7 +70,7 @@ def test_classes_that_are_empty_or_unknown_are_serious(healthy):
     fill(healthy / "val", {"cod": 2})
     serious = whats(examine(healthy), "serious")
     assert "1 of 3 classes have no sample" in serious
-    assert "1 classes have no training sample" in serious
+    assert "1 class has no training sample" in serious
 
 
 def test_scarce_classes_and_tails_that_can_not_be_measured(tmp_path):
@@ -78,7 +78,7 @@ def test_scarce_classes_and_tails_that_can_not_be_measured(tmp_path):
     path.write_text("label\n" + "cat\n" * 300 + "fox\n" * 12 + "lynx\n" * 3)
     test.write_text("label\n" + "cat\n" * 50 + "fox\n" * 4 + "lynx\n" * 4)
     warnings = whats(examine(path, test=test), "warning")
-    assert "1 classes have fewer than 5 samples" in warnings
+    assert "1 class has fewer than 5 samples" in warnings
     width = 1.96 * np.sqrt(0.25 / 4 * 2) / 2
     assert any(f"can be off by {100 * width:.0f} points by chance" in what for what in warnings)
     assert half_width(np.array([4, 4])) == pytest.approx(width)
@@ -135,7 +135,7 @@ def test_a_list_file_is_compared_with_what_is_there(tmp_path):
     path.write_text("\n".join([*lines, "images/b/9.png 1"]) + "\n")
     found = examine(path)
     assert whats(found, "serious") == ["1 of 5 listed files are missing"]
-    assert "2 images beside the listed ones are not listed" in whats(found, "fact")
+    assert "2 images are in the listed folders, but not in the list" in whats(found, "fact")
     moved = tmp_path / "lists/train.txt"
     moved.parent.mkdir()
     path.rename(moved)

@@ -31,7 +31,7 @@ def test_sizes_and_suffixes_are_facts(tmp_path):
     save(tmp_path / "b/png.png", seed=78).rename(tmp_path / "b/0.jpg")
     facts = whats(examine(tmp_path), "fact")
     assert "images of 2 sizes: the shorter side is 12 to 20 pixels, half of them have 12 or fewer" in facts
-    assert "1 files have another image format than their suffix says" in facts
+    assert "1 file has another image format than the suffix says" in facts
 
 
 def test_groups_in_two_parts_are_serious(tmp_path):
@@ -63,7 +63,7 @@ def test_features_are_examined(tmp_path, kind, capsys):
     assert main(["doctor", str(path)]) == 0
     said = capsys.readouterr().out
     assert "60 samples in 2 classes; imbalance factor 19" in said
-    assert "1 classes have fewer than 5 samples (train: tail)" in said
+    assert "1 class has fewer than 5 samples (train: tail)" in said
 
 
 def test_options_of_the_command_line(tmp_path, capsys):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longtail.data.first_of_many import first
+from longtail.data.first_of_many import counted, first
 from longtail.data.raw_part import RawPart
 from longtail.data.table_columns import FILE_COLUMNS, GROUP_COLUMNS
 from longtail.data.table_file import read_table
@@ -31,7 +31,9 @@ def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
     for name, part in parts.items():
         part.groups = _groups(name, part, group_of, path, used)
     if len(used) < len(group_of):
-        notes.append(f"{path}: {len(group_of) - len(used):,} paths are not among the files, and are not used.")
+        notes.append(
+            f"{path}: {counted(len(group_of) - len(used), 'path is', 'paths are')} not among the files, and not used."
+        )
 
 
 def _table(path: Path, notes: list[str]) -> dict[str, str]:
@@ -49,7 +51,7 @@ def _table(path: Path, notes: list[str]) -> dict[str, str]:
         )
     group = (known or rest)[0]
     if (empty := int((frame[group].str.strip() == "").sum())) > 0:
-        raise ValueError(f"{path} must name a group for each path. {empty:,} rows have none.")
+        raise ValueError(f"{path} must name a group for each path. {counted(empty, 'row has', 'rows have')} none.")
     files, groups = frame[file].tolist(), frame[group].tolist()
     found = dict(zip(files, groups, strict=True))
     if len(found) < len(files):

@@ -15,7 +15,7 @@ import numpy as np
 
 from longtail.arguments import check_integer
 from longtail.data.check import require_trainable
-from longtail.data.first_of_many import first
+from longtail.data.first_of_many import counted, first
 from longtail.data.samples import Parts, Samples
 
 HELD_OUT = ("validation", "test")
@@ -222,5 +222,5 @@ def _notes(parts: Parts, made: Mapping[str, Samples], seed: int) -> list[str]:
     for name, part in made.items():
         lacking = [parts.class_names[c] for c in np.flatnonzero(part.class_counts == 0)]
         if lacking:
-            found.append(f"{len(lacking)} classes have no {name} sample: {first(lacking)}.")
+            found.append(f"{counted(len(lacking), 'class has', 'classes have')} no {name} sample: {first(lacking)}.")
     return found

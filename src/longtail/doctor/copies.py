@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from longtail.data.first_of_many import first
+from longtail.data.first_of_many import counted, first
 from longtail.data.samples import Samples
 from longtail.doctor.findings import Finding
 from longtail.doctor.prints import SMALL, Print
@@ -99,7 +99,7 @@ def _repeated(
     ]
     scarce = [samples.class_names[c] for c in worst if 0 < distinct[c] < NEARLY_EMPTY <= counts[c]]
     if scarce:
-        what = f"{len(scarce)} classes have fewer than {NEARLY_EMPTY} distinct {kind}"
+        what = f"{counted(len(scarce), 'class has', 'classes have')} fewer than {NEARLY_EMPTY} distinct {kind}"
         found.append(Finding("warning", what, f"{part}: {first(scarce)}", "Their copies add nothing to learn from."))
     return found
 
@@ -117,11 +117,12 @@ def _in_two_classes(repeated: list[list[int]], samples: Samples, part: str) -> l
         f"({samples.class_names[samples.target[b]]})"
         for a, b in clashes
     ]
-    serious = noun(samples) == "images" and len(clashes) >= SERIOUS_SHARE * len(samples)
+    kind = noun(samples)
+    serious = kind == "images" and len(clashes) >= SERIOUS_SHARE * len(samples)
     return [
         Finding(
             "serious" if serious else "warning",
-            f"{len(clashes)} {noun(samples)} are in two classes",
+            f"{counted(len(clashes), f'{kind[:-1]} is', f'{kind} are')} in two classes",
             first(pairs, SHOWN),
             "Decide on one label for each: no model can learn both.",
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longtail.data.first_of_many import first
+from longtail.data.first_of_many import counted, first
 from longtail.data.image_folder import image_suffixes, pillow
 from longtail.doctor.findings import Finding
 from longtail.doctor.prints import Print
@@ -70,7 +70,7 @@ def suffix_findings(files: Sequence[Path], prints: Sequence[Print], part: str) -
     ]
     if not other:
         return []
-    what = f"{len(other)} files have another image format than their suffix says"
+    what = f"{counted(len(other), 'file has', 'files have')} another image format than the suffix says"
     return [Finding("fact", what, f"{part}: {first(other, SHOWN)}")]
 
 
@@ -82,5 +82,9 @@ def unnamed_findings(files: Sequence[Path], root: Path) -> list[Finding]:
     if not left:
         return []
     return [
-        Finding("fact", f"{len(left)} images beside the listed ones are not listed", f"{root}: {first(left, SHOWN)}")
+        Finding(
+            "fact",
+            f"{counted(len(left), 'image is', 'images are')} in the listed folders, but not in the list",
+            f"{root}: {first(left, SHOWN)}",
+        )
     ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from longtail.data.first_of_many import first
+from longtail.data.first_of_many import counted, first
 from longtail.data.samples import Samples
 from longtail.doctor.findings import Finding
 
@@ -18,7 +18,8 @@ def shared_group_findings(train: Samples, other: Samples, part: str) -> list[Fin
     return [
         Finding(
             "serious",
-            f"{len(both)} groups are in train and in {part}, with {samples} of its {len(other)} samples",
+            f"{counted(len(both), 'group is', 'groups are')} in train and in {part}, with {samples} of its "
+            f"{len(other)} samples",
             f"{part}: {first(both)}",
             "Split by group: otherwise the score measures how well known individuals are recognised.",
         )

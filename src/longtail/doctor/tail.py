@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longtail.data.first_of_many import first
+from longtail.data.first_of_many import counted, first
 from longtail.doctor.findings import Finding
 from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, USUAL
 
@@ -94,7 +94,7 @@ def tail_findings(class_counts: np.ndarray, class_names: tuple[str, ...], part: 
         found.append(
             Finding(
                 "warning",
-                f"{len(scarce)} classes have fewer than {NEARLY_EMPTY} samples",
+                f"{counted(len(scarce), 'class has', 'classes have')} fewer than {NEARLY_EMPTY} samples",
                 f"{part}: {first(scarce)}",
                 "Their recall depends on single images; merge classes, or collect more samples.",
             )
@@ -112,9 +112,9 @@ def measuring_findings(
         found.append(
             Finding(
                 "serious",
-                f"{len(unknown)} classes have no training sample",
+                f"{counted(len(unknown), 'class has', 'classes have')} no training sample",
                 f"{part}: {first(unknown)}",
-                "Their recall is 0 whatever is trained: leave them out of the average.",
+                "Recall is 0 whatever is trained: leave such classes out of the average.",
             )
         )
     missing = [class_names[c] for c in np.flatnonzero((class_counts == 0) & (training_counts > 0))]
@@ -122,7 +122,7 @@ def measuring_findings(
         found.append(
             Finding(
                 "warning",
-                f"{len(missing)} classes have no sample to evaluate on",
+                f"{counted(len(missing), 'class has', 'classes have')} no sample to evaluate on",
                 f"{part}: {first(missing)}",
                 "No score covers them; hold out a sample of each.",
             )
@@ -135,8 +135,9 @@ def measuring_findings(
             found.append(
                 Finding(
                     "warning",
-                    f"the mean recall of the {tail.sum()} few classes can be off by {100 * width:.0f} points by chance "
-                    f"(95 %); they have {class_counts[tail].sum()} samples",
+                    f"the mean recall of the few ({counted(tail.sum(), 'class', 'classes')}) can be off by "
+                    f"{100 * width:.0f} points by chance (95 %), measured on "
+                    f"{counted(class_counts[tail].sum(), 'sample', 'samples')}",
                     part,
                     f"About {needed} samples of each of them would bring it to {100 * HALF_WIDTH:.0f} points.",
                 )

@@ -134,7 +134,8 @@ def _check(found: dict[str, np.ndarray], logits: np.ndarray, fix: Fix | None, to
     unit = 1.0 if fix.cost is None else float(np.abs(fix.cost).max()) / fix.temperature
     if not (behind <= 2 * allowed * unit).all():
         raise ValueError(
-            f"The ONNX file must decide as the fix does. It does not for {int((behind > 0).sum())} samples."
+            f"The ONNX file must decide as the fix does. It does not for {int((behind > 0).sum())} of {len(behind)} "
+            "samples."
         )
 
 
