@@ -191,7 +191,9 @@ def test_a_second_stage_finds_the_data_of_the_first(photographs, tmp_path, monke
     assert main(["train", "photographs", "--loss", "ce", "--out", "ce", *OWN]) == 0
     monkeypatch.chdir(tmp_path.parent)
     assert main(["retrain", str(tmp_path / "ce"), "--method", "crt", "--epochs", "2", "--threads", "1"]) == 0
-    assert "crt after ce, seed 0, epoch 2 (the last)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "crt after ce, seed 0, epoch 2 (the last)" in said
+    assert f"next: longtail report {tmp_path / 'ce-crt'}; longtail predict {tmp_path / 'ce-crt'} IMAGES" in said
     assert RunFolder.open(tmp_path / "ce-crt").fix_path.is_file()
     assert main(["retrain", str(tmp_path / "LATEST"), "--method", "ncm", "--threads", "1"]) == 0
     assert RunFolder.open(tmp_path / "ce-ncm").result is not None

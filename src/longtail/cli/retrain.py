@@ -58,6 +58,7 @@ def retrain(
     from longtail.arguments import check_strength
     from longtail.auto import train_and_fix
     from longtail.cli.passes import Passes
+    from longtail.cli.served import say_what_is_served
     from longtail.cli.table import print_result
     from longtail.recipes.second_stages import second_stage
     from longtail.runs import RunFolder
@@ -94,6 +95,8 @@ def retrain(
         )
     if prints:
         print_result(folder)
+        if config.dataset == "own":
+            say_what_is_served(folder)
 
 
 def _beside(run: Path, method: str, seed: int | None) -> Path:

@@ -13,7 +13,6 @@ from longtail.cli.image_settings import refuse_image_settings
 from longtail.cli.own_data import default_recipe
 from longtail.cli.recipe_of import recipe_of
 from longtail.recipes import RECIPES
-from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 
 OWN = ("features", "finetune", "scratch")
@@ -65,6 +64,7 @@ def train(
     from longtail.analysis.gradient_recorder import GradientRecorder, is_recorded
     from longtail.auto import train_and_fix
     from longtail.cli.passes import Passes
+    from longtail.cli.served import say_what_is_served
     from longtail.cli.table import print_result
     from longtail.training import Callback
     from longtail.training.experiment import run_experiment
@@ -102,27 +102,7 @@ def train(
         _point_to(folder.path)
         print_result(folder)
         if own:
-            _say_what_is_served(folder)
-
-
-def _say_what_is_served(folder: RunFolder) -> None:
-    """Print what was held out, what predictions apply, and what to type next."""
-    from longtail.repair import Fix
-
-    if "backbone" in (folder.result or {}):
-        say(f"backbone: {(folder.result or {})['backbone']}")
-    data = folder.data
-    if data is None:
-        raise ValueError(
-            f"{folder.path} must hold data.json, as a complete run does. Restore it, or train the run again."
-        )
-    for note in data.get("notes", ()):
-        say(f"data: {note}")
-    file = folder.fix_path
-    served = f"offsets and probabilities of {file} ({Fix.load(file).method})" if file.is_file() else "no fix"
-    say(f"longtail predict applies: {served}")
-    images = len(data["input_shape"]) > 1
-    say(f"next: longtail report {folder.path}" + (f"; longtail predict {folder.path} IMAGES" if images else ""))
+            say_what_is_served(folder)
 
 
 def _point_to(run: Path) -> None:
