@@ -155,7 +155,7 @@ class _Fit:
         return float(np.log(found[0])), found[1:] if basis is None else basis @ found[1:]
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """One pass over the prepared logits; few of them are kept, because a fit makes about ten passes."""
+        """One pass over the prepared logits. If they are few, they are kept: a fit makes about ten passes."""
         few = len(self.samples) * self.samples.num_classes <= FEW_NUMBERS
         return iter(self._kept) if few else self._prepared()
 

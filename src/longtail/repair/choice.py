@@ -86,7 +86,7 @@ class Chooser:
         return float(np.mean([self.judge.weight[self.judge.raw != own].sum() for own in decisions]))
 
     def _gain(self, decisions: Decisions) -> float:
-        """Over the uncorrected model, smoothed, on average over the repeats."""
+        """The smoothed gain over the uncorrected model, on average over the repeats."""
         return float(np.mean([self.judge.smoothed_gain(own) for own in decisions]))
 
 
@@ -118,4 +118,4 @@ class RatedOptions:
 
     def _error(self, one: Option, other: Option) -> float:
         pairs = zip(self.decisions[one], self.decisions[other], strict=True)
-        return float(np.mean([self.judge.standard_error(own, best) for own, best in pairs]))
+        return float(np.mean([self.judge.standard_error(before, after) for before, after in pairs]))

@@ -30,8 +30,8 @@ class ClassDraws:
             sizes.
         false: (3, C) false positives that are the same both times, only before, only after; as effective sizes.
         reached: share of the false positives before and after that are of these classes.
-        repeat: which of several repeats of the decisions this is, counted from 0.
-        repeats: their number; each has its share of the draws, other ones, since those of all are taken together.
+        repeat: index of the repeat of the decisions, from 0; it seeds the draws.
+        repeats: number of repeats, among which the draws are divided: those of all repeats are pooled.
     """
 
     support: np.ndarray
@@ -117,8 +117,8 @@ def class_draws(
         weight: (N,) how much each sample counts.
         groups: (N,) samples of one group are not independent.
         inflation: of variances, by groups that span several classes.
-        repeat: which of several repeats of the decisions this is.
-        repeats: their number.
+        repeat: index of the repeat of the decisions, from 0.
+        repeats: number of repeats, among which the draws are divided.
     """
     weight = weight / weight.sum()
     support = np.bincount(target, weight, num_classes)
@@ -135,8 +135,9 @@ def class_draws(
     false = counted[:, kept] / _unit_of_false(wrong, groups, weight) / inflation
     keys = np.round(np.vstack([false, outcomes, support[kept]]), DIGITS)
     order = np.lexsort(keys)
-    both = reached[0], reached[1]
-    return ClassDraws(support[kept][order], keys[3:7, order], keys[:3, order], both, repeat, repeats)
+    return ClassDraws(
+        support[kept][order], keys[3:7, order], keys[:3, order], (reached[0], reached[1]), repeat, repeats
+    )
 
 
 def _unit_of_false(

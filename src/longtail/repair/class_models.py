@@ -30,13 +30,21 @@ class ClassModel(Protocol):
         """The linear predictor if all classes had one mean."""
 
     def moments(self, predictor: np.ndarray, concentration: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(K, C) expected counts, their derivative by the predictor (K, C), and the overdispersion of their variance.
+        """Expected counts, their derivative by the predictor, and the overdispersion of their variance.
 
-        Concentrations are (K, 1).
+        Args:
+            predictor: (K, C) linear predictors.
+            concentration: (K, 1).
+
+        Returns:
+            Three arrays that broadcast to (K, C).
         """
 
     def log_likelihood(self, predictor: np.ndarray, concentration: np.ndarray) -> np.ndarray:
-        """(K,) of the observed counts, with the means of classes integrated out, up to a constant."""
+        """(K,) log-likelihoods of the observed counts, with class means integrated out, up to a constant.
+
+        Arguments as those of `moments`.
+        """
 
     def prior(self, predictor: np.ndarray, concentration: np.ndarray) -> np.ndarray:
         """The parameters of the conjugate priors: (2, …) of the shape of the predictor."""

@@ -91,9 +91,9 @@ def _between_quantiles(margin: np.ndarray) -> np.ndarray:
 def _scores_of_moves(
     moves: np.ndarray, margin: np.ndarray, rival: np.ndarray, label: int, samples: Samples, metric: Metric
 ) -> np.ndarray:
-    """(T,) scores with ascending `moves` of one class: it wins the samples whose margin is below the move."""
+    """(T,) scores with ascending `moves` (T,) of one class: it wins the samples whose margin is below the move."""
     target, weight, num_classes = samples.target, samples.weight, samples.num_classes
-    first_win = np.less_equal.outer(moves, margin).sum(0, dtype=np.int8)  # the first move that is above the margin
+    first_win = np.less_equal.outer(moves, margin).sum(0, dtype=np.int8)  # faster than a search among `STEPS` < 128
     cell = first_win.astype(np.int64) * num_classes
     kept = weight * metric.worth(target, rival)
     gained = weight * metric.worth(target, np.full_like(target, label)) - kept

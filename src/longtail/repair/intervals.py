@@ -27,8 +27,8 @@ class GainEstimate(NamedTuple):
     """The gain with its interval.
 
     Attributes:
-        gain: score(after) − score(before); for a metric that is not linear, the median of the draws. The
-            mean over repeats.
+        gain: score(after) − score(before), or for a metric that is not linear the median of its draws; the mean over
+            the repeats.
         low: lower limit.
         high: upper limit.
     """
@@ -51,19 +51,21 @@ def estimate_of_gain(
 ) -> GainEstimate:
     """The gain of the decisions `after` over those `before`, with its interval; all 0 where no decision changes.
 
-    Of several repeats, such as those of a cross-fitting with other folds, it is the mean; for a metric that is not
-    linear, the limits are quantiles of the draws of all repeats together.
+    For several repeats, such as those of a cross-fitting with other folds, it is the mean gain. The half width is the
+    mean of those of the repeats; for a metric that is not linear, the limits are quantiles of the draws of all repeats.
 
     Args:
         metric: the metric.
         target: (N,) class indices.
         before: (N,) predictions.
-        after: (N,) predictions of each repeat.
+        after: predictions (N,) of each repeat, at least one.
         num_classes: C.
         level: of the interval, in (0, 1).
         groups: (N,) samples of one group are not independent of each other.
         weight: (N,) how much each sample counts; by default all alike.
     """
+    if all((before == own).all() for own in after):
+        return GainEstimate(0.0, 0.0, 0.0)
     value = np.ones(len(target)) if weight is None else weight
     if isinstance(metric, NonLinearMetric):
         return _drawn_gain(metric, target, before, after, num_classes, level=level, groups=groups, weight=value)
@@ -86,6 +88,7 @@ def _drawn_gain(
     groups: np.ndarray | None,
     weight: np.ndarray,
 ) -> GainEstimate:
+    """For a metric that is not linear; a repeat in which no decision changes has a gain of 0 in each of its draws."""
     bounds = []
     for repeat, own in enumerate(after):
         draws = class_draws(
@@ -143,7 +146,7 @@ def standard_error(
     groups: np.ndarray | None = None,
     weight: np.ndarray | None = None,
 ) -> float:
-    """Of score(after) − score(before). Arguments as those of `smoothed_gain`."""
+    """The standard error of score(after) − score(before). Arguments as those of `smoothed_gain`."""
     if (before == after).all():
         return 0.0
     value = np.ones(len(target)) if weight is None else weight

@@ -69,7 +69,7 @@ class Judge:
         return self.metric.score(self.target, predicted, self.weight, self.num_classes)
 
     def estimate(self, predicted: Sequence[np.ndarray]) -> GainEstimate:
-        """The gain of predictions (N,) of each repeat over the uncorrected model, with its interval."""
+        """The gain over the uncorrected model, with its interval, of the predictions (N,) of one or several repeats."""
         return estimate_of_gain(
             self.metric,
             self.target,

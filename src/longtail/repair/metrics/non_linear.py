@@ -1,4 +1,4 @@
-"""Metrics that are no weighted means over the samples of each class."""
+"""Metrics that are not weighted means over the samples of each class."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -52,7 +52,7 @@ class MacroF1(NonLinearMetric):
         return shares_of_present(np.ones(num_classes), target, count)
 
     def bounds_of_gain(self, draws: ClassDraws) -> tuple[np.ndarray, np.ndarray]:
-        """The gain, twice."""
+        """The gain of each draw, as both bounds: draws of F1 need no correction."""
         correct = draws.support * draws.recall
         scores = self.of_sums(correct, draws.support, correct + draws.false_positives)
         return scores[1] - scores[0], scores[1] - scores[0]
