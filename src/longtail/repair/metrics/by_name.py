@@ -37,7 +37,7 @@ def make_metric(
     if (cost is not None) != (name == "cost"):
         needs = "none" if cost is None else f"costs for the metric {name!r}"
         raise ValueError(
-            f'`cost` must be given for the metric "cost", and only for it. Got {needs}. '
+            f"`cost` must be given for the metric 'cost', and only for it. Got {needs}. "
             + ("Pass the costs (--cost FILE)." if cost is None else "Leave them out, or pass the metric 'cost'.")
         )
     if cost is not None:
@@ -45,7 +45,10 @@ def make_metric(
     if name == "accuracy":
         return AccuracyUnder(tuple(as_prior("prior", prior, num_classes).tolist()))
     if not (isinstance(prior, str) and prior == "uniform"):
-        raise ValueError(f'`prior` must be "uniform" for the metric {name!r}; "accuracy" and "cost" take another.')
+        raise ValueError(
+            f'`prior` must be "uniform" for the metric {name!r}. Got {prior!r:.80}. Leave it out, or pass the metric '
+            "'accuracy' or 'cost'."
+        )
     metrics: dict[str, Metric] = {
         "balanced-accuracy": BalancedAccuracy(),
         "macro-f1": MacroF1(),
@@ -93,6 +96,7 @@ def _checked_cost(cost: np.ndarray, num_classes: int) -> np.ndarray:
     if (np.diagonal(values) > values.min(1)).any():
         label = int(np.argmax(np.diagonal(values) - values.min(1)))
         raise ValueError(
-            f"`cost` must be lowest for the correct prediction of each class. It is not for class {label}."
+            f"`cost` must be lowest for the correct prediction of each class. It is not for class {label}: its row is "
+            f"{values[label].tolist()!s:.80}. Rows are true classes; pass the transpose if they are predictions here."
         )
     return values
