@@ -145,7 +145,7 @@ def test_an_archive_is_to_be_unpacked(tmp_path):
 def test_folders_beside_the_parts_are_told(tmp_path):
     for name in ("train", "test", "masks"):
         fill(tmp_path / name, {"a": 1})
-    assert "1 folder beside the parts left out: masks" in read_data(tmp_path).notes[0]
+    assert "1 folder beside the parts is left out: masks" in read_data(tmp_path).notes[0]
 
 
 def test_real_photographs_of_fish(fish, real_data):

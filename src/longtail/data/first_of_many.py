@@ -1,4 +1,4 @@
-"""Names and numbers of things, for messages."""
+"""The first of many names, for messages."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,3 @@ def first(names: Sequence[str], most: int = 5) -> str:
     """
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """A number and what it counts.
-
-    Example:
-        >>> counted(1, "class has", "classes have"), counted(1200, "class has", "classes have")
-        ('1 class has', '1,200 classes have')
-    """
-    return f"{number:,} {one if number == 1 else many}"

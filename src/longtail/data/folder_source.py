@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from longtail.data.class_names import ordered
-from longtail.data.first_of_many import counted, first
+from longtail.data.counted import counted
+from longtail.data.first_of_many import first
 from longtail.data.image_folder import Walk, left_out
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
@@ -34,7 +35,8 @@ def read_folder(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
         raise ValueError(f"{data} must hold a folder train beside {next(iter(found.values())).name}. It does not.")
     beside = [f.name for f in sorted(data.iterdir()) if f.is_dir() and not left_out(f.name) and f not in found.values()]
     if beside:
-        notes.append(f"{data}: {counted(len(beside), 'folder', 'folders')} beside the parts left out: {first(beside)}.")
+        left = counted(len(beside), "folder beside the parts is", "folders beside the parts are")
+        notes.append(f"{data}: {left} left out: {first(beside)}.")
     return {name: class_folders(folder, notes) for name, folder in found.items()}
 
 

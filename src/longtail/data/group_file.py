@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from longtail.data.first_of_many import counted, first
+from longtail.data.counted import counted
+from longtail.data.first_of_many import first
 from longtail.data.raw_part import RawPart
 from longtail.data.table_columns import FILE_COLUMNS, GROUP_COLUMNS
 from longtail.data.table_file import read_table

@@ -15,7 +15,8 @@ import numpy as np
 
 from longtail.arguments import check_integer
 from longtail.data.check import require_trainable
-from longtail.data.first_of_many import counted, first
+from longtail.data.counted import counted
+from longtail.data.first_of_many import first
 from longtail.data.samples import Parts, Samples
 
 HELD_OUT = ("validation", "test")

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from longtail.data.class_names import named_labels, refuse_distinct
-from longtail.data.first_of_many import counted, first
+from longtail.data.counted import counted
+from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
@@ -145,7 +146,9 @@ def _feature_columns(frame: Any, columns: Columns, where: str, notes: list[str])
         numbers = getattr(frame[name].dtype, "kind", "O") in "biuf"
         (names if numbers and not other else left).append(name)
     if left:
-        notes.append(f"{where}: {counted(len(left), 'column', 'columns')} without features not used: {first(left)}.")
+        notes.append(
+            f"{where}: {counted(len(left), 'column is', 'columns are')} not features, not used: {first(left)}."
+        )
     if not names:
         notes.append(f"{where} has neither a column of paths nor numbers: only its labels are read.")
     else:

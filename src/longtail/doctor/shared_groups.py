@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from longtail.data.first_of_many import counted, first
+from longtail.data.counted import counted
+from longtail.data.first_of_many import first
 from longtail.data.samples import Samples
 from longtail.doctor.findings import Finding
 

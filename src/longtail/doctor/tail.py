@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longtail.data.first_of_many import counted, first
+from longtail.data.counted import counted
+from longtail.data.first_of_many import first
 from longtail.doctor.findings import Finding
 from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, USUAL
 
