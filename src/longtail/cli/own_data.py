@@ -12,7 +12,7 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
     So too `compare PATH …`.
 
     Raises:
-        FileNotFoundError: the first argument is a path, and there is nothing.
+        FileNotFoundError: the first argument looks like a path (a folder before it, or a suffix) that does not exist.
         ValueError: it is neither a recipe nor a path.
 
     Example:

@@ -53,8 +53,8 @@ def predict(
     try:
         with Passes(counted=False) as passes:
             probability = predictor.probabilities(paths, prior=prior, progress=passes)
-    except BadImageError:
-        raise ValueError(_bad(paths)) from None
+    except BadImageError as error:
+        raise ValueError(_bad_files_among(paths) or str(error)) from None
     order = (-probability).argsort(axis=1, kind="stable")[:, :top]
     rows = [
         [str(path), *(cell for index in own for cell in (predictor.class_names[index], f"{row[index]:.6f}"))]
@@ -81,12 +81,14 @@ def predict(
     say(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
 
 
-def _bad(paths: Sequence[Path]) -> str:
-    """Which files can't be decoded, all at once: nothing was written, and the same command follows."""
+def _bad_files_among(paths: Sequence[Path]) -> str:
+    """A message that names the files that can't be decoded, so that all are replaced before the next try."""
     from longtail.data.check import find_bad_files
     from longtail.data.first_of_many import first
 
     bad = find_bad_files(paths)
+    if not bad:
+        return ""
     return (
         f"`files` must be images. {len(bad):,} of {len(paths):,} can't be decoded: {first(list(bad.values()))} "
         "Replace them, or leave them out."

@@ -1,4 +1,4 @@
-"""What a finished run on the user's own data serves."""
+"""What `longtail predict` applies of a finished run on the user's own data."""
 
 from longtail.cli.console import say
 from longtail.runs import RunFolder
@@ -20,5 +20,5 @@ def say_what_is_served(folder: RunFolder) -> None:
     file = folder.fix_path
     served = f"offsets and probabilities of {file} ({Fix.load(file).method})" if file.is_file() else "no fix"
     say(f"longtail predict applies: {served}")
-    images = len(data["input_shape"]) > 1
-    say(f"next: longtail report {folder.path}" + (f"; longtail predict {folder.path} IMAGES" if images else ""))
+    predict = "" if folder.of_features else f"; longtail predict {folder.path} IMAGES"
+    say(f"next: longtail report {folder.path}{predict}")
