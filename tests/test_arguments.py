@@ -41,7 +41,7 @@ def test_tensors_of_a_graph_and_of_any_precision_become_float64(dtype):
     values = torch.tensor([0.5, 2.0], dtype=dtype, requires_grad=True)
     assert as_float64("values", values).tolist() == [0.5, 2.0]
     with pytest.raises(TypeError, match="`values` must hold numbers. Got"):
-        as_float64("values", torch.tensor([1j]))
+        as_float64("values", torch.tensor([1j], requires_grad=True))
 
 
 def test_counts_and_priors_are_exact():

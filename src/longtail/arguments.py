@@ -168,8 +168,9 @@ def as_float64(name: str, values: Any) -> np.ndarray:
     Raises:
         TypeError: values that are no numbers, that no float64 holds, or rows of different lengths.
     """
-    if isinstance(values, Tensor) and not values.is_complex():
-        values = values.detach().cpu().double().numpy()
+    if isinstance(values, Tensor):  # numpy has no bfloat16, and takes no tensor of a graph
+        values = values.detach().cpu().resolve_conj()
+        values = values.numpy() if values.is_complex() else values.double().numpy()
     try:
         if hasattr(values, "dtype") and np.iscomplexobj(values):  # numpy would drop the imaginary parts with a warning
             raise TypeError
