@@ -13,7 +13,9 @@ from longtail.data.first_of_many import first
 from longtail.data.samples import Parts, Samples
 
 SMALL = 8  # pixels: JPEG files are read to their end, but transformed at an eighth of their size
-SKIPPING = "longtail train and longtail features do with --on-bad-file skip"  # other commands cannot
+SKIPPING = (
+    "leave them out with --on-bad-file skip (longtail train, longtail features)"  # other commands have no such option
+)
 Progress = Callable[[str, float], None]
 
 _WHOLE: set[str] = set()
@@ -150,11 +152,11 @@ def _refuse(name: str, part: Samples, bad: dict[int, str]) -> None:
     if missing:
         raise FileNotFoundError(
             f"{len(missing):,} of {len(part):,} files of {name} are missing: {_listed(part, missing)}. Is --root right "
-            f"(paths are relative to {part.root})? Or leave them out: {SKIPPING}."
+            f"(paths are relative to {part.root})? Or {SKIPPING}."
         )
     raise ValueError(
         f"{len(bad):,} of {len(part):,} files of {name} can't be decoded: {_listed(part, bad)}. "
-        f"{next(iter(bad.values()))} Replace them, or leave them out: {SKIPPING}."
+        f"{next(iter(bad.values()))} Replace them, or {SKIPPING}."
     )
 
 
