@@ -71,7 +71,7 @@ def test_every_class_has_an_example_that_runs():
 
 
 def test_every_exception_has_an_example_or_is_named_by_a_function_that_raises_it():
-    """Nobody makes an exception: its reader wants to know what to put into `try`."""
+    """Users catch exceptions and do not construct them, so a `Raises` section does as well as an example."""
     raised = [
         text.partition("Raises:")[2].partition("Example:")[0] for text in docstrings_of(inspect.isfunction).values()
     ]

@@ -22,7 +22,7 @@ def classifier():
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.5, 1.0, 2.0])
-def test_classifier_weights_are_cut_by_a_power_of_their_length(tau):
+def test_classifier_weights_are_divided_by_a_power_of_their_norm(tau):
     linear = classifier()
     normalized = tau_normalized(linear, tau)
     for before, after in zip(linear.weight, normalized.weight, strict=True):

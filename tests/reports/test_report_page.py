@@ -250,7 +250,7 @@ def test_features_have_no_pictures_and_gradients_all_the_same(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_classifier_without_classifier_weights_has_a_report(tmp_path, monkeypatch):
+def test_a_classifier_without_weights_of_classes_has_a_report(tmp_path, monkeypatch):
     class Deep(Scratch):
         def __init__(self, given):
             super().__init__(given)

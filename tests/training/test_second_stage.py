@@ -135,7 +135,7 @@ def test_mislas_moves_the_statistics_of_batch_norm_and_no_weight_below_the_class
 
 
 @pytest.mark.slow
-def test_weight_balancing_cuts_the_classifier_weights(run, first):
+def test_weight_balancing_limits_the_norm_of_the_classifier_weights(run, first):
     lengths = weights(first)["classifier.weight"].norm(dim=1)
     longest = lengths.min() + 0.1 * (lengths.max() - lengths.min())
     cut = weights(run("weight-balancing", weight_decay=0.0))["classifier.weight"].norm(dim=1)

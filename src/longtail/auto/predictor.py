@@ -145,7 +145,7 @@ def load(run: str | os.PathLike[str]) -> Predictor:
         run: its folder.
 
     Raises:
-        FileNotFoundError, ValueError: no run, not complete, or kept before run folders told class names.
+        FileNotFoundError, ValueError: no run, not complete, or saved by a version that kept no class names.
 
     Example:
         >>> import tempfile, numpy as np

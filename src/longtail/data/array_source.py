@@ -31,10 +31,10 @@ def is_pair(data: Any) -> bool:
 
 
 def refuse_unequal(data: Any, name: str) -> None:
-    """Raise if `data` is a pair of inputs and labels of another number.
+    """Raise if `data` is a pair of inputs and labels of different lengths.
 
     Raises:
-        ValueError: gives both numbers.
+        ValueError: the lengths differ.
     """
     if _are_two(data) and len(data[0]) != len(data[1]):
         raise ValueError(

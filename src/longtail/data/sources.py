@@ -19,8 +19,8 @@ from longtail.data.own_config import OwnDataConfig
 from longtail.registry import find_registered
 
 Source = Callable[[DataConfig, Any, torch.device, bool, Progress | None], Splits]
-"""From settings, the user's data (a path, an object, or None), the device, whether to download, and what is told of the
-progress, to splits."""
+"""From settings, the user's data (a path, an object, or None), the device, whether to download, and a function called
+with the progress, to splits."""
 
 SOURCES: dict[str, Source] = {
     "cifar10": cifar,

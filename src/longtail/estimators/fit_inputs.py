@@ -17,7 +17,7 @@ def as_labels(y: Any) -> np.ndarray:
     """(N,) labels of any kind.
 
     Raises:
-        ValueError: none, a missing label, numbers that are no classes, or several labels a sample.
+        ValueError: no labels, a missing label, continuous numbers, or several labels per sample.
     """
     if y is None:
         raise ValueError(
@@ -41,7 +41,7 @@ def as_labels(y: Any) -> np.ndarray:
 
 
 def _is_missing(label: Any) -> bool:
-    """None, NaN, or pandas' NA and NaT, which do not compare as numbers and names do."""
+    """Whether it is None, NaN, or pandas' NA or NaT; by their text, because pandas need not be installed."""
     return not isinstance(label, str) and str(label) in MISSING
 
 

@@ -7,9 +7,9 @@ frozen network, as in these codes. Learning rates are those of the batch size be
 
 from typing import Any
 
-ANEW = {"features": "each-step", "augment": "imagenet"}
+EACH_STEP = {"features": "each-step", "augment": "imagenet"}
 GALA = {"batch_size": 512, "learning_rate": 0.12, "features": "each-step", "augment": "randaugment-n2-m10"}
-DECOUPLED = {"batch_size": 512, "learning_rate": 0.2, **ANEW}
+DECOUPLED = {"batch_size": 512, "learning_rate": 0.2, **EACH_STEP}
 ON_PLACES = {"batch_size": 256, "learning_rate": 0.1}
 MISLAS = {"batch_size": 256, "learning_rate": 0.1, "weight_decay": 5e-4, "classifier_rate": 0.05}
 SMOOTHED = {"loss_arguments": ("head=0.3", "tail=0.0")}

@@ -148,7 +148,7 @@ class RunView:
 
     @cached_property
     def geometry(self) -> ClassGeometry | None:
-        """Of classifier weights and features, where there are both."""
+        """Of classifier weights and features; None where there are no such weights or no images."""
         if (
             not self.has_images
             or self.weight_norms is None
@@ -165,7 +165,7 @@ class RunView:
 
     @cached_property
     def weight_norms(self) -> np.ndarray | None:
-        """(C,) norms of the classifier weights, where each class has some."""
+        """(C,) norms of the classifier weights; None for a classifier without weights (C, D)."""
         try:
             return classifier_weight_norms(self.folder)
         except NoClassifierWeightsError:

@@ -1,9 +1,10 @@
 """A fused path for cross-entropy on adjusted logits: margins, softmax, loss and gradient in one pass over the logits.
 
 The kernel adds the margins as it reads the logits: constants of the classes, or a shift of each logit. There are two C
-files, which the system's compiler turns into a library once for each machine (`library`). `kernel_call` calls the one,
-for an autograd function (`cross_entropy`) and for an operator in graphs of `torch.compile` (`compiled`); `draws` calls
-the other for random numbers. On a GPU `gpu` calls kernels in Triton. `choice` decides when they are used.
+files, which the system's compiler turns into a library once for each machine (`library`). `kernel_call` calls the one
+for cross-entropy; an autograd function (`cross_entropy`) and an operator for graphs of `torch.compile` (`compiled`) use
+it. `draws` calls the one for random numbers. On a GPU `gpu` calls kernels in Triton. `choice` decides when kernels are
+used.
 """
 
 from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, is_eager, is_exporting, refuse_without_margins

@@ -14,13 +14,13 @@ DTYPES = (torch.float32, torch.bfloat16)
 
 
 def check_fused(fused: object) -> None:
-    """Raise unless the setting is one, and with `True` unless there is a kernel for some device here.
+    """Check the setting, and for `True` that this machine has a kernel: Triton's on a GPU, else the compiled one.
 
-    The one for the CPU is compiled now if need be.
+    Without a GPU the kernel is compiled here, if it is not in the cache.
 
     Raises:
-        ValueError: another setting.
-        NoKernelError: `True`, and there is no kernel; says why.
+        ValueError: not "auto", True or False.
+        NoKernelError: `True`, and there is no kernel; the message says why.
     """
     if fused not in ("auto", True, False) or not isinstance(fused, str | bool):
         raise ValueError(f'`fused` must be "auto", True or False. Got {fused!r}.')

@@ -1,4 +1,4 @@
-"""Calls of the compiled kernel: its struct, what it reads, and what it gives.
+"""Calls of the compiled kernel: the struct that it takes, its inputs and its outputs.
 
 The kernel reads the logits once and, where a gradient is asked for, writes it in the same pass, row by row. The
 exponential is accurate to 2 units in the last place of float32, and sums are formed in another order than PyTorch's:
@@ -41,7 +41,7 @@ class _Problem(ctypes.Structure):
 
 
 class Settings(NamedTuple):
-    """Those of cross-entropy that are no tensors.
+    """The settings of cross-entropy, other than its weights.
 
     Attributes:
         ignore_index: index targets of this value count for nothing.
