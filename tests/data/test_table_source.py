@@ -153,7 +153,7 @@ def test_numeric_features(tmp_path):
     np.testing.assert_array_equal(parts.train.features, [[0.5, 7], [1.5, 8], [2.5, 9]])
     np.testing.assert_array_equal(parts.test.features, [[3, 4]])  # by name, not by place
     said = " ".join(parts.notes)
-    assert "2 columns are not features, not used: id, note" in said
+    assert "2 columns are not used, for lack of numeric features: id, note" in said
     assert "2 features: x, y" in said
     write(tmp_path / "test.csv", "label,y\nb,4\n")
     with pytest.raises(ValueError, match="test must have the features of train. It lacks x"):

@@ -13,9 +13,8 @@ from longtail.data.first_of_many import first
 from longtail.data.samples import Parts, Samples
 
 SMALL = 8  # pixels: JPEG files are read to their end, but transformed at an eighth of their size
-SKIPPING = (
-    "leave them out with --on-bad-file skip (longtail train, longtail features)"  # other commands have no such option
-)
+SKIPPING = "leave them out with --on-bad-file skip (longtail train, longtail features)"
+"""The other commands have no such option."""
 Progress = Callable[[str, float], None]
 
 _WHOLE: set[str] = set()

@@ -146,9 +146,8 @@ def _feature_columns(frame: Any, columns: Columns, where: str, notes: list[str])
         numbers = getattr(frame[name].dtype, "kind", "O") in "biuf"
         (names if numbers and not other else left).append(name)
     if left:
-        notes.append(
-            f"{where}: {counted(len(left), 'column is', 'columns are')} not features, not used: {first(left)}."
-        )
+        unused = counted(len(left), "column is", "columns are")
+        notes.append(f"{where}: {unused} not used, for lack of numeric features: {first(left)}.")
     if not names:
         notes.append(f"{where} has neither a column of paths nor numbers: only its labels are read.")
     else:

@@ -119,9 +119,7 @@ class Likelihood:
             mean -= np.bincount(y, weight, len(offset))
             if hessian:
                 in_basis = np.sqrt(weight)[:, None] * (p if self.basis is None else p @ self.basis)
-                second[1:, 1:] -= (
-                    in_basis.T @ in_basis
-                )  # numpy computes half of a product of an array with its transpose
+                second[1:, 1:] -= in_basis.T @ in_basis  # with its own transpose: numpy computes half of the product
                 centred = z - expected[:, None]  # differences of sums of large products would be rounding alone
                 p *= centred
                 mean_product += weight @ p
