@@ -10,6 +10,7 @@ from longtail.metrics import balanced_accuracy
 from longtail.repair import diagnose
 from longtail.repair.findings import Diagnosis
 from longtail.repair.intervals import standard_error
+from longtail.repair.labels import Labels
 from longtail.repair.metrics import BalancedAccuracy
 
 
@@ -65,7 +66,7 @@ def gained(found: Diagnosis, test: Samples) -> dict[str, Any]:
     before, after = test.features.argmax(1), found.fix.predict(test.features)
     anyway = before if best.offset is None else (test.features + best.offset).argmax(1)
     number = test.features.shape[1]
-    error = standard_error(BalancedAccuracy(), test.target, before, anyway, number, groups=test.groups)
+    error = standard_error(BalancedAccuracy(), Labels.of(test.target, number, groups=test.groups), before, anyway)
     return {
         "before": scored(before, test),
         "after": scored(after, test),

@@ -6,6 +6,7 @@ import pytest
 from longtail.repair.choice import Chooser, Limits, Option
 from longtail.repair.intervals import smoothed_gain, standard_error
 from longtail.repair.judge import Judge
+from longtail.repair.labels import Labels
 from longtail.repair.metrics import BalancedAccuracy
 
 NO_LIMITS = Limits()
@@ -47,7 +48,7 @@ def test_of_options_that_cannot_be_told_apart_the_smallest_change_is_served(samp
 def test_a_gain_of_more_than_a_standard_error_is_worth_the_change(samples):
     target, raw = samples
     options = {RAW: [raw], SMALL: [changed(raw, tail=5, head=0)], LARGE: [changed(raw, tail=30, head=0)]}
-    pair = BalancedAccuracy(), target, options[SMALL][0], options[LARGE][0], 2
+    pair = BalancedAccuracy(), Labels.of(target, 2), options[SMALL][0], options[LARGE][0]
     assert smoothed_gain(*pair) > standard_error(*pair)
     assert chooser(target, raw).rated(options).best() == LARGE
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from longtail.repair.class_draws import class_draws
+from longtail.repair.labels import Labels
 
 
 def decisions(counts, recalls, seed=0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -14,8 +15,8 @@ def decisions(counts, recalls, seed=0) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return target, before, after
 
 
-def draws_of(target, before, after, num_classes, **options):
-    return class_draws(target, before, after, num_classes, **({"weight": np.ones(len(target))} | options))
+def draws_of(target, before, after, num_classes, *, inflation=1.0, **options):
+    return class_draws(Labels.of(target, num_classes, **options), before, after, inflation=inflation)
 
 
 def test_classes_of_many_samples_have_a_beta_posterior():

@@ -11,6 +11,7 @@ from longtail.metrics.groups import GroupBounds
 from longtail.repair import Fix, diagnose, evaluate_fix
 from longtail.repair.calibration import prior_weight
 from longtail.repair.intervals import estimate_of_gain
+from longtail.repair.labels import Labels
 from longtail.repair.metrics import BalancedAccuracy, WorstRecall
 
 NAMES = ("cat", "dog", "lynx")
@@ -39,7 +40,7 @@ def test_the_numbers_are_those_of_the_metric_and_its_interval(fix):
     assert found.before.score == pytest.approx(scores[0])
     assert found.after.score == pytest.approx(scores[1])
     assert found.gain == pytest.approx(scores[1] - scores[0])
-    assert found.interval == estimate_of_gain(BalancedAccuracy(), target, decided[0], decided[1:], 3)[1:]
+    assert found.interval == estimate_of_gain(BalancedAccuracy(), Labels.of(target, 3), decided[0], decided[1:])[1:]
     assert found.after.accuracy == pytest.approx((decided[1] == target).mean())
     assert found.groups == {"cat": 1, "dog": 1, "lynx": 1}
     assert found.after.groups["lynx"] == pytest.approx((decided[1] == 2)[target == 2].mean())

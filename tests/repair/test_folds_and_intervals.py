@@ -4,6 +4,7 @@ import pytest
 from longtail.repair import make_metric
 from longtail.repair.folds import stratified_folds
 from longtail.repair.intervals import estimate_of_gain, smoothed_gain, standard_error
+from longtail.repair.labels import Labels
 
 
 @pytest.mark.parametrize("counts", [[50, 20, 7, 1], [3, 1, 1, 1, 1, 1]])
@@ -32,7 +33,7 @@ def test_a_group_is_never_split_and_folds_stay_of_one_size():
 
 def test_no_change_has_no_interval():
     target = np.array([0, 0, 1, 1, 2])
-    assert estimate_of_gain(make_metric("macro-f1", 3), target, target, [target], 3) == (0.0, 0.0, 0.0)
+    assert estimate_of_gain(make_metric("macro-f1", 3), Labels.of(target, 3), target, [target]) == (0.0, 0.0, 0.0)
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
@@ -45,7 +46,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         other = (target + 1) % 3
         before = np.where(luck < np.array([0.6, 0.5, 0.3])[target], target, other)
         after = np.where(luck < np.array([0.7, 0.5, 0.6])[target], target, other)
-        _, low, high = estimate_of_gain(metric, target, before, [after], 3, level=0.9)
+        _, low, high = estimate_of_gain(metric, Labels.of(target, 3), before, [after], level=0.9)
         covered += low <= 2 / 15 <= high
     assert 0.83 <= covered / trials <= 0.96
 
@@ -58,8 +59,8 @@ def test_samples_of_one_group_make_the_interval_wider():
     before = np.where(rng.random(400) < 0.5, target, 1 - target)
     after = np.where(better[groups], target, before)
     metric = make_metric("balanced-accuracy", 2)
-    alone = np.ptp(estimate_of_gain(metric, target, before, [after], 2))
-    together = np.ptp(estimate_of_gain(metric, target, before, [after], 2, groups=groups))
+    alone = np.ptp(estimate_of_gain(metric, Labels.of(target, 2), before, [after]))
+    together = np.ptp(estimate_of_gain(metric, Labels.of(target, 2, groups=groups), before, [after]))
     assert together > 1.3 * alone
 
 
@@ -75,7 +76,7 @@ def test_intervals_cover_where_classes_have_one_to_three_samples(counts):
     for _ in range(trials):
         luck = rng.random(len(target))
         before, after = (np.where(luck < own[target], target, other) for own in recall)
-        _, low, high = estimate_of_gain(metric, target, before, [after], number, level=0.95)
+        _, low, high = estimate_of_gain(metric, Labels.of(target, number), before, [after], level=0.95)
         covered += low <= (recall[1] - recall[0]).mean() <= high
     assert covered / trials >= 0.95 - 0.015 - 2 * (0.95 * 0.05 / trials) ** 0.5
 
@@ -88,7 +89,7 @@ def test_the_standard_error_of_small_classes_is_right_on_average(each):
     target = np.repeat(np.arange(number), each)
     before = (target + 1) % number
     after = np.where(rng.random(len(target)) < 0.4, target, before)
-    error = standard_error(make_metric("balanced-accuracy", number), target, before, after, number)
+    error = standard_error(make_metric("balanced-accuracy", number), Labels.of(target, number), before, after)
     assert error == pytest.approx((0.24 / (each * number)) ** 0.5, rel=0.02)
 
 
@@ -101,8 +102,8 @@ def test_a_group_across_classes_adds_its_covariance():
     before = 1 - target
     after = np.where(better[groups], target, before)
     metric = make_metric("balanced-accuracy", 2)
-    alone = standard_error(metric, target, before, after, 2)
-    together = standard_error(metric, target, before, after, 2, groups=groups)
+    alone = standard_error(metric, Labels.of(target, 2), before, after)
+    together = standard_error(metric, Labels.of(target, 2, groups=groups), before, after)
     assert together == pytest.approx(alone * 2**0.5, rel=0.05)
 
 
@@ -113,9 +114,13 @@ def test_a_sample_of_weight_two_counts_as_the_variance_says():
     before, after = (np.where(rng.random(1000) < share, target, 1 - target) for share in (0.5, 0.6))
     metric = make_metric("balanced-accuracy", 2)
     weight = np.tile([1.0, 3.0], 500)
-    plain = standard_error(metric, target, before, after, 2)
-    assert standard_error(metric, target, before, after, 2, weight=np.full(1000, 7.0)) == pytest.approx(plain)
-    assert standard_error(metric, target, before, after, 2, weight=weight) == pytest.approx(plain * 1.25**0.5, rel=0.05)
+    plain = standard_error(metric, Labels.of(target, 2), before, after)
+    assert standard_error(metric, Labels.of(target, 2, weight=np.full(1000, 7.0)), before, after) == pytest.approx(
+        plain
+    )
+    assert standard_error(metric, Labels.of(target, 2, weight=weight), before, after) == pytest.approx(
+        plain * 1.25**0.5, rel=0.05
+    )
 
 
 def test_the_smoothed_gain_of_the_worst_classes_sees_classes_without_right_decisions():
@@ -124,7 +129,9 @@ def test_the_smoothed_gain_of_the_worst_classes_sees_classes_without_right_decis
     before, after = (np.where((target % 3 < right) | (target == 0), target, 0) for right in (1, 2))
     metric = make_metric("worst-tenth", 31)
     measured = [metric.score(target, own, np.ones(80), 31) for own in (before, after)]
-    gain, error = (function(metric, target, before, after, 31) for function in (smoothed_gain, standard_error))
+    gain, error = (
+        function(metric, Labels.of(target, 31), before, after) for function in (smoothed_gain, standard_error)
+    )
     assert measured == [0, 0]
     assert gain == pytest.approx(2 / 3 / 3, abs=0.05)  # 2 pseudo-samples of 3, whose mean rises by a third
     assert 0 < error < 0.3

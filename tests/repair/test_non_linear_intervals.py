@@ -6,6 +6,7 @@ import pytest
 from longtail.repair import make_metric
 from longtail.repair.class_draws import class_draws
 from longtail.repair.intervals import estimate_of_gain
+from longtail.repair.labels import Labels
 from longtail.repair.metrics import MacroF1, WorstRecall
 
 COUNTS = np.array([120, 60, 30, 16, 8, 5, 3, 2, 1, 1])
@@ -43,7 +44,9 @@ def test_intervals_cover_where_classes_have_one_to_three_samples(name):
     rng, trials, covered, width = np.random.default_rng(0), 80, 0, []
     for _ in range(trials):
         target, before, after = decisions(rng)
-        _, low, high = estimate_of_gain(make_metric(name, NUMBER), target, before, [after], NUMBER, level=0.95)
+        _, low, high = estimate_of_gain(
+            make_metric(name, NUMBER), Labels.of(target, NUMBER), before, [after], level=0.95
+        )
         covered += low <= true_gain(name) <= high
         width.append(high - low)
     assert covered / trials >= 0.95 - 0.015 - 2 * (0.95 * 0.05 / trials) ** 0.5
@@ -52,7 +55,7 @@ def test_intervals_cover_where_classes_have_one_to_three_samples(name):
 
 def test_bounds_are_those_of_loops_over_draws():
     target, before, after = decisions(np.random.default_rng(0))
-    draws = class_draws(target, before, after, NUMBER, weight=np.ones(len(target)))
+    draws = class_draws(Labels.of(target, NUMBER), before, after)
     f1, worst, of_fixed = (np.empty(draws.recall.shape[:2]) for _ in range(3))
     for decision, (recalls, false) in enumerate(zip(draws.recall, draws.false_positives, strict=True)):
         fixed = np.argmin(recalls.mean(0))
@@ -77,7 +80,7 @@ def test_with_many_samples_the_estimate_is_the_measured_gain(name):
     before, after = (
         np.where(luck < np.array(own)[target], target, other) for own in ([0.9, 0.7, 0.3], [0.8, 0.7, 0.6])
     )
-    gain, low, high = estimate_of_gain(metric, target, before, [after], 3)
+    gain, low, high = estimate_of_gain(metric, Labels.of(target, 3), before, [after])
     scores = [metric.score(target, own, np.ones(len(target)), 3) for own in (before, after)]
     measured = scores[1] - scores[0]
     assert gain == pytest.approx(measured, abs=0.005)
@@ -89,9 +92,11 @@ def test_groups_of_copies_give_the_interval_of_the_originals(name):
     metric, own = make_metric(name, NUMBER), decisions(np.random.default_rng(0))
     target, before, after = (np.repeat(values, 4) for values in own)
     groups = np.repeat(np.arange(len(own[0])), 4)
-    plain = estimate_of_gain(metric, *own[:2], own[2:], NUMBER)
-    assert estimate_of_gain(metric, target, before, [after], NUMBER, groups=groups) == pytest.approx(tuple(plain))
-    assert np.ptp(estimate_of_gain(metric, target, before, [after], NUMBER)) < np.ptp(plain)
+    plain = estimate_of_gain(metric, Labels.of(own[0], NUMBER), own[1], own[2:])
+    assert estimate_of_gain(metric, Labels.of(target, NUMBER, groups=groups), before, [after]) == pytest.approx(
+        tuple(plain)
+    )
+    assert np.ptp(estimate_of_gain(metric, Labels.of(target, NUMBER), before, [after])) < np.ptp(plain)
 
 
 def test_groups_that_span_classes_make_the_interval_wider():
@@ -102,7 +107,7 @@ def test_groups_that_span_classes_make_the_interval_wider():
     after = np.where((rng.random(40) < 0.5)[groups], target, before)
     within = groups + 40 * target
     one, other = (
-        np.ptp(estimate_of_gain(make_metric("macro-f1", 2), target, before, [after], 2, groups=own))
+        np.ptp(estimate_of_gain(make_metric("macro-f1", 2), Labels.of(target, 2, groups=own), before, [after]))
         for own in (within, groups)
     )
     assert other > 1.15 * one
@@ -113,17 +118,19 @@ def test_order_and_scale_do_not_matter(name):
     rng, metric = np.random.default_rng(1), make_metric(name, NUMBER)
     target, before, after = decisions(rng)
     weight = rng.integers(1, 4, len(target)).astype(float)
-    plain = estimate_of_gain(metric, target, before, [after], NUMBER, weight=weight)
+    plain = estimate_of_gain(metric, Labels.of(target, NUMBER, weight=weight), before, [after])
     rows, place = rng.permutation(len(target)), rng.permutation(NUMBER)
     target, before, after = (place[values[rows]] for values in (target, before, after))
-    moved = estimate_of_gain(metric, target, before, [after], NUMBER, weight=3 * weight[rows])
+    moved = estimate_of_gain(metric, Labels.of(target, NUMBER, weight=3 * weight[rows]), before, [after])
     assert moved == pytest.approx(tuple(plain))
 
 
 @pytest.mark.parametrize("name", ["macro-f1", "worst-tenth"])
 def test_repeats_of_the_same_decisions_give_the_interval_of_one(name):
     target, before, after = decisions(np.random.default_rng(3))
-    one, ten = (estimate_of_gain(make_metric(name, NUMBER), target, before, [after] * n, NUMBER) for n in (1, 10))
+    one, ten = (
+        estimate_of_gain(make_metric(name, NUMBER), Labels.of(target, NUMBER), before, [after] * n) for n in (1, 10)
+    )
     np.testing.assert_allclose(ten, one, atol=0.1 * np.ptp(one))
 
 
@@ -131,6 +138,8 @@ def test_repeats_of_the_same_decisions_give_the_interval_of_one(name):
 def test_a_repeat_without_a_change_counts_as_no_gain(name):
     target, before, after = decisions(np.random.default_rng(3))
     metric = make_metric(name, NUMBER)
-    assert estimate_of_gain(metric, target, before, [before, before], NUMBER) == (0.0, 0.0, 0.0)
-    alone, half = (estimate_of_gain(metric, target, before, own, NUMBER) for own in ([after], [after, before]))
+    assert estimate_of_gain(metric, Labels.of(target, NUMBER), before, [before, before]) == (0.0, 0.0, 0.0)
+    alone, half = (
+        estimate_of_gain(metric, Labels.of(target, NUMBER), before, own) for own in ([after], [after, before])
+    )
     assert 0 < half.gain < alone.gain

@@ -13,6 +13,7 @@ import numpy as np
 from longtail.repair.class_models import BetaBinomial, ClassModel, GammaPoisson
 from longtail.repair.class_trend import design_of, drawn_priors
 from longtail.repair.independent_units import independent_units
+from longtail.repair.labels import Labels
 
 MOST_DRAWS, FEWEST_DRAWS = 1000, 200
 MOST_VALUES = 2_000_000  # draws × classes
@@ -96,37 +97,26 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def class_draws(
-    target: np.ndarray,
-    before: np.ndarray,
-    after: np.ndarray,
-    num_classes: int,
-    *,
-    weight: np.ndarray,
-    groups: np.ndarray | None = None,
-    inflation: float = 1.0,
-    repeat: int = 0,
-    repeats: int = 1,
+    labels: Labels, before: np.ndarray, after: np.ndarray, *, inflation: float = 1.0, repeat: int = 0, repeats: int = 1
 ) -> ClassDraws:
     """Draws for decisions on labelled samples. They depend neither on the order of samples nor on that of classes.
 
     Args:
-        target: (N,) class indices.
+        labels: of the N samples.
         before: (N,) predictions.
         after: (N,) predictions.
-        num_classes: C.
-        weight: (N,) how much each sample counts.
-        groups: (N,) samples of one group are not independent.
         inflation: of variances, by groups that span several classes.
         repeat: index of the repeat of the decisions, from 0.
         repeats: number of repeats, among which the draws are divided.
     """
-    weight = weight / weight.sum()
+    target, num_classes, groups = labels.target, labels.num_classes, labels.groups
+    weight = labels.weight / labels.weight.sum()
     support = np.bincount(target, weight, num_classes)
     kept = support > 0
     right = target == before, target == after
     cells = right[0] & right[1], right[0] & ~right[1], ~right[0] & right[1], ~right[0] & ~right[1]
     share = np.stack([np.bincount(target, weight * cell, num_classes) for cell in cells])[:, kept] / support[kept]
-    outcomes = share * independent_units(target, weight, groups).effective_sizes(num_classes)[kept] / inflation
+    outcomes = share * labels.effective_sizes[kept] / inflation
     same = cells[3] & (before == after)
     wrong = (before, same), (before, ~right[0] & ~same), (after, ~right[1] & ~same)
     counted = np.stack([np.bincount(own[cell], weight[cell], num_classes) for own, cell in wrong])

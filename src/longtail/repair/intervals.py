@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from longtail.repair.class_draws import class_draws
-from longtail.repair.independent_units import independent_units
+from longtail.repair.labels import Labels
 from longtail.repair.metrics import Metric, NonLinearMetric, WorstRecall
 
 PSEUDO_SAMPLES = 2.0
@@ -39,15 +39,7 @@ class GainEstimate(NamedTuple):
 
 
 def estimate_of_gain(
-    metric: Metric,
-    target: np.ndarray,
-    before: np.ndarray,
-    after: Sequence[np.ndarray],
-    num_classes: int,
-    *,
-    level: float = 0.95,
-    groups: np.ndarray | None = None,
-    weight: np.ndarray | None = None,
+    metric: Metric, labels: Labels, before: np.ndarray, after: Sequence[np.ndarray], *, level: float = 0.95
 ) -> GainEstimate:
     """The gain of the decisions `after` over those `before`, with its interval; all 0 where no decision changes.
 
@@ -56,52 +48,30 @@ def estimate_of_gain(
 
     Args:
         metric: the metric.
-        target: (N,) class indices.
+        labels: of the N samples.
         before: (N,) predictions.
         after: predictions (N,) of each repeat, at least one.
-        num_classes: C.
         level: of the interval, in (0, 1).
-        groups: (N,) samples of one group are not independent of each other.
-        weight: (N,) how much each sample counts; by default all alike.
     """
     if all((before == own).all() for own in after):
         return GainEstimate(0.0, 0.0, 0.0)
-    value = np.ones(len(target)) if weight is None else weight
     if isinstance(metric, NonLinearMetric):
-        return _drawn_gain(metric, target, before, after, num_classes, level=level, groups=groups, weight=value)
-    old = metric.score(target, before, value, num_classes)
-    gain = np.mean([metric.score(target, own, value, num_classes) - old for own in after])
-    changed = [own for own in after if (before != own).any()]
-    errors = [_changes_of_scores(metric, target, before, own, num_classes, value, groups).error for own in changed]
-    half = NormalDist().inv_cdf((1 + level) / 2) * sum(errors) / len(after)
+        return _drawn_gain(metric, labels, before, after, level)
+    old = _score(metric, labels, before)
+    gain = np.mean([_score(metric, labels, own) - old for own in after])
+    errors = [standard_error(metric, labels, before, own) for own in after]
+    half = NormalDist().inv_cdf((1 + level) / 2) * np.mean(errors)
     return GainEstimate(float(gain), float(gain - half), float(gain + half))
 
 
 def _drawn_gain(
-    metric: NonLinearMetric,
-    target: np.ndarray,
-    before: np.ndarray,
-    after: Sequence[np.ndarray],
-    num_classes: int,
-    *,
-    level: float,
-    groups: np.ndarray | None,
-    weight: np.ndarray,
+    metric: NonLinearMetric, labels: Labels, before: np.ndarray, after: Sequence[np.ndarray], level: float
 ) -> GainEstimate:
     """For a metric that is not linear; a repeat in which no decision changes has a gain of 0 in each of its draws."""
     bounds = []
     for repeat, own in enumerate(after):
-        draws = class_draws(
-            target,
-            before,
-            own,
-            num_classes,
-            weight=weight,
-            groups=groups,
-            inflation=_changes_of_scores(metric, target, before, own, num_classes, weight, groups).inflation,
-            repeat=repeat,
-            repeats=len(after),
-        )
+        inflation = _changes_of_scores(metric, labels, before, own).inflation
+        draws = class_draws(labels, before, own, inflation=inflation, repeat=repeat, repeats=len(after))
         bounds.append((before != own).any() * np.stack(metric.bounds_of_gain(draws)))
     gain = np.mean([np.median(own, axis=1) for own in bounds])
     lower, upper = np.concatenate(bounds, axis=1)
@@ -109,72 +79,49 @@ def _drawn_gain(
     return GainEstimate(float(gain), float(low), float(high))
 
 
-def smoothed_gain(
-    metric: Metric,
-    target: np.ndarray,
-    before: np.ndarray,
-    after: np.ndarray,
-    num_classes: int,
-    *,
-    groups: np.ndarray | None = None,
-    weight: np.ndarray | None = None,
-) -> float:
+def smoothed_gain(metric: Metric, labels: Labels, before: np.ndarray, after: np.ndarray) -> float:
     """score(after) − score(before) with the means of classes smoothed.
 
     Smoothing draws the change of a class with few samples towards that of classes of about its size, so that a choice
-    does not hang on single samples. Arguments as those of `estimate_of_gain`, but for one repeat.
+    does not hang on single samples.
+
+    Args:
+        metric: the metric.
+        labels: of the N samples.
+        before: (N,) predictions.
+        after: (N,) predictions.
     """
     if (before == after).all():
         return 0.0
-    value = np.ones(len(target)) if weight is None else weight
     if isinstance(metric, WorstRecall):  # a class without a right decision hides what changes in the others
-        old, new = (_smoothed_recalls(target, own, num_classes, value, groups) for own in (before, after))
+        old, new = (_smoothed_recalls(labels, own) for own in (before, after))
         one = np.ones(len(new))
         return float(metric.of_sums(new, one, one) - metric.of_sums(old, one, one))
-    classes = _changes_of_scores(metric, target, before, after, num_classes, value, groups)
-    gain = metric.score(target, after, value, num_classes) - metric.score(target, before, value, num_classes)
+    classes = _changes_of_scores(metric, labels, before, after)
+    gain = _score(metric, labels, after) - _score(metric, labels, before)
     return gain + float((classes.unit * (classes.smoothed - classes.mean)).sum())
 
 
-def standard_error(
-    metric: Metric,
-    target: np.ndarray,
-    before: np.ndarray,
-    after: np.ndarray,
-    num_classes: int,
-    *,
-    groups: np.ndarray | None = None,
-    weight: np.ndarray | None = None,
-) -> float:
-    """The standard error of score(after) − score(before). Arguments as those of `smoothed_gain`."""
-    if (before == after).all():
-        return 0.0
-    value = np.ones(len(target)) if weight is None else weight
-    return _changes_of_scores(metric, target, before, after, num_classes, value, groups).error
+def standard_error(metric: Metric, labels: Labels, before: np.ndarray, after: np.ndarray) -> float:
+    """The standard error of score(after) − score(before), 0 without a change. Arguments as those of `smoothed_gain`."""
+    return 0.0 if (before == after).all() else _changes_of_scores(metric, labels, before, after).error
 
 
-def smoothed_changes_of_recall(
-    target: np.ndarray,
-    before: np.ndarray,
-    after: np.ndarray,
-    num_classes: int,
-    *,
-    groups: np.ndarray | None = None,
-    weight: np.ndarray | None = None,
-) -> np.ndarray:
+def smoothed_changes_of_recall(labels: Labels, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """(C,) changes of recall, smoothed as in `smoothed_gain`; 0 for a class without samples."""
-    value = np.ones(len(target)) if weight is None else weight
-    change = (target == after).astype(np.float64) - (target == before)
-    return _changes_of_classes(target, change, np.ones(num_classes), value, groups).smoothed
+    change = (labels.target == after).astype(np.float64) - (labels.target == before)
+    return _changes_of_classes(labels, change, np.ones(labels.num_classes)).smoothed
 
 
-def _smoothed_recalls(
-    target: np.ndarray, predicted: np.ndarray, num_classes: int, weight: np.ndarray, groups: np.ndarray | None
-) -> np.ndarray:
+def _smoothed_recalls(labels: Labels, predicted: np.ndarray) -> np.ndarray:
     """Recalls of the classes that have a sample; a pool begins with one class of recall 1/2."""
-    above_half = (target == predicted) - 0.5
-    smoothed = _changes_of_classes(target, above_half, np.ones(num_classes), weight, groups).smoothed
-    return np.asarray(smoothed[np.bincount(target, weight, num_classes) > 0] + 0.5)
+    above_half = (labels.target == predicted) - 0.5
+    smoothed = _changes_of_classes(labels, above_half, np.ones(labels.num_classes)).smoothed
+    return np.asarray(smoothed[labels.support > 0] + 0.5)
+
+
+def _score(metric: Metric, labels: Labels, predicted: np.ndarray) -> float:
+    return metric.score(labels.target, predicted, labels.weight, labels.num_classes)
 
 
 class ChangesOfClasses(NamedTuple):
@@ -195,66 +142,52 @@ class ChangesOfClasses(NamedTuple):
     inflation: float
 
 
-def _changes_of_scores(
-    metric: Metric,
-    target: np.ndarray,
-    before: np.ndarray,
-    after: np.ndarray,
-    num_classes: int,
-    weight: np.ndarray,
-    groups: np.ndarray | None,
-) -> ChangesOfClasses:
+def _changes_of_scores(metric: Metric, labels: Labels, before: np.ndarray, after: np.ndarray) -> ChangesOfClasses:
+    target, weight, num_classes = labels.target, labels.weight, labels.num_classes
     old, new = (metric.contributions(target, predicted, weight, num_classes) for predicted in (before, after))
-    unit = metric.class_units(target, (before, after), weight, num_classes)
-    return _changes_of_classes(target, new - old, unit, weight, groups)
+    return _changes_of_classes(labels, new - old, metric.class_units(target, (before, after), weight, num_classes))
 
 
-def _changes_of_classes(
-    target: np.ndarray, change: np.ndarray, unit: np.ndarray, weight: np.ndarray, groups: np.ndarray | None
-) -> ChangesOfClasses:
-    num_classes = len(unit)
-    units = independent_units(target, weight, groups)
-    label, counted, member, change = units.label, units.weight, units.member, units.means(change, weight)
-    total = np.bincount(label, counted, num_classes)
-    present = (total > 0) & (unit > 0)
-    relative = np.divide(change, unit[label], out=np.zeros(len(change)), where=unit[label] > 0)
-    mean, square = (_class_means(label, relative**power, counted, total) for power in (1, 2))
-    smoothed, variance = _smoothed(mean, square, units.effective_sizes(num_classes), present)
-    covariance = 0.0 if member is None else _between_classes(label, relative * unit[label], counted, total, member)
+def _changes_of_classes(labels: Labels, change: np.ndarray, unit: np.ndarray) -> ChangesOfClasses:
+    change = labels.units.means(change, labels.weight)
+    own_unit = unit[labels.units.label]
+    relative = np.divide(change, own_unit, out=np.zeros(len(change)), where=own_unit > 0)
+    mean, square = labels.class_means(relative), labels.class_means(relative**2)
+    smoothed, variance = _smoothed(labels, mean, square, unit > 0)
     within = (variance * unit**2).sum()
-    square = within + max(covariance, 0.0)
-    return ChangesOfClasses(unit, mean, smoothed, float(np.sqrt(square)), float(square / within) if within > 0 else 1.0)
-
-
-def _class_means(label: np.ndarray, values: np.ndarray, weight: np.ndarray, total: np.ndarray) -> np.ndarray:
-    held = np.bincount(label, weight * values, len(total))
-    return np.asarray(np.divide(held, total, out=np.zeros(len(total)), where=total > 0))
+    total = within + max(_between_classes(labels, relative * own_unit), 0.0)
+    return ChangesOfClasses(unit, mean, smoothed, float(np.sqrt(total)), float(total / within) if within > 0 else 1.0)
 
 
 def _smoothed(
-    mean: np.ndarray, square: np.ndarray, size: np.ndarray, present: np.ndarray
+    labels: Labels, mean: np.ndarray, square: np.ndarray, taking_part: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(C,) class means and their variances, in units of the class; a pool begins with one class of −1, 0, 0 and 1."""
     smoothed, variance = np.zeros(len(mean)), np.zeros(len(mean))
-    by_size = np.flatnonzero(present)[np.argsort(size[present], kind="stable")]
-    for pool in np.array_split(by_size, SIZES):
-        if len(pool):
-            prior_mean = mean[pool].sum() / (len(pool) + 1)
-            prior_square = (square[pool].sum() + 0.5) / (len(pool) + 1)
-            share = PSEUDO_SAMPLES / (size[pool] + PSEUDO_SAMPLES)
-            lost = (1 - share) ** 2 / size[pool]  # of the variance, on average, since the mean is that of these samples
-            own_mean = (1 - share) * mean[pool] + share * prior_mean
-            own_square = (1 - share) * square[pool] + share * prior_square
-            smoothed[pool] = own_mean
-            variance[pool] = np.maximum(own_square - own_mean**2, 0.0) / (1 - lost) / size[pool]
+    own = labels.by_size[taking_part[labels.by_size]]
+    pool = _thirds(len(own))
+    count = np.bincount(pool, minlength=SIZES) + 1
+    prior_mean, prior_square = (np.bincount(pool, values[own], SIZES) for values in (mean, square))
+    size = labels.effective_sizes[own]
+    share = PSEUDO_SAMPLES / (size + PSEUDO_SAMPLES)
+    lost = (1 - share) ** 2 / size  # of the variance, on average, since the mean is that of these samples
+    own_mean = (1 - share) * mean[own] + share * (prior_mean / count)[pool]
+    own_square = (1 - share) * square[own] + share * ((prior_square + 0.5) / count)[pool]
+    smoothed[own] = own_mean
+    variance[own] = np.maximum(own_square - own_mean**2, 0.0) / (1 - lost) / size
     return smoothed, variance
 
 
-def _between_classes(
-    label: np.ndarray, change: np.ndarray, weight: np.ndarray, total: np.ndarray, member: np.ndarray
-) -> float:
-    """Twice the covariances of class means that share groups."""
-    mean = _class_means(label, change, weight, total)
-    deviation = weight / total[label] * (change - mean[label])
+def _thirds(number: int) -> np.ndarray:
+    """(number,) the place among `SIZES` parts of about equal sizes, in order."""
+    return np.repeat(np.arange(SIZES), [len(part) for part in np.array_split(np.empty(number), SIZES)])
+
+
+def _between_classes(labels: Labels, change: np.ndarray) -> float:
+    """Twice the covariances of class means that share groups, from changes (U,) of the units."""
+    member, label = labels.units.member, labels.units.label
+    if member is None:
+        return 0.0
+    deviation = labels.units.weight / labels.support[label] * (change - labels.class_means(change)[label])
     by_group = np.bincount(member, deviation)
     return float((by_group**2).sum() - (deviation**2).sum())

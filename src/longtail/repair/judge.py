@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from longtail.repair.intervals import (
     smoothed_gain,
     standard_error,
 )
+from longtail.repair.labels import Labels
 from longtail.repair.metrics import Metric, recalls
 
 
@@ -44,6 +46,11 @@ class Judge:
         """C."""
         return len(next(iter(self.parts.values())))
 
+    @cached_property
+    def labels(self) -> Labels:
+        """Those of the samples."""
+        return Labels(self.target, self.num_classes, self.weight, self.groups)
+
     def where(self, kept: np.ndarray) -> "Judge":
         """On the samples of a mask (N,)."""
         groups = None if self.groups is None else self.groups[kept]
@@ -70,31 +77,16 @@ class Judge:
 
     def estimate(self, predicted: Sequence[np.ndarray]) -> GainEstimate:
         """The gain over the uncorrected model, with its interval, of the predictions (N,) of one or several repeats."""
-        return estimate_of_gain(
-            self.metric,
-            self.target,
-            self.raw,
-            predicted,
-            self.num_classes,
-            level=self.level,
-            groups=self.groups,
-            weight=self.weight,
-        )
+        return estimate_of_gain(self.metric, self.labels, self.raw, predicted, level=self.level)
 
     def smoothed_gain(self, predicted: np.ndarray) -> float:
         """`smoothed_gain` of predictions (N,) over the uncorrected model."""
-        return smoothed_gain(
-            self.metric, self.target, self.raw, predicted, self.num_classes, groups=self.groups, weight=self.weight
-        )
+        return smoothed_gain(self.metric, self.labels, self.raw, predicted)
 
     def standard_error(self, before: np.ndarray, after: np.ndarray) -> float:
         """`standard_error` of the difference of the scores of two predictions (N,)."""
-        return standard_error(
-            self.metric, self.target, before, after, self.num_classes, groups=self.groups, weight=self.weight
-        )
+        return standard_error(self.metric, self.labels, before, after)
 
     def smoothed_changes(self, predicted: np.ndarray) -> np.ndarray:
         """(C,) `smoothed_changes_of_recall` over the uncorrected model."""
-        return smoothed_changes_of_recall(
-            self.target, self.raw, predicted, self.num_classes, groups=self.groups, weight=self.weight
-        )
+        return smoothed_changes_of_recall(self.labels, self.raw, predicted)
