@@ -75,3 +75,26 @@ def test_the_metric_does_not_fall(name):
         metric.score(given.target, (given.logits + own).argmax(1), given.weight, 6) for own in (np.zeros(6), offset)
     )
     assert after > before
+
+
+@pytest.mark.parametrize("mask", [-np.inf, np.finfo(np.float32).min, -1e9])
+@pytest.mark.parametrize("seed", [79, 101, 105])
+def test_masked_classes_do_not_make_offsets_large(seed, mask):
+    """Half of the entries are masked: a move between the margins of a masked and of another sample would be huge."""
+    rng, number = np.random.default_rng(seed), 4
+    target = np.r_[np.arange(number), rng.choice(number, int(rng.integers(20, 60)) - number, p=[0.6, 0.2, 0.15, 0.05])]
+    logits = rng.normal(size=(len(target), number)) + 1.5 * np.eye(number)[target] + [1, 0.5, 0, -0.5]
+    masked = rng.random(logits.shape) < 0.5
+    masked[np.arange(len(target)), target] = False
+    given = Samples(np.where(masked, mask, logits), target, np.ones(len(target)))
+    for name in ("macro-f1", "worst-tenth"):
+        assert np.abs(fitted_to_metric(given, make_metric(name, number), np.zeros(number))).max() < 20
+
+
+def test_a_class_that_is_masked_everywhere_is_left_alone():
+    given = samples(0)
+    logits = given.logits.copy()
+    logits[:, 5] = -np.inf
+    kept = given.target != 5
+    given = Samples(logits[kept], given.target[kept], given.weight[kept])
+    assert np.abs(fitted_to_metric(given, make_metric("macro-f1", 6), np.zeros(6))).max() < 20

@@ -10,13 +10,12 @@ import numpy as np
 from longtail.arguments import as_prior
 from longtail.posthoc.inputs import as_labels, as_logits
 from longtail.repair.likelihood import WIDEST, Likelihood, maximum
-from longtail.repair.margins import own_margins, spread_of
+from longtail.repair.margins import IMPOSSIBLE, own_margins, spread_of
 from longtail.repair.samples import FEW_NUMBERS, Samples
 
 RIDGE = 1e-4
 SMALLEST = 1e-30
 FAR = 100.0  # times the usual margin: probabilities of samples so far from a decision are 0 or 1 at any sensible T
-IMPOSSIBLE = 1e5  # times the usual margin below the best class: the probability is 0 at all T that are allowed
 NUMBERS_ENOUGH = 2**24  # most logits in a calibration, which makes many passes; more would not change the result
 
 

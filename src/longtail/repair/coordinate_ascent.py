@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longtail.repair.margins import IMPOSSIBLE, spread_of
 from longtail.repair.metrics import Metric
 from longtail.repair.samples import Samples
 
@@ -15,7 +16,8 @@ def fitted_to_metric(samples: Samples, metric: Metric, start: np.ndarray) -> np.
     """Offsets (C,) of mean 0 that increase the metric on these samples, by coordinate ascent from `start` (C,).
 
     The offset of each class is moved to the best of `STEPS` values, which lie between neighbouring quantiles of its
-    margins to the best other class. It can overfit classes with few samples, so it must be scored on other data.
+    margins to the best other class; samples for which it or all others are masked have no part in them. It can overfit
+    classes with few samples, so it must be scored on other data.
 
     Example:
         >>> from longtail.repair.metrics import BalancedAccuracy
@@ -28,6 +30,7 @@ def fitted_to_metric(samples: Samples, metric: Metric, start: np.ndarray) -> np.
     """
     samples = samples.together()
     scores = np.concatenate([logits + start for _, logits in samples.blocks("offsets fitted to the metric")])
+    farthest = IMPOSSIBLE * spread_of(samples.margins("offsets fitted to the metric"), samples.weight)
     ranking = _Ranking(scores)
     offset = start.copy()
     best = metric.score(samples.target, ranking.first, samples.weight, samples.num_classes)
@@ -35,7 +38,10 @@ def fitted_to_metric(samples: Samples, metric: Metric, start: np.ndarray) -> np.
         for label in _rarest_first(scores, samples.target):
             rival = ranking.best_other(label)
             margin = scores[ranking.rows, rival] - scores[:, label]
-            moves = _between_quantiles(margin)
+            reachable = margin[np.abs(margin) <= farthest]
+            if not len(reachable):
+                continue
+            moves = _between_quantiles(reachable)
             values = _scores_of_moves(moves, margin, rival, label, samples, metric)
             if values.max() > best + LEAST_GAIN:
                 move = moves[values.argmax()]

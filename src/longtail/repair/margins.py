@@ -3,6 +3,7 @@
 import numpy as np
 
 NARROWEST = 1e-140  # a smaller scale could not be divided by
+IMPOSSIBLE = 1e5  # times the usual margin below the best class: masked, or of probability 0 at all T that are allowed
 MASKED_LOGIT = -1e200  # of a masked class, in place of -inf: differences of two are defined
 
 
