@@ -12,7 +12,7 @@ WEIGHT = RNG.integers(1, 4, len(TARGET)).astype(float)
 def test_sums_and_means_are_those_of_each_class():
     labels, values = Labels.of(TARGET, 6, weight=WEIGHT), RNG.normal(size=len(TARGET))
     for label in range(6):
-        own = label == TARGET
+        own = np.equal(TARGET, label)
         assert labels.support[label] == WEIGHT[own].sum()
         expected = np.average(values[own], weights=WEIGHT[own]) if own.any() else 0.0
         np.testing.assert_allclose(labels.class_means(values)[label], expected)
