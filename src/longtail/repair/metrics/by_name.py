@@ -37,8 +37,8 @@ def make_metric(
     if (cost is not None) != (name == "cost"):
         needs = "none" if cost is None else f"costs for the metric {name!r}"
         raise ValueError(
-            f"`cost` must be given for the metric 'cost', and only for it. Got {needs}. "
-            + ("Pass the costs (--cost FILE)." if cost is None else "Leave them out, or pass the metric 'cost'.")
+            f'`cost` must be given for the metric "cost", and only for it. Got {needs}. '
+            + ("Pass the costs (--cost FILE)." if cost is None else 'Leave them out, or pass the metric "cost".')
         )
     if cost is not None:
         return ExpectedCost(_checked_cost(cost, num_classes), tuple(as_prior("prior", prior, num_classes).tolist()))
@@ -47,7 +47,7 @@ def make_metric(
     if not (isinstance(prior, str) and prior == "uniform"):
         raise ValueError(
             f'`prior` must be "uniform" for the metric {name!r}. Got {prior!r:.80}. Leave it out, or pass the metric '
-            "'accuracy' or 'cost'."
+            '"accuracy" or "cost".'
         )
     metrics: dict[str, Metric] = {
         "balanced-accuracy": BalancedAccuracy(),
