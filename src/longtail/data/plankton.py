@@ -1,4 +1,4 @@
-"""The plankton of the National Data Science Bowl (Kaggle, 2015): a long tail as nature has it.
+"""The plankton of the National Data Science Bowl (Kaggle, 2015), which is naturally long-tailed.
 
 30,336 labelled grey images in 121 classes of 1,979 to 9, prepared as two files: `ndsb48.npz` with images brought to
 48 × 48 pixels (`x`, uint8) and labels (`y`, 0 is the most frequent class), and `split_seed0.npz` with the indices of a

@@ -1,4 +1,4 @@
-"""Plankton, 21,233 training images in 121 classes of 1,385 to 6: a long tail as nature has it, and a test set with it.
+"""Plankton, naturally long-tailed: 121 classes of 1,385 to 6 training images, 21,233 in all.
 
 A recipe of this project, small enough for tables of many methods on a processor: images shrunk to 24 × 24 pixels and a
 ResNet-8. No paper reports on it. The test set has the long tail too, so that accuracy and balanced accuracy differ, and

@@ -1,8 +1,8 @@
 """Class-aware sampling, CAS (Shen et al., "Relay Backpropagation", ECCV 2016; code of Kang et al., ICLR 2020).
 
-Classes come in shuffled rounds, each class once a round, and give `samples_per_class` samples at a time from a shuffled
-cycle of their own: every class equally often, every sample of a class equally often. The official sampler goes on with
-its cycles from epoch to epoch; here each epoch begins new ones, so that it is a function of (seed, epoch).
+Each round draws all classes in random order, and `samples_per_class` samples of each. The samples of a class are drawn
+in a shuffled cycle, so that all of them come equally often. The official sampler continues its cycles from epoch to
+epoch; here each epoch starts new ones, so that it is a function of (seed, epoch).
 """
 
 from typing import Any
