@@ -30,7 +30,7 @@ def as_labels(y: Any) -> np.ndarray:
             "targets are not supported. Fit a RebalancedClassifier for each output."
         )
     labels = np.asarray(column_or_1d(y, warn=True))
-    missing = [place for place, label in enumerate(labels) if labels.dtype == object and _is_missing(label)]
+    missing = [place for place, label in enumerate(labels) if _is_missing(label)] if labels.dtype == object else []
     if missing:
         raise ValueError(
             f"`y` must hold a label for each sample. Got {labels[missing[0]]} at index {missing[0]} ({len(missing)} of "

@@ -111,7 +111,7 @@ def class_draws(
     """
     target, num_classes, groups = labels.target, labels.num_classes, labels.groups
     weight = labels.weight / labels.weight.sum()
-    support = np.bincount(target, weight, num_classes)
+    support = labels.support / labels.weight.sum()
     kept = support > 0
     right = target == before, target == after
     cells = right[0] & right[1], right[0] & ~right[1], ~right[0] & right[1], ~right[0] & ~right[1]

@@ -19,9 +19,9 @@ class Metric(ABC):
     decides_by_probability: ClassVar[bool]
     name: str
 
-    @abstractmethod
     def prior(self, num_classes: int) -> np.ndarray:
-        """(C,) class prior."""
+        """(C,) class prior: uniform, unless a metric has its own."""
+        return np.full(num_classes, 1 / num_classes)
 
     def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
         """The score (larger is better) of predictions, where `count` holds sample weights."""

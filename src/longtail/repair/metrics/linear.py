@@ -21,10 +21,6 @@ class BalancedAccuracy(Metric):
     name: str = "balanced accuracy"
     decides_by_probability: ClassVar[bool] = True
 
-    def prior(self, num_classes: int) -> np.ndarray:
-        """Uniform."""
-        return np.full(num_classes, 1 / num_classes)
-
     def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """In [0, 1]."""
         present = support > 0

@@ -23,10 +23,6 @@ class MacroF1(NonLinearMetric):
     name: str = "macro-F1"
     decides_by_probability: ClassVar[bool] = False
 
-    def prior(self, num_classes: int) -> np.ndarray:
-        """Uniform."""
-        return np.full(num_classes, 1 / num_classes)
-
     def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """In [0, 1]."""
         present = support > 0
@@ -77,10 +73,6 @@ class WorstRecall(NonLinearMetric):
 
     def __post_init__(self) -> None:
         check_fraction("share", self.share)
-
-    def prior(self, num_classes: int) -> np.ndarray:
-        """Uniform."""
-        return np.full(num_classes, 1 / num_classes)
 
     def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """In [0, 1]."""
