@@ -61,6 +61,35 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
 
 
 @pytest.mark.slow
+def test_files_that_cannot_be_decoded_are_left_out_where_asked(place, capsys):
+    assert main(["train", "animals", *OPTIONS, "--epochs", "1"]) == 0
+    write_photographs(place / "other", {"green frog": 4, "red deer": 4}, seed=3)
+    (place / "other/green frog/bad.jpg").write_bytes(b"")
+    (place / "list.txt").write_text("other/red deer/0.jpg\nother/missing.jpg\n")
+    skip = ("--on-bad-file", "skip")
+    for files, kept, left_out in (("other", 8, "other/green frog/bad.jpg"), ("list.txt", 1, "other/missing.jpg")):
+        capsys.readouterr()
+        assert main(["predict", "runs/LATEST", files, "--out", "predictions.csv"]) == 2
+        assert capsys.readouterr().err.strip().endswith("leave them out with --on-bad-file skip.")
+        assert main(["predict", "runs/LATEST", files, "--out", "predictions.csv", *skip]) == 0
+        said = capsys.readouterr()
+        assert said.out.startswith(f"{kept} predictions")
+        assert f"1 of {kept + 1} files are bad and left out: {left_out}." in said.err
+        rows = list(csv.DictReader((place / "predictions.csv").read_text().splitlines()))
+        assert len(rows) == kept
+        assert left_out not in {row["path"] for row in rows}
+    assert main(["predict", "runs/LATEST", "other/green frog/bad.jpg", *skip]) == 2
+    assert "None of 1 can: other/green frog/bad.jpg must be" in capsys.readouterr().err
+    assert main(["evaluate", "runs/LATEST", "--data", "other"]) == 2
+    assert "leave them out with --on-bad-file skip" in capsys.readouterr().err
+    assert main(["evaluate", "runs/LATEST", "--data", "other", *skip]) == 0
+    assert "train: 1 of 9 files are bad and left out: other/green frog/bad.jpg." in capsys.readouterr().err
+    network = ["--model", "test_efficientnet.r160_in1k", "--no-pretrained", "--size", "64"]
+    assert main(["features", "other", *network, "--out", "f.npz", *skip]) == 0
+    assert "train: 1 of 9 files are bad and left out: other/green frog/bad.jpg." in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_a_fine_tuned_run_predicts_is_evaluated_exported_and_gives_features(place, capsys):
     command = ["train", "finetune", "--data", "animals", *OPTIONS, "--learning-rate", "0.005", "--batch-size", "8"]
     assert main(command) == 0

@@ -1,5 +1,6 @@
 """Scores of a finished run on labelled data that it has not seen."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,21 @@ from longtail.training.evaluation import Scorer
 
 
 def evaluate_on(
-    predictor: Predictor, data: Any, *, progress: Progress | None = None, **options: Any
+    predictor: Predictor,
+    data: Any,
+    *,
+    on_bad_file: str = "fail",
+    on_note: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
 ) -> dict[str, dict[str, float]]:
     """The scores of `long_tail_scores` on other data of the same classes: raw, and with the fix of the run.
 
     Args:
         predictor: of the run.
         data: as `read_data` takes it; its test part is scored where it has one, else all of it.
+        on_bad_file: "fail", or "skip" to leave out files that can't be decoded.
+        on_note: called with each note on how the data were read, such as the files that are left out.
         progress: called with the name of the step and the completed share of it.
         **options: of `read_data`.
 
@@ -37,7 +46,10 @@ def evaluate_on(
         >>> sorted(evaluate_on(load(run.path), (X, y))["raw"])[:2]
         ['balanced_accuracy', 'few']
     """
-    parts = check_files(read_data(data, **options), progress=progress)
+    parts = check_files(read_data(data, **options), on_bad_file=on_bad_file, progress=progress)
+    if on_note is not None:
+        for note in parts.notes:
+            on_note(note)
     samples = parts.train if parts.test is None else parts.test
     target = _target_of_the_run(samples, predictor.class_names)
     logits = predictor.logits(_inputs(samples, predictor), progress=progress).numpy()

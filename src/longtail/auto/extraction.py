@@ -1,6 +1,7 @@
 """The features of a network for all samples of a data set."""
 
 import os
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -28,6 +29,7 @@ def extract_features(
     mean: tuple[float, ...] = (),
     std: tuple[float, ...] = (),
     on_bad_file: str = "fail",
+    on_note: Callable[[str], None] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> dict[str, np.ndarray]:
@@ -41,7 +43,8 @@ def extract_features(
         size: height and width of the images in pixels; by default those of the network.
         mean: subtracted from the channels, which lie in [0, 1]; by default as the network has it.
         std: what the channels are then divided by; by default as the network has it.
-        on_bad_file: "fail" or "skip".
+        on_bad_file: "fail", or "skip" to leave out files that can't be decoded.
+        on_note: called with each note on how the data were read, such as the files that are left out.
         progress: called with the name of a step and its finished share, in [0, 1].
         **options: of `read_data`.
 
@@ -61,11 +64,14 @@ def extract_features(
     config = recipe(model=model, weights=file, pretrained=pretrained, size=size, mean=mean, std=std).completed()
     with launched_ranks() as ranks:
         if not ranks.first:
-            progress = None
+            progress = on_note = None
         parts = read_data(data, **options)
         parts = ranks.from_first(
             check_files(parts, on_bad_file=on_bad_file, progress=progress) if ranks.first else None
         )
+        if on_note is not None:
+            for note in parts.notes:
+                on_note(note)
         return _arrays(parts, config, ranks, progress)
 
 

@@ -1,10 +1,12 @@
 """`longtail evaluate RUN`, and `longtail evaluate FILE --fix fix.json`."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import tyro
 
+from longtail.cli.console import say
 from longtail.cli.reading_options import Kind, ReadingOptions
 
 
@@ -22,6 +24,7 @@ def evaluate(
     fit_on: str | None = None,
     data: Path | None = None,
     root: Path | None = None,
+    on_bad_file: Literal["fail", "skip"] = "fail",
 ) -> None:
     """Score a finished run, or a deployed fix on new labelled predictions.
 
@@ -44,16 +47,17 @@ def evaluate(
         data: Other labelled data of the same classes, in any form that longtail train reads. They are scored by the
             network with and without the fix of the run.
         root: Folder that the paths in a list or table are relative to.
+        on_bad_file: With --data: fail, or skip to leave out files that can not be decoded.
     """
     of_run = (rebalance, converge, transductive, fit_on) != ("1", False, False, None)
     given = reading.given() | {name: value for name, value in (("kind", kind), ("part", part)) if value is not None}
     if fix is not None:
         from longtail.cli.evaluate_fix import evaluate_with_fix
 
-        if of_run or (data, root) != (None, None):
+        if of_run or (data, root, on_bad_file) != (None, None, "fail"):
             raise ValueError(
-                "--rebalance, --converge, --transductive, --fit-on, --data and --root cannot be used with --fix. Leave "
-                "them out."
+                "--rebalance, --converge, --transductive, --fit-on, --data, --root and --on-bad-file cannot be used "
+                "with --fix. Leave them out."
             )
         evaluate_with_fix(source, fix, given, as_json=json)
         return
@@ -67,46 +71,46 @@ def evaluate(
             f"--fix must be given to evaluate predictions. Got only {', '.join(source)}. Add --fix fix.json."
         )
     run = Path(source[0])
-    _evaluate_run(run, _tau(rebalance), converge, transductive, fit_on, (data, root, reading.label), of_run=of_run)
+    if data is not None:
+        if of_run:
+            raise ValueError(
+                "--rebalance, --converge, --transductive and --fit-on cannot be used with --data. Leave them out."
+            )
+        _evaluate_on(run, data, root=root, label=reading.label, on_bad_file=on_bad_file)
+        return
+    skip = on_bad_file if on_bad_file != "fail" else None
+    for option, value in (("--root", root), ("--label", reading.label), ("--on-bad-file", skip)):
+        if value is not None:
+            where = "--data or --fix" if option == "--label" else "--data"
+            raise ValueError(f"{option} can only be used with {where}. Add --data PATH.")
+    _evaluate_run(run, _tau(rebalance), converge=converge, transductive=transductive, fit_on=fit_on)
 
 
 def _options(names: list[str]) -> str:
     return ", ".join(f"--{name.replace('_', '-')}" for name in names)
 
 
-def _evaluate_run(
-    run: Path,
-    rebalance: float | None,
-    converge: bool,
-    transductive: bool,
-    fit_on: str | None,
-    other: tuple[Path | None, Path | None, str | None],
-    *,
-    of_run: bool,
-) -> None:
+def _evaluate_on(run: Path, data: Path, **options: Any) -> None:
+    """Other data; `options` are those of `longtail.auto.evaluate_on`."""
+    from longtail.auto import evaluate_on, load
+    from longtail.cli.passes import Passes
+    from longtail.cli.table import print_rows
+    from longtail.runs import RunFolder
+
+    folder = RunFolder.open(run)
+    with Passes(counted=False) as passes:
+        scores = evaluate_on(load(run), data, on_note=partial(say, error=True), progress=passes, **options)
+    print_rows(folder, scores, f"accuracy on {data}")
+
+
+def _evaluate_run(run: Path, rebalance: float | None, **options: Any) -> None:
+    """Its saved logits; `options` are those of `longtail.training.evaluation.score`."""
     from longtail.cli.table import print_rows
     from longtail.runs import RunFolder
     from longtail.training.evaluation import score
 
     folder = RunFolder.open(run)
-    data, root, label = other
-    if data is not None:
-        from longtail.auto import evaluate_on, load
-        from longtail.cli.passes import Passes
-
-        if of_run:
-            raise ValueError(
-                "--rebalance, --converge, --transductive and --fit-on cannot be used with --data. Leave them out."
-            )
-        with Passes(counted=False) as passes:
-            scores = evaluate_on(load(run), data, root=root, label=label, progress=passes)
-        print_rows(folder, scores, f"accuracy on {data}")
-        return
-    for option, value in (("--root", root), ("--label", label)):
-        if value is not None:
-            raise ValueError(f"{option} can only be used with --data or --fix. Got neither. Add --data PATH.")
-    rows = score(folder, rebalance=rebalance, converge=converge, transductive=transductive, fit_on=fit_on)
-    print_rows(folder, rows)
+    print_rows(folder, score(folder, rebalance=rebalance, **options))
 
 
 def _tau(text: str) -> float | None:

@@ -1,6 +1,8 @@
 """`longtail features DATA`."""
 
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
@@ -23,7 +25,7 @@ def features(
     root: Path | None = None,
     label: str | None = None,
     path_column: str | None = None,
-    on_bad_file: str = "fail",
+    on_bad_file: Literal["fail", "skip"] = "fail",
 ) -> None:
     """Extract features of your images with a pretrained network, for any other tool.
 
@@ -64,6 +66,7 @@ def features(
             label=label,
             path_column=path_column,
             on_bad_file=on_bad_file,
+            on_note=partial(say, error=True),
             progress=passes if first else None,
         )
     if not first:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
@@ -12,6 +12,12 @@ from longtail.cli.console import say
 from longtail.cli.output_file import check_writable
 from longtail.regular_file import check_regular
 from longtail.whole_file import write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from longtail.data.check import Progress
+    from longtail.repair import Fix
 
 PRIORS = {"uniform": "equally often", "training": "as often as in the training data"}
 
@@ -22,6 +28,7 @@ def predict(
     *,
     top: int = 1,
     prior: Literal["uniform", "training"] | None = None,
+    on_bad_file: Literal["fail", "skip"] = "fail",
     out: Path | None = None,
 ) -> None:
     """Predict the classes of new images, with probabilities.
@@ -32,6 +39,7 @@ def predict(
         top: How many classes to name for each image, the most probable first.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
+        on_bad_file: fail, or skip to leave out files that are missing or can not be decoded.
         out: A CSV file to write; by default the predictions are printed, control characters in
             class names as escapes.
     """
@@ -49,41 +57,51 @@ def predict(
             f"`run` must be a run on images. {run} was trained on {predictor.info.input_shape[0]} features: use "
             "longtail.load(run).batch(X) in Python, or longtail evaluate RUN --data TABLE."
         )
-    paths = listed(files)
-    try:
-        with Passes(counted=False) as passes:
+    paths = listed(files, missing_allowed=on_bad_file == "skip")
+    with Passes(counted=False) as passes:
+        if on_bad_file == "skip":
+            paths = _without_bad_files(paths, passes)
+        try:
             probability = predictor.probabilities(paths, prior=prior, progress=passes)
-    except BadImageError as error:
-        raise ValueError(_bad_files_among(paths) or str(error)) from None
-    order = (-probability).argsort(axis=1, kind="stable")[:, :top]
-    rows = [
-        [str(path), *(cell for index in own for cell in (predictor.class_names[index], f"{row[index]:.6f}"))]
-        for path, row, own in zip(paths, probability, order, strict=True)
-    ]
-    heading = ["path"]
-    for rank in range(1, order.shape[1] + 1):
-        heading += [f"class_{rank}", f"probability_{rank}"]
-    calibrated = predictor.fix is not None and predictor.fix.is_calibrated
-    fixed = f"calibrated on held-out samples for classes that come {PRIORS[prior or 'uniform']}"
-    if predictor.fix is None:
-        fixed = "not calibrated: the run has no fix.json"
-    elif not calibrated:
-        fixed = "not calibrated: a temperature did not improve those of the held-out samples"
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([heading, *rows])
+        except BadImageError as error:
+            raise ValueError(_bad_files_among(paths) or str(error)) from None
+    text = _csv(paths, predictor.class_names, probability, top)
+    fixed = _how_calibrated(predictor.fix, prior)
     if out is None:
-        say(text.getvalue().rstrip("\n"))
-        if not calibrated:
+        say(text.rstrip("\n"))
+        if predictor.fix is None or not predictor.fix.is_calibrated:
             say(f"the probabilities are {fixed}", error=True)
         return
     with write_whole(out) as file:
-        file.write(text.getvalue().encode(errors="surrogateescape"))
+        file.write(text.encode(errors="surrogateescape"))
     say(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
+
+
+def _csv(paths: Sequence[Path], class_names: Sequence[str], probability: "np.ndarray", top: int) -> str:
+    """A row per image: its path, and names and probabilities of the most probable classes."""
+    order = (-probability).argsort(axis=1, kind="stable")[:, :top]
+    heading = ["path"]
+    for rank in range(1, order.shape[1] + 1):
+        heading += [f"class_{rank}", f"probability_{rank}"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heading)
+    for path, own, row in zip(paths, order, probability, strict=True):
+        writer.writerow([str(path), *(cell for index in own for cell in (class_names[index], f"{row[index]:.6f}"))])
+    return text.getvalue()
+
+
+def _how_calibrated(fix: "Fix | None", prior: str | None) -> str:
+    if fix is None:
+        return "not calibrated: the run has no fix.json"
+    if not fix.is_calibrated:
+        return "not calibrated: a temperature did not improve those of the held-out samples"
+    return f"calibrated on held-out samples for classes that come {PRIORS[prior or 'uniform']}"
 
 
 def _bad_files_among(paths: Sequence[Path]) -> str:
     """A message that names the files that can't be decoded, so that all are replaced before the next try."""
-    from longtail.data.check import find_bad_files
+    from longtail.data.check import SKIPPING, find_bad_files
     from longtail.data.first_of_many import first
 
     bad = find_bad_files(paths)
@@ -91,17 +109,36 @@ def _bad_files_among(paths: Sequence[Path]) -> str:
         return ""
     return (
         f"`files` must be images. {len(bad):,} of {len(paths):,} can't be decoded: {first(list(bad.values()))} "
-        "Replace them, or leave them out."
+        f"Replace them, or {SKIPPING}."
     )
 
 
-def listed(files: Sequence[Path]) -> list[Path]:
+def _without_bad_files(paths: Sequence[Path], progress: "Progress") -> list[Path]:
+    """The images that can be decoded; says which of the others are left out."""
+    from longtail.data.check import find_bad_files
+    from longtail.data.first_of_many import first
+
+    bad = find_bad_files(paths, progress=progress)
+    if len(bad) == len(paths):
+        raise ValueError(f"`files` must hold an image that can be decoded. None of {len(paths):,} can: {bad[0]}")
+    if bad:
+        left_out = first([str(paths[index]) for index in bad])
+        say(f"{len(bad):,} of {len(paths):,} files are bad and left out: {left_out}.", error=True)
+    return [path for index, path in enumerate(paths) if index not in bad]
+
+
+def listed(files: Sequence[Path], *, missing_allowed: bool = False) -> list[Path]:
     """Images that are named, that lie in folders that are named, or that lists name.
 
+    Args:
+        files: as the command takes them.
+        missing_allowed: whether lists may name files that are missing.
+
     Raises:
-        FileNotFoundError: a name that is neither file nor folder.
+        FileNotFoundError: a name that is neither file nor folder, a missing file in a list.
         ValueError: no image among them, a table, a pipe or a device, or a folder in a list.
     """
+    from longtail.data.check import SKIPPING
     from longtail.data.image_folder import Walk
     from longtail.data.table_file import TABLES
     from longtail.data.text_file import kind_of
@@ -129,8 +166,11 @@ def listed(files: Sequence[Path]) -> list[Path]:
     missing = [path for path in found if not path.is_file()]
     for path in missing:
         check_regular(path)
-    if missing:
-        raise FileNotFoundError(f"`files` must exist. {len(missing):,} listed files are missing, such as {missing[0]}.")
+    if missing and not missing_allowed:
+        raise FileNotFoundError(
+            f"`files` must exist. {len(missing):,} listed files are missing, such as {missing[0]}. Correct the "
+            f"list, or {SKIPPING}."
+        )
     if not found:
         raise ValueError("`files` must name at least one image. Got none.")
     return found

@@ -13,8 +13,7 @@ from longtail.data.first_of_many import first
 from longtail.data.samples import Parts, Samples
 
 SMALL = 8  # pixels: JPEG files are read to their end, but transformed at an eighth of their size
-SKIPPING = "leave them out with --on-bad-file skip (longtail train, longtail features)"
-"""The other commands have no such option."""
+SKIPPING = "leave them out with --on-bad-file skip"
 Progress = Callable[[str, float], None]
 
 _WHOLE: set[str] = set()
