@@ -170,7 +170,8 @@ def test_groups_and_weights_are_read_by_their_usual_names_and_that_is_said():
 
 def test_label_columns_of_other_names_and_cases():
     assert named(read("Label,a,b\na,2,0\nb,0,1\n")) == ["a", "b"]
-    assert named(read("true_label,a,b\na,2,0\nb,0,1\n")) == ["a", "b"]
+    for name in ("true_label", "y_true", "ground_truth"):
+        assert named(read(f"{name},a,b\na,2,0\nb,0,1\n")) == ["a", "b"]
     assert named(read("klasse,a,b\na,2,0\nb,0,1\n", label="klasse")) == ["a", "b"]
     assert named(read("label,target,a,b\na,0,1,0\nb,1,0,2\n", ignore="target")) == ["a", "b"]
     assert named(read("y,label,other\nlabel,2,0\nother,0,1\n")) == ["label", "other"]

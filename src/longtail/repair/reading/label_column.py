@@ -28,7 +28,7 @@ def find_label(names: Sequence[str], table: Table, reading: Reading) -> str | No
     found = [name for name in names if name.lower() in LABELS and name not in taken]
     if not found:
         raise ValueError(
-            f"{table.rows.where} must have a column of labels, called {', '.join(LABELS[:5])}; else name it "
+            f"{table.rows.where} must have a column of labels, called {', '.join(LABELS[:7])}; else name it "
             f"with --label. Its columns: {listed(table.names)}."
         )
     alone = [

@@ -2,7 +2,7 @@
 
 import re
 
-LABELS = ("label", "target", "labels", "y", "true_label", "targets", "label_ids")
+LABELS = ("label", "target", "labels", "y", "true_label", "y_true", "ground_truth", "targets", "label_ids")
 WEIGHTS = ("weight", "weights", "sample_weight")
 GROUPS = ("group", "groups", "group_id")
 IDS = ("id", "idx", "index", "sample_id")
