@@ -6,12 +6,11 @@ from typing import Any
 
 from longtail.plain_json import to_json
 from longtail.repair import Diagnosis
-from longtail.repair.findings import Outcome, Scores
+from longtail.repair.findings import ByClass, Calibration, Outcome, Scores
 
 
 def diagnosis_json(found: Diagnosis, warnings: Sequence[str], files: Mapping[str, Path | None]) -> str:
     """All results, and the written files; scores and recalls are in [0, 1], null if undefined."""
-    by_class, calibration = found.by_class, found.calibration
     content = {
         "verdict": found.verdict,
         "summary": found.summary,
@@ -27,25 +26,8 @@ def diagnosis_json(found: Diagnosis, warnings: Sequence[str], files: Mapping[str
         "max_accuracy_loss": found.fix.evidence["max_accuracy_loss"],
         "max_class_loss": found.fix.evidence["max_class_loss"],
         "class_groups": found.groups,
-        "classes": [
-            {
-                "name": name,
-                "training_samples": by_class.training[label] if by_class.training_known else None,
-                "samples": by_class.samples[label],
-                "recall": {"before": by_class.recall[0][label], "best": by_class.recall[1][label]},
-                "predicted": {"before": by_class.predicted[0][label], "best": by_class.predicted[1][label]},
-            }
-            for label, name in enumerate(found.fix.class_names)
-        ],
-        "calibration": {
-            "top_label": _change(calibration.top_label),
-            "class_wise": _change(calibration.class_wise),
-            "pooled_classes": calibration.pooled_classes,
-            "samples": calibration.samples,
-            "log_loss": _change(calibration.log_loss),
-            "at_limit": calibration.at_limit,
-            "used": calibration.helps,
-        },
+        "classes": [_of_class(found.by_class, label, name) for label, name in enumerate(found.fix.class_names)],
+        "calibration": _calibration(found.calibration),
         "fix": {
             "method": found.fix.method,
             "takes": found.fix.takes,
@@ -68,6 +50,28 @@ def _candidate(outcome: Outcome) -> dict[str, Any]:
         "optimism": outcome.optimism,
         "strengths_that_break_a_limit": outcome.excluded,
         **_scores(outcome.scores),
+    }
+
+
+def _of_class(by_class: ByClass, label: int, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "training_samples": by_class.training[label] if by_class.training_known else None,
+        "samples": by_class.samples[label],
+        "recall": {"before": by_class.recall[0][label], "best": by_class.recall[1][label]},
+        "predicted": {"before": by_class.predicted[0][label], "best": by_class.predicted[1][label]},
+    }
+
+
+def _calibration(found: Calibration) -> dict[str, Any]:
+    return {
+        "top_label": _change(found.top_label),
+        "class_wise": _change(found.class_wise),
+        "pooled_classes": found.pooled_classes,
+        "samples": found.samples,
+        "log_loss": _change(found.log_loss),
+        "at_limit": found.at_limit,
+        "used": found.helps,
     }
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from longtail.cli.console import say
+from longtail.cli.image_files import image_files
 from longtail.cli.output_file import check_writable
-from longtail.regular_file import check_regular
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def predict(
             f"`run` must be a run on images. {run} was trained on {predictor.info.input_shape[0]} features: use "
             "longtail.load(run).batch(X) in Python, or longtail evaluate RUN --data TABLE."
         )
-    paths = listed(files, missing_allowed=on_bad_file == "skip")
+    paths = image_files(files, missing_allowed=on_bad_file == "skip")
     with Passes(counted=False) as passes:
         if on_bad_file == "skip":
             paths = _without_bad_files(paths, passes)
@@ -125,52 +125,3 @@ def _without_bad_files(paths: Sequence[Path], progress: "Progress") -> list[Path
         left_out = first([str(paths[index]) for index in bad])
         say(f"{len(bad):,} of {len(paths):,} files are bad and left out: {left_out}.", error=True)
     return [path for index, path in enumerate(paths) if index not in bad]
-
-
-def listed(files: Sequence[Path], *, missing_allowed: bool = False) -> list[Path]:
-    """Images that are named, that lie in folders that are named, or that lists name.
-
-    Args:
-        files: as the command takes them.
-        missing_allowed: whether lists may name files that are missing.
-
-    Raises:
-        FileNotFoundError: a name that is neither file nor folder, a missing file in a list.
-        ValueError: no image among them, a table, a pipe or a device, or a folder in a list.
-    """
-    from longtail.data.check import SKIPPING
-    from longtail.data.image_folder import Walk
-    from longtail.data.table_file import TABLES
-    from longtail.data.text_file import kind_of
-
-    found: list[Path] = []
-    for path in files:
-        if path.is_dir():
-            whole = path.resolve()
-            files_below = Walk().images(whole.parent, [whole.name])[whole.name]
-            found += [path / Path(file).relative_to(whole.name) for file in files_below]
-        elif path.suffix.lower() == ".txt" and path.is_file():
-            found += [path.parent / line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        elif path.is_file() and kind_of(path) in TABLES:
-            raise ValueError(
-                f"`files` must be images, folders or lists of paths (.txt). Got the table {path}. Write its paths to a "
-                "text file, one per line."
-            )
-        elif path.is_file():
-            found.append(path)
-        else:
-            check_regular(path)
-            raise FileNotFoundError(
-                f"`files` must be images, folders or lists of paths (.txt). Got {path}, which is missing."
-            )
-    missing = [path for path in found if not path.is_file()]
-    for path in missing:
-        check_regular(path)
-    if missing and not missing_allowed:
-        raise FileNotFoundError(
-            f"`files` must exist. {len(missing):,} listed files are missing, such as {missing[0]}. Correct the "
-            f"list, or {SKIPPING}."
-        )
-    if not found:
-        raise ValueError("`files` must name at least one image. Got none.")
-    return found

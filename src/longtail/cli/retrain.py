@@ -56,18 +56,11 @@ def retrain(
         checkpoint_seconds: Time between two checkpoints.
     """
     from longtail.arguments import check_strength
-    from longtail.auto import train_and_fix
-    from longtail.cli.passes import Passes
-    from longtail.cli.served import say_what_is_served
-    from longtail.cli.table import print_result
+    from longtail.cli.training_run import train_and_print
     from longtail.recipes.second_stages import second_stage
     from longtail.runs import RunFolder
-    from longtail.training.experiment import run_experiment
-    from longtail.training.hardware import first_process
-    from longtail.training.progress import ProgressReport
 
     check_strength("checkpoint_seconds", checkpoint_seconds)
-    prints = first_process()
     first = RunFolder.open(run)
     moved = {"groups": groups, "root": root, "val": val, "test": test}
     asked = {
@@ -82,21 +75,14 @@ def retrain(
         "workers": workers,
     }
     config = second_stage(first, method, **{name: value for name, value in asked.items() if value is not None})
-    with Passes(counted=False) as passes:
-        folder = (train_and_fix if config.dataset == "own" else run_experiment)(
-            config,
-            data=data or first.origin,
-            out=out or _beside(run, method, seed),
-            resume=resume,
-            checkpoint_seconds=checkpoint_seconds,
-            callbacks=[ProgressReport()] if prints else [],
-            first_stage=first,
-            progress=passes if prints else None,
-        )
-    if prints:
-        print_result(folder)
-        if config.dataset == "own":
-            say_what_is_served(folder)
+    train_and_print(
+        config,
+        data=data or first.origin,
+        out=out or _beside(run, method, seed),
+        resume=resume,
+        checkpoint_seconds=checkpoint_seconds,
+        first_stage=first,
+    )
 
 
 def _beside(run: Path, method: str, seed: int | None) -> Path:

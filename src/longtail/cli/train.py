@@ -62,47 +62,33 @@ def train(
         record_gradients: Keep the gradient of each class's classifier weights, and its sources, for the report.
     """
     from longtail.analysis.gradient_recorder import GradientRecorder, is_recorded
-    from longtail.auto import train_and_fix
-    from longtail.cli.passes import Passes
-    from longtail.cli.served import say_what_is_served
-    from longtail.cli.table import print_result
-    from longtail.training import Callback
-    from longtail.training.experiment import run_experiment
+    from longtail.cli.training_run import train_and_print
     from longtail.training.hardware import first_process
-    from longtail.training.progress import ProgressReport
 
     config: TrainingConfig = recipe
     check_strength("checkpoint_seconds", checkpoint_seconds)
     first = first_process()
     out = out or default_folder(config, data)
-    own = config.dataset == "own"
     if config.dataset == "digits" and data is not None:
         raise ValueError(
             f"--data must be left out for digits-lt, which needs none. Got {data}. Did you mean: longtail train {data}?"
         )
     if not (resume and out.exists()):
         refuse_image_settings(config, data)
-    if own and first and data is not None:  # a finished run may have lost its data
+    if config.dataset == "own" and first and data is not None:  # a finished run may have lost its data
         say(f"{data}: {_recipe_in_words(config, data)}, for images {_network_in_words(config)}")
-    callbacks: list[Callback] = [ProgressReport()] if first else []
-    if record_gradients or (resume and is_recorded(out)):
-        callbacks.append(GradientRecorder())
-    with Passes(counted=False) as passes:
-        folder = (train_and_fix if own else run_experiment)(
-            config,
-            data=data,
-            out=out,
-            resume=resume,
-            download=download,
-            checkpoint_seconds=checkpoint_seconds,
-            callbacks=callbacks,
-            progress=passes if first else None,
-        )
+    recorded = record_gradients or (resume and is_recorded(out))
+    folder = train_and_print(
+        config,
+        data=data,
+        out=out,
+        resume=resume,
+        download=download,
+        checkpoint_seconds=checkpoint_seconds,
+        callbacks=[GradientRecorder()] if recorded else [],
+    )
     if first:
         _point_to(folder.path)
-        print_result(folder)
-        if own:
-            say_what_is_served(folder)
 
 
 def _point_to(run: Path) -> None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from longtail.cli.predict import listed
+from longtail.cli.image_files import image_files
 
 NO_FILE = r"must be a file\. It is a pipe or a device\. Copy its content to a file\."
 
@@ -13,29 +13,29 @@ NO_FILE = r"must be a file\. It is a pipe or a device\. Copy its content to a fi
 def test_a_pipe_is_refused_as_no_file(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(ValueError, match=f"{name} {NO_FILE}"):
-        listed([tmp_path / name])
+        image_files([tmp_path / name])
 
 
 def test_what_a_list_names_must_be_files(tmp_path):
     (tmp_path / "photos.txt").write_text("missing.jpg\nphoto.jpg\n")
     (tmp_path / "photo.jpg").mkdir()
     with pytest.raises(ValueError, match=r"photo\.jpg must be a file\. It is a folder\."):
-        listed([tmp_path / "photos.txt"])
+        image_files([tmp_path / "photos.txt"])
     (tmp_path / "photo.jpg").rmdir()
     os.mkfifo(tmp_path / "photo.jpg")
     with pytest.raises(ValueError, match=f"photo.jpg {NO_FILE}"):
-        listed([tmp_path / "photos.txt"])
+        image_files([tmp_path / "photos.txt"])
     (tmp_path / "photo.jpg").unlink()
     with pytest.raises(FileNotFoundError, match="2 listed files are missing, such as .*missing.jpg"):
-        listed([tmp_path / "photos.txt"])
+        image_files([tmp_path / "photos.txt"])
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="none.jpg, which is missing"):
-        listed([tmp_path / "none.jpg"])
+        image_files([tmp_path / "none.jpg"])
 
 
 def test_a_table_is_not_taken_for_an_image(tmp_path):
     (tmp_path / "photos.csv").write_text("path\nphoto.jpg\n")
     with pytest.raises(ValueError, match=r"lists of paths \(.txt\). Got the table .*photos.csv"):
-        listed([tmp_path / "photos.csv"])
+        image_files([tmp_path / "photos.csv"])

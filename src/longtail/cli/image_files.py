@@ -1,0 +1,59 @@
+"""The images that a command is given: by name, in folders, or in lists."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from longtail.regular_file import check_regular
+
+LISTS = ".txt"
+
+
+def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list[Path]:
+    """Images that are named, that lie in folders that are named, or that lists name.
+
+    Args:
+        files: images, folders, and lists of paths (.txt), which are relative to the folder of the list.
+        missing_allowed: whether lists may name files that are missing.
+
+    Raises:
+        FileNotFoundError: a name that is neither file nor folder, a missing file in a list.
+        ValueError: no image among them, a table, a pipe or a device, or a folder in a list.
+    """
+    from longtail.data.check import SKIPPING
+
+    found = [image for path in files for image in _of(path)]
+    missing = [path for path in found if not path.is_file()]
+    for path in missing:
+        check_regular(path)
+    if missing and not missing_allowed:
+        raise FileNotFoundError(
+            f"`files` must exist. {len(missing):,} listed files are missing, such as {missing[0]}. Correct the list, "
+            f"or {SKIPPING}."
+        )
+    if not found:
+        raise ValueError("`files` must name at least one image. Got none.")
+    return found
+
+
+def _of(path: Path) -> list[Path]:
+    from longtail.data.image_folder import Walk
+    from longtail.data.table_file import TABLES
+    from longtail.data.text_file import kind_of
+
+    if path.is_dir():
+        whole = path.resolve()
+        files_below = Walk().images(whole.parent, [whole.name])[whole.name]
+        return [path / Path(file).relative_to(whole.name) for file in files_below]
+    if not path.is_file():
+        check_regular(path)
+        raise FileNotFoundError(
+            f"`files` must be images, folders or lists of paths ({LISTS}). Got {path}, which is missing."
+        )
+    if path.suffix.lower() == LISTS:
+        return [path.parent / line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    if kind_of(path) in TABLES:
+        raise ValueError(
+            f"`files` must be images, folders or lists of paths ({LISTS}). Got the table {path}. Write its paths to a "
+            "text file, one per line."
+        )
+    return [path]
