@@ -66,7 +66,7 @@ def main() -> None:
     images = torch.randint(0, 256, (options.images, 3, 32, 32), dtype=torch.uint8)
     whole, single = compare(images, options.device)
     print(
-        f"{options.device}, {options.threads} thread(s): whole batches {whole:.1f} µs an image, torchvision "
+        f"{options.device}, {options.threads} thread(s): whole batches {whole:.1f} µs per image, torchvision "
         f"{single:.1f}, ratio {single / whole:.0f}; an epoch of {options.images:,} images "
         f"{whole * options.images / 1e6:.2f} s"
     )

@@ -1,4 +1,4 @@
-"""Features of the default network, images a second: float32, then bfloat16 in channels-last memory, then folded.
+"""Features of the default network, images per second: float32, then bfloat16 in channels-last memory, then folded.
 
     python benchmarks/features.py [--size 128] [--batch 32] [--threads 1]
 

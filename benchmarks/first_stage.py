@@ -5,7 +5,7 @@
 LISTS holds the official lists and class counts, as for large_lists.py. The images are hard links to 32 generated JPEG
 files of 500 x 375 pixels, so that decoding is that of photographs and reading is that of a warm cache. Training is
 `longtail train imagenet-lt --loss ce --mixing mixup` (ResNet-50, 224 pixels, one thread), stopped after so many steps.
-Loader and step are measured alone before and after it. Rates are images a second on the clock and of processor time,
+Loader and step are measured alone before and after it. Rates are images per second on the clock and of processor time,
 which counts the workers.
 """
 

@@ -131,7 +131,7 @@ def report(name: str, found: dict[str, float]) -> None:
         "divided": "a tenth each held out",
         "splits": "from the folder to splits, every file looked up",
         "epoch drawn": "an epoch drawn by class",
-        "batches": f"augmented batches, {found['rate']:.0f} images a second",
+        "batches": f"augmented batches, {found['rate']:.0f} images per second",
         "doctor": "every file decoded",
     }
     print(f"{name}: {found['images']:,.0f} images")

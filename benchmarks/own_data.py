@@ -40,7 +40,7 @@ def main() -> None:
     start = time.perf_counter()
     extract_features(options.photos, model="tf_efficientnet_lite0", weights=options.weights, size=options.size)
     extraction = len(files) / (time.perf_counter() - start)
-    print(f"extraction, files checked before: {extraction:.0f} images a second ({len(files):,} images)", flush=True)
+    print(f"extraction, files checked before: {extraction:.0f} images per second ({len(files):,} images)", flush=True)
 
     settings = {"weights": options.weights, "size": options.size, "threads": options.threads, "device": "cpu"}
     run_experiment(features(**settings), data=options.photos, out=work / "first")

@@ -173,7 +173,7 @@ def print_measured(options: argparse.Namespace, arguments: list[str]) -> None:
 
 
 def print_model(options: argparse.Namespace) -> None:
-    """Images a second of more GPUs, by the model alone."""
+    """Images per second of more GPUs, by the model alone."""
     print("\na model, not a measurement; from the arguments, assumptions until they are measured on your machines:")
     print(
         f"  compute {options.gpu_images:,.0f} images/s a GPU, decoding {options.core_images:,.0f} images/s a core, "

@@ -35,7 +35,7 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 TUNED_SEEDS = 3
 NOT_TUNED = (EMOTIONS, FISH)
-"""Data on which thresholds are not tuned by refitting: one model a class, each fitted several times."""
+"""Data on which thresholds are not tuned by refitting: one model per class, each fitted several times."""
 LEAST_SCORE = -1e4  # of a class that a fold of the cross-validation lacks
 
 

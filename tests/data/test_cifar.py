@@ -33,7 +33,7 @@ def test_one_altered_byte_is_noticed(cifar100, tmp_path):
 
 
 def small(name):
-    """The layout of an archive with three records a file, and its contents."""
+    """The layout of an archive with three records per file, and its contents."""
     archive = dataclasses.replace(ARCHIVES[name], records=(3, 3), file_md5={})
     rng = np.random.default_rng(0)
     size = archive.label_bytes + cifar_module.PIXELS

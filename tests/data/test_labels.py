@@ -123,7 +123,11 @@ def test_declared_classes_count_even_if_empty():
         (["cat", "dog"], TypeError, r"integer labels. Got <U3, such as .*cat.*np\.unique"),
         ([0.0, 1.0], TypeError, "integer labels. Got float64"),
         ([0, -3, 1], ValueError, "labels of at least 0. Got -3 at index 1"),
-        (np.eye(3, dtype=int), ValueError, r"one label a sample, \(N,\) or \(N, 1\). Got the shape \(3, 3\). One-hot"),
+        (
+            np.eye(3, dtype=int),
+            ValueError,
+            r"one label per sample, \(N,\) or \(N, 1\). Got the shape \(3, 3\). One-hot",
+        ),
         (7, TypeError, "Got int, which has none"),
         (Counter(LABELS), TypeError, "not be a mapping. Got Counter with keys 2, 0, 3"),
     ],

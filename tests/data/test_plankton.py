@@ -7,7 +7,7 @@ from longtail.data.plankton import CLASSES
 
 
 def write(folder, *, images=None, labels=None, **parts):
-    """Four images a class, unless told otherwise: two to train on, one held out, one to test."""
+    """Four images per class, unless told otherwise: two to train on, one held out, one to test."""
     labels = (np.arange(4 * CLASSES) % CLASSES).astype(np.uint8) if labels is None else labels
     images = np.zeros((len(labels), 48, 48), np.uint8) if images is None else images
     np.savez(folder / "ndsb48.npz", x=images, y=labels)

@@ -40,7 +40,7 @@ def gala_loss(
     logits, targets, theta, phi, *, form="released", lambda_positive=1.2, lambda_negative=0.9, eps=0.064,
     weight=None, label_smoothing=0.0, ignore_index=-100,
 ):  # fmt: skip
-    """One loss a sample for logits (N, C); targets are class indices or rows of probabilities."""
+    """One loss per sample for logits (N, C); targets are class indices or rows of probabilities."""
     losses = []
     for z, target in zip(np.asarray(logits, dtype=np.float64), targets, strict=True):
         if np.ndim(target) == 0 and target == ignore_index:

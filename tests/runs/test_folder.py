@@ -207,7 +207,7 @@ DATA = {"class_names": ["a", "b"], "class_counts": [3, 1], "input_shape": [3, 8,
     ("field", "value", "rule"),
     [
         ("class_names", ["a", 5], "be a list of names"),
-        ("class_counts", [3], "hold 2 numbers, one a class"),
+        ("class_counts", [3], "hold 2 numbers, one per class"),
         ("class_counts", [3, -1], "be a list of whole numbers"),
         ("input_shape", [3, 0, 8], r"be \[channels, height, width\] or \[features\]"),
         ("mean", None, "be a list of numbers"),

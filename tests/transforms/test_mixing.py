@@ -125,7 +125,7 @@ def test_draws_follow_the_seed_and_the_beta_distribution():
     [
         (lambda: mixup(IMAGES, TARGET, 3, alpha=0), ValueError, "`alpha` must be finite and greater than 0"),
         (lambda: mixup(IMAGES.to(torch.uint8), TARGET, 3), TypeError, "`images` must be floating point"),
-        (lambda: mixup(IMAGES, TARGET[:2], 3), ValueError, "`target` must hold one label an image, 6. Got 2"),
+        (lambda: mixup(IMAGES, TARGET[:2], 3), ValueError, "`target` must hold one label per image, 6. Got 2"),
         (lambda: cutmix(IMAGES[0], TARGET[:3], 3), ValueError, r"`images` must have the shape \(N, C, H, W\)"),
         (lambda: remix(IMAGES, TARGET, COUNTS, kappa=0), ValueError, "`kappa` must be finite and greater than 0"),
         (lambda: remix(IMAGES, TARGET, COUNTS, threshold=2), ValueError, r"`threshold` must lie in \[0, 1\]"),

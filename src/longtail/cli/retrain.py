@@ -47,7 +47,7 @@ def retrain(
         resume: Resume the run in that folder, bit-identically; start it if the folder does not exist.
         seed: Of the second stage; by default that of the first.
         epochs: Passes over the training set; by default as in the paper.
-        batch_size: Samples a step; by default that of the first stage or, on the large data sets, of the paper.
+        batch_size: Samples per step; by default that of the first stage or, on the large data sets, of the paper.
         learning_rate: By default as in the paper, scaled with the batch size.
         weight_decay: By default as in the paper.
         views: Augmented copies of each training image whose features are kept; by default 4.

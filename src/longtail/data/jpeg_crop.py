@@ -1,6 +1,6 @@
 """A part of a JPEG file that is not decoded at a reduced size: its pixels, resized by PyTorch.
 
-PyTorch resizes three bytes a pixel, Pillow four. simplejpeg, where it is installed (the extra `jpeg`), decodes to the
+PyTorch resizes three bytes per pixel, Pillow four. simplejpeg, where it is installed (the extra `jpeg`), decodes to the
 same pixels as Pillow in two thirds of the time.
 """
 

@@ -64,7 +64,7 @@ def labels_of(source: Any) -> np.ndarray:
         labels = labels[:, 0]
     if labels.ndim != 1:
         raise ValueError(
-            f"`source` must hold one label a sample, (N,) or (N, 1). Got the shape {labels.shape}. "
+            f"`source` must hold one label per sample, (N,) or (N, 1). Got the shape {labels.shape}. "
             "One-hot? Take the argmax."
         )
     if not labels.size:

@@ -188,7 +188,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             )
         weight = np.ones(len(target)) if sample_weight is None else as_float64("sample_weight", sample_weight)
         if weight.shape != target.shape or not (np.isfinite(weight) & (weight >= 0)).all():
-            raise ValueError("`sample_weight` must hold one finite weight of at least 0 a sample. It does not.")
+            raise ValueError("`sample_weight` must hold one finite weight of at least 0 per sample. It does not.")
         make_metric(self.metric, len(counts), self._prior(target), self._cost)
         return self._seed(), weight
 

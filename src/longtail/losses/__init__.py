@@ -1,4 +1,4 @@
-"""Losses for long-tailed data: one paper a file, each a function (one loss a sample) and a module (a drop-in).
+"""Losses for long-tailed data: one paper per file, each a function (one loss per sample) and a module (a drop-in).
 
 Every module takes the place of `nn.CrossEntropyLoss` in a training loop:
 

@@ -24,7 +24,7 @@ def balanced_softmax_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Balanced Softmax: pure, one loss a sample.
+    """Balanced Softmax: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).

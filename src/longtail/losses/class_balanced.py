@@ -66,7 +66,7 @@ def class_balanced_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """The class-balanced loss: pure, one loss a sample.
+    """The class-balanced loss: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).

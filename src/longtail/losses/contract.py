@@ -174,7 +174,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         return divisor_of_mean(target, self.weight, self.ignore_index)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss: a scalar, or one value a sample with `reduction="none"`.
+        """The loss: a scalar, or one value per sample with `reduction="none"`.
 
         Args:
             input: the logits, (N, C), (N, C, d1, …) or (C,); named as in `nn.CrossEntropyLoss`.

@@ -35,7 +35,7 @@ def eql_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """The equalisation loss for a given draw: pure, one loss a sample.
+    """The equalisation loss for a given draw: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).

@@ -1,6 +1,6 @@
 """EQL v2 (Tan et al., "Equalization Loss v2: A New Gradient Balance Approach for Long-tailed Object Detection", 2021).
 
-One sigmoid a class, each with its own balance of gradients. With q_j the positive over the negative gradient that
+One sigmoid per class, each with its own balance of gradients. With q_j the positive over the negative gradient that
 classifier j has received so far and f(q) = 1 / (1 + e^{−γ(q − μ)}),
 
     L = Σ_j w_j BCE(σ(z_j), t_j),   w_j = t_j (1 + α (1 − f(q_j))) + (1 − t_j) f(q_j)
@@ -40,7 +40,7 @@ def eql_v2_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """EQL v2 for given gradients: pure, one loss a sample.
+    """EQL v2 for given gradients: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).
@@ -49,7 +49,7 @@ def eql_v2_loss(
         negative: (C,) negative gradient so far, ≥ 0.
         gamma: γ ≥ 0, steepness of f.
         mu: μ ≥ 0, the ratio at which f is ½.
-        alpha: α ≥ 0, how much more positive gradient a class in want of it gets.
+        alpha: α ≥ 0, how much more the positive gradient counts for a class that lacks it.
         weight: (C,) weights of the samples by their class.
         ignore_index: index targets of this value give 0.
         label_smoothing: in [0, 1], of t.
@@ -84,7 +84,7 @@ class EQLv2Loss(LossWithMemory):
         weight: (C,) weights of the samples by their class; "mean" divides by their sum.
         gamma: γ ≥ 0, steepness of f.
         mu: μ ≥ 0, the ratio at which f is ½.
-        alpha: α ≥ 0, how much more positive gradient a class in want of it gets.
+        alpha: α ≥ 0, how much more the positive gradient counts for a class that lacks it.
         **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate`,
             `margins_without_grad` and `process_group`, as in `LossWithMemory`.
 

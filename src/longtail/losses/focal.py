@@ -28,7 +28,7 @@ def focal_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """The focal loss: pure, one loss a sample.
+    """The focal loss: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).
@@ -126,7 +126,7 @@ def focal_cross_entropy(
     if gamma == 0 or target.is_floating_point() or label_smoothing > 0:
         terms = focused(log_probs, gamma)
         return cross_entropy_from_log_probs(terms, target, weight, ignore_index, reduction, label_smoothing)
-    # Of indices only one term a sample counts: take those first, the factor costs as much as the softmax.
+    # Of indices only one term per sample counts: take those first, the factor costs as much as the softmax.
     own = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
     losses = -focused(-own, gamma)
     if weight is not None:

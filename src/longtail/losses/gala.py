@@ -49,7 +49,7 @@ def gala_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """GALA for given statistics: pure, one loss a sample.
+    """GALA for given statistics: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).
@@ -182,7 +182,7 @@ class GALALoss(LossWithMemory):
     them; they are summed over the ranks of `torch.distributed`, which must then call the loss equally often. With
     gradient accumulation, call it on all parts of a batch within `with criterion.one_step():`. In `eval()` or under
     `no_grad` it is plain cross-entropy on raw logits and does not update the statistics. Strength 0 is
-    `F.cross_entropy` itself (the statistics go on). For mixup pass soft targets: two calls, one a label, would count
+    `F.cross_entropy` itself (the statistics go on). For mixup pass soft targets: two calls, one per label, would count
     every sample twice. The formulas: `help(longtail.losses.gala)`.
 
     Args:
@@ -247,7 +247,7 @@ class GALALoss(LossWithMemory):
         check_fraction("ema_decay", ema_decay)
         if form == "released" and lambda_negative is not None:
             warnings.warn(
-                '`lambda_negative` does nothing in the form "released": it is one constant a row, which softmax '
+                '`lambda_negative` does nothing in the form "released": it is one constant per row, which softmax '
                 'cancels. Leave it out, or choose form="paper".',
                 stacklevel=2,
             )

@@ -36,7 +36,7 @@ def gcl_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """GCL for a given draw: pure, one loss a sample.
+    """GCL for a given draw: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,), cosines times `scale`.

@@ -36,7 +36,7 @@ def label_aware_smoothing_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Label-aware smoothing: pure, one loss a sample.
+    """Label-aware smoothing: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).

@@ -34,7 +34,7 @@ def lade_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """LADE: pure, one loss a sample, each with the regulariser of the whole batch.
+    """LADE: pure, one loss per sample, each with the regulariser of the whole batch.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).

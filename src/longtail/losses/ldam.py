@@ -29,7 +29,7 @@ def ldam_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """LDAM: pure, one loss a sample.
+    """LDAM: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,), cosines times `scale`.

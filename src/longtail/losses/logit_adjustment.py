@@ -27,7 +27,7 @@ def logit_adjustment_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """The logit-adjusted loss: pure, one loss a sample.
+    """The logit-adjusted loss: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).

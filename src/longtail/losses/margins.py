@@ -45,7 +45,7 @@ class Margins:
 
 
 def scaled_and_shifted(logits: Tensor, factor: Tensor, shift: Tensor | None) -> Tensor:
-    """Logits times one number a class plus another, in float32 at least."""
+    """Logits times one number per class plus another, in float32 at least."""
     dtype = torch.promote_types(logits.dtype, torch.float32)
     factor = along_classes(factor.to(dtype), logits)
     if shift is None:

@@ -36,7 +36,7 @@ def seesaw_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Seesaw loss for given counts: pure, one loss a sample.
+    """Seesaw loss for given counts: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).

@@ -27,7 +27,7 @@ def log_prior_of(class_counts: ClassCounts) -> Tensor:
 
 
 def shifted(logits: Tensor, shift: Tensor) -> Tensor:
-    """Logits plus one number a class, in float32 at least."""
+    """Logits plus one number per class, in float32 at least."""
     dtype = torch.promote_types(logits.dtype, torch.float32)
     return logits + along_classes(shift.to(dtype), logits)
 
@@ -57,7 +57,7 @@ def cross_entropy_of(
     ignore_index: int,
     label_smoothing: float,
 ) -> Tensor:
-    """Cross-entropy on adjusted logits, one loss a sample; `F.cross_entropy` itself where they are the very logits."""
+    """Cross-entropy on adjusted logits, one loss per sample; `F.cross_entropy` itself where they are the logits."""
     dim = class_dimension(logits)
     num_classes = logits.shape[dim]
     check_arguments(num_classes, weight, ignore_index, label_smoothing)

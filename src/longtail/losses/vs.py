@@ -27,7 +27,7 @@ def vs_loss(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """The VS loss: pure, one loss a sample.
+    """The VS loss: pure, one loss per sample.
 
     Args:
         logits: (N, C), (N, C, d1, …) or (C,).

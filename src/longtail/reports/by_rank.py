@@ -11,7 +11,7 @@ LEAST_IN_A_BIN = 5
 
 
 def ranked(values: np.ndarray, class_counts: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
-    """One row a class, head first; columns: rank (1 is the head), class, name, train_samples, value.
+    """One row per class, head first; columns: rank (1 is the head), class, name, train_samples, value.
 
     Args:
         values: (C,); NaN where there is none.

@@ -62,7 +62,7 @@ class PerClassRecallDisplay:
         counts = as_class_counts(self.class_counts).numpy().astype(int)
         names = list(map(str, range(len(counts)) if self.class_names is None else self.class_names))
         if len(names) != len(counts):
-            raise ValueError(f"`class_names` must hold {len(counts)} names, one a class. Got {len(names)}.")
+            raise ValueError(f"`class_names` must hold {len(counts)} names, one per class. Got {len(names)}.")
         tested = None if self.test_counts is None else np.asarray(self.test_counts, dtype=np.float64)
         rows = [
             _frame_of(panel, method, np.atleast_2d(np.asarray(recall, dtype=np.float64)), counts, names, tested)

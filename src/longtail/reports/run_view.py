@@ -220,7 +220,9 @@ def _check_same_classes(runs: Sequence[RunView]) -> None:
     for run in runs:
         own, first = run.class_counts, runs[0].class_counts
         if len(own) != len(first) or (own != first).any():
-            raise ValueError(f"`runs` must have the same training images a class. Got others in {run.folder.path}.")
+            raise ValueError(
+                f"`runs` must have equally many training images per class. Got others in {run.folder.path}."
+            )
         if run.folder.data and runs[0].folder.data and run.class_names != runs[0].class_names:
             raise ValueError(f"`runs` must have the same classes. Got others in {run.folder.path}.")
 

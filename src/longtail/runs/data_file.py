@@ -31,7 +31,7 @@ def check_data(content: Mapping[str, Any], path: Path) -> None:
     check_fields(content, FIELDS, path)
     classes, shape = len(content["class_names"]), content["input_shape"]
     if len(content["class_counts"]) != classes:
-        raise damaged_field(path, "class_counts", f"hold {classes} numbers, one a class", content["class_counts"])
+        raise damaged_field(path, "class_counts", f"hold {classes} numbers, one per class", content["class_counts"])
     for name in ("mean", "std") if len(shape) == 3 else ():
         if len(content.get(name, ())) not in (0, shape[0]):  # none: the images are not normalised
             raise damaged_field(path, name, f"hold {shape[0]} numbers, one a channel", content.get(name, ()))

@@ -2,7 +2,7 @@
 
     run.json                configuration, seed, versions, processor, checksum of a file of weights; written first
     data.json               class names and counts, the shape of an input, normalisation, a fingerprint of the data
-    metrics.jsonl           one JSON object a line, appended as training goes
+    metrics.jsonl           one JSON object per line, appended as training goes
     checkpoint.pt           the state of training, while it is not complete; loaded without executing anything
     weights.pt              tensors by name; loaded without executing anything
     predictions-NAME.npz    logits (N, C) float32 and labels (N,) int64 of one set

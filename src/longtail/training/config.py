@@ -50,7 +50,7 @@ class TrainingConfig(OptimiserConfig):
     epochs: int = 200
     """Passes over the training set."""
     batch_size: int = 64
-    """Samples a step, over all processes; the last partial batch of an epoch is dropped."""
+    """Samples per step, over all processes; the last partial batch of an epoch is dropped."""
     augmentations: tuple[Augmentation, ...] = ("crop", "flip")
     """In this order: crop (an eighth of the side as padding), flip, auto_augment (CIFAR-10 policy), cutout (half the
     side)."""

@@ -99,7 +99,7 @@ def epochs_of(
     """
     samples = len(train)
     if processes > samples:
-        raise ValueError(f"There must be at least one training image a process. Got {samples} for {processes}.")
+        raise ValueError(f"There must be at least one training image per process. Got {samples} for {processes}.")
     if config.batch_size > samples and not config.ONE_BATCH_WILL_DO:
         raise ValueError(
             f"`batch_size` must be at most {samples}, the training images. Got {config.batch_size}. "

@@ -16,7 +16,7 @@ WAITED = 0.2
 
 
 class ProgressReport(Callback):
-    """Shows loss, learning rate, images a second and time left.
+    """Shows loss, learning rate, images per second and time left.
 
     Args:
         console: where to print; by default standard error.
@@ -80,12 +80,12 @@ class ProgressReport(Callback):
             self._say("scoring the training and test images")
 
     def speed(self) -> float:
-        """Images a second since this process began, evaluations included."""
+        """Images per second since this process began, evaluations included."""
         elapsed = max(time.monotonic() - self.start, 1e-9)
         return (self.done - self.first) * self.plan.config.batch_size / elapsed
 
     def _pace(self) -> str:
-        """Images a second and, where it is considerable, the share of the time that steps waited for their data."""
+        """Images per second and, where it is considerable, the share of the time that steps waited for their data."""
         share = self.waited / max(time.monotonic() - self.start, 1e-9)
         waiting = f" ({100 * share:.0f} % waiting for data)" if share >= WAITED else ""
         return f"{self.speed():,.0f} images/s{waiting}"

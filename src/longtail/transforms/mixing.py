@@ -1,8 +1,8 @@
 """Mixing augmentations of whole batches: two images become one, and so do their labels.
 
 mixup (Zhang et al., ICLR 2018), CutMix (Yun et al., ICCV 2019) and Remix (Chou et al., "Remix: Rebalanced Mixup", ECCV
-2020 workshops). One share λ ~ Beta(α, α) a batch, partners by a random order of it, as in the papers' codes. The target
-comes back as probabilities, which every loss here takes as one target: two calls of a loss that learns, one a label,
+2020 workshops). One share λ ~ Beta(α, α) per batch, partners by a random order of it, as in their code. The target
+comes back as probabilities, which every loss here takes as one target: two calls of a loss that learns, one per label,
 would count every sample twice. Draws come from PyTorch's global generators, λ from that of the CPU.
 """
 
@@ -124,7 +124,7 @@ def _probabilities(images: Tensor, target: Tensor, num_classes: int, alpha: floa
     if not images.is_floating_point():
         raise TypeError(f"`images` must be floating point. Got {images.dtype}. Normalise them first.")
     if len(target) != len(images):
-        raise ValueError(f"`target` must hold one label an image, {len(images)}. Got {len(target)}.")
+        raise ValueError(f"`target` must hold one label per image, {len(images)}. Got {len(target)}.")
     return target.to(torch.float32) if target.is_floating_point() else F.one_hot(target, num_classes).to(torch.float32)
 
 
