@@ -80,7 +80,10 @@ def test_the_command(places, capsys):
         ),
         (["photos", "--data", "x"], "--data must be left out except for imagenet-lt, places-lt, inaturalist18. Got x"),
         (["imagenet-lt", "--data", "x", "--path-column", "y"], "--path-column must be left out for imagenet-lt. Got y"),
-        (["imagenet-lt", "--data", "nowhere"], "`data` must be the folder of ImageNet-LT. Got nowhere, which is none."),
+        (
+            ["imagenet-lt", "--data", "nowhere"],
+            "`data` must be the folder of ImageNet-LT. Got nowhere, which is no folder.",
+        ),
     ],
 )
 def test_options_that_say_nothing_are_refused(options, message, capsys):

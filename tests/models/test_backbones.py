@@ -203,7 +203,7 @@ def test_pretrained_weights_are_loaded_by_timm(tmp_path):
 
 
 def test_models_without_pretrained_weights():
-    with pytest.raises(ValueError, match="timm's models. Got resnet8-cifar, which is none. Drop --pretrained"):
+    with pytest.raises(ValueError, match="timm's models. Got resnet8-cifar, which is not one. Drop --pretrained"):
         make_backbone("resnet8-cifar", pretrained=True)
     with pytest.raises(ValueError, match="timm has no weights for coatnet_0_224"):
         make_backbone("coatnet_0_224", pretrained=True)

@@ -44,7 +44,7 @@ def examine_large_set(
     Example:
         >>> examine_large_set("places-lt", "nowhere")
         Traceback (most recent call last):
-        FileNotFoundError: `data` must be the folder of Places-LT. Got nowhere, which is none.
+        FileNotFoundError: `data` must be the folder of Places-LT. Got nowhere, which is no folder.
     """
     found = read_large_set(name, Path(data), root=None if root is None else Path(root))
     advice = f"Results on it are not comparable with published ones of {LARGE_SETS[name].title}."

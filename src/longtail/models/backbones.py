@@ -90,7 +90,7 @@ def build_backbone(model: str | nn.Module, *, pretrained: bool, in_channels: int
         return _from_timm(model, pretrained, in_channels, size)
     if pretrained:
         raise ValueError(
-            f"`pretrained` loads the weights of timm's models. Got {_name(model)}, which is none. "
+            f"`pretrained` loads the weights of timm's models. Got {_name(model)}, which is not one. "
             "Drop --pretrained; --weights FILE loads weights of your own."
         )
     module = model if isinstance(model, nn.Module) else _call(model, _function_of(model), in_channels)

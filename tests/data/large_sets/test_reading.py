@@ -43,7 +43,7 @@ def test_lists_and_images_may_lie_apart(name, tiny_set, tmp_path):
     assert all(path.is_file() for path in found.parts.train.paths)
     with pytest.raises(FileNotFoundError, match="`root` must hold the images of .*where none of .* is found"):
         read_large_set(name, lists)
-    with pytest.raises(FileNotFoundError, match="`root` must be the folder of .* Got .*nowhere, which is none"):
+    with pytest.raises(FileNotFoundError, match="`root` must be the folder of .* Got .*nowhere, which is no folder"):
         read_large_set(name, lists, root=tmp_path / "nowhere")
 
 

@@ -41,7 +41,9 @@ def read_large_set(name: str, data: Path, *, root: Path | None = None) -> LargeS
     dataset, root = LARGE_SETS[name], data if root is None else root
     for argument, folder in (("data", data), ("root", root)):
         if not folder.is_dir():
-            raise FileNotFoundError(f"`{argument}` must be the folder of {dataset.title}. Got {folder}, which is none.")
+            raise FileNotFoundError(
+                f"`{argument}` must be the folder of {dataset.title}. Got {folder}, which is no folder."
+            )
     lists = {part: classes_of(dataset, listed) for part, listed in find_lists(dataset, data).items()}
     order = official_order(dataset, lists["train"])
     problems = [problem for part, classes in lists.items() for problem in problems_of(dataset, part, classes, order)]
