@@ -10,6 +10,7 @@ from typing import Any
 from longtail.reports.fixed_scores import fixed_scores
 from longtail.reports.formatting import columns_of, spread
 from longtail.runs import RunFolder
+from longtail.runs.check_run import check_run
 
 TREATMENTS = ("raw", "inductive", "transductive", "fixed")
 LEFT = ("method", "settings", "predictions", "seeds")
@@ -102,6 +103,8 @@ def comparison_table(
         gala,,failed,,,,,,,
     """
     runs = [folder for folders in groups.values() for folder in folders]
+    for run in runs:
+        check_run("groups", run)
     scores = columns_of((run.result or {})["test"]["raw"] for run in runs)
     columns = (*LEFT, *scores, *RIGHT)
     usual = {**PLAIN, **{name: recipe[name] for name in CHANGED if recipe and name in recipe}}
