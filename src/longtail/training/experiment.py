@@ -11,6 +11,7 @@ from longtail.runs import RunFolder
 from longtail.runs.check_run import check_run
 from longtail.training.callbacks import Callback, check_callbacks
 from longtail.training.config import TrainingConfig
+from longtail.training.criterion import refuse_late_weights
 from longtail.training.failed_ranks import failing_together
 from longtail.training.fine_tuning_settings import refuse_settings_of_fine_tuning
 from longtail.training.finishing import finish
@@ -90,6 +91,7 @@ def run_experiment(
         config = adopt(config, existing)
     else:
         refuse_settings_of_fine_tuning(config)
+        refuse_late_weights(config)
     config = resolve(config)
     if existing is not None and existing.result is not None:
         with suppress(OSError):  # of a process that ended right after writing the result; a read-only disk keeps it
