@@ -119,7 +119,8 @@ def comparison_table(
             rows.append((method, "", "failed", *[""] * (len(columns) - 3)))
             notes.append(f"{method}: {failure}")
     if rows and recipe:
-        notes.insert(0, _protocol(recipe, of_features=all(folder.of_features for folder in runs)))
+        notes.insert(0, _protocol(recipe, of_features=bool(runs) and all(folder.of_features for folder in runs)))
+    notes += _notes_of_runs(groups)
     notes += _same_samples(runs)
     if any(row[2] == "inductive" for row in rows):
         notes.append(
@@ -174,6 +175,18 @@ def _same_samples(folders: Sequence[RunFolder]) -> list[str]:
         return []
     train = sum(known[0]["class_counts"])
     return [f"all methods and seeds have the same training ({train:,}), validation and test images"]
+
+
+def _notes_of_runs(groups: Mapping[str, Sequence[RunFolder]]) -> list[str]:
+    """What the results note, each once, after the methods that it is about; a note on all methods stands alone."""
+    about: dict[str, dict[str, None]] = {}
+    for method, folders in groups.items():
+        for folder in folders:
+            for note in (folder.result or {}).get("notes", ()):
+                about.setdefault(note, {})[method] = None
+    return [
+        note if len(methods) == len(groups) > 1 else f"{', '.join(methods)}: {note}" for note, methods in about.items()
+    ]
 
 
 def _minutes(result: dict[str, Any]) -> float:
