@@ -27,7 +27,7 @@ class Plan:
     Example:
         >>> import tempfile, numpy as np
         >>> from longtail.recipes import features
-        >>> from longtail.training import run_experiment
+        >>> from longtail.training import Callback, run_experiment
         >>> class Announce(Callback):
         ...     def on_train_start(self, plan):
         ...         print(plan.samples, "samples,", plan.class_counts, "by class,", plan.steps, "steps per epoch")
