@@ -88,7 +88,7 @@ def test_evaluation_scores_the_saved_logits(run, capsys, options, treatment):
         (["--rebalance", "off", "--converge"], "`rebalance` must be on for `converge`"),
         (["--transductive", "--fit-on", "train"], "`fit_on` must be left out with `transductive`"),
         (["--fit-on", "test"], "must be another set"),
-        (["--fit-on", "validation"], "(augmented, test, train). Got 'validation'."),
+        (["--fit-on", "validation"], "(augmented, train). Got 'validation'."),
     ],
 )
 @pytest.mark.slow
