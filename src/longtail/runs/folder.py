@@ -101,7 +101,7 @@ class RunFolder:
         """
         path = Path(path)
         if not os.path.lexists(path / "run.json"):
-            runs = sorted(file.parent for file in path.glob("*/run.json"))
+            runs = sorted(file.parent for file in path.glob("*/run.json") if not file.parent.is_symlink())
             inside = f" It holds {len(runs)} of them, such as {runs[0]}." if runs else ""
             raise FileNotFoundError(f"`path` must be a run folder. Got {path}, which has no run.json.{inside}")
         header = load_json(path / "run.json")

@@ -27,7 +27,7 @@ def notes_on(criterion: nn.Module, class_counts: Tensor) -> list[str]:
         share = float(class_counts.min() / class_counts.sum())
         return [
             f"EQL is cross-entropy here: no class has a share of the training samples below its threshold, "
-            f"{loss.threshold:g} (the rarest has {share:.2g}); --loss-arguments threshold=T sets another"
+            f"{loss.threshold:g} (the rarest has {share:.2g}); longtail train --loss-arguments threshold=T sets another"
         ]
     return []
 
