@@ -3,7 +3,15 @@ import pandas as pd
 import pytest
 import torch
 
-from longtail.arguments import as_class_counts, as_float64, as_prior, describe_classes, from_numpy
+from longtail.arguments import (
+    as_class_counts,
+    as_float64,
+    as_prior,
+    check_choice,
+    check_num_classes,
+    describe_classes,
+    from_numpy,
+)
 
 VALUES = [3, 1, 2]
 
@@ -69,3 +77,26 @@ def test_a_series_in_another_order_than_the_classes_is_refused():
 def test_rows_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="`x` must hold rows of one length"):
         from_numpy("x", [[1.0, 2.0], [3.0]])
+
+
+@pytest.mark.parametrize(
+    ("value", "guess"),
+    [("GALA", "gala"), ("balanced_softmax", "balanced-softmax"), ("balancd-softmax", "balanced-softmax")],
+)
+def test_a_misspelt_choice_is_guessed(value, guess):
+    with pytest.raises(ValueError, match=f"Got '{value}'. Did you mean '{guess}'\\?$"):
+        check_choice("loss", value, ["ce", "gala", "balanced-softmax"])
+
+
+@pytest.mark.parametrize("value", ["adam", 7, None, True])
+def test_a_choice_unlike_all_others_is_not_guessed(value):
+    with pytest.raises(ValueError, match=f"Got {value!r}.$"):
+        check_choice("loss", value, ["ce", "gala", "balanced-softmax"])
+
+
+@pytest.mark.parametrize("values", [[5, 3], (5, 3), np.array([5, 3]), torch.tensor([5, 3])])
+def test_class_counts_and_their_number_are_told_apart(values):
+    with pytest.raises(TypeError, match="`num_classes` must be an integer. Got 2 values: .*`num_classes=2`"):
+        check_num_classes(values)
+    with pytest.raises(ValueError, match="`class_counts` must have .*one number for each class. Got one number, 4"):
+        as_class_counts(4)

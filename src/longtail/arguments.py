@@ -7,6 +7,7 @@ import math
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,14 @@ from torch import Tensor
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
     """Raise `ValueError` unless `value` is one of `choices`, where True is no 1."""
     if value not in choices or isinstance(value, bool):
-        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Got {value!r}.")
+        known = ", ".join(map(repr, choices))
+        raise ValueError(f"`{name}` must be one of {known}. Got {value!r}.{_guess(value, choices)}")
+
+
+def _guess(value: object, choices: Sequence[object]) -> str:
+    spelled = {str(choice).casefold().replace("_", "-"): choice for choice in choices}
+    near = get_close_matches(str(value).casefold().replace("_", "-"), list(spelled), n=1)
+    return f" Did you mean {spelled[near[0]]!r}?" if near else ""
 
 
 def check_strength(name: str, value: float) -> None:
@@ -51,11 +59,21 @@ def check_integer(name: str, value: int, minimum: int) -> None:
 
 def check_num_classes(value: int) -> None:
     """Raise unless `value` is an integer ≥ 2."""
+    refuse_class_counts(value)
     check_integer("num_classes", value, minimum=1)
     if value == 1:
         raise ValueError(
             "`num_classes` must be at least 2. Got 1. A binary problem has two logits here; "
             "for one sigmoid output z, pass the logits (0, z)."
+        )
+
+
+def refuse_class_counts(num_classes: object) -> None:
+    """Raise if `num_classes` is not a number but what looks like the class counts that other functions take."""
+    if isinstance(num_classes, (Tensor, np.ndarray, Sequence)) and np.ndim(num_classes) == 1:
+        raise TypeError(
+            f"`num_classes` must be an integer. Got {len(num_classes)} values: for class counts pass their number, "
+            f"`num_classes={len(num_classes)}`; functions that use them as well take `class_counts=`."
         )
 
 
@@ -214,6 +232,8 @@ def _as_vector(name: str, values: Any) -> Tensor:
         vector = vector.to("cpu", torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"`{name}` must hold one number for each class. Got {values!r}.") from error
+    if vector.dim() == 0:
+        raise ValueError(f"`{name}` must have the shape (C,), one number for each class. Got one number, {vector:g}.")
     if vector.dim() != 1:
         raise ValueError(f"`{name}` must have the shape (C,). Got {tuple(vector.shape)}.")
     return vector

@@ -84,11 +84,11 @@ def test_evaluation_scores_the_saved_logits(run, capsys, options, treatment):
     ("options", "message"),
     [
         (["--rebalance", "much"], "--rebalance must be a number of at least 0, or \"off\". Got 'much'."),
-        (["--rebalance", "-1"], "`tau` must be finite and at least 0"),
+        (["--rebalance", "-1"], "`rebalance` must be finite and at least 0"),
         (["--rebalance", "off", "--converge"], "`rebalance` must be on for `converge`"),
         (["--transductive", "--fit-on", "train"], "`fit_on` must be left out with `transductive`"),
         (["--fit-on", "test"], "must be another set"),
-        (["--fit-on", "validation"], "(augmented, test, train). Got 'validation'."),
+        (["--fit-on", "validation"], "(augmented, train). Got 'validation'."),
     ],
 )
 @pytest.mark.slow

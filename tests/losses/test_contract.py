@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
 
 from longtail.losses import DeferredReweighting, EQLv2Loss, GALALoss, SeesawLoss
 from longtail.losses.contract import LongTailedLoss
@@ -240,6 +241,15 @@ def test_autocast_does_not_reach_the_statistics(case):
 
 
 @every_loss
+def test_a_moving_average_of_models_takes_the_buffers(case):
+    model = torch.nn.ModuleList([torch.nn.Linear(2, 2), case.module()])
+    average = AveragedModel(model, use_buffers=True)
+    for _ in range(3):
+        average.update_parameters(model)
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(average.module.state_dict()[name], value)
+
+
 def test_state_dict_round_trip(case):
     criterion, restored = case.module(), case.neutral()
     criterion(make_logits(seed=5).requires_grad_(), make_target())

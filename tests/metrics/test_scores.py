@@ -144,7 +144,7 @@ def test_an_empty_test_set_has_no_scores():
         ((np.array([[0.1, np.nan]]), np.array([0])), ValueError, "must not hold NaN. Got one in row 0"),
         ((np.zeros((1, 3)), np.array([0]), 2), ValueError, "must have 2 columns. Got 3"),
         ((np.array([0]), np.array([0]), 1), ValueError, "`num_classes` must be at least 2"),
-        ((np.eye(3), np.arange(3), [5, 2, 1]), TypeError, "`num_classes` must be an integer. Got .5, 2, 1."),
+        ((np.eye(3), np.arange(3), [5, 2, 1]), TypeError, "`num_classes` must be an integer. Got 3 values"),
         ((np.eye(3), np.arange(3), np.ones(3)), TypeError, "`num_classes` must be an integer"),
     ],
 )
@@ -184,3 +184,29 @@ def test_thresholds_are_checked():
         long_tail_scores(target, target, class_counts=[3, 2], many_above=10, few_below=50)
     with pytest.raises(TypeError, match="`many_above` must be an integer"):
         long_tail_scores(target, target, class_counts=[3, 2], many_above=10.5)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "target", "advice"),
+    [
+        (torch.zeros(4, 3), torch.eye(4, 3, dtype=torch.long), "one-hot"),
+        (torch.zeros(2, 3, 5, 5), torch.zeros(2, 5, 5, dtype=torch.long), "movedim"),
+        (torch.zeros(2, 5, 5, dtype=torch.long), torch.zeros(2, 5, 5, dtype=torch.long), r"`predictions\.flatten\(\)`"),
+        (torch.zeros(3), torch.tensor(0), r"`predictions\[None\]`"),
+        (torch.tensor(0), torch.tensor(0), r"`predictions\[None\]`"),
+    ],
+)
+def test_an_error_about_shapes_says_what_to_pass(predictions, target, advice):
+    with pytest.raises(ValueError, match=rf"Got \({', '.join(map(str, predictions.shape))}.*{advice}"):
+        long_tail_scores(predictions, target, class_counts=[5, 3, 2])
+
+
+def test_ignored_samples_must_be_left_out():
+    with pytest.raises(ValueError, match="Got -100 at index 1.*without a label must be left out"):
+        top1_accuracy(torch.eye(2), torch.tensor([0, -100]))
+
+
+@pytest.mark.parametrize("score", [long_tail_scores, top1_accuracy, macro_f1])
+def test_class_counts_are_no_number_of_classes(score):
+    with pytest.raises(TypeError, match="`num_classes` must be an integer. Got 3 values: .*`num_classes=3`"):
+        score([0, 1], [0, 1], [5, 3, 2])

@@ -98,10 +98,18 @@ def test_a_configuration_that_cannot_be_kept_makes_no_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_stands_for_its_path(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    assert RunFolder.open(folder).path == folder.path
+
+
 def test_what_is_not_a_run_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="which has no run.json"):
         RunFolder.open(tmp_path / "missing")
     folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
+    (tmp_path / "LATEST").symlink_to(folder.path)
+    with pytest.raises(FileNotFoundError, match=r"no run.json. It holds 1 of them, such as .*run\.$"):
+        RunFolder.open(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"must be a set of the run .* \(none\). Got 'test'"):
         folder.load_predictions("test")
     header = json.loads((folder.path / "run.json").read_text())

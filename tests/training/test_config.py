@@ -1,15 +1,21 @@
 import dataclasses
 import json
 import re
+import sys
+from importlib.metadata import EntryPoint
 from typing import get_args
+from unittest import mock
 
 import pytest
 import torch
 
+from longtail.cli import main
 from longtail.data import DataInfo, ResidentImages, Splits
-from longtail.losses.catalogue import LOSSES, make_loss, paper_settings, parse_arguments
-from longtail.recipes import cifar10_lt, cifar100_lt
-from longtail.training import TrainingConfig
+from longtail.losses.catalogue import LOSSES, Entry, make_loss, paper_settings, parse_arguments
+from longtail.recipes import METHODS, cifar10_lt, cifar100_lt, second_stage
+from longtail.recipes.methods import job_of, names_of
+from longtail.runs import RunFolder
+from longtail.training import TrainingConfig, run_experiment, stored_config
 from longtail.training.config import Augmentation
 from longtail.training.epochs import AUGMENT, epochs_of
 from longtail.training.hardware import bfloat16_pays, resolve
@@ -156,3 +162,42 @@ def test_batches_must_fit_samples_and_processes(processes, batch_size, message):
 def test_there_is_one_validation_set():
     with pytest.raises(ValueError, match="`validation` must be 0 with `validation_per_class`.* Got 0.1 and 20"):
         TrainingConfig(validation=0.1, validation_per_class=20)
+
+
+def test_another_package_registers_a_loss_by_an_entry_point(monkeypatch):
+    module = mock.Mock(entry=Entry(torch.nn.CrossEntropyLoss, "theirs", counts=False), no_entry=7)
+    monkeypatch.setitem(sys.modules, "their_package", module)
+    found = {
+        name: EntryPoint(name, f"their_package:{value}", "longtail.losses")
+        for name, value in {"theirs": "entry", "broken": "no_entry"}.items()
+    }
+    monkeypatch.setattr("longtail.registry.entry_points", lambda name, **_: [found[name]] if name in found else [])
+    monkeypatch.setattr("longtail.losses.catalogue.LOSSES", dict(LOSSES))
+    monkeypatch.setattr("longtail.recipes.methods.METHODS", dict(METHODS))
+    assert TrainingConfig(loss="theirs").loss == "theirs"
+    assert names_of("ce,theirs") == ["ce", "theirs"]
+    assert job_of(TrainingConfig(), "theirs", seed=1).config.loss == "theirs"
+    with pytest.raises(TypeError, match=r"`LOSSES\['broken'\]` must be a `longtail.losses.catalogue.Entry`. Got 7"):
+        TrainingConfig(loss="broken")
+    with pytest.raises(ValueError, match="`methods` must be one of .*'all'.* Got 'mine'"):
+        names_of("mine")
+
+
+def test_a_loss_of_ones_own_is_compared_and_retrained(tmp_path, monkeypatch):
+    class Shifted(torch.nn.CrossEntropyLoss):
+        def __init__(self, class_counts, tau=0.5):
+            super().__init__()
+            self.register_buffer("shift", tau * class_counts.log())
+
+        def forward(self, logits, target):
+            return super().forward(logits + self.shift if self.training else logits, target)
+
+    monkeypatch.setitem(LOSSES, "shifted", Entry(Shifted, "ours"))
+    monkeypatch.setattr("longtail.recipes.methods.METHODS", dict(METHODS))
+    options = ["--methods", "shifted", "--epochs", "1", "--out", str(tmp_path / "out")]
+    assert main(["compare", "digits-lt", *options]) == 0
+    first = RunFolder.open(tmp_path / "out/shifted-seed0")
+    assert stored_config(first).loss_arguments == ()
+    config = second_stage(first, "crt", loss="shifted", loss_arguments=("tau=1.0",), epochs=1)
+    second = run_experiment(config, data=None, out=tmp_path / "second", first_stage=first)
+    assert second.header["config"]["loss_arguments"] == ["tau=1.0"]

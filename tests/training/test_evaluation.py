@@ -57,6 +57,13 @@ def test_other_sets_and_strengths_are_taken_where_asked_for(folder):
     assert list(score(folder, rebalance=None)) == ["raw"]
     with pytest.raises(ValueError, match='must be another set than "test"'):
         score(folder, fit_on="test")
+    with pytest.raises(FileNotFoundError, match=r"`fit_on` must be a labelled set of the run .*\. Got 'held-out'\.$"):
+        score(folder, fit_on="held-out")
+    (folder.path / "predictions-validation.npz").unlink(missing_ok=True)
+    with pytest.raises(FileNotFoundError, match=r"\(augmented\)\. Got 'validation'\. Hold some out .*--validation 0.1"):
+        score(folder, fit_on="validation")
+    with pytest.raises(ValueError, match="`rebalance` must be finite and at least 0. Got -1"):
+        score(folder, rebalance=-1)
 
 
 def test_a_treatment_without_a_fixed_point_is_a_note(folder, monkeypatch):

@@ -9,6 +9,7 @@ from longtail.metrics import CalibrationErrors, per_class_recall
 from longtail.metrics.groups import GroupBounds
 from longtail.posthoc import PostHocLogitAdjustment, PredictionRebalancer
 from longtail.runs import RunFolder
+from longtail.runs.check_run import check_run
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 
@@ -26,6 +27,7 @@ def class_groups(folder: RunFolder) -> dict[str, NDArray[np.bool_]]:
         >>> {name: own.tolist() for name, own in class_groups(folder).items()}
         {'many': [True, False, False], 'medium': [False, True, False], 'few': [False, False, True]}
     """
+    check_run("folder", folder)
     if folder.result is None:
         raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet.")
     return GroupBounds.of(folder.header["config"]).members(np.asarray(folder.result["class_counts"]))
@@ -105,6 +107,7 @@ def calibration_by_group(folder: RunFolder, part: str = "test") -> dict[str, Cal
         >>> {name: round(errors.top_label, 2) for name, errors in calibration_by_group(folder).items()}
         {'many': 0.1, 'few': 0.6}
     """
+    check_run("folder", folder)
     logits, target = folder.load_predictions(part)
     scores = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     probability = scores / scores.sum(1, keepdims=True)

@@ -14,10 +14,11 @@ def methods(name: tyro.conf.Positional[str | None] = None) -> None:
     """
     from longtail.arguments import check_choice
     from longtail.losses.catalogue import paper_settings, settable_arguments
-    from longtail.recipes.methods import METHODS
+    from longtail.recipes.methods import METHODS, add_loss
     from longtail.recipes.second_stages import SECOND_STAGES
 
     if name is not None:
+        add_loss(name)
         check_choice("name", name, list(METHODS))
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("method", "changes", "source"):

@@ -1,4 +1,7 @@
-"""The losses by the names that configurations and command lines use."""
+"""The losses by the names that configurations and command lines use.
+
+A package registers an `Entry` under the entry point group `longtail.losses`.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -9,9 +12,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from longtail import losses
-from longtail.arguments import check_choice
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.margins import Margins
+from longtail.registry import find_registered
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,23 @@ LOSSES = {
 }
 
 
+def find_loss(name: str) -> Entry:
+    """The entry of that name, of this package or of another.
+
+    Raises:
+        ValueError: there is none.
+        TypeError: another package registered something else.
+
+    Example:
+        >>> find_loss("ldam").head
+        'cosine'
+    """
+    entry = find_registered(LOSSES, name, argument="loss", group="longtail.losses")
+    if not isinstance(entry, Entry):
+        raise TypeError(f"`LOSSES[{name!r}]` must be a `longtail.losses.catalogue.Entry`. Got {entry!r}.")
+    return entry
+
+
 def paper_settings(name: str) -> dict[str, Any]:
     """The arguments with which a loss ran in its paper, where they are not its defaults.
 
@@ -87,8 +107,7 @@ def paper_settings(name: str) -> dict[str, Any]:
         >>> paper_settings("gala")
         {'lambda_positive': 1.2, 'form': 'released', 'accumulate': 'released'}
     """
-    check_choice("loss", name, list(LOSSES))
-    return dict(LOSSES[name].settings)
+    return dict(find_loss(name).settings)
 
 
 def settable_arguments(name: str) -> dict[str, Any]:
@@ -101,8 +120,7 @@ def settable_arguments(name: str) -> dict[str, Any]:
         >>> settable_arguments("focal")
         {'gamma': 1.0, 'label_smoothing': 0.0}
     """
-    check_choice("loss", name, list(LOSSES))
-    parameters = inspect.signature(LOSSES[name].module).parameters.values()
+    parameters = inspect.signature(find_loss(name).module).parameters.values()
     return {p.name: p.default for p in parameters if p.name not in CALLER_S_OWN and p.default is not p.empty}
 
 
@@ -113,7 +131,7 @@ def cosine_scale(name: str, arguments: Mapping[str, Any]) -> float | None:
         >>> cosine_scale("ldam", {}), cosine_scale("ldam", {"scale": 20.0}), cosine_scale("gala", {})
         (30.0, 20.0, None)
     """
-    entry = LOSSES[name]
+    entry = find_loss(name)
     if entry.head != "cosine":
         return None
     scale = arguments.get("scale", inspect.signature(entry.module).parameters["scale"].default)
@@ -138,7 +156,7 @@ def make_loss(name: str, class_counts: Tensor, **arguments: Any) -> nn.Module:
         >>> make_loss("gala", torch.tensor([90, 10]), lambda_positive=1.0).lambda_positive
         1.0
     """
-    known, entry = settable_arguments(name), LOSSES[name]
+    known, entry = settable_arguments(name), find_loss(name)
     for argument in arguments:
         if argument not in known:
             raise ValueError(f"`loss_arguments` of {name!r} must be among {', '.join(known)}. Got {argument!r}.")
@@ -156,7 +174,7 @@ def loss_of_paper(name: str, class_counts: Tensor, arguments: Mapping[str, Any])
         >>> loss_of_paper("gala", torch.tensor([90, 10]), {"form": "paper"})[1]
         {'lambda_positive': 1.2, 'form': 'paper', 'accumulate': 'released'}
     """
-    named = {**LOSSES[name].settings, **arguments}
+    named = {**find_loss(name).settings, **arguments}
     return make_loss(name, class_counts, **named), named
 
 

@@ -120,7 +120,7 @@ class EQLLoss(LongTailedLoss):
         self.threshold = threshold
         self.probability = probability
         self.active = bool(probability and rare.any())
-        self.register_buffer("rare", rare)
+        self.register_buffer("rare", rare.float())  # a number, since averages of models do not take booleans
 
     def draw(self, logits: Tensor) -> Tensor:
         """β, booleans of the shape of the logits."""

@@ -10,7 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, as_class_indices, check_choice, check_integer, column_hint, from_numpy
+from longtail.arguments import (
+    as_class_counts,
+    as_class_indices,
+    check_choice,
+    check_integer,
+    column_hint,
+    from_numpy,
+    refuse_class_counts,
+)
 from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, USUAL, GroupBounds
 
 Labels = Tensor | np.ndarray | Sequence[Any]
@@ -109,25 +117,41 @@ def tally_classes(predictions: Labels, target: Labels, num_classes: int | None =
     """Count samples, correct predictions and predictions of each class; arguments as in `long_tail_scores`."""
     predictions, target = _as_tensor("predictions", predictions), _as_tensor("target", target)
     if num_classes is not None:
+        refuse_class_counts(num_classes)
         check_integer("num_classes", num_classes, minimum=2)
+    shape = tuple(predictions.shape)
     if predictions.dim() == 2 and predictions.shape[1] != 1:
         num_classes = predictions.shape[1] if num_classes is None else num_classes
         predictions = _argmax(predictions, num_classes)
-    if num_classes is None:
-        raise ValueError("`num_classes` must be given where neither class counts nor (N, C) predictions show it.")
     if predictions.shape != target.shape or target.dim() != 1:
         raise ValueError(
             "`predictions` and `target` must have the shapes (N,) or (N, C) and (N,). "
-            f"Got {tuple(predictions.shape)} and {tuple(target.shape)}."
-            + (column_hint("predictions", predictions) or column_hint("target", target))
+            f"Got {shape} and {tuple(target.shape)}."
+            + (column_hint("predictions", predictions) or column_hint("target", target) or _what_to_pass(shape, target))
         )
+    if num_classes is None:
+        raise ValueError("`num_classes` must be given where neither class counts nor (N, C) predictions show it.")
     predictions = as_class_indices("predictions", predictions, num_classes, "Is `num_classes` right?")
-    target = as_class_indices("target", target, num_classes, "Is `num_classes` right?")
+    cause = "Is `num_classes` right? Samples without a label must be left out."
+    target = as_class_indices("target", target, num_classes, cause)
     return ClassTally(
         support=torch.bincount(target, minlength=num_classes),
         correct=torch.bincount(target[predictions == target], minlength=num_classes),
         predicted=torch.bincount(predictions, minlength=num_classes),
     )
+
+
+def _what_to_pass(shape: tuple[int, ...], target: Tensor) -> str:
+    """What to do with predictions of `shape` and a target that does not fit, to end an error about their shapes."""
+    if len(shape) == 2 and target.shape == shape:
+        return " Is `target` one-hot? Pass `target.argmax(1)`."
+    if len(shape) > 2 and target.shape == (shape[0], *shape[2:]):
+        return " Flatten the positions: `predictions.movedim(1, -1).flatten(0, -2)` and `target.flatten()`."
+    if target.dim() > 1 and target.shape == shape:
+        return " Flatten the positions: `predictions.flatten()` and `target.flatten()`."
+    if target.dim() == 0 and len(shape) < 2:
+        return " For one sample, pass `predictions[None]` and `target[None]`."
+    return ""
 
 
 def scores_of(tally: ClassTally, class_counts: Tensor | None = None, bounds: GroupBounds = USUAL) -> LongTailScores:
@@ -213,6 +237,7 @@ def predictions_per_class(predictions: Labels, num_classes: int) -> Tensor:
         >>> predictions_per_class([0, 0, 1], num_classes=3)
         tensor([2, 1, 0])
     """
+    refuse_class_counts(num_classes)
     check_integer("num_classes", num_classes, minimum=1)
     labels = _as_tensor("predictions", predictions)
     labels = _argmax(labels, num_classes) if labels.dim() == 2 else labels

@@ -1,12 +1,13 @@
 """The methods of the field by name: what each changes in a recipe, with its own paper's settings."""
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from longtail.arguments import check_choice
-from longtail.losses.catalogue import LOSSES
+from longtail.losses.catalogue import LOSSES, find_loss
 from longtail.recipes.second_stages import SECOND_STAGES, second_stage
 from longtail.training.comparison import Job
 from longtail.training.config import TrainingConfig
@@ -67,6 +68,13 @@ METHODS = ONE_STAGE | {
 """All methods, those of two stages among them."""
 
 
+def add_loss(name: str) -> None:
+    """Add the method that only sets the loss, if `name` is that of a loss that was registered by another package."""
+    if name not in METHODS:
+        with suppress(ValueError):
+            METHODS[name] = Method(find_loss(name).source, _settings(loss=name))
+
+
 def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConfig:
     """A recipe with one method in it; of a method of two stages, the first.
 
@@ -84,6 +92,7 @@ def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConf
         >>> config.loss, config.reweight_from, config.seed
         ('ldam', 161, 1)
     """
+    add_loss(name)
     check_choice("methods", name, list(METHODS))
     method = METHODS[name]
     plain: dict[str, Any] = {"sampler": "shuffle", "mixing": "none", "loss_arguments": (), "reweight_from": 0}
@@ -122,5 +131,6 @@ def names_of(methods: str) -> list[str]:
     groups = {"all": list(METHODS), "losses": list(LOSSES)}
     names = [name for word in methods.split(",") for name in groups.get(word.strip(), [word.strip()])]
     for name in names:
+        add_loss(name)
         check_choice("methods", name, [*METHODS, *groups])
     return list(dict.fromkeys(names))

@@ -13,6 +13,7 @@ from longtail.arguments import check_choice
 from longtail.data import DataConfig, data_config
 from longtail.recipes.large_second_stages import LARGE_SECOND_STAGES
 from longtail.runs import RunFolder
+from longtail.runs.check_run import check_run
 from longtail.training.config import TrainingConfig
 from longtail.training.first_stage import checksum
 from longtail.training.network import head_of
@@ -114,6 +115,7 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
         >>> config.model, config.learns, config.sampler, config.epochs
         ('resnet8-cifar', 'classifier', 'class-aware', 5)
     """
+    check_run("first", first)
     check_choice("method", name, list(SECOND_STAGES))
     if first.result is None:
         raise ValueError(f"`first` must be a complete run. Got {first.path}, which has no result yet. Resume it.")

@@ -10,6 +10,7 @@ from typing import Any
 from longtail.reports.fixed_scores import fixed_scores
 from longtail.reports.formatting import columns_of, spread
 from longtail.runs import RunFolder
+from longtail.runs.check_run import check_run
 
 TREATMENTS = ("raw", "inductive", "transductive", "fixed")
 LEFT = ("method", "settings", "predictions", "seeds")
@@ -102,6 +103,8 @@ def comparison_table(
         gala,,failed,,,,,,,
     """
     runs = [folder for folders in groups.values() for folder in folders]
+    for run in runs:
+        check_run("groups", run)
     scores = columns_of((run.result or {})["test"]["raw"] for run in runs)
     columns = (*LEFT, *scores, *RIGHT)
     usual = {**PLAIN, **{name: recipe[name] for name in CHANGED if recipe and name in recipe}}
@@ -116,7 +119,8 @@ def comparison_table(
             rows.append((method, "", "failed", *[""] * (len(columns) - 3)))
             notes.append(f"{method}: {failure}")
     if rows and recipe:
-        notes.insert(0, _protocol(recipe, of_features=all(folder.of_features for folder in runs)))
+        notes.insert(0, _protocol(recipe, of_features=bool(runs) and all(folder.of_features for folder in runs)))
+    notes += _notes_of_runs(groups)
     notes += _same_samples(runs)
     if any(row[2] == "inductive" for row in rows):
         notes.append(
@@ -171,6 +175,18 @@ def _same_samples(folders: Sequence[RunFolder]) -> list[str]:
         return []
     train = sum(known[0]["class_counts"])
     return [f"all methods and seeds have the same training ({train:,}), validation and test images"]
+
+
+def _notes_of_runs(groups: Mapping[str, Sequence[RunFolder]]) -> list[str]:
+    """What the results note, each once, after the methods that it is about; a note on all methods stands alone."""
+    about: dict[str, dict[str, None]] = {}
+    for method, folders in groups.items():
+        for folder in folders:
+            for note in (folder.result or {}).get("notes", ()):
+                about.setdefault(note, {})[method] = None
+    return [
+        note if len(methods) == len(groups) > 1 else f"{', '.join(methods)}: {note}" for note, methods in about.items()
+    ]
 
 
 def _minutes(result: dict[str, Any]) -> float:

@@ -101,7 +101,9 @@ class RunFolder:
         """
         path = Path(path)
         if not os.path.lexists(path / "run.json"):
-            raise FileNotFoundError(f"`path` must be a run folder. Got {path}, which has no run.json.")
+            runs = sorted(file.parent for file in path.glob("*/run.json") if not file.parent.is_symlink())
+            inside = f" It holds {len(runs)} of them, such as {runs[0]}." if runs else ""
+            raise FileNotFoundError(f"`path` must be a run folder. Got {path}, which has no run.json.{inside}")
         header = load_json(path / "run.json")
         assert header is not None
         schema = header["schema"]
@@ -112,6 +114,9 @@ class RunFolder:
             )
         check_header(header)
         return cls(path, header)
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r}, {'complete' if self.result is not None else 'not complete'})"
@@ -222,11 +227,14 @@ class RunFolder:
         """
         path = self._predictions(name)
         if not path.exists():
-            kept = sorted(file.stem.removeprefix("predictions-") for file in self.path.glob("predictions-*.npz"))
-            raise FileNotFoundError(
-                f"`name` must be a set of the run {self.path} ({', '.join(kept) or 'none'}). Got {name!r}."
-            )
+            kept = ", ".join(self.predicted_sets) or "none"
+            raise FileNotFoundError(f"`name` must be a set of the run {self.path} ({kept}). Got {name!r}.")
         return load_predictions(path)
+
+    @property
+    def predicted_sets(self) -> list[str]:
+        """The names of the sets whose predictions it holds, sorted."""
+        return sorted(file.stem.removeprefix("predictions-") for file in self.path.glob("predictions-*.npz"))
 
     def _predictions(self, name: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):

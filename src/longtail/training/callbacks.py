@@ -27,7 +27,7 @@ class Plan:
     Example:
         >>> import tempfile, numpy as np
         >>> from longtail.recipes import features
-        >>> from longtail.training import run_experiment
+        >>> from longtail.training import Callback, run_experiment
         >>> class Announce(Callback):
         ...     def on_train_start(self, plan):
         ...         print(plan.samples, "samples,", plan.class_counts, "by class,", plan.steps, "steps per epoch")
@@ -128,12 +128,19 @@ class Callback:
         """Restore what `state_dict` returned."""
 
 
-def check_states(callbacks: Sequence[Callback]) -> None:
-    """Check that no two callbacks would keep their state under one name.
+def check_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Check that all are callbacks, and that no two of them would keep their state under one name.
 
     Raises:
+        TypeError: a callback on its own, or something else than a callback.
         ValueError: two callbacks with a state are of one class.
     """
+    for callback in [callbacks] if isinstance(callbacks, (Callback, type)) else callbacks:
+        if not isinstance(callback, Callback):
+            made = f" Make one: `{callback.__name__}(…)`." if isinstance(callback, type) else ""
+            raise TypeError(f"`callbacks` must hold objects of `longtail.training.Callback`. Got {callback!r}.{made}")
+    if isinstance(callbacks, Callback):
+        raise TypeError(f"`callbacks` must be a list. Got one {type(callbacks).__name__}. Pass `callbacks=[…]`.")
     names = [type(callback).__name__ for callback in callbacks if callback.state_dict()]
     if len(names) != len(set(names)):
         raise ValueError(f"`callbacks` with a state must be of different classes. Got {', '.join(names)}.")

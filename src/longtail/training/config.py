@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
 
 from longtail.arguments import check_choice, check_integer, check_positive
 from longtail.data.config import Switch
-from longtail.losses.catalogue import CALLER_S_OWN, LOSSES, parse_arguments
+from longtail.losses.catalogue import CALLER_S_OWN, find_loss, parse_arguments
 from longtail.samplers import SAMPLERS
 from longtail.training.optimiser_config import OptimiserConfig
 
@@ -86,7 +86,7 @@ class TrainingConfig(OptimiserConfig):
         super().__post_init__()
         if self.pretrained and self.weights is not None:
             raise ValueError(f"`weights` must be left out with `pretrained`. Got {self.weights!r}.")
-        check_choice("loss", self.loss, list(LOSSES))
+        find_loss(self.loss)
         check_choice("sampler", self.sampler, ["shuffle", *SAMPLERS])
         check_integer("batch_size", self.batch_size, minimum=1)
         check_integer("epochs", self.epochs, minimum=self.LEAST_EPOCHS)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from longtail.arguments import check_strength
 from longtail.data import Split, Splits
 from longtail.losses import DeferredReweighting
 from longtail.losses.contract import LongTailedLoss
@@ -17,6 +18,7 @@ from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
+from longtail.runs.check_run import check_run
 from longtail.training.outputs import Autocast, joined
 from longtail.training.ranks import ALONE, Ranks
 
@@ -115,6 +117,7 @@ def score(
         >>> list(score(folder))
         ['raw', 'inductive']
     """
+    check_run("folder", folder)
     result = folder.result
     if result is None:
         raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
@@ -124,8 +127,16 @@ def score(
         raise ValueError("`rebalance` must be on for `converge`, `transductive` and `fit_on`. Got off.")
     if fit_on == "test":
         raise ValueError('`fit_on` must be another set than "test", whose labels nothing may be fitted on.')
+    if rebalance is not None:
+        check_strength("rebalance", rebalance)
     if transductive and fit_on:
         raise ValueError(f"`fit_on` must be left out with `transductive`, which fits on the test set. Got {fit_on!r}.")
+    if fit_on is not None and fit_on not in folder.predicted_sets:
+        known = ", ".join(name for name in folder.predicted_sets if name != "test")
+        advice = " Hold some out in training, with --validation 0.1." if fit_on == "validation" else ""
+        raise FileNotFoundError(
+            f"`fit_on` must be a labelled set of the run {folder.path} ({known or 'none'}). Got {fit_on!r}.{advice}"
+        )
     scorer = Scorer(np.asarray(result["class_counts"]), GroupBounds.of(folder.header["config"]))
     logits, target = folder.load_predictions("test")
     scores = {"raw": scorer(logits, target)}

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from longtail.data import load_splits
 from longtail.data.check import Progress
 from longtail.runs import RunFolder
-from longtail.training.callbacks import Callback, check_states
+from longtail.runs.check_run import check_run
+from longtail.training.callbacks import Callback, check_callbacks
 from longtail.training.config import TrainingConfig
+from longtail.training.criterion import refuse_late_weights
 from longtail.training.failed_ranks import failing_together
 from longtail.training.fine_tuning_settings import refuse_settings_of_fine_tuning
 from longtail.training.finishing import finish
@@ -56,6 +58,7 @@ def run_experiment(
         The folder of the finished run.
 
     Raises:
+        TypeError: a configuration, a callback or a first stage of another type.
         ValueError: a setting that does not fit the data or the machine, a configuration of another class than its stage
             has, a folder that is not a run, a resumed run whose configuration or data differ.
         FileExistsError: `out` exists and `resume` is not set.
@@ -73,7 +76,14 @@ def run_experiment(
         >>> folder.result["epoch"], folder.result["class_counts"][:3]
         (1, [138, 89, 57])
     """
-    check_states(callbacks)
+    if not isinstance(config, TrainingConfig):
+        raise TypeError(
+            f"`config` must be a TrainingConfig. Got {config!r} ({type(config).__name__}). Recipes return one: "
+            "`longtail.recipes.digits_lt(epochs=5)`."
+        )
+    if first_stage is not None:
+        check_run("first_stage", first_stage)
+    check_callbacks(callbacks)
     existing = existing_run(out, resume=resume)
     config = config.located()
     check_class(config)
@@ -81,6 +91,7 @@ def run_experiment(
         config = adopt(config, existing)
     else:
         refuse_settings_of_fine_tuning(config)
+        refuse_late_weights(config)
     config = resolve(config)
     if existing is not None and existing.result is not None:
         with suppress(OSError):  # of a process that ended right after writing the result; a read-only disk keeps it

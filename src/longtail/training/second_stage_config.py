@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from longtail.arguments import check_fraction, check_integer, check_positive
 from longtail.data import OwnDataConfig
-from longtail.losses.catalogue import LOSSES
+from longtail.losses.catalogue import find_loss
 from longtail.training.config import TrainingConfig
 
 
@@ -61,7 +61,7 @@ class SecondStageConfig(TrainingConfig):
             raise ValueError(f'`mixing` must be "none" in a second stage. Got {self.mixing!r}.')
         if self.classifier == "nearest-mean" and self.learns != "nothing":
             raise ValueError(f'`learns` must be "nothing" for class means, which are not trained. Got {self.learns!r}.')
-        if LOSSES[self.loss].head == "cosine":
+        if find_loss(self.loss).head == "cosine":
             raise ValueError(f"`loss` must not need a cosine head in a second stage. Got {self.loss!r}.")
 
 

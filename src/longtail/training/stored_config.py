@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from longtail.runs import RunFolder
+from longtail.runs.check_run import check_run
 from longtail.training.config import TrainingConfig
 from longtail.training.stages import config_class
 
@@ -22,6 +23,7 @@ def stored_config(folder: RunFolder) -> TrainingConfig:
         >>> stored_config(folder) == digits_lt(epochs=5)
         True
     """
+    check_run("folder", folder)
     try:
         return config_from_json(folder.header["config"])
     except (TypeError, KeyError, AttributeError, ValueError, OverflowError) as error:
