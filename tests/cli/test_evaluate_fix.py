@@ -148,6 +148,15 @@ def test_other_classes_are_refused(tmp_path, capsys, suffix):
     assert "'apple', 'pear', 'fig'" in error
 
 
+def test_other_labels_are_refused_without_an_option_that_the_command_lacks(tmp_path, capsys):
+    path = tmp_path / "new.csv"
+    path.write_text("label,cat,dog\ncat,2,0\nDog,0,1\n")
+    even = np.full(2, 1 / 2)
+    fix = Fix(np.zeros(2), 1.0, np.zeros(2), even, ("cat", "dog"), "accuracy", "by hand").save(tmp_path / "fix.json")
+    assert main(["evaluate", str(path), "--fix", str(fix)]) == 2
+    assert f"use the class names as labels, which are those of {fix}." in capsys.readouterr().err
+
+
 def test_nothing_to_evaluate_is_refused(capsys):
     assert main(["evaluate"]) == 2
     assert "RUN or FILE must be given. Got none. Try longtail evaluate" in capsys.readouterr().err

@@ -60,6 +60,19 @@ def test_data_that_have_moved_must_be_named(tmp_path, capsys, tiny):
     assert main(["train", "--resume", str(tmp_path / "run"), "--data", str(tiny)]) == 0
 
 
+def test_data_of_a_first_stage_that_have_moved_are_named(tmp_path, capsys):
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    np.savez(tmp_path / "data.npz", x=x, y=np.repeat(["a", "b"], 20))
+    data = tmp_path / "data.npz"
+    longtail.fit(data, out=tmp_path / "run", epochs=1, batch_size=8, **MACHINE)
+    data.rename(tmp_path / "moved.npz")
+    command = ["retrain", str(tmp_path / "run"), "--method", "crt", "--epochs", "1"]
+    assert main(command) == 2
+    message = f"--data must name the data of {tmp_path / 'run'}. {data}, which it read, is missing."
+    assert message in capsys.readouterr().err
+    assert main([*command, "--data", str(tmp_path / "moved.npz")]) == 0
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

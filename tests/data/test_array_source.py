@@ -25,6 +25,12 @@ def test_the_layout_of_medmnist(tmp_path):
     np.testing.assert_array_equal(parts.validation.images, IMAGES[:5])
 
 
+def test_a_sparse_matrix_is_refused():
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(TypeError, match=r"`X` must be a dense array. Got a csr_\w+: pass `X.toarray\(\)`"):
+        read_data((sparse.csr_array(np.eye(6)), LABELS))
+
+
 @pytest.mark.parametrize(
     "names", [("x", "y"), ("images", "labels"), ("X_train", "y_train"), ("train_data", "train_target")]
 )

@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from longtail.data import read_data
 from longtail.data.class_names import named_labels, ordered, refuse_distinct
 
 
@@ -70,3 +72,10 @@ def test_labels_that_all_differ_are_refused():
     refuse_distinct(np.array([0, 1, 1]), "y")
     with pytest.raises(ValueError, match="All 3 labels differ: is it an identifier or a quantity"):
         refuse_distinct(np.array([0, 1, 2]), "y")
+
+
+@pytest.mark.parametrize("several", [["cat", "dog"], ("cat",), {"cat": 1}, np.array(["cat", "dog"])])
+def test_several_labels_for_a_sample_are_no_class(several):
+    table = pd.DataFrame({"length": np.arange(6.0), "label": [*["cat"] * 4, several, several]})
+    with pytest.raises(ValueError, match="Several labels for one sample are not supported"):
+        read_data(table)

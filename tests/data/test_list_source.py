@@ -56,6 +56,14 @@ def test_what_is_no_line_of_a_path_and_a_label_is_refused(tmp_path):
         read_data(write(tmp_path / "list.txt", "a.png 0\n"), split="part")
 
 
+def test_the_folder_of_files_outside_the_root_is_named(tmp_path, monkeypatch):
+    write(tmp_path / "lists/train.txt", f"{tmp_path}/my images/a/1.png 0\n{tmp_path}/my images/b/2.png 1\n")
+    monkeypatch.chdir(tmp_path / "lists")
+    with pytest.raises(ValueError, match=f"must name files below {tmp_path}/lists. .* --root '{tmp_path}/my images'"):
+        read_data("train.txt")
+    assert read_data("train.txt", root=tmp_path / "my images").train.files == ("a/1.png", "b/2.png")
+
+
 def test_files_outside_the_root_are_refused_unless_it_allows_them(tmp_path):
     path = write(tmp_path / "lists/train.txt", f"../images/a.png 0\n{tmp_path}/images/b.png 1\nc.png 1\n")
     with pytest.raises(ValueError, match=r"2 of 3 lie outside: ../images/a.png, .*b.png. Pass a folder .*--root DIR"):

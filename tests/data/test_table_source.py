@@ -244,3 +244,13 @@ def test_shuttle(real_data):
     place = names.index("label")
     np.testing.assert_array_equal(parts.train.features[0], [float(v) for i, v in enumerate(row) if i != place])
     assert parts.class_names[parts.train.target[0]] == row[place]
+
+
+def test_paths_of_windows_are_read_with_slashes(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"path,label\r\ntrain\\a.png,x\r\ntrain\\b.png,x\r\ntrain\\c.png,y\r\n")
+    (tmp_path / "g.csv").write_bytes(b"path,group\r\ntrain\\a.png,1\r\ntrain\\b.png,2\r\ntrain\\c.png,2\r\n")
+    parts = read_data(tmp_path / "t.csv", groups=tmp_path / "g.csv")
+    assert parts.train.files == ("train/a.png", "train/b.png", "train/c.png")
+    assert parts.train.groups.tolist() == ["1", "2", "2"]
+    for name in ("t.csv", "g.csv"):
+        assert f"{tmp_path}/{name}: backslashes in paths are read as slashes." in parts.notes

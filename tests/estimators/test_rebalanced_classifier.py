@@ -103,6 +103,14 @@ def test_pipelines_searches_clones_and_pickles(data):
     assert clone(model).get_params()["cv"] == 3
 
 
+def test_it_has_logarithms_of_its_probabilities(data):
+    X, _, y, _ = data
+    X, y = X[:600], y[:600]
+    model = RebalancedClassifier(LogisticRegression(), cv=3).fit(X, y)
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X))
+    assert cross_val_predict(model, X, y, cv=2, method="predict_log_proba").shape == model.predict_proba(X).shape
+
+
 @pytest.mark.slow
 def test_sample_weights_reach_the_offsets_too(data):
     X, _, y, _ = data

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import is_classifier
@@ -71,6 +72,23 @@ def by_sql(fix, scores, folder):
     places = [fix.class_names.index(name) for name in decided]
     np.testing.assert_array_equal(every[np.arange(len(scores)), places], probability)
     return decided, every
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_named_scores_go_by_their_names_in_any_order(kind, tmp_path):
+    fix = fix_of(3, kind, names=("0", "1", "2"))
+    scores = scores_for(fix)
+    table = pd.DataFrame(scores, columns=fix.class_names).iloc[:, ::-1]
+    of_one, of_many = _executed(fix, "python", tmp_path), _executed(fix, "numpy", tmp_path)
+    expected = fix.predict(scores, names=True)
+    np.testing.assert_array_equal(of_many["predict"](table), expected)
+    np.testing.assert_allclose(of_many["predict_proba"](table), fix.predict_proba(scores), atol=1e-12)
+    rows = [row for _, row in table.iterrows()]
+    assert [of_many["predict"](row) for row in rows] == list(expected)
+    assert [of_one["predict"](row) for row in rows] == list(expected)
+    assert [of_one["predict"](row) for row in table.to_dict("records")] == list(expected)
+    with pytest.raises(KeyError):
+        of_many["predict"](table.rename(columns={"0": "other"}))
 
 
 def database_of(fix, scores, table='"predictions"', key='"id"'):

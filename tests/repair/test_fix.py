@@ -162,3 +162,20 @@ def test_names_as_labels_are_answered_with_what_takes_them():
     names = ["cat", "dog", "cat"]
     with pytest.raises(TypeError, match="`target` must hold class indices. Got names"):
         diagnose(3 * np.eye(2)[[0, 1, 0]], names)
+
+
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy])
+def test_one_score_of_two_classes_is_that_of_the_second(kind, convert):
+    even = np.array([0.5, 0.5])
+    fix = Fix(np.array([-1.0, 1.0]), 2.0, np.array([0.2, 0.1]), even, ("no", "yes"), "accuracy", "by hand", takes=kind)
+    scores = np.linspace(0.05, 0.95, 7)
+    both = np.stack([1 - scores if kind == "probabilities" else np.zeros(7), scores], 1)
+    one = convert(scores)[:, None]
+    assert list(fix.predict(one)) == list(fix.predict(convert(both)))
+    np.testing.assert_allclose(fix.predict_proba(one), fix.predict_proba(both))
+    np.testing.assert_allclose(fix(one), fix(both))
+    with pytest.raises(ValueError, match=r"Got \(7,\). One score per sample, .* Pass a column: scores\[:, None\]"):
+        fix.predict(convert(scores))
+    with pytest.raises(ValueError, match="must have 2 classes, as fitted. Got 3"):
+        fix.predict(np.zeros((7, 3)))

@@ -8,6 +8,8 @@ import numpy as np
 from longtail.auto.predictor import Predictor
 from longtail.data import Samples, check_files, read_data
 from longtail.data.check import Progress
+from longtail.data.counted import counted
+from longtail.data.first_of_many import first
 from longtail.metrics.groups import GroupBounds
 from longtail.training.evaluation import Scorer
 
@@ -67,8 +69,9 @@ def _target_of_the_run(samples: Samples, class_names: tuple[str, ...]) -> np.nda
     unknown = [name for name in found if name not in place]
     if unknown:
         raise ValueError(
-            f"`data` must hold classes of the run ({', '.join(class_names[:5])}, …). Got {len(unknown)} others: "
-            f"{', '.join(unknown[:5])}."
+            f"`data` must hold classes of the run ({first(class_names)}). "
+            f"Got {counted(len(unknown), 'other', 'others')}: {first(unknown)}. Leave out their "
+            "samples, since the run can't predict them, or give them its names."
         )
     order = np.array([place.get(name, -1) for name in samples.class_names])
     return np.asarray(order[samples.target])

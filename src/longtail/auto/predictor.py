@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import check_integer
+from longtail.auto.named_features import ordered_features
 from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
 from longtail.data.check import Progress
 from longtail.models import fold_batch_norm
@@ -63,12 +64,15 @@ class Predictor:
         """Names and probabilities of all classes for one sample, the most probable first.
 
         Args:
-            sample: the path of an image, an image (Pillow's, an array, a tensor), or (D,) features.
+            sample: the path of an image, an image (Pillow's, an array, a tensor), or (D,) features. Features with
+                names, as a dictionary or a row of a pandas table, are matched by name if those of the run have names.
 
         Raises:
-            TypeError: several samples; `batch` takes those.
+            TypeError: several samples; `batch` takes those, also as a pandas table.
+            ValueError: features are missing, too many or not finite.
         """
-        if isinstance(sample, (list, tuple)) and sample and not isinstance(sample[0], (int, float)):
+        several = isinstance(sample, (list, tuple)) and sample and not isinstance(sample[0], (int, float))
+        if several or hasattr(sample, "columns"):
             raise TypeError(f"`sample` must be one sample. Got {len(sample)}: predictor.batch(samples) takes several.")
         probability = self.probabilities([sample])[0]
         order = np.argsort(-probability, kind="stable")
@@ -119,7 +123,8 @@ class Predictor:
     def _split(self, samples: Sequence[Any]) -> Split:
         target = torch.zeros(len(samples), dtype=torch.int64)
         if len(self.info.input_shape) == 1:
-            return FeatureViews(self._features(samples)[None], target)
+            features = ordered_features(samples, self.info.feature_names, self.info.input_shape[0])
+            return FeatureViews(torch.from_numpy(features)[None], target)
         paths = all(isinstance(sample, (str, os.PathLike)) for sample in samples)
         files = tuple(map(str, samples)) if paths else None
         of_these = Samples(
@@ -127,15 +132,6 @@ class Predictor:
         )
         load = image_loader(of_these, self.info.input_shape[1], self.info.crop_pct, self.info.interpolation)
         return StreamedImages(load, target, self.info.mean, self.info.std, torch.channels_last)
-
-    def _features(self, samples: Sequence[Any]) -> Tensor:
-        features = torch.as_tensor(np.asarray(samples, dtype=np.float32))
-        if features.ndim != 2 or features.shape[1] != self.info.input_shape[0]:
-            raise ValueError(
-                f"`samples` must hold {self.info.input_shape[0]} features each, as the run {self.folder.path} was "
-                f"trained on. Got the shape {tuple(features.shape)}."
-            )
-        return features
 
 
 def load(run: str | os.PathLike[str]) -> Predictor:

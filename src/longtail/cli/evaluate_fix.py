@@ -1,6 +1,7 @@
 """`longtail evaluate FILE --fix fix.json`."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ def _read(source: tuple[str, ...], fix_file: Path, options: Mapping[str, Any]) -
     except ValueError as error:  # the class names are those of the fix, not of an option
         if "--class-names" not in str(error):
             raise
-        raise ValueError(str(error).replace("--class-names", f"The classes of {fix_file}")) from None
+        own = re.sub(r" \([^()]*--class-names[^()]*\)", f", which are those of {fix_file}", str(error))
+        raise ValueError(own.replace("--class-names", f"The classes of {fix_file}")) from None
 
 
 def print_evaluation(found: FixEvaluation) -> None:

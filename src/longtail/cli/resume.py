@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tyro
 
+from longtail.cli.data_of_run import data_of_run
 from longtail.runs import RunFolder
 
 
@@ -26,12 +27,9 @@ def resume(run: tyro.conf.Positional[Path], *, data: Path | None = None, checkpo
             f"--resume must name a run of longtail train. Got {run}, of longtail retrain: type that command again with "
             "--resume."
         )
-    data = data or folder.origin
-    if data is None and config.dataset != "digits" and folder.result is None:
-        raise ValueError(f"--data must name the data of {run}, which are not where they were when it began. Got none.")
     train(
         dataclasses.replace(config, processes=None),
-        data=data,
+        data=data_of_run(folder, data, config.dataset) if folder.result is None else data or folder.origin,
         out=run,
         resume=True,
         checkpoint_seconds=checkpoint_seconds,

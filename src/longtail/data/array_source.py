@@ -27,7 +27,7 @@ def is_array_file(data: Any) -> bool:
 
 def is_pair(data: Any) -> bool:
     """Whether `data` is a pair of inputs (N, …) and labels (N,) or (N, 1)."""
-    return _are_two(data) and len(data[0]) == len(data[1])
+    return _are_two(data) and data[0].shape[0] == len(data[1])
 
 
 def refuse_unequal(data: Any, name: str) -> None:
@@ -36,9 +36,10 @@ def refuse_unequal(data: Any, name: str) -> None:
     Raises:
         ValueError: the lengths differ.
     """
-    if _are_two(data) and len(data[0]) != len(data[1]):
+    if _are_two(data) and data[0].shape[0] != len(data[1]):
         raise ValueError(
-            f"`{name}` must hold one label for each sample. Got {len(data[0]):,} samples and {len(data[1]):,} labels."
+            f"`{name}` must hold one label for each sample. Got {data[0].shape[0]:,} samples and {len(data[1]):,} "
+            "labels."
         )
 
 
@@ -49,8 +50,15 @@ def _are_two(data: Any) -> bool:
 
 
 def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict[str, RawPart]:
-    """Read (X, y): features (N, D), or images (N, H, W[, C]) uint8, and labels."""
+    """Read (X, y): features (N, D), or images (N, H, W[, C]) uint8, and labels.
+
+    Raises:
+        TypeError: a sparse matrix, such as that of a text vectoriser.
+        ValueError: inputs of another form, or invalid labels.
+    """
     options.refuse("(X, y)", "root", "path_column", "label", "split", "group")
+    if hasattr(data[0], "toarray"):
+        raise TypeError(f"`X` must be a dense array. Got a {type(data[0]).__name__}: pass `X.toarray()`.")
     inputs = data[0].detach().cpu().numpy() if isinstance(data[0], Tensor) else np.asarray(data[0])
     codes, names = named_labels(data[1], "`y`", notes)
     refuse_distinct(codes, "`y`")

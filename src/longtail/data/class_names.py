@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
+SEVERAL = (list, tuple, set, frozenset, dict)
 WHOLE = re.compile(r"(-?(?:0|[1-9]\d{0,17}))(?:\.0+)?", re.ASCII)
 
 
@@ -116,10 +117,18 @@ def _named_integers(array: np.ndarray, where: str) -> tuple[np.ndarray, tuple[st
 def as_text(label: Any) -> str | None:
     """A label as text (NFC, without spaces around it); `None` for a missing label.
 
+    Raises:
+        ValueError: several labels, such as a list.
+
     Example:
         >>> as_text(" cat"), as_text(1.0), as_text(float("nan"))
         ('cat', '1.0', None)
     """
+    if isinstance(label, SEVERAL) or getattr(label, "ndim", 0) > 0:
+        raise ValueError(
+            f"A label must be one text or number. Got {label!r:.60}. Several labels for one sample are not supported: "
+            "keep the samples with one label, and write it without a list."
+        )
     if isinstance(label, bytes):
         label = label.decode()
     if label is None or label != label:  # NaN

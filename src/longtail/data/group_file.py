@@ -6,6 +6,7 @@ import numpy as np
 
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
+from longtail.data.list_source import with_slashes
 from longtail.data.raw_part import RawPart
 from longtail.data.table_columns import FILE_COLUMNS, GROUP_COLUMNS
 from longtail.data.table_file import read_table
@@ -53,7 +54,7 @@ def _table(path: Path, notes: list[str]) -> dict[str, str]:
     group = (known or rest)[0]
     if (empty := int((frame[group].str.strip() == "").sum())) > 0:
         raise ValueError(f"{path} must name a group for each path. {counted(empty, 'row has', 'rows have')} none.")
-    files, groups = frame[file].tolist(), frame[group].tolist()
+    files, groups = with_slashes(frame[file].tolist(), str(path), notes), frame[group].tolist()
     found = dict(zip(files, groups, strict=True))
     if len(found) < len(files):
         clash = next((f for f, g in zip(files, groups, strict=True) if found[f] != g), None)

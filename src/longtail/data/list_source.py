@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -57,11 +58,21 @@ def below(root: Path, names: list[str], where: str) -> tuple[str, ...]:
             name = path[len(prefix) :]
         files.append(name)
     if outside:
+        absolute = all(name[0] == "/" for name in names)
+        holder = shlex.quote(os.path.commonpath([os.path.dirname(name) for name in names])) if absolute else "DIR"  # noqa: PTH120
         raise ValueError(
-            f"{where} must name files below {root}. {len(outside):,} of {len(names):,} lie outside: {first(outside)}. "
-            "Pass a folder that holds them all: --root DIR."
+            f"{where} must name files below {base}. {len(outside):,} of {len(names):,} lie outside: {first(outside)}. "
+            f"Pass a folder that holds them all: --root {holder}."
         )
     return tuple(files)
+
+
+def with_slashes(names: list[str], where: str, notes: list[str]) -> list[str]:
+    """Paths as Windows writes them, with slashes; other paths as they are."""
+    if any("/" in name for name in names) or not any("\\" in name for name in names):
+        return names
+    notes.append(f"{where}: backslashes in paths are read as slashes.")
+    return [name.replace("\\", "/") for name in names]
 
 
 def _lines(path: Path, notes: list[str]) -> list[tuple[int, str]]:
@@ -100,10 +111,7 @@ def _columns(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> tupl
         labels.append(label or "")
     if unlabelled and len(unlabelled) < len(lines):
         raise ValueError(f"{path} must hold a label on each line, or on none. Line {unlabelled[0]} has none.")
-    if not any("/" in name for name in names) and any("\\" in name for name in names):
-        names = [name.replace("\\", "/") for name in names]
-        notes.append(f"{path}: backslashes in paths are read as slashes.")
-    return names, None if unlabelled else labels
+    return with_slashes(names, str(path), notes), None if unlabelled else labels
 
 
 def _split(line: str, with_label: re.Pattern[str], alone: re.Pattern[str]) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ import numpy as np
 from longtail.data.class_names import named_labels, refuse_distinct
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
-from longtail.data.list_source import LISTS, below
+from longtail.data.list_source import LISTS, below, with_slashes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
 from longtail.data.table_columns import (
@@ -95,7 +95,7 @@ def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: li
     codes, names = named_labels(_plain(labels), f"the column {columns.label!r} of {where}", notes)
     groups = None if columns.group is None else np.array([str(value) for value in frame[columns.group]], dtype=object)
     if columns.path is not None:
-        files, root = _files(frame[columns.path], columns.path, where, root)
+        files, root = _files(frame[columns.path], columns.path, where, root, notes)
         _note_unused(frame, columns, where, notes)
         return RawPart(codes, names, files=files, root=root, groups=groups)
     feature_names = _feature_columns(frame, columns, where, notes)
@@ -118,9 +118,9 @@ def _refuse_empty(column: Any, name: str, where: str, must: str, but: str) -> No
         )
 
 
-def _files(column: Any, name: str, where: str, root: Path | None) -> tuple[tuple[str, ...], Path]:
+def _files(column: Any, name: str, where: str, root: Path | None, notes: list[str]) -> tuple[tuple[str, ...], Path]:
     _refuse_empty(column, name, where, "name a file", "names none")
-    paths = [str(value).strip() for value in column.tolist()]
+    paths = with_slashes([str(value).strip() for value in column.tolist()], where, notes)
     if root is None:  # a table that is no file has no folder
         absolute = all(os.path.isabs(path) for path in paths)  # noqa: PTH117 - there may be millions
         root = Path(os.path.commonpath([str(Path(path).parent) for path in paths])) if absolute else Path()

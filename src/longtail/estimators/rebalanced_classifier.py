@@ -239,6 +239,11 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         scores = self._scores(X)
         return self.diagnosis_.fix.predict_proba(scores)
 
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithms of the probabilities, (N, C); -inf for a probability of 0."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
+
     def decision_function(self, X: Any) -> np.ndarray:
         """The scores whose largest is the decision, (N, C); for two classes their difference, (N,)."""
         raw = self._scores(X)

@@ -8,7 +8,7 @@ PURE_LOGITS = {
     "logits": """
 
 def _logits(scores):
-    logits = [float(score) for score in scores]
+    logits = [float(score) for score in _in_order(scores)]
     if len(logits) != len(CLASSES) or not all(z < math.inf for z in logits) or max(logits) == -math.inf:
         raise ValueError(f"scores must be {len(CLASSES)} logits, finite or -inf for masked classes")
     return logits
@@ -16,7 +16,7 @@ def _logits(scores):
     "probabilities": """
 
 def _logits(scores):
-    probabilities = [float(score) for score in scores]
+    probabilities = [float(score) for score in _in_order(scores)]
     if len(probabilities) != len(CLASSES) or not all(p >= 0 for p in probabilities):
         raise ValueError(f"scores must be {len(CLASSES)} probabilities")
     total = sum(probabilities)
@@ -65,12 +65,18 @@ def predict_proba(scores):
     total = sum(powers)
     return {name: power / total for name, power in zip(CLASSES, powers)}
 '''
+PURE_ORDER = """
+
+def _in_order(scores):
+    # {name: score}, or a row of a pandas table, goes by its names
+    return [scores[name] for name in CLASSES] if hasattr(scores, "keys") else scores
+"""
 
 NUMPY_LOGITS = {
     "logits": """
 
 def _logits(scores):
-    logits = np.asarray(scores, dtype=np.float64)
+    logits = np.asarray(_in_order(scores), dtype=np.float64)
     if logits.shape[-1] != len(CLASSES) or not (logits < np.inf).all() or (logits.max(-1) == -np.inf).any():
         raise ValueError(f"scores must be logits (N, {len(CLASSES)}), finite or -inf for masked classes")
     return logits
@@ -78,7 +84,7 @@ def _logits(scores):
     "probabilities": """
 
 def _logits(scores):
-    probabilities = np.asarray(scores, dtype=np.float64)
+    probabilities = np.asarray(_in_order(scores), dtype=np.float64)
     if probabilities.shape[-1] != len(CLASSES) or not (probabilities >= 0).all():
         raise ValueError(f"scores must be probabilities (N, {len(CLASSES)})")
     total = probabilities.sum(-1, keepdims=True)
@@ -126,6 +132,12 @@ def predict_proba(scores):
     powers = np.exp(scaled - scaled.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)
 '''
+NUMPY_ORDER = """
+
+def _in_order(scores):
+    # a pandas table goes by the names of its columns
+    return scores[list(CLASSES)] if hasattr(scores, "columns") or hasattr(scores, "keys") else scores
+"""
 SKLEARN_CLASSIFIER = '''
 
 class FixedClassifier(ClassifierMixin, BaseEstimator):
@@ -172,7 +184,10 @@ _PLACE = {name: place for place, name in enumerate(CLASSES)}
 
 def python_code(fix: Fix, source: str) -> str:
     """Functions for one sample, with the standard library alone."""
-    about = "predict(scores) and predict_proba(scores) take the scores of one sample, in the order of CLASSES."
+    about = (
+        "predict(scores) and predict_proba(scores) take the scores of one sample, in the order of CLASSES or as "
+        "{name: score}."
+    )
     return "".join(
         [
             heading(fix, source, "#", about),
@@ -181,13 +196,17 @@ def python_code(fix: Fix, source: str) -> str:
             PURE_DECISION[decision_kind(fix)],
             PURE_PROBABILITIES,
             PURE_LOGITS[fix.takes],
+            PURE_ORDER,
         ]
     )
 
 
 def numpy_code(fix: Fix, source: str) -> str:
     """Functions for arrays (N, C)."""
-    about = "predict, predict_index and predict_proba take arrays (N, C), with the columns in the order of CLASSES."
+    about = (
+        "predict, predict_index and predict_proba take arrays (N, C), with the columns in the order of CLASSES, or "
+        "tables of pandas, by the names of their columns."
+    )
     return heading(fix, source, "#", about) + "import numpy as np\n\n" + _numpy_functions(fix)
 
 
@@ -202,7 +221,7 @@ def sklearn_code(fix: Fix, source: str) -> str:
 
 def _numpy_functions(fix: Fix) -> str:
     constants = _constants(fix, "np.array({})", "np.array({}, dtype=object)")
-    return constants + NUMPY_DECISION[decision_kind(fix)] + NUMPY_PREDICTIONS + NUMPY_LOGITS[fix.takes]
+    return constants + NUMPY_DECISION[decision_kind(fix)] + NUMPY_PREDICTIONS + NUMPY_LOGITS[fix.takes] + NUMPY_ORDER
 
 
 def _constants(fix: Fix, array: str, names: str = "{}") -> str:

@@ -108,7 +108,7 @@ class Fix:
 
         Args:
             logits: (N, C) or (C,), finite, or -inf for masked classes, which are never predicted and have probability
-                0; or probabilities if the fix takes those.
+                0; or probabilities if the fix takes those. For two classes also (N, 1), those of the second class.
 
         Raises:
             ValueError: logits that are NaN, +inf or -inf for all classes of a sample, of another number of classes, or
@@ -248,6 +248,7 @@ class Fix:
                 f"{type(given).__name__}. Pass its values in the order of the classes: "
                 "scores[list(fix.class_names)].to_numpy()."
             )
+        given = self._both_columns(given)
         checked = as_logits(given, num_classes=len(self.offset), masked=self.takes == "logits")
         if not checked.numel():
             return checked, checked.dtype
@@ -265,6 +266,21 @@ class Fix:
         total = exact.sum(-1, keepdim=True)
         rounded = (total - 1).abs() >= EXACT
         return torch.where(rounded, exact / total, exact).clamp(min=self.floor).log(), checked.dtype
+
+    def _both_columns(self, given: Array) -> Array:
+        """Scores (N, 1) of the second of two classes as (N, 2)."""
+        shape = tuple(getattr(given, "shape", ()))
+        if len(self.offset) != 2 or len(shape) not in (1, 2) or shape[-1] == 2:
+            return given
+        if len(shape) == 1:
+            raise ValueError(
+                f"`logits` must have the shape (N, 2), or (2,) for one sample. Got {shape}. One score per sample, that "
+                "of the second class? Pass a column: scores[:, None]."
+            )
+        if shape[1] != 1:
+            return given
+        first = 1 - given if self.takes == "probabilities" else 0 * given
+        return torch.cat([first, given], 1) if isinstance(given, Tensor) else np.concatenate([first, given], 1)
 
     def _named(self, decided: Tensor, given: Array) -> np.ndarray | list[str] | str:
         if decided.dim() == 0:

@@ -119,3 +119,10 @@ def test_targets_that_are_none_are_refused(target, message):
         of_arrays(target)
     with pytest.raises(ValueError, match="Got 3 rows of scores and 2 labels"):
         read_predictions((3 * np.eye(3), [0, 1]))
+
+
+@pytest.mark.parametrize("several", [["cat", "dog"], ("cat",), np.array(["cat", "dog"]), {"cat": 1}])
+@pytest.mark.parametrize("options", [{}, {"class_names": ["cat", "dog"]}])
+def test_several_labels_for_a_sample_are_refused(several, options):
+    with pytest.raises(ValueError, match="Several labels for one sample are not supported"):
+        of_table(["cat", "dog"], [several, several], **options)

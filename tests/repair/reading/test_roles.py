@@ -1,6 +1,7 @@
 """Which columns of a table are what: read by name, refused where names do not tell."""
 
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -220,6 +221,29 @@ def test_one_column_of_probabilities():
         ValueError, match="'p' holds numbers, .* --class-names no,yes, which makes it the scores of the"
     ):
         read("label,p\nno,0.25\nyes,0.9\n", kind="probabilities")
+
+
+@pytest.mark.parametrize(
+    ("columns", "pattern"),
+    [("P({})", "P(*)"), ("{}_score", "*_score"), ("score[{}]", "score[*]"), ("{} %", "* %")],
+)
+def test_the_suggested_pattern_has_what_stands_around_the_class_names(columns, pattern):
+    text = f"label,{columns.format('cat')},{columns.format('dog')}\ncat,2,0\ndog,0,1\n"
+    with pytest.raises(ValueError, match=f"list all classes with --classes '{re.escape(pattern)}'\\."):
+        read(text)
+    assert read(text, classes=pattern).class_names == ("cat", "dog")
+    with pytest.raises(ValueError, match=f"no column for 'cat', 'dog'; .* Pass --classes '{re.escape(pattern)}'\\."):
+        read(text, class_names="cat,dog")
+
+
+def test_a_pattern_under_which_no_label_is_a_class_is_not_suggested():
+    with pytest.raises(ValueError, match=r"labels are called 'fox', 'bear'\. .* --class-names 'red fox,grey fox'"):
+        read("label,red fox,grey fox\nfox,2,0\nbear,0,1\n")
+
+
+def test_the_suggested_names_of_two_classes_are_those_of_the_labels():
+    with pytest.raises(ValueError, match="labels are called '1', '0'.* --class-names 0,1, which makes it the scores"):
+        read("label,sigmoid\n1,0.9\n0,0.25\n", kind="probabilities")
 
 
 def test_signs_that_turn_text_are_shown_as_codes():

@@ -1,7 +1,8 @@
 """Finding score columns: by known class names, by numbers 0 to C − 1, with a prefix, by a pattern, or from a list."""
 
 import re
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from longtail.data.class_names import as_text
@@ -83,11 +84,22 @@ def of_names(wanted: Sequence[str], found: dict[str, str], where: str, notes: li
         columns = {as_text(name): column for column, name in under.items()}
     missing = [name for name in wanted if as_text(name) not in columns]
     if missing:
+        pattern = _pattern(wanted, found)
         raise ValueError(
             f"--class-names must name columns of {where}. There is no column for {listed(missing)}; most similar to "
             f"{missing[0]!r}: {nearest(missing[0], found)}."
+            + (f" Pass --classes {shlex.quote(pattern)}." if pattern else "")
         )
     return {columns[as_text(name)]: name for name in wanted}
+
+
+def _pattern(wanted: Sequence[str], columns: Collection[str]) -> str | None:
+    """The pattern whose columns have all wanted names in place of its `*`."""
+    for column in columns:
+        for start, found, end in (column.partition(wanted[0]), column.rpartition(wanted[0])):
+            if found and all(f"{start}{name}{end}" in columns for name in wanted):
+                return f"{start}*{end}"
+    return None
 
 
 def is_ignored(name: str, patterns: Iterable[str]) -> bool:

@@ -12,6 +12,7 @@ from longtail.repair.processes import ONE, Processes
 from longtail.repair.reading.columns import Table
 from longtail.repair.reading.from_arrays import of_content, two_columns
 from longtail.repair.reading.labels import match_labels
+from longtail.repair.reading.named_scores import with_score_columns
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.raw import RawPredictions, Rows
 from longtail.repair.reading.roles import find_roles
@@ -65,7 +66,10 @@ def _joined(frames: Sequence[tuple[str, Any]], processes: Processes) -> Table:
     nested = next((where for where, frame in frames if frame.columns.nlevels > 1), None)
     if nested is not None:
         raise ValueError(f"{nested} must have one name for each column. Its columns have several levels: join them.")
-    named = [(where, frame.rename(columns=lambda name: str(name).strip())) for where, frame in frames]
+    named = [
+        (where, with_score_columns(frame.rename(columns=lambda name: str(name).strip()), where))
+        for where, frame in frames
+    ]
     first, columns = processes.gathered("names of columns", (named[0][0], list(named[0][1].columns)))[0]
     for where, frame in named:
         refuse_repeated(list(frame.columns), where)

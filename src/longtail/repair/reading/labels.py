@@ -38,8 +38,8 @@ def _unknown(text: str | None, names: Sequence[str], where: str) -> str:
         return f"{where}: the label is empty. Drop samples without a label."
     return (
         f"{where}: the label {text!r} is not one of the {len(names)} classes {listed(names)}. Most similar: "
-        f"{nearest(text, names)}. Labels are matched by name, never by position: use the class names as labels, or "
-        "pass the class names that the labels use (--class-names)."
+        f"{nearest(text, names)}. Labels are matched by name, never by position: use the class names as labels "
+        "(of arrays, --class-names names the classes)."
     )
 
 
@@ -94,7 +94,8 @@ def _column(labels: np.ndarray, num_classes: int, rows: Rows) -> np.ndarray:
         labels = labels[:, 0]
     if labels.ndim == 2 and labels.shape[1] == num_classes:
         raise ValueError(
-            f"{rows.where} must hold one label per sample, (N,). Got {labels.shape}. One-hot? Pass the argmax."
+            f"{rows.where} must hold one label per sample, (N,). Got {labels.shape}. One-hot? Pass the argmax. Several "
+            "labels for one sample are not supported."
         )
     if labels.ndim != 1:
         raise ValueError(f"{rows.where} must hold one label per sample, (N,). Got labels of the shape {labels.shape}.")

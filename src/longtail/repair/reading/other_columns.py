@@ -1,7 +1,7 @@
 """Columns without scores: sample weights, groups and identifiers by their usual names, and unused columns."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from longtail.repair.reading.usual_names import GROUPS, IDS, UNNAMED, WEIGHTS
 
 FEW_VALUES = 5
 SHOWN = 12
+OR_A_PATTERN = "or a pattern, such as --classes 'prob_*'"
 
 
 def find_weight(
@@ -51,9 +52,23 @@ def find_group(names: Sequence[str], classes: Sequence[str], table: Table, notes
 
 
 def leave_out(
-    names: Sequence[str], classes: Sequence[str], table: Table, notes: list[str], *, classes_are_named: bool
+    names: Sequence[str],
+    classes: Mapping[str, str],
+    known: Sequence[set[str]],
+    table: Table,
+    notes: list[str],
+    *,
+    classes_are_named: bool,
 ) -> None:
     """Note which columns are not used.
+
+    Args:
+        names: columns that have no role so far.
+        classes: score columns and their class names.
+        known: the spellings of each class in labels or training counts.
+        table: the table.
+        notes: is appended to.
+        classes_are_named: whether options say which columns hold scores.
 
     Raises:
         ValueError: a numeric column could hold scores, and the classes were not given.
@@ -64,27 +79,43 @@ def leave_out(
     unused = [name for name in unused if name not in identifiers]
     numbers = [name for name in unused if table.kind(name) == "numbers"]
     if numbers and not classes_are_named:
-        raise ValueError(_which_are_these(numbers, classes, table))
+        raise ValueError(_which_are_these(numbers, classes, known, table))
     if unused:
         notes.append(f"{table.rows.where}: columns that are not used: {listed(unused)}.")
 
 
-def _which_are_these(numbers: Sequence[str], classes: Sequence[str], table: Table) -> str:
+def _which_are_these(
+    numbers: Sequence[str], classes: Mapping[str, str], known: Sequence[set[str]], table: Table
+) -> str:
     several = len(numbers) > 1
-    all_classes = [*classes, *numbers]
-    named = _as_list(all_classes)
-    prefix = _prefix(all_classes)
-    if len(all_classes) == 1:
-        named = "no,yes, which makes it the scores of the second class"
-    ways = f"--classes '{prefix}*'" if prefix else f"--class-names {named} (or a pattern, such as --classes 'prob_*')"
-    without = f", with the prefix {prefix!r} or without it" if prefix else ""
     index = " An index of pandas? Write the table with index=False." if any(map(UNNAMED.fullmatch, numbers)) else ""
     return (
         f"{table.rows.where}: the column{'s' * several} {listed(numbers)} hold{'' if several else 's'} numbers, and no "
-        f"label or training count has {'these names' if several else 'this name'}{without}. "
-        f"{'Are they classes' if several else 'Is it a class'}? Then list all classes with {ways}. Otherwise ignore "
+        f"label or training count has {'these names' if several else 'this name'}{_called(classes, known)}. "
+        f"{'Are they classes' if several else 'Is it a class'}? Then list all classes with "
+        f"{_how_to_list([*classes, *numbers], known)}. Otherwise ignore "
         f"{'them' if several else 'it'} with --ignore {_ignored(numbers)}.{index}"
     )
+
+
+def _called(classes: Mapping[str, str], known: Sequence[set[str]]) -> str:
+    """The names that labels and training counts have, if no column has one of them."""
+    return f"; labels are called {listed(_shortest(known))}" if known and not classes else ""
+
+
+def _how_to_list(columns: Sequence[str], known: Sequence[set[str]]) -> str:
+    if len(columns) == 1:
+        two = _as_list(sorted(_shortest(known))) if len(known) == 2 else "no,yes"
+        return f"--class-names {two}, which makes it the scores of the second class ({OR_A_PATTERN})"
+    start, end = _prefix(columns), _prefix([name[::-1] for name in columns])[::-1]
+    names = {name.removeprefix(start).removesuffix(end) for name in columns}
+    if (start or end) and (not known or names & set().union(*known)):
+        return f"--classes {shlex.quote(printable(f'{start}*{end}', lines=False))}"
+    return f"--class-names {_as_list(columns)} ({OR_A_PATTERN})"
+
+
+def _shortest(known: Sequence[set[str]]) -> list[str]:
+    return [min(spelled, key=len) for spelled in known]
 
 
 def _ignored(names: Sequence[str]) -> str:

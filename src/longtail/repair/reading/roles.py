@@ -62,7 +62,7 @@ def find_roles(table: Table, reading: Reading, notes: list[str]) -> Roles:
     weight = reading.weight or find_weight(rest, list(classes), table, notes, classes_are_named=named)
     group = reading.group or find_group(rest, list(classes), table, notes)
     rest = [name for name in rest if name not in (weight, group)]
-    leave_out(rest, list(classes), table, notes, classes_are_named=named)
+    leave_out(rest, classes, known, table, notes, classes_are_named=named)
     if len(classes) < 2 and one is None:
         raise ValueError(_too_few(classes, table))
     if label is not None and reading.label is None:

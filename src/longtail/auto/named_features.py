@@ -1,0 +1,69 @@
+"""Features of new samples in the order of training: by name where both have names, else by place."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def ordered_features(samples: Any, names: Sequence[str] | None, size: int) -> np.ndarray:
+    """Features (N, D) as float32.
+
+    Args:
+        samples: rows of numbers, a pandas table, or rows with names (dictionaries, rows of a pandas table). What else
+            such rows hold, such as a label, is ignored.
+        names: (D,) names of the features in training; None if they had none.
+        size: D.
+
+    Raises:
+        ValueError: a feature is missing, another number of features, or values that are not finite numbers.
+
+    Example:
+        >>> ordered_features([{"width": 2, "length": 7, "id": "a"}], ("length", "width"), 2)
+        array([[7., 2.]], dtype=float32)
+    """
+    if not len(samples):
+        return np.empty((0, size), dtype=np.float32)
+    rows = samples
+    if hasattr(samples, "columns"):
+        rows = samples if names is None else samples[_keys(samples.columns, names)]
+    elif all(hasattr(row, "keys") for row in samples):
+        rows = _of_named_rows(samples, names)
+    try:
+        features = np.asarray(rows, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ValueError("`samples` must hold numbers as features, without missing values. Got other values.") from None
+    if features.ndim != 2 or features.shape[1] != size:
+        raise ValueError(
+            f"`samples` must hold {size} features each, as the run was trained on. Got the shape {features.shape}."
+        )
+    odd = np.argwhere(~np.isfinite(features))
+    if len(odd):
+        row, place = odd[0].tolist()
+        which = place if names is None else f"{place} ({names[place]})"
+        raise ValueError(
+            f"`samples` must hold finite features. Got {features[row, place]} at sample {row}, feature {which}. "
+            "Fill in missing values as for training."
+        )
+    return features
+
+
+def _of_named_rows(samples: Sequence[Any], names: Sequence[str] | None) -> list[list[Any]]:
+    if names is None:
+        raise ValueError(
+            "`samples` must hold features in the order of training, without names: the run was trained on features "
+            "that have none. Pass arrays."
+        )
+    return [[row[key] for key in _keys(row.keys(), names)] for row in samples]
+
+
+def _keys(given: Any, names: Sequence[str]) -> list[Any]:
+    """The given column of each name; columns of a pandas table may be numbers."""
+    by_name = {str(key): key for key in given}
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise ValueError(
+            f"`samples` must have the features that the run was trained on. {len(missing)} of {len(names)} are "
+            f"missing: {', '.join(missing[:5])}."
+        )
+    return [by_name[name] for name in names]

@@ -1,0 +1,68 @@
+"""Features of new samples: matched by name wherever there are names."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import longtail
+
+RANDOM = np.random.default_rng(0)
+TABLE = pd.DataFrame(RANDOM.normal(size=(60, 3)), columns=["length", "width", "weight"])
+SPECIES = np.repeat(["carp", "eel"], [40, 20])
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory):
+    table = TABLE + 3 * (SPECIES == "eel")[:, None] * [1, -1, 0]
+    out = tmp_path_factory.mktemp("named") / "run"
+    run = longtail.fit((table, SPECIES), out=out, epochs=2, batch_size=8, device="cpu", threads=1)
+    return longtail.load(run.path)
+
+
+@pytest.mark.parametrize(
+    "shuffled",
+    [
+        lambda table: table.iloc[:, ::-1],
+        lambda table: table.assign(label="carp")[["label", "weight", "length", "width"]],
+        lambda table: table.iloc[:, ::-1].to_dict("records"),
+        lambda table: [row for _, row in table.iloc[:, ::-1].iterrows()],
+        lambda table: table.iloc[:, ::-1].convert_dtypes(),
+    ],
+)
+def test_columns_in_another_order_give_the_same(predictor, shuffled):
+    expected = predictor.probabilities(TABLE.to_numpy())
+    np.testing.assert_allclose(predictor.probabilities(shuffled(TABLE)), expected, atol=1e-6)
+
+
+def test_one_sample_with_names(predictor):
+    expected = predictor(TABLE.iloc[0].to_numpy())
+    assert predictor(TABLE.iloc[0, ::-1]) == expected
+    assert predictor(TABLE.iloc[0, ::-1].to_dict()) == expected
+    assert predictor(TABLE.iloc[0].tolist()) == expected
+    with pytest.raises(TypeError, match=r"must be one sample. Got 60: predictor.batch\(samples\) takes several"):
+        predictor(TABLE)
+
+
+def test_no_samples_have_no_probabilities(predictor):
+    assert predictor.probabilities(TABLE[:0]).shape == predictor.probabilities([]).shape == (0, 2)
+
+
+def test_what_is_missing_is_named(predictor):
+    with pytest.raises(ValueError, match="1 of 3 are missing: width"):
+        predictor.batch(TABLE.drop(columns="width"))
+    with pytest.raises(ValueError, match="1 of 3 are missing: weight"):
+        predictor({"length": 1.0, "width": 2.0})
+    with pytest.raises(ValueError, match=r"Got nan at sample 7, feature 1 \(width\). Fill in missing values"):
+        predictor.batch(TABLE.mask((TABLE.index == 7)[:, None] & (TABLE.columns == "width")))
+    with pytest.raises(ValueError, match="must hold numbers as features"):
+        predictor.batch(TABLE.assign(width="broad"))
+
+
+def test_names_are_refused_where_training_had_none(tmp_path):
+    run = longtail.fit(
+        (TABLE.to_numpy(), SPECIES), out=tmp_path / "run", epochs=1, batch_size=8, device="cpu", threads=1
+    )
+    predictor = longtail.load(run.path)
+    assert len(predictor.batch(TABLE)) == len(TABLE)  # a table is an array with names, as in scikit-learn
+    with pytest.raises(ValueError, match="the run was trained on features that have none. Pass arrays"):
+        predictor.batch(TABLE.to_dict("records"))
