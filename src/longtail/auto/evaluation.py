@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from longtail.auto.named_features import keys_of_features
 from longtail.auto.predictor import Predictor
 from longtail.data import Samples, check_files, read_data
 from longtail.data.check import Progress
@@ -83,12 +84,7 @@ def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> np.ndar
     trained, given = predictor.info.feature_names, samples.feature_names
     if trained is None or given is None or trained == given:
         return np.asarray(samples.features)
-    if missing := [name for name in trained if name not in given]:
-        raise ValueError(
-            f"`data` must have the feature columns that the run was trained on. {len(missing)} are missing: "
-            f"{', '.join(missing[:5])}."
-        )
-    return np.asarray(samples.features)[:, [given.index(name) for name in trained]]
+    return np.asarray(samples.features)[:, [given.index(key) for key in keys_of_features("data", given, trained)]]
 
 
 def _inputs(samples: Samples, predictor: Predictor) -> Any:

@@ -1,6 +1,6 @@
 """Features of new samples in the order of training: by name where both have names, else by place."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ def ordered_features(samples: Any, names: Sequence[str] | None, size: int) -> np
         return np.empty((0, size), dtype=np.float32)
     rows = samples
     if hasattr(samples, "columns"):
-        rows = samples if names is None else samples[_keys(samples.columns, names)]
+        rows = samples if names is None else samples[keys_of_features("samples", samples.columns, names)]
     elif all(hasattr(row, "keys") for row in samples):
         rows = _of_named_rows(samples, names)
     try:
@@ -54,16 +54,20 @@ def _of_named_rows(samples: Sequence[Any], names: Sequence[str] | None) -> list[
             "`samples` must hold features in the order of training, without names: the run was trained on features "
             "that have none. Pass arrays."
         )
-    return [[row[key] for key in _keys(row.keys(), names)] for row in samples]
+    return [[row[key] for key in keys_of_features("samples", row.keys(), names)] for row in samples]
 
 
-def _keys(given: Any, names: Sequence[str]) -> list[Any]:
-    """The given column of each name; columns of a pandas table may be numbers."""
+def keys_of_features(argument: str, given: Iterable[Any], names: Sequence[str]) -> list[Any]:
+    """The given key of each name; keys, such as columns of a pandas table, may be numbers.
+
+    Raises:
+        ValueError: `argument` lacks one.
+    """
     by_name = {str(key): key for key in given}
     missing = [name for name in names if name not in by_name]
     if missing:
         raise ValueError(
-            f"`samples` must have the features that the run was trained on. {len(missing)} of {len(names)} are "
+            f"`{argument}` must have the features that the run was trained on. {len(missing)} of {len(names)} are "
             f"missing: {', '.join(missing[:5])}."
         )
     return [by_name[name] for name in names]
