@@ -25,6 +25,14 @@ def test_the_layout_of_medmnist(tmp_path):
     np.testing.assert_array_equal(parts.validation.images, IMAGES[:5])
 
 
+def test_labels_that_were_shuffled_alone_are_refused():
+    table, labels = pd.DataFrame(RANDOM.normal(size=(6, 2))), pd.Series(LABELS)
+    with pytest.raises(ValueError, match=r"`y` must be in the order of its samples. .* pass y.loc\[X.index\]"):
+        read_data((table, labels[::-1]))
+    assert read_data((table, labels[::-1].loc[table.index])).train.class_counts.tolist() == [3, 2, 1]
+    assert len(read_data((table, labels.set_axis(range(10, 16)))).train) == 6
+
+
 def test_a_sparse_matrix_is_refused():
     sparse = pytest.importorskip("scipy.sparse")
     with pytest.raises(TypeError, match=r"`X` must be a dense array. Got a csr_\w+: pass `X.toarray\(\)`"):

@@ -13,6 +13,7 @@ from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.row_order import refuse_another_order
 
 INPUT_NAMES = ("images", "image", "x", "data", "features", "inputs", "feats", "embeddings")
 LABEL_NAMES = ("labels", "label", "y", "target", "targets")
@@ -59,6 +60,7 @@ def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict
     options.refuse("(X, y)", "root", "path_column", "label", "split", "group")
     if hasattr(data[0], "toarray"):
         raise TypeError(f"`X` must be a dense array. Got a {type(data[0]).__name__}: pass `X.toarray()`.")
+    refuse_another_order(*data, "y")
     inputs = data[0].detach().cpu().numpy() if isinstance(data[0], Tensor) else np.asarray(data[0])
     codes, names = named_labels(data[1], "`y`", notes)
     refuse_distinct(codes, "`y`")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from longtail.arguments import check_choice
+from longtail.data.row_order import refuse_another_order
 from longtail.metrics.groups import USUAL, GroupBounds
 from longtail.repair.calibration import SMALLEST
 from longtail.repair.processes import ALL, ONE, Processes, Share
@@ -121,6 +122,7 @@ def read_predictions(
     check_choice("kind", kind, KINDS)
     notes: list[str] = []
     given = None if counts is None else read_values("counts", counts, notes)
+    refuse_another_order(source, labels, "labels")
     reading = Reading(
         kind=kind,
         class_names=None if class_names is None else class_list(class_names),

@@ -412,3 +412,18 @@ def test_a_small_file_with_a_large_view_is_refused(tmp_path, monkeypatch):
         ValueError, match=r"a.pt must fit into memory. It holds a tensor of the shape \(1099511627776, 3"
     ):
         read_predictions(tmp_path / "a.pt")
+
+
+def test_labels_that_were_shuffled_alone_are_refused():
+    scores = pd.DataFrame(3 * np.eye(3), columns=["cat", "dog", "lynx"])
+    labels = pd.Series(["cat", "dog", "lynx"])
+    for source, options in (((scores, labels[::-1]), {}), (scores, {"labels": labels[::-1]})):
+        with pytest.raises(ValueError, match="`labels` must be in the order of its samples"):
+            read_predictions(source, **options)
+    assert read_predictions((scores, labels)).target.tolist() == [0, 1, 2]
+
+
+def test_a_long_list_given_as_counts_is_not_printed_as_a_whole():
+    with pytest.raises(ValueError, match="`counts` must be a JSON mapping") as error:
+        read_predictions((3 * np.eye(3), [0, 1, 2]), counts=["cat"] * 1000)
+    assert len(str(error.value)) < 300

@@ -94,7 +94,7 @@ def _numbers(what: str, given: Any) -> np.ndarray:
             raise TypeError
         return values.astype(np.float64).ravel()
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"`{what}` must be {_FORMS}. Got {given!r}.") from None
+        raise ValueError(f"`{what}` must be {_FORMS}. Got {given!r:.80}.") from None
 
 
 def plain_numbers(path: Path) -> np.ndarray | None:

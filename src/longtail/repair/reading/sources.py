@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.array_headers import shape_of
+from longtail.data.row_order import refuse_another_order
 from longtail.data.table_file import TABLES, read_table, table_of_bytes
 from longtail.data.table_source import is_frame
 from longtail.data.text_file import kind_of, read_stream
@@ -125,6 +126,7 @@ def of_object(source: Any, reading: Reading, notes: list[str]) -> RawPredictions
     if is_frame(source):
         return of_tables([("the table", source)], reading, notes)
     if isinstance(source, tuple) and len(source) == 2 and reading.labels is None:
+        refuse_another_order(*source, "labels")
         return of_content({**_scores(source[0]), "target": source[1]}, "`source`", reading, notes)
     if isinstance(source, (np.ndarray, Tensor, list)):
         if reading.labels is None:
