@@ -250,6 +250,7 @@ def test_a_moving_average_of_models_takes_the_buffers(case):
         torch.testing.assert_close(average.module.state_dict()[name], value)
 
 
+@every_loss
 def test_state_dict_round_trip(case):
     criterion, restored = case.module(), case.neutral()
     criterion(make_logits(seed=5).requires_grad_(), make_target())

@@ -341,3 +341,16 @@ def test_deferred_weights_multiply_those_of_the_loss():
 def test_settings_are_checked(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_eql_notes_that_it_is_cross_entropy(wrapped):
+    counts = torch.tensor([90, 9, 1])
+
+    def notes(**settings):
+        criterion = lt.EQLLoss(counts, **settings)
+        return (lt.DeferredReweighting(criterion, counts, start_epoch=1) if wrapped else criterion).notes()
+
+    assert len(notes(threshold=0.005)) == 1
+    assert "below `threshold`, 0.005; the rarest has 0.01." in notes(threshold=0.005)[0]
+    assert notes(threshold=0.02) == notes(threshold=0.0) == notes(probability=0.0) == []

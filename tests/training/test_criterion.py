@@ -1,23 +1,7 @@
 import pytest
-import torch
 
-from longtail.losses import DeferredReweighting, EQLLoss
 from longtail.recipes import digits_lt
 from longtail.training import run_experiment
-from longtail.training.criterion import notes_on
-
-COUNTS = torch.tensor([90, 9, 1])
-
-
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_a_loss_without_effect_is_noted(wrapped):
-    def notes(**settings):
-        criterion = EQLLoss(COUNTS, **settings)
-        return notes_on(DeferredReweighting(criterion, COUNTS, start_epoch=1) if wrapped else criterion, COUNTS)
-
-    assert len(notes(threshold=0.005)) == 1
-    assert "below its threshold, 0.005 (the rarest has 0.01)" in notes(threshold=0.005)[0]
-    assert notes(threshold=0.02) == notes(threshold=0.0) == notes(probability=0.0) == []
 
 
 def test_the_result_of_a_run_has_the_note(tmp_path):

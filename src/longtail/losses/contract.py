@@ -166,6 +166,10 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         each = (self.num_classes,)
         return {name: value.detach().cpu().clone() for name, value in self.named_buffers() if value.shape == each}
 
+    def notes(self) -> list[str]:
+        """What a result must say of this loss, such as that its settings have no effect on these class counts."""
+        return []
+
     def mean_divisor(self, target: Tensor) -> Tensor:
         """What `reduction="mean"` divides the sum of the losses by in training: a scalar, float32.
 

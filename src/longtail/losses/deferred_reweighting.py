@@ -72,6 +72,10 @@ class DeferredReweighting(nn.Module):
         own = self.criterion.summary() if isinstance(self.criterion, LongTailedLoss) else {}
         return {**own, "class_weight": self.class_weight.detach().cpu().clone()}
 
+    def notes(self) -> list[str]:
+        """Those of the criterion."""
+        return self.criterion.notes() if isinstance(self.criterion, LongTailedLoss) else []
+
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of the criterion; in training, with the weights of the epoch."""
         if isinstance(target, Tensor) and not target.is_floating_point():

@@ -61,7 +61,8 @@ def eql_loss(
 
     Source: the softmax form of the paper, section 3.
     """
-    rare = _rare(class_counts, threshold)
+    check_fraction("threshold", threshold)
+    rare = _shares(class_counts) < threshold
     num_classes = rare.numel()
     check_arguments(num_classes, weight, ignore_index, label_smoothing)
     target = checked_target(logits, target, num_classes, ignore_index)
@@ -115,11 +116,14 @@ class EQLLoss(LongTailedLoss):
         **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         check_fraction("probability", probability)
-        rare = _rare(class_counts, threshold)
+        check_fraction("threshold", threshold)
+        shares = _shares(class_counts)
+        rare = shares < threshold
         super().__init__(rare.numel(), weight, **arguments)
         self.threshold = threshold
         self.probability = probability
         self.active = bool(probability and rare.any())
+        self.smallest_share = float(shares.min())
         self.register_buffer("rare", rare.float())  # a number, since averages of models do not take booleans
 
     def draw(self, logits: Tensor) -> Tensor:
@@ -143,15 +147,23 @@ class EQLLoss(LongTailedLoss):
         """Cross-entropy over the classes that are present."""
         return super().combine(_of_those_present(log_probs) if self.label_smoothing else log_probs, target)
 
+    def notes(self) -> list[str]:
+        """That no class is rare, if the settings ask for some."""
+        if self.active or not (self.threshold and self.probability):
+            return []
+        return [
+            "EQL is cross-entropy here: no class has a share of the training samples below `threshold`, "
+            f"{self.threshold:g}; the rarest has {self.smallest_share:.2g}. Pass a higher `threshold` to leave some out"
+        ]
+
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"{super().extra_repr()}, threshold={self.threshold}, probability={self.probability}"
 
 
-def _rare(class_counts: ClassCounts, threshold: float) -> Tensor:
-    check_fraction("threshold", threshold)
+def _shares(class_counts: ClassCounts) -> Tensor:
     counts = counts_of(class_counts)
-    return counts / counts.sum() < threshold
+    return counts / counts.sum()
 
 
 def _shift(logits: Tensor, target: Tensor, left_out: Tensor, rare: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from longtail.losses import DeferredReweighting, EQLLoss
+from longtail.losses import DeferredReweighting
 from longtail.losses.catalogue import loss_of_paper, parse_arguments
 from longtail.training.config import TrainingConfig
 
@@ -18,18 +18,6 @@ def refuse_late_weights(config: TrainingConfig) -> None:
             f"`reweight_from` must be at most `epochs`, {config.epochs}: weights would never begin. "
             f"Got {config.reweight_from}. Name an earlier epoch, or leave it out."
         )
-
-
-def notes_on(criterion: nn.Module, class_counts: Tensor) -> list[str]:
-    """What the result says of a loss that has no effect on these data, though its settings ask for one."""
-    loss = criterion.criterion if isinstance(criterion, DeferredReweighting) else criterion
-    if isinstance(loss, EQLLoss) and loss.threshold and loss.probability and not loss.active:
-        share = float(class_counts.min() / class_counts.sum())
-        return [
-            f"EQL is cross-entropy here: no class has a share of the training samples below its threshold, "
-            f"{loss.threshold:g} (the rarest has {share:.2g}); longtail train --loss-arguments threshold=T sets another"
-        ]
-    return []
 
 
 def make_criterion(config: TrainingConfig, class_counts: Tensor) -> tuple[nn.Module, tuple[str, ...]]:

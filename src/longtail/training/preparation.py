@@ -9,11 +9,13 @@ import torch
 
 from longtail.data import Splits
 from longtail.data.check import Progress
+from longtail.losses import DeferredReweighting
+from longtail.losses.contract import LongTailedLoss
 from longtail.metrics.groups import GroupBounds
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
-from longtail.training.criterion import make_criterion, notes_on
+from longtail.training.criterion import make_criterion
 from longtail.training.epochs import Epochs, augmentation, epochs_of
 from longtail.training.evaluation import Evaluation, Scorer
 from longtail.training.finishing import LastAugmentation
@@ -87,7 +89,8 @@ def prepare(
     )
     epochs = stage.batches(epochs)
     state = initial_state(config, stage, criterion, fabric, callbacks)
-    state.notes += notes_on(criterion, splits.class_counts)
+    if isinstance(criterion, (LongTailedLoss, DeferredReweighting)):
+        state.notes += criterion.notes()
     scorer = Scorer(splits.class_counts, GroupBounds.of(config))
     evaluation = Evaluation(scorer, stage.splits, fabric.autocast, ranks)
     return PreparedRun(config, stage, state, epochs, mix, evaluation, last)
