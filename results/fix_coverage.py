@@ -1,17 +1,19 @@
 """Whether the gains that `longtail fix` promises are covered: diagnoses of simulated models, beside the truth.
 
     python results/fix_coverage.py --json results/fix-coverage.json [--repetitions 200] [--metrics balanced-accuracy …]
+    python results/fix_coverage.py --json results/fix-coverage.json --add OTHER.json …
 
 Each repetition draws samples of a model in one of six worlds and diagnoses them. The truth is the gain of the candidate
 that is chosen, as it would be served, on 500 fresh samples of each class. Rows are written as they are found, and the
-same command goes on where it stopped.
+same command goes on where it stopped. Several processes may compute at once, each with a file of its own; `--add` takes
+over the rows of their files and computes none.
 """
 
 import argparse
 import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -169,26 +171,55 @@ def decisions_of(found: Diagnosis, best: Outcome) -> Callable[[np.ndarray], np.n
     return None if offset is None else lambda logits: np.asarray((logits + offset).argmax(1))
 
 
+Content = dict[str, Any]
+"""Of a file: `computed` (commits and versions of all that computed its rows), `sizes` and `rows`."""
+
+
+def key_of(row: dict[str, Any]) -> tuple[int, int, int, int]:
+    """What a row is about, in the order of computation."""
+    return row["repetition"], row["classes"], METRICS.index(row["metric"]), list(WORLDS).index(row["world"])
+
+
+def joined(contents: Sequence[Content]) -> Content:
+    """The rows of all, in the order of computation; of two about the same, the last."""
+    rows = {key_of(row): row for content in contents for row in content["rows"]}
+    computed = [one for content in contents for one in content["computed"]]
+    return {
+        "computed": [one for place, one in enumerate(computed) if one not in computed[:place]],
+        "sizes": SIZES,
+        "rows": [rows[key] for key in sorted(rows)],
+    }
+
+
+def save(content: Content, path: Path) -> None:
+    with write_whole(path) as file:
+        file.write((to_json(content) + "\n").encode())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--metrics", nargs="+", choices=METRICS, default=METRICS)
+    parser.add_argument("--add", type=Path, nargs="+", default=[], help="files of other processes")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = json.loads(options.json.read_text())["rows"] if options.json.exists() else []
-    commit = current_commit()
-    done = {(row["world"], row["classes"], row["metric"], row["repetition"]) for row in rows}
-    for repetition, size, metric, world in itertools.product(
-        range(options.repetitions), SIZES, options.metrics, WORLDS
-    ):
-        if (world, size[0], metric, repetition) in done:
+    files = [*([options.json] if options.json.exists() else []), *options.add]
+    content = joined([json.loads(file.read_text()) for file in files])
+    if options.add:
+        save(content, options.json)
+        return
+    here = {"commit": current_commit(), "versions": current_versions()}
+    done = {key_of(row) for row in content["rows"]}
+    asked = itertools.product(range(options.repetitions), SIZES, options.metrics, WORLDS)
+    for repetition, size, metric, world in asked:
+        about = {"world": world, "classes": size[0], "metric": metric, "repetition": repetition}
+        if key_of(about) in done:
             continue
-        rows.append(row_of(world, size, metric, repetition))
-        print(f"{repetition}, {size}, {metric}, {world}: {rows[-1]['verdict']}", file=sys.stderr, flush=True)
-        content = {"versions": current_versions(), "commit": commit, "sizes": SIZES, "rows": rows}
-        with write_whole(options.json) as file:
-            file.write((to_json(content) + "\n").encode())
+        row = row_of(world, size, metric, repetition)
+        content = joined([content, {"computed": [here], "rows": [row]}])
+        print(f"{repetition}, {size}, {metric}, {world}: {row['verdict']}", file=sys.stderr, flush=True)
+        save(content, options.json)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pages.environment import environment_of
+from pages.environment import BEFORE, environments_of
 from pages.formatting import decimal, percent, table
 
 NAMES = {
@@ -131,8 +131,8 @@ def values(results: Path) -> dict[str, Any]:
     sizes = sizes_of(content["rows"])
     per_world = sorted(cell.number for size in sizes for cell in size.worlds.values())
     return {
-        "commit": content["commit"],
-        "environment": environment_of(content["versions"]),
+        "commits": [f"`{one['commit'][:7]}`" for one in content["computed"]],
+        "environment": environments_of(content["computed"], BEFORE),
         "diagnoses": sum(size.all.number for size in sizes),
         "fewest": per_world[0],
         "most": per_world[-1],

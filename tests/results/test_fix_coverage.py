@@ -1,9 +1,11 @@
 """A small version of the simulation: promised gains are covered, and none is promised where there is none."""
 
+import json
+
 import numpy as np
 import pytest
 
-from fix_coverage import BIAS, WORLDS, World, long_tail, row_of
+from fix_coverage import BIAS, SIZES, WORLDS, World, joined, long_tail, main, row_of
 
 REPETITIONS, REPEATS = 5, 2
 
@@ -60,3 +62,45 @@ def test_the_truth_has_as_many_wrong_labels_as_the_samples():
         decided = (logits[rarest] - BIAS * np.log(long_tail(10))).argmax(1) == 9
         right.append(np.average(decided, weights=None if weight is None else weight[rarest]))
     assert right[0] == pytest.approx(right[1], abs=0.06)
+
+
+def content(commit, *rows):
+    return {
+        "computed": [{"commit": commit, "versions": {}}],
+        "rows": [
+            {"world": "a balanced model", "classes": 10, "metric": metric, "repetition": repetition, "verdict": verdict}
+            for metric, repetition, verdict in rows
+        ],
+    }
+
+
+def test_files_of_several_processes_are_joined():
+    own, other = content("a", ("cost", 0, "keep"), ("accuracy", 1, "use")), content("b", ("accuracy", 0, "keep"))
+    both = joined([own, other, content("a", ("cost", 0, "use"))])
+    assert [row["commit"] for row in both["computed"]] == ["a", "b"]
+    order = [(row["repetition"], row["metric"], row["verdict"]) for row in both["rows"]]
+    assert order == [(0, "accuracy", "keep"), (0, "cost", "use"), (1, "accuracy", "use")]
+
+
+def test_the_command_computes_what_is_missing_and_takes_over_files(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "fix_coverage.row_of",
+        lambda world, size, metric, repetition: (
+            asked.append(world)
+            or {"world": world, "classes": size[0], "metric": metric, "repetition": repetition, "verdict": "keep"}
+        ),
+    )
+
+    def run(name, *options):
+        asked.clear()
+        monkeypatch.setattr("sys.argv", ["fix_coverage.py", "--json", str(tmp_path / name), *options])
+        main()
+        return len(asked), len(json.loads((tmp_path / name).read_text())["rows"])
+
+    each = len(SIZES) * len(WORLDS)
+    one = ("--repetitions", "1", "--metrics")
+    assert run("one.json", *one, "cost") == (each, each)
+    assert run("one.json", *one, "cost") == (0, each)
+    assert run("two.json", *one, "accuracy") == (each, each)
+    assert run("one.json", "--add", str(tmp_path / "two.json")) == (0, 2 * each)
