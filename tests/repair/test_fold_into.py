@@ -247,3 +247,42 @@ def test_other_kinds_of_models_are_refused(fix):
         fix.fold_into("model.onnx")
     with pytest.raises(ValueError, match="decides by costs"):
         dataclasses.replace(fix, cost=np.ones((3, 3))).fold_into(nn.Linear(4, 3))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_one_score_of_two_classes(bias):
+    fix, inputs = fix_of(("cat", "lynx")), torch.randn(50, 5, dtype=torch.float64)
+    model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 1, bias=bias)).double()
+    score = model(inputs).detach()
+    folded = fix.fold_into(model)(inputs)
+    both = fix(torch.cat([torch.zeros_like(score), score], 1)) / fix.temperature
+    torch.testing.assert_close(folded, both[:, 1:] - both[:, :1])
+    assert torch.equal((folded > 0).long()[:, 0], fix.predict(score))
+
+
+@pytest.mark.parametrize("takes", ["logits", "probabilities"])
+def test_a_sigmoid_may_follow_one_score(takes):
+    fix, inputs = fix_of(("cat", "lynx"), takes=takes), torch.randn(50, 5)
+    model = nn.Sequential(nn.Linear(5, 1), nn.Sigmoid(), nn.Flatten(0))
+    given = (model if takes == "probabilities" else model[:1])(inputs).detach().view(-1, 1)
+    torch.testing.assert_close(fix.fold_into(model)(inputs), fix.predict_proba(given).view(50, -1)[:, -1])
+
+
+def test_a_map_of_one_score_may_be_pooled():
+    fix = fix_of(("cat", "lynx"))
+    model = nn.Sequential(nn.Conv2d(4, 1, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    images = torch.randn(6, 4, 5, 5)
+    assert torch.equal((fix.fold_into(model)(images) > 0).long()[:, 0], fix.predict(model(images).detach()))
+
+
+@pytest.mark.parametrize("last", [nn.Tanh(), nn.Softmax(1), nn.ReLU()], ids=lambda last: type(last).__name__)
+def test_what_changes_one_score_may_not_follow(last):
+    with pytest.raises(ValueError, match="must not change the logits of its layer '0'"):
+        fix_of(("cat", "lynx")).fold_into(nn.Sequential(nn.Linear(3, 1), last))
+
+
+def test_one_score_is_of_two_classes_alone(fix):
+    with pytest.raises(ValueError, match="must have 3 outputs, one per class. Got 1"):
+        fix.fold_into(nn.Linear(3, 1))
+    with pytest.raises(ValueError, match="Layers with 1 output: layer=\"0\". The last with parameters is '1'"):
+        fix_of(("cat", "lynx")).fold_into(nn.Sequential(nn.Linear(3, 1), nn.Linear(1, 4)))

@@ -177,8 +177,9 @@ class Fix:
         is `predict_proba` if `probability_offset` is offset / T, as for balanced accuracy and accuracy.
 
         In PyTorch models the layer may be an `nn.Linear` or a 1 × 1 convolution, or a subclass that computes the same.
-        In scikit-learn it is a fitted linear classifier, also at the end of a Pipeline; its single score z for two
-        classes is treated as the logits (0, z).
+        In scikit-learn it is a fitted linear classifier, also at the end of a Pipeline. A single score z for two
+        classes, in either, is treated as the logits (0, z), also before a sigmoid: (b + offset[1] - offset[0]) / T.
+        The second class is then predicted where the new score is above 0.
 
         Classes are matched by name if the model has names: `classes_` of scikit-learn, `config.id2label` of
         Hugging Face, `pretrained_cfg["label_names"]` of timm, `class_names` of this package's networks. If it has

@@ -10,7 +10,7 @@ from longtail.repair.carried_names import carried_names
 from longtail.repair.class_order import in_order_of
 from longtail.repair.fix import Fix
 from longtail.repair.fold_into_sklearn import folded_estimator, is_estimator
-from longtail.repair.output_layer import check_what_follows, output_layer
+from longtail.repair.output_layer import check_what_follows, number_of_outputs, output_layer
 from longtail.repair.saved_bias import allow_bias
 
 Model = TypeVar("Model")
@@ -39,8 +39,11 @@ def _folded_module(fix: Fix, model: Any, layer: str | None) -> Any:
     names = carried_names(model, name, len(fix.class_names))
     if names is not None:
         fix = in_order_of(fix, names, "the model")
-    check_what_follows(model, name, fix.offset, fix.temperature)
-    own = folded(model.get_submodule(name), fix.offset, fix.temperature, name or "module")
+    layer_itself, offset = model.get_submodule(name), fix.offset
+    if number_of_outputs(layer_itself) == 1:  # one score for two classes: second minus first
+        offset = offset[1:] - offset[:1]
+    check_what_follows(model, name, offset, fix.temperature)
+    own = folded(layer_itself, offset, fix.temperature, name or "module")
     if not name:
         return own
     result = copy.deepcopy(model)

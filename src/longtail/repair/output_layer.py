@@ -18,7 +18,8 @@ def output_layer(model: nn.Module, num_classes: int, layer: str | None = None) -
     Args:
         model: the model.
         num_classes: C.
-        layer: its name; by default the only layer with C outputs, if no module with parameters follows it.
+        layer: its name; by default the only layer with C outputs, if no module with parameters follows it. For two
+            classes it may also have one output, the score of the second class.
 
     Raises:
         ValueError: the layer is ambiguous, has another number of outputs, or shares its parameters.
@@ -29,14 +30,24 @@ def output_layer(model: nn.Module, num_classes: int, layer: str | None = None) -
         name = "" if isinstance(model, LAYERS) else _last_layer(model, num_classes)
     elif name not in dict(model.named_modules()):
         raise ValueError(f"`layer` must be a module of the model. Got {name!r}. {_listed(model, num_classes)}")
-    check_foldable(model.get_submodule(name), num_classes, name or "module")
+    own = model.get_submodule(name)
+    one_score = num_classes == 2 and number_of_outputs(own) == 1
+    check_foldable(own, 1 if one_score else num_classes, name or "module")
     _check_unshared(model, name)
     return name
+
+
+def number_of_outputs(layer: nn.Module) -> int | None:
+    """Outputs of a linear layer or channels of a convolution; None for other modules."""
+    if isinstance(layer, nn.Linear):
+        return layer.out_features
+    return layer.out_channels if isinstance(layer, (nn.Conv1d, nn.Conv2d)) else None
 
 
 def check_what_follows(model: nn.Module, name: str, offset: np.ndarray, temperature: float) -> None:
     """Raise unless the modules after the layer in an `nn.Sequential` preserve offsets, as pooling and softmax do.
 
+    After a layer of one output, a sigmoid preserves them, and softmax does not.
     Outside of an `nn.Sequential` the order of execution is not known.
 
     Raises:
@@ -53,7 +64,8 @@ def check_what_follows(model: nn.Module, name: str, offset: np.ndarray, temperat
     try:
         with torch.no_grad():
             shift = torch.tensor(offset, dtype=torch.float64, device=weight.device)
-            kept = _hands_on(copy.deepcopy(tail).eval(), logits, shift, temperature)
+            hands_on = _hands_on_one_score if len(offset) == 1 else _hands_on
+            kept = hands_on(copy.deepcopy(tail).eval(), logits, shift, temperature)
     except (RuntimeError, ValueError, IndexError, TypeError, AttributeError):  # they do not take logits
         kept = False
     if not kept:
@@ -78,6 +90,17 @@ def _hands_on(tail: nn.Module, logits: Tensor, offset: Tensor, temperature: floa
     return bool(apart.abs().amax() <= 100 * torch.finfo(logits.dtype).eps * (1 + expected.abs().amax()))
 
 
+def _hands_on_one_score(tail: nn.Module, logits: Tensor, offset: Tensor, temperature: float) -> bool:
+    """Whether the result is the score, or its sigmoid, at every position or pooled."""
+    tail, score = tail.double(), torch.linspace(-4, 4, 16, dtype=torch.float64, device=logits.device)
+    score = score.view(-1, *(1,) * (logits.dim() - 1)) + torch.zeros_like(logits[:1], dtype=torch.float64)
+    before, after = tail(score), tail((score + offset) / temperature)
+    if ((before > 0) & (before < 1)).all():
+        before, after = before.logit(), after.logit()
+    expected = (before + offset) / temperature
+    return bool((after - expected).abs().amax() <= 1e-6 * (1 + expected.abs().amax()))
+
+
 def _following(model: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
     """The modules after the layer in nested Sequentials."""
     found: list[tuple[str, nn.Module]] = []
@@ -94,7 +117,7 @@ def _following(model: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
 
 def _last_layer(model: nn.Module, num_classes: int) -> str:
     modules = dict(model.named_modules())
-    of_classes = _of_classes(model, num_classes)
+    of_classes = _of_classes(model, num_classes) or (_of_classes(model, 1) if num_classes == 2 else [])
     holders = [name for name, own in modules.items() if next(own.parameters(recurse=False), None) is not None]
     if len(of_classes) == 1 and holders and holders[-1] == of_classes[0]:
         return of_classes[0]
@@ -110,15 +133,16 @@ def _of_classes(model: nn.Module, num_classes: int) -> list[str]:
     return [
         name
         for name, own in model.named_modules()
-        if (isinstance(own, nn.Linear) and own.out_features == num_classes)
-        or (isinstance(own, (nn.Conv1d, nn.Conv2d)) and own.out_channels == num_classes and set(own.kernel_size) == {1})
+        if number_of_outputs(own) == num_classes and (isinstance(own, nn.Linear) or set(own.kernel_size) == {1})  # type: ignore[arg-type]
     ]
 
 
 def _listed(model: nn.Module, num_classes: int) -> str:
     found = _of_classes(model, num_classes)
+    if not found and num_classes == 2 and _of_classes(model, 1):
+        return _listed(model, 1)
     names = ", ".join(f'layer="{name}"' for name in found[:SHOWN]) or "none"
-    return f"Layers with {num_classes} outputs: {names}{', …' if len(found) > SHOWN else ''}."
+    return f"Layers with {num_classes} output{'s' * (num_classes > 1)}: {names}{', …' if len(found) > SHOWN else ''}."
 
 
 def _check_unshared(model: nn.Module, name: str) -> None:
