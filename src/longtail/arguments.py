@@ -14,12 +14,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+SHOWN = 25  # keywords in a message
+
 
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
     """Raise `ValueError` unless `value` is one of `choices`, where True is no 1."""
     if value not in choices or isinstance(value, bool):
         known = ", ".join(map(repr, choices))
         raise ValueError(f"`{name}` must be one of {known}. Got {value!r}.{_guess(value, choices)}")
+
+
+def check_keywords(function: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise `TypeError` unless all keywords are known; for functions that collect theirs in `**settings`."""
+    known = list(known)
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is not None:
+        near = " or ".join(map(repr, get_close_matches(unknown.casefold(), known, n=2)))
+        hint = f" Did you mean {near}?" if near else f" It takes {', '.join(known)}." if len(known) <= SHOWN else ""
+        raise TypeError(f"`{function}` got an unexpected keyword argument {unknown!r}.{hint}")
 
 
 def _guess(value: object, choices: Sequence[object]) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from longtail.losses import DeferredReweighting, EQLv2Loss, GALALoss, SeesawLoss
+from longtail.losses import BalancedSoftmaxLoss, DeferredReweighting, EQLv2Loss, GALALoss, SeesawLoss
 from longtail.losses.contract import LongTailedLoss
 from losses.cases import (
     DEVICE,
@@ -457,3 +457,10 @@ def test_is_a_cross_entropy_loss_that_prints_its_settings(case):
     criterion = case.module()
     assert isinstance(criterion, torch.nn.CrossEntropyLoss)
     assert "num_classes=5" in repr(criterion)
+
+
+def test_a_misspelt_argument_names_the_loss_and_the_nearest():
+    with pytest.raises(TypeError, match="`BalancedSoftmaxLoss` got an .* 'reductoin'. Did you mean 'reduction'"):
+        BalancedSoftmaxLoss([4, 2], reductoin="sum")
+    with pytest.raises(TypeError, match="`GALALoss` got an .* 'lambda1'. It takes .*lambda_positive"):
+        GALALoss(4, lambda1=1.0)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from longtail import fit, recipes
 from longtail.cli import main
 from longtail.runs import RunFolder
 
@@ -33,3 +34,10 @@ def test_the_plankton_s_test_set_has_the_tail_too(real_data, tmp_path, capsys):
     assert "accuracy" in capsys.readouterr().out
     assert main(["evaluate", str(run), "--transductive"]) == 2
     assert "`transductive` must be off" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("recipe", [recipes.digits_lt, recipes.cifar10_lt, recipes.imagenet_lt, recipes.features, fit])
+def test_a_misspelt_setting_is_named_with_the_nearest(recipe):
+    data = {"data": None} if recipe is fit else {}
+    with pytest.raises(TypeError, match=f"`{recipe.__name__}` got an unexpected .* 'epoch'. Did you mean 'epochs'"):
+        recipe(epoch=1, **data)

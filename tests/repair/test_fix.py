@@ -179,3 +179,13 @@ def test_one_score_of_two_classes_is_that_of_the_second(kind, convert):
         fix.predict(convert(scores))
     with pytest.raises(ValueError, match="must have 2 classes, as fitted. Got 3"):
         fix.predict(np.zeros((7, 3)))
+
+
+@pytest.mark.parametrize(
+    ("given", "near"), [("class_name", "class_names"), ("class_counts", "counts"), ("fold", "folds")]
+)
+def test_a_misspelt_option_is_named_with_the_nearest(given, near):
+    with pytest.raises(
+        TypeError, match=f"`Fix.from_predictions` got an unexpected .* '{given}'. Did you mean .*'{near}'"
+    ):
+        Fix.from_predictions((np.eye(2), np.arange(2)), **{given: 1})

@@ -1,16 +1,18 @@
 """Training on the user's own data, with offsets and probabilities fitted on the held-out samples."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from longtail.arguments import check_keywords
 from longtail.data.check import Progress
 from longtail.models import DEFAULT_BACKBONE
 from longtail.recipes import features
 from longtail.repair import diagnose
 from longtail.runs import RunFolder
-from longtail.training import Callback, TrainingConfig, run_experiment
+from longtail.training import Callback, OwnConfig, TrainingConfig, run_experiment
 from longtail.training.hardware import first_process
 
 
@@ -43,6 +45,7 @@ def fit(
         >>> run.data["class_names"]
         ['otter', 'seal', 'whale']
     """
+    check_keywords("fit", settings, [field.name for field in dataclasses.fields(OwnConfig)])
     config = features(loss=loss, model=model, **settings)
     return train_and_fix(
         config, data=data, out=new_folder(f"features-{loss}-seed{config.seed}") if out is None else out

@@ -1,12 +1,13 @@
 """The contract of every loss: a drop-in for `nn.CrossEntropyLoss` whose subclasses write only their mathematics."""
 
-from typing import TypedDict
+import inspect
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from longtail.arguments import check_choice, check_num_classes
+from longtail.arguments import check_choice, check_keywords, check_num_classes
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.fused import Received, check_fused, fuses, is_eager, refuse_without_margins
 from longtail.losses.fused_loss import fused_loss, margins_to_fuse
@@ -86,7 +87,9 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         validate: bool = False,
         margins_without_grad: bool = False,
         fused: bool | str = "auto",
+        **unknown: Any,
     ) -> None:
+        check_keywords(type(self).__name__, unknown, inspect.signature(type(self)).parameters)
         check_num_classes(num_classes)
         check_choice("reduction", reduction, ["mean", "sum", "none"])
         check_arguments(num_classes, weight, ignore_index, label_smoothing)

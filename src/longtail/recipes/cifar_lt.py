@@ -8,9 +8,11 @@ test set, which stands beside ours in a column that says so).
 
 from typing import Any
 
+from longtail.recipes.known_settings import with_fields_of
 from longtail.training.config import TrainingConfig
 
 
+@with_fields_of(TrainingConfig)
 def cifar100_lt(imbalance: float = 100.0, loss: str = "gala", seed: int = 0, **settings: Any) -> TrainingConfig:
     """CIFAR-100-LT.
 
@@ -27,6 +29,7 @@ def cifar100_lt(imbalance: float = 100.0, loss: str = "gala", seed: int = 0, **s
     return _cifar_lt("cifar100", imbalance=imbalance, loss=loss, seed=seed, **settings)
 
 
+@with_fields_of(TrainingConfig)
 def cifar10_lt(imbalance: float = 100.0, loss: str = "gala", seed: int = 0, **settings: Any) -> TrainingConfig:
     """CIFAR-10-LT; arguments as in `cifar100_lt`.
 

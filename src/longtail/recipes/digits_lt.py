@@ -5,9 +5,11 @@ A recipe of this project, for demonstrations and for tables of many methods and 
 
 from typing import Any
 
+from longtail.recipes.known_settings import with_fields_of
 from longtail.training.config import TrainingConfig
 
 
+@with_fields_of(TrainingConfig)
 def digits_lt(imbalance: float = 50.0, loss: str = "gala", seed: int = 0, **settings: Any) -> TrainingConfig:
     """Digits whose training set has a long tail. Many are classes of more than 50 images, few of fewer than 10.
 

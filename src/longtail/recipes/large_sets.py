@@ -9,12 +9,14 @@ paper has settings of its own.
 
 from typing import Any
 
+from longtail.recipes.known_settings import with_fields_of
 from longtail.training import OwnConfig
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 INATURALIST = {"mean": (0.466, 0.471, 0.380), "std": (0.195, 0.194, 0.192)}
 
 
+@with_fields_of(OwnConfig)
 def imagenet_lt(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     """ImageNet-LT, 115,846 training images in 1,000 classes: ResNet-50, 180 epochs.
 
@@ -31,6 +33,7 @@ def imagenet_lt(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig
     return _large(loss, seed, recipe | settings)
 
 
+@with_fields_of(OwnConfig)
 def places_lt(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     """Places-LT, 62,500 training images in 365 classes: ResNet-152 pretrained on ImageNet, 90 epochs.
 
@@ -56,6 +59,7 @@ def places_lt(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     return _large(loss, seed, recipe | settings)
 
 
+@with_fields_of(OwnConfig)
 def inaturalist18(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     """Species of iNaturalist 2018, 437,513 training images in 8,142 classes: ResNet-50, 200 epochs.
 

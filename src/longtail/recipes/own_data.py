@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from longtail.recipes.known_settings import with_fields_of
 from longtail.training import OwnConfig
 
 
+@with_fields_of(OwnConfig)
 def features(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     """A classifier on the features of a frozen pretrained network, which are computed once: trained in seconds.
 
@@ -29,6 +31,7 @@ def features(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     return OwnConfig(loss=loss, seed=seed, **(recipe | settings))
 
 
+@with_fields_of(OwnConfig)
 def finetune(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     """A pretrained network, all of it trained further on images that are decoded and augmented ahead of each step.
 
@@ -58,6 +61,7 @@ def finetune(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     return OwnConfig(loss=loss, seed=seed, **(recipe | settings))
 
 
+@with_fields_of(OwnConfig)
 def scratch(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     """A small network trained from its initial weights on images of 32 × 32 pixels: where nothing pretrained suits.
 

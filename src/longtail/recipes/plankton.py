@@ -7,9 +7,11 @@ nothing is fitted transductively.
 
 from typing import Any
 
+from longtail.recipes.known_settings import with_fields_of
 from longtail.training.config import TrainingConfig
 
 
+@with_fields_of(TrainingConfig)
 def plankton(loss: str = "gala", seed: int = 0, **settings: Any) -> TrainingConfig:
     """The plankton of `longtail.data.load_plankton`, with its own held-out set.
 

@@ -1,6 +1,7 @@
 """The diagnosis of `Predictions`."""
 
 import dataclasses
+import inspect
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,17 @@ def diagnose_predictions(
     evidence = {**found.fix.evidence, "notes": notes}
     fix = dataclasses.replace(found.fix, takes=predictions.kind, floor=predictions.floor, evidence=evidence)
     return dataclasses.replace(found, fix=fix)
+
+
+def diagnosis_options() -> list[str]:
+    """The arguments of `diagnose` that predictions do not have themselves.
+
+    Example:
+        >>> "metric" in diagnosis_options(), "class_names" in diagnosis_options()
+        (True, False)
+    """
+    of_predictions = {field.name for field in dataclasses.fields(Predictions)}
+    return [name for name in inspect.signature(diagnose).parameters if name not in of_predictions]
 
 
 def _prior(given: Any, predictions: Predictions, names: tuple[str, ...], notes: list[str]) -> str | np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_prior
+from longtail.arguments import as_prior, check_keywords
 from longtail.plain_json import to_json
 from longtail.posthoc.inputs import Array, as_logits, decisions, like
 from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
@@ -96,10 +96,15 @@ class Fix:
             >>> Fix.from_predictions((logits, target), class_names=["cat", "dog", "lynx"]).evidence["verdict"]
             'use'
         """
-        from longtail.repair.diagnose_predictions import diagnose_predictions  # which imports this module
+        from longtail.repair.diagnose_predictions import (
+            diagnose_predictions,
+            diagnosis_options,
+        )  # which imports this module
         from longtail.repair.predictions import read_predictions
 
-        own = [name for name in inspect.signature(read_predictions).parameters if name in options]
+        reading = [name for name in inspect.signature(read_predictions).parameters if name != "source"]
+        check_keywords("Fix.from_predictions", options, [*reading, *diagnosis_options()])
+        own = [name for name in reading if name in options]
         predictions = read_predictions(source, **{name: options.pop(name) for name in own})
         return diagnose_predictions(predictions, **options).fix
 

@@ -133,7 +133,7 @@ def _of_classes(model: nn.Module, num_classes: int) -> list[str]:
     return [
         name
         for name, own in model.named_modules()
-        if number_of_outputs(own) == num_classes and (isinstance(own, nn.Linear) or set(own.kernel_size) == {1})  # type: ignore[arg-type]
+        if number_of_outputs(own) == num_classes and (isinstance(own, nn.Linear) or set(own.kernel_size) == {1})
     ]
 
 
