@@ -1,6 +1,10 @@
 """Names and probabilities for new samples."""
 
+import io
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -85,3 +89,39 @@ def test_other_data_are_scored_by_the_names_of_their_classes(predictor, tmp_path
         evaluate_on(
             predictor, (np.zeros((4, 3), dtype=np.float32), ["red deer", "red deer", "green frog", "green frog"])
         )
+
+
+PIXELS = np.full((20, 24, 3), 128, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("samples", "error", "says"),
+    [
+        ("a.png", TypeError, r"must be several samples. Got one path, 'a.png': use predictor\(path\)"),
+        (Path("a.png"), TypeError, "must be several samples. Got one path, 'a.png'"),
+        ({"image": PIXELS}, TypeError, "Got one, a dictionary"),
+        (b"png", TypeError, r"Got bytes. Decode it: PIL.Image.open\(io.BytesIO"),
+        (io.BytesIO(b"png"), TypeError, r"Got BytesIO. Decode it: PIL.Image.open\(file\)"),
+        (7, TypeError, "must be a list of samples. Got int"),
+        (pd.DataFrame({"path": ["a.png"]}), TypeError, "Got a table: pass its column of paths"),
+        (["a.png", PIXELS], TypeError, "all paths, or all images. Got the path 'a.png' and a ndarray: open the files"),
+        ([PIXELS, b"png"], TypeError, "sample 1 must be a path or an image. Got bytes. Decode it"),
+        ([io.BytesIO(b"png")], TypeError, "sample 0 must be a path or an image. Got BytesIO. Decode it"),
+        ([torch.zeros(1, 3, 8, 8)], ValueError, r"Got \(1, 3, 8, 8\). Drop the first axis, sample\[0\]"),
+        ([torch.zeros(2, 3, 8, 8)], ValueError, r"Got \(2, 3, 8, 8\). Pass it to predictor.batch"),
+    ],
+)
+def test_what_is_not_several_images_is_refused(predictor, samples, error, says):
+    with pytest.raises(error, match=says):
+        predictor.batch(samples)
+
+
+def test_a_generator_and_the_paths_of_a_column(predictor, photographs):
+    files = sorted(photographs.rglob("*.jpg"))[:2]
+    expected = predictor.batch(files)
+    assert predictor.batch(file for file in files) == predictor.batch(pd.Series(files, index=[7, 8])) == expected
+
+
+def test_what_a_predictor_shows(predictor, trained):
+    assert repr(predictor).startswith(f"Predictor('{trained.path}': ")
+    assert repr(predictor).endswith(", 3 classes, with its fix)")

@@ -461,6 +461,6 @@ def test_is_a_cross_entropy_loss_that_prints_its_settings(case):
 
 def test_a_misspelt_argument_names_the_loss_and_the_nearest():
     with pytest.raises(TypeError, match="`BalancedSoftmaxLoss` got an .* 'reductoin'. Did you mean 'reduction'"):
-        BalancedSoftmaxLoss([4, 2], reductoin="sum")
+        BalancedSoftmaxLoss([4, 2], reductoin="sum")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="`GALALoss` got an .* 'lambda1'. It takes .*lambda_positive"):
-        GALALoss(4, lambda1=1.0)
+        GALALoss(4, lambda1=1.0)  # type: ignore[call-arg]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from longtail.arguments import check_integer
 from longtail.auto.named_features import ordered_features
+from longtail.auto.several_samples import check_images, several_samples
 from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
 from longtail.data.check import Progress
 from longtail.models import fold_batch_norm
@@ -94,12 +95,13 @@ class Predictor:
         """(N, C), those of the fix of the run where it has one.
 
         Args:
-            samples: as in calling it, several.
+            samples: as in calling it, several; images are all paths, or none is.
             prior: how often classes come: "uniform" (the default), or "training", as in the training data.
             progress: called with the name of the step and the completed share of it.
 
         Raises:
             ValueError: another prior, or any for a run without a fix.
+            TypeError: not several samples.
         """
         if prior not in (None, "uniform", "training"):
             raise ValueError(f"`prior` must be 'uniform' or 'training'. Got {prior!r}.")
@@ -120,11 +122,17 @@ class Predictor:
         autocast = torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16")
         return outputs_of(self.network, split, len(self.class_names), autocast, progress, "predicting")
 
-    def _split(self, samples: Sequence[Any]) -> Split:
+    def __repr__(self) -> str:
+        fixed = "no fix" if self.fix is None else "with its fix"
+        return f"Predictor({str(self.folder.path)!r}: {self.config.model}, {len(self.class_names)} classes, {fixed})"
+
+    def _split(self, samples: Any) -> Split:
+        samples = several_samples(samples)
         target = torch.zeros(len(samples), dtype=torch.int64)
         if len(self.info.input_shape) == 1:
             features = ordered_features(samples, self.info.feature_names, self.info.input_shape[0])
             return FeatureViews(torch.from_numpy(features)[None], target)
+        check_images(samples)
         paths = all(isinstance(sample, (str, os.PathLike)) for sample in samples)
         files = tuple(map(str, samples)) if paths else None
         of_these = Samples(

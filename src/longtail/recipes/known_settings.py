@@ -19,10 +19,10 @@ def with_fields_of(config: type[Any]) -> Callable[[Callable[Arguments, Config]],
         >>> @with_fields_of(OwnConfig)
         ... def short(**settings):
         ...     return OwnConfig(epochs=1, **settings)
-        >>> short(sede=1)
+        >>> short(model_=1)
         Traceback (most recent call last):
             ...
-        TypeError: `short` got an unexpected keyword argument 'sede'. Did you mean 'seed'?
+        TypeError: `short` got an unexpected keyword argument 'model_'. Did you mean 'model'?
     """
     known = [field.name for field in fields(config) if field.init]
 

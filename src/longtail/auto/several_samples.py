@@ -1,0 +1,72 @@
+"""Samples for a predictor: what can't be several samples is refused before anything is decoded."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def several_samples(samples: Any) -> Any:
+    """The samples, with a length; a generator is made a list.
+
+    Raises:
+        TypeError: a single sample, such as a path, or no samples at all.
+
+    Example:
+        >>> several_samples(name for name in ("a.png", "b.png"))
+        ['a.png', 'b.png']
+    """
+    if isinstance(samples, (str, os.PathLike)):
+        raise TypeError(
+            f"`samples` must be several samples. Got one path, {os.fspath(samples)!r}: use predictor(path), or "
+            "predictor.batch([path])."
+        )
+    if isinstance(samples, Mapping):
+        raise TypeError("`samples` must be several samples. Got one, a dictionary: use predictor(sample).")
+    if isinstance(samples, Iterator) and not hasattr(samples, "read"):
+        return list(samples)
+    if isinstance(samples, (bytes, bytearray)) or not hasattr(samples, "__len__"):
+        raise TypeError(f"`samples` must be a list of samples. Got {type(samples).__name__}.{_hint(samples)}")
+    return samples
+
+
+def check_images(samples: Any) -> None:
+    """Raise unless samples are images, or else are all paths.
+
+    Raises:
+        TypeError: a table, bytes, an open file, or paths among images.
+        ValueError: a batch as one sample.
+
+    Example:
+        >>> import numpy as np
+        >>> check_images([np.zeros((8, 8, 3), np.uint8)])
+    """
+    if hasattr(samples, "columns"):
+        raise TypeError(
+            "`samples` must be a list of paths or images. Got a table: pass its column of paths, "
+            "predictor.batch(list(table['path']))."
+        )
+    paths = [isinstance(sample, (str, os.PathLike)) for sample in samples]
+    if any(paths) and not all(paths):
+        listed = list(samples)
+        path, other = listed[paths.index(True)], listed[paths.index(False)]
+        raise TypeError(
+            f"`samples` must be all paths, or all images. Got the path {os.fspath(path)!r} and a "
+            f"{type(other).__name__}: open the files, PIL.Image.open(path)."
+        )
+    for number, sample in enumerate(() if any(paths) else samples):
+        _check_image(sample, number)
+
+
+def _check_image(sample: Any, number: int) -> None:
+    if isinstance(sample, (bytes, bytearray, Mapping)) or hasattr(sample, "read"):
+        raise TypeError(f"sample {number} must be a path or an image. Got {type(sample).__name__}.{_hint(sample)}")
+    shape = tuple(getattr(sample, "shape", ()))
+    if len(shape) == 4:
+        alone = " Drop the first axis, sample[0]." if shape[0] == 1 else " Pass it to predictor.batch."
+        raise ValueError(f"sample {number} must be one image, (H, W, C), or (C, H, W) of a tensor. Got {shape}.{alone}")
+
+
+def _hint(sample: Any) -> str:
+    if isinstance(sample, (bytes, bytearray)):
+        return " Decode it: PIL.Image.open(io.BytesIO(content))."
+    return " Decode it: PIL.Image.open(file)." if hasattr(sample, "read") else ""
