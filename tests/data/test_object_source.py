@@ -146,3 +146,10 @@ def test_counting_takes_what_read_data_takes(tmp_path):
     assert class_counts(tmp_path).tolist() == [1, 3]
     assert class_counts(str(tmp_path)).tolist() == [1, 3]
     assert sorted(ClassAwareSampler(tmp_path, num_samples=4)) != []
+
+
+def test_a_list_of_dictionaries_is_no_table():
+    with pytest.raises(
+        ValueError, match=r"`label` must be left out for a list of dictionaries, .* pandas.DataFrame\(rows\)"
+    ):
+        read_data([{"x": 1.0, "kind": "a"}, {"x": 2.0, "kind": "b"}], label="kind")

@@ -153,7 +153,7 @@ def test_numeric_features(tmp_path):
     np.testing.assert_array_equal(parts.train.features, [[0.5, 7], [1.5, 8], [2.5, 9]])
     np.testing.assert_array_equal(parts.test.features, [[3, 4]])  # by name, not by place
     said = " ".join(parts.notes)
-    assert "2 columns are not used, for lack of numeric features: id, note" in said
+    assert "2 columns are not used as features: id (by its name no feature), note (no numbers)" in said
     assert "2 features: x, y" in said
     write(tmp_path / "test.csv", "label,y\nb,4\n")
     with pytest.raises(ValueError, match="test must have the features of train. It lacks x"):
@@ -254,3 +254,11 @@ def test_paths_of_windows_are_read_with_slashes(tmp_path):
     assert parts.train.groups.tolist() == ["1", "2", "2"]
     for name in ("t.csv", "g.csv"):
         assert f"{tmp_path}/{name}: backslashes in paths are read as slashes." in parts.notes
+
+
+def test_columns_that_are_no_features_have_their_reason():
+    table = pd.DataFrame(
+        {"x": [1.0, 2.0], "when": pd.to_datetime(["2020", "2021"]), "wave": [1j, 2j], "label": list("ab")}
+    )
+    said = " ".join(read_data(table.assign(none=np.nan)).notes)
+    assert "3 columns are not used as features: when (dates), wave (complex numbers), none (empty)" in said

@@ -33,7 +33,10 @@ def read_dataset(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
         TypeError: a data loader or a stream.
         ValueError, TypeError: no labels.
     """
-    options.refuse("a data set object", "root", "path_column", "label", "split", "group")
+    what = "a data set object"
+    if isinstance(data, list) and data and isinstance(data[0], Mapping):
+        what = "a list of dictionaries, a data set object here; to read it as a table, pass pandas.DataFrame(rows)"
+    options.refuse(what, "root", "path_column", "label", "split", "group")
     kind = type(data).__name__
     labels = raw_labels(data)
     names = declared_names(data)

@@ -142,17 +142,29 @@ def _feature_columns(frame: Any, columns: Columns, where: str, notes: list[str])
     for name in map(str, frame.columns):
         if name in taken:
             continue
-        other = name.strip().lower() in {*NUMBERING, *NO_FEATURES} or frame[name].isna().all()
-        numbers = getattr(frame[name].dtype, "kind", "O") in "biuf"
-        (names if numbers and not other else left).append(name)
+        why = _why_no_feature(frame[name], name)
+        if why is None:
+            names.append(name)
+        else:
+            left.append(f"{name} ({why})")
     if left:
         unused = counted(len(left), "column is", "columns are")
-        notes.append(f"{where}: {unused} not used, for lack of numeric features: {first(left)}.")
+        notes.append(f"{where}: {unused} not used as features: {first(left)}.")
     if not names:
         notes.append(f"{where} has neither a column of paths nor numbers: only its labels are read.")
     else:
         notes.append(f"{where}: {counted(len(names), 'feature', 'features')}: {first(names)}.")
     return tuple(names)
+
+
+def _why_no_feature(column: Any, name: str) -> str | None:
+    """The reason why a column is not a feature; None if it is one."""
+    if name.strip().lower() in {*NUMBERING, *NO_FEATURES}:
+        return "by its name no feature"
+    if column.isna().all():
+        return "empty"
+    kind = getattr(column.dtype, "kind", "O")
+    return None if kind in "biuf" else {"c": "complex numbers", "M": "dates", "m": "durations"}.get(kind, "no numbers")
 
 
 def _features(frame: Any, names: tuple[str, ...], where: str) -> np.ndarray:
