@@ -43,3 +43,10 @@ def test_other_columns_of_dictionaries_are_not_used():
     table = pd.DataFrame({"label": LABELS, "scores": ROWS, "usage": [{"tokens": 3}] * 3})
     found = read_predictions(table, kind="probabilities")
     assert "the table: columns that are not used: 'usage'." in found.notes
+
+
+@pytest.mark.parametrize("form", [dict, pairs])
+def test_a_column_of_scores_of_another_name_is_to_be_renamed(form):
+    table = pd.DataFrame({"label": LABELS, "probs": [form(row) for row in ROWS], "usage": [{"tokens": 3}] * 3})
+    with pytest.raises(ValueError, match=r"Got 'probs': rename it, table.rename\(columns=\{'probs': 'scores'\}\)"):
+        read_predictions(table, kind="probabilities")

@@ -43,6 +43,22 @@ def with_score_columns(frame: Any, where: str) -> Any:
     return frame
 
 
+def unread_scores(frame: Any) -> list[str]:
+    """Columns that hold scores by name in their first row, whatever they are called.
+
+    Example:
+        >>> import pandas
+        >>> unread_scores(pandas.DataFrame({"probs": [{"cat": 0.2, "dog": 0.8}], "meta": [{"camera": "north"}]}))
+        ['probs']
+    """
+    firsts = {name: _by_name(frame[name].iloc[0]) or {} for name in frame.columns} if len(frame) else {}
+    return [
+        name
+        for name, first in firsts.items()
+        if len(first) > 1 and all(isinstance(score, (int, float, np.number)) for score in first.values())
+    ]
+
+
 def _by_name(cell: Any) -> dict[str, Any] | None:
     """Scores by the names of their classes; None for any other cell."""
     if isinstance(cell, Mapping):

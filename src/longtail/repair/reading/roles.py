@@ -7,10 +7,11 @@ from longtail.repair.by_name import listed, nearest
 from longtail.repair.reading.class_columns import certified, is_ignored, matching, of_names
 from longtail.repair.reading.columns import Table
 from longtail.repair.reading.label_column import find_label, known_classes
+from longtail.repair.reading.named_scores import unread_scores
 from longtail.repair.reading.one_column import of_two_classes
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.other_columns import find_group, find_weight, leave_out
-from longtail.repair.reading.usual_names import GROUPS, IDS, LABELS, UNNAMED, WEIGHTS
+from longtail.repair.reading.usual_names import GROUPS, IDS, LABELS, SCORES, UNNAMED, WEIGHTS
 
 OTHERS = {*LABELS, *WEIGHTS, *GROUPS, *IDS}
 
@@ -86,6 +87,12 @@ def _check_options(table: Table, reading: Reading) -> None:
 
 
 def _too_few(classes: Iterable[str], table: Table) -> str:
+    by_name = unread_scores(table.frame)
+    if by_name:
+        return (
+            f"{table.rows.where} must have its scores by class name in a column called {', '.join(SCORES[:-1])} or "
+            f"{SCORES[-1]}. Got {listed(by_name)}: rename it, table.rename(columns={{{by_name[0]!r}: 'scores'}})."
+        )
     return (
         f"{table.rows.where} must have a column of scores for each of at least two classes. Got "
         f"{listed(classes) or 'none'} among the columns {listed(table.names)}. List the classes with "
