@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from export.cases import AWKWARD, INVISIBLE, KINDS, NUM_CLASSES, fix_of, rounded_rows, scores_for
 from longtail.export import fix_code
 from longtail.export.fix_code import LANGUAGES
+from longtail.repair import Fix
 
 
 def by_python(fix, scores, folder):
@@ -335,3 +336,19 @@ def test_javascript_takes_numbers_alone_and_can_stand_in_a_page(tmp_path):
 def test_sql_refuses_classes_whose_columns_would_be_one():
     with pytest.raises(ValueError, match="must differ in more than case in SQL.* Got 'Cat' and 'cat'"):
         fix_code(fix_of(3, names=("Cat", "dog", "cat")), "sql")
+
+
+@pytest.mark.parametrize(("takes", "score", "first"), [("logits", 0.5, "0"), ("probabilities", 0.6, "1 - score")])
+def test_sql_of_one_score_says_how_to_add_the_other(takes, score, first):
+    even = np.array([0.5, 0.5])
+    fix = Fix(np.array([1.0, -1.0]), 2.0, np.zeros(2), even, ("no", "yes"), "accuracy", "by hand", takes=takes)
+    code = fix_code(fix, "sql")
+    select = next(line[3:-1] for line in code.splitlines() if line.startswith("-- SELECT"))
+    assert select == f'SELECT *, {first} AS "no", score AS "yes" FROM predictions'
+    database = sqlite3.connect(":memory:")
+    database.execute("CREATE TABLE predictions(id INTEGER, score REAL)")
+    database.execute("INSERT INTO predictions VALUES (1, ?)", (score,))
+    database.execute(f"CREATE VIEW both_scores AS {select}")
+    [(_, name, probability)] = database.execute(fix_code(fix, "sql", table="both_scores")).fetchall()
+    assert name == fix.predict(np.array([[score]]), names=True)[0]
+    assert probability == pytest.approx(fix.predict_proba(np.array([[score]]))[0][fix.class_names.index(name)])

@@ -90,6 +90,7 @@ def sql_code(fix: Fix, source: str, table: str = "predictions", id_column: str =
         f"For the table {table} with the column {id_column}, unique, and one column of {fix.takes} for each class.",
         "Gives id, class and its probability; NULL where a score is NULL or the id is not unique"
         + ("." if fix.takes == "logits" else ", or the scores are no probabilities."),
+        *_of_one_score(fix, table),
     )
     steps = [
         *_scores(fix, table, id_column),
@@ -99,6 +100,18 @@ def sql_code(fix: Fix, source: str, table: str = "predictions", id_column: str =
     ]
     result = RESULT.format(id=_identifier(id_column), classes=len(fix.class_names))
     return heading(fix, source, "--", *about) + "WITH " + ",\n".join(steps) + result
+
+
+def _of_one_score(fix: Fix, table: str) -> list[str]:
+    """How to call it with a single column, the score of the second of two classes."""
+    if len(fix.class_names) != 2:
+        return []
+    first, second = map(_identifier, fix.class_names)
+    other = "0" if fix.takes == "logits" else "1 - score"
+    return [
+        f"With one column score, that of the second class, use a view instead of {table}:",
+        f"SELECT *, {other} AS {first}, score AS {second} FROM {table}.",
+    ]
 
 
 def _refuse_same_columns(names: Sequence[str]) -> None:
