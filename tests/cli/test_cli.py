@@ -115,7 +115,7 @@ def test_evaluation_wants_a_complete_training_run(tmp_path, capsys):
     [
         (["--data", "nowhere"], "must hold cifar-10-binary.tar.gz or the folder cifar-10-batches-bin"),
         (["--imbalance", "1000"], "`imbalance` must leave at least one sample in every class"),
-        (["--batch-size", "1000"], "`batch_size` must be at most 105, the training images. Got 1000."),
+        (["--batch-size", "1000"], "`batch_size` must be at most 105, the number of training samples. Got 1000."),
         (["--loss-arguments", "lambda_positive=-1"], "`lambda_positive` must be finite and at least 0"),
         (["--loss-arguments", "lamda=1"], "`loss_arguments` of 'gala' must be among"),
         (["--loss-arguments", "lambda_positive=strong"], "`loss_arguments` of 'gala': `lambda_positive` must be a"),

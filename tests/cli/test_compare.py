@@ -115,6 +115,17 @@ OWN += ["--mean", "0.5", "0.5", "0.5", "--std", "0.25", "0.25", "0.25", "--threa
 
 
 @pytest.fixture
+def table(tmp_path, monkeypatch):
+    """A table of features, 60, 30 and 10 rows of three species."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    rows = [(species, *random.normal(len(species), size=2)) for species in ["ant"] * 60 + ["bee"] * 30 + ["wasp"] * 10]
+    with Path("table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("species", "length", "weight"), *rows])
+    return "table.csv"
+
+
+@pytest.fixture
 def photographs(tmp_path, monkeypatch):
     monkeypatch.setenv("LONGTAIL_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
@@ -197,6 +208,33 @@ def test_a_second_stage_finds_the_data_of_the_first(photographs, tmp_path, monke
     assert RunFolder.open(tmp_path / "ce-crt").fix_path.is_file()
     assert main(["retrain", str(tmp_path / "LATEST"), "--method", "ncm", "--threads", "1"]) == 0
     assert RunFolder.open(tmp_path / "ce-ncm").result is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("table.csv", ["--label", "specis"], "longtail: --label must name a column of table.csv. Got 'specis'"),
+        ("digits-lt", ["--batch-size", "5000"], "longtail: `batch_size` must be at most 382"),
+        ("digits-lt", ["--model", "resnet9-cifar"], "longtail: `model` must be resnet8-cifar"),
+        ("digits-lt", ["--weights", "none.pt"], "longtail: `weights` must be a file that exists. Got none.pt"),
+    ],
+)
+def test_an_error_that_all_runs_share_is_one_error_before_any(table, source, options, message, capsys):
+    assert main(["compare", source, "--methods", "ce,gala", "--seeds", "2", *options]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(message)
+    assert said.err.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def test_a_finished_comparison_needs_no_data(table, capsys):
+    options = ["--methods", "ce", "--epochs", "1", "--label", "species", "--out", "out"]
+    assert main(["compare", table, *options]) == 0
+    first = capsys.readouterr().out
+    Path(table).write_text("species\n")
+    assert main(["compare", table, *options]) == 0
+    assert capsys.readouterr().out == first
 
 
 def test_names_for_several_methods():
