@@ -18,11 +18,11 @@ from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training import comparison
 from training.own import write_photographs
-from training.tiny import TINY_OPTIONS
+from training.tiny import TINY_OPTIONS, replaced
 
 
 def command(data, out, *options):
-    return ["compare", "cifar10-lt", "--data", str(data), "--out", str(out), *TINY_OPTIONS, *options]
+    return ["compare", "cifar10-lt", "--data", str(data), "--out", str(out), *replaced(TINY_OPTIONS, options)]
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ def test_runs_of_other_settings_are_not_mixed_in(tiny, tmp_path, capsys):
     options = ["--methods", "ce", "--epochs", "1", "--model", "resnet8-cifar"]
     assert main(command(tiny, tmp_path / "out", *options)) == 0
     table = (tmp_path / "out/table.csv").read_text()
-    assert main(command(tiny, tmp_path / "out", *options, "--epochs", "2")) == 2
+    assert main(command(tiny, tmp_path / "out", *replaced(options, ["--epochs", "2"]))) == 2
     assert "`epochs` is 1, not 2" in capsys.readouterr().err
     assert (tmp_path / "out/table.csv").read_text() == table
 
@@ -262,6 +262,24 @@ def test_impossible_settings_are_refused_before_any_work(tiny, tmp_path, capsys)
         assert main(command(tiny, tmp_path / "out", *options)) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--methods", "ce", "--methods", "gala"],
+            "--methods must be given once. Got it 2 times: ce, gala. Put all in",
+        ),
+        (["--methods=ce", "--seeds", "1", "--batch-size", "8", "--batch_size=16"], "--batch-size must be given once."),
+        (["--methods", "ce", "--pretrained", "--no-pretrained"], "--pretrained must be given once."),
+    ],
+)
+def test_a_repeated_option_is_refused(tmp_path, monkeypatch, options, message, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "digits-lt", "--epochs", "1", *options]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_methods_are_listed_with_their_source_and_defaults(capsys, monkeypatch):

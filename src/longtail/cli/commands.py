@@ -22,6 +22,7 @@ from longtail import __version__
 from longtail.cli.console import say
 from longtail.cli.own_data import with_recipe
 from longtail.cli.renamed import refuse_renamed
+from longtail.cli.repeated import refuse_repeated
 
 COMMANDS = {
     "train": "Train on your own data (longtail train photos/) or with the recipe of a benchmark, then evaluate.",
@@ -84,6 +85,7 @@ def _run(arguments: list[str]) -> int:
             f"COMMAND must be one of {', '.join(COMMANDS)}. Got {name!r}.{_meant(name)} longtail --help explains them."
         )
     arguments = with_recipe(arguments)
+    refuse_repeated(arguments)
     if _names_a_run_to_resume(arguments):
         return _resume(arguments[2:])
     command = getattr(importlib.import_module(f"longtail.cli.{name}"), name)
