@@ -154,7 +154,7 @@ def test_own_photographs_are_compared(photographs, capsys, monkeypatch):
     hits = [Fix.load(f.path / "fix.json").predict(f.load_predictions("test")[0]) == target for f in both]
     mean = np.mean([np.mean([hit[target == label].mean() for label in range(3)]) for hit in hits])
     assert rows[-1]["all"].startswith(f"{100 * mean:.1f}")
-    assert "all methods and seeds have the same training (25), validation and test images" in first
+    assert "all methods and seeds have the same training (25), validation and test samples" in first
     assert "photographs-features, resnet8-cifar, 2 epochs" in first
     assert len({RunFolder.open(path).data["fingerprint"] for path in out.glob("*-seed*")}) == 1
     assert main(["compare", str(photographs), *options]) == 0
@@ -294,6 +294,12 @@ def test_methods_are_listed_with_their_source_and_defaults(capsys, monkeypatch):
     assert "eps = 0.064" in said
     assert "reduction" not in said
     assert main(["methods", "gela"]) == 2
+
+
+def test_a_method_that_trains_nothing_has_no_settings_of_a_loss(capsys):
+    for name, shown in (("tau-norm", False), ("ncm", False), ("crt", True)):
+        assert main(["methods", name]) == 0
+        assert ("label_smoothing" in capsys.readouterr().out) == shown
 
 
 @pytest.mark.parametrize("name", METHODS)

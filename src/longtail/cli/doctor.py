@@ -9,6 +9,7 @@ import tyro
 
 from longtail.cli.console import PlainConsole, say
 from longtail.cli.passes import Passes
+from longtail.data.counted import counted
 from longtail.printable import printable_json
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def doctor(
                 console.print(f"     {finding.advice}", soft_wrap=True)
         serious = sum(finding.severity == "serious" for finding in found)
         warnings = sum(finding.severity == "warning" for finding in found)
-        console.print(f"{serious} serious, {warnings} warnings")
+        console.print(f"{serious} serious, {counted(warnings, 'warning', 'warnings')}")
     return int(any(finding.severity == "serious" for finding in found))
 
 
