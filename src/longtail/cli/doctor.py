@@ -9,7 +9,6 @@ import tyro
 
 from longtail.cli.console import PlainConsole, say
 from longtail.cli.passes import Passes
-from longtail.data.counted import counted
 from longtail.printable import printable_json
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def doctor(
         group: Column of a table that names the group of each row.
         as_json: Findings for machines.
     """
+    from longtail.data.counted import counted
+
     options: dict[str, Any] = {
         "val": val,
         "test": test,

@@ -4,7 +4,6 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from longtail.data.counted import counted
 from longtail.regular_file import check_regular
 
 LISTS = ".txt"
@@ -24,6 +23,7 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
         ValueError: no image among them, a table, a pipe or a device, or a folder in a list.
     """
     from longtail.data.check import SKIPPING
+    from longtail.data.counted import counted
 
     found = [image for path in files for match in _matches(path) for image in _of(match)]
     missing = [path for path in found if not path.is_file()]

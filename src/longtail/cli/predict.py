@@ -11,7 +11,6 @@ import tyro
 from longtail.cli.console import say
 from longtail.cli.image_files import image_files
 from longtail.cli.output_file import check_writable
-from longtail.data.counted import counted
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ def predict(
     from longtail.arguments import check_integer
     from longtail.auto import load
     from longtail.cli.passes import Passes
+    from longtail.data.counted import counted
     from longtail.data.decoding import BadImageError
 
     check_integer("top", top, minimum=1)
