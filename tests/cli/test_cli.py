@@ -14,7 +14,7 @@ import longtail
 from longtail.cli import main
 from longtail.cli.commands import COMMANDS
 from longtail.runs import RunFolder
-from training.tiny import TINY_OPTIONS, tiny_cifar10
+from training.tiny import TINY_OPTIONS, replaced, tiny_cifar10
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +39,15 @@ def test_training_prints_its_progress_its_result_and_its_folder(tiny, tmp_path, 
     )
     assert lines[0] == f"run: {path}"
     assert lines[1].startswith("105 training samples, resnet20-cifar, ce, cpu, ")
-    assert re.fullmatch(r"epoch 2/3  loss \d\.\d{3}  lr 0\.1000  [\d,]+ images/s  \d s left  test \d+\.\d %", lines[3])
-    assert lines[5:] == ["scoring the training and test images"]
+    assert re.fullmatch(r"epoch 2/3  loss \d\.\d{3}  lr 0\.1000  [\d,]+ samples/s  \d s left  test \d+\.\d %", lines[3])
+    assert lines[5:] == ["scoring the training and test samples"]
     assert f"run: {path}" in said.out
     result = RunFolder.open(path).result
     assert f"raw  {100 * result['test']['raw']['top1']:.1f}" in re.sub(" +", "  ", said.out)
     assert "transductive: fitted on the unlabelled test set" in said.out
     assert "best of 2 evaluated epochs, chosen on the test set, raw" in said.out
-    assert "inductive: re-balanced by a fit on the training images, augmented once more" in said.out
-    assert "many: more than 100 training images, few: fewer than 20" in said.out
+    assert "inductive: re-balanced by a fit on the training samples, augmented once more" in said.out
+    assert "many: more than 100 training samples, few: fewer than 20" in said.out
 
 
 def rows(said: str) -> dict[str, float]:
@@ -115,7 +115,7 @@ def test_evaluation_wants_a_complete_training_run(tmp_path, capsys):
     [
         (["--data", "nowhere"], "must hold cifar-10-binary.tar.gz or the folder cifar-10-batches-bin"),
         (["--imbalance", "1000"], "`imbalance` must leave at least one sample in every class"),
-        (["--batch-size", "1000"], "`batch_size` must be at most 105, the training images. Got 1000."),
+        (["--batch-size", "1000"], "`batch_size` must be at most 105, the number of training samples. Got 1000."),
         (["--loss-arguments", "lambda_positive=-1"], "`lambda_positive` must be finite and at least 0"),
         (["--loss-arguments", "lamda=1"], "`loss_arguments` of 'gala' must be among"),
         (["--loss-arguments", "lambda_positive=strong"], "`loss_arguments` of 'gala': `lambda_positive` must be a"),
@@ -123,7 +123,7 @@ def test_evaluation_wants_a_complete_training_run(tmp_path, capsys):
 )
 def test_bad_settings_leave_no_folder(tiny, tmp_path, capsys, options, message):
     command = ["train", "cifar10-lt", "--data", str(tiny), "--out", str(tmp_path / "deep" / "run"), *TINY_OPTIONS]
-    assert main([*command, *options]) == 2
+    assert main(replaced(command, options)) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
@@ -177,7 +177,7 @@ def test_validation_is_held_out_of_training(tiny, tmp_path, capsys):
     assert folder.metrics[-1]["validation_balanced_accuracy"] == folder.result["validation"]["balanced_accuracy"]
     assert folder.result["fit_on"] == "validation"
     said = capsys.readouterr().out
-    assert "inductive: re-balanced by a fit on the held-out validation images" in said
+    assert "inductive: re-balanced by a fit on the held-out validation samples" in said
     assert f"validation, balanced accuracy: {100 * folder.result['validation']['balanced_accuracy']:.1f}" in said
 
 

@@ -18,11 +18,11 @@ from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training import comparison
 from training.own import write_photographs
-from training.tiny import TINY_OPTIONS
+from training.tiny import TINY_OPTIONS, replaced
 
 
 def command(data, out, *options):
-    return ["compare", "cifar10-lt", "--data", str(data), "--out", str(out), *TINY_OPTIONS, *options]
+    return ["compare", "cifar10-lt", "--data", str(data), "--out", str(out), *replaced(TINY_OPTIONS, options)]
 
 
 @pytest.mark.slow
@@ -105,13 +105,24 @@ def test_runs_of_other_settings_are_not_mixed_in(tiny, tmp_path, capsys):
     options = ["--methods", "ce", "--epochs", "1", "--model", "resnet8-cifar"]
     assert main(command(tiny, tmp_path / "out", *options)) == 0
     table = (tmp_path / "out/table.csv").read_text()
-    assert main(command(tiny, tmp_path / "out", *options, "--epochs", "2")) == 2
+    assert main(command(tiny, tmp_path / "out", *replaced(options, ["--epochs", "2"]))) == 2
     assert "`epochs` is 1, not 2" in capsys.readouterr().err
     assert (tmp_path / "out/table.csv").read_text() == table
 
 
 OWN = ["--model", "resnet8-cifar", "--size", "16", "--no-pretrained", "--epochs", "2", "--batch-size", "8"]
 OWN += ["--mean", "0.5", "0.5", "0.5", "--std", "0.25", "0.25", "0.25", "--threads", "1", "--device", "cpu"]
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """A table of features, 60, 30 and 10 rows of three species."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    rows = [(species, *random.normal(len(species), size=2)) for species in ["ant"] * 60 + ["bee"] * 30 + ["wasp"] * 10]
+    with Path("table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("species", "length", "weight"), *rows])
+    return "table.csv"
 
 
 @pytest.fixture
@@ -143,7 +154,7 @@ def test_own_photographs_are_compared(photographs, capsys, monkeypatch):
     hits = [Fix.load(f.path / "fix.json").predict(f.load_predictions("test")[0]) == target for f in both]
     mean = np.mean([np.mean([hit[target == label].mean() for label in range(3)]) for hit in hits])
     assert rows[-1]["all"].startswith(f"{100 * mean:.1f}")
-    assert "all methods and seeds have the same training (25), validation and test images" in first
+    assert "all methods and seeds have the same training (25), validation and test samples" in first
     assert "photographs-features, resnet8-cifar, 2 epochs" in first
     assert len({RunFolder.open(path).data["fingerprint"] for path in out.glob("*-seed*")}) == 1
     assert main(["compare", str(photographs), *options]) == 0
@@ -199,6 +210,33 @@ def test_a_second_stage_finds_the_data_of_the_first(photographs, tmp_path, monke
     assert RunFolder.open(tmp_path / "ce-ncm").result is not None
 
 
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("table.csv", ["--label", "specis"], "longtail: --label must name a column of table.csv. Got 'specis'"),
+        ("digits-lt", ["--batch-size", "5000"], "longtail: `batch_size` must be at most 382"),
+        ("digits-lt", ["--model", "resnet9-cifar"], "longtail: `model` must be resnet8-cifar"),
+        ("digits-lt", ["--weights", "none.pt"], "longtail: `weights` must be a file that exists. Got none.pt"),
+    ],
+)
+def test_an_error_that_all_runs_share_is_one_error_before_any(table, source, options, message, capsys):
+    assert main(["compare", source, "--methods", "ce,gala", "--seeds", "2", *options]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(message)
+    assert said.err.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def test_a_finished_comparison_needs_no_data(table, capsys):
+    options = ["--methods", "ce", "--epochs", "1", "--label", "species", "--out", "out"]
+    assert main(["compare", table, *options]) == 0
+    first = capsys.readouterr().out
+    Path(table).write_text("species\n")
+    assert main(["compare", table, *options]) == 0
+    assert capsys.readouterr().out == first
+
+
 def test_names_for_several_methods():
     assert names_of("losses") == list(LOSSES)
     assert names_of("gala,all")[0] == "gala"
@@ -226,6 +264,24 @@ def test_impossible_settings_are_refused_before_any_work(tiny, tmp_path, capsys)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--methods", "ce", "--methods", "gala"],
+            "--methods must be given once. Got it 2 times: ce, gala. Put all in",
+        ),
+        (["--methods=ce", "--seeds", "1", "--batch-size", "8", "--batch_size=16"], "--batch-size must be given once."),
+        (["--methods", "ce", "--pretrained", "--no-pretrained"], "--pretrained must be given once."),
+    ],
+)
+def test_a_repeated_option_is_refused(tmp_path, monkeypatch, options, message, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "digits-lt", "--epochs", "1", *options]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_methods_are_listed_with_their_source_and_defaults(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["methods"]) == 0
@@ -238,6 +294,12 @@ def test_methods_are_listed_with_their_source_and_defaults(capsys, monkeypatch):
     assert "eps = 0.064" in said
     assert "reduction" not in said
     assert main(["methods", "gela"]) == 2
+
+
+def test_a_method_that_trains_nothing_has_no_settings_of_a_loss(capsys):
+    for name, shown in (("tau-norm", False), ("ncm", False), ("crt", True)):
+        assert main(["methods", name]) == 0
+        assert ("label_smoothing" in capsys.readouterr().out) == shown
 
 
 @pytest.mark.parametrize("name", METHODS)

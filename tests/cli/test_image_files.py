@@ -30,6 +30,15 @@ def test_what_a_list_names_must_be_files(tmp_path):
         image_files([tmp_path / "photos.txt"])
 
 
+def test_a_pattern_gives_its_matches_in_order(tmp_path):
+    for name in ("b.jpg", "a.jpg", "c.png", "[1].jpg"):
+        (tmp_path / name).touch()
+    assert image_files([tmp_path / "?.jpg"]) == [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    assert image_files([tmp_path / "[1].jpg"]) == [tmp_path / "[1].jpg"]
+    with pytest.raises(FileNotFoundError, match=r"`files` must match files\. Got .*none\*\.jpg\."):
+        image_files([tmp_path / "none*.jpg"])
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="none.jpg, which is missing"):
         image_files([tmp_path / "none.jpg"])

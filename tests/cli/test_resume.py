@@ -134,7 +134,7 @@ def test_a_complete_run_without_its_fix_on_a_read_only_disk_can_be_looked_at(run
     for command in (["train", "--resume", run], ["report", run, "--out", str(tmp_path / "report.html")]):
         assert main(command) == 0, capsys.readouterr().err
     said = capsys.readouterr()
-    assert "longtail predict applies: no fix" in said.out
+    assert ".batch(X) applies: no fix" in said.out
     assert "None" not in said.err + said.out
 
 
@@ -145,3 +145,16 @@ def test_an_incomplete_run_on_a_read_only_disk_is_refused(read_only, capsys):
         "longtail: `path` must be a folder that can be written to, so that the run in it can continue. Got "
         f"{read_only / 'stopped'}: Read-only file system. Copy it to another disk."
     ]
+
+
+@pytest.mark.parametrize("value", [["--resume", "runs/gala"], ["--resume=runs/gala"]])
+def test_a_run_beside_data_or_a_recipe_is_refused(value, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("a,label\n1,x\n")
+    for command in (["train", "table.csv"], ["train", "digits-lt"]):
+        assert main([*command, *value]) == 2
+        said = capsys.readouterr().err
+        assert f"--resume must have no value beside {command[1]}. Got runs/gala." in said
+        assert "longtail train --resume runs/gala. With those given here: --resume --out runs/gala." in said
+    assert main(["retrain", "runs/ce", *value]) == 2
+    assert "Got runs/gala. Type: --resume --out runs/gala." in capsys.readouterr().err

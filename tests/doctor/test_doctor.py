@@ -177,7 +177,7 @@ def test_a_strength_that_does_nothing_is_serious(runs):
 def test_a_collapsed_tail_is_serious(runs):
     found = whats(examine(runs / "short"), "serious")
     assert any("the tail has collapsed: recall 0.0 % on few" in what for what in found)
-    assert any("classes are never predicted" in what for what in whats(examine(runs / "short"), "warning"))
+    assert any(" never predicted on" in what for what in whats(examine(runs / "short"), "warning"))
 
 
 def test_a_run_in_progress_is_a_finding(tmp_path):
@@ -292,10 +292,16 @@ def test_copies_are_told_by_their_files(healthy):
     assert where == f"{healthy}/test/bee/copy.png = {healthy}/train/ant/5.png"
 
 
+def test_one_warning_is_no_plural(tmp_path, capsys):
+    fill(tmp_path, {"ant": 20, "bee": 20, "cow": 2})
+    main(["doctor", str(tmp_path)])
+    assert capsys.readouterr().out.endswith("\n0 serious, 1 warning\n")
+
+
 def test_parts_are_known_whatever_their_case_and_need_a_training_set(tmp_path):
     fill(tmp_path / "a/Train", {"x": 3})
     fill(tmp_path / "a/Test", {"x": 2}, start=100)
-    assert "3 samples in 1 classes" in whats(examine(tmp_path / "a"), "fact")[0]
+    assert "3 samples in 1 class;" in whats(examine(tmp_path / "a"), "fact")[0]
     fill(tmp_path / "b/val", {"x": 3})
     with pytest.raises(ValueError, match="must hold a folder train beside val"):
         examine(tmp_path / "b")

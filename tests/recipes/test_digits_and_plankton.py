@@ -18,7 +18,7 @@ def test_digits_need_no_data_folder(tmp_path, capsys):
     assert result["test"]["raw"]["many"] > result["test"]["raw"]["few"]
     shown = capsys.readouterr().out
     assert "digits-lt-imbalance50, ce, seed 0" in shown
-    assert "many: more than 50 training images, few: fewer than 10" in shown
+    assert "many: more than 50 training samples, few: fewer than 10" in shown
 
 
 @pytest.mark.slow

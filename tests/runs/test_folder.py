@@ -108,7 +108,7 @@ def test_what_is_not_a_run_is_refused(tmp_path):
         RunFolder.open(tmp_path / "missing")
     folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
     (tmp_path / "LATEST").symlink_to(folder.path)
-    with pytest.raises(FileNotFoundError, match=r"no run.json. It holds 1 of them, such as .*run\.$"):
+    with pytest.raises(FileNotFoundError, match=r"no run.json. It holds a run, such as .*run\.$"):
         RunFolder.open(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"must be a set of the run .* \(none\). Got 'test'"):
         folder.load_predictions("test")

@@ -147,9 +147,9 @@ def test_every_loss_of_the_catalogue_is_made_with_its_paper_s_settings(name):
 @pytest.mark.parametrize(
     ("processes", "batch_size", "message"),
     [
-        (20, 40, "There must be at least one training image per process. Got 10 for 20."),
+        (20, 40, "There must be at least one training sample per process. Got 10 for 20."),
         (3, 2, "`batch_size` must be at least 3, a sample for each process. Got 2. Pass --batch-size 3 or more"),
-        (1, 11, "`batch_size` must be at most 10, the training images. Got 11."),
+        (1, 11, "`batch_size` must be at most 10, the number of training samples. Got 11."),
     ],
 )
 def test_batches_must_fit_samples_and_processes(processes, batch_size, message):

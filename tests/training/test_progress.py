@@ -57,9 +57,9 @@ def test_without_a_terminal_each_epoch_is_a_plain_line(clock):
     two_epochs(report, clock)
     assert screen.getvalue().splitlines() == [
         *HEADER,
-        "epoch 1/2  loss 2.000  lr 0.1000  20 images/s  5 s left",
-        "epoch 2/2  loss 2.000  lr 0.1000  20 images/s  0 s left  test 25.0 %",
-        "scoring the training and test images",
+        "epoch 1/2  loss 2.000  lr 0.1000  20 samples/s  5 s left",
+        "epoch 2/2  loss 2.000  lr 0.1000  20 samples/s  0 s left  test 25.0 %",
+        "scoring the training and test samples",
     ]
 
 
@@ -68,14 +68,14 @@ def test_a_resumed_run_counts_only_what_this_process_did(clock):
     two_epochs(report, clock, first_step=6)
     assert screen.getvalue().splitlines()[2:4] == [
         "resumed in epoch 1 after step 6 of 10",
-        "epoch 1/2  loss 2.000  lr 0.1000  20 images/s  5 s left",
+        "epoch 1/2  loss 2.000  lr 0.1000  20 samples/s  5 s left",
     ]
 
 
 def test_a_considerable_wait_for_data_is_shown(clock):
     report, screen = report_on(terminal=False)
     two_epochs(report, clock, waited=0.2)
-    assert "20 images/s (40 % waiting for data)  5 s left" in screen.getvalue()
+    assert "20 samples/s (40 % waiting for data)  5 s left" in screen.getvalue()
     report, screen = report_on(terminal=False)
     two_epochs(report, clock, waited=0.05)
     assert "waiting" not in screen.getvalue()
@@ -85,7 +85,7 @@ def test_on_a_terminal_there_is_a_bar_with_everything_in_it(clock):
     report, screen = report_on(terminal=True)
     two_epochs(report, clock)
     said = screen.getvalue()
-    for part in ("epoch 2/2", "loss 2.000", "lr 0.1000", "20 images/s", "0 s left", "test 25.0 %", "━"):
+    for part in ("epoch 2/2", "loss 2.000", "lr 0.1000", "20 samples/s", "0 s left", "test 25.0 %", "━"):
         assert part in said
 
 

@@ -151,7 +151,7 @@ def test_tau_and_class_means_are_those_of_the_post_hoc_objects(run, first, tiny)
     np.testing.assert_array_equal(run("ncm").load_predictions("test")[0].argmax(1), means.predict(test).numpy())
 
     folder = run("tau-norm")
-    assert folder.result["notes"][0].startswith("τ = 1, as no held-out images")
+    assert folder.result["notes"][0].startswith("τ = 1, as no held-out samples")
     old, new = weights(first)["classifier.weight"], weights(folder)["classifier.weight"]
     torch.testing.assert_close(new, torch.nn.functional.normalize(old), rtol=1e-5, atol=1e-6)
     assert not weights(folder)["classifier.bias"].any()
@@ -167,7 +167,7 @@ def test_tau_is_chosen_on_held_out_images(tiny, tmp_path):
     tau = TauNormalization().fit(network.classifier, features, held_out.target).tau_
     assert (
         folder.result["notes"][0]
-        == f"τ = {tau:g}, chosen on the held-out validation images, whose score is no estimate then"
+        == f"τ = {tau:g}, chosen on the held-out validation samples, whose score is no estimate then"
     )
     old, new = weights(first)["classifier.weight"], weights(folder)["classifier.weight"]
     torch.testing.assert_close(new, old / old.norm(dim=1, keepdim=True) ** tau, rtol=1e-5, atol=1e-6)

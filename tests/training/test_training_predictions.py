@@ -31,7 +31,7 @@ def test_as_many_of_each_class_as_fit(most, expected, monkeypatch):
     assert chosen.equal(chosen.unique())  # in order, none twice
     assert split.target[chosen].equal(kept.target)
     assert (note is None) == (most == 300)
-    assert note is None or note.startswith(f"predictions of the training images are kept of {sum(expected)} of 100")
+    assert note is None or note.startswith(f"predictions of the training samples are kept of {sum(expected)} of 100")
 
 
 def splits_of_every_kind(tmp_path):

@@ -1,7 +1,7 @@
 """A data set that trains in seconds: CIFAR-10's file format with few records, whose classes differ in colour."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -57,3 +57,15 @@ TINY_OPTIONS = [
     *("--imbalance", "4", "--model", "resnet20-cifar", "--batch-size", "16", "--epochs", "3", "--evaluate-every", "2"),
     *("--threads", "1", "--device", "cpu"),
 ]
+
+
+def replaced(options: list[str], others: Iterable[str]) -> list[str]:
+    """The options, without those that are among the others, and then the others."""
+    others = list(others)
+    kept, keeps = [], True
+    for word in options:
+        if word.startswith("--"):
+            keeps = word not in others
+        if keeps:
+            kept.append(word)
+    return kept + others

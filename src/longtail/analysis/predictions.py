@@ -15,7 +15,7 @@ STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 
 
 def class_groups(folder: RunFolder) -> dict[str, NDArray[np.bool_]]:
-    """Many, medium and few by training images, (C,) booleans each, with the bounds of the run.
+    """Many, medium and few by training samples, (C,) booleans each, with the bounds of the run.
 
     Raises:
         ValueError: the run is not complete.
@@ -36,7 +36,7 @@ def class_groups(folder: RunFolder) -> dict[str, NDArray[np.bool_]]:
 def trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS) -> dict[float, dict[str, float]]:
     """Mean recall of each group on the test set for each strength τ of re-balancing, fitted on the run's fit set.
 
-    Nothing of the test set is fitted on; NaN for a group without test images.
+    Nothing of the test set is fitted on; NaN for a group without test samples.
 
     Raises:
         ValueError: the run is not complete.

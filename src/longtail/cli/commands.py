@@ -22,6 +22,8 @@ from longtail import __version__
 from longtail.cli.console import say
 from longtail.cli.own_data import with_recipe
 from longtail.cli.renamed import refuse_renamed
+from longtail.cli.repeated import refuse_repeated
+from longtail.cli.resume_option import refuse_run_beside
 
 COMMANDS = {
     "train": "Train on your own data (longtail train photos/) or with the recipe of a benchmark, then evaluate.",
@@ -83,7 +85,9 @@ def _run(arguments: list[str]) -> int:
         raise ValueError(
             f"COMMAND must be one of {', '.join(COMMANDS)}. Got {name!r}.{_meant(name)} longtail --help explains them."
         )
+    refuse_run_beside(arguments)
     arguments = with_recipe(arguments)
+    refuse_repeated(arguments)
     if _names_a_run_to_resume(arguments):
         return _resume(arguments[2:])
     command = getattr(importlib.import_module(f"longtail.cli.{name}"), name)

@@ -35,7 +35,7 @@ def compare(
 
     On a path (longtail compare photos/ --methods ce,gala,crt --seeds 3) the recipe is features, whose features are
     computed once for all methods and seeds. Missing runs are started, interrupted ones resumed, finished ones skipped.
-    A run that fails becomes a row that says why.
+    A run that fails becomes a row that says why; an error of the data or the network is reported before any run starts.
 
     Args:
         recipe: The recipes.
@@ -48,7 +48,7 @@ def compare(
     """
     from longtail.auto import train_and_fix
     from longtail.cli.passes import Passes
-    from longtail.training.comparison import check_settings, run_all
+    from longtail.training.comparison import check_data_and_network, check_settings, run_all
     from longtail.training.progress import ProgressReport
 
     config: TrainingConfig = recipe
@@ -62,6 +62,7 @@ def compare(
     check_settings(jobs, out)
     refuse_image_settings(config, data)
     with Passes(counted=False) as passes:
+        check_data_and_network(jobs, data=data, out=out, download=download, progress=passes)
         outcomes = list(
             run_all(
                 jobs,

@@ -49,6 +49,8 @@ def doctor(
         group: Column of a table that names the group of each row.
         as_json: Findings for machines.
     """
+    from longtail.data.counted import counted
+
     options: dict[str, Any] = {
         "val": val,
         "test": test,
@@ -78,7 +80,7 @@ def doctor(
                 console.print(f"     {finding.advice}", soft_wrap=True)
         serious = sum(finding.severity == "serious" for finding in found)
         warnings = sum(finding.severity == "warning" for finding in found)
-        console.print(f"{serious} serious, {warnings} warnings")
+        console.print(f"{serious} serious, {counted(warnings, 'warning', 'warnings')}")
     return int(any(finding.severity == "serious" for finding in found))
 
 

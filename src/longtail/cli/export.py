@@ -48,7 +48,7 @@ def export(
         source: A run folder, an ONNX model or a fix.json.
         onnx: The ONNX file to write; it must not exist.
         safetensors: Of a run, the folder to write; it must not exist.
-        fix: A fix.json of longtail fix. For a run by default its own, which longtail predict applies; none exports the
+        fix: A fix.json of longtail fix. For a run by default its own, which its predictions apply; none exports the
             network alone. Offsets and temperature go into the last layer.
         probabilities: Of a run, write ONNX with the decision of the fix (class, class_name) and its
             probabilities instead of logits.

@@ -1,5 +1,6 @@
 """The images that a command is given: by name, in folders, or in lists."""
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,30 +10,43 @@ LISTS = ".txt"
 
 
 def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list[Path]:
-    """Images that are named, that lie in folders that are named, or that lists name.
+    """Images that are named, that lie in folders that are named, or that lists name; patterns of any of these.
 
     Args:
-        files: images, folders, and lists of paths (.txt), which are relative to the folder of the list.
+        files: images, folders, and lists of paths (.txt), which are relative to the folder of the list; or patterns
+            such as photos/*.jpg, whose matches are sorted.
         missing_allowed: whether lists may name files that are missing.
 
     Raises:
-        FileNotFoundError: a name that is neither file nor folder, a missing file in a list.
+        FileNotFoundError: a name that is neither file nor folder, a pattern without a match, a missing file in a
+            list.
         ValueError: no image among them, a table, a pipe or a device, or a folder in a list.
     """
     from longtail.data.check import SKIPPING
+    from longtail.data.counted import counted
 
-    found = [image for path in files for image in _of(path)]
+    found = [image for path in files for match in _matches(path) for image in _of(match)]
     missing = [path for path in found if not path.is_file()]
     for path in missing:
         check_regular(path)
     if missing and not missing_allowed:
         raise FileNotFoundError(
-            f"`files` must exist. {len(missing):,} listed files are missing, such as {missing[0]}. Correct the list, "
-            f"or {SKIPPING}."
+            f"`files` must exist. {counted(len(missing), 'listed file is', 'listed files are')} missing, such as "
+            f"{missing[0]}. Correct the list, or {SKIPPING}."
         )
     if not found:
         raise ValueError("`files` must name at least one image. Got none.")
     return found
+
+
+def _matches(path: Path) -> list[Path]:
+    """The paths that match a pattern; any other path itself."""
+    if path.exists() or not glob.has_magic(str(path)):
+        return [path]
+    matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207, it may be absolute
+    if not matches:
+        raise FileNotFoundError(f"`files` must match files. Got {path}.")
+    return list(map(Path, matches))
 
 
 def _of(path: Path) -> list[Path]:

@@ -33,6 +33,8 @@ def methods(name: tyro.conf.Positional[str | None] = None) -> None:
     console.print(table)
     if name is not None:
         second = SECOND_STAGES[name].settings if name in SECOND_STAGES else {}
+        if second.get("epochs") == 0:  # nothing is trained, so no loss is used
+            return
         loss = second.get("loss", METHODS[name].settings["loss"])
         for key, value in (settable_arguments(loss) | paper_settings(loss)).items():
             console.print(f"  {key} = {value}")

@@ -35,7 +35,7 @@ def predict(
 
     Args:
         run: Folder of the run, such as runs/LATEST.
-        files: Images, folders of images, or lists of paths (.txt).
+        files: Images, folders of images, lists of paths (.txt), or patterns of any of these.
         top: How many classes to name for each image, the most probable first.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
@@ -46,6 +46,7 @@ def predict(
     from longtail.arguments import check_integer
     from longtail.auto import load
     from longtail.cli.passes import Passes
+    from longtail.data.counted import counted
     from longtail.data.decoding import BadImageError
 
     check_integer("top", top, minimum=1)
@@ -74,7 +75,7 @@ def predict(
         return
     with write_whole(out) as file:
         file.write(text.encode(errors="surrogateescape"))
-    say(f"{len(paths):,} predictions, probabilities {fixed}: {out}")
+    say(f"{counted(len(paths), 'prediction', 'predictions')}, probabilities {fixed}: {out}")
 
 
 def _csv(paths: Sequence[Path], class_names: Sequence[str], probability: "np.ndarray", top: int) -> str:

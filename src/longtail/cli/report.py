@@ -19,7 +19,7 @@ def report(
     """Write an HTML report with figures of one run or several; it fetches nothing and opens from disk.
 
     Args:
-        runs: Run folders, complete or still in progress, on the same training images.
+        runs: Run folders, complete or still in progress, on the same training samples.
         out: The report to write.
         data: Folder of their data set, for similarities of features and for images of confusions; digits need none.
         force: Replace a report that exists.

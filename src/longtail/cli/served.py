@@ -1,4 +1,4 @@
-"""What `longtail predict` applies of a finished run on the user's own data."""
+"""What predictions apply of a finished run on the user's own data."""
 
 from longtail.cli.console import say
 from longtail.runs import RunFolder
@@ -19,6 +19,8 @@ def say_what_is_served(folder: RunFolder) -> None:
         say(f"data: {note}")
     file = folder.fix_path
     served = f"offsets and probabilities of {file} ({Fix.load(file).method})" if file.is_file() else "no fix"
-    say(f"longtail predict applies: {served}")
-    predict = "" if folder.of_features else f"; longtail predict {folder.path} IMAGES"
-    say(f"next: longtail report {folder.path}{predict}")
+    path, of_features = folder.path, folder.of_features
+    in_python = f"longtail.load({str(path)!r}).batch(X)"
+    say(f"{in_python if of_features else 'longtail predict'} applies: {served}")
+    predict = f"longtail evaluate {path} --data TABLE" if of_features else f"longtail predict {path} IMAGES"
+    say(f"next: longtail report {path}; {predict}")

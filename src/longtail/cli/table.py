@@ -14,7 +14,7 @@ from longtail.runs import RunFolder
 from longtail.training import stored_config
 from longtail.training.evaluation import FIT_SETS
 
-NOTE = "transductive: fitted on the unlabelled test set as a whole, taken to be balanced; not for single images"
+NOTE = "transductive: fitted on the unlabelled test set as a whole, taken to be balanced; not for single samples"
 
 
 def print_result(folder: RunFolder) -> None:
@@ -56,7 +56,7 @@ def print_rows(
     )
     console.print(table)
     many, few = GroupBounds.of(folder.header["config"])
-    console.print(f"many: more than {many} training images, few: fewer than {few}")
+    console.print(f"many: more than {many} training samples, few: fewer than {few}")
     fit_on = (folder.result or {}).get("fit_on")
     if fit_on in FIT_SETS and any(treatment.startswith("inductive") for treatment in scores):
         console.print(f"inductive: re-balanced by a fit on {FIT_SETS[fit_on]}, unless another set is named")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from longtail.data.counted import counted
 from longtail.doctor.findings import Finding
 from longtail.losses.catalogue import LOSSES, cosine_scale, paper_settings, parse_arguments, settable_arguments
 from longtail.metrics import per_class_recall, predictions_per_class
@@ -96,9 +97,9 @@ def _result_findings(
             found.append(
                 Finding(
                     "fact",
-                    "nothing was held out: offsets are fitted on augmented training images",
+                    "nothing was held out: offsets are fitted on augmented training samples",
                     where,
-                    "With --validation 0.1, longtail fix has held-out images.",
+                    "With --validation 0.1, longtail fix has held-out samples.",
                 )
             )
     return found
@@ -127,6 +128,11 @@ def _prediction_findings(folder: RunFolder, config: Mapping[str, Any], counts: n
     never = int(((predictions_per_class(predicted, len(counts)).numpy() == 0) & (support > 0)).sum())
     if never:
         found.append(
-            Finding("warning", f"{never} classes are never predicted on the test set", where, "See longtail report.")
+            Finding(
+                "warning",
+                f"{counted(never, 'class is', 'classes are')} never predicted on the test set",
+                where,
+                "See longtail report.",
+            )
         )
     return found

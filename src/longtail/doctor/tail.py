@@ -74,9 +74,10 @@ def tail_findings(class_counts: np.ndarray, class_names: tuple[str, ...], part: 
     found = [
         Finding(
             "fact",
-            f"{shape.samples:,} samples in {shape.classes:,} classes; imbalance factor {shape.imbalance:.4g}, Gini "
-            f"{shape.gini:.2f}, as diverse as {shape.effective_classes:.1f} equal classes; {shape.many} many (> "
-            f"{MANY_ABOVE}), {shape.medium} medium, {shape.few} few (< {FEW_BELOW})",
+            f"{counted(shape.samples, 'sample', 'samples')} in {counted(shape.classes, 'class', 'classes')}; "
+            f"imbalance factor {shape.imbalance:.4g}, Gini {shape.gini:.2f}, as diverse as "
+            f"{shape.effective_classes:.1f} equal classes; {shape.many} many (> {MANY_ABOVE}), "
+            f"{shape.medium} medium, {shape.few} few (< {FEW_BELOW})",
             part,
         )
     ]
@@ -97,7 +98,7 @@ def tail_findings(class_counts: np.ndarray, class_names: tuple[str, ...], part: 
                 "warning",
                 f"{counted(len(scarce), 'class has', 'classes have')} fewer than {NEARLY_EMPTY} samples",
                 f"{part}: {first(scarce)}",
-                "Their recall depends on single images; merge classes, or collect more samples.",
+                "Their recall depends on single samples; merge classes, or collect more samples.",
             )
         )
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from longtail.data.counted import counted
 from longtail.reports.fixed_scores import fixed_scores
 from longtail.reports.formatting import columns_of, spread
 from longtail.runs import RunFolder
@@ -124,12 +125,12 @@ def comparison_table(
     notes += _same_samples(runs)
     if any(row[2] == "inductive" for row in rows):
         notes.append(
-            "inductive: fitted on held-out images where every class has one, else on augmented training images"
+            "inductive: fitted on held-out samples where every class has one, else on augmented training samples"
         )
     if any(row[2] == "transductive" for row in rows):
         notes.append("transductive: fitted on the unlabelled test set as a whole, taken to be balanced")
     if any(row[2] == "fixed" for row in rows):
-        notes.append("fixed: with the offsets of fix.json, fitted on the held-out images, as predictions are served")
+        notes.append("fixed: with the offsets of fix.json, fitted on the held-out samples, as predictions are served")
     if "accuracy" in scores:
         notes.append("all: mean of the recalls of all classes")
     if rows:
@@ -174,7 +175,7 @@ def _same_samples(folders: Sequence[RunFolder]) -> list[str]:
     if not known or len({data.get("fingerprint") for data in known}) > 1 or not known[0].get("fingerprint"):
         return []
     train = sum(known[0]["class_counts"])
-    return [f"all methods and seeds have the same training ({train:,}), validation and test images"]
+    return [f"all methods and seeds have the same training ({train:,}), validation and test samples"]
 
 
 def _notes_of_runs(groups: Mapping[str, Sequence[RunFolder]]) -> list[str]:
@@ -215,10 +216,11 @@ def _protocol(recipe: Mapping[str, Any], *, of_features: bool) -> str:
     """What all rows share."""
     tail = "" if recipe["imbalance"] is None else f", imbalance {recipe['imbalance']:g}"
     network = "features as they are in the data" if of_features else recipe["model"]
+    epochs = counted(recipe["epochs"], "epoch", "epochs")
     return (
-        f"{recipe['dataset']}{tail}, {network}, {recipe['epochs']} epochs (before any second stage), "
+        f"{recipe['dataset']}{tail}, {network}, {epochs} (before any second stage), "
         f"batches of {recipe['batch_size']}, augmented by {', '.join(recipe['augmentations']) or 'nothing'}; "
-        f"many: more than {recipe['many_above']} training images, few: fewer than {recipe['few_below']}"
+        f"many: more than {recipe['many_above']} training samples, few: fewer than {recipe['few_below']}"
     )
 
 

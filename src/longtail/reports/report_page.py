@@ -37,7 +37,7 @@ def run_page(
     """The HTML report of one run or several.
 
     Args:
-        runs: run folders, complete or not, on the same training images.
+        runs: run folders, complete or not, on the same training samples.
         data: the folder of their data set, for similarities of features and for images; digits need none.
         progress: called with the name of a long step and the completed share of it.
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from longtail.analysis import RecordedGradients, accuracy_trade_off, calibration_by_group, confusion_flow, trade_off
+from longtail.data.counted import counted
 from longtail.reports.between_groups import BetweenGroupsDisplay
 from longtail.reports.class_values import ByRankDisplay
 from longtail.reports.formatting import percent
@@ -54,13 +55,13 @@ def _last(lines: Sequence[dict[str, float]], key: str) -> float | None:
 
 def _training_counts(runs: Runs) -> Figure:
     counts = runs[0].class_counts
-    display = ByRankDisplay({"training images": counts}, counts, "training images", runs[0].class_names, "log")
+    display = ByRankDisplay({"training samples": counts}, counts, "training samples", runs[0].class_names, "log")
     sizes = ", ".join(f"{name} {int(own.sum())}" for name, own in runs[0].groups.items())
     words = (
-        f"{counts.sum():,} training images in {len(counts)} classes, from {counts.max():,} in the largest to "
+        f"{counts.sum():,} training samples in {len(counts)} classes, from {counts.max():,} in the largest to "
         f"{counts.min():,} in the smallest. Classes: {sizes}."
     )
-    return Figure("Training images per class", words, display.plot(), display.frame())
+    return Figure("Training samples per class", words, display.plot(), display.frame())
 
 
 def _recall(runs: Runs) -> Figure:
@@ -112,7 +113,7 @@ def _trade_off(runs: Runs) -> Figure | None:
     ]
     fitted = ", ".join(sorted({str(run.result["fit_on"]) for run in runs}))
     words = (
-        f"Re-balancing of strength τ, fitted on the run's own {fitted} images, not on the test set: {'; '.join(said)}."
+        f"Re-balancing of strength τ, fitted on the run's own {fitted} samples, not on the test set: {'; '.join(said)}."
     )
     return Figure("Head–tail recall trade-off", words, display.plot(), display.frame())
 
@@ -154,7 +155,8 @@ def _gradients_so_far(runs: Runs) -> Figure:
     recorded = _recorded(runs)
     counts = recorded[0][1].class_counts
     ratios = {run.name: kept.ratio for run, kept in recorded if len(kept.class_counts) == len(counts)}
-    words = f"So far: {', '.join(f'{run.name} {kept.epochs} epochs' for run, kept in recorded)}."
+    said = [f"{run.name} {counted(kept.epochs, 'epoch', 'epochs')}" for run, kept in recorded]
+    words = f"So far: {', '.join(said)}."
     return _ratio_figure(ratios, counts, list(map(str, range(len(counts)))), words)
 
 

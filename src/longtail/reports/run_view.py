@@ -71,7 +71,7 @@ class RunView:
 
     @cached_property
     def class_counts(self) -> np.ndarray:
-        """(C,) training images.
+        """(C,) training samples.
 
         Raises:
             ValueError: the result does not say.
@@ -115,13 +115,13 @@ class RunView:
 
     @cached_property
     def test(self) -> tuple[np.ndarray, np.ndarray]:
-        """Predicted and true classes of the test images, (N,) each."""
+        """Predicted and true classes of the test samples, (N,) each."""
         logits, target = self.folder.load_predictions("test")
         return logits.argmax(1), target
 
     @cached_property
     def recall(self) -> np.ndarray:
-        """(C,) on the test images; NaN for a class without any."""
+        """(C,) on the test samples; NaN for a class without any."""
         predicted, target = self.test
         return np.asarray(per_class_recall(predicted, target, len(self.class_counts)))
 
@@ -221,7 +221,7 @@ def _check_same_classes(runs: Sequence[RunView]) -> None:
         own, first = run.class_counts, runs[0].class_counts
         if len(own) != len(first) or (own != first).any():
             raise ValueError(
-                f"`runs` must have equally many training images per class. Got others in {run.folder.path}."
+                f"`runs` must have equally many training samples per class. Got others in {run.folder.path}."
             )
         if run.folder.data and runs[0].folder.data and run.class_names != runs[0].class_names:
             raise ValueError(f"`runs` must have the same classes. Got others in {run.folder.path}.")

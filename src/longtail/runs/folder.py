@@ -36,6 +36,7 @@ from longtail.runs.ordinary_file import ordinary
 from longtail.runs.prediction_file import load_predictions, save_predictions
 from longtail.runs.result_file import FIELDS
 from longtail.runs.run_lock import run_lock
+from longtail.runs.runs_inside import runs_inside
 from longtail.runs.tensor_file import load_tensors, save_tensors
 from longtail.runs.versions import current_versions
 from longtail.whole_file import LEFT_SECONDS, remove_parts, write_whole_folder
@@ -101,9 +102,8 @@ class RunFolder:
         """
         path = Path(path)
         if not os.path.lexists(path / "run.json"):
-            runs = sorted(file.parent for file in path.glob("*/run.json") if not file.parent.is_symlink())
-            inside = f" It holds {len(runs)} of them, such as {runs[0]}." if runs else ""
-            raise FileNotFoundError(f"`path` must be a run folder. Got {path}, which has no run.json.{inside}")
+            message = f"`path` must be a run folder. Got {path}, which has no run.json. {runs_inside(path)}"
+            raise FileNotFoundError(message.rstrip())
         header = load_json(path / "run.json")
         assert header is not None
         schema = header["schema"]

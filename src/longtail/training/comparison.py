@@ -5,11 +5,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from longtail.data import load_splits
 from longtail.data.check import Progress
 from longtail.runs import RunFolder, RunInUseError
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
+from longtail.training.epochs import check_batches
 from longtail.training.experiment import run_experiment
+from longtail.training.hardware import first_process, resolve, started_processes
+from longtail.training.network import make_network
 from longtail.training.resume import adopt
 from longtail.training.stopping import TrainingDivergedError
 from longtail.training.stored_config import stored_config
@@ -59,6 +65,36 @@ def check_settings(jobs: Iterable[Job], out: str | os.PathLike[str]) -> None:
         except ValueError:
             continue  # a damaged run fails alone, later
         adopt(job.config, folder)
+
+
+def check_data_and_network(
+    jobs: Iterable[Job],
+    *,
+    data: str | os.PathLike[str] | None,
+    out: str | os.PathLike[str],
+    download: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Read the data and build the network as the runs will: an error in them would end each run in the same way.
+
+    Nothing is read if all runs are finished. Of several processes the first reads.
+
+    Raises:
+        FileNotFoundError, ValueError: the data or weights are missing or damaged, or do not fit the settings.
+    """
+    unfinished = next((job for job in jobs if not _is_finished(job, out)), None)
+    if unfinished is None or not first_process():
+        return
+    config = resolve(unfinished.config.located())
+    splits = load_splits(config, data, torch.device(config.device), download=download, progress=progress)
+    check_batches(config, len(splits.train), started_processes())
+    make_network(config if splits.of_features else config.completed(), len(splits.info.class_names), splits.info)
+
+
+def _is_finished(job: Job, out: str | os.PathLike[str]) -> bool:
+    """Whether no stage of the job is left to run."""
+    names = {job.first_stage or job.method, job.method}
+    return all((Path(out) / f"{name}-seed{job.config.seed}" / "result.json").is_file() for name in names)
 
 
 def run_all(

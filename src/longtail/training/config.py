@@ -63,9 +63,9 @@ class TrainingConfig(OptimiserConfig):
     evaluate_every: int = 10
     """Epochs between two evaluations on the test set, which do not affect training; 0 evaluates the last epoch only."""
     many_above: int = 100
-    """Classes with more training images than this are "many"."""
+    """Classes with more training samples than this are "many"."""
     few_below: int = 20
-    """Classes with fewer training images than this are "few"."""
+    """Classes with fewer training samples than this are "few"."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes a GPU if there is one."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -97,12 +97,29 @@ def epochs_of(
     Raises:
         ValueError: the batch size does not suit the samples or the processes, or there are more processes than samples.
     """
-    samples = len(train)
+    check_batches(config, len(train), processes)
+    sampler = None
+    if config.sampler != "shuffle":
+        sampler = make_sampler(config.sampler, train.target, seed=config.seed, epochs=config.epochs)
+    return Epochs(train, augment, config.batch_size, config.seed, rank, processes, sampler)
+
+
+def check_batches(config: TrainingConfig, samples: int, processes: int = 1) -> None:
+    """Check that batches of the training samples can be made.
+
+    Args:
+        config: has the batch size.
+        samples: number of training samples.
+        processes: how many processes share each batch.
+
+    Raises:
+        ValueError: the batch size does not suit the samples or the processes, or there are more processes than samples.
+    """
     if processes > samples:
-        raise ValueError(f"There must be at least one training image per process. Got {samples} for {processes}.")
+        raise ValueError(f"There must be at least one training sample per process. Got {samples} for {processes}.")
     if config.batch_size > samples and not config.ONE_BATCH_WILL_DO:
         raise ValueError(
-            f"`batch_size` must be at most {samples}, the training images. Got {config.batch_size}. "
+            f"`batch_size` must be at most {samples}, the number of training samples. Got {config.batch_size}. "
             f"Pass --batch-size {max(processes, samples // 2)}."
         )
     if config.batch_size < processes:
@@ -115,7 +132,3 @@ def epochs_of(
             f"`accumulate` must leave a sample in each part of the {config.batch_size // processes} that a process has "
             f"of a batch. Got {config.accumulate}."
         )
-    sampler = None
-    if config.sampler != "shuffle":
-        sampler = make_sampler(config.sampler, train.target, seed=config.seed, epochs=config.epochs)
-    return Epochs(train, augment, config.batch_size, config.seed, rank, processes, sampler)

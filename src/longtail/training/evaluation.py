@@ -27,9 +27,9 @@ MOST_FOR_FIXED_POINT = 1 << 27
 Scores = dict[str, dict[str, float]]
 Predictions = tuple[np.ndarray, np.ndarray]
 FIT_SETS = {
-    "train": "the training images as they are",
-    "augmented": "the training images, augmented once more",
-    "validation": "the held-out validation images",
+    "train": "the training samples as they are",
+    "augmented": "the training samples, augmented once more",
+    "validation": "the held-out validation samples",
 }
 
 

@@ -77,18 +77,18 @@ class ProgressReport(Callback):
         self.bar.update(self.task, completed=self.done)
         self.bar.stop()
         if self.done == self.total:
-            self._say("scoring the training and test images")
+            self._say("scoring the training and test samples")
 
     def speed(self) -> float:
-        """Images per second since this process began, evaluations included."""
+        """Samples per second since this process began, evaluations included."""
         elapsed = max(time.monotonic() - self.start, 1e-9)
         return (self.done - self.first) * self.plan.config.batch_size / elapsed
 
     def _pace(self) -> str:
-        """Images per second and, where it is considerable, the share of the time that steps waited for their data."""
+        """Samples per second and, where it is considerable, the share of the time that steps waited for their data."""
         share = self.waited / max(time.monotonic() - self.start, 1e-9)
         waiting = f" ({100 * share:.0f} % waiting for data)" if share >= WAITED else ""
-        return f"{self.speed():,.0f} images/s{waiting}"
+        return f"{self.speed():,.0f} samples/s{waiting}"
 
     def seconds_left(self) -> float:
         """Seconds until the last step, at the speed so far."""

@@ -13,7 +13,7 @@ from longtail.posthoc import NearestClassMean, TauNormalization, tau_normalized
 def normalised_by_tau(linear: nn.Linear, splits: Splits, held_out: Tensor | None) -> tuple[nn.Linear, str]:
     """The classifier with τ-normalised weights, and a note on how τ was chosen.
 
-    τ is not chosen on training images: where the network has fitted them, all values are equally good.
+    τ is not chosen on training samples: where the network has fitted them, all values are equally good.
 
     Args:
         linear: the classifier of the first stage.
@@ -21,10 +21,10 @@ def normalised_by_tau(linear: nn.Linear, splits: Splits, held_out: Tensor | None
         held_out: (N, D) features of its validation samples; without them τ is 1.
     """
     if held_out is None:
-        tau, why = 1.0, "as no held-out images of every class are there to choose it on"
+        tau, why = 1.0, "as no held-out samples of every class are there to choose it on"
     else:
         tau = TauNormalization().fit(linear, held_out, splits.validation.target).tau_
-        why = "chosen on the held-out validation images, whose score is no estimate then"
+        why = "chosen on the held-out validation samples, whose score is no estimate then"
     normalised = copy.deepcopy(linear)
     with torch.no_grad():
         normalised.weight.copy_(tau_normalized(linear, tau).weight)

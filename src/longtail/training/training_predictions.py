@@ -42,6 +42,7 @@ def kept_for_predictions(train: Split, num_classes: int) -> tuple[Split, str | N
     place = np.arange(len(target)) - starts[target[by_class]]
     kept = np.sort(by_class[place < most])
     note = (
-        f"predictions of the training images are kept of {len(kept):,} of {len(target):,}, at most {most} of each class"
+        f"predictions of the training samples are kept of {len(kept):,} of {len(target):,}, "
+        f"at most {most} of each class"
     )
     return cast(Takes, train).take(torch.from_numpy(kept).to(train.target.device)), note

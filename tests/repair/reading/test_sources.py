@@ -285,6 +285,15 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path, frame, scores):
         read_predictions([tmp_path / "a.csv", tmp_path / "a.csv"])
 
 
+def test_a_folder_of_runs_names_one_of_them(tmp_path):
+    for name in ("ce-seed0", "gala-seed0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+    (tmp_path / "table.csv").write_text("method\nce\n")  # of a comparison
+    with pytest.raises(FileNotFoundError, match=r"no run\.json\. It holds 2 runs, such as .*ce-seed0\.$"):
+        read_predictions(tmp_path)
+
+
 def test_paths_that_lead_nowhere_say_what_is_there(tmp_path, frame):
     with pytest.raises(FileNotFoundError, match="`path` must match files. Got .*none"):
         read_predictions(tmp_path / "none*.csv")

@@ -29,6 +29,7 @@ from longtail.repair.reading.memory import check_fits
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.raw import RawPredictions
 from longtail.runs import RunFolder
+from longtail.runs.runs_inside import runs_inside
 
 TRAINED_ON = ("train", "augmented")
 STANDARD_INPUT = "-"
@@ -217,8 +218,9 @@ def _of_folder(path: Path, reading: Reading, part: str, notes: list[str]) -> Raw
     if not (path / "run.json").is_file():
         kinds = {kind_of(file) for file in path.iterdir() if kind_of(file) in (*READERS, *TABLES)}
         kind = sorted(kinds)[0] if kinds else ""
-        several = f" It holds {kind} files: for all of them pass '{path}/*{kind}'." if kinds else ""
-        raise FileNotFoundError(f"`path` must be a file or a run folder. {path} has no run.json.{several}")
+        several = f"It holds {kind} files: for all of them pass '{path}/*{kind}'." if kinds else ""
+        message = f"`path` must be a file or a run folder. {path} has no run.json. {runs_inside(path) or several}"
+        raise FileNotFoundError(message.rstrip())
     folder = RunFolder.open(path)
     if part in TRAINED_ON:
         raise ValueError(f"`part` must be a set that the model was not trained on. Got {part!r}.")
