@@ -96,10 +96,9 @@ class Fix:
             >>> Fix.from_predictions((logits, target), class_names=["cat", "dog", "lynx"]).evidence["verdict"]
             'use'
         """
-        from longtail.repair.diagnose_predictions import (
-            diagnose_predictions,
-            diagnosis_options,
-        )  # which imports this module
+        # The module imports this one.
+        from longtail.repair.diagnose_predictions import diagnose_predictions, diagnosis_options
+
         from longtail.repair.predictions import read_predictions
 
         reading = [name for name in inspect.signature(read_predictions).parameters if name != "source"]
