@@ -98,7 +98,6 @@ class Fix:
         """
         # The module imports this one.
         from longtail.repair.diagnose_predictions import diagnose_predictions, diagnosis_options
-
         from longtail.repair.predictions import read_predictions
 
         reading = [name for name in inspect.signature(read_predictions).parameters if name != "source"]
