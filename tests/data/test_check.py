@@ -21,7 +21,7 @@ def test_bad_files_are_refused_before_any_work_with_their_names(damaged):
     parts = read_data(damaged)
     with pytest.raises(ValueError, match="2 of 12 files of train can't be decoded: .*ant/3.jpg, .*bee/0.jpg.") as error:
         check_files(parts)
-    assert "or leave them out with --on-bad-file skip (longtail train, longtail features)" in str(error.value)
+    assert "or leave them out with --on-bad-file skip" in str(error.value)
     assert "\n" not in str(error.value)
 
 

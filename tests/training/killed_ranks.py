@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from longtail.cli import main
 from longtail.training.step import TrainingStep
+from training.tiny import replaced
 
 RANK = int(os.environ.get("RANK", "0"))
 OPTIONS = [
@@ -60,4 +61,4 @@ if __name__ == "__main__":
     if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         after_steps(fault)
     small = ["--batch-size", "2"] if fault == "worker" else []  # so that workers have not decoded the epoch by then
-    sys.exit(main(["train", "finetune", "--data", data, "--out", out, "--resume", *OPTIONS, *small]))
+    sys.exit(main(["train", "finetune", "--data", data, "--out", out, "--resume", *replaced(OPTIONS, small)]))
