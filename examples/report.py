@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
         config = digits_lt(loss=loss, epochs=options.epochs, evaluate_every=max(1, options.epochs // 12))
         riding = [ProgressReport(), GradientRecorder()]
         runs.append(run_experiment(config, data=None, out=out / loss, callbacks=riding).path)
-    print(f"page: {run_page(runs).save(out / 'report.html')}")
+    print(f"HTML report: {run_page(runs).save(out / 'report.html')}")
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def test_the_page_of_three_runs_is_written(tmp_path, capsys):
     page = (tmp_path / "runs/report.html").read_text()
     assert "ce, balanced-softmax, gala on digits, imbalance 50" in page
     assert "figure 1b" in page
-    assert f"page: {tmp_path / 'runs/report.html'}" in capsys.readouterr().out
+    assert f"HTML report: {tmp_path / 'runs/report.html'}" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         load("report").main(["--out", str(tmp_path / "runs")])
 
