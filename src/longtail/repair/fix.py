@@ -19,6 +19,7 @@ from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
 from longtail.posthoc.saved import read_saved
 from longtail.repair.by_name import in_class_order
 from longtail.repair.fix_file import FORMAT, OLDEST, SMALLEST, VERSION, content_of, values_of
+from longtail.repair.one_score import both_columns
 from longtail.whole_file import write_whole
 
 NO_CHANCE = 8  # rows: with fewer, sums of 1 may be a coincidence
@@ -252,7 +253,8 @@ class Fix:
                 f"{type(given).__name__}. Pass its values in the order of the classes: "
                 "scores[list(fix.class_names)].to_numpy()."
             )
-        given = self._both_columns(given)
+        if len(self.offset) == 2:
+            given = both_columns(given, probabilities=self.takes == "probabilities")
         checked = as_logits(given, num_classes=len(self.offset), masked=self.takes == "logits")
         if not checked.numel():
             return checked, checked.dtype
@@ -270,21 +272,6 @@ class Fix:
         total = exact.sum(-1, keepdim=True)
         rounded = (total - 1).abs() >= EXACT
         return torch.where(rounded, exact / total, exact).clamp(min=self.floor).log(), checked.dtype
-
-    def _both_columns(self, given: Array) -> Array:
-        """Scores (N, 1) of the second of two classes as (N, 2)."""
-        shape = tuple(getattr(given, "shape", ()))
-        if len(self.offset) != 2 or len(shape) not in (1, 2) or shape[-1] == 2:
-            return given
-        if len(shape) == 1:
-            raise ValueError(
-                f"`logits` must have the shape (N, 2), or (2,) for one sample. Got {shape}. One score per sample, that "
-                "of the second class? Pass a column: scores[:, None]."
-            )
-        if shape[1] != 1:
-            return given
-        first = 1 - given if self.takes == "probabilities" else 0 * given
-        return torch.cat([first, given], 1) if isinstance(given, Tensor) else np.concatenate([first, given], 1)
 
     def _named(self, decided: Tensor, given: Array) -> np.ndarray | list[str] | str:
         if decided.dim() == 0:
