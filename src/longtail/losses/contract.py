@@ -89,7 +89,8 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         fused: bool | str = "auto",
         **unknown: Any,
     ) -> None:
-        check_keywords(type(self).__name__, unknown, inspect.signature(type(self)).parameters)
+        if unknown:
+            check_keywords(type(self).__name__, unknown, inspect.signature(type(self)).parameters)
         check_num_classes(num_classes)
         check_choice("reduction", reduction, ["mean", "sum", "none"])
         check_arguments(num_classes, weight, ignore_index, label_smoothing)

@@ -76,14 +76,7 @@ def run_experiment(
         >>> folder.result["epoch"], folder.result["class_counts"][:3]
         (1, [138, 89, 57])
     """
-    if not isinstance(config, TrainingConfig):
-        raise TypeError(
-            f"`config` must be a TrainingConfig. Got {config!r} ({type(config).__name__}). Recipes return one: "
-            "`longtail.recipes.digits_lt(epochs=5)`."
-        )
-    if first_stage is not None:
-        check_run("first_stage", first_stage)
-    check_callbacks(callbacks)
+    _check_types(config, callbacks, first_stage)
     existing = existing_run(out, resume=resume)
     config = config.located()
     check_class(config)
@@ -125,6 +118,17 @@ def run_experiment(
                 finish(folder, run.state, run.stage, run.evaluation, run.last)
         fabric.barrier()
     return folder
+
+
+def _check_types(config: TrainingConfig, callbacks: Sequence[Callback], first_stage: RunFolder | None) -> None:
+    if not isinstance(config, TrainingConfig):
+        raise TypeError(
+            f"`config` must be a TrainingConfig. Got {config!r} ({type(config).__name__}). Recipes return one: "
+            "`longtail.recipes.digits_lt(epochs=5)`."
+        )
+    if first_stage is not None:
+        check_run("first_stage", first_stage)
+    check_callbacks(callbacks)
 
 
 def _how_to_resume(*, resume: bool) -> str:
