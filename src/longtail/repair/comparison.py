@@ -157,14 +157,19 @@ def _nested(chooser: Chooser, fits: Fits, best: str) -> dict[str, list[np.ndarra
     nested: dict[str, list[np.ndarray]] = {name: [] for name in fits}
     for place, first in enumerate(fits[best]):
         repeat = {name: own[place] for name, own in fits.items()}
-        predicted = {name: np.empty(len(first.splits.fold), dtype=first.inner.dtype) for name in fits}
+        predicted = {name: np.empty_like(first.own[0]) for name in fits}
         for number in range(first.splits.number):
             held_out = first.splits.fold == number
-            inner = {name: [own.of_the_others(number)] for name, own in repeat.items()}
-            rated = chooser.where(~held_out).rated(_options(inner))
-            for name in fits:
-                candidate, strength = rated.best(None if name == best else name)
+            for name, (candidate, strength) in _chosen_without(chooser, repeat, number, best).items():
                 predicted[name][held_out] = repeat[candidate].curve[strength][held_out]
         for name, own in predicted.items():
             nested[name].append(own)
     return nested
+
+
+def _chosen_without(chooser: Chooser, repeat: Mapping[str, CrossFitted], number: int, best: str) -> dict[str, Option]:
+    """The option of each candidate, and the best of all for the candidate `best`, on all folds but one."""
+    fold = next(iter(repeat.values())).splits.fold
+    options = _options({name: [own.of_the_others(number)] for name, own in repeat.items()})
+    rated = chooser.where(fold != number).rated(options)
+    return {name: rated.best(None if name == best else name) for name in repeat}

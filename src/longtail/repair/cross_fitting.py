@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -19,36 +18,45 @@ NUMBERS_DECIDED_AT_ONCE = 2**20  # logits of a block, which is split by folds: s
 class CrossFitted:
     """Cross-fitted predictions of one candidate.
 
+    Fits on most of the folds predict nearly the same. So of those that lack a second fold, only differences are kept.
+
     Attributes:
         splits: the folds.
         strengths: values of τ.
-        inner: (K, T, N) predictions for each τ by the fit without a sample's own fold and fold k; those of a sample in
-            fold k are by the fit without fold k alone.
+        own: (T, N) predictions for each τ by the fit without a sample's own fold.
+        differences: of the fit that lacks fold k too, for each of the K folds: where its predictions differ from `own`,
+            as indices into the flattened array, and what they are there.
         served: the decision rule fitted on all data.
         directions: (K, C) the direction of the offsets of the fit without fold k; 0 if the candidate has none.
     """
 
     splits: Splits
     strengths: tuple[float, ...]
-    inner: np.ndarray
+    own: np.ndarray
+    differences: Sequence[tuple[np.ndarray, np.ndarray]]
     served: Decision
     directions: np.ndarray
 
-    @cached_property
+    @property
     def curve(self) -> dict[float, np.ndarray]:
         """For each τ predictions (N,), each by a fit without the sample's fold."""
-        own = self.inner[self.splits.fold, :, np.arange(self.inner.shape[2])]
-        return dict(zip(self.strengths, own.T, strict=True))
+        return dict(zip(self.strengths, self.own, strict=True))
 
     def of_the_others(self, number: int) -> dict[float, np.ndarray]:
         """For each τ predictions on all folds but `number`, by fits that saw neither their own fold nor this one."""
-        rest = self.splits.fold != number
-        return dict(zip(self.strengths, self.inner[number][:, rest], strict=True))
+        decisions = self.own.copy()
+        decisions.put(*self.differences[number])
+        return dict(zip(self.strengths, decisions[:, self.splits.fold != number], strict=True))
 
     def by_fewer_samples(self, strength: float) -> list[np.ndarray]:
         """K − 1 predictions (N,), each by a fit without the sample's fold and one other."""
-        place, rows, number = self.strengths.index(strength), np.arange(self.inner.shape[2]), self.splits.number
-        return [self.inner[(self.splits.fold + step) % number, place, rows] for step in range(1, number)]
+        place, number = self.strengths.index(strength), self.splits.number
+        fewer = np.tile(self.own[place], (number - 1, 1))
+        for other, (where, values) in enumerate(self.differences):
+            of_place = where // self.own.shape[1] == place
+            rows = where[of_place] % self.own.shape[1]
+            fewer[(other - self.splits.fold[rows]) % number - 1, rows] = values[of_place]
+        return list(fewer)
 
 
 def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Metric) -> CrossFitted:
@@ -64,26 +72,41 @@ def cross_fit(candidate: Candidate, samples: Samples, splits: Splits, metric: Me
         fitted = fits[splits.without(number)]
         if isinstance(fitted, Offsets):
             directions[number] = fitted.direction
-    return CrossFitted(splits, candidate.strengths, _decisions(candidate, fits, samples, splits), fits[0], directions)
+    own, differences = _decisions(candidate, fits, samples, splits)
+    return CrossFitted(splits, candidate.strengths, own, differences, fits[0], directions)
 
 
-def _decisions(candidate: Candidate, fits: Sequence[Decision], samples: Samples, splits: Splits) -> np.ndarray:
-    """(K, T, N) predictions for each τ, by the fit without a sample's own fold and fold k. One pass."""
-    alike = all(fitted is fits[0] for fitted in fits)  # as of logit adjustment: one prediction stands for all K
-    number = 1 if alike else splits.number
-    shape = (number, len(candidate.strengths), len(samples))
-    decisions = np.empty(shape, dtype=np.min_scalar_type(samples.num_classes - 1))
+def _decisions(
+    candidate: Candidate, fits: Sequence[Decision], samples: Samples, splits: Splits
+) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """`own` and `differences` of `CrossFitted`, in one pass."""
+    own = np.empty((len(candidate.strengths), len(samples)), dtype=np.min_scalar_type(samples.num_classes - 1))
+    differences: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(splits.number)]
     least_rows = max(LEAST_ROWS, NUMBERS_DECIDED_AT_ONCE // samples.num_classes)
     for part, logits in samples.blocks(candidate.name, precise=False, least_rows=least_rows):
         logits -= logits.max(1, keepdims=True)  # so that float32 offsets do not round away beside large logits
         folds = splits.fold[part]
-        for own in np.unique(folds):
-            rows = np.flatnonzero(folds == own)
-            block, decided = logits[rows], dict[int, np.ndarray]()
-            for other in range(number):
-                fitted = fits[splits.without(own, other)]
-                if id(fitted) not in decided:
-                    decided[id(fitted)] = fitted.decide_for_all(block, candidate.strengths)
-                decisions[other, :, part.start + rows] = decided[id(fitted)].T
-    whole = samples.gathered(candidate.name, decisions[:, :, samples.own])
-    return np.broadcast_to(whole, (splits.number, *whole.shape[1:]))
+        for fold in np.unique(folds):
+            rows = np.flatnonzero(folds == fold)
+            block, without = logits[rows], fits[splits.without(fold)]
+            decided = without.decide_for_all(block, candidate.strengths)
+            own[:, part.start + rows] = decided
+            for other in range(splits.number):
+                fitted = fits[splits.without(fold, other)]
+                if fitted is without:  # as for fold k itself, and for all folds of logit adjustment
+                    continue
+                decided_by_fewer = fitted.decide_for_all(block, candidate.strengths)
+                place, row = np.nonzero(decided_by_fewer != decided)
+                where = place * len(samples) + part.start + rows[row]
+                differences[other].append((where, decided_by_fewer[place, row].astype(own.dtype)))
+    name = candidate.name
+    return samples.gathered(name, own[:, samples.own]), [_gathered(name, samples, parts) for parts in differences]
+
+
+def _gathered(
+    step: str, samples: Samples, parts: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """One pair of indices and predictions, of all processes."""
+    nothing = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint8))
+    where, values = (np.concatenate(own) for own in zip(nothing, *parts, strict=True))
+    return samples.gathered(step, where), samples.gathered(step, values)
