@@ -25,7 +25,7 @@ class RecordedGradients:
         positive_by_cause: (E, G, G) the same by classifier and by the class of the sample that caused it.
         negative_by_cause: (E, G, G).
         group: (C,) the row and column of each class: itself, or its group where there are too many classes.
-        class_counts: (C,) training images.
+        class_counts: (C,) training samples.
 
     Example:
         >>> one, causes = np.ones((1, 2)), np.ones((1, 2, 2))

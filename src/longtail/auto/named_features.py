@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from longtail.data.counted import counted
+
 
 def ordered_features(samples: Any, names: Sequence[str] | None, size: int) -> np.ndarray:
     """Features (N, D) as float32.
@@ -35,7 +37,8 @@ def ordered_features(samples: Any, names: Sequence[str] | None, size: int) -> np
         raise ValueError("`samples` must hold numbers as features, without missing values. Got other values.") from None
     if features.ndim != 2 or features.shape[1] != size:
         raise ValueError(
-            f"`samples` must hold {size} features each, as the run was trained on. Got the shape {features.shape}."
+            f"`samples` must hold {counted(size, 'feature', 'features')} each, as the run was trained on. "
+            f"Got the shape {features.shape}."
         )
     odd = np.argwhere(~np.isfinite(features))
     if len(odd):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from longtail.data.class_names import ordered
+from longtail.data.counted import counted
 from longtail.data.feature_rows import FeatureRows
 from longtail.data.samples import Parts, Samples
 
@@ -101,5 +102,6 @@ def _match_features(name: str, part: RawPart, train: RawPart) -> None:
         part.feature_names = train.feature_names
     if part.features.shape[1] != train.features.shape[1]:
         raise ValueError(
-            f"{name} must hold {train.features.shape[1]} features, as train does. Got {part.features.shape[1]}."
+            f"{name} must hold {counted(train.features.shape[1], 'feature', 'features')}, as train does. "
+            f"Got {part.features.shape[1]}."
         )

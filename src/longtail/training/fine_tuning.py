@@ -85,7 +85,7 @@ class FineTuning:
         return parameter_groups(self.model.network, self.layers, self.config)
 
     def batches(self, default: Epochs) -> Epochs:
-        """The training images."""
+        """The training samples."""
         return default
 
     def after_step(self) -> None:

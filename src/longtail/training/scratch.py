@@ -42,7 +42,7 @@ class Scratch:
         return [{"params": list(self.model.parameters())}]
 
     def batches(self, default: Epochs) -> Epochs:
-        """The training images."""
+        """The training samples."""
         return default
 
     def after_step(self) -> None:
