@@ -14,7 +14,7 @@ from typing import Any
 
 from longtail.plain_json import to_json
 from longtail.recipes import METHODS
-from longtail.reports import comparison_table
+from longtail.reports.settings_of_method import settings_of_method
 from longtail.runs import RunFolder
 from longtail.whole_file import write_whole
 
@@ -68,7 +68,7 @@ def record_of(run: RunFolder, common: dict[str, Any]) -> dict[str, Any]:
         "result": without(result, LEFT_OUT),
     }
     if "training_minutes" in result:  # of the trainer, whose methods have a column of their settings
-        record["settings"] = comparison_table({"": [run]}, {}, common).rows[0][1]
+        record["settings"] = settings_of_method(run, common)
     return record
 
 

@@ -44,6 +44,9 @@ def test_a_comparison_is_run_once_and_then_read(tiny, tmp_path, capsys):
     mean, spread = 50 * sum(top1), 100 * abs(top1[0] - top1[1]) / 2**0.5
     assert rows[0]["all"] == f"{mean:.1f} ± {spread:.1f}"
     assert rows[0]["seeds"] == "3 4"
+    runs = list(csv.DictReader((tmp_path / "out/runs.csv").read_text().splitlines()))
+    raw = [float(row["all"]) for row in runs if row["method"] == "ce" and row["predictions"] == "raw"]
+    assert raw == pytest.approx(top1)
     assert rows[0]["many"] == "none"  # no class of the tiny set has so many images
     assert rows[3]["settings"] == "reweight_from=3"
     assert (tmp_path / "out/table.txt").read_text() in first.out + "\n"

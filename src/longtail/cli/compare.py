@@ -78,7 +78,7 @@ def compare(
     recipe_settings = dataclasses.asdict(config)
     table = _table(names, outcomes, recipe_settings | ({"dataset": origin} if config.dataset == "own" else {}))
     _write(table, out)
-    say(f"{table.text()}\nruns and tables (txt, md, csv, tex): {out}")
+    say(f"{table.text()}\nruns, tables (txt, md, csv, tex) and the scores of each run (runs.csv): {out}")
     return 2 if any(outcome.failure for outcome in outcomes) else 0
 
 
@@ -112,7 +112,13 @@ def _table(names: Sequence[str], outcomes: Sequence["Outcome"], recipe: Mapping[
 
 def _write(table: "ComparisonTable", out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    contents = {"txt": table.text(), "md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
-    for ending, content in contents.items():
-        with write_whole(out / f"table.{ending}") as file:
+    contents = {
+        "table.txt": table.text(),
+        "table.md": table.markdown(),
+        "table.csv": table.csv(),
+        "table.tex": table.latex(),
+        "runs.csv": table.frame().to_csv(index=False).rstrip("\n"),
+    }
+    for name, content in contents.items():
+        with write_whole(out / name) as file:
             file.write(f"{content}\n".encode())

@@ -7,30 +7,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from longtail.data.counted import counted
 from longtail.reports.fixed_scores import fixed_scores
 from longtail.reports.formatting import columns_of, spread
+from longtail.reports.settings_of_method import settings_of_method
 from longtail.runs import RunFolder
 from longtail.runs.check_run import check_run
 
 TREATMENTS = ("raw", "inductive", "transductive", "fixed")
 LEFT = ("method", "settings", "predictions", "seeds")
 RIGHT = ("parameters", "minutes")
-PLAIN = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0}
 Scores = Mapping[str, Mapping[str, float]]
-CHANGED = ("learning_rate", "weight_decay")
-SECOND = {
-    "classifier": "kept",
-    "learns": "nothing",
-    "classifier_rate": 1.0,
-    "max_norm": None,
-    "shift_batch_norm": False,
-}
 
 
 @dataclass(frozen=True)
 class ComparisonTable:
-    """Rows of text below their headings, and a note for what went wrong.
+    """Rows of text below their headings, with notes; and the numbers of each run.
+
+    Attributes:
+        columns: the headings.
+        rows: a cell for each column.
+        notes: what holds for the rows, and what went wrong.
+        runs: the columns of `frame` by name, for each run and treatment.
 
     Example:
         >>> table = ComparisonTable(("method", "all"), (("ce", "38.0"),), ())
@@ -43,6 +43,15 @@ class ComparisonTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    runs: tuple[Mapping[str, Any], ...] = ()
+
+    def frame(self) -> pd.DataFrame:
+        """The numbers that the rows are computed from, one row per run and treatment.
+
+        Columns: method, settings, predictions, seed, then the scores in [0, 1] by the headings of the table (missing
+        where a group has no class), parameters, and minutes.
+        """
+        return pd.DataFrame(self.runs, columns=["seed" if name == "seeds" else name for name in self.columns])
 
     def markdown(self) -> str:
         """A table of Markdown, the notes below it."""
@@ -102,20 +111,30 @@ def comparison_table(
         method,settings,predictions,seeds,all,many,medium,few,parameters,minutes
         ce,,raw,0,38.0,66.0,38.0,6.0,"464,154",31
         gala,,failed,,,,,,,
+        >>> table.frame()[["method", "seed", "many", "few"]].to_dict("records")
+        [{'method': 'ce', 'seed': 0, 'many': 0.66, 'few': 0.06}]
     """
     runs = [folder for folders in groups.values() for folder in folders]
     for run in runs:
         check_run("groups", run)
     scores = columns_of((run.result or {})["test"]["raw"] for run in runs)
     columns = (*LEFT, *scores, *RIGHT)
-    usual = {**PLAIN, **{name: recipe[name] for name in CHANGED if recipe and name in recipe}}
     rows: list[tuple[str, ...]] = []
+    numbers: list[dict[str, Any]] = []
     notes: list[str] = []
     for method in dict.fromkeys([*groups, *failures]):
         folders = groups.get(method, ())
         tested = [_tested(folder) for folder in folders]
         known = {treatment for scored in tested for treatment in scored}
-        rows += [_row(method, name, folders, tested, scores, usual) for name in TREATMENTS if name in known]
+        treatments = [name for name in TREATMENTS if name in known]
+        settings = settings_of_method(folders[0], recipe or {}) if folders else ""
+        rows += [_row((method, settings, name), folders, tested, scores) for name in treatments]
+        numbers += [
+            _numbers((method, settings, name), folder, scored[name], scores)
+            for name in treatments
+            for folder, scored in zip(folders, tested, strict=True)
+            if name in scored
+        ]
         for failure in failures.get(method, ()):
             rows.append((method, "", "failed", *[""] * (len(columns) - 3)))
             notes.append(f"{method}: {failure}")
@@ -138,29 +157,34 @@ def comparison_table(
             ", mean ± standard deviation over the seeds" if any("±" in cell for row in rows for cell in row) else ""
         )
         notes.append(f"test accuracy in %, last epoch{spread_over}; minutes of steps alone")
-    return ComparisonTable(columns, tuple(rows), tuple(notes))
+    return ComparisonTable(columns, tuple(rows), tuple(notes), tuple(numbers))
 
 
 def _row(
-    method: str,
-    treatment: str,
-    folders: Sequence[RunFolder],
-    tested: Sequence[Scores],
-    columns: dict[str, str],
-    recipe: dict[str, Any],
+    about: tuple[str, str, str], folders: Sequence[RunFolder], tested: Sequence[Scores], columns: Mapping[str, str]
 ) -> tuple[str, ...]:
+    """Of a method, its settings and a treatment."""
+    *_, treatment = about
     results: list[dict[str, Any]] = [folder.result or {} for folder in folders]
     scores = [scored.get(treatment, {}) for scored in tested]
     minutes = statistics.mean(map(_minutes, results))
     return (
-        method,
-        " ".join(_settings(folders[0].header["config"], results[0], recipe)),
-        treatment,
+        *about,
         " ".join(str(folder.header["seed"]) for folder in folders),
         *(spread([score.get(name) for score in scores]) for name in columns.values()),
         f"{results[0]['parameters']:,}",
         f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}",
     )
+
+
+def _numbers(
+    about: tuple[str, str, str], folder: RunFolder, scores: Mapping[str, float], columns: Mapping[str, str]
+) -> dict[str, Any]:
+    """The row of `ComparisonTable.frame` of one run."""
+    result = folder.result or {}
+    found = {heading: scores.get(name) for heading, name in columns.items()}
+    cells = (*about, folder.header["seed"], *found.values(), result["parameters"], _minutes(result))
+    return dict(zip((*LEFT[:3], "seed", *found, *RIGHT), cells, strict=True))
 
 
 def _tested(folder: RunFolder) -> Scores:
@@ -193,23 +217,6 @@ def _notes_of_runs(groups: Mapping[str, Sequence[RunFolder]]) -> list[str]:
 def _minutes(result: dict[str, Any]) -> float:
     """Of both stages, where there are two."""
     return float(result["training_minutes"]) + float(result.get("first_stage", {}).get("training_minutes") or 0.0)
-
-
-def _settings(config: dict[str, Any], result: dict[str, Any], recipe: dict[str, Any]) -> list[str]:
-    """What a method sets: its first stage, the arguments of its loss, and what is not as in the recipe."""
-    words = [*config["loss_arguments"]]
-    if "first_stage" not in result:
-        return [*words, *_changes(config, recipe)]
-    first = result["first_stage"]["folder"].removesuffix(f"-seed{result['first_stage']['config']['seed']}")
-    words = [f"after={first}", *_changes(config, SECOND)]
-    if config["epochs"]:
-        words += [f"loss={config['loss']}", *config["loss_arguments"], f"epochs={config['epochs']}"]
-        words += _changes(config, recipe)
-    return words
-
-
-def _changes(config: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
-    return [f"{name}={config[name]}" for name in usual if config.get(name, usual[name]) != usual[name]]
 
 
 def _protocol(recipe: Mapping[str, Any], *, of_features: bool) -> str:
