@@ -37,7 +37,7 @@ def fitted_to_metric(samples: Samples, metric: Metric, start: np.ndarray) -> np.
     for _ in range(SWEEPS):
         for label in _rarest_first(scores, samples.target):
             rival = ranking.best_other(label)
-            margin = scores[ranking.rows, rival] - scores[:, label]
+            margin = ranking.scores_of(rival) - scores[:, label]
             reachable = margin[np.abs(margin) <= farthest]
             if not len(reachable):
                 continue
@@ -58,12 +58,16 @@ class _Ranking:
     scores: np.ndarray
 
     def __post_init__(self) -> None:
-        self.rows = np.arange(len(self.scores))
+        self.begin = np.arange(len(self.scores)) * self.scores.shape[1]  # of each row in the flattened scores
         self.first, self.second = _two_best(self.scores)
 
     def best_other(self, label: int) -> np.ndarray:
         """(N,) the best class but `label`."""
         return np.where(self.first == label, self.second, self.first)
+
+    def scores_of(self, labels: np.ndarray) -> np.ndarray:
+        """(N,) scores of one class for each sample."""
+        return np.asarray(self.scores.ravel().take(self.begin + labels))
 
     def shift(self, label: int, move: float) -> None:
         """Add `move` to the scores of a class."""
@@ -71,7 +75,7 @@ class _Ranking:
         taking_part = self.first == label
         taking_part |= self.second == label
         if move > 0:
-            taking_part |= self.scores[:, label] >= self.scores[self.rows, self.second]
+            taking_part |= self.scores[:, label] >= self.scores_of(self.second)
         changed = np.flatnonzero(taking_part)
         self.first[changed], self.second[changed] = _two_best(self.scores[changed])
 
@@ -100,18 +104,21 @@ def _scores_of_moves(
     """(T,) scores with ascending `moves` (T,) of one class: it wins the samples whose margin is below the move."""
     target, weight, num_classes = samples.target, samples.weight, samples.num_classes
     first_win = np.less_equal.outer(moves, margin).sum(0, dtype=np.int8)  # faster than a search among `STEPS` < 128
-    cell = first_win.astype(np.int64) * num_classes
+    cell = np.multiply(first_win, num_classes, dtype=np.int64)
     kept = weight * metric.worth(target, rival)
-    gained = weight * metric.worth(target, np.full_like(target, label)) - kept
+    gained = weight * metric.worth(target, np.array(label)) - kept
     shape = (len(moves) + 1, num_classes)
 
     def won(labels: np.ndarray, value: np.ndarray) -> np.ndarray:
         return np.bincount(cell + labels, value, shape[0] * shape[1]).reshape(shape)[:-1].cumsum(0)
 
+    support = np.bincount(target, weight, num_classes)
     worth = np.bincount(target, kept, num_classes) + won(target, gained)
+    if not metric.counts_predictions:
+        return metric.of_sums(worth, support)
     predicted = np.bincount(rival, weight, num_classes) - won(rival, weight)
     predicted[:, label] += np.bincount(first_win, weight, shape[0])[:-1].cumsum()
-    return metric.of_sums(worth, np.bincount(target, weight, num_classes), predicted)
+    return metric.of_sums(worth, support, predicted)
 
 
 def _rarest_first(scores: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -96,7 +96,7 @@ def smoothed_gain(metric: Metric, labels: Labels, before: np.ndarray, after: np.
     if isinstance(metric, WorstRecall):  # a class without a right decision hides what changes in the others
         old, new = (_smoothed_recalls(labels, own) for own in (before, after))
         one = np.ones(len(new))
-        return float(metric.of_sums(new, one, one) - metric.of_sums(old, one, one))
+        return float(metric.of_sums(new, one) - metric.of_sums(old, one))
     classes = _changes_of_scores(metric, labels, before, after)
     gain = _score(metric, labels, after) - _score(metric, labels, before)
     return gain + float((classes.unit * (classes.smoothed - classes.mean)).sum())

@@ -13,10 +13,12 @@ class Metric(ABC):
 
     Attributes:
         decides_by_probability: whether the best prediction is the most probable class under the metric's prior.
+        counts_predictions: whether the score depends on how often each class is predicted.
         name: name of the metric.
     """
 
     decides_by_probability: ClassVar[bool]
+    counts_predictions: ClassVar[bool] = False
     name: str
 
     def prior(self, num_classes: int) -> np.ndarray:
@@ -26,21 +28,21 @@ class Metric(ABC):
     def score(self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int) -> float:
         """The score (larger is better) of predictions, where `count` holds sample weights."""
         worth = np.bincount(target, count * self.worth(target, predicted), num_classes)
-        counts = (np.bincount(labels, count, num_classes) for labels in (target, predicted))
-        return float(self.of_sums(worth, *counts))
+        times = np.bincount(predicted, count, num_classes) if self.counts_predictions else None
+        return float(self.of_sums(worth, np.bincount(target, count, num_classes), times))
 
     def worth(self, target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(N,) what each decision is worth: 1 where it is right, else 0."""
+        """(N,) what each decision, or one decision for all samples, is worth: 1 where it is right, else 0."""
         return np.asarray(target == predicted)
 
     @abstractmethod
-    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray | None = None) -> np.ndarray:
         """Scores (…) from weighted sums per class.
 
         Args:
             worth: (…, C) what the decisions on its samples are worth.
             support: (C,) its samples.
-            predicted: (…, C) predictions of it.
+            predicted: (…, C) predictions of it, for a metric that counts them.
         """
 
     @abstractmethod

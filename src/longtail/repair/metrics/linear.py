@@ -21,7 +21,7 @@ class BalancedAccuracy(Metric):
     name: str = "balanced accuracy"
     decides_by_probability: ClassVar[bool] = True
 
-    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray | None = None) -> np.ndarray:
         """In [0, 1]."""
         present = support > 0
         return np.asarray((worth[..., present] / support[present]).mean(-1))
@@ -63,7 +63,7 @@ class AccuracyUnder(Metric):
             raise ValueError(f"`prior` must have {num_classes} values, one per class. Got {len(self.of)}.")
         return np.asarray(self.of)
 
-    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray | None = None) -> np.ndarray:
         """In [0, 1]; the prior is renormalised over classes with samples."""
         return _mean_under(self.prior(len(support)), worth, support)
 
@@ -108,7 +108,7 @@ class ExpectedCost(Metric):
         """(N,) minus the costs."""
         return np.asarray(-self.cost[target, predicted])
 
-    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray | None = None) -> np.ndarray:
         """In the unit of the costs; the prior is renormalised over classes with samples."""
         return _mean_under(self.prior(len(support)), worth, support)
 

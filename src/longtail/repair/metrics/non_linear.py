@@ -22,11 +22,13 @@ class MacroF1(NonLinearMetric):
 
     name: str = "macro-F1"
     decides_by_probability: ClassVar[bool] = False
+    counts_predictions: ClassVar[bool] = True
 
-    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray | None = None) -> np.ndarray:
         """In [0, 1]."""
+        assert predicted is not None
         present = support > 0
-        return np.asarray((2 * worth[..., present] / (support + predicted)[..., present]).mean(-1))
+        return np.asarray((2 * worth.compress(present, -1) / (support + predicted).compress(present, -1)).mean(-1))
 
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
@@ -74,10 +76,11 @@ class WorstRecall(NonLinearMetric):
     def __post_init__(self) -> None:
         check_fraction("share", self.share)
 
-    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    def of_sums(self, worth: np.ndarray, support: np.ndarray, predicted: np.ndarray | None = None) -> np.ndarray:
         """In [0, 1]."""
         present = support > 0
-        return np.asarray(np.sort(worth[..., present] / support[present])[..., : self._number(present)].mean(-1))
+        recall = np.sort(worth.compress(present, -1) / support[present])
+        return np.asarray(recall[..., : self._number(present)].mean(-1))
 
     def contributions(
         self, target: np.ndarray, predicted: np.ndarray, count: np.ndarray, num_classes: int
