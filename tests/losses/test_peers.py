@@ -307,6 +307,18 @@ def test_class_balanced_weights_are_the_same_for_indices_and_for_one_hot_targets
         torch.testing.assert_close(deferred.mean_divisor(soft), deferred.mean_divisor(target))
 
 
+@pytest.mark.slow
+def test_deferred_reweighting_is_compiled_twice_however_many_epochs_there_are():
+    torch._dynamo.reset()
+    criterion = lt.DeferredReweighting(lt.GALALoss(5), COUNTS, start_epoch=3)
+    eager, compiled = copy.deepcopy(criterion), torch.compile(criterion, backend="eager", fullgraph=True)
+    logits = LOGITS.float().requires_grad_()
+    for epoch in range(1, 12):
+        for each in (eager, criterion):
+            each.set_epoch(epoch)
+        torch.testing.assert_close(compiled(logits, TARGET), eager(logits, TARGET))
+
+
 def test_deferred_weights_multiply_those_of_the_loss():
     own = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
     criterion = lt.DeferredReweighting(nn.CrossEntropyLoss(own), COUNTS, start_epoch=1, beta=0.9)

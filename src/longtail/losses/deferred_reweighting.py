@@ -58,12 +58,12 @@ class DeferredReweighting(nn.Module):
         self.beta = beta
         weights = class_balanced_weights(class_counts, beta).to(torch.float32)
         self.register_buffer("class_weight", weights if criterion.weight is None else weights * criterion.weight)
-        self.epoch = 1
+        self._begun = start_epoch <= 1  # not the epoch: `torch.compile` would compile the loss again in each
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch begins, counted from 1."""
         check_integer("epoch", epoch, minimum=1)
-        self.epoch = epoch
+        self._begun = bool(epoch >= self.start_epoch)
         if isinstance(self.criterion, LongTailedLoss):
             self.criterion.set_epoch(epoch)
 
@@ -125,7 +125,7 @@ class DeferredReweighting(nn.Module):
 
     @property
     def _reweights(self) -> bool:
-        return self.epoch >= self.start_epoch and self._is_training()
+        return self._begun and self._is_training()
 
     def _is_training(self) -> bool:
         return self.training and (torch.is_grad_enabled() or getattr(self.criterion, "margins_without_grad", False))
