@@ -326,6 +326,9 @@ def test_deferred_weights_multiply_those_of_the_loss():
     torch.testing.assert_close(criterion(LOGITS.float(), TARGET), want)
     with pytest.raises(TypeError, match="`criterion` must be an nn.CrossEntropyLoss"):
         lt.DeferredReweighting(nn.MSELoss(), COUNTS)
+    for inner in (lt.GALALoss(6), nn.CrossEntropyLoss(torch.ones(6))):
+        with pytest.raises(ValueError, match=r"`class_counts` must hold 6 classes, as `criterion` does\. Got 5\."):
+            lt.DeferredReweighting(inner, COUNTS)
 
 
 @pytest.mark.parametrize(

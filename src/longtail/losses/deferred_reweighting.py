@@ -30,7 +30,7 @@ class DeferredReweighting(nn.Module):
 
     Raises:
         TypeError: a criterion without class weights.
-        ValueError: a count or setting outside what is written above.
+        ValueError: counts of another number of classes, a count or setting outside what is written above.
 
     Example:
         >>> criterion = DeferredReweighting(nn.CrossEntropyLoss(), [100, 1], start_epoch=160, beta=0.99)
@@ -57,6 +57,7 @@ class DeferredReweighting(nn.Module):
         self.start_epoch = start_epoch
         self.beta = beta
         weights = class_balanced_weights(class_counts, beta).to(torch.float32)
+        _check_number_of_classes(criterion, len(weights))
         self.register_buffer("class_weight", weights if criterion.weight is None else weights * criterion.weight)
         self._begun = start_epoch <= 1  # not the epoch: `torch.compile` would compile the loss again in each
 
@@ -137,3 +138,14 @@ class DeferredReweighting(nn.Module):
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"start_epoch={self.start_epoch}, beta={self.beta}"
+
+
+def _check_number_of_classes(criterion: nn.CrossEntropyLoss, counted: int) -> None:
+    """Raise if the criterion is known to have another number of classes than were counted."""
+    own = None if criterion.weight is None else len(criterion.weight)
+    known = criterion.num_classes if isinstance(criterion, LongTailedLoss) else own
+    if known not in (None, counted):
+        raise ValueError(
+            f"`class_counts` must hold {known} classes, as `criterion` does. Got {counted}. If the last classes have "
+            f"no training sample: `longtail.data.class_counts(labels, num_classes={known})`."
+        )
