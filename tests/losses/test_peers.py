@@ -301,7 +301,7 @@ def test_class_balanced_weights_are_the_same_for_indices_and_for_one_hot_targets
         torch.testing.assert_close(criterion(logits, soft), criterion(logits, target))
     own = torch.tensor([1.0, 2.0, 3.0, 4.0])  # EQL v2 and class-balanced losses divide by weights, the others do not
     losses = (nn.CrossEntropyLoss(own), lt.FocalLoss(4), lt.EQLv2Loss(4, own), lt.ClassBalancedLoss([5, 4, 3, 2]))
-    for inner in losses:
+    for inner in (*losses, lt.LADELoss([5, 4, 3, 2], alpha=1.0)):
         deferred = lt.DeferredReweighting(inner, [500, 50, 20, 5], start_epoch=1)
         torch.testing.assert_close(copy.deepcopy(deferred)(logits, soft), deferred(logits, target))
         torch.testing.assert_close(deferred.mean_divisor(soft), deferred.mean_divisor(target))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from longtail.arguments import as_class_indices, check_integer
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
 from longtail.losses.contract import LongTailedLoss
+from longtail.losses.inputs import class_dimension
 from longtail.losses.parts import mean_divisor
 from longtail.losses.reduction import divisor_of_mean
 from longtail.losses.shifts import ClassCounts
@@ -83,11 +84,8 @@ class DeferredReweighting(nn.Module):
             target = as_class_indices("target", target)
         if not self._reweights:
             return self._loss(input, target)
-        with self._class_weights():
-            loss = self._loss(input, target)
-            if self.criterion.reduction != "mean" or not target.is_floating_point():
-                return loss
-            return loss * mean_divisor(self.criterion, target) / self.mean_divisor(target)
+        with self._class_weights(self._share_of_mean(target)):
+            return self._loss(input, target)
 
     def linear(self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
         """The loss of a linear classifier without its logits, as `LongTailedLoss.linear`, for a criterion that has it.
@@ -116,9 +114,20 @@ class DeferredReweighting(nn.Module):
         number = divisor_of_mean(target, None, self.criterion.ignore_index)
         return torch.where(divisor == number, divisor * mean_weight(target, self.class_weight), divisor)
 
+    def _share_of_mean(self, target: Tensor) -> Tensor | float:
+        """What weights are divided by: for a mean over probabilities their mean over the batch.
+
+        Dividing the loss would also scale what is no mean over samples, such as the regulariser of LADE. A loss that
+        divides by its weights is the same for any multiple of them. A target that does not fit is left to the loss.
+        """
+        classes = len(self.class_weight)
+        fits = isinstance(target, Tensor) and target.dim() and target.shape[class_dimension(target)] == classes
+        return mean_weight(target, self.class_weight) if fits and self.criterion.reduction == "mean" else 1.0
+
     @contextmanager
-    def _class_weights(self) -> Iterator[None]:
-        own, self.criterion.weight = self.criterion.weight, self.class_weight  # so that no checkpoint depends on it
+    def _class_weights(self, divisor: Tensor | float = 1.0) -> Iterator[None]:
+        own = self.criterion.weight  # put back, so that no checkpoint depends on it
+        self.criterion.weight = self.class_weight / divisor
         try:
             yield
         finally:
