@@ -48,7 +48,7 @@ class LossWithMemory(LongTailedLoss):
         self.process_group = process_group
         self._statistics = statistics
         self._paused = False
-        self._passes: list[tuple[Tensor, ...]] | None = None
+        self._step: tuple[Tensor, ...] | None = None  # the sums of its passes so far, none before the first
         for name in statistics:
             self.register_buffer(name, torch.zeros(num_classes, dtype=torch.float32))
 
@@ -66,10 +66,12 @@ class LossWithMemory(LongTailedLoss):
 
     def contribute(self, *sums: Tensor) -> None:
         """Update the statistics by the sums over a forward pass: at once, or at the end of `one_step`."""
-        if self._passes is None:
+        if self._step is None:
             self.update(*sum_over_ranks(self.process_group, *sums))
+        elif self._step:  # not a list of passes: `torch.compile` would compile the loss again for each length
+            self._step = tuple(before + own for before, own in zip(self._step, sums, strict=True))
         else:
-            self._passes.append(sums)
+            self._step = sums
 
     @contextmanager
     def one_step(self) -> Iterator[None]:
@@ -77,14 +79,14 @@ class LossWithMemory(LongTailedLoss):
 
         Each rank needs at least one pass. After an error the statistics are left as they were.
         """
-        self._passes = []
+        sums: tuple[Tensor, ...] = ()
+        self._step = sums
         try:
             yield
-            passes = self._passes
+            sums = self._step
         finally:
-            self._passes = None
-        if passes:
-            sums = (torch.stack(parts).sum(0) for parts in zip(*passes, strict=True))
+            self._step = None
+        if sums:
             self.update(*sum_over_ranks(self.process_group, *sums))
 
     def observe(self, log_probs: Tensor, target: Tensor) -> None:
