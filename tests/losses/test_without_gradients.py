@@ -95,6 +95,23 @@ def test_statistics_are_tensors_of_their_own_after_a_functional_gradient(make):
     assert all(torch.equal(a, b) for a, b in zip(restored.buffers(), criterion.buffers(), strict=True))
 
 
+@with_memory
+@pytest.mark.parametrize("soft", [False, True])
+def test_per_sample_gradients_leave_the_statistics_to_a_pass_of_the_batch(make, soft):
+    criterion = make(NUM_CLASSES).to(DEVICE)
+    before = copy.deepcopy(criterion.state_dict())
+    target = F.one_hot(TARGET, NUM_CLASSES).float() if soft else TARGET
+    per_sample = torch.func.vmap(torch.func.grad(lambda row, label: criterion(row[None], label[None])))
+    with pytest.raises(RuntimeError, match=r"within `torch\.func\.vmap`.*`criterion\.pause_statistics\(\)`"):
+        per_sample(LOGITS, target)
+    with criterion.pause_statistics():
+        found = per_sample(LOGITS, target)
+    assert all(torch.equal(before[name], value) for name, value in criterion.state_dict().items())
+    logits = LOGITS.clone().requires_grad_()
+    criterion(logits, target).backward()
+    torch.testing.assert_close(found / len(found), logits.grad)
+
+
 @pytest.mark.slow
 def test_a_compiled_loss_sees_whether_gradients_are_on():
     torch._dynamo.reset()

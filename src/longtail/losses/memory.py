@@ -92,6 +92,7 @@ class LossWithMemory(LongTailedLoss):
     def observe(self, log_probs: Tensor, target: Tensor) -> None:
         """Learn, unless paused."""
         if not self._paused:
+            refuse_vmap(log_probs, target)
             self.learn(log_probs, target)
 
     def observe_received(self, received: Received) -> None:
@@ -143,6 +144,21 @@ class LossWithMemory(LongTailedLoss):
         super()._load_from_state_dict(*arguments)
         for name in self._statistics:  # `assign=True` would take over any precision
             self._buffers[name] = self.get_buffer(name).to(torch.float32)
+
+
+def refuse_vmap(*tensors: Tensor) -> None:
+    """Raise within `torch.func.vmap`, where the sums over a batch would be one for each sample, (N, C).
+
+    Raises:
+        RuntimeError: a tensor has a dimension that `vmap` hides.
+    """
+    if torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active():
+        return
+    if any(torch.func.debug_unwrap(tensor).shape != tensor.shape for tensor in tensors):
+        raise RuntimeError(
+            "A loss that learns must not update its statistics within `torch.func.vmap`. Call it within "
+            "`criterion.pause_statistics()`."
+        )
 
 
 def _outside_transforms(statistic: Tensor) -> Tensor:
