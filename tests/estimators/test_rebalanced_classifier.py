@@ -103,6 +103,17 @@ def test_pipelines_searches_clones_and_pickles(data):
     assert clone(model).get_params()["cv"] == 3
 
 
+@pytest.mark.parametrize(
+    ("estimator", "other"), [(LogisticRegression(), LinearSVC()), (LinearSVC(), LogisticRegression())]
+)
+def test_settings_made_after_fit_wait_for_the_next(data, estimator, other):
+    X, _, y, _ = data
+    model = RebalancedClassifier(estimator, cv=3).fit(X[:600], y[:600])
+    before = model.decision_function(X)
+    model.set_params(estimator=other, metric="macro-f1")
+    np.testing.assert_array_equal(model.decision_function(X), before)
+
+
 def test_it_has_logarithms_of_its_probabilities(data):
     X, _, y, _ = data
     X, y = X[:600], y[:600]

@@ -105,6 +105,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
                 classifier that can't be fitted in a fold.
         """
         self._check_settings()
+        self._method = "predict_proba" if hasattr(self.estimator, "predict_proba") else "decision_function"
         X, y = indexable(X, as_labels(y))
         groups = checked_groups(groups, len(y))
         self.classes_, target = self._classes(y)
@@ -117,7 +118,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
                 f"`estimator` must know the classes of `y` and no others. It knows {list(self.estimator_.classes_)}: "
                 "if it was fitted before, wrap all of it in FrozenEstimator."
             )
-        scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method(), params)
+        scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method, params)
         self._floor = SMALLEST if self._by_margin else floor_of(scores)
         counted = weight > 0
         texts = set(map(as_text, self._names))
@@ -227,7 +228,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     @property
     def _by_margin(self) -> bool:
-        return self._method() == "decision_function"
+        return self._method == "decision_function"
 
     def predict(self, X: Any) -> np.ndarray:
         """The decisions, (N,) of `classes_`, by the scores that were examined: of `predict_proba`, if there is one."""
@@ -252,10 +253,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return self._logits(getattr(self.estimator_, self._method())(X))
-
-    def _method(self) -> str:
-        return "predict_proba" if hasattr(self.estimator, "predict_proba") else "decision_function"
+        return self._logits(getattr(self.estimator_, self._method)(X))
 
     def _logits(self, scores: np.ndarray) -> np.ndarray:
         values = np.asarray(scores, dtype=np.float64)
