@@ -114,6 +114,15 @@ def test_settings_made_after_fit_wait_for_the_next(data, estimator, other):
     np.testing.assert_array_equal(model.decision_function(X), before)
 
 
+def test_names_of_columns_are_those_of_the_last_fit(data):
+    X, _, y, _ = data
+    X, y = X[:600], y[:600]
+    model = RebalancedClassifier(LogisticRegression(), cv=3).fit(pd.DataFrame(X).add_prefix("x"), y)
+    assert model.feature_names_in_[0] == "x0"
+    assert not hasattr(model.fit(X, y), "feature_names_in_")
+    assert model.n_features_in_ == X.shape[1]
+
+
 def test_it_has_logarithms_of_its_probabilities(data):
     X, _, y, _ = data
     X, y = X[:600], y[:600]

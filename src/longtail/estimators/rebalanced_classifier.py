@@ -136,6 +136,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
+            elif name in vars(self):  # of an earlier fit
+                delattr(self, name)
         return self
 
     def _fit_params(self, sample_weight: Any, groups: Any, fit_params: Mapping[str, Any]) -> dict[str, Any]:
