@@ -424,6 +424,22 @@ def test_a_frozen_classifier_was_fitted():
         RebalancedClassifier(frozen).fit(np.zeros((30, 2)), np.arange(30) % 3)
 
 
+@pytest.mark.parametrize("estimator", [LogisticRegression(), LinearSVC()])
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("rare", ["bee", "dog"])  # in the middle, and last
+def test_a_frozen_classifier_may_know_classes_that_are_rare_or_absent_now(data, estimator, number, rare):
+    X, other, y, other_y = data
+    kept = np.r_[np.flatnonzero(other_y != rare), np.flatnonzero(other_y == rare)[:number]]
+    share = [np.mean(other_y[kept] == name) for name in ("ant", "bee", "cod", "dog")]
+    frozen = FrozenEstimator(estimator.fit(X, y))
+    offsets = [
+        RebalancedClassifier(frozen, metric="accuracy", prior=prior).fit(other[kept], other_y[kept]).offset_
+        for prior in ("train", share)
+    ]
+    assert offsets[0].shape == (4,)
+    np.testing.assert_array_equal(offsets[0], offsets[1])
+
+
 @pytest.mark.slow
 def test_weights_reach_the_offsets_of_a_frozen_classifier(data):
     X, other, y, other_y = data

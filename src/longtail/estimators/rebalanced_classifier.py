@@ -183,8 +183,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         parameters = self.estimator.get_params() if self._by_margin else {}
         if any(name.endswith("decision_function_shape") and value == "ovo" for name, value in parameters.items()):
             raise ValueError("`estimator` must score classes, not pairs of them: set decision_function_shape='ovr'.")
-        counts = np.bincount(target)
-        if counts.min() < 2 and (self._by_margin or len(counts) == 2):
+        counts, frozen = np.bincount(target, minlength=len(self.classes_)), isinstance(self.estimator, FrozenEstimator)
+        if counts.min() < 2 and not frozen and (self._by_margin or len(counts) == 2):
             alone = self.classes_[counts.argmin()]
             raise ValueError(
                 f"`y` must hold at least two samples of each class for this estimator. Got one of {alone!r}."
@@ -284,7 +284,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     def _prior(self, target: np.ndarray) -> Any:
         if isinstance(self.prior, str) and self.prior == "train":
-            return np.asarray(np.bincount(target) / len(target))
+            return np.asarray(np.bincount(target, minlength=len(self.classes_)) / len(target))
         prior = by_label(self.prior)
         if isinstance(prior, Mapping):
             return in_class_order("prior", prior, self._names)
