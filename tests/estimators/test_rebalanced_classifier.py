@@ -30,6 +30,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from longtail.estimators import RebalancedClassifier
 from longtail.estimators.held_out_scores import held_out_scores
 
+EVERY_THIRD = np.arange(60) % 3
+
 
 @pytest.fixture(scope="module")
 def data():
@@ -440,6 +442,27 @@ def test_a_frozen_classifier_may_know_classes_that_are_rare_or_absent_now(data, 
     np.testing.assert_array_equal(offsets[0], offsets[1])
 
 
+class _InReverse(LogisticRegression):
+    """Keeps its classes in an order of its own, as a classifier that is told their names does."""
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        for name in ("classes_", "coef_", "intercept_"):
+            setattr(self, name, getattr(self, name)[::-1])
+        return self
+
+
+def test_classes_of_a_frozen_classifier_are_matched_by_name(data):
+    X, other, y, other_y = data
+    models = [
+        RebalancedClassifier(FrozenEstimator(estimator.fit(X, y)), metric="macro-f1").fit(other, other_y)
+        for estimator in (LogisticRegression(), _InReverse())
+    ]
+    assert models[0].diagnosis_.before.accuracy == models[1].diagnosis_.before.accuracy
+    np.testing.assert_allclose(models[1].offset_[::-1], models[0].offset_, atol=1e-6)
+    assert (models[1].predict(X) == models[0].predict(X)).mean() > 0.99
+
+
 @pytest.mark.slow
 def test_weights_reach_the_offsets_of_a_frozen_classifier(data):
     X, other, y, other_y = data
@@ -448,9 +471,6 @@ def test_weights_reach_the_offsets_of_a_frozen_classifier(data):
     weighted = RebalancedClassifier(frozen, random_state=0).fit(other, other_y, sample_weight=weight)
     odd = RebalancedClassifier(frozen, random_state=0).fit(other[1::2], other_y[1::2])
     np.testing.assert_allclose(weighted.offset_, odd.offset_, atol=1e-8)
-
-
-EVERY_THIRD = np.arange(60) % 3
 
 
 @pytest.mark.parametrize(

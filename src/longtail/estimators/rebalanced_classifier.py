@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from longtail.arguments import as_float64, check_integer
 from longtail.data.class_names import as_text
 from longtail.estimators.fit_inputs import as_labels, checked_groups
-from longtail.estimators.held_out_scores import held_out_scores
+from longtail.estimators.held_out_scores import held_out_scores, places_of
 from longtail.repair import diagnose
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
@@ -111,7 +111,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         self.classes_, target = self._classes(y)
         seed, weight = self._checked(target, sample_weight)
         params = self._fit_params(sample_weight, groups, fit_params)
-        folds = self._folds(X, y, groups, target, seed)
+        folds, counted = self._folds(X, y, groups, target, seed), weight > 0
         self.estimator_ = clone(self.estimator).fit(X, y, **params)
         if not np.array_equal(self.estimator_.classes_, self.classes_):
             raise ValueError(
@@ -120,7 +120,6 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             )
         scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method, params)
         self._floor = SMALLEST if self._by_margin else floor_of(scores)
-        counted = weight > 0
         texts = set(map(as_text, self._names))
         self.diagnosis_ = diagnose(
             self._logits(scores)[counted],
@@ -170,7 +169,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         unknown = np.setdiff1d(classes, known)
         if len(unknown):
             raise ValueError(f"`y` must hold classes that `estimator` was fitted on. It holds {unknown.tolist()[0]!r}.")
-        return known, np.searchsorted(known, y)
+        return known, places_of(y, known)
 
     @property
     def offset_(self) -> np.ndarray:
