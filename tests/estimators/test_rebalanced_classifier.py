@@ -415,6 +415,16 @@ def test_groups_are_checked_before_anything_is_fitted(monkeypatch, groups, messa
         RebalancedClassifier(LogisticRegression()).fit(np.zeros((30, 2)), np.arange(30) % 3, groups=groups)
 
 
+@pytest.mark.parametrize("groups", [None, np.where(EVERY_THIRD == 2, 100, np.arange(60))])
+def test_margins_need_each_class_in_each_fit(monkeypatch, groups):
+    monkeypatch.setattr(LinearSVC, "fit", lambda *_: pytest.fail("fitted"))
+    y = EVERY_THIRD
+    third = [(np.flatnonzero(y != label), np.flatnonzero(y == label)) for label in range(3)]
+    model = RebalancedClassifier(LinearSVC(), cv=third if groups is None else 5)
+    with pytest.raises(ValueError, match=r"`cv` must leave samples of each class to fit on.*Fold \d scores all"):
+        model.fit(np.zeros((60, 2)), y, groups=groups)
+
+
 def test_folds_are_not_empty():
     with pytest.raises(ValueError, match="`cv` must have at least one pair"):
         RebalancedClassifier(LogisticRegression(), cv=[]).fit(np.zeros((30, 2)), np.arange(30) % 3)

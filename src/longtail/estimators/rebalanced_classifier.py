@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from longtail.arguments import as_float64, check_integer
 from longtail.data.class_names import as_text
-from longtail.estimators.fit_inputs import as_labels, checked_groups
+from longtail.estimators.fit_inputs import as_labels, check_seen, checked_groups
 from longtail.estimators.held_out_scores import held_out_scores, places_of
 from longtail.repair import diagnose
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
@@ -112,6 +112,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         seed, weight = self._checked(target, sample_weight)
         params = self._fit_params(sample_weight, groups, fit_params)
         folds, counted = self._folds(X, y, groups, target, seed), weight > 0
+        if self._by_margin and not isinstance(self.estimator, FrozenEstimator):
+            check_seen(target, folds, counted, self.classes_)
         self.estimator_ = clone(self.estimator).fit(X, y, **params)
         if not np.array_equal(self.estimator_.classes_, self.classes_):
             raise ValueError(
@@ -184,7 +186,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             raise ValueError("`estimator` must score classes, not pairs of them: set decision_function_shape='ovr'.")
         counts, frozen = np.bincount(target, minlength=len(self.classes_)), isinstance(self.estimator, FrozenEstimator)
         if counts.min() < 2 and not frozen and (self._by_margin or len(counts) == 2):
-            alone = self.classes_[counts.argmin()]
+            alone = self.classes_[counts == 1].tolist()[0]
             raise ValueError(
                 f"`y` must hold at least two samples of each class for this estimator. Got one of {alone!r}."
             )
