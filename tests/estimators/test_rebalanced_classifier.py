@@ -30,6 +30,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from longtail.estimators import RebalancedClassifier
 from longtail.estimators.held_out_scores import held_out_scores
 
+EVERY_THIRD = np.arange(60) % 3
+
 
 @pytest.fixture(scope="module")
 def data():
@@ -101,6 +103,26 @@ def test_pipelines_searches_clones_and_pickles(data):
     restored = pickle.loads(pickle.dumps(search.best_estimator_))
     assert (restored.predict(X) == search.predict(X)).all()
     assert clone(model).get_params()["cv"] == 3
+
+
+@pytest.mark.parametrize(
+    ("estimator", "other"), [(LogisticRegression(), LinearSVC()), (LinearSVC(), LogisticRegression())]
+)
+def test_settings_made_after_fit_wait_for_the_next(data, estimator, other):
+    X, _, y, _ = data
+    model = RebalancedClassifier(estimator, cv=3).fit(X[:600], y[:600])
+    before = model.decision_function(X)
+    model.set_params(estimator=other, metric="macro-f1")
+    np.testing.assert_array_equal(model.decision_function(X), before)
+
+
+def test_names_of_columns_are_those_of_the_last_fit(data):
+    X, _, y, _ = data
+    X, y = X[:600], y[:600]
+    model = RebalancedClassifier(LogisticRegression(), cv=3).fit(pd.DataFrame(X).add_prefix("x"), y)
+    assert model.feature_names_in_[0] == "x0"
+    assert not hasattr(model.fit(X, y), "feature_names_in_")
+    assert model.n_features_in_ == X.shape[1]
 
 
 def test_it_has_logarithms_of_its_probabilities(data):
@@ -393,6 +415,16 @@ def test_groups_are_checked_before_anything_is_fitted(monkeypatch, groups, messa
         RebalancedClassifier(LogisticRegression()).fit(np.zeros((30, 2)), np.arange(30) % 3, groups=groups)
 
 
+@pytest.mark.parametrize("groups", [None, np.where(EVERY_THIRD == 2, 100, np.arange(60))])
+def test_margins_need_each_class_in_each_fit(monkeypatch, groups):
+    monkeypatch.setattr(LinearSVC, "fit", lambda *_: pytest.fail("fitted"))
+    y = EVERY_THIRD
+    third = [(np.flatnonzero(y != label), np.flatnonzero(y == label)) for label in range(3)]
+    model = RebalancedClassifier(LinearSVC(), cv=third if groups is None else 5)
+    with pytest.raises(ValueError, match=r"`cv` must leave samples of each class to fit on.*Fold \d scores all"):
+        model.fit(np.zeros((60, 2)), y, groups=groups)
+
+
 def test_folds_are_not_empty():
     with pytest.raises(ValueError, match="`cv` must have at least one pair"):
         RebalancedClassifier(LogisticRegression(), cv=[]).fit(np.zeros((30, 2)), np.arange(30) % 3)
@@ -404,6 +436,43 @@ def test_a_frozen_classifier_was_fitted():
         RebalancedClassifier(frozen).fit(np.zeros((30, 2)), np.arange(30) % 3)
 
 
+@pytest.mark.parametrize("estimator", [LogisticRegression(), LinearSVC()])
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("rare", ["bee", "dog"])  # in the middle, and last
+def test_a_frozen_classifier_may_know_classes_that_are_rare_or_absent_now(data, estimator, number, rare):
+    X, other, y, other_y = data
+    kept = np.r_[np.flatnonzero(other_y != rare), np.flatnonzero(other_y == rare)[:number]]
+    share = [np.mean(other_y[kept] == name) for name in ("ant", "bee", "cod", "dog")]
+    frozen = FrozenEstimator(estimator.fit(X, y))
+    offsets = [
+        RebalancedClassifier(frozen, metric="accuracy", prior=prior).fit(other[kept], other_y[kept]).offset_
+        for prior in ("train", share)
+    ]
+    assert offsets[0].shape == (4,)
+    np.testing.assert_array_equal(offsets[0], offsets[1])
+
+
+class _InReverse(LogisticRegression):
+    """Keeps its classes in an order of its own, as a classifier that is told their names does."""
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        for name in ("classes_", "coef_", "intercept_"):
+            setattr(self, name, getattr(self, name)[::-1])
+        return self
+
+
+def test_classes_of_a_frozen_classifier_are_matched_by_name(data):
+    X, other, y, other_y = data
+    models = [
+        RebalancedClassifier(FrozenEstimator(estimator.fit(X, y)), metric="macro-f1").fit(other, other_y)
+        for estimator in (LogisticRegression(), _InReverse())
+    ]
+    assert models[0].diagnosis_.before.accuracy == models[1].diagnosis_.before.accuracy
+    np.testing.assert_allclose(models[1].offset_[::-1], models[0].offset_, atol=1e-6)
+    assert (models[1].predict(X) == models[0].predict(X)).mean() > 0.99
+
+
 @pytest.mark.slow
 def test_weights_reach_the_offsets_of_a_frozen_classifier(data):
     X, other, y, other_y = data
@@ -412,9 +481,6 @@ def test_weights_reach_the_offsets_of_a_frozen_classifier(data):
     weighted = RebalancedClassifier(frozen, random_state=0).fit(other, other_y, sample_weight=weight)
     odd = RebalancedClassifier(frozen, random_state=0).fit(other[1::2], other_y[1::2])
     np.testing.assert_allclose(weighted.offset_, odd.offset_, atol=1e-8)
-
-
-EVERY_THIRD = np.arange(60) % 3
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from longtail.losses.catalogue import LOSSES
+from longtail.losses.parts import mean_divisor
 from losses.cases import DEVICE, NUM_CLASSES, every_loss
 
 DTYPES = [
@@ -46,6 +47,16 @@ def loss_and_gradient(criterion, logits, target):
 def assert_same(got, want):
     for a, b in zip(got, want, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+@every_dtype
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_divisor_of_a_mean_is_that_of_int64(name, dtype):
+    target = labels_in(dtype, 300, (24,), 255)
+    target[0] = min(156, torch.iinfo(dtype).max)  # as uint8 it compares as equal to -100
+    for criterion in (make(name, 300), make(name, 300, weight=torch.linspace(0.1, 2, 300))):
+        found = mean_divisor(criterion, target.to(dtype))
+        torch.testing.assert_close(found, mean_divisor(criterion, target), rtol=0, atol=0)
 
 
 @every_dtype

@@ -82,3 +82,16 @@ def test_a_step_that_fails_leaves_the_statistics_as_they_were(case):
     torch.testing.assert_close(dict(criterion.state_dict()), before)
     criterion(*batch())
     assert any(not torch.equal(criterion.state_dict()[name], value) for name, value in before.items())
+
+
+@pytest.mark.slow
+def test_a_compiled_loss_counts_a_step_of_any_number_of_passes():
+    torch._dynamo.reset()
+    logits, target = torch.randn(24, NUM_CLASSES, device=DEVICE), torch.arange(24, device=DEVICE) % NUM_CLASSES
+    eager, criterion = GALALoss(NUM_CLASSES).to(DEVICE), GALALoss(NUM_CLASSES).to(DEVICE)
+    compiled = torch.compile(criterion, backend="eager", fullgraph=True)
+    for loss, call in ((eager, eager), (criterion, compiled)):
+        with loss.one_step():
+            for rows, labels in zip(logits.split(2), target.split(2), strict=True):
+                call(rows.clone().requires_grad_(), labels)
+    torch.testing.assert_close(criterion.theta, eager.theta)

@@ -301,10 +301,22 @@ def test_class_balanced_weights_are_the_same_for_indices_and_for_one_hot_targets
         torch.testing.assert_close(criterion(logits, soft), criterion(logits, target))
     own = torch.tensor([1.0, 2.0, 3.0, 4.0])  # EQL v2 and class-balanced losses divide by weights, the others do not
     losses = (nn.CrossEntropyLoss(own), lt.FocalLoss(4), lt.EQLv2Loss(4, own), lt.ClassBalancedLoss([5, 4, 3, 2]))
-    for inner in losses:
+    for inner in (*losses, lt.LADELoss([5, 4, 3, 2], alpha=1.0)):
         deferred = lt.DeferredReweighting(inner, [500, 50, 20, 5], start_epoch=1)
         torch.testing.assert_close(copy.deepcopy(deferred)(logits, soft), deferred(logits, target))
         torch.testing.assert_close(deferred.mean_divisor(soft), deferred.mean_divisor(target))
+
+
+@pytest.mark.slow
+def test_deferred_reweighting_is_compiled_twice_however_many_epochs_there_are():
+    torch._dynamo.reset()
+    criterion = lt.DeferredReweighting(lt.GALALoss(5), COUNTS, start_epoch=3)
+    eager, compiled = copy.deepcopy(criterion), torch.compile(criterion, backend="eager", fullgraph=True)
+    logits = LOGITS.float().requires_grad_()
+    for epoch in range(1, 12):
+        for each in (eager, criterion):
+            each.set_epoch(epoch)
+        torch.testing.assert_close(compiled(logits, TARGET), eager(logits, TARGET))
 
 
 def test_deferred_weights_multiply_those_of_the_loss():
@@ -314,6 +326,9 @@ def test_deferred_weights_multiply_those_of_the_loss():
     torch.testing.assert_close(criterion(LOGITS.float(), TARGET), want)
     with pytest.raises(TypeError, match="`criterion` must be an nn.CrossEntropyLoss"):
         lt.DeferredReweighting(nn.MSELoss(), COUNTS)
+    for inner in (lt.GALALoss(6), nn.CrossEntropyLoss(torch.ones(6))):
+        with pytest.raises(ValueError, match=r"`class_counts` must hold 6 classes, as `criterion` does\. Got 5\."):
+            lt.DeferredReweighting(inner, COUNTS)
 
 
 @pytest.mark.parametrize(

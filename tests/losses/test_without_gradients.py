@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
@@ -93,6 +94,37 @@ def test_statistics_are_tensors_of_their_own_after_a_functional_gradient(make):
         torch.testing.assert_close(got, want)
     restored = copy.deepcopy(criterion)
     assert all(torch.equal(a, b) for a, b in zip(restored.buffers(), criterion.buffers(), strict=True))
+
+
+@with_memory
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # PyTorch's own rules of forward mode call it
+def test_a_forward_mode_derivative_learns_as_a_backward_one(make, soft):
+    target = F.one_hot(TARGET, NUM_CLASSES).float() if soft else TARGET
+    criteria = [make(NUM_CLASSES).to(DEVICE) for _ in range(3)]
+    with forward_ad.dual_level():
+        criteria[0](forward_ad.make_dual(LOGITS, torch.ones_like(LOGITS)), target)
+    torch.func.hessian(lambda logits: criteria[1](logits, target))(LOGITS)
+    criteria[2](LOGITS.clone().requires_grad_(), target)
+    for criterion in criteria[:2]:
+        torch.testing.assert_close(dict(copy.deepcopy(criterion).state_dict()), dict(criteria[2].state_dict()))
+
+
+@with_memory
+@pytest.mark.parametrize("soft", [False, True])
+def test_per_sample_gradients_leave_the_statistics_to_a_pass_of_the_batch(make, soft):
+    criterion = make(NUM_CLASSES).to(DEVICE)
+    before = copy.deepcopy(criterion.state_dict())
+    target = F.one_hot(TARGET, NUM_CLASSES).float() if soft else TARGET
+    per_sample = torch.func.vmap(torch.func.grad(lambda row, label: criterion(row[None], label[None])))
+    with pytest.raises(RuntimeError, match=r"within `torch\.func\.vmap`.*`criterion\.pause_statistics\(\)`"):
+        per_sample(LOGITS, target)
+    with criterion.pause_statistics():
+        found = per_sample(LOGITS, target)
+    assert all(torch.equal(before[name], value) for name, value in criterion.state_dict().items())
+    logits = LOGITS.clone().requires_grad_()
+    criterion(logits, target).backward()
+    torch.testing.assert_close(found / len(found), logits.grad)
 
 
 @pytest.mark.slow

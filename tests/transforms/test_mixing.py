@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -110,6 +112,18 @@ def test_cross_entropy_on_mixed_targets_is_the_mix_of_two(fixed):
     torch.testing.assert_close(one, 0.7 * first + 0.3 * second)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+@pytest.mark.parametrize(
+    "mix", [partial(mixup, num_classes=3), partial(cutmix, num_classes=3), partial(remix, class_counts=COUNTS)]
+)
+def test_labels_of_any_integer_dtype_are_class_indices(mix, dtype):
+    results = []
+    for target in (TARGET, TARGET.to(dtype)):
+        torch.manual_seed(0)
+        results.append(mix(IMAGES, target))
+    torch.testing.assert_close(results[1], results[0], rtol=0, atol=0)
+
+
 def test_draws_follow_the_seed_and_the_beta_distribution():
     torch.manual_seed(1)
     first = mixup(IMAGES, TARGET, 3)
@@ -126,6 +140,18 @@ def test_draws_follow_the_seed_and_the_beta_distribution():
         (lambda: mixup(IMAGES, TARGET, 3, alpha=0), ValueError, "`alpha` must be finite and greater than 0"),
         (lambda: mixup(IMAGES.to(torch.uint8), TARGET, 3), TypeError, "`images` must be floating point"),
         (lambda: mixup(IMAGES, TARGET[:2], 3), ValueError, "`target` must hold one label per image, 6. Got 2"),
+        (
+            lambda: mixup(IMAGES, TARGET.float(), 3),
+            ValueError,
+            r"probabilities must have the shape \(6, 3\). Got \(6,\)",
+        ),
+        (lambda: mixup(IMAGES, F.one_hot(TARGET).float(), 4), ValueError, r"the shape \(6, 4\). Got \(6, 3\)"),
+        (
+            lambda: mixup(IMAGES, TARGET[:, None], 3),
+            ValueError,
+            r"class indices must have the shape \(6,\). Got \(6, 1\)",
+        ),
+        (lambda: cutmix(IMAGES, TARGET, 2), ValueError, r"`target` must lie in \[0, 2\). Got 2 at index 5. Is `num_cl"),
         (lambda: cutmix(IMAGES[0], TARGET[:3], 3), ValueError, r"`images` must have the shape \(N, C, H, W\)"),
         (lambda: remix(IMAGES, TARGET, COUNTS, kappa=0), ValueError, "`kappa` must be finite and greater than 0"),
         (lambda: remix(IMAGES, TARGET, COUNTS, threshold=2), ValueError, r"`threshold` must lie in \[0, 1\]"),

@@ -55,3 +55,25 @@ def checked_groups(groups: np.ndarray | Sequence[object] | None, number: int) ->
     if checked is not None and (found := len(np.unique(checked))) < LEAST_GROUPS:
         raise ValueError(f"`groups` must hold at least {LEAST_GROUPS} groups, to fit, choose and score. Got {found}.")
     return checked
+
+
+def check_seen(
+    target: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]], counted: np.ndarray, classes: np.ndarray
+) -> None:
+    """Raise if a fold has samples of a class that its fit does not see: it would give them no margin for that class.
+
+    Args:
+        target: (N,) class indices.
+        folds: pairs of indices to fit on and to score.
+        counted: (N,) whether a sample has a weight.
+        classes: (C,) labels.
+    """
+    for number, (fitted_on, scored) in enumerate(folds, start=1):
+        unseen = np.setdiff1d(target[scored[counted[scored]]], target[fitted_on])
+        if len(unseen):
+            name = classes[unseen].tolist()[0]
+            raise ValueError(
+                "`cv` must leave samples of each class to fit on, for a classifier without `predict_proba`. Fold "
+                f"{number} scores all samples of {name!r}. Are they one group? Pass other folds, or a classifier with "
+                "`predict_proba`."
+            )

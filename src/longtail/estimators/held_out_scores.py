@@ -52,9 +52,19 @@ def held_out_scores(
         if scores.ndim == 1:
             scores[scored] = found
         else:
-            columns = np.searchsorted(classes, fitted.classes_)
-            scores[np.ix_(scored, columns)] = found
+            scores[np.ix_(scored, places_of(fitted.classes_, classes))] = found
     return scores
+
+
+def places_of(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The index of each label among the classes, in whatever order a classifier keeps these.
+
+    Example:
+        >>> places_of(np.array(["low", "high"]), np.array(["low", "middle", "high"])).tolist()
+        [0, 2]
+    """
+    order = np.argsort(classes, kind="stable")
+    return np.asarray(order[np.searchsorted(classes, labels, sorter=order)])
 
 
 def _part(value: Any, rows: np.ndarray, number: int) -> Any:

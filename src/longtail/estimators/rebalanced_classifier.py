@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from longtail.arguments import as_float64, check_integer
 from longtail.data.class_names import as_text
-from longtail.estimators.fit_inputs import as_labels, checked_groups
-from longtail.estimators.held_out_scores import held_out_scores
+from longtail.estimators.fit_inputs import as_labels, check_seen, checked_groups
+from longtail.estimators.held_out_scores import held_out_scores, places_of
 from longtail.repair import diagnose
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
@@ -105,21 +105,23 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
                 classifier that can't be fitted in a fold.
         """
         self._check_settings()
+        self._method = "predict_proba" if hasattr(self.estimator, "predict_proba") else "decision_function"
         X, y = indexable(X, as_labels(y))
         groups = checked_groups(groups, len(y))
         self.classes_, target = self._classes(y)
         seed, weight = self._checked(target, sample_weight)
         params = self._fit_params(sample_weight, groups, fit_params)
-        folds = self._folds(X, y, groups, target, seed)
+        folds, counted = self._folds(X, y, groups, target, seed), weight > 0
+        if self._by_margin and not isinstance(self.estimator, FrozenEstimator):
+            check_seen(target, folds, counted, self.classes_)
         self.estimator_ = clone(self.estimator).fit(X, y, **params)
         if not np.array_equal(self.estimator_.classes_, self.classes_):
             raise ValueError(
                 f"`estimator` must know the classes of `y` and no others. It knows {list(self.estimator_.classes_)}: "
                 "if it was fitted before, wrap all of it in FrozenEstimator."
             )
-        scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method(), params)
+        scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method, params)
         self._floor = SMALLEST if self._by_margin else floor_of(scores)
-        counted = weight > 0
         texts = set(map(as_text, self._names))
         self.diagnosis_ = diagnose(
             self._logits(scores)[counted],
@@ -135,6 +137,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
+            elif name in vars(self):  # of an earlier fit
+                delattr(self, name)
         return self
 
     def _fit_params(self, sample_weight: Any, groups: Any, fit_params: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,7 +171,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         unknown = np.setdiff1d(classes, known)
         if len(unknown):
             raise ValueError(f"`y` must hold classes that `estimator` was fitted on. It holds {unknown.tolist()[0]!r}.")
-        return known, np.searchsorted(known, y)
+        return known, places_of(y, known)
 
     @property
     def offset_(self) -> np.ndarray:
@@ -180,9 +184,9 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         parameters = self.estimator.get_params() if self._by_margin else {}
         if any(name.endswith("decision_function_shape") and value == "ovo" for name, value in parameters.items()):
             raise ValueError("`estimator` must score classes, not pairs of them: set decision_function_shape='ovr'.")
-        counts = np.bincount(target)
-        if counts.min() < 2 and (self._by_margin or len(counts) == 2):
-            alone = self.classes_[counts.argmin()]
+        counts, frozen = np.bincount(target, minlength=len(self.classes_)), isinstance(self.estimator, FrozenEstimator)
+        if counts.min() < 2 and not frozen and (self._by_margin or len(counts) == 2):
+            alone = self.classes_[counts == 1].tolist()[0]
             raise ValueError(
                 f"`y` must hold at least two samples of each class for this estimator. Got one of {alone!r}."
             )
@@ -227,7 +231,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     @property
     def _by_margin(self) -> bool:
-        return self._method() == "decision_function"
+        return self._method == "decision_function"
 
     def predict(self, X: Any) -> np.ndarray:
         """The decisions, (N,) of `classes_`, by the scores that were examined: of `predict_proba`, if there is one."""
@@ -252,10 +256,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return self._logits(getattr(self.estimator_, self._method())(X))
-
-    def _method(self) -> str:
-        return "predict_proba" if hasattr(self.estimator, "predict_proba") else "decision_function"
+        return self._logits(getattr(self.estimator_, self._method)(X))
 
     def _logits(self, scores: np.ndarray) -> np.ndarray:
         values = np.asarray(scores, dtype=np.float64)
@@ -284,7 +285,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
 
     def _prior(self, target: np.ndarray) -> Any:
         if isinstance(self.prior, str) and self.prior == "train":
-            return np.asarray(np.bincount(target) / len(target))
+            return np.asarray(np.bincount(target, minlength=len(self.classes_)) / len(target))
         prior = by_label(self.prior)
         if isinstance(prior, Mapping):
             return in_class_order("prior", prior, self._names)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from longtail.arguments import as_class_indices, check_integer
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
 from longtail.losses.contract import LongTailedLoss
+from longtail.losses.inputs import class_dimension
 from longtail.losses.parts import mean_divisor
 from longtail.losses.reduction import divisor_of_mean
 from longtail.losses.shifts import ClassCounts
@@ -30,7 +31,7 @@ class DeferredReweighting(nn.Module):
 
     Raises:
         TypeError: a criterion without class weights.
-        ValueError: a count or setting outside what is written above.
+        ValueError: counts of another number of classes, a count or setting outside what is written above.
 
     Example:
         >>> criterion = DeferredReweighting(nn.CrossEntropyLoss(), [100, 1], start_epoch=160, beta=0.99)
@@ -57,13 +58,14 @@ class DeferredReweighting(nn.Module):
         self.start_epoch = start_epoch
         self.beta = beta
         weights = class_balanced_weights(class_counts, beta).to(torch.float32)
+        _check_number_of_classes(criterion, len(weights))
         self.register_buffer("class_weight", weights if criterion.weight is None else weights * criterion.weight)
-        self.epoch = 1
+        self._begun = start_epoch <= 1  # not the epoch: `torch.compile` would compile the loss again in each
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch begins, counted from 1."""
         check_integer("epoch", epoch, minimum=1)
-        self.epoch = epoch
+        self._begun = bool(epoch >= self.start_epoch)
         if isinstance(self.criterion, LongTailedLoss):
             self.criterion.set_epoch(epoch)
 
@@ -82,11 +84,8 @@ class DeferredReweighting(nn.Module):
             target = as_class_indices("target", target)
         if not self._reweights:
             return self._loss(input, target)
-        with self._class_weights():
-            loss = self._loss(input, target)
-            if self.criterion.reduction != "mean" or not target.is_floating_point():
-                return loss
-            return loss * mean_divisor(self.criterion, target) / self.mean_divisor(target)
+        with self._class_weights(self._share_of_mean(target)):
+            return self._loss(input, target)
 
     def linear(self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
         """The loss of a linear classifier without its logits, as `LongTailedLoss.linear`, for a criterion that has it.
@@ -115,9 +114,20 @@ class DeferredReweighting(nn.Module):
         number = divisor_of_mean(target, None, self.criterion.ignore_index)
         return torch.where(divisor == number, divisor * mean_weight(target, self.class_weight), divisor)
 
+    def _share_of_mean(self, target: Tensor) -> Tensor | float:
+        """What weights are divided by: for a mean over probabilities their mean over the batch.
+
+        Dividing the loss would also scale what is no mean over samples, such as the regulariser of LADE. A loss that
+        divides by its weights is the same for any multiple of them. A target that does not fit is left to the loss.
+        """
+        classes = len(self.class_weight)
+        fits = isinstance(target, Tensor) and target.dim() and target.shape[class_dimension(target)] == classes
+        return mean_weight(target, self.class_weight) if fits and self.criterion.reduction == "mean" else 1.0
+
     @contextmanager
-    def _class_weights(self) -> Iterator[None]:
-        own, self.criterion.weight = self.criterion.weight, self.class_weight  # so that no checkpoint depends on it
+    def _class_weights(self, divisor: Tensor | float = 1.0) -> Iterator[None]:
+        own = self.criterion.weight  # put back, so that no checkpoint depends on it
+        self.criterion.weight = self.class_weight / divisor
         try:
             yield
         finally:
@@ -125,7 +135,7 @@ class DeferredReweighting(nn.Module):
 
     @property
     def _reweights(self) -> bool:
-        return self.epoch >= self.start_epoch and self._is_training()
+        return self._begun and self._is_training()
 
     def _is_training(self) -> bool:
         return self.training and (torch.is_grad_enabled() or getattr(self.criterion, "margins_without_grad", False))
@@ -137,3 +147,14 @@ class DeferredReweighting(nn.Module):
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"start_epoch={self.start_epoch}, beta={self.beta}"
+
+
+def _check_number_of_classes(criterion: nn.CrossEntropyLoss, counted: int) -> None:
+    """Raise if the criterion is known to have another number of classes than were counted."""
+    own = None if criterion.weight is None else len(criterion.weight)
+    known = criterion.num_classes if isinstance(criterion, LongTailedLoss) else own
+    if known not in (None, counted):
+        raise ValueError(
+            f"`class_counts` must hold {known} classes, as `criterion` does. Got {counted}. If the last classes have "
+            f"no training sample: `longtail.data.class_counts(labels, num_classes={known})`."
+        )

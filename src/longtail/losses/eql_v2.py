@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from longtail.arguments import check_strength
 from longtail.losses.fused import is_eager
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
-from longtail.losses.memory import LossWithMemory, MemoryArguments
+from longtail.losses.memory import LossWithMemory, MemoryArguments, refuse_vmap
 from longtail.losses.reduction import mean_or_one, reduced, sample_weights
 from longtail.losses.sigmoid_terms import sigmoid_terms
 
@@ -167,6 +167,7 @@ class EQLv2Loss(LossWithMemory):
     def _learn_gradients(self, logits: Tensor, labels: Tensor, kept: Tensor) -> None:
         if self._paused:
             return
+        refuse_vmap(logits, labels)
         dim = class_dimension(logits)
         pull, push = _weights(logits, self.positive, self.negative, self.gamma, self.mu, self.alpha)
         error = (logits.to(labels.dtype).sigmoid() - labels).abs()

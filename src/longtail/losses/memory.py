@@ -48,7 +48,7 @@ class LossWithMemory(LongTailedLoss):
         self.process_group = process_group
         self._statistics = statistics
         self._paused = False
-        self._passes: list[tuple[Tensor, ...]] | None = None
+        self._step: tuple[Tensor, ...] | None = None  # the sums of its passes so far, none before the first
         for name in statistics:
             self.register_buffer(name, torch.zeros(num_classes, dtype=torch.float32))
 
@@ -66,10 +66,12 @@ class LossWithMemory(LongTailedLoss):
 
     def contribute(self, *sums: Tensor) -> None:
         """Update the statistics by the sums over a forward pass: at once, or at the end of `one_step`."""
-        if self._passes is None:
+        if self._step is None:
             self.update(*sum_over_ranks(self.process_group, *sums))
+        elif self._step:  # not a list of passes: `torch.compile` would compile the loss again for each length
+            self._step = tuple(before + own for before, own in zip(self._step, sums, strict=True))
         else:
-            self._passes.append(sums)
+            self._step = sums
 
     @contextmanager
     def one_step(self) -> Iterator[None]:
@@ -77,19 +79,20 @@ class LossWithMemory(LongTailedLoss):
 
         Each rank needs at least one pass. After an error the statistics are left as they were.
         """
-        self._passes = []
+        sums: tuple[Tensor, ...] = ()
+        self._step = sums
         try:
             yield
-            passes = self._passes
+            sums = self._step
         finally:
-            self._passes = None
-        if passes:
-            sums = (torch.stack(parts).sum(0) for parts in zip(*passes, strict=True))
+            self._step = None
+        if sums:
             self.update(*sum_over_ranks(self.process_group, *sums))
 
     def observe(self, log_probs: Tensor, target: Tensor) -> None:
         """Learn, unless paused."""
         if not self._paused:
+            refuse_vmap(log_probs, target)
             self.learn(log_probs, target)
 
     def observe_received(self, received: Received) -> None:
@@ -141,6 +144,21 @@ class LossWithMemory(LongTailedLoss):
         super()._load_from_state_dict(*arguments)
         for name in self._statistics:  # `assign=True` would take over any precision
             self._buffers[name] = self.get_buffer(name).to(torch.float32)
+
+
+def refuse_vmap(*tensors: Tensor) -> None:
+    """Raise within `torch.func.vmap`, where the sums over a batch would be one for each sample, (N, C).
+
+    Raises:
+        RuntimeError: a tensor has a dimension that `vmap` hides.
+    """
+    if torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active():
+        return
+    if any(torch.func.debug_unwrap(tensor).shape != tensor.shape for tensor in tensors):
+        raise RuntimeError(
+            "A loss that learns must not update its statistics within `torch.func.vmap`. Call it within "
+            "`criterion.pause_statistics()`."
+        )
 
 
 def _outside_transforms(statistic: Tensor) -> Tensor:

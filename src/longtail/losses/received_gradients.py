@@ -34,8 +34,8 @@ def received_gradients(log_probs: Tensor, target: Tensor, ignore_index: int = -1
     soft = soft.masked_fill(broken, 0)
     probs = log_probs.exp().masked_fill_(broken, 0)
     excess = probs.sum(1) - soft.sum(1)  # Σ relu(−r) − Σ relu(r): 0 for distributions, but for rounding
-    positive = torch.sub(soft, probs, out=probs).relu_()
-    return positive.sum(0), (positive.sum(1) + excess) @ soft
+    minus_positive = probs.sub_(soft).clamp_max_(0)  # in place: neither forward-mode nor `vmap` takes `out=`
+    return -minus_positive.sum(0), (excess - minus_positive.sum(1)) @ soft
 
 
 def gradient_from_losses(own_losses: Tensor, target: Tensor, num_classes: int) -> Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from longtail.arguments import as_class_indices
 from longtail.losses.inputs import class_dimension
 
 
@@ -36,7 +37,7 @@ def divisor_of_mean(target: Tensor, weight: Tensor | None, ignore_index: int) ->
     if target.is_floating_point():
         number = target.numel() // target.shape[class_dimension(target)]
         return torch.full((), number, dtype=torch.float32, device=target.device)
-    return sample_weights(target, weight, ignore_index, torch.float32).sum()
+    return sample_weights(as_class_indices("target", target), weight, ignore_index, torch.float32).sum()
 
 
 def mean_or_one(weights: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.arguments import as_class_counts, check_fraction, check_num_classes, check_positive
+from longtail.arguments import as_class_counts, as_class_indices, check_fraction, check_num_classes, check_positive
 
 
 def mixup(images: Tensor, target: Tensor, num_classes: int, *, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -107,9 +107,8 @@ def remix(
     check_positive("kappa", kappa)
     check_fraction("threshold", threshold)
     counts = as_class_counts(class_counts).to(images.device)
+    target = as_class_indices("target", target)
     labels = _probabilities(images, target, counts.numel(), alpha)
-    if target.is_floating_point():
-        raise TypeError(f"`target` must hold class indices. Got {target.dtype}.")
     share, partner = _share(alpha), _partners(images)
     own, other = counts[target], counts[target[partner]]
     shares = torch.full((len(target), 1), share, device=images.device)
@@ -125,7 +124,18 @@ def _probabilities(images: Tensor, target: Tensor, num_classes: int, alpha: floa
         raise TypeError(f"`images` must be floating point. Got {images.dtype}. Normalise them first.")
     if len(target) != len(images):
         raise ValueError(f"`target` must hold one label per image, {len(images)}. Got {len(target)}.")
-    return target.to(torch.float32) if target.is_floating_point() else F.one_hot(target, num_classes).to(torch.float32)
+    soft = target.is_floating_point()
+    expected = (len(images), num_classes) if soft else (len(images),)
+    if target.shape != expected:
+        raise ValueError(
+            f"`target` given as {'probabilities' if soft else 'class indices'} must have the shape {expected}. "
+            f"Got {tuple(target.shape)}."
+        )
+    if soft:
+        return target.to(torch.float32)
+    checked = num_classes if target.device.type == "cpu" else None  # on another device it would synchronise
+    labels = as_class_indices("target", target, checked, "Is `num_classes` right?")
+    return F.one_hot(labels, num_classes).to(torch.float32)
 
 
 def _share(alpha: float) -> float:

@@ -295,6 +295,13 @@ def test_another_device_than_that_of_the_logits_is_refused(criterion, target):
         criterion(torch.zeros(4, 10), target)
 
 
+def test_weights_of_fewer_classes_than_the_logits_have_are_refused():
+    criterion = lt.GALALoss(10, fused=True)
+    criterion.weight = torch.ones(9)
+    with pytest.raises(ValueError, match=r"must hold 10 classes, as the logits do\. Got the shape \(9,\)"):
+        criterion(torch.zeros(4, 10, requires_grad=True), torch.zeros(4, dtype=torch.int64))
+
+
 def test_autocast_changes_nothing():
     logits, target = make_logits(), make_target("index")
     with torch.autocast("cpu", torch.bfloat16):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from longtail.losses.fused.cross_entropy import differentiable_gradient
-from longtail.losses.fused.kernel_call import Settings, check_same_device, vectors_of
+from longtail.losses.fused.kernel_call import Settings, check_constants, vectors_of
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean
 
@@ -53,7 +53,7 @@ def cross_entropy_on_gpu(
         settings: those of cross-entropy.
     """
     vectors = vectors_of(margins, weight)
-    check_same_device(logits, target, *vectors)
+    check_constants(logits, target, vectors)
     loss, own_losses = _CrossEntropyOnGpu.apply(logits, target.contiguous(), *vectors, settings)
     return loss, own_losses
 

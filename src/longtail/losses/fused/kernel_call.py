@@ -197,7 +197,7 @@ def _run_forward(problem: _Problem) -> None:
 def _problem(
     logits: Tensor, target: Tensor, vectors: Sequence[Tensor | None], kept: Tensor, settings: Settings, value: Tensor
 ) -> _Problem:
-    check_same_device(logits, target, *vectors)
+    check_constants(logits, target, vectors)
     rows, classes = logits.shape
     first, step = kept.data_ptr(), rows * kept.element_size()
     soft, reduced = target.is_floating_point(), settings.reduction != "none"
@@ -215,13 +215,19 @@ def _problem(
     )
 
 
-def check_same_device(logits: Tensor, *tensors: Tensor | None) -> None:
-    """Raise if a tensor is elsewhere: the kernel would read its address as one of the device of the logits."""
-    for tensor in tensors:
+def check_constants(logits: Tensor, target: Tensor, vectors: Sequence[Tensor | None]) -> None:
+    """Raise if a kernel would read memory that is not theirs: of another device, or beyond the end of a vector."""
+    for tensor in (target, *vectors):
         if tensor is not None and tensor.device != logits.device:
             raise ValueError(
                 f"`target` and the loss must be on the device of the logits, {logits.device}. Got {tensor.device}. "
                 "Move them: `target.to(logits.device)`, `criterion.to(logits.device)`."
+            )
+    for vector in vectors:
+        if vector is not None and vector.shape not in (logits.shape[1:], logits.shape):
+            raise ValueError(
+                f"The weights and margins of the loss must hold {logits.shape[1]} classes, as the logits do. "
+                f"Got the shape {tuple(vector.shape)}."
             )
 
 
