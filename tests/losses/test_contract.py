@@ -231,6 +231,27 @@ def test_casting_the_module_leaves_its_statistics_alone(case):
 
 
 @every_loss
+def test_on_a_device_without_float64_buffers_become_float32(case, monkeypatch):
+    """MPS raises this error; the device "meta" stands for it."""
+    move = torch.Tensor.to
+
+    def refusing(tensor, *arguments, **keywords):
+        if torch.device("meta") in arguments and tensor.dtype == torch.float64:
+            raise TypeError(
+                "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."
+            )
+        return move(tensor, *arguments, **keywords)
+
+    monkeypatch.setattr(torch.Tensor, "to", refusing)
+    criterion = case.module()
+    kept = {name: buffer.dtype for name, buffer in criterion.named_buffers()}
+    for moved in (copy.deepcopy(criterion).to("meta"), copy.deepcopy(criterion).to("meta", torch.float16)):
+        for name, buffer in moved.named_buffers():
+            assert buffer.is_meta
+            assert buffer.dtype == (torch.float32 if kept[name] == torch.float64 else kept[name])
+
+
+@every_loss
 def test_autocast_does_not_reach_the_statistics(case):
     logits, target = make_logits(), make_target()
     inside, outside = case.module(), case.module()

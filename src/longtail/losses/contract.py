@@ -288,14 +288,30 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         )
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+        def applied(tensor: Tensor) -> Tensor:
+            try:
+                return fn(tensor)  # type: ignore[no-any-return]
+            except TypeError:
+                if tensor.dtype != torch.float64:
+                    raise
+                return fn(tensor.float())  # type: ignore[no-any-return]  # a device without float64, such as MPS
+
         kept = {name: buffer for name, buffer in self._buffers.items() if name != "weight" and buffer is not None}
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(applied, recurse)  # type: ignore[no-untyped-call]
         for name, buffer in kept.items():
             moved = self._buffers[name]
             if moved is not None and moved.dtype != buffer.dtype:
-                self._buffers[name] = moved.to(buffer.dtype) if buffer.is_meta else buffer.to(moved.device)
+                self._buffers[name] = moved.to(buffer.dtype) if buffer.is_meta else _on(moved.device, buffer)
         return self
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"num_classes={self.num_classes}"
+
+
+def _on(device: torch.device, buffer: Tensor) -> Tensor:
+    """The buffer on a device, in float32 on one without float64."""
+    try:
+        return buffer.to(device)
+    except TypeError:
+        return buffer.float().to(device)

@@ -156,7 +156,8 @@ def _what_to_pass(shape: tuple[int, ...], target: Tensor) -> str:
 
 def scores_of(tally: ClassTally, class_counts: Tensor | None = None, bounds: GroupBounds = USUAL) -> LongTailScores:
     """The scores of a tally; `class_counts` are those of the training set."""
-    support, correct, predicted = (count.double() for count in tally)
+    precise = torch.float32 if tally.support.device.type == "mps" else torch.float64  # which MPS does not have
+    support, correct, predicted = (count.to(precise) for count in tally)
     present = support > 0
     recall = correct / support
     f1 = 2 * correct / (support + predicted)
@@ -251,8 +252,8 @@ def _groups(class_counts: Tensor | None, present: Tensor, bounds: GroupBounds) -
         return {}
     if class_counts.numel() != present.numel():
         raise ValueError(f"`class_counts` must hold {present.numel()} classes. Got {class_counts.numel()}.")
-    members = bounds.members(class_counts.to(present.device))
-    return {name: _indices(own & present) for name, own in members.items()}
+    members, seen = bounds.members(class_counts.cpu()), present.cpu()
+    return {name: _indices(own & seen) for name, own in members.items()}
 
 
 def _indices(mask: Tensor) -> tuple[int, ...]:
