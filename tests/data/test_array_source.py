@@ -72,6 +72,13 @@ def test_features_groups_and_names_of_classes(tmp_path):
     assert read_data(tmp_path / "a.npz").train.target.tolist() == [1, 2, 2, 1, 0, 1]
 
 
+@pytest.mark.parametrize("groups", [[1, np.nan, 1, np.nan, 2, 2], ["a", "", "a", " ", "b", "b"]])
+def test_samples_without_a_group_are_no_group(tmp_path, groups):
+    np.savez(tmp_path / "a.npz", features=RANDOM.normal(size=(6, 3)), labels=LABELS, groups=groups)
+    with pytest.raises(ValueError, match="a.npz must hold a group for each sample. Sample 1 has none"):
+        read_data(tmp_path / "a.npz")
+
+
 def test_channels_may_come_first_and_a_single_one_is_grey(tmp_path):
     parts = read_data((np.moveaxis(IMAGES, 3, 1), LABELS))
     np.testing.assert_array_equal(parts.train.images, IMAGES)

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.array_headers import UNREADABLE, ArrayFile, PickledError, is_npy, shape_of
-from longtail.data.class_names import named_labels, refuse_distinct
+from longtail.data.class_names import as_text, named_labels, refuse_distinct
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
 from longtail.data.options import Options
@@ -154,7 +154,10 @@ def _of_keys(
 def _groups(groups: np.ndarray, samples: int, path: Path) -> np.ndarray:
     if groups.shape != (samples,):
         raise ValueError(f"{path} must hold one group for each sample, ({samples},). Got {groups.shape}.")
-    return np.array([str(group) for group in groups.tolist()], dtype=object)
+    names = [as_text(group) for group in groups.tolist()]
+    if None in names:  # all that have none would be one group
+        raise ValueError(f"{path} must hold a group for each sample. Sample {names.index(None)} has none.")
+    return np.array(names, dtype=object)
 
 
 def _declare(raw: RawPart, class_names: np.ndarray, path: Path) -> None:
