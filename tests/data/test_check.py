@@ -90,6 +90,21 @@ def test_reasons_are_by_index(damaged):
     assert "it is empty" in found[8]
 
 
+def test_a_large_set_is_not_queued_as_a_whole(damaged, monkeypatch):
+    monkeypatch.setattr("longtail.data.check.FILES_AT_ONCE", 2)
+    paths, told, taken = 20 * read_data(damaged).train.paths, [], []
+
+    class Recorded(list):
+        def __getitem__(self, part):
+            taken.append(part.stop)
+            return super().__getitem__(part)
+
+    find_bad_files(Recorded(paths), progress=lambda _, share: told.append((share, taken[-1])))
+    assert told[0][1] <= 12
+    assert told[-1] == (1.0, len(paths))
+    assert [share for share, _ in told] == sorted({share for share, _ in told})
+
+
 def test_data_that_are_no_files_pass():
     parts = read_data((np.zeros((4, 2)), [0, 1, 1, 0]))
     assert check_files(parts).train.features is parts.train.features
