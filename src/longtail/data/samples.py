@@ -69,8 +69,11 @@ class Samples:
         return [(self.root or Path()) / name for name in self.files or ()]
 
     def name(self, index: int) -> str:
-        """What to call a sample in a message: its path, or its index."""
-        return str((self.root or Path()) / self.files[index]) if self.files is not None else f"sample {index}"
+        """What to call a sample in a message: its path, or its index, of items that in the data set."""
+        if self.files is not None:
+            return str((self.root or Path()) / self.files[index])
+        places = getattr(self.items, "indices", None)  # of a `Subset`
+        return f"sample {index if places is None else places[index]}"
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Self:
         """The samples at these indices, in their order, or where a mask (N,) is true."""
