@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.array_headers import UNREADABLE, ArrayFile, PickledError, is_npy, shape_of
-from longtail.data.class_names import as_text, named_labels, refuse_distinct
+from longtail.data.class_names import as_text, named_labels
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
 from longtail.data.options import Options
@@ -63,8 +63,7 @@ def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict
     refuse_another_order(*data, "y")
     inputs = data[0].detach().cpu().numpy() if isinstance(data[0], Tensor) else np.asarray(data[0])
     codes, names = named_labels(data[1], "`y`", notes)
-    refuse_distinct(codes, "`y`")
-    raw = RawPart(codes, names, **_inputs(inputs, "`X`", notes))
+    raw = RawPart(codes, names, labels_from="`y`", **_inputs(inputs, "`X`", notes))
     if raw.features is not None and hasattr(data[0], "columns"):
         raw.features = np.asarray(raw.features)
         raw.feature_names = tuple(str(name) for name in data[0].columns)
@@ -140,10 +139,11 @@ def _of_keys(
             f"{keys['labels']!r}."
         )
     inputs, labels = arrays[keys["inputs"]], arrays[keys["labels"]]
-    codes, names = named_labels(labels, f"the array {keys['labels']!r} of {path}", notes)
-    if part == "train" and class_names is None:
-        refuse_distinct(codes, f"the array {keys['labels']!r} of {path}")
-    raw = RawPart(codes, names, **_inputs(inputs, f"the array {keys['inputs']!r} of {path}", notes))
+    labels_from = f"the array {keys['labels']!r} of {path}"
+    codes, names = named_labels(labels, labels_from, notes)
+    raw = RawPart(
+        codes, names, labels_from=labels_from, **_inputs(inputs, f"the array {keys['inputs']!r} of {path}", notes)
+    )
     if "groups" in keys:
         raw.groups = _groups(arrays[keys["groups"]], len(labels), path)
     if class_names is not None:
@@ -172,7 +172,7 @@ def _declare(raw: RawPart, class_names: np.ndarray, path: Path) -> None:
         raw.codes = np.array([int(name) for name in raw.names], dtype=np.int64)[raw.codes]
     else:
         raise ValueError(f"{path} must hold labels that `class_names` names. It has {len(given)} names, none for some.")
-    raw.names, raw.declared = given, True
+    raw.names, raw.declared, raw.labels_from = given, True, None
 
 
 def _of_npy(path: Path, options: Options, notes: list[str]) -> RawPart:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.data.class_names import as_text, named_labels, refuse_distinct
+from longtail.data.class_names import as_text, named_labels
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below, with_slashes
@@ -69,7 +69,7 @@ def _parts_of(frame: Any, options: Options, where: str, root: Path | None, notes
     columns = find_columns(frame, options, where, notes)
     whole = _part(frame, columns, where, root, notes)
     if columns.split is None:
-        refuse_distinct(whole.codes, f"the column {columns.label!r} of {where}")
+        whole.labels_from = f"the column {columns.label!r} of {where}"
         return {"train": whole}
     place = _split_of(frame[columns.split], columns.split, where)
     if "train" not in place:
