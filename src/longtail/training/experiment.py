@@ -17,7 +17,7 @@ from longtail.training.fine_tuning_settings import refuse_settings_of_fine_tunin
 from longtail.training.finishing import finish
 from longtail.training.hardware import make_fabric, resolve, seconds_to_wait_for_the_lock
 from longtail.training.loop import TrainingLoop
-from longtail.training.opening import check_all_see, create_run, existing_run, open_when_visible
+from longtail.training.opening import check_all_read_the_same, check_all_see, create_run, existing_run, open_when_visible
 from longtail.training.preparation import PreparedRun, prepare
 from longtail.training.ranks import Ranks
 from longtail.training.resume import adopt, check_same_data, check_same_weights, restore
@@ -98,6 +98,7 @@ def run_experiment(
         check_all_see(existing, out, ranks)
         with fabric.rank_zero_first():
             splits = load_splits(config, data, fabric.device, download=download, progress=progress)
+        check_all_read_the_same(splits, ranks)
         if existing is not None:
             check_same_data(existing, splits)
         run = prepare(config, splits, fabric, callbacks=callbacks, first_stage=first_stage, progress=progress)
