@@ -107,6 +107,10 @@ def test_npy_comes_with_a_file_of_labels(tmp_path):
     np.save(tmp_path / "x.npy", IMAGES)
     np.save(tmp_path / "y.npy", LABELS)
     assert read_data(tmp_path / "x.npy", label=str(tmp_path / "y.npy")).train.class_counts.tolist() == [3, 2, 1]
+    np.save(tmp_path / "test.npy", IMAGES)
+    for part in ("val", "test"):
+        with pytest.raises(ValueError, match=rf"`{part}` must hold labels of its own. .*y.npy holds those of train"):
+            read_data(tmp_path / "x.npy", label=str(tmp_path / "y.npy"), **{part: tmp_path / "test.npy"})
     with pytest.raises(ValueError, match="must come with labels, in a file of their own: --label labels.npy"):
         read_data(tmp_path / "x.npy")
 

@@ -1,5 +1,6 @@
 """Arrays: `.npz` and `.npy` files, and (X, y) pairs in memory."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,19 @@ def _of_npy(path: Path, options: Options, notes: list[str]) -> RawPart:
     inputs, target = (_single(file) for file in (path, labels))
     keys = {"inputs": path.name, "labels": labels.name}
     return _of_keys(path, {path.name: inputs, labels.name: target}, "train", keys, None, notes)
+
+
+def refuse_labels_of_train(data: Any, label: str | None, name: str) -> None:
+    """Raise if the samples of another part, in an `.npy` file, would get the labels that are given for train.
+
+    Raises:
+        ValueError: they would.
+    """
+    if label is not None and isinstance(data, (str, os.PathLike)) and Path(data).suffix.lower() == ".npy":
+        raise ValueError(
+            f"`{name}` must hold labels of its own. {label} holds those of train. Save inputs and labels of {data} "
+            "as one .npz file."
+        )
 
 
 def _load(path: Path) -> Mapping[str, np.ndarray]:
