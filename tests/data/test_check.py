@@ -1,3 +1,4 @@
+import json
 import os
 
 import numpy as np
@@ -147,3 +148,8 @@ def test_files_that_were_found_whole_are_decoded_again_only_when_they_change(tmp
     with pytest.raises(ValueError, match="1 of 5 files of train can't be decoded"):
         check_files(read_data(folder))
     assert check_files(read_data(folder), on_bad_file="skip").train.class_counts.tolist() == [3, 1]
+    del decoded[:]
+    monkeypatch.setattr(check, "_OF_THE_FIRST", {})
+    check.take_over(json.loads(json.dumps(check.found_bad())))  # as another process does
+    assert check_files(read_data(folder), on_bad_file="skip").train.class_counts.tolist() == [3, 1]
+    assert decoded == []
