@@ -103,6 +103,28 @@ def test_columns_of_a_table_are_matched_by_name():
     assert parts.train.feature_names == ("u", "v")
 
 
+def test_an_array_names_the_part_of_each_sample(tmp_path):
+    arrays = {"features": RANDOM.normal(size=(6, 3)).astype(np.float32), "labels": LABELS, "path": list("abcdef")}
+    part = ["train", "test", "train", "validation", "train", "test"]
+    np.savez(tmp_path / "a.npz", part=part, **arrays)
+    parts = read_data(tmp_path / "a.npz")
+    for name, own in parts.items():
+        rows = [row for row, named in enumerate(part) if named == name]
+        np.testing.assert_array_equal(own.features, arrays["features"][rows])
+        assert [own.class_names[code] for code in own.target] == [str(LABELS[row]) for row in rows]
+    assert [len(own) for _, own in parts.items()] == [3, 1, 2]
+    assert parts.notes == (
+        f"{tmp_path}/a.npz: the array 'path' is not used.",
+        f"{tmp_path}/a.npz: parts are read from the array 'part'.",
+    )
+    np.savez(tmp_path / "a.npz", part=["left", "right"] * 3, **arrays)  # of another meaning
+    assert read_data(tmp_path / "a.npz").notes[0] == f"{tmp_path}/a.npz: the array 'part' is not used."
+    for wrong in (["test"] * 6, part[:5]):
+        np.savez(tmp_path / "a.npz", part=wrong, **arrays)
+        with pytest.raises(ValueError, match="must name a part for each sample, train for some"):
+            read_data(tmp_path / "a.npz")
+
+
 def test_npy_comes_with_a_file_of_labels(tmp_path):
     np.save(tmp_path / "x.npy", IMAGES)
     np.save(tmp_path / "y.npy", LABELS)

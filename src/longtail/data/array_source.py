@@ -13,12 +13,14 @@ from longtail.data.class_names import as_text, named_labels
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
 from longtail.data.options import Options
-from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
 from longtail.data.row_order import refuse_another_order
 
 INPUT_NAMES = ("images", "image", "x", "data", "features", "inputs", "feats", "embeddings")
 LABEL_NAMES = ("labels", "label", "y", "target", "targets")
 GROUP_NAMES = ("groups", "group")
+PARTS_OF_SAMPLES = "part"
+"""Name of an array that names the part of each sample, as `longtail features` writes it."""
 CHANNELS = (1, 3, 4)
 
 
@@ -85,8 +87,9 @@ def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
         raise ValueError(f"{data} must hold several arrays by name. It is an .npy file with another suffix.")
     class_names = arrays.get("class_names")
     parts: dict[str, dict[str, str]] = {}
+    place = _place_of_each(arrays)
     for key in arrays:
-        if key == "class_names":
+        if key == "class_names" or (place is not None and key == PARTS_OF_SAMPLES):
             continue
         part, role = _role(key, options.label)
         if role is None:
@@ -100,7 +103,30 @@ def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
             parts[part][role] = key
     if "train" not in parts:
         raise ValueError(f"{data} must hold inputs and labels, such as `images` and `labels`. Got {_keys(arrays)}.")
-    return {part: _of_keys(data, arrays, part, keys, class_names, notes) for part, keys in parts.items()}
+    found = {part: _of_keys(data, arrays, part, keys, class_names, notes) for part, keys in parts.items()}
+    return found if place is None else _divided(found, place, data, notes)
+
+
+def _place_of_each(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """(N,) the part of each sample, where an array names it."""
+    key = PARTS_OF_SAMPLES
+    if key not in arrays or len(shape_of(arrays, key)) != 1 or arrays[key].dtype.kind != "U":
+        return None
+    names = [name.lower() for name in arrays[key].tolist()]
+    return np.array([PART_NAMES[name] for name in names]) if set(names) <= set(PART_NAMES) else None
+
+
+def _divided(found: dict[str, RawPart], place: np.ndarray, path: Path, notes: list[str]) -> dict[str, RawPart]:
+    """The samples of one part as the parts that are named for each."""
+    train = found["train"]
+    if len(found) > 1 or len(place) != len(train.codes) or "train" not in place:
+        raise ValueError(
+            f"{path} must name a part for each sample, train for some, in the array {PARTS_OF_SAMPLES!r}. "
+            f"Got {len(place):,} names for {len(train.codes):,} samples of {', '.join(found)}. Correct or drop it."
+        )
+    notes.append(f"{path}: parts are read from the array {PARTS_OF_SAMPLES!r}.")
+    train.labels_from = None
+    return {name: rows_of(train, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
 
 
 def _role(key: str, label: str | None) -> tuple[str, str | None]:

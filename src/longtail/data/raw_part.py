@@ -1,7 +1,7 @@
 """What every reader returns for a part: labels by their own names; and how parts come to one order of classes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from longtail.data.class_names import ordered, refuse_distinct
 from longtail.data.counted import counted
 from longtail.data.feature_rows import FeatureRows
-from longtail.data.samples import Parts, Samples
+from longtail.data.samples import Parts, Samples, rows_of_features
 
 PART_NAMES = {
     "train": "train",
@@ -46,6 +46,18 @@ class RawPart:
     items: Any = None
     groups: np.ndarray | None = None
     labels_from: str | None = None
+
+
+def rows_of(part: RawPart, rows: np.ndarray) -> RawPart:
+    """The samples (n,) of a part of files, arrays or features, as a part of the same classes."""
+    return replace(
+        part,
+        codes=part.codes[rows],
+        files=None if part.files is None else tuple(part.files[row] for row in rows.tolist()),
+        images=None if part.images is None else part.images[rows],
+        features=rows_of_features(part.features, rows),
+        groups=None if part.groups is None else part.groups[rows],
+    )
 
 
 def of_one_order(raw: Mapping[str, RawPart], notes: list[str]) -> Parts:

@@ -84,7 +84,7 @@ class Samples:
             target=self.target[chosen],
             files=None if self.files is None else tuple(self.files[i] for i in chosen.tolist()),
             images=None if self.images is None else self.images[chosen],
-            features=_taken(self.features, chosen),
+            features=rows_of_features(self.features, chosen),
             items=None if self.items is None else _subset(self.items, chosen),
             groups=None if self.groups is None else self.groups[chosen],
         )
@@ -164,7 +164,8 @@ class Parts:
         return blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()
 
 
-def _taken(features: np.ndarray | FeatureRows | None, indices: np.ndarray) -> np.ndarray | FeatureRows | None:
+def rows_of_features(features: np.ndarray | FeatureRows | None, indices: np.ndarray) -> np.ndarray | FeatureRows | None:
+    """The rows at these indices; of a table in a file nothing is read."""
     if features is None:
         return None
     return features.take(indices) if isinstance(features, FeatureRows) else features[indices]

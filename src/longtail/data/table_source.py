@@ -11,7 +11,7 @@ from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below, with_slashes
 from longtail.data.options import Options
-from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
 from longtail.data.table_columns import (
     COORDINATE,
     FILE_COLUMNS,
@@ -74,7 +74,7 @@ def _parts_of(frame: Any, options: Options, where: str, root: Path | None, notes
     place = _split_of(frame[columns.split], columns.split, where)
     if "train" not in place:
         raise ValueError(f"the column {columns.split!r} of {where} must name train for some rows. It does for none.")
-    return {name: _rows(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
+    return {name: rows_of(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
 
 
 def _split_of(column: Any, name: str, where: str) -> np.ndarray:
@@ -83,18 +83,6 @@ def _split_of(column: Any, name: str, where: str) -> np.ndarray:
     if unknown is not None:
         raise ValueError(f"the column {name!r} of {where} must hold {', '.join(PART_NAMES)}. Got {unknown!r}.")
     return np.array([PART_NAMES[value] for value in values])
-
-
-def _rows(part: RawPart, rows: np.ndarray) -> RawPart:
-    return RawPart(
-        part.codes[rows],
-        part.names,
-        files=None if part.files is None else tuple(part.files[row] for row in rows.tolist()),
-        root=part.root,
-        features=None if part.features is None else part.features[rows],
-        feature_names=part.feature_names,
-        groups=None if part.groups is None else part.groups[rows],
-    )
 
 
 def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: list[str]) -> RawPart:
