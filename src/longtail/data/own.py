@@ -214,10 +214,12 @@ def source_of(samples: Samples) -> Callable[[int], Any]:
 
 def _image_of(samples: Samples, index: int) -> Any:
     """The image of an item; one that Pillow has only opened is decoded, since its file may be shared, too."""
+    from PIL import Image
+
     with _errors_that_name(samples, index):
         item = samples.items[index]
     image = input_of(item)
-    if hasattr(image, "load"):
+    if isinstance(image, Image.Image):
         with _errors_that_name(samples, index):
             image.load()
     return image
