@@ -28,6 +28,8 @@ def first_checks_files(fabric: "Fabric", ranks: Ranks) -> Iterator[None]:
     with fabric.rank_zero_first():
         if not ranks.first:
             take_over(json.loads(store.get("bad")))
-        yield
-        if ranks.first:
-            store.set("bad", json.dumps(found_bad()))
+        try:
+            yield
+        finally:
+            if ranks.first:
+                store.set("bad", json.dumps(found_bad()))
