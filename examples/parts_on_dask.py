@@ -3,8 +3,9 @@
     pip install dask pyarrow
     python examples/parts_on_dask.py
 
-Every pass over the data is a task for each file, and the statistics that come back are merged; no process holds more
-than one file. `over_parts` is all that Dask has to do with it: with Ray it would be `ray.get` of remote calls, with
+Every pass over the data is a task for each file, and the statistics that come back are merged; no task holds more
+than one file (here tasks are threads, as many at a time as there are cores; on a cluster they are processes).
+`over_parts` is all that Dask has to do with it: with Ray it would be `ray.get` of remote calls, with
 `concurrent.futures` an executor's `map`. The example makes its own files.
 """
 

@@ -91,6 +91,34 @@ def test_other_data_are_scored_by_the_names_of_their_classes(predictor, tmp_path
         )
 
 
+class Coloured:
+    """A data set whose indices have no end and that holds one item at a time, as a row or as a pair."""
+
+    classes = tuple(COLOURS)
+
+    def __init__(self, item):
+        self.item, self.targets = item, [0, 0, 1, 1, 2, 2]
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, index):
+        label = self.targets[index % len(self)]
+        return self.item(Image.new("RGB", (20, 24), COLOURS[self.classes[label]]), label)
+
+
+@pytest.mark.parametrize("item", [lambda *pair: pair, lambda image, label: {"id": 7, "image": image, "label": label}])
+def test_items_of_a_data_set_are_scored_as_files_are(predictor, tmp_path, item):
+    from longtail.auto import evaluate_on
+
+    for name, colour in COLOURS.items():
+        (tmp_path / name).mkdir()
+        for index in range(2):
+            Image.new("RGB", (20, 24), colour).save(tmp_path / name / f"{index}.png")
+    found, expected = evaluate_on(predictor, Coloured(item)), evaluate_on(predictor, tmp_path)
+    assert found["raw"] == pytest.approx(expected["raw"], nan_ok=True)
+
+
 PIXELS = np.full((20, 24, 3), 128, dtype=np.uint8)
 
 

@@ -72,6 +72,13 @@ def test_features_groups_and_names_of_classes(tmp_path):
     assert read_data(tmp_path / "a.npz").train.target.tolist() == [1, 2, 2, 1, 0, 1]
 
 
+@pytest.mark.parametrize("groups", [[1, np.nan, 1, np.nan, 2, 2], ["a", "", "a", " ", "b", "b"]])
+def test_samples_without_a_group_are_no_group(tmp_path, groups):
+    np.savez(tmp_path / "a.npz", features=RANDOM.normal(size=(6, 3)), labels=LABELS, groups=groups)
+    with pytest.raises(ValueError, match="a.npz must hold a group for each sample. Sample 1 has none"):
+        read_data(tmp_path / "a.npz")
+
+
 def test_channels_may_come_first_and_a_single_one_is_grey(tmp_path):
     parts = read_data((np.moveaxis(IMAGES, 3, 1), LABELS))
     np.testing.assert_array_equal(parts.train.images, IMAGES)
@@ -96,10 +103,36 @@ def test_columns_of_a_table_are_matched_by_name():
     assert parts.train.feature_names == ("u", "v")
 
 
+def test_an_array_names_the_part_of_each_sample(tmp_path):
+    arrays = {"features": RANDOM.normal(size=(6, 3)).astype(np.float32), "labels": LABELS, "path": list("abcdef")}
+    part = ["train", "test", "train", "validation", "train", "test"]
+    np.savez(tmp_path / "a.npz", part=part, **arrays)
+    parts = read_data(tmp_path / "a.npz")
+    for name, own in parts.items():
+        rows = [row for row, named in enumerate(part) if named == name]
+        np.testing.assert_array_equal(own.features, arrays["features"][rows])
+        assert [own.class_names[code] for code in own.target] == [str(LABELS[row]) for row in rows]
+    assert [len(own) for _, own in parts.items()] == [3, 1, 2]
+    assert parts.notes == (
+        f"{tmp_path}/a.npz: the array 'path' is not used.",
+        f"{tmp_path}/a.npz: parts are read from the array 'part'.",
+    )
+    np.savez(tmp_path / "a.npz", part=["left", "right"] * 3, **arrays)  # of another meaning
+    assert read_data(tmp_path / "a.npz").notes[0] == f"{tmp_path}/a.npz: the array 'part' is not used."
+    for wrong in (["test"] * 6, part[:5]):
+        np.savez(tmp_path / "a.npz", part=wrong, **arrays)
+        with pytest.raises(ValueError, match="must name a part for each sample, train for some"):
+            read_data(tmp_path / "a.npz")
+
+
 def test_npy_comes_with_a_file_of_labels(tmp_path):
     np.save(tmp_path / "x.npy", IMAGES)
     np.save(tmp_path / "y.npy", LABELS)
     assert read_data(tmp_path / "x.npy", label=str(tmp_path / "y.npy")).train.class_counts.tolist() == [3, 2, 1]
+    np.save(tmp_path / "test.npy", IMAGES)
+    for part in ("val", "test"):
+        with pytest.raises(ValueError, match=rf"`{part}` must hold labels of its own. .*y.npy holds those of train"):
+            read_data(tmp_path / "x.npy", label=str(tmp_path / "y.npy"), **{part: tmp_path / "test.npy"})
     with pytest.raises(ValueError, match="must come with labels, in a file of their own: --label labels.npy"):
         read_data(tmp_path / "x.npy")
 

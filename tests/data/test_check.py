@@ -1,3 +1,4 @@
+import json
 import os
 
 import numpy as np
@@ -90,6 +91,21 @@ def test_reasons_are_by_index(damaged):
     assert "it is empty" in found[8]
 
 
+def test_a_large_set_is_not_queued_as_a_whole(damaged, monkeypatch):
+    monkeypatch.setattr("longtail.data.check.FILES_AT_ONCE", 2)
+    paths, told, taken = 20 * read_data(damaged).train.paths, [], []
+
+    class Recorded(list):
+        def __getitem__(self, part):
+            taken.append(part.stop)
+            return super().__getitem__(part)
+
+    find_bad_files(Recorded(paths), progress=lambda _, share: told.append((share, taken[-1])))
+    assert told[0][1] <= 12
+    assert told[-1] == (1.0, len(paths))
+    assert [share for share, _ in told] == sorted({share for share, _ in told})
+
+
 def test_data_that_are_no_files_pass():
     parts = read_data((np.zeros((4, 2)), [0, 1, 1, 0]))
     assert check_files(parts).train.features is parts.train.features
@@ -132,3 +148,8 @@ def test_files_that_were_found_whole_are_decoded_again_only_when_they_change(tmp
     with pytest.raises(ValueError, match="1 of 5 files of train can't be decoded"):
         check_files(read_data(folder))
     assert check_files(read_data(folder), on_bad_file="skip").train.class_counts.tolist() == [3, 1]
+    del decoded[:]
+    monkeypatch.setattr(check, "_OF_THE_FIRST", {})
+    check.take_over(json.loads(json.dumps(check.found_bad())))  # as another process does
+    assert check_files(read_data(folder), on_bad_file="skip").train.class_counts.tolist() == [3, 1]
+    assert decoded == []

@@ -174,7 +174,9 @@ def test_200_million_pixels_are_refused(tmp_path):
     ("error", "said"),
     [
         (MemoryError(), "memory ran out .* fewer --workers"),
-        (OSError(errno.EMFILE, "Too many open files"), "open files"),
+        (OSError(errno.EMFILE, "Too many open files"), "open files: .*a.png"),
+        (OSError(errno.ESTALE, "Stale file handle"), "Stale file handle: .*a.png"),
+        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "Connection timed out: .*a.png"),
     ],
 )
 def test_what_the_machine_lacks_is_no_bad_file(tmp_path, monkeypatch, error, said):

@@ -23,6 +23,11 @@ def test_folders_named_by_numbers_are_sorted_as_numbers(tmp_path):
     assert parts.train.class_counts.tolist() == [4, 1, 2, 3]
 
 
+def test_class_folders_whose_names_are_alike_are_told(tmp_path):
+    notes = read_data(fill(tmp_path, {"007": 1, "7": 2})).notes
+    assert notes == (f"{tmp_path} has the classes '007' and '7', which are kept apart.",)
+
+
 @pytest.mark.parametrize(
     "names", [("train", "val", "test"), ("Training", "valid", "TEST"), ("train", "validation", "testing")]
 )

@@ -45,6 +45,8 @@ def test_what_is_no_line_of_a_path_and_a_label_is_refused(tmp_path):
         ("photo\n", "must hold a path and a label on each line. Line 1 is 'photo'"),
         ("a.png 0\nb.png\n", "a label on each line, or on none. Line 2 has none"),
         ("a.png 0 1\n", "must hold one label on each line. Line 1 has several: '0 1'"),
+        ("a.png 0 0.97\nb.png 1 1e-3\n", "must hold one label on each line. Line 1 has several: '0 0.97'"),
+        ("0\t3.000000\tx/a.png\n", "must hold a path and then a label on each line. Line 1 is '0.t3.000000.tx/a"),
         ("a.png -1\n", "labels of at least 0. Got -1 at sample 0"),
         ("a.png\n", "or paths whose folder is the class"),
         (b"caf\xe9.png 1\n", "must be text in UTF-8. Byte 3 is not"),

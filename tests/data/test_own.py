@@ -1,7 +1,10 @@
 """The user's own data, of every kind, as splits that a network takes."""
 
 import dataclasses
+import io
 import json
+import re
+import time
 
 import numpy as np
 import pandas as pd
@@ -238,10 +241,56 @@ def test_invalid_settings_and_samples_are_refused_before_training(folder, tmp_pa
         splits_of(None)
     with pytest.raises(ValueError, match=r'`dataset` "own" needs an `OwnDataConfig` such as `OwnConfig`. Got a Data'):
         load_splits(DataConfig(dataset="own"), folder, CPU)
-    with pytest.raises(TypeError, match=r"sample 0: an image must be uint8, or floats in \[0, 1\]"):
+    with pytest.raises(TypeError, match=r"sample \d+: an image must be uint8, or floats in \[0, 1\]"):
         splits_of(InMemory(lambda image: 2 * as_tensor(image)))
-    with pytest.raises(TypeError, match=r"sample 0: an image must be uint8"):
+    with pytest.raises(TypeError, match=r"sample \d+: an image must be uint8"):
         splits_of(InMemory(str))
+
+
+class OneAtATime(InMemory):
+    """Items that only one thread at a time may read, as those of an open archive; some can't be read."""
+
+    def __init__(self, convert, bad=()):
+        super().__init__(convert)
+        self.bad, self.reading = bad, 0
+
+    def __getitem__(self, index):
+        self.reading += 1
+        time.sleep(1e-3)
+        alone, self.reading = self.reading == 1, self.reading - 1
+        if not alone or index in self.bad:
+            raise OSError("unexpected end of data")
+        return super().__getitem__(index)
+
+
+def cut_off(image):
+    """An image that Pillow has opened, and whose pixels are not all there."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return Image.open(io.BytesIO(file.getvalue()[:-40]))
+
+
+def test_the_items_of_a_data_set_are_read_by_one_thread_at_a_time(monkeypatch):
+    monkeypatch.setattr("longtail.data.streamed.available_cores", lambda: 4)
+    splits = splits_of(OneAtATime(Image.fromarray))
+    assert sum(len(images) for images in splits.train.in_order()) == len(splits.train)
+
+
+def test_an_item_that_can_not_be_read_is_named_by_its_index_in_the_data_set():
+    data = OneAtATime(Image.fromarray)
+    splits = splits_of(data)
+    for split in (splits.train, splits.validation, splits.test):
+        data.bad = range(len(data))
+        with pytest.raises(ValueError, match=r"of the data set could not be read. OSError: unexpected end") as error:
+            list(split.in_order())
+        index = int(re.match(r"sample (\d+) ", str(error.value))[1])
+        assert data.targets[index] == split.target[0]
+        data.bad = ()
+
+
+def test_an_image_that_is_only_opened_is_named_when_it_can_not_be_decoded():
+    with pytest.raises(ValueError, match=r"sample \d+ of the data set could not be read. OSError: .*truncated"):
+        splits_of(InMemory(cut_off))
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,14 @@ def test_compressed_tables(tmp_path, suffix):
         read_data(path)
 
 
+def test_a_compression_that_is_not_read_is_named(tmp_path):
+    (tmp_path / "t.csv.zst").write_bytes(b"\x28\xb5\x2f\xfd\x04\x00\x81")
+    with pytest.raises(
+        ValueError, match=r"must be packed as .gz, .bz2, .xz or .zip, or not. Unpack it: zstd -d .*t.csv"
+    ):
+        read_data(tmp_path / "t.csv.zst")
+
+
 def test_parquet_needs_pyarrow_and_says_so(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with (
@@ -176,6 +184,35 @@ def test_frames_in_memory(tmp_path):
     assert class_counts(frame).tolist() == [1, 3]
     frame["label"] = pd.Categorical(["x", "y", "x", "x"])
     assert read_data(frame).class_names == ("x", "y")
+
+
+def test_columns_of_a_frame_may_have_numbers_for_names():
+    frame = pd.DataFrame(np.arange(8.0).reshape(4, 2)).assign(label=list("abab"))
+    parts = read_data(frame, test=frame.iloc[:, ::-1])
+    assert parts.train.feature_names == parts.test.feature_names == ("0", "1")
+    np.testing.assert_array_equal(parts.train.features, parts.test.features)
+    with pytest.raises(ValueError, match="must name each column once. Got '0' twice"):
+        read_data(frame.assign(**{"0": 1.0}))
+
+
+@pytest.mark.parametrize("missing", ["", None, float("nan")])
+def test_samples_without_a_group_are_no_group(tmp_path, missing):
+    frame = pd.DataFrame({"x": range(4), "label": list("abab"), "group": ["g1", missing, "g1", missing]})
+    said = r"must name a group in each row. {} names none in the column 'group' \(2 of 4 rows\)"
+    with pytest.raises(ValueError, match=said.format("Row 1")):
+        read_data(frame)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ValueError, match=said.format("Line 3")):
+        read_data(tmp_path / "t.csv")
+
+
+def test_a_row_has_the_name_that_its_owner_knows(tmp_path):
+    rows = [{"x": 1.5, "label": "a"}, {"x": 2.5, "label": ""}, {"x": 1.5, "label": "a"}]
+    write(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(ValueError, match="Line 2 has none in the column 'label'"):
+        read_data(tmp_path / "t.jsonl")
+    with pytest.raises(ValueError, match="Row second has none in the column 'label'"):
+        read_data(pd.DataFrame(rows, index=["first", "second", "third"]))
 
 
 @pytest.mark.parametrize(

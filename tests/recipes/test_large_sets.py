@@ -133,6 +133,12 @@ def test_the_folder_of_a_run_is_not_named_for_where_its_images_lie():
     assert default_folder(config) == Path("runs/imagenet-lt-ce-mixing_mixup-seed0")
 
 
+def test_the_folder_of_a_run_is_one_folder_whatever_paths_its_settings_hold():
+    assert default_folder(imagenet_lt(weights="/w/a.pt")) == Path("runs/imagenet-lt-gala-weights_a.pt-seed0")
+    named = imagenet_lt(model="hf-hub:timm/resnet50.a1_in1k")
+    assert default_folder(named) == Path("runs/imagenet-lt-gala-model_resnet50.a1_in1k-seed0")
+
+
 @pytest.mark.slow
 def test_settings_of_the_papers(first, name):
     config = second_stage(first, "decoupled-gala")

@@ -7,6 +7,7 @@ whole runs of every kind.
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -127,6 +128,14 @@ def shared_buffers(ranks: Ranks) -> list[float]:
     return norm.running_mean.tolist()
 
 
+def left_out(ranks: Ranks) -> list[str]:
+    """The notes on files, of which each process has left out one."""
+    model = nn.Linear(2, 2)
+    state = TrainingState(model, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters()))
+    state.note_left_out("test", SimpleNamespace(left_out={f"{ranks.rank}.jpg": "it is empty"}), ranks)
+    return state.notes
+
+
 def refused(ranks: Ranks, out: Path) -> str:
     """What a process is told that does not see the run which the first finds."""
     try:
@@ -167,6 +176,7 @@ if __name__ == "__main__":
     fabric = make_fabric(resolve(tiny_config(precision="float32")))
     ranks = Ranks.of(fabric)
     found = {"loops": loops, "rows": rows(ranks), "buffers": shared_buffers(ranks)}
+    found["left_out"] = left_out(ranks)
     found["refused"] = refused(ranks, out / "loop-gala")
     torch.save(found, out / f"rank{fabric.global_rank}.pt")
     run_all(data, out)

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -202,6 +203,15 @@ def test_an_unwritable_cache_is_refused_before_anything_is_computed(photographs,
         run_experiment(features_config(), data=photographs, out=tmp_path / "run")
     assert passes == [2]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_disk_without_the_room_is_refused_before_anything_is_computed(photographs, tmp_path, monkeypatch, passes):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(
+        OSError, match=r"^Features could not be kept in .*: they take 0\.\d MB, and 0\.0 MB are free\. M"
+    ):
+        run_experiment(features_config(), data=photographs, out=tmp_path / "run")
+    assert passes == [2]
 
 
 def test_a_full_disk_leaves_nothing_half_written(photographs, tmp_path, monkeypatch, cache):

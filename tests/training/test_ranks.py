@@ -1,11 +1,14 @@
 """The division of samples among ranks; what several processes make of it is in `test_several_processes.py`."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from longtail.data import FeatureViews
 from longtail.training.ranks import ALONE, Ranks
+from longtail.training.state import TrainingState
 from training.registered_parts import Curves
 
 
@@ -35,3 +38,19 @@ def test_one_process_computes_all_and_sends_nothing():
     assert ALONE.from_first({"epoch": 3}) == {"epoch": 3}
     assert torch.equal(ALONE.tensor_from_first(split.target), split.target)
     ALONE.share_buffers(nn.BatchNorm1d(2))
+    assert ALONE.gathered({"a.jpg": "cut off"}) == [{"a.jpg": "cut off"}]
+
+
+class OfThree(Ranks):
+    """The first of three ranks, of which the second left a file out."""
+
+    def gathered(self, value):
+        return [value, {"b.jpg": "it is empty"}, {}]
+
+
+def test_files_that_any_rank_left_out_are_noted_once():
+    network = nn.Linear(2, 2)
+    state = TrainingState(network, nn.CrossEntropyLoss(), torch.optim.SGD(network.parameters()))
+    for _ in range(2):
+        state.note_left_out("test", SimpleNamespace(left_out={"a.jpg": "cut off"}), OfThree(number=3))
+    assert [note.partition(" became")[0] for note in state.notes] == ["test: a.jpg", "test: b.jpg"]

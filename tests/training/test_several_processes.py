@@ -131,6 +131,13 @@ def test_features_are_computed_once_and_kept_by_the_first_process(one, several):
     assert all(torch.equal(second["model"][name], tensor) for name, tensor in first["model"].items())
 
 
+def test_files_that_any_process_left_out_are_noted(several):
+    for rank in several[1]:
+        assert [note.partition(" became")[0] for note in rank["left_out"]] == [
+            f"test: {number}.jpg" for number in range(len(several[1]))
+        ]
+
+
 def test_a_run_folder_that_a_process_does_not_see_is_refused(several):
     first, *others = (rank["refused"] for rank in several[1])
     assert first == ""

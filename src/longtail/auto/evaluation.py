@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from longtail.auto.named_features import keys_of_features
 from longtail.auto.predictor import Predictor
@@ -55,7 +56,7 @@ def evaluate_on(
             on_note(note)
     samples = parts.train if parts.test is None else parts.test
     target = _target_of_the_run(samples, predictor.class_names)
-    logits = predictor.logits(_inputs(samples, predictor), progress=progress).numpy()
+    logits = _logits(samples, predictor, progress).numpy()
     scorer = Scorer(np.asarray(predictor.info.class_counts), GroupBounds.of(predictor.config))
     scores = {"raw": scorer(logits, target)}
     if predictor.fix is not None and np.any(predictor.fix.offset):
@@ -78,7 +79,7 @@ def _target_of_the_run(samples: Samples, class_names: tuple[str, ...]) -> np.nda
     return np.asarray(order[samples.target])
 
 
-def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> np.ndarray:
+def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> Any:
     """The features, columns matched by name where both have names."""
     assert samples.features is not None
     trained, given = predictor.info.feature_names, samples.feature_names
@@ -87,13 +88,11 @@ def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> np.ndar
     return np.asarray(samples.features)[:, [given.index(key) for key in keys_of_features("data", given, trained)]]
 
 
-def _inputs(samples: Samples, predictor: Predictor) -> Any:
-    """What the predictor takes of the samples."""
+def _logits(samples: Samples, predictor: Predictor, progress: Progress | None) -> Tensor:
+    """Logits (N, C) of the network for samples of the kind that it was trained on."""
     expects = "features" if len(predictor.info.input_shape) == 1 else "images"
     if (samples.kind == "features") != (expects == "features") or samples.kind == "labels":
         raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind}.")
     if samples.features is not None:
-        return _in_the_order_of_training(samples, predictor)
-    if samples.files is not None:
-        return samples.paths
-    return list(samples.images) if samples.images is not None else [item[0] for item in samples.items]
+        return predictor.logits(_in_the_order_of_training(samples, predictor), progress=progress)
+    return predictor.logits_of_images(samples, progress=progress)

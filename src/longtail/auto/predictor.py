@@ -118,7 +118,13 @@ class Predictor:
 
     def logits(self, samples: Sequence[Any], *, progress: Progress | None = None) -> Tensor:
         """(N, C) float32, of the network alone."""
-        split = self._split(samples)
+        return self._logits(self._split(samples), progress)
+
+    def logits_of_images(self, samples: Samples, *, progress: Progress | None = None) -> Tensor:
+        """The same of images as `read_data` reads them, which are decoded when they are needed."""
+        return self._logits(self._images(samples), progress)
+
+    def _logits(self, split: Split, progress: Progress | None) -> Tensor:
         autocast = torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16")
         return outputs_of(self.network, split, len(self.class_names), autocast, progress, "predicting")
 
@@ -128,17 +134,20 @@ class Predictor:
 
     def _split(self, samples: Any) -> Split:
         samples = several_samples(samples)
-        target = torch.zeros(len(samples), dtype=torch.int64)
         if len(self.info.input_shape) == 1:
             features = ordered_features(samples, self.info.feature_names, self.info.input_shape[0])
-            return FeatureViews(torch.from_numpy(features)[None], target)
+            return FeatureViews(torch.from_numpy(features)[None], torch.zeros(len(samples), dtype=torch.int64))
         check_images(samples)
         paths = all(isinstance(sample, (str, os.PathLike)) for sample in samples)
         files = tuple(map(str, samples)) if paths else None
         of_these = Samples(
-            target.numpy(), self.class_names, files=files, root=Path(), items=None if paths else [(s,) for s in samples]
+            np.zeros(len(samples), dtype=np.int64), self.class_names, files=files, root=Path(), items=None if paths else [(s,) for s in samples]
         )
-        load = image_loader(of_these, self.info.input_shape[1], self.info.crop_pct, self.info.interpolation)
+        return self._images(of_these)
+
+    def _images(self, samples: Samples) -> Split:
+        load = image_loader(samples, self.info.input_shape[1], self.info.crop_pct, self.info.interpolation)
+        target = torch.zeros(len(samples), dtype=torch.int64)
         return StreamedImages(load, target, self.info.mean, self.info.std, torch.channels_last)
 
 

@@ -135,4 +135,5 @@ def data_name(config: TrainingConfig) -> str:
 
 
 def _in_a_name(value: object) -> str:
-    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    """The value, of a path (of weights, or hf-hub:OWNER/NAME) its last part."""
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value).rstrip("/").rpartition("/")[2]

@@ -1,5 +1,6 @@
 """Arrays: `.npz` and `.npy` files, and (X, y) pairs in memory."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,18 @@ import numpy as np
 from torch import Tensor
 
 from longtail.array_headers import UNREADABLE, ArrayFile, PickledError, is_npy, shape_of
-from longtail.data.class_names import named_labels, refuse_distinct
+from longtail.data.class_names import as_text, named_labels
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
 from longtail.data.options import Options
-from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
 from longtail.data.row_order import refuse_another_order
 
 INPUT_NAMES = ("images", "image", "x", "data", "features", "inputs", "feats", "embeddings")
 LABEL_NAMES = ("labels", "label", "y", "target", "targets")
 GROUP_NAMES = ("groups", "group")
+PARTS_OF_SAMPLES = "part"
+"""Name of an array that names the part of each sample, as `longtail features` writes it."""
 CHANNELS = (1, 3, 4)
 
 
@@ -63,8 +66,7 @@ def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict
     refuse_another_order(*data, "y")
     inputs = data[0].detach().cpu().numpy() if isinstance(data[0], Tensor) else np.asarray(data[0])
     codes, names = named_labels(data[1], "`y`", notes)
-    refuse_distinct(codes, "`y`")
-    raw = RawPart(codes, names, **_inputs(inputs, "`X`", notes))
+    raw = RawPart(codes, names, labels_from="`y`", **_inputs(inputs, "`X`", notes))
     if raw.features is not None and hasattr(data[0], "columns"):
         raw.features = np.asarray(raw.features)
         raw.feature_names = tuple(str(name) for name in data[0].columns)
@@ -85,8 +87,9 @@ def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
         raise ValueError(f"{data} must hold several arrays by name. It is an .npy file with another suffix.")
     class_names = arrays.get("class_names")
     parts: dict[str, dict[str, str]] = {}
+    place = _place_of_each(arrays)
     for key in arrays:
-        if key == "class_names":
+        if key == "class_names" or (place is not None and key == PARTS_OF_SAMPLES):
             continue
         part, role = _role(key, options.label)
         if role is None:
@@ -100,7 +103,30 @@ def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
             parts[part][role] = key
     if "train" not in parts:
         raise ValueError(f"{data} must hold inputs and labels, such as `images` and `labels`. Got {_keys(arrays)}.")
-    return {part: _of_keys(data, arrays, part, keys, class_names, notes) for part, keys in parts.items()}
+    found = {part: _of_keys(data, arrays, part, keys, class_names, notes) for part, keys in parts.items()}
+    return found if place is None else _divided(found, place, data, notes)
+
+
+def _place_of_each(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """(N,) the part of each sample, where an array names it."""
+    key = PARTS_OF_SAMPLES
+    if key not in arrays or len(shape_of(arrays, key)) != 1 or arrays[key].dtype.kind != "U":
+        return None
+    names = [name.lower() for name in arrays[key].tolist()]
+    return np.array([PART_NAMES[name] for name in names]) if set(names) <= set(PART_NAMES) else None
+
+
+def _divided(found: dict[str, RawPart], place: np.ndarray, path: Path, notes: list[str]) -> dict[str, RawPart]:
+    """The samples of one part as the parts that are named for each."""
+    train = found["train"]
+    if len(found) > 1 or len(place) != len(train.codes) or "train" not in place:
+        raise ValueError(
+            f"{path} must name a part for each sample, train for some, in the array {PARTS_OF_SAMPLES!r}. "
+            f"Got {len(place):,} names for {len(train.codes):,} samples of {', '.join(found)}. Correct or drop it."
+        )
+    notes.append(f"{path}: parts are read from the array {PARTS_OF_SAMPLES!r}.")
+    train.labels_from = None
+    return {name: rows_of(train, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
 
 
 def _role(key: str, label: str | None) -> tuple[str, str | None]:
@@ -140,10 +166,11 @@ def _of_keys(
             f"{keys['labels']!r}."
         )
     inputs, labels = arrays[keys["inputs"]], arrays[keys["labels"]]
-    codes, names = named_labels(labels, f"the array {keys['labels']!r} of {path}", notes)
-    if part == "train" and class_names is None:
-        refuse_distinct(codes, f"the array {keys['labels']!r} of {path}")
-    raw = RawPart(codes, names, **_inputs(inputs, f"the array {keys['inputs']!r} of {path}", notes))
+    labels_from = f"the array {keys['labels']!r} of {path}"
+    codes, names = named_labels(labels, labels_from, notes)
+    raw = RawPart(
+        codes, names, labels_from=labels_from, **_inputs(inputs, f"the array {keys['inputs']!r} of {path}", notes)
+    )
     if "groups" in keys:
         raw.groups = _groups(arrays[keys["groups"]], len(labels), path)
     if class_names is not None:
@@ -154,7 +181,10 @@ def _of_keys(
 def _groups(groups: np.ndarray, samples: int, path: Path) -> np.ndarray:
     if groups.shape != (samples,):
         raise ValueError(f"{path} must hold one group for each sample, ({samples},). Got {groups.shape}.")
-    return np.array([str(group) for group in groups.tolist()], dtype=object)
+    names = [as_text(group) for group in groups.tolist()]
+    if None in names:  # all that have none would be one group
+        raise ValueError(f"{path} must hold a group for each sample. Sample {names.index(None)} has none.")
+    return np.array(names, dtype=object)
 
 
 def _declare(raw: RawPart, class_names: np.ndarray, path: Path) -> None:
@@ -169,7 +199,7 @@ def _declare(raw: RawPart, class_names: np.ndarray, path: Path) -> None:
         raw.codes = np.array([int(name) for name in raw.names], dtype=np.int64)[raw.codes]
     else:
         raise ValueError(f"{path} must hold labels that `class_names` names. It has {len(given)} names, none for some.")
-    raw.names, raw.declared = given, True
+    raw.names, raw.declared, raw.labels_from = given, True, None
 
 
 def _of_npy(path: Path, options: Options, notes: list[str]) -> RawPart:
@@ -181,6 +211,19 @@ def _of_npy(path: Path, options: Options, notes: list[str]) -> RawPart:
     inputs, target = (_single(file) for file in (path, labels))
     keys = {"inputs": path.name, "labels": labels.name}
     return _of_keys(path, {path.name: inputs, labels.name: target}, "train", keys, None, notes)
+
+
+def refuse_labels_of_train(data: Any, label: str | None, name: str) -> None:
+    """Raise if the samples of another part, in an `.npy` file, would get the labels that are given for train.
+
+    Raises:
+        ValueError: they would.
+    """
+    if label is not None and isinstance(data, (str, os.PathLike)) and Path(data).suffix.lower() == ".npy":
+        raise ValueError(
+            f"`{name}` must hold labels of its own. {label} holds those of train. Save inputs and labels of {data} "
+            "as one .npz file."
+        )
 
 
 def _load(path: Path) -> Mapping[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """Are the data fit to train on: all files present and intact, every class with a sample."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from longtail.arguments import check_choice
+from longtail.data.ahead import results_ahead
 from longtail.data.first_of_many import first
 from longtail.data.samples import Parts, Samples
 
 SMALL = 8  # pixels: JPEG files are read to their end, but transformed at an eighth of their size
+FILES_AT_ONCE = 500
+"""Files that wait for a thread, a few times over: each takes 2 KB of memory until it has been read."""
 SKIPPING = "leave them out with --on-bad-file skip"
 Progress = Callable[[str, float], None]
 
-_WHOLE: set[str] = set()
-"""Contents of the parts whose files this process has decoded: the runs of a comparison share their data."""
+_FOUND: dict[str, dict[int, str]] = {}
+"""Bad files by the content of the part that this process has decoded: the runs of a comparison share their data."""
+_OF_THE_FIRST: dict[str, dict[int, str]] = {}
+"""The same from the first of several processes, which decodes for all that see the same files."""
 
 
 def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -> dict[int, str]:
@@ -33,11 +38,12 @@ def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -
     """
     bad: dict[int, str] = {}
     with ThreadPoolExecutor(available_cores()) as pool:
-        for index, reason in enumerate(pool.map(_reason, paths)):
-            if reason:
-                bad[index] = reason
-            if progress is not None and (index % 500 == 499 or index + 1 == len(paths)):
-                progress("checking files", (index + 1) / len(paths))
+        starts = range(0, len(paths), FILES_AT_ONCE)
+        jobs = ([pool.submit(_reason, path) for path in paths[start : start + FILES_AT_ONCE]] for start in starts)
+        for start, reasons in zip(starts, results_ahead(jobs), strict=True):
+            bad |= {index: reason for index, reason in enumerate(reasons, start) if reason}
+            if progress is not None:
+                progress("checking files", (start + len(reasons)) / len(paths))
     return bad
 
 
@@ -91,6 +97,20 @@ def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress |
     return replace(parts, notes=tuple(notes), **kept)
 
 
+def found_bad() -> dict[str, list[tuple[int, str]]]:
+    """What this process has found, as JSON can hold it: index and reason of each bad file, by the content of a part."""
+    return {content: list(bad.items()) for content, bad in _FOUND.items()}
+
+
+def take_over(found: Mapping[str, Sequence[tuple[int, str]]]) -> None:
+    """Do not decode again what the first of several processes has decoded.
+
+    Args:
+        found: what `found_bad` gives there.
+    """
+    _OF_THE_FIRST.update({content: dict(bad) for content, bad in found.items()})
+
+
 def require_trainable(parts: Parts) -> None:
     """Raise unless there are inputs, two classes or more, and of each a sample to train on.
 
@@ -122,17 +142,18 @@ def require_trainable(parts: Parts) -> None:
 
 
 def _bad_files(part: Samples, progress: Progress | None) -> dict[int, str]:
-    """Files that this process has found whole, and that have not changed since, are not decoded again."""
+    """Files that were found whole, and that have not changed since, are not decoded again."""
     try:
         content = part.content
     except OSError:
         content = None  # a file is missing
-    if content in _WHOLE:
-        return {}
-    bad = find_bad_files(part.paths, progress=progress)
-    if not bad and content is not None:
-        _WHOLE.add(content)
-    return bad
+    if content is None:
+        return find_bad_files(part.paths, progress=progress)
+    if content in _OF_THE_FIRST:
+        return _OF_THE_FIRST[content]
+    if content not in _FOUND or _FOUND[content]:  # what was bad may have been restored
+        _FOUND[content] = find_bad_files(part.paths, progress=progress)
+    return _FOUND[content]
 
 
 def _reason(path: Path) -> str:

@@ -150,12 +150,13 @@ def _named_texts(texts: list[str], where: str, notes: list[str]) -> tuple[np.nda
                 "Where it stands for an unknown class, drop these samples."
             )
     names = ordered(unique)
-    _note_lookalikes(names, where, notes)
+    note_lookalikes(names, where, notes)
     place = {name: index for index, name in enumerate(names)}
     return np.fromiter((place[text] for text in texts), dtype=np.int64, count=len(texts)), names
 
 
-def _note_lookalikes(names: Sequence[str], where: str, notes: list[str]) -> None:
+def note_lookalikes(names: Sequence[str], where: str, notes: list[str]) -> None:
+    """Note the first two classes whose names differ in upper and lower case, or in leading zeros, alone."""
     seen: dict[str, str] = {}
     for name in names:
         key = str(int(name)) if INTEGER.fullmatch(name) else name.casefold()

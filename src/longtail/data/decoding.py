@@ -23,8 +23,11 @@ ORIENTATION = 0x0112
 TRANSPOSED = 5  # from this orientation on, width and height change places
 LONGEST = 32  # an image of 1 × 10,000 pixels must not become one of 224 × 2,240,000
 REDUCING_GAP = 3.0  # a large image is first reduced by a whole factor, which is fast and hardly to be seen
-OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""Errors that say nothing of the file: it must not be left out as a bad one."""
+OF_THE_MACHINE = (
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+)
+"""Errors of memory, open files and network storage, that say nothing of the file: it is not left out as a bad one."""
 LEAST_REDUCTION = 2  # a JPEG can be decoded at a half, a quarter or an eighth of its size
 OVERSAMPLING = 2  # a JPEG is decoded at twice the wanted size or more, so that what remains is a smooth reduction
 
@@ -68,7 +71,7 @@ def decode(path: str | os.PathLike[str], size: int | None = None, interpolation:
     Raises:
         FileNotFoundError: no such file.
         BadImageError: damaged, no image, or more pixels than `PIL.Image.MAX_IMAGE_PIXELS` allows twice (179 million).
-        OSError: memory or open files ran out.
+        OSError: memory or open files ran out, or the network storage of the file does not answer.
         ValueError: `size` below 1.
 
     Example:
@@ -196,7 +199,7 @@ def _errors_that_name(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OSError(errno.ENOMEM, advice, str(path)) from error
     except Exception as error:  # Pillow's readers raise whatever damaged bytes provoke
         if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
-            raise
+            raise OSError(error.errno, error.strerror, str(path)) from error  # one of reading names no file
         reason = "it is empty" if _is_empty(path) else " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise BadImageError(f"{path} must be a whole image file. It can't be decoded: {reason}.", reason) from error
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.data.class_names import ordered
+from longtail.data.class_names import note_lookalikes, ordered
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.data.image_folder import Walk, left_out
@@ -81,5 +81,6 @@ def class_folders(root: Path, notes: list[str]) -> RawPart:
     ]
     pairs.sort(key=lambda pair: pair[0])
     notes += walk.notes(root)
+    note_lookalikes(names, str(root), notes)
     codes = np.array([code for code, _ in pairs], dtype=np.int64)
     return RawPart(codes, names, files=tuple(file for _, file in pairs), root=root)

@@ -15,6 +15,8 @@ from longtail.data.table_columns import FILE_COLUMNS, LABEL_COLUMNS
 from longtail.data.text_file import kind_of, read_text
 
 LISTS = (".txt", ".lst", ".list")
+NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+NUMBERS = re.compile(rf"{NUMBER}(?:[ ,;\t]+{NUMBER})+")
 
 
 def is_list(data: Any) -> bool:
@@ -103,9 +105,11 @@ def _columns(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> tupl
         name, label = _split(line, with_label, alone)
         if label == "":
             raise ValueError(f"{path} must hold a path and a label on each line. Line {number} is {line[:80]!r}.")
+        if label is None and "\t" in line:
+            raise ValueError(f"{path} must hold a path and then a label on each line. Line {number} is {line[:80]!r}.")
         if label is None:
             unlabelled.append(number)
-        elif re.fullmatch(r"-?\d+(?:[ ,;\t]+-?\d+)+", label):
+        elif NUMBERS.fullmatch(label):
             raise ValueError(f"{path} must hold one label on each line. Line {number} has several: {label[:80]!r}.")
         names.append(name[1:-1] if name[0] == name[-1] == '"' else name)
         labels.append(label or "")

@@ -1,9 +1,11 @@
 """The source "own": the user's data are read, checked and divided into splits."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -186,19 +188,51 @@ def _black_where_bad(
 
 
 def source_of(samples: Samples) -> Callable[[int], Any]:
-    """A function that maps an index to the path of a file, or to an image in memory."""
+    """A function that maps an index to the path of a file, or to an image in memory.
+
+    Items of a data set are read by one thread at a time: theirs may share an open file, such as an archive.
+    """
     from longtail.data.decoding import as_image
+
+    one_at_a_time = Lock()
 
     def source(index: int) -> Any:
         if samples.files is not None:
             return samples.name(index)
-        image = samples.images[index] if samples.images is not None else input_of(samples.items[index])
+        if samples.images is not None:
+            image = samples.images[index]
+        else:
+            with one_at_a_time:
+                image = _image_of(samples, index)
         try:
             return as_image(image)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{samples.name(index)}: {error}") from error
 
     return source
+
+
+def _image_of(samples: Samples, index: int) -> Any:
+    """The image of an item; one that Pillow has only opened is decoded, since its file may be shared, too."""
+    from PIL import Image
+
+    with _errors_that_name(samples, index):
+        item = samples.items[index]
+    image = input_of(item)
+    if isinstance(image, Image.Image):
+        with _errors_that_name(samples, index):
+            image.load()
+    return image
+
+
+@contextmanager
+def _errors_that_name(samples: Samples, index: int) -> Iterator[None]:
+    """Say which sample a data set failed at: its own errors rarely do."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{samples.name(index)} of the data set could not be read. {reason}") from error
 
 
 def image_loader(

@@ -1,16 +1,16 @@
 """What every reader returns for a part: labels by their own names; and how parts come to one order of classes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from longtail.data.class_names import ordered
+from longtail.data.class_names import ordered, refuse_distinct
 from longtail.data.counted import counted
 from longtail.data.feature_rows import FeatureRows
-from longtail.data.samples import Parts, Samples
+from longtail.data.samples import Parts, Samples, rows_of_features
 
 PART_NAMES = {
     "train": "train",
@@ -32,6 +32,7 @@ class RawPart:
         codes: (N,) int64.
         names: of its classes, also of those without a sample where the source declares them.
         declared: whether the source gives the order of the names.
+        labels_from: the column or array that was taken for labels and may be another; `None` where it is certain.
     """
 
     codes: np.ndarray
@@ -44,15 +45,30 @@ class RawPart:
     feature_names: tuple[str, ...] | None = None
     items: Any = None
     groups: np.ndarray | None = None
+    labels_from: str | None = None
+
+
+def rows_of(part: RawPart, rows: np.ndarray) -> RawPart:
+    """The samples (n,) of a part of files, arrays or features, as a part of the same classes."""
+    return replace(
+        part,
+        codes=part.codes[rows],
+        files=None if part.files is None else tuple(part.files[row] for row in rows.tolist()),
+        images=None if part.images is None else part.images[rows],
+        features=rows_of_features(part.features, rows),
+        groups=None if part.groups is None else part.groups[rows],
+    )
 
 
 def of_one_order(raw: Mapping[str, RawPart], notes: list[str]) -> Parts:
     """Match the classes of all parts by name.
 
     Raises:
-        ValueError: no training part, parts of different kinds, or no class in common.
+        ValueError: no training part, parts of different kinds, training labels that all differ, or no class in common.
     """
     train = raw["train"]
+    if train.labels_from is not None:  # a test part may have one sample of each class
+        refuse_distinct(train.codes, train.labels_from)
     for name, part in raw.items():
         if len(part.codes) and len(train.codes) and not set(part.names) & set(train.names):
             raise ValueError(

@@ -113,6 +113,8 @@ def _of_mapping(data: Mapping[str, Any], options: Options, notes: list[str]) -> 
 
 
 def _one_part(data: Any, options: Options, name: str, notes: list[str]) -> RawPart:
+    if PART_NAMES[name.lower()] != "train":
+        array_source.refuse_labels_of_train(data, options.label, name)
     read = _read(data, options, name, notes)
     if len(read) > 1:
         raise ValueError(f"`{name}` must hold one part. Got {', '.join(read)}. Name the part itself.")

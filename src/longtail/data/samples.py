@@ -69,8 +69,11 @@ class Samples:
         return [(self.root or Path()) / name for name in self.files or ()]
 
     def name(self, index: int) -> str:
-        """What to call a sample in a message: its path, or its index."""
-        return str((self.root or Path()) / self.files[index]) if self.files is not None else f"sample {index}"
+        """What to call a sample in a message: its path, or its index, of items that in the data set."""
+        if self.files is not None:
+            return str((self.root or Path()) / self.files[index])
+        places = getattr(self.items, "indices", None)  # of a `Subset`
+        return f"sample {index if places is None else places[index]}"
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Self:
         """The samples at these indices, in their order, or where a mask (N,) is true."""
@@ -81,7 +84,7 @@ class Samples:
             target=self.target[chosen],
             files=None if self.files is None else tuple(self.files[i] for i in chosen.tolist()),
             images=None if self.images is None else self.images[chosen],
-            features=_taken(self.features, chosen),
+            features=rows_of_features(self.features, chosen),
             items=None if self.items is None else _subset(self.items, chosen),
             groups=None if self.groups is None else self.groups[chosen],
         )
@@ -161,7 +164,8 @@ class Parts:
         return blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()
 
 
-def _taken(features: np.ndarray | FeatureRows | None, indices: np.ndarray) -> np.ndarray | FeatureRows | None:
+def rows_of_features(features: np.ndarray | FeatureRows | None, indices: np.ndarray) -> np.ndarray | FeatureRows | None:
+    """The rows at these indices; of a table in a file nothing is read."""
     if features is None:
         return None
     return features.take(indices) if isinstance(features, FeatureRows) else features[indices]

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from longtail.data.class_names import named_labels, refuse_distinct
+from longtail.data.class_names import as_text, named_labels
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below, with_slashes
 from longtail.data.options import Options
-from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
 from longtail.data.table_columns import (
     COORDINATE,
     FILE_COLUMNS,
@@ -23,11 +23,13 @@ from longtail.data.table_columns import (
     find_columns,
     text_columns,
 )
-from longtail.data.table_file import TABLES, read_table
+from longtail.data.table_file import JSON_LINES, PARQUET, TABLES, read_table
 from longtail.data.text_file import kind_of, read_text
 
 USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
 NO_FEATURES = USUAL - {COORDINATE}
+LINE = "Line"
+"""Name of an index that holds the line of the file from which each row was read."""
 
 
 def is_table_file(data: Any) -> bool:
@@ -45,6 +47,10 @@ def is_frame(data: Any) -> bool:
 def read_table_file(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     """Read a table from its file; see `read_frame`."""
     frame = read_table(data, lambda names: text_columns(names, options), notes)
+    if kind_of(data) not in PARQUET:
+        first_line = 1 if kind_of(data) in JSON_LINES else 2
+        frame.index = range(first_line, first_line + len(frame))
+        frame.index.name = LINE
     return _parts_of(frame, options, str(data), data.parent if options.root is None else options.root, notes)
 
 
@@ -54,6 +60,8 @@ def read_frame(data: Any, options: Options, notes: list[str]) -> dict[str, RawPa
     Raises:
         ValueError: see `find_columns`; an empty label or path, a feature that is no number, files outside the root.
     """
+    if not all(isinstance(name, str) for name in data.columns):  # numbers, of a table made from an array
+        data = data.set_axis(list(map(str, data.columns)), axis=1)
     return _parts_of(data, options, "the table", options.root, notes)
 
 
@@ -61,12 +69,12 @@ def _parts_of(frame: Any, options: Options, where: str, root: Path | None, notes
     columns = find_columns(frame, options, where, notes)
     whole = _part(frame, columns, where, root, notes)
     if columns.split is None:
-        refuse_distinct(whole.codes, f"the column {columns.label!r} of {where}")
+        whole.labels_from = f"the column {columns.label!r} of {where}"
         return {"train": whole}
     place = _split_of(frame[columns.split], columns.split, where)
     if "train" not in place:
         raise ValueError(f"the column {columns.split!r} of {where} must name train for some rows. It does for none.")
-    return {name: _rows(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
+    return {name: rows_of(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
 
 
 def _split_of(column: Any, name: str, where: str) -> np.ndarray:
@@ -77,23 +85,11 @@ def _split_of(column: Any, name: str, where: str) -> np.ndarray:
     return np.array([PART_NAMES[value] for value in values])
 
 
-def _rows(part: RawPart, rows: np.ndarray) -> RawPart:
-    return RawPart(
-        part.codes[rows],
-        part.names,
-        files=None if part.files is None else tuple(part.files[row] for row in rows.tolist()),
-        root=part.root,
-        features=None if part.features is None else part.features[rows],
-        feature_names=part.feature_names,
-        groups=None if part.groups is None else part.groups[rows],
-    )
-
-
 def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: list[str]) -> RawPart:
     labels = frame[columns.label]
     _refuse_empty(labels, columns.label, where, "hold a label", "has none")
     codes, names = named_labels(_plain(labels), f"the column {columns.label!r} of {where}", notes)
-    groups = None if columns.group is None else np.array([str(value) for value in frame[columns.group]], dtype=object)
+    groups = None if columns.group is None else _groups(frame[columns.group], columns.group, where)
     if columns.path is not None:
         files, root = _files(frame[columns.path], columns.path, where, root, notes)
         _note_unused(frame, columns, where, notes)
@@ -108,14 +104,24 @@ def _plain(labels: Any) -> Any:
     return labels.to_numpy() if getattr(labels.dtype, "kind", "O") in "biuf" else labels.astype(object).tolist()
 
 
+def _groups(column: Any, name: str, where: str) -> np.ndarray:
+    _refuse_empty(column, name, where, "name a group", "names none")  # all that have none would be one group
+    return np.array([as_text(value) for value in column], dtype=object)
+
+
 def _refuse_empty(column: Any, name: str, where: str, must: str, but: str) -> None:
     empty = column.isna() | (column.astype(str).str.strip() == "")
     if empty.any():
         row = int(np.flatnonzero(empty.to_numpy())[0])
         raise ValueError(
-            f"{where} must {must} in each row. Line {row + 2} {but} in the column {name!r} "
+            f"{where} must {must} in each row. {_row(column, row)} {but} in the column {name!r} "
             f"({int(empty.sum()):,} of {len(column):,} rows)."
         )
+
+
+def _row(table: Any, row: int) -> str:
+    """What to call a row in a message: by its line in a file, or by its index in memory."""
+    return f"{LINE if table.index.name == LINE else 'Row'} {table.index[row]}"
 
 
 def _files(column: Any, name: str, where: str, root: Path | None, notes: list[str]) -> tuple[tuple[str, ...], Path]:
@@ -173,7 +179,7 @@ def _features(frame: Any, names: tuple[str, ...], where: str) -> np.ndarray:
     if odd.any():
         row, column = (int(place[0]) for place in np.nonzero(odd))
         raise ValueError(
-            f"{where} must hold a finite number in each row of its features. Line {row + 2} has none in the column "
+            f"{where} must hold a finite number in each row of its features. {_row(frame, row)} has none in the column "
             f"{names[column]!r}. Fill in or drop such rows, or drop the column."
         )
     return np.ascontiguousarray(features)

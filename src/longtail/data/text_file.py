@@ -16,6 +16,7 @@ COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 MEMORY_OF_TEXT = 8  # measured: bytes of memory at the peak of reading a byte of a table
 PART = 1 << 24
 OPENED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+ZSTANDARD = b"\x28\xb5\x2f\xfd"
 DAMAGED = (  # what the packages that unpack raise
     OSError,
     EOFError,
@@ -90,6 +91,8 @@ def decoded(content: bytes, where: str) -> str:
 
 def _unpacked(content: bytes, where: str) -> bytes:
     file = io.BytesIO(content)
+    if content.startswith(ZSTANDARD):
+        raise RefusedError(f"{where} must be packed as .gz, .bz2, .xz or .zip, or not. Unpack it: zstd -d {where}")
     try:
         if content[:4] == b"PK\x03\x04":
             return _only_member(file, where)

@@ -13,11 +13,18 @@ from longtail.training.callbacks import Callback, check_callbacks
 from longtail.training.config import TrainingConfig
 from longtail.training.criterion import refuse_late_weights
 from longtail.training.failed_ranks import failing_together
+from longtail.training.file_check import first_checks_files
 from longtail.training.fine_tuning_settings import refuse_settings_of_fine_tuning
 from longtail.training.finishing import finish
 from longtail.training.hardware import make_fabric, resolve, seconds_to_wait_for_the_lock
 from longtail.training.loop import TrainingLoop
-from longtail.training.opening import check_all_see, create_run, existing_run, open_when_visible
+from longtail.training.opening import (
+    check_all_read_the_same,
+    check_all_see,
+    create_run,
+    existing_run,
+    open_when_visible,
+)
 from longtail.training.preparation import PreparedRun, prepare
 from longtail.training.ranks import Ranks
 from longtail.training.resume import adopt, check_same_data, check_same_weights, restore
@@ -96,8 +103,9 @@ def run_experiment(
     ranks = Ranks.of(fabric)
     with failing_together(ranks, _how_to_resume(resume=resume)):
         check_all_see(existing, out, ranks)
-        with fabric.rank_zero_first():
+        with first_checks_files(fabric, ranks):
             splits = load_splits(config, data, fabric.device, download=download, progress=progress)
+        check_all_read_the_same(splits, ranks)
         if existing is not None:
             check_same_data(existing, splits)
         run = prepare(config, splits, fabric, callbacks=callbacks, first_stage=first_stage, progress=progress)

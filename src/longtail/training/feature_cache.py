@@ -1,6 +1,8 @@
 """A cache of features between runs, whose files are named by a hash of all that their content depends on."""
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,27 +16,28 @@ from longtail.training.ranks import ALONE, Ranks
 from longtail.whole_file import LEFT_SECONDS, remove_parts, write_whole
 
 
-def cached(key: str, number: int, compute: Callable[[], Tensor], ranks: Ranks = ALONE) -> Tensor:
+def cached(key: str, shape: tuple[int, int], compute: Callable[[], Tensor], ranks: Ranks = ALONE) -> Tensor:
     """The features of a key, from the cache, or computed and added to it.
 
     Of several ranks the first reads and writes the cache, which the others need not see.
 
     Args:
         key: a hash of everything that they depend on.
-        number: of samples; a file with another number is replaced.
+        shape: (N, D) of the features; a file with another number of samples is replaced.
         compute: computes the features (N, D) if there is no such file; called by all ranks.
         ranks: by default this process alone.
 
     Raises:
-        OSError: the cache can't be written; an unusable folder is refused before anything is computed.
+        OSError: the cache can't be written; an unusable folder and one without the room for them are refused before
+            anything is computed.
     """
     path = cache_folder("features") / f"{key}.npy"
-    kept = _load(path, number) if ranks.first else None
+    kept = _load(path, shape[0]) if ranks.first else None
     if ranks.from_first(kept is not None):
         return ranks.tensor_from_first(kept)
     try:
         if ranks.first:
-            _make_folder(path.parent)
+            _make_folder(path.parent, room=4 * shape[0] * shape[1])
         features = compute()
         if ranks.first:
             with write_whole(path) as file:
@@ -59,8 +62,10 @@ def _load(path: Path, number: int) -> Tensor | None:
         return None
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, room: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder, LEFT_SECONDS)
     if not os.access(folder, os.W_OK):
-        raise PermissionError(13, "Permission denied", str(folder))
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    if (free := shutil.disk_usage(folder).free) < room:  # the features would have been computed for nothing
+        raise OSError(errno.ENOSPC, f"they take {room / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free", str(folder))

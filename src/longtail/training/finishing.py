@@ -28,13 +28,13 @@ def finish(
     """Write predictions and weights, then the result; delete the checkpoint. Other ranks compute predictions only."""
     state.use_average()
     kept = _keep_predictions(folder, stage, evaluation, last)
+    for name in ("train", "validation", "test"):
+        state.note_left_out(name, getattr(evaluation.splits, name), evaluation.ranks)
     if not evaluation.ranks.first:
         return
     splits, scorer = evaluation.splits, evaluation.scorer
     fit_on = "validation" if splits.holds_out_every_class else "augmented"
     network, metrics = stage.finished(), folder.metrics
-    for name in ("train", "validation", "test"):
-        state.note_left_out(name, getattr(evaluation.splits, name))
     folder.save_weights({"model": network.state_dict(), "criterion": state.criterion.state_dict()})
     scores, notes = score_all(scorer, folder.load_predictions, fit_on)
     if len(splits.validation) and fit_on != "validation":

@@ -84,7 +84,7 @@ class KeptFeatures:
         if content is None or not len(split):
             return self._computed(name, split)
         key = hashlib.sha256(json.dumps([content, augmentation, self._extractor_hash]).encode()).hexdigest()[:32]
-        found = cached(key, len(split), lambda: self._computed(name, split), self.given.ranks)
+        found = cached(key, (len(split), self._width), lambda: self._computed(name, split), self.given.ranks)
         return found.to(self.given.device)
 
     def _computed(self, name: str, split: Split) -> Tensor:

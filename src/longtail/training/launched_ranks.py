@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from torch import distributed as dist
 
@@ -9,6 +10,9 @@ from longtail.training.failed_ranks import failing_together
 from longtail.training.hardware import started_processes
 from longtail.training.launcher_store import join_restarted_ranks
 from longtail.training.ranks import ALONE, Ranks
+
+LIMIT = timedelta(days=1)
+"""How long a rank waits for the others, which decode files for hours; `failing_together` notices a rank that ended."""
 
 
 @contextmanager
@@ -21,9 +25,9 @@ def launched_ranks() -> Iterator[Ranks]:
     if started_processes() == 1 or dist.is_initialized():
         yield ALONE
         return
-    join_restarted_ranks("cpu")
+    join_restarted_ranks("cpu", LIMIT)
     if not dist.is_initialized():
-        dist.init_process_group("gloo")
+        dist.init_process_group("gloo", timeout=LIMIT)
     try:
         ranks = Ranks(dist.get_rank(), dist.get_world_size())
         with failing_together(ranks):

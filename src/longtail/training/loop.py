@@ -15,6 +15,7 @@ from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
 from longtail.training.mixing import Mix
+from longtail.training.ranks import Ranks
 from longtail.training.schedule import rate_of_step
 from longtail.training.seeds import derive_seed
 from longtail.training.state import TrainingState
@@ -189,7 +190,7 @@ class TrainingLoop:
         }
         if state.scaler is not None:
             metrics |= {"skipped_steps": state.skipped, "loss_scale": state.scaler.get_scale()}
-        state.note_left_out("train", self.epochs.data)
+        state.note_left_out("train", self.epochs.data, Ranks.of(self.fabric))
         due = config.evaluate_every and state.epoch % config.evaluate_every == 0
         if due or state.epoch == config.epochs:
             metrics |= self.evaluate()

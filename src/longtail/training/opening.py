@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+from longtail.data import Splits
 from longtail.runs import RunFolder
 from longtail.training.config import TrainingConfig
 from longtail.training.ranks import Ranks
@@ -60,6 +61,22 @@ def check_all_see(existing: RunFolder | None, out: str | os.PathLike[str], ranks
         raise FileNotFoundError(
             f"`out` must be on storage that all processes share. Rank 0 {seen} the run {out}, rank {ranks.rank} {here}."
             " Name a folder on a shared file system with --out, or start again if it has only just been written."
+        )
+
+
+def check_all_read_the_same(splits: Splits, ranks: Ranks) -> None:
+    """Check that all processes have read the same data: each would draw the samples of its shares from its own.
+
+    Raises:
+        ValueError: the data of this process or of another are not those of the first.
+    """
+    found = ranks.gathered(splits.info.fingerprint)
+    other = next((rank for rank, fingerprint in enumerate(found) if fingerprint != found[0]), None)
+    if other is not None:
+        own = sum(splits.info.class_counts)
+        raise ValueError(
+            f"`data` must be the same for all processes. Those of rank {other} are not those of rank 0: another copy, "
+            f"or a file that only one of them could read. Rank {ranks.rank} has {own:,} training samples."
         )
 
 

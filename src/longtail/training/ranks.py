@@ -87,6 +87,13 @@ class Ranks:
         dist.broadcast_object_list(values, 0, device=self.device)
         return values[0]
 
+    def gathered(self, value: Any) -> list[Any]:
+        """A plain value of each rank, in their order, on every rank."""
+        values = [value] * self.number
+        if self.number > 1:
+            dist.all_gather_object(values, value)
+        return values
+
     def tensor_from_first(self, tensor: Tensor | None) -> Tensor:
         """A tensor of the first rank, on the CPU of every rank."""
         if self.number == 1:

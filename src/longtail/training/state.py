@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail.training.callbacks import Callback
+from longtail.training.ranks import ALONE, Ranks
 from longtail.training.stored_state import load_optimizer
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ class TrainingState:
         if self.average is not None:
             self.model.load_state_dict(self.average.module.state_dict())
 
-    def note_left_out(self, name: str, split: object) -> None:
-        """Add a note for each file that a split could not decode since training began."""
-        for path, reason in getattr(split, "left_out", {}).items():
+    def note_left_out(self, name: str, split: object, ranks: Ranks = ALONE) -> None:
+        """Add a note for each file that a split could not decode since training began, on any of the ranks."""
+        left_out = ranks.gathered(dict(getattr(split, "left_out", {})))
+        for path, reason in [pair for own in left_out for pair in own.items()]:
             note = f"{name}: {path} became unreadable during the run and was left out (black in predictions): {reason}"
             if not any(known.startswith(f"{name}: {path} ") for known in self.notes):
                 self.notes.append(note)
