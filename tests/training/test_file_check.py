@@ -17,7 +17,8 @@ FABRIC = SimpleNamespace(rank_zero_first=nullcontext)
 @pytest.fixture
 def decoded(monkeypatch):
     """The files that are decoded, and a store that the ranks share."""
-    stored, found, reason = {}, [], check._reason
+    stored: dict[str, str] = {}
+    found, reason = [], check._reason
     store = SimpleNamespace(set=stored.__setitem__, get=stored.__getitem__)
     monkeypatch.setattr(file_check, "launcher_store", lambda _: store)
     monkeypatch.setattr(check, "_OF_THE_FIRST", {})

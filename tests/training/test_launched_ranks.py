@@ -10,7 +10,7 @@ from longtail.training import launcher_store
 from longtail.training.launched_ranks import launched_ranks
 
 
-class Joined(Exception):
+class JoinedError(Exception):
     """The group of processes would be made now."""
 
 
@@ -24,7 +24,7 @@ def limits(monkeypatch):
 
     def join(*_, timeout=None, **__):
         found.append(timeout)
-        raise Joined
+        raise JoinedError
 
     monkeypatch.setattr(dist, "init_process_group", join)
     monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
@@ -35,7 +35,7 @@ def limits(monkeypatch):
 @pytest.mark.parametrize("restarts", ["0", "1"])
 def test_ranks_that_decode_files_wait_longer_than_the_hours_that_it_takes(restarts, limits, monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", restarts)
-    with pytest.raises(Joined), launched_ranks():
+    with pytest.raises(JoinedError), launched_ranks():
         pass
     assert limits == [timedelta(days=1)]
 
@@ -43,6 +43,6 @@ def test_ranks_that_decode_files_wait_longer_than_the_hours_that_it_takes(restar
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_ranks_of_a_training_wait_as_long_after_a_restart_as_before(device, limits, monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    with pytest.raises(Joined):
+    with pytest.raises(JoinedError):
         launcher_store.join_restarted_ranks(device)
     assert limits == [timedelta(minutes=30)]

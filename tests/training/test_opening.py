@@ -36,6 +36,8 @@ def test_ranks_that_have_read_other_data_are_refused():
     some = FeatureViews(torch.zeros(1, 5, 4), torch.tensor([0, 0, 0, 1, 1]))
     splits = Splits(some, some, some, DataInfo(("otter", "seal"), (3, 2), (4,), fingerprint="of these data"))
     check_all_read_the_same(splits, Ranks())
-    said = "must be the same for all processes. Those of rank 2 are not those of rank 0: .* Rank 0 has 5 training samples"
+    said = (
+        "must be the same for all processes. Those of rank 2 are not those of rank 0: .* Rank 0 has 5 training samples"
+    )
     with pytest.raises(ValueError, match=said):
         check_all_read_the_same(splits, WithOthers(number=3))

@@ -141,7 +141,11 @@ class Predictor:
         paths = all(isinstance(sample, (str, os.PathLike)) for sample in samples)
         files = tuple(map(str, samples)) if paths else None
         of_these = Samples(
-            np.zeros(len(samples), dtype=np.int64), self.class_names, files=files, root=Path(), items=None if paths else [(s,) for s in samples]
+            np.zeros(len(samples), dtype=np.int64),
+            self.class_names,
+            files=files,
+            root=Path(),
+            items=None if paths else [(s,) for s in samples],
         )
         return self._images(of_these)
 
