@@ -48,3 +48,10 @@ def test_a_table_is_not_taken_for_an_image(tmp_path):
     (tmp_path / "photos.csv").write_text("path\nphoto.jpg\n")
     with pytest.raises(ValueError, match=r"lists of paths \(.txt\). Got the table .*photos.csv"):
         image_files([tmp_path / "photos.csv"])
+
+
+def test_lists_of_predict_have_the_endings_of_lists_of_training(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    for name in ("new.txt", "new.lst", "NEW.LIST"):
+        (tmp_path / name).write_text("a.jpg\n")
+        assert image_files([tmp_path / name]) == [tmp_path / "a.jpg"]

@@ -116,12 +116,14 @@ def test_a_fine_tuned_run_predicts_is_evaluated_exported_and_gives_features(plac
 
 
 def test_images_are_fine_tuned_where_there_is_a_gpu(place, monkeypatch):
-    (place / "list.txt").write_text("a.jpg 0\n")
+    lists = ("list.txt", "list.lst", "LIST.LIST")
+    for name in lists:
+        (place / name).write_text("a.jpg 0\n")
     (place / "table.csv").write_text("path,label\n")
     for gpu, recipe in ((True, "finetune"), (False, "features")):
         monkeypatch.setattr("torch.cuda.is_available", lambda gpu=gpu: gpu)
         assert with_recipe(["train", "animals"]) == ["train", recipe, "--data", "animals"]
-        assert with_recipe(["train", "list.txt"])[1] == recipe
+        assert [with_recipe(["train", name])[1] for name in lists] == [recipe] * 3
         assert with_recipe(["train", "table.csv"])[1] == "features"  # it may hold numbers
 
 

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from longtail.regular_file import check_regular
 
-LISTS = ".txt"
-
 
 def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list[Path]:
     """Images that are named, that lie in folders that are named, or that lists name; patterns of any of these.
@@ -51,6 +49,7 @@ def _matches(path: Path) -> list[Path]:
 
 def _of(path: Path) -> list[Path]:
     from longtail.data.image_folder import Walk
+    from longtail.data.list_source import LISTS
     from longtail.data.table_file import TABLES
     from longtail.data.text_file import kind_of
 
@@ -61,13 +60,13 @@ def _of(path: Path) -> list[Path]:
     if not path.is_file():
         check_regular(path)
         raise FileNotFoundError(
-            f"`files` must be images, folders or lists of paths ({LISTS}). Got {path}, which is missing."
+            f"`files` must be images, folders or lists of paths (.txt). Got {path}, which is missing."
         )
-    if path.suffix.lower() == LISTS:
+    if path.suffix.lower() in LISTS:
         return [path.parent / line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     if kind_of(path) in TABLES:
         raise ValueError(
-            f"`files` must be images, folders or lists of paths ({LISTS}). Got the table {path}. Write its paths to a "
+            f"`files` must be images, folders or lists of paths (.txt). Got the table {path}. Write its paths to a "
             "text file, one per line."
         )
     return [path]

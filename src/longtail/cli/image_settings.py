@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from longtail.cli.own_data import holds_images
 from longtail.cli.recipe_of import recipe_of
 from longtail.training.config import TrainingConfig
 
@@ -31,7 +32,7 @@ def refuse_image_settings(config: TrainingConfig, data: Path | None) -> None:
     Raises:
         ValueError: names the option.
     """
-    if config.dataset != "own" or data is None or data.is_dir() or data.suffix.lower() == ".txt":
+    if config.dataset != "own" or data is None or holds_images(data):
         return
     _, usual = recipe_of(config)
     given = [name for name in ABOUT_IMAGES if getattr(config, name) != getattr(usual, name)]

@@ -42,13 +42,21 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
 
 def default_recipe(data: Path) -> tuple[str, str]:
     """The recipe for a path where none is named, and why it is this one."""
-    if not (data.is_dir() or data.suffix.lower() == ".txt"):
+    if not holds_images(data):
         return "features", "the default for tables and arrays; for images with a GPU: finetune"
     import torch
 
     if torch.cuda.is_available():
         return "finetune", "the default with a GPU; seconds instead: features"
     return "features", "the default without a GPU; the whole network instead: finetune"
+
+
+def holds_images(data: Path) -> bool:
+    """Whether a path is a folder or a list; tables and arrays may hold features."""
+    from longtail.data.list_source import LISTS
+    from longtail.data.text_file import kind_of
+
+    return data.is_dir() or kind_of(data) in LISTS
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:
