@@ -11,6 +11,7 @@ from longtail.data.class_names import ordered, refuse_distinct
 from longtail.data.counted import counted
 from longtail.data.feature_rows import FeatureRows
 from longtail.data.samples import Parts, Samples, rows_of_features
+from longtail.data.shared_files import note_shared_files
 
 PART_NAMES = {
     "train": "train",
@@ -83,6 +84,7 @@ def of_one_order(raw: Mapping[str, RawPart], notes: list[str]) -> Parts:
     for name, samples in parts.items():
         if samples.kind != parts["train"].kind and "labels" not in (samples.kind, parts["train"].kind):
             raise ValueError(f"{name} must hold {parts['train'].kind}, as train does. Got {samples.kind}.")
+    note_shared_files(parts, notes)
     return Parts(parts["train"], parts.get("validation"), parts.get("test"), tuple(notes))
 
 
