@@ -10,7 +10,7 @@ import numpy as np
 from longtail.data.class_names import ordered, refuse_distinct
 from longtail.data.counted import counted
 from longtail.data.feature_rows import FeatureRows
-from longtail.data.samples import Parts, Samples, rows_of_features
+from longtail.data.samples import Parts, Samples, values_of_rows
 from longtail.data.shared_files import note_shared_files
 
 PART_NAMES = {
@@ -51,14 +51,7 @@ class RawPart:
 
 def rows_of(part: RawPart, rows: np.ndarray) -> RawPart:
     """The samples (n,) of a part of files, arrays or features, as a part of the same classes."""
-    return replace(
-        part,
-        codes=part.codes[rows],
-        files=None if part.files is None else tuple(part.files[row] for row in rows.tolist()),
-        images=None if part.images is None else part.images[rows],
-        features=rows_of_features(part.features, rows),
-        groups=None if part.groups is None else part.groups[rows],
-    )
+    return replace(part, codes=part.codes[rows], **values_of_rows(part, rows))
 
 
 def of_one_order(raw: Mapping[str, RawPart], notes: list[str]) -> Parts:

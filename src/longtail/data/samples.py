@@ -82,11 +82,8 @@ class Samples:
         return replace(
             self,
             target=self.target[chosen],
-            files=None if self.files is None else tuple(self.files[i] for i in chosen.tolist()),
-            images=None if self.images is None else self.images[chosen],
-            features=rows_of_features(self.features, chosen),
             items=None if self.items is None else _subset(self.items, chosen),
-            groups=None if self.groups is None else self.groups[chosen],
+            **values_of_rows(self, chosen),
         )
 
     @cached_property
@@ -164,11 +161,24 @@ class Parts:
         return blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()
 
 
-def rows_of_features(features: np.ndarray | FeatureRows | None, indices: np.ndarray) -> np.ndarray | FeatureRows | None:
-    """The rows at these indices; of a table in a file nothing is read."""
-    if features is None:
-        return None
-    return features.take(indices) if isinstance(features, FeatureRows) else features[indices]
+def values_of_rows(part: Any, rows: np.ndarray) -> dict[str, Any]:
+    """Files, images, features and groups of a part at these indices (n,), by name; of a table in a file none is read.
+
+    Args:
+        part: `Samples`, or what readers return before their classes are matched (`RawPart`).
+        rows: indices.
+    """
+    features = part.features
+    return {
+        "files": None if part.files is None else tuple(part.files[row] for row in rows.tolist()),
+        "images": _at(part.images, rows),
+        "features": features.take(rows) if isinstance(features, FeatureRows) else _at(features, rows),
+        "groups": _at(part.groups, rows),
+    }
+
+
+def _at(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[rows]
 
 
 def _subset(items: Any, indices: np.ndarray) -> Any:
