@@ -142,6 +142,13 @@ def comparison_table(
         notes.insert(0, _protocol(recipe, of_features=bool(runs) and all(folder.of_features for folder in runs)))
     notes += _notes_of_runs(groups)
     notes += _same_samples(runs)
+    notes += _explanations(rows, scores)
+    return ComparisonTable(columns, tuple(rows), tuple(notes), tuple(numbers))
+
+
+def _explanations(rows: Sequence[Sequence[str]], scores: Mapping[str, str]) -> list[str]:
+    """What the predictions and scores of the rows are."""
+    notes = []
     if any(row[2] == "inductive" for row in rows):
         notes.append(
             "inductive: fitted on held-out samples where every class has one, else on augmented training samples"
@@ -157,7 +164,7 @@ def comparison_table(
             ", mean ± standard deviation over the seeds" if any("±" in cell for row in rows for cell in row) else ""
         )
         notes.append(f"test accuracy in %, last epoch{spread_over}; minutes of steps alone")
-    return ComparisonTable(columns, tuple(rows), tuple(notes), tuple(numbers))
+    return notes
 
 
 def _row(
