@@ -1,6 +1,8 @@
 """The contract of every loss: a drop-in for `nn.CrossEntropyLoss` whose subclasses write only their mathematics."""
 
 import inspect
+from functools import partial
+from operator import methodcaller
 from typing import Any, TypedDict
 
 import torch
@@ -21,6 +23,7 @@ from longtail.losses.inputs import (
 )
 from longtail.losses.linear_loss import linear_loss, no_linear_error
 from longtail.losses.margins import Margins
+from longtail.losses.precision_of_device import moved
 from longtail.losses.reduction import divisor_of_mean
 from longtail.losses.signatures import with_arguments_of
 
@@ -288,30 +291,15 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         )
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
-        def applied(tensor: Tensor) -> Tensor:
-            try:
-                return fn(tensor)  # type: ignore[no-any-return]
-            except TypeError:
-                if tensor.dtype != torch.float64:
-                    raise
-                return fn(tensor.float())  # type: ignore[no-any-return]  # a device without float64, such as MPS
-
         kept = {name: buffer for name, buffer in self._buffers.items() if name != "weight" and buffer is not None}
-        super()._apply(applied, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(partial(moved, fn), recurse)  # type: ignore[no-untyped-call]
         for name, buffer in kept.items():
-            moved = self._buffers[name]
-            if moved is not None and moved.dtype != buffer.dtype:
-                self._buffers[name] = moved.to(buffer.dtype) if buffer.is_meta else _on(moved.device, buffer)
+            now = self._buffers[name]
+            if now is not None and now.dtype != buffer.dtype:
+                to_device = methodcaller("to", now.device)
+                self._buffers[name] = now.to(buffer.dtype) if buffer.is_meta else moved(to_device, buffer)
         return self
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"num_classes={self.num_classes}"
-
-
-def _on(device: torch.device, buffer: Tensor) -> Tensor:
-    """The buffer on a device, in float32 on one without float64."""
-    try:
-        return buffer.to(device)
-    except TypeError:
-        return buffer.float().to(device)

@@ -84,7 +84,7 @@ class DeferredReweighting(nn.Module):
             target = as_class_indices("target", target)
         if not self._reweights:
             return self._loss(input, target)
-        with self._class_weights(self._share_of_mean(target)):
+        with self._class_weights(self._weights_for(target)):
             return self._loss(input, target)
 
     def linear(self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
@@ -99,14 +99,14 @@ class DeferredReweighting(nn.Module):
                 f"`criterion` must be a loss of this library that has `linear`. Got {type(self.criterion).__name__}. "
                 "For cross-entropy use `LogitAdjustmentLoss(class_counts, tau=0)`."
             )
-        with self._class_weights() if self._reweights else nullcontext():
+        with self._class_weights(self.class_weight) if self._reweights else nullcontext():
             return self.criterion.linear(features, weight, bias, target)
 
     def mean_divisor(self, target: Tensor) -> Tensor:
         """What the mean is divided by in this epoch, as `LongTailedLoss.mean_divisor`."""
         if not self._reweights:
             return mean_divisor(self.criterion, target)
-        with self._class_weights():
+        with self._class_weights(self.class_weight):
             divisor = mean_divisor(self.criterion, target)
         if not target.is_floating_point():
             return divisor
@@ -114,20 +114,21 @@ class DeferredReweighting(nn.Module):
         number = divisor_of_mean(target, None, self.criterion.ignore_index)
         return torch.where(divisor == number, divisor * mean_weight(target, self.class_weight), divisor)
 
-    def _share_of_mean(self, target: Tensor) -> Tensor | float:
-        """What weights are divided by: for a mean over probabilities their mean over the batch.
+    def _weights_for(self, target: Tensor) -> Tensor:
+        """The class weights; for a mean over probabilities, divided by their mean over the batch.
 
         Dividing the loss would also scale what is no mean over samples, such as the regulariser of LADE. A loss that
         divides by its weights is the same for any multiple of them. A target that does not fit is left to the loss.
         """
-        classes = len(self.class_weight)
-        fits = isinstance(target, Tensor) and target.dim() and target.shape[class_dimension(target)] == classes
-        return mean_weight(target, self.class_weight) if fits and self.criterion.reduction == "mean" else 1.0
+        soft = isinstance(target, Tensor) and target.is_floating_point() and target.dim()
+        fits = soft and target.shape[class_dimension(target)] == len(self.class_weight)
+        if self.criterion.reduction != "mean" or not fits:
+            return self.class_weight
+        return self.class_weight / mean_weight(target, self.class_weight)
 
     @contextmanager
-    def _class_weights(self, divisor: Tensor | float = 1.0) -> Iterator[None]:
-        own = self.criterion.weight  # put back, so that no checkpoint depends on it
-        self.criterion.weight = self.class_weight / divisor
+    def _class_weights(self, weight: Tensor) -> Iterator[None]:
+        own, self.criterion.weight = self.criterion.weight, weight  # put back, so that no checkpoint depends on it
         try:
             yield
         finally:
