@@ -42,6 +42,27 @@ def test_has_the_derivatives_of_the_plain_operations(kind, masked):
         torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.parametrize("kind", ["index", "ignored", "soft"])
+@pytest.mark.parametrize("masked", [(), (1, 2), (slice(None), 2), (3, slice(None))])
+@pytest.mark.slow
+def test_a_graph_has_the_same_gradient(kind, masked):
+    logits, target = make(kind)
+    if masked:
+        logits[masked] = -math.inf
+    if kind == "ignored":
+        logits[target == -100] = math.nan
+    found = []
+    torch._dynamo.reset()
+    for function in (torch.compile(density_ratio_regulariser, fullgraph=True), density_ratio_regulariser):
+        leaf = logits.clone().requires_grad_()
+        value = function(leaf, target, LOG_PRIOR, 0.3)
+        value.backward()
+        found.append((value.detach(), leaf.grad))
+    for ours, theirs in zip(*found, strict=True):
+        assert theirs.isfinite().all()
+        torch.testing.assert_close(ours, theirs)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_ignored_logits_may_have_any_value(value):
     logits, target = make("ignored")

@@ -53,6 +53,23 @@ def test_is_the_plain_path(reduction, weight, places):
     assert "_SigmoidTermsBackward" not in str(loss_graph(make_loss(PlainEQLv2)))
 
 
+@pytest.mark.parametrize("value", [-math.inf, math.inf, math.nan])
+@pytest.mark.parametrize("places", [(), ((1, 3),), ((1, 1),), ((7, 2),)])  # another class, its own, an ignored sample
+@pytest.mark.slow
+def test_a_graph_computes_and_learns_the_same(value, places):
+    found = []
+    torch._dynamo.reset()
+    for compiling in (True, False):
+        logits, target = make(*places, value=value)
+        criterion = make_loss(EQLv2Loss, reduction="none")
+        step = torch.compile(criterion, fullgraph=True) if compiling else criterion
+        loss = step(logits.requires_grad_(), target)
+        (loss * torch.linspace(1, 2, loss.numel())).sum().backward()
+        found.append((loss.detach(), logits.grad, criterion.positive, criterion.negative))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, equal_nan=True)
+
+
 def loss_graph(criterion):
     logits, target = make()
     loss = criterion(logits.requires_grad_(), target)  # kept, or its graph would be freed

@@ -114,17 +114,32 @@ def _pull(gradient: Tensor, target: Tensor, own: _Own, weights: Tensor) -> None:
 
 def _regulariser(rows: Tensor, target: Tensor, log_prior: Tensor, lam: float, ignore_index: int) -> Tensor:
     """By operations of PyTorch, for autograd, transforms and compilers."""
-    if target.is_floating_point():
-        belongs = target
-        kept = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
-    else:
-        kept = target != ignore_index
-        belongs = torch.zeros_like(rows).scatter_(1, target.clamp(0, rows.shape[1] - 1)[:, None], 1.0)
+    soft = target.is_floating_point()
+    kept = torch.ones(len(rows), dtype=torch.bool, device=rows.device) if soft else target != ignore_index
     present = kept[:, None] & (rows != -torch.inf)
-    belongs = belongs * present
     count = kept.sum().clamp_min(1)
-    first = (belongs * rows.masked_fill(~present, 0)).sum(0) / belongs.sum(0).clamp_min(SMALLEST_MASS)
-    total = rows.masked_fill(~present, LEFT_OUT).logsumexp(0)
+    sums, mass = _sums_of_classes(rows, target, present) if soft else _sums_of_indices(rows, target, kept)
+    first = sums / mass.clamp_min(SMALLEST_MASS)
+    # Not `masked_fill(~present, …)`: a graph would keep that mask (N, C) for the backward pass, and read it slowly.
+    total = torch.where(kept[:, None], rows, LEFT_OUT).clamp_min(LEFT_OUT).logsumexp(0)
     second = total - log_prior - math.log(rows.shape[1]) - count.to(rows.dtype).log()
     terms = log_prior.exp() * (first - second - lam * second.square())
     return -torch.where(present.any(0), terms, 0).sum()
+
+
+def _sums_of_classes(rows: Tensor, target: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """The sum of z_c over what belongs to class c, (C,), and how much that is."""
+    belongs = target * present
+    return (belongs * rows.masked_fill(~present, 0)).sum(0), belongs.sum(0)
+
+
+def _sums_of_indices(rows: Tensor, target: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for class indices: in a graph, N numbers in the place of (N, C)."""
+    index = target.clamp(0, rows.shape[1] - 1)
+    values = rows.gather(1, index[:, None])[:, 0]
+    present = kept & (values != -torch.inf)
+    nothing = rows.new_zeros(rows.shape[1])
+    return (
+        nothing.index_add(0, index, values.masked_fill(~present, 0)),
+        nothing.index_add(0, index, present.to(rows.dtype)),
+    )

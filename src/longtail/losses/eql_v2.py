@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.arguments import check_strength
-from longtail.losses.fused import is_eager
+from longtail.losses.fused import is_compiled, is_eager
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.memory import LossWithMemory, MemoryArguments, refuse_vmap
 from longtail.losses.reduction import mean_or_one, reduced, sample_weights
@@ -152,7 +152,9 @@ class EQLv2Loss(LossWithMemory):
 
     def _has_closed_form(self, logits: Tensor, target: Tensor) -> bool:
         sharp = not target.is_floating_point() and self.label_smoothing == 0
-        return sharp and logits.dim() == 2 and logits.numel() > 0 and is_eager(logits, target)
+        if not sharp or logits.dim() != 2 or not logits.numel():
+            return False
+        return is_eager(logits, target) or is_compiled(logits, target)
 
     def _closed_form(self, logits: Tensor, target: Tensor) -> Tensor:
         """The weighted loss of each sample; learns."""

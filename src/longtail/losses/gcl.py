@@ -155,7 +155,7 @@ class GCLLoss(LongTailedLoss):
     def draw(self, logits: Tensor) -> Tensor:
         """|ε|, of the shape of the logits."""
         if fuses_draws(self.fused, logits):
-            return random_half_normals(logits.shape, STANDARD_DEVIATION)
+            return random_half_normals(logits, STANDARD_DEVIATION)
         noise = torch.randn_like(logits, dtype=torch.promote_types(logits.dtype, torch.float32))
         return noise.mul_(STANDARD_DEVIATION).clamp_(-1, 1).abs_()
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from longtail.losses.inputs import along_classes
-from longtail.losses.shifts import shifted, shifted_at_target
+from longtail.losses.shifts import in_precision, shifted, shifted_at_target
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Margins:
 def scaled_and_shifted(logits: Tensor, factor: Tensor, shift: Tensor | None) -> Tensor:
     """Logits times one number per class plus another, in float32 at least."""
     dtype = torch.promote_types(logits.dtype, torch.float32)
-    factor = along_classes(factor.to(dtype), logits)
+    factor = along_classes(in_precision(factor, dtype), logits)
     if shift is None:
         return logits * factor
-    return torch.addcmul(along_classes(shift.to(dtype), logits), logits, factor)
+    return torch.addcmul(along_classes(in_precision(shift, dtype), logits), logits, factor)

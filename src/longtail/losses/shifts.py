@@ -29,7 +29,18 @@ def log_prior_of(class_counts: ClassCounts) -> Tensor:
 def shifted(logits: Tensor, shift: Tensor) -> Tensor:
     """Logits plus one number per class, in float32 at least."""
     dtype = torch.promote_types(logits.dtype, torch.float32)
-    return logits + along_classes(shift.to(dtype), logits)
+    return logits + along_classes(in_precision(shift, dtype), logits)
+
+
+def in_precision(constants: Tensor, dtype: torch.dtype) -> Tensor:
+    """Numbers of the classes, (C,), in the precision of a batch.
+
+    The compiler of a graph would convert them again for each logit; it stores what `as_strided` is taken of.
+    """
+    converted = constants.to(dtype)
+    if converted is constants or not torch.compiler.is_compiling():
+        return converted
+    return converted.as_strided(converted.shape, converted.stride())
 
 
 def shifted_at_target(logits: Tensor, target: Tensor, shift: Tensor) -> Tensor:

@@ -35,6 +35,8 @@ def sigmoid_terms(
     Raises:
         IndexError: a class index outside [0, C).
     """
+    if torch.compiler.is_compiling():
+        return _of_a_graph(logits, target, pull, push, ignored)
     received: list[ReceivedBySigmoids] = []
     losses: Tensor = _SigmoidTerms.apply(logits, target, pull, push, ignored, received)
     return losses, received[0]
@@ -74,6 +76,18 @@ class _SigmoidTerms(torch.autograd.Function):
         return (torch.autograd.grad(losses, logits, upstream, create_graph=True)[0], *nothing)
 
 
+def _of_a_graph(
+    logits: Tensor, target: Tensor, pull: Tensor, push: Tensor, ignored: Tensor
+) -> tuple[Tensor, ReceivedBySigmoids]:
+    """The same by operations of PyTorch, whose gradient the compiler finds."""
+    losses = _losses(logits, target, pull, push)
+    with torch.no_grad():
+        own = target[:, None]
+        own_gradient = pull[target] * torch.sigmoid(-logits.gather(1, own)[:, 0])
+        sigmoids = torch.sigmoid(logits).scatter(1, own, 0)
+        return losses, _received(sigmoids, own_gradient, target, push, losses.isfinite() & ~ignored)
+
+
 def _own_logits(logits: Tensor, own: Tensor) -> Tensor:
     try:
         value = logits.gather(1, own)
@@ -83,18 +97,20 @@ def _own_logits(logits: Tensor, own: Tensor) -> Tensor:
 
 
 def _received(sigmoids: Tensor, own: Tensor, target: Tensor, push: Tensor, entering: Tensor) -> ReceivedBySigmoids:
-    if sigmoids.device.type != "cpu" or not entering.all():  # `all` would synchronise another device
+    # Asking `all` synchronises another device, and breaks a graph.
+    if torch.compiler.is_compiling() or sigmoids.device.type != "cpu" or not entering.all():
         sigmoids = sigmoids.masked_fill(~entering[:, None], 0)
     positive = torch.zeros_like(push).index_add_(0, target, own.masked_fill(~entering, 0))
     return ReceivedBySigmoids(positive, sigmoids.sum(0) * push)
 
 
 def _losses(logits: Tensor, target: Tensor, pull: Tensor, push: Tensor) -> Tensor:
-    """By operations of PyTorch, for second derivatives."""
+    """By operations of PyTorch, for second derivatives and graphs."""
     own = target[:, None]
     masked = logits == -torch.inf
     finite = logits.masked_fill(masked, 0)
     costs = F.softplus(finite).masked_fill(masked, 0).scatter(1, own, 0)
     value = finite.gather(1, own)
+    value = value + (value - value).detach()  # NaN for ∞, as above, and so is its gradient
     own_costs = F.softplus(-value).masked_fill(masked.gather(1, own), torch.inf)
     return (costs * push).sum(1) + (pull[own] * own_costs)[:, 0]

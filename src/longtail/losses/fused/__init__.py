@@ -7,7 +7,15 @@ it. `draws` calls the one for random numbers. On a GPU `gpu` calls kernels in Tr
 used.
 """
 
-from longtail.losses.fused.choice import check_fused, fuses, fuses_draws, is_eager, is_exporting, refuse_without_margins
+from longtail.losses.fused.choice import (
+    check_fused,
+    fuses,
+    fuses_draws,
+    is_compiled,
+    is_eager,
+    is_exporting,
+    refuse_without_margins,
+)
 from longtail.losses.fused.compiled import compiled_cross_entropy
 from longtail.losses.fused.cross_entropy import fused_cross_entropy
 from longtail.losses.fused.draws import random_half_normals, random_mask
@@ -23,6 +31,7 @@ __all__ = [
     "fused_cross_entropy",
     "fuses",
     "fuses_draws",
+    "is_compiled",
     "is_eager",
     "is_exporting",
     "kernel_losses",

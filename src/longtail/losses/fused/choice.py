@@ -9,7 +9,7 @@ from torch.autograd import forward_ad
 from longtail.losses.fused.library import NoKernelError, library
 
 FEWEST_CLASSES = 1000  # below, the plain path is about as fast, and results stay what they have been
-FEWEST_LOGITS_IN_GRAPHS = 1_000_000  # below, calling an operator of our own costs more than it saves
+FEWEST_LOGITS_IN_GRAPHS = 250_000  # below, calling an operator of our own costs about what it saves
 DTYPES = (torch.float32, torch.bfloat16)
 
 
@@ -88,9 +88,9 @@ setattr(_has_kernel, "_dynamo_marked_constant", True)  # noqa: B010
 
 
 def fuses_draws(fused: bool | str, logits: Tensor) -> bool:
-    """Whether the random numbers for these logits come from the compiled kernel: as `fuses`, outside graphs."""
+    """Whether the random numbers for these logits come from the compiled kernel: as `fuses`."""
     any_target = logits.detach()  # draws do not depend on the target
-    return not torch.compiler.is_compiling() and fuses(fused, logits, any_target)
+    return fuses(fused, logits, any_target)
 
 
 def _pays(logits: Tensor, target: Tensor) -> bool:
@@ -103,6 +103,11 @@ def _pays(logits: Tensor, target: Tensor) -> bool:
 def is_eager(*tensors: Tensor) -> bool:
     """Whether an autograd function may take these: outside compiled graphs, exported programs and transforms."""
     return not torch.compiler.is_compiling() and not any(map(_is_special, tensors))
+
+
+def is_compiled(*tensors: Tensor) -> bool:
+    """Whether these are of a graph that is being compiled: not an exported program, nor within transforms."""
+    return torch.compiler.is_compiling() and not is_exporting() and not any(map(_is_special, tensors))
 
 
 def _is_special(tensor: Tensor) -> bool:

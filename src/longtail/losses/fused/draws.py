@@ -5,6 +5,7 @@ alone: not on the number of threads, and for masks not on the processor.
 """
 
 import ctypes
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,21 +15,24 @@ from longtail.losses.fused.library import kernel
 WORDS = 2**32  # values of a random word
 
 
-def random_mask(shape: torch.Size, probability: float) -> Tensor:
-    """Booleans that are true with a probability in [0, 1], which is rounded to a multiple of 2^−32."""
-    threshold = round(probability * WORDS)
-    if threshold == 0:
-        return torch.zeros(shape, dtype=torch.bool)
-    out = torch.empty(shape, dtype=torch.bool)
-    _fill("random_mask", out, ctypes.c_uint32(threshold - 1))
-    return out
+def random_mask(logits: Tensor, probability: float) -> Tensor:
+    """Ones with a probability in [0, 1], which is rounded to a multiple of 2^−32, else zeros; uint8, as the logits.
+
+    Graphs convert booleans to numbers ten times as slowly.
+    """
+    if torch.compiler.is_compiling():
+        return _mask_operator(logits.detach(), probability)
+    return _mask_like(logits, probability)
 
 
-def random_half_normals(shape: torch.Size, deviation: float) -> Tensor:
-    """Absolute values of normal numbers with mean 0, float32; those above 3 standard deviations are set to these."""
-    out = torch.empty(shape, dtype=torch.float32)
-    _fill("random_half_normals", out, ctypes.c_float(deviation))
-    return out
+def random_half_normals(logits: Tensor, deviation: float) -> Tensor:
+    """Absolute values of normal numbers with mean 0, float32, of the shape of the logits.
+
+    Those above 3 standard deviations are set to these.
+    """
+    if torch.compiler.is_compiling():
+        return _half_normals_operator(logits.detach(), deviation)
+    return _half_normals_like(logits, deviation)
 
 
 def random_words(key: int, count: int) -> Tensor:
@@ -42,3 +46,36 @@ def _fill(name: str, out: Tensor, *settings: ctypes.c_uint32 | ctypes.c_float) -
     key = int(torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64))
     function = getattr(kernel(), name)
     function(ctypes.c_uint64(key), ctypes.c_int64(out.numel()), *settings, ctypes.c_void_p(out.data_ptr()))
+
+
+def _mask_like(logits: Tensor, probability: float) -> Tensor:
+    threshold = round(probability * WORDS)
+    if threshold == 0:
+        return torch.zeros(logits.shape, dtype=torch.uint8)
+    out = torch.empty(logits.shape, dtype=torch.uint8)
+    _fill("random_mask", out, ctypes.c_uint32(threshold - 1))
+    return out
+
+
+def _half_normals_like(logits: Tensor, deviation: float) -> Tensor:
+    out = torch.empty(logits.shape, dtype=torch.float32)
+    _fill("random_half_normals", out, ctypes.c_float(deviation))
+    return out
+
+
+# Operators for graphs of `torch.compile`. The tag keeps the compiler from taking one draw for another, or repeating it.
+_operator_of_draws = partial(
+    torch.library.custom_op, mutates_args=(), device_types="cpu", tags=(torch.Tag.nondeterministic_seeded,)
+)
+_mask_operator = _operator_of_draws("longtail::random_mask", _mask_like)
+_half_normals_operator = _operator_of_draws("longtail::random_half_normals", _half_normals_like)
+
+
+@_mask_operator.register_fake
+def _shape_of_mask(logits: Tensor, probability: float) -> Tensor:
+    return logits.new_empty(logits.shape, dtype=torch.uint8)
+
+
+@_half_normals_operator.register_fake
+def _shape_of_half_normals(logits: Tensor, deviation: float) -> Tensor:
+    return logits.new_empty(logits.shape, dtype=torch.float32)
