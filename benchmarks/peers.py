@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from longtail.losses.catalogue import LOSSES, make_loss
-from losses import KEEP_MEMORY, inside_a_graph, place, ratio_of, rounds_in_turns, training_call, writing
+from losses import KEEP_MEMORY, Loss, inside_a_graph, place, ratio_of, rounds_in_turns, training_call, writing
 
 SIZES = ((128, 100), (256, 1000), (256, 8142), (64, 100_000))
 GOAL = 1.25
@@ -31,10 +31,10 @@ def ratios(
     counts = (1000 / torch.arange(1, classes + 1)).clamp(min=2).long()
     prepare, found = writing(logits), {}
     for name in LOSSES:
-        losses = F.cross_entropy, make_loss(name, counts).to(device)
+        losses: list[Loss] = [F.cross_entropy, make_loss(name, counts).to(device)]
         if compiled:
             torch._dynamo.reset()  # a cache of graphs holds eight
-            losses = tuple(map(inside_a_graph, losses))
+            losses = list(map(inside_a_graph, losses))
         calls = [training_call(loss, logits, target) for loss in losses]
         found[name] = ratio_of(rounds_in_turns(calls, seconds / len(LOSSES), device, prepare=prepare)[0])
     return found

@@ -5,7 +5,6 @@ alone: not on the number of threads, and for masks not on the processor.
 """
 
 import ctypes
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,7 +20,8 @@ def random_mask(logits: Tensor, probability: float) -> Tensor:
     Graphs convert booleans to numbers ten times as slowly.
     """
     if torch.compiler.is_compiling():
-        return _mask_operator(logits.detach(), probability)
+        found: Tensor = _mask_operator(logits.detach(), probability)
+        return found
     return _mask_like(logits, probability)
 
 
@@ -31,7 +31,8 @@ def random_half_normals(logits: Tensor, deviation: float) -> Tensor:
     Those above 3 standard deviations are set to these.
     """
     if torch.compiler.is_compiling():
-        return _half_normals_operator(logits.detach(), deviation)
+        found: Tensor = _half_normals_operator(logits.detach(), deviation)
+        return found
     return _half_normals_like(logits, deviation)
 
 
@@ -63,12 +64,19 @@ def _half_normals_like(logits: Tensor, deviation: float) -> Tensor:
     return out
 
 
-# Operators for graphs of `torch.compile`. The tag keeps the compiler from taking one draw for another, or repeating it.
-_operator_of_draws = partial(
-    torch.library.custom_op, mutates_args=(), device_types="cpu", tags=(torch.Tag.nondeterministic_seeded,)
+# The tag keeps the compiler from taking one draw for another, or repeating it.
+@torch.library.custom_op(
+    "longtail::random_mask", mutates_args=(), device_types="cpu", tags=(torch.Tag.nondeterministic_seeded,)
 )
-_mask_operator = _operator_of_draws("longtail::random_mask", _mask_like)
-_half_normals_operator = _operator_of_draws("longtail::random_half_normals", _half_normals_like)
+def _mask_operator(logits: Tensor, probability: float) -> Tensor:
+    return _mask_like(logits, probability)
+
+
+@torch.library.custom_op(
+    "longtail::random_half_normals", mutates_args=(), device_types="cpu", tags=(torch.Tag.nondeterministic_seeded,)
+)
+def _half_normals_operator(logits: Tensor, deviation: float) -> Tensor:
+    return _half_normals_like(logits, deviation)
 
 
 @_mask_operator.register_fake
