@@ -127,9 +127,9 @@ class EQLLoss(LongTailedLoss):
         self.register_buffer("rare", rare.float())  # a number, since averages of models do not take booleans
 
     def draw(self, logits: Tensor) -> Tensor:
-        """β, booleans of the shape of the logits."""
+        """β, of the shape of the logits: zeros and ones of the compiled kernel (uint8), else booleans."""
         if fuses_draws(self.fused, logits):
-            return random_mask(logits, self.probability).view(torch.bool)
+            return random_mask(logits, self.probability)
         return torch.rand_like(logits, dtype=torch.float32) < self.probability
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -171,7 +171,7 @@ def _shift(logits: Tensor, target: Tensor, left_out: Tensor, rare: Tensor) -> Te
     dim = class_dimension(logits)
     dtype = torch.promote_types(logits.dtype, torch.float32)
     # A product and a sum are vector instructions; a fill where a random mask is true mispredicts branches.
-    shift = left_out.view(torch.uint8) * along_classes(rare.to(dtype) * NOTHING, logits)
+    shift = left_out.to(torch.uint8) * along_classes(rare.to(dtype) * NOTHING, logits)
     if target.is_floating_point():
         return shift * (target == 0)
     return shift.scatter_(dim, target.clamp(0, logits.shape[dim] - 1).unsqueeze(dim), 0)
