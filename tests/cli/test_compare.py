@@ -139,7 +139,7 @@ def photographs(tmp_path, monkeypatch):
 def test_own_photographs_are_compared(photographs, capsys, monkeypatch):
     decoded = []
     reason = check._reason
-    monkeypatch.setattr(check, "_reason", lambda path: (decoded.append(path), reason(path))[1])
+    monkeypatch.setattr(check, "_reason", lambda decode, index: (decoded.append(index), reason(decode, index))[1])
     options = ["--methods", "ce,gala,crt", "--seeds", "2", *OWN]
     assert main(["compare", str(photographs), *options]) == 0
     first = capsys.readouterr().out

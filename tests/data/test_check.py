@@ -1,5 +1,6 @@
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -93,14 +94,15 @@ def test_reasons_are_by_index(damaged):
 
 def test_a_large_set_is_not_queued_as_a_whole(damaged, monkeypatch):
     monkeypatch.setattr("longtail.data.check.FILES_AT_ONCE", 2)
-    paths, told, taken = 20 * read_data(damaged).train.paths, [], []
+    paths, told, queued = 20 * read_data(damaged).train.paths, [], []
 
-    class Recorded(list):
-        def __getitem__(self, part):
-            taken.append(part.stop)
-            return super().__getitem__(part)
+    class Counted(ThreadPoolExecutor):
+        def submit(self, function, /, *arguments, **named):
+            queued.append(arguments)
+            return super().submit(function, *arguments, **named)
 
-    find_bad_files(Recorded(paths), progress=lambda _, share: told.append((share, taken[-1])))
+    monkeypatch.setattr("longtail.data.check.ThreadPoolExecutor", Counted)
+    find_bad_files(paths, progress=lambda _, share: told.append((share, len(queued))))
     assert told[0][1] <= 12
     assert told[-1] == (1.0, len(paths))
     assert [share for share, _ in told] == sorted({share for share, _ in told})
@@ -140,7 +142,7 @@ def test_every_fish_decodes(fish):
 def test_files_that_were_found_whole_are_decoded_again_only_when_they_change(tmp_path, monkeypatch):
     folder, decoded = fill(tmp_path / "set", {"ant": 3, "bee": 2}), []
     reason = check._reason
-    monkeypatch.setattr(check, "_reason", lambda path: (decoded.append(path), reason(path))[1])
+    monkeypatch.setattr(check, "_reason", lambda decode, index: (decoded.append(index), reason(decode, index))[1])
     for _ in range(2):
         check_files(read_data(folder))
     assert len(decoded) == 5

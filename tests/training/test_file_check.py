@@ -23,7 +23,7 @@ def decoded(monkeypatch):
     monkeypatch.setattr(file_check, "launcher_store", lambda _: store)
     monkeypatch.setattr(check, "_OF_THE_FIRST", {})
     monkeypatch.setattr(check, "_FOUND", {})
-    monkeypatch.setattr(check, "_reason", lambda path: (found.append(path), reason(path))[1])
+    monkeypatch.setattr(check, "_reason", lambda decode, index: (found.append(index), reason(decode, index))[1])
     return found
 
 

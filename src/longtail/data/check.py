@@ -10,6 +10,7 @@ import numpy as np
 
 from longtail.arguments import check_choice
 from longtail.data.ahead import results_ahead
+from longtail.data.encoded_images import EncodedImages
 from longtail.data.first_of_many import first
 from longtail.data.samples import Parts, Samples
 
@@ -36,14 +37,24 @@ def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -
         >>> find_bad_files([Path("nowhere.png")])
         {0: 'nowhere.png must be an image file. It is missing.'}
     """
+    from longtail.data.decoding import upright
+
+    return _find_bad(len(paths), lambda index, size: upright(paths[index], size), progress)
+
+
+def _find_bad(number: int, decode: Callable[[int, int], object], progress: Progress | None) -> dict[int, str]:
     bad: dict[int, str] = {}
     with ThreadPoolExecutor(available_cores()) as pool:
-        starts = range(0, len(paths), FILES_AT_ONCE)
-        jobs = ([pool.submit(_reason, path) for path in paths[start : start + FILES_AT_ONCE]] for start in starts)
+        starts = range(0, number, FILES_AT_ONCE)
+        ends = [min(start + FILES_AT_ONCE, number) for start in starts]
+        jobs = (
+            [pool.submit(_reason, decode, index) for index in range(start, end)]
+            for start, end in zip(starts, ends, strict=True)
+        )
         for start, reasons in zip(starts, results_ahead(jobs), strict=True):
             bad |= {index: reason for index, reason in enumerate(reasons, start) if reason}
             if progress is not None:
-                progress("checking files", (start + len(reasons)) / len(paths))
+                progress("checking files", (start + len(reasons)) / number)
     return bad
 
 
@@ -54,7 +65,7 @@ def available_cores() -> int:
 
 
 def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress | None = None) -> Parts:
-    """Decode all files before any work starts.
+    """Decode all files, and images that a table holds as bytes, before any work starts.
 
     Args:
         parts: what `read_data` returned.
@@ -85,7 +96,7 @@ def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress |
     kept: dict[str, Samples] = {}
     notes = list(parts.notes)
     for name, part in parts.items():
-        bad = _bad_files(part, progress) if part.files is not None else {}
+        bad = _bad_files(part, progress) if part.files is not None or isinstance(part.items, EncodedImages) else {}
         if bad and on_bad_file == "fail":
             _refuse(name, part, bad)
         if bad:
@@ -148,19 +159,25 @@ def _bad_files(part: Samples, progress: Progress | None) -> dict[int, str]:
     except OSError:
         content = None  # a file is missing
     if content is None:
-        return find_bad_files(part.paths, progress=progress)
+        return _decode_all(part, progress)
     if content in _OF_THE_FIRST:
         return _OF_THE_FIRST[content]
     if content not in _FOUND or _FOUND[content]:  # what was bad may have been restored
-        _FOUND[content] = find_bad_files(part.paths, progress=progress)
+        _FOUND[content] = _decode_all(part, progress)
     return _FOUND[content]
 
 
-def _reason(path: Path) -> str:
-    from longtail.data.decoding import BadImageError, upright
+def _decode_all(part: Samples, progress: Progress | None) -> dict[int, str]:
+    if isinstance(part.items, EncodedImages):
+        return _find_bad(len(part), part.items.decoded, progress)
+    return find_bad_files(part.paths, progress=progress)
+
+
+def _reason(decode: Callable[[int, int], object], index: int) -> str:
+    from longtail.data.decoding import BadImageError
 
     try:
-        upright(path, SMALL)
+        decode(index, SMALL)
     except (FileNotFoundError, BadImageError) as error:
         return str(error)
     return ""

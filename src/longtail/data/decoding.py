@@ -1,6 +1,7 @@
 """Image files as RGB: whatever Pillow decodes, as a viewer would show it."""
 
 import errno
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -123,7 +124,18 @@ def resized(image: Image.Image, size: int | None, interpolation: str = "bicubic"
 
 def upright(path: str | os.PathLike[str], size: int | None = None) -> Image.Image:
     """Decode an image with its EXIF rotation applied, in its own mode; errors as those of `decode`."""
-    with _errors_that_name(path), Image.open(path) as image:
+    with _errors_that_name(path):
+        return _opened(path, size)
+
+
+def upright_bytes(content: bytes, name: str, size: int | None = None) -> Image.Image:
+    """The same of an image file in memory; errors call it `name`."""
+    with _errors_that_name(name):
+        return _opened(io.BytesIO(content), size)
+
+
+def _opened(file: str | os.PathLike[str] | io.BytesIO, size: int | None) -> Image.Image:
+    with Image.open(file) as image:
         form = image.format
         if size is not None:
             image.draft(None, (OVERSAMPLING * size, OVERSAMPLING * size))

@@ -42,14 +42,7 @@ def read_dataset(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     names = declared_names(data)
     codes, found = named_labels(labels if isinstance(labels, np.ndarray) else list(labels), kind, notes)
     raw = RawPart(codes, found, items=data)
-    if names and all(name.isdigit() and int(name) < len(names) for name in found):
-        raw.codes = np.array([int(name) for name in found], dtype=np.int64)[codes]
-        raw.names, raw.declared = names, True
-    elif names and set(found) <= set(names):
-        raw.codes = np.array([names.index(name) for name in found], dtype=np.int64)[codes]
-        raw.names, raw.declared = names, True
-    elif names:
-        notes.append(f"{kind} names {len(names)} classes, but has other labels: the labels are kept as names.")
+    raw.declare(names, kind, notes)
     return {"train": raw}
 
 

@@ -48,6 +48,20 @@ class RawPart:
     groups: np.ndarray | None = None
     labels_from: str | None = None
 
+    def declare(self, names: tuple[str, ...], where: str, notes: list[str]) -> None:
+        """Take the names of classes that the source declares, if the labels are these or their numbers from 0 on."""
+        if not names:
+            return
+        if all(name.isdigit() and int(name) < len(names) for name in self.names):
+            places = [int(name) for name in self.names]
+        elif set(self.names) <= set(names):
+            places = [names.index(name) for name in self.names]
+        else:
+            notes.append(f"{where} names {len(names)} classes, but has other labels: the labels are kept as names.")
+            return
+        self.codes = np.array(places, dtype=np.int64)[self.codes]
+        self.names, self.declared = names, True
+
 
 def rows_of(part: RawPart, rows: np.ndarray) -> RawPart:
     """The samples (n,) of a part of files, arrays or features, as a part of the same classes."""

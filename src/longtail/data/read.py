@@ -5,7 +5,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from longtail.data import archive_source, array_source, folder_source, list_source, object_source, table_source
+from longtail.data import (
+    archive_source,
+    array_source,
+    folder_source,
+    list_source,
+    object_source,
+    parquet_folder,
+    table_source,
+)
 from longtail.data.group_file import add_groups
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart, of_one_order
@@ -23,6 +31,7 @@ class Kind(NamedTuple):
 
 KINDS_OF_DATA: dict[str, Kind] = {
     "archive": Kind(archive_source.is_archive, archive_source.read_archive),
+    "parquet folder": Kind(parquet_folder.is_parquet_folder, parquet_folder.read_parquet_folder),
     "folder": Kind(folder_source.is_folder, folder_source.read_folder),
     "arrays": Kind(array_source.is_array_file, array_source.read_arrays),
     "table": Kind(table_source.is_table_file, table_source.read_table_file),
@@ -54,8 +63,9 @@ def read_data(
 
     Args:
         data: a folder of class folders, or of train, val and test that hold them; a list of paths and labels; a table
-            of paths or numeric features; `.npz` or `.npy` arrays; the folder of CIFAR's binary archive; or in memory a
-            pandas table, (X, y), a map-style data set, or a mapping of part names to data sets.
+            of paths, images as bytes or numeric features; a folder of Parquet files named by their part; `.npz` or
+            `.npy` arrays; the folder of CIFAR's binary archive; or in memory a pandas table, (X, y), a map-style data
+            set, or a mapping of part names to data sets.
         root: folder that paths of a list or table are relative to; by default that of the file.
         val: validation samples in one of these forms, where `data` holds none.
         test: test samples, likewise.

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from longtail.data.encoded_images import EncodedImages
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows
 
 INPUTS = ("files", "images", "features", "items")
@@ -82,13 +83,12 @@ class Samples:
         return replace(
             self,
             target=self.target[chosen],
-            items=None if self.items is None else _subset(self.items, chosen),
             **values_of_rows(self, chosen),
         )
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of class names, labels, and relative paths or array content (of items, their number)."""
+        """Hash of class names, labels, and relative paths or content (of data set objects, the number of items)."""
         digest = blake2b(digest_size=16)
         for text in (
             self.kind,
@@ -99,6 +99,8 @@ class Samples:
         ):
             digest.update(text.encode(errors="surrogateescape") + b"\0")
         digest.update(np.ascontiguousarray(self.target).data)
+        if isinstance(self.items, EncodedImages):
+            digest.update(self.items.digest)
         for array in (self.images, self.features):
             if array is not None:
                 digest.update(f"{array.shape}".encode())
@@ -108,8 +110,11 @@ class Samples:
 
     @cached_property
     def content(self) -> str | None:
-        """Hash that changes whenever the inputs do, files by their size and time of modification; `None` for items."""
-        if self.items is not None:
+        """Hash that changes whenever the inputs do, files by their size and time of modification.
+
+        `None` for data set objects.
+        """
+        if self.items is not None and not isinstance(self.items, EncodedImages):
             return None
         digest = blake2b(self.fingerprint.encode(), digest_size=16)
         root = str((self.root or Path()).resolve())
@@ -162,7 +167,7 @@ class Parts:
 
 
 def values_of_rows(part: Any, rows: np.ndarray) -> dict[str, Any]:
-    """Files, images, features and groups of a part at these indices (n,), by name; of a table in a file none is read.
+    """Inputs and groups of a part at these indices (n,), by name; of a table in a file none is read.
 
     Args:
         part: `Samples`, or what readers return before their classes are matched (`RawPart`).
@@ -173,6 +178,7 @@ def values_of_rows(part: Any, rows: np.ndarray) -> dict[str, Any]:
         "files": None if part.files is None else tuple(part.files[row] for row in rows.tolist()),
         "images": _at(part.images, rows),
         "features": features.take(rows) if isinstance(features, FeatureRows) else _at(features, rows),
+        "items": None if part.items is None else _subset(part.items, rows),
         "groups": _at(part.groups, rows),
     }
 
@@ -184,6 +190,8 @@ def _at(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
 def _subset(items: Any, indices: np.ndarray) -> Any:
     from torch.utils.data import Subset
 
+    if isinstance(items, EncodedImages):
+        return items.take(indices)
     if isinstance(items, Subset):  # one level, however often data are divided
         return Subset(items.dataset, [items.indices[i] for i in indices.tolist()])
     return Subset(items, indices.tolist())

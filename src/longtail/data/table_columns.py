@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from longtail.data.encoded_images import holds_images
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES
@@ -31,10 +32,11 @@ NUMBERING = ("", "id", "index", "unnamed: 0", "row", "row_id")
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns; `None` where there is none."""
+    """Names of the columns; `None` where there is none. Of `path` and `images` (bytes) there is at most one."""
 
     label: str
     path: str | None
+    images: str | None
     group: str | None
     split: str | None
 
@@ -66,7 +68,11 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         label = _label(names, where)
         notes.append(f"{where}: labels are read from the column {label!r} (--label names another).")
     path = _given(names, options.path_column, "path-column", where)
-    if path is None:
+    images = _images(frame, [name for name in names if name != label], path)
+    if images is not None:
+        notes.append(f"{where}: images are read from the column {images!r}, as bytes.")
+        path = None
+    elif path is None:
         path = _path(frame, [name for name in names if name != label])
         if path is not None:
             notes.append(f"{where}: paths are read from the column {path!r} (--path-column names another).")
@@ -80,7 +86,7 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         split = next((name for name in names if name.lower() in SPLIT_COLUMNS and _is_split(frame[name])), None)
         if split is not None:
             notes.append(f"{where}: parts are read from the column {split!r} (--split names another).")
-    return Columns(label, path, group, split)
+    return Columns(label, path, images, group, split)
 
 
 def _given(names: Sequence[str], name: str | None, option: str, where: str) -> str | None:
@@ -119,6 +125,14 @@ def _path(frame: Any, names: Sequence[str]) -> str | None:
             return found
     images = [name for name in texts if len(frame) and all(map(_names_image, frame[name].tolist()))]
     return images[0] if len(images) == 1 else None
+
+
+def _images(frame: Any, names: Sequence[str], given: str | None) -> str | None:
+    """The column whose values are images as bytes: the one that is given, or the first, by the usual names."""
+    if given is not None:
+        return given if holds_images(frame[given]) else None
+    found = [name for name in names if holds_images(frame[name])]
+    return next((name for name in found if name.lower() in FILE_COLUMNS), next(iter(found), None))
 
 
 def _is_text(column: Any) -> bool:

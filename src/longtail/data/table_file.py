@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ DELIMITED = (".csv", ".tsv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
 TABLES = (*DELIMITED, *JSON_LINES, *PARQUET)
+CLASS_NAMES = "class_names"
+"""Attribute of a table that maps columns of class indices to the names of the classes, where the file declares them."""
 Choose = Callable[[list[str]], list[str]]
 QUOTED = re.compile(r'"[^"\r\n]*"')
 CELL = r"(?:^|[;\t|])[ ]*[+-]?\d*{}\d+(?:[eE][+-]?\d+)?[ ]*(?=[;\t|\r\n]|$)"
@@ -139,6 +142,21 @@ def _parquet(path: Path) -> Any:
             f"{path.name} is a Parquet file, which pandas reads with pyarrow: `pip install pyarrow`, or save it as CSV"
         ) from None
     try:
-        return pd.read_parquet(path, engine="pyarrow")
+        frame = pd.read_parquet(path, engine="pyarrow")
+        frame.attrs[CLASS_NAMES] = _declared_names(path)
+        return frame
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise ValueError(f"{path} must be a Parquet file. It could not be read: {error}") from None
+
+
+def _declared_names(path: Path) -> dict[str, tuple[str, ...]]:
+    """Names of classes by column, as Hugging Face writes them into a Parquet file."""
+    from pyarrow.parquet import read_schema
+
+    metadata = read_schema(path).metadata or {}
+    try:
+        columns = json.loads(metadata[b"huggingface"])["info"]["features"]
+        kinds = {name: column for name, column in columns.items() if isinstance(column, dict) and column.get("names")}
+        return {name: tuple(map(str, column["names"])) for name, column in kinds.items()}
+    except (KeyError, TypeError, AttributeError, ValueError):  # none, or of another version
+        return {}

@@ -8,6 +8,7 @@ import numpy as np
 
 from longtail.data.class_names import as_text, named_labels
 from longtail.data.counted import counted
+from longtail.data.encoded_images import images_of
 from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below, with_slashes
 from longtail.data.options import Options
@@ -23,7 +24,7 @@ from longtail.data.table_columns import (
     find_columns,
     text_columns,
 )
-from longtail.data.table_file import JSON_LINES, PARQUET, TABLES, read_table
+from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, read_table
 from longtail.data.text_file import kind_of, read_text
 
 USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
@@ -51,7 +52,7 @@ def read_table_file(data: Path, options: Options, notes: list[str]) -> dict[str,
         first_line = 1 if kind_of(data) in JSON_LINES else 2
         frame.index = range(first_line, first_line + len(frame))
         frame.index.name = LINE
-    return _parts_of(frame, options, str(data), data.parent if options.root is None else options.root, notes)
+    return read_table_as_parts(frame, options, str(data), data.parent if options.root is None else options.root, notes)
 
 
 def read_frame(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
@@ -62,12 +63,16 @@ def read_frame(data: Any, options: Options, notes: list[str]) -> dict[str, RawPa
     """
     if not all(isinstance(name, str) for name in data.columns):  # numbers, of a table made from an array
         data = data.set_axis(list(map(str, data.columns)), axis=1)
-    return _parts_of(data, options, "the table", options.root, notes)
+    return read_table_as_parts(data, options, "the table", options.root, notes)
 
 
-def _parts_of(frame: Any, options: Options, where: str, root: Path | None, notes: list[str]) -> dict[str, RawPart]:
+def read_table_as_parts(
+    frame: Any, options: Options, where: str, root: Path | None, notes: list[str]
+) -> dict[str, RawPart]:
+    """Read a pandas table; `where` is its name in messages, and paths are relative to `root`."""
     columns = find_columns(frame, options, where, notes)
     whole = _part(frame, columns, where, root, notes)
+    whole.declare(frame.attrs.get(CLASS_NAMES, {}).get(columns.label, ()), where, notes)
     if columns.split is None:
         whole.labels_from = f"the column {columns.label!r} of {where}"
         return {"train": whole}
@@ -94,6 +99,9 @@ def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: li
         files, root = _files(frame[columns.path], columns.path, where, root, notes)
         _note_unused(frame, columns, where, notes)
         return RawPart(codes, names, files=files, root=root, groups=groups)
+    if columns.images is not None:
+        _note_unused(frame, columns, where, notes)
+        return RawPart(codes, names, items=images_of(frame[columns.images], where), groups=groups)
     feature_names = _feature_columns(frame, columns, where, notes)
     features = _features(frame, feature_names, where) if feature_names else None
     return RawPart(codes, names, features=features, feature_names=feature_names or None, groups=groups)
@@ -134,8 +142,8 @@ def _files(column: Any, name: str, where: str, root: Path | None, notes: list[st
 
 
 def _note_unused(frame: Any, columns: Columns, where: str, notes: list[str]) -> None:
-    """Say which columns of a table of paths are not read: one of them may say which rows are for testing."""
-    taken = {columns.label, columns.path, columns.group, columns.split}
+    """Say which columns of a table of paths or images are not read: one of them may say which rows are for testing."""
+    taken = {columns.label, columns.path, columns.images, columns.group, columns.split}
     left = [name for name in map(str, frame.columns) if name not in taken and name.strip().lower() not in NUMBERING]
     if left:
         notes.append(f"{where}: columns that are not used: {first(left)}.")

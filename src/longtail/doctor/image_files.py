@@ -14,10 +14,10 @@ from longtail.doctor.prints import Print
 SHOWN = 3
 
 
-def reading_findings(files: Sequence[Path], prints: Sequence[Print], part: str) -> list[Finding]:
+def reading_findings(files: Sequence[str], prints: Sequence[Print], part: str) -> list[Finding]:
     """Listed files that are missing, and files that are corrupt or truncated."""
     found = []
-    missing = [str(path) for path, image in zip(files, prints, strict=True) if image.error == "missing"]
+    missing = [name for name, image in zip(files, prints, strict=True) if image.error == "missing"]
     if missing:
         found.append(
             Finding(
@@ -28,8 +28,8 @@ def reading_findings(files: Sequence[Path], prints: Sequence[Print], part: str) 
             )
         )
     broken = [
-        f"{path} ({image.error})"
-        for path, image in zip(files, prints, strict=True)
+        f"{name} ({image.error})"
+        for name, image in zip(files, prints, strict=True)
         if image.error not in ("", "missing")
     ]
     if broken:

@@ -56,7 +56,7 @@ def _copy_findings(parts: Parts, progress: Progress | None) -> list[Finding]:
         if part_prints is None:
             continue
         prints[name] = part_prints
-        if part.files is not None:
+        if part.files is not None or part.kind == "items":
             found += _file_findings(part, part_prints, name)
         if name == "train":
             found += duplicate_findings(part_prints, part, name)
@@ -68,9 +68,6 @@ def _copy_findings(parts: Parts, progress: Progress | None) -> list[Finding]:
 
 
 def _file_findings(part: Samples, prints: list[Print], name: str) -> list[Finding]:
-    paths = part.paths
-    return [
-        *reading_findings(paths, prints, name),
-        *size_findings(prints, name),
-        *suffix_findings(paths, prints, name),
-    ]
+    names = [part.name(index) for index in range(len(part))]
+    found = [*reading_findings(names, prints, name), *size_findings(prints, name)]
+    return found if part.files is None else [*found, *suffix_findings(part.paths, prints, name)]

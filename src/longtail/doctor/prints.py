@@ -1,8 +1,9 @@
 """Prints of samples, by which copies are found: hashes of an image, its size, or why it can't be read."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from PIL import Image
 
 from longtail.data.check import Progress, available_cores
 from longtail.data.decoding import BadImageError, upright
+from longtail.data.encoded_images import EncodedImages
 from longtail.data.samples import Samples
 
 AT_ONCE = 500
@@ -42,6 +44,8 @@ def prints_of(samples: Samples, progress: Progress | None = None) -> list[Print]
     """Prints of samples; `None` for labels alone and data set objects, whose inputs can't be compared."""
     if samples.files is not None:
         return prints_of_files(samples.paths, progress)
+    if isinstance(samples.items, EncodedImages):
+        return [_read(partial(samples.items.decoded, index)) for index in range(len(samples))]
     if samples.images is not None:
         return [print_of(Image.fromarray(image)) for image in samples.images]
     if samples.features is not None:
@@ -94,14 +98,14 @@ def prints_of_files(files: Sequence[Path], progress: Progress | None = None) -> 
 
 
 def _prints(files: Sequence[Path]) -> list[Print]:
-    return [_read(path) for path in files]
+    return [_read(partial(upright, path)) for path in files]
 
 
-def _read(path: Path) -> Print:
+def _read(decode: Callable[[], Image.Image]) -> Print:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return print_of(upright(path))
+            return print_of(decode())
     except FileNotFoundError:
         return Print(b"", 0, "missing")
     except BadImageError as error:

@@ -1,0 +1,92 @@
+"""Images that a table holds as bytes, as the Parquet files of Hugging Face do."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BYTES, PATH = "bytes", "path"
+"""Fields of an image in a Parquet file of Hugging Face."""
+
+
+class EncodedImages:
+    """A data set of images that are kept as bytes (JPEG, PNG, …) and decoded when an item is read.
+
+    Args:
+        contents: (N,) the bytes of whole image files.
+        indices: (N,) the rows of the table, for messages; by default they are counted.
+
+    Example:
+        >>> import io
+        >>> from PIL import Image
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (4, 2), "red").save(file, "PNG")
+        >>> images = EncodedImages([file.getvalue()] * 3)
+        >>> len(images), images[0][0].size, images.take(np.array([2])).indices
+        (3, (4, 2), [2])
+    """
+
+    def __init__(self, contents: Sequence[bytes], indices: Sequence[int] | None = None) -> None:
+        self.contents = list(contents)
+        self.indices = list(range(len(self.contents)) if indices is None else indices)
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    def __getitem__(self, index: int) -> tuple[Any]:
+        return (self.decoded(index),)
+
+    def decoded(self, index: int, size: int | None = None) -> "Image":
+        """An image as a viewer shows it; with `size`, JPEG at about that many pixels of the shorter side.
+
+        Raises:
+            BadImageError: damaged, or no image.
+        """
+        from longtail.data.decoding import upright_bytes
+
+        return upright_bytes(self.contents[index], f"sample {self.indices[index]}", size)
+
+    def take(self, rows: np.ndarray) -> "EncodedImages":
+        """The images of these indices (n,); the bytes are shared."""
+        chosen = rows.tolist()
+        return EncodedImages([self.contents[row] for row in chosen], [self.indices[row] for row in chosen])
+
+    @cached_property
+    def digest(self) -> bytes:
+        """A hash of all bytes."""
+        found = blake2b(digest_size=16)
+        for content in self.contents:
+            found.update(len(content).to_bytes(8, "little"))
+            found.update(content)
+        return found.digest()
+
+
+def holds_images(column: Any) -> bool:
+    """Whether a column of a table holds images as bytes, by its first rows."""
+    return any(_bytes_of(value) is not None for value in column.head(100).tolist())
+
+
+def images_of(column: Any, where: str) -> EncodedImages:
+    """The images of a column.
+
+    Raises:
+        ValueError: a row without an image.
+    """
+    contents = [_bytes_of(value) for value in column.tolist()]
+    empty = [row for row, content in enumerate(contents) if not content]
+    if empty:
+        raise ValueError(
+            f"{where} must hold the bytes of an image in each row of {column.name!r}. Row {column.index[empty[0]]} "
+            f"has none ({len(empty):,} of {len(contents):,} rows)."
+        )
+    return EncodedImages([content for content in contents if content])
+
+
+def _bytes_of(value: Any) -> bytes | None:
+    content = value.get(BYTES) if isinstance(value, Mapping) else value
+    return bytes(content) if isinstance(content, (bytes, bytearray, memoryview)) else None

@@ -1,0 +1,190 @@
+"""Tables that hold images as bytes, and folders of Parquet files."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+from pyarrow import parquet
+
+from longtail.data import DataConfig, check_files, make_splits, read_data
+from longtail.data.own_config import OwnDataConfig
+from longtail.data.sources import load_splits
+from longtail.doctor.parts import part_findings
+
+NAMES = ["ant", "bee", "cow"]
+
+
+def picture(red, size=(8, 6)):
+    file = io.BytesIO()
+    Image.new("RGB", size, (red, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def rows(labels, form="struct"):
+    contents = [picture(number) for number in range(len(labels))]
+    images = contents if form == "bytes" else [{"bytes": content, "path": "x.png"} for content in contents]
+    return {"image": images, "label": labels, "filename": ["no such file.png"] * len(labels)}
+
+
+def write(path, labels, form="struct", names=NAMES):
+    """As Hugging Face writes it; labels are class indices."""
+    path.parent.mkdir(exist_ok=True, parents=True)
+    features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})} if names else {}
+    parquet.write_table(pa.table(rows(labels, form)).replace_schema_metadata(metadata), path)
+    return path
+
+
+def reds(samples):
+    return [samples.items[row][0].getpixel((0, 0))[0] for row in range(len(samples))]
+
+
+@pytest.mark.parametrize("form", ["struct", "bytes"])
+def test_a_table_of_encoded_images(tmp_path, form):
+    parts = read_data(write(tmp_path / "t.parquet", [2, 0, 1, 0], form))
+    assert parts.class_names == tuple(NAMES)
+    assert parts.train.target.tolist() == [2, 0, 1, 0]
+    assert (parts.train.kind, reds(parts.train)) == ("items", [0, 1, 2, 3])
+    said = " ".join(parts.notes)
+    assert "images are read from the column 'image', as bytes" in said
+    assert "columns that are not used: filename" in said
+
+
+def test_without_declared_names_the_labels_are_the_names(tmp_path):
+    parts = read_data(write(tmp_path / "t.parquet", [5, 3, 5], names=[]))
+    assert (parts.class_names, parts.train.target.tolist()) == (("3", "5"), [1, 0, 1])
+
+
+def test_declared_names_of_other_labels_are_noted(tmp_path):
+    parts = read_data(write(tmp_path / "t.parquet", [7, 0, 7]))
+    assert parts.class_names == ("0", "7")
+    assert "names 3 classes, but has other labels" in " ".join(parts.notes)
+
+
+def test_a_pandas_table_in_memory():
+    parts = read_data(pd.DataFrame(rows(["a", "b", "a"])))
+    assert (parts.class_names, reds(parts.train)) == (("a", "b"), [0, 1, 2])
+
+
+def test_the_given_column_is_read(tmp_path):
+    frame = pd.DataFrame(rows(["a", "b", "a"])).assign(thumbnail=[picture(99)] * 3)
+    assert reds(read_data(frame, path_column="thumbnail").train) == [99, 99, 99]
+    frame.to_parquet(tmp_path / "t.parquet")
+    files = read_data(tmp_path / "t.parquet", path_column="filename").train.files
+    assert files == ("no such file.png",) * 3
+
+
+def test_a_row_without_an_image_is_named():
+    frame = pd.DataFrame(rows(["a", "b", "a"]))
+    frame["image"] = [*frame["image"][:2], {"bytes": None, "path": "x.png"}]
+    with pytest.raises(ValueError, match=r"each row of 'image'. Row 2 has none \(1 of 3 rows\)"):
+        read_data(frame)
+
+
+def test_parts_keep_their_images_and_rows(tmp_path):
+    data = read_data(write(tmp_path / "t.parquet", [0, 1, 2] * 10))
+    parts = make_splits(data, validation=0.2, test=0.2, seed=0)
+    for samples in (parts.train, parts.validation, parts.test):
+        assert reds(samples) == samples.items.indices
+        assert samples.target.tolist() == [row % 3 for row in samples.items.indices]
+        assert samples.name(0) == f"sample {samples.items.indices[0]}"
+    frame = pd.DataFrame(rows(["a", "b"] * 3)).assign(split=["train", "train", "test"] * 2)
+    assert reds(read_data(frame).test) == [2, 5]
+
+
+def test_other_images_have_another_fingerprint():
+    frame = pd.DataFrame(rows(["a", "b", "a"]))
+    first = read_data(frame).train
+    assert read_data(frame.copy()).train.fingerprint == first.fingerprint
+    frame.at[0, "image"] = picture(77)
+    second = read_data(frame).train
+    assert second.fingerprint != first.fingerprint
+    assert second.content != first.content
+
+
+def test_images_are_turned_as_a_viewer_shows_them():
+    image = Image.new("RGB", (8, 6))
+    exif = image.getexif()
+    exif[0x0112] = 6  # a quarter turn
+    file = io.BytesIO()
+    image.save(file, "JPEG", exif=exif)
+    frame = pd.DataFrame({"image": [file.getvalue()] * 2, "label": ["a", "b"]})
+    assert read_data(frame).train.items[0][0].size == (6, 8)
+
+
+@pytest.mark.parametrize("inside", ["", "data"])
+def test_a_folder_of_parquet_files(tmp_path, inside):
+    (tmp_path / "README.md").write_text("a data set")
+    write(tmp_path / inside / "train-00000-of-00002.parquet", [0, 1])
+    write(tmp_path / inside / "train-00001-of-00002.parquet", [2, 0])
+    write(tmp_path / inside / "test-00000-of-00001.parquet", [1, 1])
+    parts = read_data(tmp_path)
+    assert (parts.train.target.tolist(), parts.test.target.tolist()) == ([0, 1, 2, 0], [1, 1])
+    assert parts.class_names == tuple(NAMES)
+    assert reds(parts.train) == [0, 1, 0, 1]
+
+
+def test_files_that_name_no_part(tmp_path):
+    write(tmp_path / "a.parquet", [0, 1])
+    write(tmp_path / "b.parquet", [2, 0])
+    assert read_data(tmp_path).train.target.tolist() == [0, 1, 2, 0]
+    write(tmp_path / "train.parquet", [2, 1, 2])
+    parts = read_data(tmp_path)
+    assert parts.train.target.tolist() == [2, 1, 2]
+    assert "2 files whose names begin with no part are left out: a.parquet, b.parquet" in " ".join(parts.notes)
+
+
+def test_a_folder_without_training_files_is_refused(tmp_path):
+    write(tmp_path / "test-0.parquet", [0, 1])
+    with pytest.raises(ValueError, match=r"must hold a file train-….parquet. It holds files of test alone"):
+        read_data(tmp_path)
+
+
+def test_files_of_a_part_have_the_same_columns(tmp_path):
+    write(tmp_path / "train-0.parquet", [0, 1])
+    pd.DataFrame({"x": [1.0], "label": [0]}).to_parquet(tmp_path / "train-1.parquet")
+    with pytest.raises(ValueError, match=r"train-1.parquet must have the columns of train-0.parquet. Got x, label"):
+        read_data(tmp_path)
+
+
+def test_a_table_beside_class_folders_stays_beside_them(tmp_path):
+    for name in ("ant", "bee"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(picture(1))
+    write(tmp_path / "labels.parquet", [0, 1])
+    assert read_data(tmp_path).train.files == ("ant/1.png", "bee/1.png")
+
+
+def test_a_network_is_trained_on_them(tmp_path):
+    path = write(tmp_path / "t.parquet", [0, 1, 2] * 10)
+    config: DataConfig = OwnDataConfig(dataset="own", size=8, mean=(0.5,) * 3, std=(0.5,) * 3)
+    splits = load_splits(config, path, torch.device("cpu"))
+    images = torch.cat(list(splits.train.in_order()))
+    assert images.shape[1:] == (3, 8, 8)
+    shown = splits.train.pictures(np.array([0]))
+    assert shown is not None
+    assert shown[0].shape[2] == 3
+
+
+def test_damaged_images_are_found_before_work_starts():
+    frame = pd.DataFrame(rows(["a", "b", "a", "b"], "bytes"))
+    frame.at[1, "image"] = picture(1)[:40]
+    data = read_data(frame)
+    with pytest.raises(ValueError, match=r"1 of 4 files of train can't be decoded: sample 1\. .*--on-bad-file skip"):
+        check_files(data)
+    left = check_files(data, on_bad_file="skip")
+    assert left.train.items.indices == [0, 2, 3]
+    assert "1 of 4 files are bad and left out: sample 1" in " ".join(left.notes)
+
+
+def test_the_doctor_looks_at_them():
+    frame = pd.DataFrame(rows(["a", "b", "a", "b"], "bytes"))
+    frame["image"] = [picture(7), picture(7), picture(8), b"no image"]
+    said = " ".join(f"{finding.what} {finding.where}" for finding in part_findings(read_data(frame)))
+    assert "1 of 4 files are corrupt or truncated" in said
+    assert "in two classes" in said
