@@ -35,9 +35,9 @@ def doctor(
 
     Args:
         path: A folder of class folders (or of train, val and test that hold them), a list file of paths and labels, a
-            table of paths or features (CSV, TSV, JSON lines, Parquet), Parquet files of images, arrays (.npz, .npy), the folder of CIFAR's
-            binary archive, or a run folder. Or imagenet-lt, places-lt or inaturalist18, with --data: are these the
-            official lists, and is every image present and intact.
+            table of paths or features (CSV, TSV, JSON lines, Parquet), Parquet files of images, arrays (.npz, .npy),
+            the folder of CIFAR's binary archive, or a run folder. Or imagenet-lt, places-lt or inaturalist18, with
+            --data: are these the official lists, and is every image present and intact.
         data: Folder of the lists of such a data set, and of its images where --root names no other.
         val: Validation samples in the same format.
         test: Test samples in the same format.
