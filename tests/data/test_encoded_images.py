@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from longtail.data import DataConfig, check_files, make_splits, read_data
+from longtail.data import DataConfig, check_files, make_splits, read_data, table_file
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.sources import load_splits
 from longtail.doctor.parts import part_findings
@@ -77,6 +77,12 @@ def test_the_given_column_is_read(tmp_path):
     frame.to_parquet(tmp_path / "t.parquet")
     files = read_data(tmp_path / "t.parquet", path_column="filename").train.files
     assert files == ("no such file.png",) * 3
+
+
+def test_identifiers_in_bytes_are_no_images():
+    frame = pd.DataFrame({"id": [b"0f", b"1f", b"2f"], "x": [1.0, 2.0, 3.0], "label": ["a", "b", "a"]})
+    assert read_data(frame).train.kind == "features"
+    assert reds(read_data(frame.assign(photo=[picture(number) for number in range(3)])).train) == [0, 1, 2]
 
 
 def test_a_row_without_an_image_is_named():
@@ -150,6 +156,19 @@ def test_files_of_a_part_have_the_same_columns(tmp_path):
     pd.DataFrame({"x": [1.0], "label": [0]}).to_parquet(tmp_path / "train-1.parquet")
     with pytest.raises(ValueError, match=r"train-1.parquet must have the columns of train-0.parquet. Got x, label"):
         read_data(tmp_path)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_files_that_do_not_fit_into_memory_are_refused(tmp_path, monkeypatch, whole):
+    for number in range(2):
+        write(tmp_path / f"train-{number}.parquet", [0, 1, 2] * 50)
+    size = table_file.MEMORY_OF_CELLS * parquet.read_metadata(tmp_path / "train-0.parquet").row_group(0).total_byte_size
+    monkeypatch.setattr(table_file, "free_memory", lambda: size + size // 2)  # one of them would fit
+    if whole:
+        with pytest.raises(ValueError, match=r"the files of .* must fit into memory. They take about"):
+            read_data(tmp_path)
+    else:
+        assert len(read_data(tmp_path / "train-0.parquet").train) == 150
 
 
 def test_a_table_beside_class_folders_stays_beside_them(tmp_path):

@@ -1,5 +1,6 @@
 """Images that a table holds as bytes, as the Parquet files of Hugging Face do."""
 
+import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
@@ -66,9 +67,23 @@ class EncodedImages:
         return found.digest()
 
 
+def holds_bytes(column: Any) -> bool:
+    """Whether a column of a table holds bytes, by its first rows."""
+    return _first_bytes(column) is not None
+
+
 def holds_images(column: Any) -> bool:
-    """Whether a column of a table holds images as bytes, by its first rows."""
-    return any(_bytes_of(value) is not None for value in column.head(100).tolist())
+    """Whether these are images: bytes may also be identifiers."""
+    from PIL import Image
+
+    content = _first_bytes(column)
+    if content is None:
+        return False
+    try:
+        Image.open(io.BytesIO(content)).close()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # as damaged bytes provoke them
+        return False
+    return True
 
 
 def images_of(column: Any, where: str) -> EncodedImages:
@@ -85,6 +100,13 @@ def images_of(column: Any, where: str) -> EncodedImages:
             f"has none ({len(empty):,} of {len(contents):,} rows)."
         )
     return EncodedImages([content for content in contents if content])
+
+
+def _first_bytes(column: Any) -> bytes | None:
+    if getattr(column.dtype, "kind", "O") in "biufcmM":
+        return None
+    found = (_bytes_of(value) for value in column.head(100).tolist())
+    return next((content for content in found if content is not None), None)
 
 
 def _bytes_of(value: Any) -> bytes | None:

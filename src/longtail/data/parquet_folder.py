@@ -10,7 +10,7 @@ from longtail.data.image_folder import left_out
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
 from longtail.data.table_columns import text_columns
-from longtail.data.table_file import PARQUET, pandas, read_table
+from longtail.data.table_file import PARQUET, TooLargeError, check_parquet_fits, pandas, read_table
 from longtail.data.table_source import read_table_as_parts
 
 WORD = re.compile(r"[A-Za-z]+")
@@ -51,7 +51,18 @@ def _files(folder: Path) -> list[Path]:
     return []
 
 
+def _check(files: list[Path]) -> None:
+    """One by one they may fit into memory, where together they do not."""
+    try:
+        check_parquet_fits(files)
+    except TooLargeError:
+        raise
+    except (ModuleNotFoundError, OSError, ValueError):
+        return  # the reader says so of the file
+
+
 def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
+    _check(files)
     frames = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
     for file, frame in zip(files, frames, strict=True):
         if list(frame.columns) != list(frames[0].columns):

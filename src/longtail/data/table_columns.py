@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from longtail.data.encoded_images import holds_images
+from longtail.data.encoded_images import holds_bytes, holds_images
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES
@@ -128,11 +128,11 @@ def _path(frame: Any, names: Sequence[str]) -> str | None:
 
 
 def _images(frame: Any, names: Sequence[str], given: str | None) -> str | None:
-    """The column whose values are images as bytes: the one that is given, or the first, by the usual names."""
+    """The column that holds images as bytes: the one that is given, or that has a usual name, or the first."""
     if given is not None:
-        return given if holds_images(frame[given]) else None
-    found = [name for name in names if holds_images(frame[name])]
-    return next((name for name in found if name.lower() in FILE_COLUMNS), next(iter(found), None))
+        return given if holds_bytes(frame[given]) else None
+    usual = [name for name in names if name.lower() in FILE_COLUMNS and holds_bytes(frame[name])]
+    return next(iter(usual), next((name for name in names if holds_images(frame[name])), None))
 
 
 def _is_text(column: Any) -> bool:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from longtail.data.text_file import decoded, kind_of, read_text
+from longtail.free_memory import free_memory
 
 DELIMITED = (".csv", ".tsv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
+MEMORY_OF_CELLS = 2  # Parquet's cells, as they are unpacked and as pandas holds them
 TABLES = (*DELIMITED, *JSON_LINES, *PARQUET)
 CLASS_NAMES = "class_names"
 """Attribute of a table that maps columns of class indices to the names of the classes, where the file declares them."""
@@ -63,6 +65,29 @@ def _with_rows(frame: Any, where: str) -> Any:
 
 class RepeatedColumnError(ValueError):
     """A table names a column twice."""
+
+
+class TooLargeError(ValueError):
+    """Tables do not fit into memory."""
+
+
+def check_parquet_fits(paths: Sequence[Path]) -> None:
+    """Raise if reading Parquet files would take more memory than is available.
+
+    Raises:
+        TooLargeError: they are too large together.
+    """
+    read_metadata = importlib.import_module("pyarrow.parquet").read_metadata
+    needed, free = 0, free_memory()
+    for path in paths:
+        content = read_metadata(path)
+        needed += MEMORY_OF_CELLS * sum(content.row_group(i).total_byte_size for i in range(content.num_row_groups))
+    if needed > free:
+        where = str(paths[0]) if len(paths) == 1 else f"the files of {paths[0].parent}"
+        raise TooLargeError(
+            f"{where} must fit into memory. They take about {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are "
+            "available. Images are read one by one from files: unpack them into class folders."
+        )
 
 
 def refuse_repeated(names: Sequence[str], where: str) -> None:
@@ -142,9 +167,12 @@ def _parquet(path: Path) -> Any:
             f"{path.name} is a Parquet file, which pandas reads with pyarrow: `pip install pyarrow`, or save it as CSV"
         ) from None
     try:
+        check_parquet_fits([path])
         frame = pd.read_parquet(path, engine="pyarrow")
         frame.attrs[CLASS_NAMES] = _declared_names(path)
         return frame
+    except TooLargeError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise ValueError(f"{path} must be a Parquet file. It could not be read: {error}") from None
 
