@@ -12,6 +12,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from longtail.data import DataConfig, check_files, make_splits, read_data, table_file
+from longtail.data.decoding import BadImageError
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.sources import load_splits
 from longtail.doctor.parts import part_findings
@@ -196,6 +197,10 @@ def test_damaged_images_are_found_before_work_starts():
     data = read_data(frame)
     with pytest.raises(ValueError, match=r"1 of 4 files of train can't be decoded: sample 1\. .*--on-bad-file skip"):
         check_files(data)
+    assert data.train.items.decoded(0).size == (8, 6)
+    frame.at[1, "image"] = b"no image"
+    with pytest.raises(BadImageError, match=r"It can't be decoded: cannot identify image file\.$"):
+        read_data(frame).train.items.decoded(1)
     left = check_files(data, on_bad_file="skip")
     assert left.train.items.indices == [0, 2, 3]
     assert "1 of 4 files are bad and left out: sample 1" in " ".join(left.notes)

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ OF_THE_MACHINE = (
     *(errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH),
 )
 """Errors of memory, open files and network storage, that say nothing of the file: it is not left out as a bad one."""
+IN_MEMORY = re.compile(r" <_io\.BytesIO object at \w+>")  # what Pillow calls bytes
 LEAST_REDUCTION = 2  # a JPEG can be decoded at a half, a quarter or an eighth of its size
 OVERSAMPLING = 2  # a JPEG is decoded at twice the wanted size or more, so that what remains is a smooth reduction
 
@@ -212,7 +214,8 @@ def _errors_that_name(path: str | os.PathLike[str]) -> Iterator[None]:
     except Exception as error:  # Pillow's readers raise whatever damaged bytes provoke
         if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
             raise OSError(error.errno, error.strerror, str(path)) from error  # one of reading names no file
-        reason = "it is empty" if _is_empty(path) else " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        said = IN_MEMORY.sub("", " ".join(str(error).split())).rstrip(".")
+        reason = "it is empty" if _is_empty(path) else said or type(error).__name__
         raise BadImageError(f"{path} must be a whole image file. It can't be decoded: {reason}.", reason) from error
 
 
