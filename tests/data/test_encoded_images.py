@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from longtail.data import DataConfig, check_files, make_splits, read_data, table_file
+from longtail.data import DataConfig, Samples, check_files, make_splits, read_data, table_file
 from longtail.data.decoding import BadImageError
+from longtail.data.own import image_loader
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.sources import load_splits
 from longtail.doctor.parts import part_findings
@@ -84,6 +85,18 @@ def test_identifiers_in_bytes_are_no_images():
     frame = pd.DataFrame({"id": [b"0f", b"1f", b"2f"], "x": [1.0, 2.0, 3.0], "label": ["a", "b", "a"]})
     assert read_data(frame).train.kind == "features"
     assert reds(read_data(frame.assign(photo=[picture(number) for number in range(3)])).train) == [0, 1, 2]
+
+
+def test_the_network_sees_what_it_would_see_of_files(tmp_path):
+    random = np.random.default_rng(0)
+    for name in ("a.jpg", "b.png"):
+        Image.fromarray(random.integers(0, 256, (90, 120, 3), dtype=np.uint8)).save(tmp_path / name)
+    files = Samples(np.array([0, 1]), ("a", "b"), files=("a.jpg", "b.png"), root=tmp_path)
+    contents = [(tmp_path / name).read_bytes() for name in ("a.jpg", "b.png")]
+    encoded = read_data(pd.DataFrame({"image": contents, "label": ["a", "b"]})).train
+    of_files, of_bytes = image_loader(files, size=24), image_loader(encoded, size=24)
+    for index in range(2):
+        assert np.array_equal(of_files(index), of_bytes(index))
 
 
 def test_a_row_without_an_image_is_named():

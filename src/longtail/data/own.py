@@ -15,6 +15,7 @@ from longtail.data.check import Progress, available_cores, check_files, require_
 from longtail.data.config import DataConfig
 from longtail.data.contract import DataInfo, Split, Splits
 from longtail.data.download import refuse_download
+from longtail.data.encoded_images import EncodedImages
 from longtail.data.feature_rows import FeatureRows
 from longtail.data.features import FeatureViews
 from longtail.data.object_source import input_of
@@ -201,6 +202,8 @@ def source_of(samples: Samples) -> Callable[[int], Any]:
             return samples.name(index)
         if samples.images is not None:
             image = samples.images[index]
+        elif isinstance(samples.items, EncodedImages):
+            return samples.items.decoded(index)
         else:
             with one_at_a_time:
                 image = _image_of(samples, index)
@@ -253,9 +256,10 @@ def image_loader(
     from longtail.data.file_augmentation import centre
 
     shorter, source = round(size / crop_pct), source_of(samples)
+    encoded = samples.items if isinstance(samples.items, EncodedImages) else None
 
     def load(index: int) -> np.ndarray:
-        found = source(index)
+        found = source(index) if encoded is None else encoded.decoded(index, shorter)
         image = (
             decode(found, shorter, interpolation) if isinstance(found, str) else resized(found, shorter, interpolation)
         )
