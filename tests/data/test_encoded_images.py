@@ -90,7 +90,7 @@ def test_identifiers_in_bytes_are_no_images():
 def test_the_network_sees_what_it_would_see_of_files(tmp_path):
     random = np.random.default_rng(0)
     for name in ("a.jpg", "b.png"):
-        Image.fromarray(random.integers(0, 256, (90, 120, 3), dtype=np.uint8)).save(tmp_path / name)
+        Image.fromarray(random.integers(0, 256, (300, 400, 3), dtype=np.uint8)).save(tmp_path / name)
     files = Samples(np.array([0, 1]), ("a", "b"), files=("a.jpg", "b.png"), root=tmp_path)
     contents = [(tmp_path / name).read_bytes() for name in ("a.jpg", "b.png")]
     encoded = read_data(pd.DataFrame({"image": contents, "label": ["a", "b"]})).train
