@@ -5,7 +5,7 @@ LDAM inside it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,8 @@ from longtail.arguments import as_class_indices, check_integer
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.inputs import class_dimension
-from longtail.losses.parts import mean_divisor
+from longtail.losses.memory import LossWithMemory
+from longtail.losses.parts import mean_divisor, one_step
 from longtail.losses.reduction import divisor_of_mean
 from longtail.losses.shifts import ClassCounts
 
@@ -77,6 +78,25 @@ class DeferredReweighting(nn.Module):
     def notes(self) -> list[str]:
         """Those of the criterion."""
         return self.criterion.notes() if isinstance(self.criterion, LongTailedLoss) else []
+
+    def one_step(self) -> AbstractContextManager[None]:
+        """Treat the forward passes of the block as one step of a criterion that learns, as `GALALoss.one_step`."""
+        return one_step(self.criterion)
+
+    def pause_statistics(self) -> AbstractContextManager[None]:
+        """Leave the statistics of a criterion that learns as they are, as `GALALoss.pause_statistics`."""
+        return self.criterion.pause_statistics() if isinstance(self.criterion, LossWithMemory) else nullcontext()
+
+    def reset_statistics(self) -> None:
+        """Let a criterion that learns forget everything, as `GALALoss.reset_statistics`."""
+        if isinstance(self.criterion, LossWithMemory):
+            self.criterion.reset_statistics()
+
+    def checkpoint_contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """The two contexts of an activation checkpoint around this loss, as `GALALoss.checkpoint_contexts`."""
+        if isinstance(self.criterion, LossWithMemory):
+            return self.criterion.checkpoint_contexts()
+        return nullcontext(), nullcontext()
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of the criterion; in training, with the weights of the epoch."""
