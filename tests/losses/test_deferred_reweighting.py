@@ -66,3 +66,33 @@ def test_these_methods_do_nothing_around_a_loss_without_statistics(inner):
         assert torch.equal(criterion(make_logits(), TARGET), plain)
     contexts = criterion.checkpoint_contexts
     assert torch.equal(checkpoint(criterion, make_logits(), TARGET, use_reentrant=False, context_fn=contexts), plain)
+
+
+@pytest.mark.parametrize("inner", [nn.CrossEntropyLoss(), LDAMLoss(COUNTS), GALALoss(5)])
+def test_casting_it_leaves_its_class_weights_alone(inner):
+    criterion = DeferredReweighting(copy.deepcopy(inner), [50_000, 5_000, 500, 50, 5], start_epoch=1)
+    kept, logits = criterion.class_weight.clone(), make_logits().bfloat16()
+    model = nn.Sequential(nn.Linear(3, 5), criterion)
+    model.half().bfloat16()
+    assert torch.equal(criterion.class_weight, kept)
+    want = copy.deepcopy(criterion)(logits.float(), TARGET)
+    torch.testing.assert_close(copy.deepcopy(criterion)(logits.double(), TARGET).float(), want)
+    torch.testing.assert_close(copy.deepcopy(criterion)(logits, TARGET).float(), want, rtol=1e-2, atol=0)
+    assert DeferredReweighting(inner, COUNTS).to("meta").half().class_weight.dtype == torch.float32
+
+
+def test_its_class_weights_become_float32_on_a_device_without_float64(monkeypatch):
+    """MPS raises this error; the device "meta" stands for it."""
+    move = torch.Tensor.to
+
+    def refusing(tensor, *arguments, **keywords):
+        if torch.device("meta") in arguments and tensor.dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return move(tensor, *arguments, **keywords)
+
+    monkeypatch.setattr(torch.Tensor, "to", refusing)
+    criterion = DeferredReweighting(nn.CrossEntropyLoss(torch.ones(5).double()), COUNTS)
+    assert criterion.class_weight.dtype == torch.float64
+    moved = criterion.to("meta").class_weight
+    assert moved.is_meta
+    assert moved.dtype == torch.float32

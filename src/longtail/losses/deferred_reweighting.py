@@ -6,13 +6,16 @@ LDAM inside it.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from longtail.arguments import as_class_indices, check_integer
+from longtail.losses.buffer_precision import keep_precision, moved
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
 from longtail.losses.contract import LongTailedLoss
+from longtail.losses.cross_entropy import weight_for
 from longtail.losses.inputs import class_dimension
 from longtail.losses.memory import LossWithMemory
 from longtail.losses.parts import mean_divisor, one_step
@@ -104,7 +107,10 @@ class DeferredReweighting(nn.Module):
             target = as_class_indices("target", target)
         if not self._reweights:
             return self._loss(input, target)
-        with self._class_weights(self._weights_for(target)):
+        weight = self._weights_for(target)
+        if isinstance(input, Tensor) and not isinstance(self.criterion, LongTailedLoss):
+            weight = weight_for(input, weight)
+        with self._class_weights(weight):
             return self._loss(input, target)
 
     def linear(self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
@@ -164,6 +170,12 @@ class DeferredReweighting(nn.Module):
     def _loss(self, input: Tensor, target: Tensor) -> Tensor:
         loss: Tensor = self.criterion(input, target)
         return loss
+
+    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+        former = {"class_weight": self.class_weight}
+        super()._apply(partial(moved, fn), recurse)  # type: ignore[no-untyped-call]
+        keep_precision(self, former)
+        return self
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
