@@ -223,7 +223,21 @@ def test_kept_decisions_are_those_of_the_classifier(data):
         ({"estimator": LinearRegression()}, {}, "`estimator` must be a classifier. Got LinearRegression"),
         ({"estimator": LinearSVC()}, {"y": np.repeat([0, 1, 2], [30, 29, 1])}, "at least two samples of each class"),
         ({}, {"y": np.repeat([0, 1], [59, 1])}, "at least two samples of each class for this estimator. Got one of"),
-        ({}, {"sample_weight": np.r_[-1.0, np.ones(59)]}, "`sample_weight` must hold one finite weight of at least 0"),
+        (
+            {},
+            {"sample_weight": np.r_[-1.0, np.ones(59)]},
+            r"`sample_weight` must hold one finite .* Got -1\.0 at index 0",
+        ),
+        ({}, {"sample_weight": np.ones(3)}, r"`sample_weight` must hold one .* sample, \(60,\)\. Got the shape \(3,\)"),
+        *(
+            (
+                {"estimator": estimator},
+                {"sample_weight": (np.arange(60) % 3 != 1) * 1.0},
+                r"`sample_weight` must be above 0 for samples of each class\. Got only zeros for the 20 samples of 1\.",
+            )
+            for estimator in (LinearSVC(), SVC(probability=True), LogisticRegression())
+        ),
+        ({}, {"sample_weight": np.zeros(60)}, "`sample_weight` must be above 0 .* samples of 0 and of 2 others"),
         ({"metric": "glory"}, {}, "`metric` must be one of"),
         ({"metric": "cost"}, {}, "`cost` must be given"),
     ],
@@ -423,6 +437,40 @@ def test_margins_need_each_class_in_each_fit(monkeypatch, groups):
     model = RebalancedClassifier(LinearSVC(), cv=third if groups is None else 5)
     with pytest.raises(ValueError, match=r"`cv` must leave samples of each class to fit on.*Fold \d scores all"):
         model.fit(np.zeros((60, 2)), y, groups=groups)
+
+
+def test_margins_need_weight_for_each_class_in_each_fit(monkeypatch):
+    monkeypatch.setattr("longtail.estimators.rebalanced_classifier.clone", None)
+    weight = np.where((EVERY_THIRD == 0) & (np.arange(60) > 0), 0.0, 1.0)
+    with pytest.raises(ValueError, match=r"`cv` must leave.* scores all samples of 0 with a weight above 0\."):
+        RebalancedClassifier(LinearSVC(), cv=3).fit(np.zeros((60, 2)), EVERY_THIRD, sample_weight=weight)
+
+
+class _LeavesOut(LogisticRegression):
+    """Gives no scores for a class without weight, though it knows it, as support vector machines do."""
+
+    def fit(self, X, y, sample_weight):
+        self.columns_ = [label in y[sample_weight > 0] for label in np.unique(y)]
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, self.columns_]
+
+
+def test_scores_of_too_few_classes_are_an_error_that_names_those_without_weight():
+    X, weight = np.zeros((60, 2)), np.where((EVERY_THIRD == 0) & (np.arange(60) > 0), 0.0, 1.0)
+    with pytest.raises(
+        ValueError, match=r"in fold \d, whose samples of 0 all have a weight of 0: .* 3 classes\. Got \(20, 2"
+    ):
+        RebalancedClassifier(_LeavesOut(), cv=3).fit(X, EVERY_THIRD, sample_weight=weight)
+
+
+def test_a_frozen_classifier_needs_weight_for_two_classes():
+    frozen = FrozenEstimator(LogisticRegression().fit(np.arange(60)[:, None], EVERY_THIRD))
+    model, X = RebalancedClassifier(frozen), np.arange(60)[:, None]
+    assert model.fit(X, EVERY_THIRD, sample_weight=(EVERY_THIRD > 0) * 1.0).offset_.shape == (3,)
+    with pytest.raises(ValueError, match=r"`sample_weight` must be above 0 for samples of at least two classes"):
+        model.fit(X, EVERY_THIRD, sample_weight=(EVERY_THIRD > 1) * 1.0)
 
 
 def test_folds_are_not_empty():

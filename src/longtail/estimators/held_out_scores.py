@@ -16,6 +16,7 @@ def held_out_scores(
     classes: np.ndarray,
     method: str,
     params: Mapping[str, Any],
+    counted: np.ndarray | None = None,
 ) -> np.ndarray:
     """Scores (N, C), or (N,) margins of two classes; each by a fit that has not seen the sample.
 
@@ -30,6 +31,7 @@ def held_out_scores(
         classes: (C,) the labels in the order of the columns.
         method: "predict_proba" or "decision_function".
         params: for the classifier's `fit`; those of length N are divided as X is.
+        counted: (N,) whether a sample has a weight above 0, for messages.
 
     Raises:
         ValueError: the classifier could not be fitted or scored in a fold, which the message names.
@@ -43,9 +45,10 @@ def held_out_scores(
         try:
             fitted = clone(estimator).fit(_safe_indexing(X, fitted_on), y[fitted_on], **own)
             found = np.asarray(getattr(fitted, method)(_safe_indexing(X, scored)))
+            _check_columns(found, fitted.classes_)
         except Exception as error:
             raise ValueError(
-                f"`estimator` could not be fitted in fold {number}{_lacking(y[fitted_on], classes)}: {error}"
+                f"`estimator` could not be fitted in fold {number}{_lacking(y, fitted_on, classes, counted)}: {error}"
             ) from error
         if found.ndim == 1 and len(classes) > 2:  # a fold of two of the classes
             found = np.stack([-found, found], axis=1)
@@ -71,6 +74,14 @@ def _part(value: Any, rows: np.ndarray, number: int) -> Any:
     return _safe_indexing(value, rows) if hasattr(value, "__len__") and len(value) == number else value
 
 
-def _lacking(y: np.ndarray, classes: np.ndarray) -> str:
-    lacking = np.setdiff1d(classes, y)
-    return f", whose samples lack {', '.join(map(repr, lacking.tolist()))}" if len(lacking) else ""
+def _check_columns(scores: np.ndarray, classes: np.ndarray) -> None:
+    """Raise unless there is one column for each class of the classifier, or one score for two classes."""
+    if scores.ndim != 1 and scores.shape[1:] != (len(classes),):
+        raise ValueError(f"its scores must have a column for each of its {len(classes)} classes. Got {scores.shape}.")
+
+
+def _lacking(y: np.ndarray, rows: np.ndarray, classes: np.ndarray, counted: np.ndarray | None) -> str:
+    lacking = np.setdiff1d(classes, y[rows])
+    without = [] if counted is None else np.setdiff1d(y[rows], y[rows[counted[rows]]]).tolist()
+    absent = f", whose samples lack {', '.join(map(repr, lacking.tolist()))}" if len(lacking) else ""
+    return absent + (f", whose samples of {', '.join(map(repr, without))} all have a weight of 0" if without else "")

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from longtail.arguments import as_float64, check_integer
 from longtail.data.class_names import as_text
-from longtail.estimators.fit_inputs import as_labels, check_seen, checked_groups
+from longtail.estimators.fit_inputs import as_labels, check_seen, checked_groups, checked_weights
 from longtail.estimators.held_out_scores import held_out_scores, places_of
 from longtail.repair import diagnose
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
@@ -95,7 +95,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         Args:
             X: (N, …) whatever the classifier takes.
             y: (N,) labels of any kind; at least two classes.
-            sample_weight: (N,) of at least 0; those of 0 say nothing of the offsets.
+            sample_weight: (N,) of at least 0; those of 0 say nothing of the offsets. Each class (for a frozen
+                classifier, each of two) needs one above 0.
             groups: (N,) samples of one group, such as copies or pictures of one animal, are in the same fold, and
                 intervals count groups.
             **fit_params: for the classifier's `fit`.
@@ -120,7 +121,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
                 f"`estimator` must know the classes of `y` and no others. It knows {list(self.estimator_.classes_)}: "
                 "if it was fitted before, wrap all of it in FrozenEstimator."
             )
-        scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method, params)
+        scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method, params, counted)
         self._floor = SMALLEST if self._by_margin else floor_of(scores)
         texts = set(map(as_text, self._names))
         self.diagnosis_ = diagnose(
@@ -190,9 +191,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             raise ValueError(
                 f"`y` must hold at least two samples of each class for this estimator. Got one of {alone!r}."
             )
-        weight = np.ones(len(target)) if sample_weight is None else as_float64("sample_weight", sample_weight)
-        if weight.shape != target.shape or not (np.isfinite(weight) & (weight >= 0)).all():
-            raise ValueError("`sample_weight` must hold one finite weight of at least 0 per sample. It does not.")
+        weight = checked_weights(sample_weight, target, self.classes_, every_class=not frozen)
         make_metric(self.metric, len(counts), self._prior(target), self._cost)
         return self._seed(), weight
 
