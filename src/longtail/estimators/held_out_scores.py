@@ -7,6 +7,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
+from longtail.estimators.class_places import places_of
+
 
 def held_out_scores(
     estimator: Any,
@@ -46,6 +48,7 @@ def held_out_scores(
             fitted = clone(estimator).fit(_safe_indexing(X, fitted_on), y[fitted_on], **own)
             found = np.asarray(getattr(fitted, method)(_safe_indexing(X, scored)))
             _check_columns(found, fitted.classes_)
+            places = _places(fitted.classes_, classes)
         except Exception as error:
             raise ValueError(
                 f"`estimator` could not be fitted in fold {number}{_lacking(y, fitted_on, classes, counted)}: {error}"
@@ -53,21 +56,10 @@ def held_out_scores(
         if found.ndim == 1 and len(classes) > 2:  # a fold of two of the classes
             found = np.stack([-found, found], axis=1)
         if scores.ndim == 1:
-            scores[scored] = found
+            scores[scored] = found if places.tolist() == [0, 1] else -found
         else:
-            scores[np.ix_(scored, places_of(fitted.classes_, classes))] = found
+            scores[np.ix_(scored, places)] = found
     return scores
-
-
-def places_of(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """The index of each label among the classes, in whatever order a classifier keeps these.
-
-    Example:
-        >>> places_of(np.array(["low", "high"]), np.array(["low", "middle", "high"])).tolist()
-        [0, 2]
-    """
-    order = np.argsort(classes, kind="stable")
-    return np.asarray(order[np.searchsorted(classes, labels, sorter=order)])
 
 
 def _part(value: Any, rows: np.ndarray, number: int) -> Any:
@@ -78,6 +70,13 @@ def _check_columns(scores: np.ndarray, classes: np.ndarray) -> None:
     """Raise unless there is one column for each class of the classifier, or one score for two classes."""
     if scores.ndim != 1 and scores.shape[1:] != (len(classes),):
         raise ValueError(f"its scores must have a column for each of its {len(classes)} classes. Got {scores.shape}.")
+
+
+def _places(known: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    places = places_of(known, classes)
+    if (places < 0).any():
+        raise ValueError(f"it knows the class {np.asarray(known)[places < 0].tolist()[0]!r}, which is not in `y`.")
+    return places
 
 
 def _lacking(y: np.ndarray, rows: np.ndarray, classes: np.ndarray, counted: np.ndarray | None) -> str:

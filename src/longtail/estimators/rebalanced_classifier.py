@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from longtail.arguments import as_float64, check_integer
 from longtail.data.class_names import as_text
+from longtail.estimators.class_places import places_of, places_of_all
 from longtail.estimators.fit_inputs import as_labels, check_seen, checked_groups, checked_weights
-from longtail.estimators.held_out_scores import held_out_scores, places_of
+from longtail.estimators.held_out_scores import held_out_scores
 from longtail.repair import diagnose
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
@@ -44,7 +45,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         random_state: seed of the folds.
 
     Attributes:
-        classes_: (C,) labels.
+        classes_: (C,) labels, in the order of the classifier: sorted, unless it keeps its own.
         estimator_: the classifier, fitted on all data.
         diagnosis_: what was found.
         offset_: (C,) added to the scores of the decisions; zeros where the verdict was to keep them.
@@ -116,11 +117,9 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         if self._by_margin and not isinstance(self.estimator, FrozenEstimator):
             check_seen(target, folds, counted, self.classes_)
         self.estimator_ = clone(self.estimator).fit(X, y, **params)
-        if not np.array_equal(self.estimator_.classes_, self.classes_):
-            raise ValueError(
-                f"`estimator` must know the classes of `y` and no others. It knows {list(self.estimator_.classes_)}: "
-                "if it was fitted before, wrap all of it in FrozenEstimator."
-            )
+        if not isinstance(self.estimator, FrozenEstimator):  # from here on in the order of the classifier
+            self.classes_ = self.classes_[places_of_all(self.estimator_.classes_, self.classes_)]
+            target = places_of(y, self.classes_)
         scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method, params, counted)
         self._floor = SMALLEST if self._by_margin else floor_of(scores)
         texts = set(map(as_text, self._names))
@@ -169,10 +168,11 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         if not hasattr(self.estimator, "classes_"):
             raise ValueError("`estimator` must be fitted before it is wrapped in FrozenEstimator. It is not.")
         known = np.asarray(self.estimator.classes_)
-        unknown = np.setdiff1d(classes, known)
-        if len(unknown):
-            raise ValueError(f"`y` must hold classes that `estimator` was fitted on. It holds {unknown.tolist()[0]!r}.")
-        return known, places_of(y, known)
+        target = places_of(y, known)
+        if (target < 0).any():
+            unknown = y[target < 0].tolist()[0]
+            raise ValueError(f"`y` must hold classes that `estimator` was fitted on. It holds {unknown!r}.")
+        return known, target
 
     @property
     def offset_(self) -> np.ndarray:
