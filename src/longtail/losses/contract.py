@@ -24,7 +24,7 @@ from longtail.losses.inputs import (
 from longtail.losses.linear_loss import linear_loss, no_linear_error
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean
-from longtail.losses.signatures import with_arguments_of
+from longtail.losses.signatures import with_arguments_of, without_other_keywords
 
 
 class CrossEntropyArguments(TypedDict, total=False):
@@ -295,3 +295,6 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"num_classes={self.num_classes}"
+
+
+LongTailedLoss.__init__.__signature__ = without_other_keywords(LongTailedLoss.__init__)  # type: ignore[attr-defined]
