@@ -24,7 +24,7 @@ from longtail.losses.inputs import (
 from longtail.losses.linear_loss import linear_loss, no_linear_error
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean
-from longtail.losses.signatures import with_arguments_of, without_other_keywords
+from longtail.signatures import with_arguments_of, without_other_keywords
 
 
 class CrossEntropyArguments(TypedDict, total=False):
