@@ -30,6 +30,15 @@ def test_what_a_list_names_must_be_files(tmp_path):
         image_files([tmp_path / "photos.txt"])
 
 
+def test_a_list_may_name_files_of_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    for name in ("home/a.jpg", "~b.jpg"):
+        (tmp_path / name).touch()
+    (tmp_path / "photos.txt").write_text("~/a.jpg\n~b.jpg\n")
+    assert image_files([tmp_path / "photos.txt"]) == [tmp_path / "home" / "a.jpg", tmp_path / "~b.jpg"]
+
+
 def test_a_pattern_gives_its_matches_in_order(tmp_path):
     for name in ("b.jpg", "a.jpg", "c.png", "[1].jpg"):
         (tmp_path / name).touch()

@@ -1,6 +1,7 @@
 """The way of a new user, on the command line."""
 
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,8 +27,8 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert main(["train", "animals", *OPTIONS]) == 0
     said = capsys.readouterr()
     assert said.out.startswith(
-        "animals: recipe features (the default without a GPU; the whole network instead: finetune), loss gala, for "
-        "images network resnet8-cifar, not pretrained\n"
+        "animals: recipe features (the default without a GPU; the whole network instead: finetune), loss gala, "
+        "network resnet8-cifar, not pretrained\n"
     )
     assert "run: runs/animals-features-gala-seed0" in said.out
     assert (place / "runs/LATEST").resolve() == (place / "runs/animals-features-gala-seed0").resolve()
@@ -100,7 +101,7 @@ def test_a_fine_tuned_run_predicts_is_evaluated_exported_and_gives_features(plac
         *replaced(OPTIONS, ["--learning-rate", "0.005", "--batch-size", "8"]),
     ]
     assert main(command) == 0
-    assert capsys.readouterr().out.startswith("animals: recipe finetune, loss gala, for images network resnet8-cifar")
+    assert capsys.readouterr().out.startswith("animals: recipe finetune, loss gala, network resnet8-cifar")
     run = "runs/animals-finetune-gala-seed0"
     assert (place / run / "fix.json").exists()
     assert main(["predict", run, "animals/red deer", "--out", "predictions.csv"]) == 0
@@ -113,6 +114,22 @@ def test_a_fine_tuned_run_predicts_is_evaluated_exported_and_gives_features(plac
     assert main(["features", "animals", *weights, *moments, "--out", "f.npz"]) == 0
     with np.load(place / "f.npz") as arrays:
         assert len(arrays["features"]) == 70
+
+
+def test_the_first_line_of_training_fits_tables_of_features_and_of_paths(place, capsys, monkeypatch):
+    trained = SimpleNamespace(path=place / "run")
+    monkeypatch.setattr("longtail.cli.training_run.train_and_print", lambda *_, **__: trained)
+    (place / "numbers.csv").write_text("a,label\n1,x\n2,y\n")
+    features = "recipe features (the default for tables and arrays; where they hold images, with a GPU: finetune)"
+    for command, line in (
+        (["numbers.csv"], f"{features}, loss gala"),
+        (
+            ["finetune", "--data", "numbers.csv"],
+            "recipe finetune, loss gala, network tf_efficientnet_lite0, pretrained",
+        ),
+    ):
+        assert main(["train", *command]) == 0
+        assert capsys.readouterr().out.splitlines() == [f"numbers.csv: {line}"]
 
 
 def test_images_are_fine_tuned_where_there_is_a_gpu(place, monkeypatch):

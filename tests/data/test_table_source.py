@@ -293,6 +293,32 @@ def test_paths_of_windows_are_read_with_slashes(tmp_path):
         assert f"{tmp_path}/{name}: backslashes in paths are read as slashes." in parts.notes
 
 
+def test_a_tilde_in_paths_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = ["~/train/a.png", "~/train/b.png", "~/train/~c.png"]
+    lists = tmp_path / "train" / "t.txt"
+    lists.parent.mkdir()
+    lists.write_text("".join(f"{path} {label}\n" for path, label in zip(paths, "xxy", strict=True)))
+    table = pd.DataFrame({"path": paths, "label": list("xxy")})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.assign(group=[1, 2, 2]).drop(columns="label").to_csv(tmp_path / "g.csv", index=False)
+    for data, base in ((lists, ""), (tmp_path / "t.csv", "train/"), (table, "")):
+        parts = read_data(data, groups=tmp_path / "g.csv")
+        assert parts.train.files == tuple(f"{base}{name}.png" for name in ("a", "b", "~c"))
+        assert parts.train.groups.tolist() == ["1", "2", "2"]
+        where = "the table" if data is table else data
+        assert f"{where}: ~ in paths is read as the home folder, {tmp_path}." in parts.notes
+    monkeypatch.setenv("HOME", "/elsewhere")
+    with pytest.raises(ValueError, match=r"3 of 3 lie outside: /elsewhere/train/a\.png.* --root /elsewhere/train"):
+        read_data(tmp_path / "t.csv")
+
+
+def test_paths_of_groups_may_be_absolute(tmp_path):
+    (tmp_path / "t.csv").write_text("path,label\na.png,x\nb.png,y\n")
+    (tmp_path / "g.csv").write_text(f"path,group\n{tmp_path}/a.png,1\n{tmp_path}/b.png,2\n")
+    assert read_data(tmp_path / "t.csv", groups=tmp_path / "g.csv").train.groups.tolist() == ["1", "2"]
+
+
 def test_columns_that_are_no_features_have_their_reason():
     table = pd.DataFrame(
         {"x": [1.0, 2.0], "when": pd.to_datetime(["2020", "2021"]), "wave": [1j, 2j], "label": list("ab")}

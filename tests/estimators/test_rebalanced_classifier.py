@@ -223,7 +223,21 @@ def test_kept_decisions_are_those_of_the_classifier(data):
         ({"estimator": LinearRegression()}, {}, "`estimator` must be a classifier. Got LinearRegression"),
         ({"estimator": LinearSVC()}, {"y": np.repeat([0, 1, 2], [30, 29, 1])}, "at least two samples of each class"),
         ({}, {"y": np.repeat([0, 1], [59, 1])}, "at least two samples of each class for this estimator. Got one of"),
-        ({}, {"sample_weight": np.r_[-1.0, np.ones(59)]}, "`sample_weight` must hold one finite weight of at least 0"),
+        (
+            {},
+            {"sample_weight": np.r_[-1.0, np.ones(59)]},
+            r"`sample_weight` must hold one finite .* Got -1\.0 at index 0",
+        ),
+        ({}, {"sample_weight": np.ones(3)}, r"`sample_weight` must hold one .* sample, \(60,\)\. Got the shape \(3,\)"),
+        *(
+            (
+                {"estimator": estimator},
+                {"sample_weight": (np.arange(60) % 3 != 1) * 1.0},
+                r"`sample_weight` must be above 0 for samples of each class\. Got only zeros for the 20 samples of 1\.",
+            )
+            for estimator in (LinearSVC(), SVC(probability=True), LogisticRegression())
+        ),
+        ({}, {"sample_weight": np.zeros(60)}, "`sample_weight` must be above 0 .* samples of 0 and of 2 others"),
         ({"metric": "glory"}, {}, "`metric` must be one of"),
         ({"metric": "cost"}, {}, "`cost` must be given"),
     ],
@@ -425,6 +439,40 @@ def test_margins_need_each_class_in_each_fit(monkeypatch, groups):
         model.fit(np.zeros((60, 2)), y, groups=groups)
 
 
+def test_margins_need_weight_for_each_class_in_each_fit(monkeypatch):
+    monkeypatch.setattr("longtail.estimators.rebalanced_classifier.clone", None)
+    weight = np.where((EVERY_THIRD == 0) & (np.arange(60) > 0), 0.0, 1.0)
+    with pytest.raises(ValueError, match=r"`cv` must leave.* scores all samples of 0 with a weight above 0\."):
+        RebalancedClassifier(LinearSVC(), cv=3).fit(np.zeros((60, 2)), EVERY_THIRD, sample_weight=weight)
+
+
+class _LeavesOut(LogisticRegression):
+    """Gives no scores for a class without weight, though it knows it, as support vector machines do."""
+
+    def fit(self, X, y, sample_weight):
+        self.columns_ = [label in y[sample_weight > 0] for label in np.unique(y)]
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, self.columns_]
+
+
+def test_scores_of_too_few_classes_are_an_error_that_names_those_without_weight():
+    X, weight = np.zeros((60, 2)), np.where((EVERY_THIRD == 0) & (np.arange(60) > 0), 0.0, 1.0)
+    with pytest.raises(
+        ValueError, match=r"in fold \d, whose samples of 0 all have a weight of 0: .* 3 classes\. Got \(20, 2"
+    ):
+        RebalancedClassifier(_LeavesOut(), cv=3).fit(X, EVERY_THIRD, sample_weight=weight)
+
+
+def test_a_frozen_classifier_needs_weight_for_two_classes():
+    frozen = FrozenEstimator(LogisticRegression().fit(np.arange(60)[:, None], EVERY_THIRD))
+    model, X = RebalancedClassifier(frozen), np.arange(60)[:, None]
+    assert model.fit(X, EVERY_THIRD, sample_weight=(EVERY_THIRD > 0) * 1.0).offset_.shape == (3,)
+    with pytest.raises(ValueError, match=r"`sample_weight` must be above 0 for samples of at least two classes"):
+        model.fit(X, EVERY_THIRD, sample_weight=(EVERY_THIRD > 1) * 1.0)
+
+
 def test_folds_are_not_empty():
     with pytest.raises(ValueError, match="`cv` must have at least one pair"):
         RebalancedClassifier(LogisticRegression(), cv=[]).fit(np.zeros((30, 2)), np.arange(30) % 3)
@@ -457,9 +505,78 @@ class _InReverse(LogisticRegression):
 
     def fit(self, X, y):
         super().fit(X, y)
-        for name in ("classes_", "coef_", "intercept_"):
-            setattr(self, name, getattr(self, name)[::-1])
+        self.classes_ = np.unique(y)[::-1]
         return self
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, ::-1]
+
+
+class _MarginsInReverse(LinearSVC):
+    def fit(self, X, y):
+        super().fit(X, y)
+        self.classes_ = np.unique(y)[::-1]
+        return self
+
+    def decision_function(self, X):
+        scores = super().decision_function(X)
+        return -scores if scores.ndim == 1 else scores[:, ::-1]
+
+
+@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize(
+    ("usual", "reverse"), [(LogisticRegression(), _InReverse()), (LinearSVC(), _MarginsInReverse())]
+)
+def test_a_classifier_may_keep_its_classes_in_an_order_of_its_own(number, usual, reverse):
+    weights, wanted = ([0.8, 0.2], [0.2, 0.8]) if number == 2 else ([0.6, 0.2, 0.2], [0.05, 0.9, 0.05])
+    X, y = make_classification(600, n_informative=5, n_classes=number, weights=weights, random_state=0)
+    y, prior = np.array(["ant", "bee", "cod"])[y], dict(zip(["ant", "bee", "cod"], wanted, strict=False))
+    models = [
+        RebalancedClassifier(each, metric="accuracy", prior=prior, cv=3, random_state=0).fit(X, y)
+        for each in (usual, reverse)
+    ]
+    assert models[1].classes_.tolist() == models[0].classes_.tolist()[::-1]
+    offsets = [model.offset_ - model.offset_.mean() for model in models]
+    assert offsets[0].any()
+    np.testing.assert_allclose(offsets[1], offsets[0][::-1], atol=1e-4)
+    assert (models[1].predict(X) == models[0].predict(X)).mean() > 0.99
+    np.testing.assert_allclose(models[1].predict_proba(X), models[0].predict_proba(X)[:, ::-1], atol=1e-3)
+    assert models[1].score(X, y) == pytest.approx(models[0].score(X, y), abs=0.01)
+
+
+class _ToldNames(LogisticRegression):
+    """Knows its classes under names that it is told, as CatBoost does by `class_names`."""
+
+    def __init__(self, class_names=()):
+        super().__init__()
+        self.class_names = class_names
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        self.classes_ = np.array(self.class_names, dtype=object)
+        return self
+
+
+def test_classes_are_matched_by_name_where_a_classifier_is_told_other_labels():
+    X = np.random.default_rng(0).normal(size=(90, 2)) + EVERY_THIRD[:30].repeat(3)[:, None]
+    y = EVERY_THIRD[:30].repeat(3)
+    model = RebalancedClassifier(_ToldNames(["0", "1", "2"]), cv=3).fit(X, y)
+    assert model.score(X, y) > 0.5
+    frozen = FrozenEstimator(_ToldNames(["0", "1", "2"]).fit(X, y))
+    assert RebalancedClassifier(frozen, cv=3).fit(X, y).diagnosis_.before.accuracy > 0.5
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0", "1", "three"], "It does not know 2. If it is told its classes, as by `class_names`, name those of `y`"),
+        (["0", "1", "2", "3"], r"It knows \['0', '1', '2', '3'\]\. If it is told"),
+    ],
+)
+def test_a_classifier_that_is_told_other_classes_is_refused(names, message):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    with pytest.raises(ValueError, match=message):
+        RebalancedClassifier(_ToldNames(names), cv=3).fit(X, EVERY_THIRD)
 
 
 def test_classes_of_a_frozen_classifier_are_matched_by_name(data):

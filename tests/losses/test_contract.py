@@ -364,6 +364,20 @@ def test_the_signature_shows_all_arguments(case):
         case.module(nonsense=1)
 
 
+class WithoutConstructor(LongTailedLoss):
+    """A loss of one's own that has no settings."""
+
+
+@pytest.mark.parametrize("kind", [LongTailedLoss, WithoutConstructor])
+def test_the_signature_of_the_contract_shows_only_arguments_that_it_takes(kind):
+    shown = inspect.signature(kind).parameters
+    assert not [name for name, each in shown.items() if each.kind is inspect.Parameter.VAR_KEYWORD]
+    assert list(shown)[:2] == ["num_classes", "weight"]
+    with pytest.raises(TypeError, match=rf"`{kind.__name__}` got an unexpected keyword argument 'unknow'\. It takes "):
+        kind(3, unknow=1)
+    assert kind(3, **{name: each.default for name, each in shown.items() if name != "num_classes"}).num_classes == 3
+
+
 @every_loss
 @pytest.mark.parametrize("kind", ["index", "soft"])
 @pytest.mark.slow

@@ -1,8 +1,10 @@
+import importlib.util
+
 import pytest
 import torch
 from torch import distributed as dist
 from torch import multiprocessing as mp
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 import longtail.metrics
 from longtail.metrics import LongTailMetric, LongTailScalars, long_tail_scores
@@ -57,6 +59,34 @@ def test_scalars_can_be_logged_alone_and_in_a_collection():
         assert found[f"tail_{name}"].item() == pytest.approx(value, nan_ok=True)
     metric = LongTailScalars(4, COUNTS)
     assert metric(*batches()[0])["top1"] == long_tail_scores(*batches()[0]).top1
+
+
+@pytest.mark.parametrize("kind", [LongTailMetric, LongTailScalars])
+def test_scores_are_plotted_alone_and_over_time(kind, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Metric, "_plot", lambda _, val, ax: drawn.append((val, ax)))
+    metric = kind(4, COUNTS)
+    results = [metric(*batch) for batch in batches()]
+    metric.plot()
+    metric.plot(metric.compute(), ax="axes")
+    metric.plot(results)
+    wanted = LongTailScalars(4, COUNTS)
+    over_time = [wanted(*batch) for batch in batches()]
+    assert [ax for _, ax in drawn] == [None, "axes", None]
+    torch.testing.assert_close(
+        [val for val, _ in drawn], [wanted.compute(), wanted.compute(), over_time], equal_nan=True
+    )
+
+
+def test_without_matplotlib_a_plot_says_what_to_install():
+    metric = LongTailScalars(4, COUNTS)
+    metric.update(*batches()[0])
+    if importlib.util.find_spec("matplotlib") is None:
+        with pytest.raises(ModuleNotFoundError, match="pip install matplotlib"):
+            metric.plot()
+    else:
+        _, axes = metric.plot()
+        assert [line.get_label() for line in axes.lines][:6] == list(metric.compute())
 
 
 def run_rank(rank: int, rendezvous: str) -> None:

@@ -1,3 +1,4 @@
+import inspect
 import time
 from collections.abc import Callable
 from typing import Any
@@ -259,3 +260,19 @@ def test_positions_are_whole_numbers(position, error):
 def test_a_state_that_is_none_is_refused(state):
     with pytest.raises(ValueError, match="`state` must be what `state_dict` returned"):
         ClassBalancedSampler(LABELS).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"),
+    [
+        (ClassAwareSampler, ["samples_per_class"]),
+        (ClassBalancedSampler, []),
+        (SquareRootSampler, []),
+        (PowerSampler, ["power"]),
+        (ProgressiveSampler, ["epochs"]),
+        (EffectiveNumberSampler, ["beta"]),
+    ],
+)
+def test_the_signature_shows_all_arguments(kind, own):
+    shown = inspect.signature(kind).parameters
+    assert list(shown) == ["labels", *own, "num_samples", "seed", "rank", "num_replicas"]

@@ -11,8 +11,8 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
     """Images that are named, that lie in folders that are named, or that lists name; patterns of any of these.
 
     Args:
-        files: images, folders, and lists of paths (.txt), which are relative to the folder of the list; or patterns
-            such as photos/*.jpg, whose matches are sorted.
+        files: images, folders, and lists of paths (.txt), which are relative to the folder of the list or begin with
+            ~/; or patterns such as photos/*.jpg, whose matches are sorted.
         missing_allowed: whether lists may name files that are missing.
 
     Raises:
@@ -49,7 +49,7 @@ def _matches(path: Path) -> list[Path]:
 
 def _of(path: Path) -> list[Path]:
     from longtail.data.image_folder import Walk
-    from longtail.data.list_source import LISTS
+    from longtail.data.list_source import LISTS, from_home
     from longtail.data.table_file import TABLES
     from longtail.data.text_file import kind_of
 
@@ -63,7 +63,8 @@ def _of(path: Path) -> list[Path]:
             f"`files` must be images, folders or lists of paths (.txt). Got {path}, which is missing."
         )
     if path.suffix.lower() in LISTS:
-        return [path.parent / line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        return [path.parent / line for line in from_home(lines, str(path), [])]
     if kind_of(path) in TABLES:
         raise ValueError(
             f"`files` must be images, folders or lists of paths (.txt). Got the table {path}. Write its paths to a "

@@ -43,7 +43,7 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
 def default_recipe(data: Path) -> tuple[str, str]:
     """The recipe for a path where none is named, and why it is this one."""
     if not holds_images(data):
-        return "features", "the default for tables and arrays; for images with a GPU: finetune"
+        return "features", "the default for tables and arrays; where they hold images, with a GPU: finetune"
     import torch
 
     if torch.cuda.is_available():

@@ -10,7 +10,7 @@ import tyro
 from longtail.arguments import check_strength
 from longtail.cli.console import say
 from longtail.cli.image_settings import refuse_image_settings
-from longtail.cli.own_data import default_recipe
+from longtail.cli.own_data import default_recipe, holds_images
 from longtail.cli.recipe_of import recipe_of
 from longtail.recipes import RECIPES
 from longtail.training.config import TrainingConfig
@@ -77,7 +77,7 @@ def train(
     if not (resume and out.exists()):
         refuse_image_settings(config, data)
     if config.dataset == "own" and first and data is not None:  # a finished run may have lost its data
-        say(f"{data}: {_recipe_in_words(config, data)}, for images {_network_in_words(config)}")
+        say(f"{data}: {_recipe_in_words(config, data)}{_network_in_words(config, data)}")
     recorded = record_gradients or (resume and is_recorded(out))
     folder = train_and_print(
         config,
@@ -107,11 +107,14 @@ def _recipe_in_words(config: TrainingConfig, data: Path | None) -> str:
     return f"recipe {name}{f' ({reason})' if name == default else ''}, loss {config.loss}"
 
 
-def _network_in_words(config: TrainingConfig) -> str:
+def _network_in_words(config: TrainingConfig, data: Path) -> str:
+    """The network, unless the data may be features, which need none."""
+    if config.stage == "features" and not holds_images(data):
+        return ""
     if config.weights is not None:
-        return f"network {config.model} with the weights of {config.weights}"
+        return f", network {config.model} with the weights of {config.weights}"
     trained = "not pretrained" if config.pretrained is False or config.stage == "scratch" else "pretrained"
-    return f"network {config.model}, {trained}"
+    return f", network {config.model}, {trained}"
 
 
 def default_folder(config: TrainingConfig, data: Path | None = None) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
-from longtail.data.list_source import with_slashes
+from longtail.data.list_source import from_home, with_slashes
 from longtail.data.raw_part import RawPart
 from longtail.data.table_columns import FILE_COLUMNS, GROUP_COLUMNS
 from longtail.data.table_file import read_table
@@ -15,7 +15,7 @@ from longtail.data.table_file import read_table
 def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
     """Give each file the group that a table of paths and groups names.
 
-    Paths are relative to the root of the files, or to the folder above it.
+    Paths are relative to the root of the files, or to the folder above it, or absolute.
 
     Raises:
         FileNotFoundError: no such file.
@@ -54,7 +54,8 @@ def _table(path: Path, notes: list[str]) -> dict[str, str]:
     group = (known or rest)[0]
     if (empty := int((frame[group].str.strip() == "").sum())) > 0:
         raise ValueError(f"{path} must name a group for each path. {counted(empty, 'row has', 'rows have')} none.")
-    files, groups = with_slashes(frame[file].tolist(), str(path), notes), frame[group].tolist()
+    files = from_home(with_slashes(frame[file].tolist(), str(path), notes), str(path), notes)
+    groups = frame[group].tolist()
     found = dict(zip(files, groups, strict=True))
     if len(found) < len(files):
         clash = next((f for f, g in zip(files, groups, strict=True) if found[f] != g), None)
@@ -64,11 +65,11 @@ def _table(path: Path, notes: list[str]) -> dict[str, str]:
 
 
 def _groups(name: str, part: RawPart, group_of: dict[str, str], path: Path, used: set[str]) -> np.ndarray:
-    above = "" if part.root is None else f"{part.root.name}/"
+    bases = [""] if part.root is None else ["", f"{part.root.name}/", f"{part.root.absolute()}/"]
     groups, missing = [], []
     for file in part.files or ():
-        key = file if file in group_of else above + file
-        if key in group_of:
+        key = next((base + file for base in bases if base + file in group_of), None)
+        if key is not None:
             used.add(key)
             groups.append(group_of[key])
         else:

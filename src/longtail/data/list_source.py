@@ -77,6 +77,14 @@ def with_slashes(names: list[str], where: str, notes: list[str]) -> list[str]:
     return [name.replace("\\", "/") for name in names]
 
 
+def from_home(names: list[str], where: str, notes: list[str]) -> list[str]:
+    """Paths that begin with ~/ below the user's home folder, as shells read them; other paths as they are."""
+    if not any(name.startswith("~/") for name in names):
+        return names
+    notes.append(f"{where}: ~ in paths is read as the home folder, {Path.home()}.")
+    return [str(Path(name).expanduser()) if name.startswith("~/") else name for name in names]
+
+
 def _lines(path: Path, notes: list[str]) -> list[tuple[int, str]]:
     text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
     lines = [(number, line.strip(" \t")) for number, line in enumerate(text.split("\n"), 1)]
@@ -115,7 +123,8 @@ def _columns(path: Path, lines: list[tuple[int, str]], notes: list[str]) -> tupl
         labels.append(label or "")
     if unlabelled and len(unlabelled) < len(lines):
         raise ValueError(f"{path} must hold a label on each line, or on none. Line {unlabelled[0]} has none.")
-    return with_slashes(names, str(path), notes), None if unlabelled else labels
+    names = from_home(with_slashes(names, str(path), notes), str(path), notes)
+    return names, None if unlabelled else labels
 
 
 def _split(line: str, with_label: re.Pattern[str], alone: re.Pattern[str]) -> tuple[str, str | None]:

@@ -10,7 +10,7 @@ from longtail.data.class_names import as_text, named_labels
 from longtail.data.counted import counted
 from longtail.data.encoded_images import images_of
 from longtail.data.first_of_many import first
-from longtail.data.list_source import LISTS, below, with_slashes
+from longtail.data.list_source import LISTS, below, from_home, with_slashes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
 from longtail.data.table_columns import (
@@ -135,6 +135,7 @@ def _row(table: Any, row: int) -> str:
 def _files(column: Any, name: str, where: str, root: Path | None, notes: list[str]) -> tuple[tuple[str, ...], Path]:
     _refuse_empty(column, name, where, "name a file", "names none")
     paths = with_slashes([str(value).strip() for value in column.tolist()], where, notes)
+    paths = from_home(paths, where, notes)
     if root is None:  # a table that is no file has no folder
         absolute = all(os.path.isabs(path) for path in paths)  # noqa: PTH117 - there may be millions
         root = Path(os.path.commonpath([str(Path(path).parent) for path in paths])) if absolute else Path()

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from longtail.arguments import as_float64
 from longtail.repair.inputs import as_groups
 
 LEAST_GROUPS = 3
@@ -45,6 +46,42 @@ def _is_missing(label: Any) -> bool:
     return not isinstance(label, str) and str(label) in MISSING
 
 
+def checked_weights(sample_weight: Any, target: np.ndarray, classes: np.ndarray, *, every_class: bool) -> np.ndarray:
+    """(N,) sample weights, float64; ones for None.
+
+    Args:
+        sample_weight: (N,) of at least 0, or None.
+        target: (N,) class indices.
+        classes: (C,) labels.
+        every_class: whether each class of `target` needs a weight above 0, not only two of them. To a classifier whose
+            weights for a class are all 0 that class is absent, and some give it no score.
+
+    Raises:
+        ValueError: another shape, a weight that is negative or not finite, or classes with weights of 0 alone.
+        TypeError: no numbers.
+    """
+    if sample_weight is None:
+        return np.ones(len(target))
+    weight = as_float64("sample_weight", sample_weight)
+    rule = f"`sample_weight` must hold one finite weight of at least 0 per sample, ({len(target)},)."
+    if weight.shape != target.shape:
+        raise ValueError(f"{rule} Got the shape {weight.shape}.")
+    wrong = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+    if len(wrong):
+        raise ValueError(f"{rule} Got {weight[wrong[0]]} at index {wrong[0]}.")
+    weighted = np.unique(target[weight > 0])
+    empty = np.setdiff1d(target, weighted)
+    if len(weighted) < 2 or (every_class and len(empty)):
+        least = "each class" if every_class else "at least two classes"
+        more = f" and of {len(empty) - 1} other{'s' if len(empty) > 2 else ''}" if len(empty) > 1 else ""
+        raise ValueError(
+            f"`sample_weight` must be above 0 for samples of {least}. Got only zeros for the "
+            f"{int((target == empty[0]).sum())} samples of {classes[empty].tolist()[0]!r}{more}. Leave these samples "
+            "out, or give them weight."
+        )
+    return weight
+
+
 def checked_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.ndarray | None:
     """(N,) groups, or None.
 
@@ -60,7 +97,9 @@ def checked_groups(groups: np.ndarray | Sequence[object] | None, number: int) ->
 def check_seen(
     target: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]], counted: np.ndarray, classes: np.ndarray
 ) -> None:
-    """Raise if a fold has samples of a class that its fit does not see: it would give them no margin for that class.
+    """Raise if a fold has samples of a class that its fit does not see: it would give no margin for that class.
+
+    Samples without weight are not seen.
 
     Args:
         target: (N,) class indices.
@@ -69,11 +108,12 @@ def check_seen(
         classes: (C,) labels.
     """
     for number, (fitted_on, scored) in enumerate(folds, start=1):
-        unseen = np.setdiff1d(target[scored[counted[scored]]], target[fitted_on])
+        unseen = np.setdiff1d(target[scored[counted[scored]]], target[fitted_on[counted[fitted_on]]])
         if len(unseen):
             name = classes[unseen].tolist()[0]
+            weighted = "" if counted.all() else " with a weight above 0"
             raise ValueError(
                 "`cv` must leave samples of each class to fit on, for a classifier without `predict_proba`. Fold "
-                f"{number} scores all samples of {name!r}. Are they one group? Pass other folds, or a classifier with "
-                "`predict_proba`."
+                f"{number} scores all samples of {name!r}{weighted}. Are they one group? Pass other folds, or a "
+                "classifier with `predict_proba`."
             )

@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from longtail.arguments import as_float64, check_integer
 from longtail.data.class_names import as_text
-from longtail.estimators.fit_inputs import as_labels, check_seen, checked_groups
-from longtail.estimators.held_out_scores import held_out_scores, places_of
+from longtail.estimators.class_places import places_of, places_of_all
+from longtail.estimators.fit_inputs import as_labels, check_seen, checked_groups, checked_weights
+from longtail.estimators.held_out_scores import held_out_scores
 from longtail.repair import diagnose
 from longtail.repair.by_name import by_label, costs_in_class_order, in_class_order
 from longtail.repair.calibration import SMALLEST, floor_of, log_probabilities
@@ -44,7 +45,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         random_state: seed of the folds.
 
     Attributes:
-        classes_: (C,) labels.
+        classes_: (C,) labels, in the order of the classifier: sorted, unless it keeps its own.
         estimator_: the classifier, fitted on all data.
         diagnosis_: what was found.
         offset_: (C,) added to the scores of the decisions; zeros where the verdict was to keep them.
@@ -95,7 +96,8 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         Args:
             X: (N, …) whatever the classifier takes.
             y: (N,) labels of any kind; at least two classes.
-            sample_weight: (N,) of at least 0; those of 0 say nothing of the offsets.
+            sample_weight: (N,) of at least 0; those of 0 say nothing of the offsets. Each class (for a frozen
+                classifier, each of two) needs one above 0.
             groups: (N,) samples of one group, such as copies or pictures of one animal, are in the same fold, and
                 intervals count groups.
             **fit_params: for the classifier's `fit`.
@@ -115,12 +117,10 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         if self._by_margin and not isinstance(self.estimator, FrozenEstimator):
             check_seen(target, folds, counted, self.classes_)
         self.estimator_ = clone(self.estimator).fit(X, y, **params)
-        if not np.array_equal(self.estimator_.classes_, self.classes_):
-            raise ValueError(
-                f"`estimator` must know the classes of `y` and no others. It knows {list(self.estimator_.classes_)}: "
-                "if it was fitted before, wrap all of it in FrozenEstimator."
-            )
-        scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method, params)
+        if not isinstance(self.estimator, FrozenEstimator):  # from here on in the order of the classifier
+            self.classes_ = self.classes_[places_of_all(self.estimator_.classes_, self.classes_)]
+            target = places_of(y, self.classes_)
+        scores = held_out_scores(self.estimator, X, y, folds, self.classes_, self._method, params, counted)
         self._floor = SMALLEST if self._by_margin else floor_of(scores)
         texts = set(map(as_text, self._names))
         self.diagnosis_ = diagnose(
@@ -168,10 +168,11 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
         if not hasattr(self.estimator, "classes_"):
             raise ValueError("`estimator` must be fitted before it is wrapped in FrozenEstimator. It is not.")
         known = np.asarray(self.estimator.classes_)
-        unknown = np.setdiff1d(classes, known)
-        if len(unknown):
-            raise ValueError(f"`y` must hold classes that `estimator` was fitted on. It holds {unknown.tolist()[0]!r}.")
-        return known, places_of(y, known)
+        target = places_of(y, known)
+        if (target < 0).any():
+            unknown = y[target < 0].tolist()[0]
+            raise ValueError(f"`y` must hold classes that `estimator` was fitted on. It holds {unknown!r}.")
+        return known, target
 
     @property
     def offset_(self) -> np.ndarray:
@@ -190,9 +191,7 @@ class RebalancedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator): 
             raise ValueError(
                 f"`y` must hold at least two samples of each class for this estimator. Got one of {alone!r}."
             )
-        weight = np.ones(len(target)) if sample_weight is None else as_float64("sample_weight", sample_weight)
-        if weight.shape != target.shape or not (np.isfinite(weight) & (weight >= 0)).all():
-            raise ValueError("`sample_weight` must hold one finite weight of at least 0 per sample. It does not.")
+        weight = checked_weights(sample_weight, target, self.classes_, every_class=not frozen)
         make_metric(self.metric, len(counts), self._prior(target), self._cost)
         return self._seed(), weight
 

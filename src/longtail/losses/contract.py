@@ -2,7 +2,6 @@
 
 import inspect
 from functools import partial
-from operator import methodcaller
 from typing import Any, TypedDict
 
 import torch
@@ -10,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longtail.arguments import check_choice, check_keywords, check_num_classes
-from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.buffer_precision import keep_precision, moved
+from longtail.losses.cross_entropy import cross_entropy_from_log_probs, weight_for
 from longtail.losses.fused import Received, check_fused, fuses, is_eager, refuse_without_margins
 from longtail.losses.fused_loss import fused_loss, margins_to_fuse
 from longtail.losses.inputs import (
@@ -23,9 +23,8 @@ from longtail.losses.inputs import (
 )
 from longtail.losses.linear_loss import linear_loss, no_linear_error
 from longtail.losses.margins import Margins
-from longtail.losses.precision_of_device import moved
 from longtail.losses.reduction import divisor_of_mean
-from longtail.losses.signatures import with_arguments_of
+from longtail.signatures import with_arguments_of, without_other_keywords
 
 
 class CrossEntropyArguments(TypedDict, total=False):
@@ -277,10 +276,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         return loss
 
     def _plain_loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        weight = self.weight
-        if weight is not None:
-            autocast = torch.is_autocast_enabled(logits.device.type)
-            weight = weight.to(torch.promote_types(logits.dtype, torch.float32) if autocast else logits.dtype)
+        weight = None if self.weight is None else weight_for(logits, self.weight)
         return F.cross_entropy(
             logits,
             target,
@@ -293,13 +289,12 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
         kept = {name: buffer for name, buffer in self._buffers.items() if name != "weight" and buffer is not None}
         super()._apply(partial(moved, fn), recurse)  # type: ignore[no-untyped-call]
-        for name, buffer in kept.items():
-            now = self._buffers[name]
-            if now is not None and now.dtype != buffer.dtype:
-                to_device = methodcaller("to", now.device)
-                self._buffers[name] = now.to(buffer.dtype) if buffer.is_meta else moved(to_device, buffer)
+        keep_precision(self, kept)
         return self
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"num_classes={self.num_classes}"
+
+
+LongTailedLoss.__init__.__signature__ = without_other_keywords(LongTailedLoss.__init__)  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """Cross-entropy from log-probabilities, so that a loss which needs both pays for one softmax."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -55,3 +56,9 @@ def sum_over_classes(log_probs: Tensor, weight: Tensor | None) -> Tensor:
     if weight is not None:
         log_probs = log_probs * along_classes(weight, log_probs)
     return -log_probs.sum(class_dimension(log_probs))
+
+
+def weight_for(logits: Tensor, weight: Tensor) -> Tensor:
+    """Class weights in the precision in which `F.cross_entropy` takes them with these logits."""
+    autocast = torch.is_autocast_enabled(logits.device.type)
+    return weight.to(torch.promote_types(logits.dtype, torch.float32) if autocast else logits.dtype)

@@ -5,16 +5,20 @@ LDAM inside it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from longtail.arguments import as_class_indices, check_integer
+from longtail.losses.buffer_precision import keep_precision, moved
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
 from longtail.losses.contract import LongTailedLoss
+from longtail.losses.cross_entropy import weight_for
 from longtail.losses.inputs import class_dimension
-from longtail.losses.parts import mean_divisor
+from longtail.losses.memory import LossWithMemory
+from longtail.losses.parts import mean_divisor, one_step
 from longtail.losses.reduction import divisor_of_mean
 from longtail.losses.shifts import ClassCounts
 
@@ -78,13 +82,35 @@ class DeferredReweighting(nn.Module):
         """Those of the criterion."""
         return self.criterion.notes() if isinstance(self.criterion, LongTailedLoss) else []
 
+    def one_step(self) -> AbstractContextManager[None]:
+        """Treat the forward passes of the block as one step of a criterion that learns, as `GALALoss.one_step`."""
+        return one_step(self.criterion)
+
+    def pause_statistics(self) -> AbstractContextManager[None]:
+        """Leave the statistics of a criterion that learns as they are, as `GALALoss.pause_statistics`."""
+        return self.criterion.pause_statistics() if isinstance(self.criterion, LossWithMemory) else nullcontext()
+
+    def reset_statistics(self) -> None:
+        """Let a criterion that learns forget everything, as `GALALoss.reset_statistics`."""
+        if isinstance(self.criterion, LossWithMemory):
+            self.criterion.reset_statistics()
+
+    def checkpoint_contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """The two contexts of an activation checkpoint around this loss, as `GALALoss.checkpoint_contexts`."""
+        if isinstance(self.criterion, LossWithMemory):
+            return self.criterion.checkpoint_contexts()
+        return nullcontext(), nullcontext()
+
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of the criterion; in training, with the weights of the epoch."""
         if isinstance(target, Tensor) and not target.is_floating_point():
             target = as_class_indices("target", target)
         if not self._reweights:
             return self._loss(input, target)
-        with self._class_weights(self._weights_for(target)):
+        weight = self._weights_for(target)
+        if isinstance(input, Tensor) and not isinstance(self.criterion, LongTailedLoss):
+            weight = weight_for(input, weight)
+        with self._class_weights(weight):
             return self._loss(input, target)
 
     def linear(self, features: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
@@ -144,6 +170,12 @@ class DeferredReweighting(nn.Module):
     def _loss(self, input: Tensor, target: Tensor) -> Tensor:
         loss: Tensor = self.criterion(input, target)
         return loss
+
+    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
+        former = {"class_weight": self.class_weight}
+        super()._apply(partial(moved, fn), recurse)  # type: ignore[no-untyped-call]
+        keep_precision(self, former)
+        return self
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

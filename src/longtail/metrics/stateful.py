@@ -1,5 +1,6 @@
 """The scores as `torchmetrics.Metric` classes: over batches, devices and ranks."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ class LongTailMetric(Metric):
     full_state_update = False
     is_differentiable = False
     higher_is_better = True
+    plot_lower_bound = 0.0
+    plot_upper_bound = 1.0
     support: Tensor
     correct: Tensor
     predicted: Tensor
@@ -67,6 +70,23 @@ class LongTailMetric(Metric):
         """The scores of everything counted; `.scalars()` of them is for loggers."""
         return scores_of(self._tally(), self.class_counts, self.bounds)
 
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Draw the scalars of `compute`, or of several results as a line each over time, as metrics of torchmetrics do.
+
+        Args:
+            val: a result, or a list of results; by default that of `compute`.
+            ax: the axes of matplotlib to draw on; by default those of a new figure.
+
+        Returns:
+            The figure (`None` if `ax` was given) and the axes.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is not installed.
+        """
+        val = self.compute() if val is None else val
+        several = isinstance(val, Sequence) and not isinstance(val, LongTailScores)
+        return self._plot([_scalars(each) for each in val] if several else _scalars(val), ax)
+
     def _tally(self) -> ClassTally:
         return ClassTally(self.support, self.correct, self.predicted)
 
@@ -86,5 +106,8 @@ class LongTailScalars(LongTailMetric):
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         """The scalars of `LongTailScores` by name: top1, balanced_accuracy, many, medium, few, macro_f1."""
-        scores = super().compute()
-        return {name: getattr(scores, name) for name in scores.scalars()}
+        return _scalars(super().compute())
+
+
+def _scalars(scores: LongTailScores | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return dict(scores) if isinstance(scores, Mapping) else {name: getattr(scores, name) for name in scores.scalars()}

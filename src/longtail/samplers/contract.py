@@ -10,6 +10,7 @@ from torch.utils.data import Sampler
 
 from longtail.arguments import check_integer
 from longtail.data import labels_of
+from longtail.signatures import with_arguments_of
 
 SEEDS = 2**32
 
@@ -74,6 +75,12 @@ class LongTailedSampler(Sampler[int]):
         self.class_counts = torch.bincount(self.labels)
         self._by_class = self.labels.argsort(stable=True)
         self._starts = self.class_counts.cumsum(0) - self.class_counts
+
+    def __init_subclass__(cls) -> None:
+        """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`."""
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            cls.__init__.__signature__ = with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
 
     def indices(self, epoch: int) -> Tensor:
         """The draws of a whole epoch, over all ranks: (num_samples,) int64 on the device of the labels."""
