@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from longtail.arguments import check_keywords, keywords_of
 from longtail.data import Parts, Samples, StreamedImages, check_files, image_loader, read_data
 from longtail.data.check import Progress
 from longtail.models import Network, fold_batch_norm, make_network
@@ -60,6 +61,7 @@ def extract_features(
         >>> found["features"].shape, found["labels"][:2].tolist()
         ((6, 64), ['cat', 'lynx'])
     """
+    check_keywords("extract_features", options, keywords_of(extract_features, read_data))
     file = None if weights is None else str(weights)
     config = recipe(model=model, weights=file, pretrained=pretrained, size=size, mean=mean, std=std).completed()
     with launched_ranks() as ranks:
