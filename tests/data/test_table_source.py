@@ -121,6 +121,14 @@ def test_paths_in_the_index_of_a_table_of_features_are_named_and_not_read():
     assert "index" not in " ".join(read_data(frame.drop(columns="path")).notes)
 
 
+def test_labels_that_all_differ_are_no_identifiers_if_they_are_known_classes():
+    frame = pd.DataFrame({"x": range(3), "label": list("abc")})
+    for known in ((), ("d", "e")):
+        with pytest.raises(ValueError, match="All 3 labels differ: is it an identifier or a quantity"):
+            read_data(frame, classes=known)
+    assert read_data(frame, classes=("a", "b", "c", "d")).class_names == ("a", "b", "c")
+
+
 def test_labels_stay_what_they_are(tmp_path):
     names = ["null", "NA", "nan", "007", "True", "1e5", "None"]
     rows = "".join(f"{i}.png,{name}\n" for i, name in enumerate(names * 2))

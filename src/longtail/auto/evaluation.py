@@ -52,7 +52,8 @@ def evaluate_on(
         ['balanced_accuracy', 'few']
     """
     check_keywords("evaluate_on", options, keywords_of(evaluate_on, read_data))
-    parts = check_files(read_data(data, **options), on_bad_file=on_bad_file, progress=progress)
+    read = read_data(data, **{"classes": predictor.class_names, **options})
+    parts = check_files(read, on_bad_file=on_bad_file, progress=progress)
     if on_note is not None:
         for note in parts.notes:
             on_note(note)
