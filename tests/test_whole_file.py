@@ -1,9 +1,11 @@
+import math
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from longtail.whole_file import remove_parts, write_whole, write_whole_folder
+from longtail.whole_file import free_bytes, remove_parts, write_whole, write_whole_folder
 
 
 def test_a_file_is_written_whole(tmp_path):
@@ -109,6 +111,15 @@ def test_after_a_failure_there_is_no_folder(tmp_path, failure):
     with pytest.raises(type(failure)):
         interrupt_folder(tmp_path / "model", failure)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_free_room_is_that_of_the_disk_a_link_leads_to(tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "other" / "file")
+    disks = {tmp_path: SimpleNamespace(total=9, free=5), tmp_path / "other": SimpleNamespace(total=0, free=0)}
+    monkeypatch.setattr("shutil.disk_usage", disks.__getitem__)
+    assert free_bytes(tmp_path) == free_bytes(tmp_path / "file") == 5
+    assert free_bytes(tmp_path / "link") == math.inf
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")

@@ -3,10 +3,11 @@
 An error names the argument, the rule, the value that broke it and, where one is known, the likely cause.
 """
 
+import inspect
 import math
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -32,6 +33,19 @@ def check_keywords(function: str, given: Iterable[str], known: Iterable[str]) ->
         near = " or ".join(map(repr, get_close_matches(unknown.casefold(), known, n=2)))
         hint = f" Did you mean {near}?" if near else f" It takes {', '.join(known)}." if len(known) <= SHOWN else ""
         raise TypeError(f"`{function}` got an unexpected keyword argument {unknown!r}.{hint}")
+
+
+def keywords_of(*functions: Callable[..., Any]) -> list[str]:
+    """Names of the parameters of functions, without the first of each and those that collect others.
+
+    Example:
+        >>> def scaled(values, factor=1.0, **more): ...
+        >>> keywords_of(scaled)
+        ['factor']
+    """
+    found = [list(inspect.signature(function).parameters.values())[1:] for function in functions]
+    collects = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    return list(dict.fromkeys(own.name for parameters in found for own in parameters if own.kind not in collects))
 
 
 def _guess(value: object, choices: Sequence[object]) -> str:

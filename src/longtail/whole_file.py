@@ -1,6 +1,7 @@
 """Files and folders that are there whole or not at all."""
 
 import errno
+import math
 import os
 import re
 import secrets
@@ -82,6 +83,17 @@ def _take_the_place(part: Path, path: Path) -> None:
         if error.errno in TAKEN:
             raise FileExistsError(f"`path` must not exist yet. Got {path}, made by another process.") from None
         raise
+
+
+def free_bytes(path: str | os.PathLike[str]) -> float:
+    """The room for a file of that path, or for files in a folder; infinite where its file system does not say.
+
+    Raises:
+        FileNotFoundError: its folder is missing.
+    """
+    path = Path(os.path.realpath(path))  # a link may lead to another disk
+    usage = shutil.disk_usage(path if path.is_dir() else path.parent)
+    return usage.free if usage.total else math.inf
 
 
 def part_of(path: Path) -> Path:

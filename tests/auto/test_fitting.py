@@ -8,7 +8,9 @@ import torch
 import longtail
 from auto.photographs import SETTINGS
 from longtail.auto.fitting import new_folder
+from longtail.recipes import features
 from longtail.repair import Fix
+from longtail.repair.diagnose_predictions import diagnose_predictions
 
 RUN = {"epochs": 2, "batch_size": 8, "device": "cpu", "threads": 1}
 
@@ -55,6 +57,25 @@ def test_without_validation_there_is_no_fix(tmp_path):
     run = longtail.fit((features, np.repeat(["a", "b"], 20)), out=tmp_path / "run", validation=0.0, **RUN)
     assert not (run.path / "fix.json").exists()
     assert len(longtail.load(run.path).batch(features[:3])) == 3
+
+
+@pytest.mark.parametrize(
+    ("work", "given", "meant"),
+    [
+        (lambda **given: longtail.train_and_fix(features(), data=None, out="run", **given), "downlod", "download"),
+        (lambda **given: longtail.evaluate_on(None, "photos", **given), "labell", "label"),
+        (
+            lambda **given: longtail.extract_features("photos", model="resnet8-cifar", **given),
+            "pathcolumn",
+            "path_column",
+        ),
+        (lambda **given: diagnose_predictions(None, **given), "metrics", "metric"),
+        (lambda **given: longtail.ClassAwareSampler([0, 1], **given), "sed", "seed"),
+    ],
+)
+def test_a_misspelt_keyword_is_named_with_the_right_one(work, given, meant):
+    with pytest.raises(TypeError, match=f"got an unexpected keyword argument '{given}'. Did you mean '{meant}'"):
+        work(**{given: 1})
 
 
 def test_the_next_run_gets_a_folder_of_its_own(tmp_path, monkeypatch):

@@ -91,6 +91,18 @@ def test_other_data_are_scored_by_the_names_of_their_classes(predictor, tmp_path
         )
 
 
+def test_other_data_may_have_one_sample_of_each_class(predictor, tmp_path):
+    from longtail.auto import evaluate_on
+
+    folder = write_photographs(tmp_path / "few", dict.fromkeys(COLOURS, 1))
+    table = pd.DataFrame([(f"{name}/0.jpg", name) for name in COLOURS], columns=["path", "label"])
+    found = evaluate_on(predictor, table, root=folder)
+    assert found["raw"] == pytest.approx(evaluate_on(predictor, folder)["raw"], nan_ok=True)
+    table.loc[0, "label"] = "otter"
+    with pytest.raises(ValueError, match="must hold classes of the run .* Got 1 other: otter"):
+        evaluate_on(predictor, table, root=folder)
+
+
 class Coloured:
     """A data set whose indices have no end and that holds one item at a time, as a row or as a pair."""
 

@@ -1,6 +1,7 @@
 """The way of a new user, on the command line."""
 
 import csv
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,8 @@ from auto.photographs import OPTIONS, write_photographs
 from longtail.cli import main
 from longtail.cli.own_data import with_recipe
 from training.tiny import replaced
+
+MOMENTS = ["--mean", "0.5", "0.5", "0.5", "--std", "0.25", "0.25", "0.25"]
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +158,39 @@ def test_features_are_written_for_other_tools(place, capsys):
     with np.load(place / "f.npz") as arrays:
         assert arrays["features"].shape[0] == len(arrays["labels"]) == len(arrays["path"]) == 70
         assert sorted(set(arrays["labels"])) == ["blue, whale", "green frog", "red deer"]
+
+
+def test_features_that_do_not_fit_on_the_disk_are_refused_before_any_file_is_decoded(place, capsys, monkeypatch):
+    monkeypatch.setattr("longtail.auto.extraction.check_files", None)
+    options = ["--model", "resnet8-cifar", "--no-pretrained", "--size", "32", *MOMENTS]
+    for free, message in (
+        (
+            20_000,
+            "Got f.npz: it takes 0.0 MB, and 0.0 MB are free. Make room there, or name a file on another disk with",
+        ),
+        (0, "--out must be on a disk with room for it. Got f.npz: 0.0 MB are free."),
+    ):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(total=10**9, free=free))
+        assert main(["features", "animals", *options, "--out", "f.npz"]) == 2
+        assert message in capsys.readouterr().err
+    assert not (place / "f.npz").exists()
+
+
+@pytest.mark.slow
+def test_predictions_that_do_not_fit_on_the_disk_are_refused_before_they_are_made(place, capsys, monkeypatch):
+    assert main(["train", "animals", *replaced(OPTIONS, ["--epochs", "1"])]) == 0
+    monkeypatch.setattr("longtail.auto.Predictor.probabilities", None)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, free=1000))
+    assert main(["predict", "runs/LATEST", "animals", "--out", "predictions.csv"]) == 2
+    assert "--out must be on a disk with room for it. Got predictions.csv" in capsys.readouterr().err
+
+
+def test_the_folder_of_an_output_is_that_of_the_file_a_link_leads_to(place, capsys):
+    (place / "f.npz").symlink_to(place / "gone" / "f.npz")
+    assert main(["features", "animals", "--out", "f.npz"]) == 2
+    assert (
+        f"--out must be in a folder that exists. Got f.npz: create {place / 'gone'} first." in capsys.readouterr().err
+    )
 
 
 @pytest.mark.slow

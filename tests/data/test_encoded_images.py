@@ -159,6 +159,13 @@ def test_files_that_name_no_part(tmp_path):
     assert "2 files whose names begin with no part are left out: a.parquet, b.parquet" in " ".join(parts.notes)
 
 
+def test_an_index_of_labels_is_kept(tmp_path):
+    for number, names in enumerate(("aab", "ba")):
+        frame = pd.DataFrame({"image": [picture(number)] * len(names), "label": list(names)}).set_index("label")
+        frame.to_parquet(tmp_path / f"train-{number}.parquet")
+    assert read_data(tmp_path).train.target.tolist() == [0, 0, 1, 1, 0]
+
+
 def test_a_folder_without_training_files_is_refused(tmp_path):
     write(tmp_path / "test-0.parquet", [0, 1])
     with pytest.raises(ValueError, match=r"must hold a file train-….parquet. It holds files of test alone"):

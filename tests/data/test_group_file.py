@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from data.pictures import fill
@@ -13,6 +14,15 @@ def test_each_file_has_the_group_of_its_path(tmp_path):
     parts = read_data(folder, groups=groups)
     assert parts.train.groups.tolist() == ["x", "x", "007"]
     assert "1 path is not among the files" in parts.notes[-1]
+
+
+@pytest.mark.parametrize("index", ["path", None])
+def test_paths_may_be_the_index_of_a_parquet_file(tmp_path, index):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    folder = fill(tmp_path / "photos", {"a": 2, "b": 1})
+    table = pd.DataFrame({"site": list("xxy")}, index=pd.Index(["a/0.png", "a/1.png", "b/0.png"], name=index))
+    table.to_parquet(tmp_path / "groups.parquet")
+    assert read_data(folder, groups=tmp_path / "groups.parquet").train.groups.tolist() == ["x", "x", "y"]
 
 
 def test_paths_may_begin_with_the_folder_of_the_part(tmp_path):

@@ -87,6 +87,48 @@ def test_parquet(tmp_path):
     assert parts.train.files == ("a.png", "b.png", "c.png")
 
 
+PHOTOGRAPHS = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "label": [2280, 10, 10]})
+INDEXED = {
+    "usual name": (PHOTOGRAPHS.set_index("path"), {}),
+    "names of images": (PHOTOGRAPHS.set_index("path").rename_axis("thumb"), {}),
+    "no name": (PHOTOGRAPHS.set_index("path").rename_axis(None), {}),
+    "an option names it": (PHOTOGRAPHS.assign(x=1.0).set_index("path"), {"path_column": "path"}),
+    "beside labels of another name": (PHOTOGRAPHS.set_index("path").set_axis(["y"], axis=1), {}),
+    "several levels": (PHOTOGRAPHS.set_index(["path", "label"]).assign(x=list("uvw")), {}),
+    "labels": (PHOTOGRAPHS.set_index("label"), {}),
+}
+
+
+@pytest.mark.parametrize("where", ["file", "memory"])
+@pytest.mark.parametrize("name", INDEXED)
+def test_paths_and_labels_in_the_index(tmp_path, name, where):
+    data, options = INDEXED[name]
+    if where == "file":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        data.to_parquet(tmp_path / "t.parquet")
+        data = tmp_path / "t.parquet"
+    parts = read_data(data, **options)
+    assert parts.class_names == ("10", "2280")
+    assert parts.train.files == ("a.png", "b.png", "c.png")
+
+
+def test_paths_in_the_index_of_a_table_of_features_are_named_and_not_read():
+    frame = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "x": [1.0, 2.0, 3.0], "label": list("aba")})
+    parts = read_data(frame.set_index("path"))
+    assert parts.train.kind == "features"
+    said = "the table: the paths in its index are not read, since columns hold features (--path-column path reads them)"
+    assert said in " ".join(parts.notes)
+    assert "index" not in " ".join(read_data(frame.drop(columns="path")).notes)
+
+
+def test_labels_that_all_differ_are_no_identifiers_if_they_are_known_classes():
+    frame = pd.DataFrame({"x": range(3), "label": list("abc")})
+    for known in ((), ("d", "e")):
+        with pytest.raises(ValueError, match="All 3 labels differ: is it an identifier or a quantity"):
+            read_data(frame, classes=known)
+    assert read_data(frame, classes=("a", "b", "c", "d")).class_names == ("a", "b", "c")
+
+
 def test_labels_stay_what_they_are(tmp_path):
     names = ["null", "NA", "nan", "007", "True", "1e5", "None"]
     rows = "".join(f"{i}.png,{name}\n" for i, name in enumerate(names * 2))

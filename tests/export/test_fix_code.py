@@ -314,6 +314,22 @@ def test_what_can_not_be_exported_is_refused():
         fix_code(dataclasses.replace(fix_of(2), offset=np.array([0.0, -np.inf])), "python")
 
 
+@pytest.mark.parametrize(
+    ("to", "option", "message"),
+    [
+        ("sql", "tabel", r"`fix_code\(fix, 'sql'\)` got an unexpected keyword argument 'tabel'. Did you mean 'table'"),
+        (
+            "python",
+            "table",
+            r"`fix_code\(fix, 'python'\)` got an unexpected keyword argument 'table'. It takes source.",
+        ),
+    ],
+)
+def test_an_option_that_the_language_does_not_have_is_named(to, option, message):
+    with pytest.raises(TypeError, match=message):
+        fix_code(fix_of(2), to, **{option: "scores"})
+
+
 def test_javascript_takes_numbers_alone_and_can_stand_in_a_page(tmp_path):
     node = shutil.which("node")
     fix = fix_of(3, names=("</script><script>alert(1)</script>", "<!-- b", "c"))

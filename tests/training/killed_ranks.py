@@ -1,6 +1,7 @@
 """A process of a run that goes wrong: `killed_ranks.py DATA OUT FAULT`, started by torchrun.
 
-It types `longtail train finetune … --resume`; the fault comes after the fourth step, and not again after a restart.
+It types `longtail train finetune … --resume`; the fault comes after the fourth step, or in the evaluation after the
+last one, and not again after a restart.
 """
 
 import multiprocessing
@@ -13,7 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from torch import nn
+
 from longtail.cli import main
+from longtail.training.evaluation import Evaluation
 from longtail.training.step import TrainingStep
 from training.tiny import replaced
 
@@ -56,9 +60,16 @@ def after_steps(fault: str) -> None:
     TrainingStep._update = updated
 
 
+def evaluate_without_memory(self: Evaluation, model: nn.Module) -> dict[str, float]:
+    """The evaluation of a process whose memory runs out."""
+    raise MemoryError
+
+
 if __name__ == "__main__":
     data, out, fault = sys.argv[1:]
     if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        if fault == "evaluation" and RANK == 1:
+            Evaluation.during_training = evaluate_without_memory
         after_steps(fault)
     small = ["--batch-size", "2"] if fault == "worker" else []  # so that workers have not decoded the epoch by then
     sys.exit(main(["train", "finetune", "--data", data, "--out", out, "--resume", *replaced(OPTIONS, small)]))

@@ -206,7 +206,7 @@ def test_an_unwritable_cache_is_refused_before_anything_is_computed(photographs,
 
 
 def test_a_disk_without_the_room_is_refused_before_anything_is_computed(photographs, tmp_path, monkeypatch, passes):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, free=1000))
     with pytest.raises(
         OSError, match=r"^Features could not be kept in .*: they take 0\.\d MB, and 0\.0 MB are free\. M"
     ):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from longtail.arguments import check_keywords, keywords_of
 from longtail.auto.named_features import keys_of_features
 from longtail.auto.predictor import Predictor
 from longtail.data import Samples, check_files, read_data
@@ -50,7 +51,9 @@ def evaluate_on(
         >>> sorted(evaluate_on(load(run.path), (X, y))["raw"])[:2]
         ['balanced_accuracy', 'few']
     """
-    parts = check_files(read_data(data, **options), on_bad_file=on_bad_file, progress=progress)
+    check_keywords("evaluate_on", options, keywords_of(evaluate_on, read_data))
+    read = read_data(data, **{"classes": predictor.class_names, **options})
+    parts = check_files(read, on_bad_file=on_bad_file, progress=progress)
     if on_note is not None:
         for note in parts.notes:
             on_note(note)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from longtail.arguments import check_keywords, keywords_of
 from longtail.data import Parts, Samples, StreamedImages, check_files, image_loader, read_data
 from longtail.data.check import Progress
 from longtail.models import Network, fold_batch_norm, make_network
@@ -29,6 +30,7 @@ def extract_features(
     mean: tuple[float, ...] = (),
     std: tuple[float, ...] = (),
     on_bad_file: str = "fail",
+    on_size: Callable[[int], None] | None = None,
     on_note: Callable[[str], None] | None = None,
     progress: Progress | None = None,
     **options: Any,
@@ -44,6 +46,8 @@ def extract_features(
         mean: subtracted from the channels, which lie in [0, 1]; by default as the network has it.
         std: what the channels are then divided by; by default as the network has it.
         on_bad_file: "fail", or "skip" to leave out files that can't be decoded.
+        on_size: called with the number of bytes of all arrays before any file is decoded; an error that it raises, such
+            as one of a full disk, ends the extraction.
         on_note: called with each note on how the data were read, such as the files that are left out.
         progress: called with the name of a step and its finished share, in [0, 1].
         **options: of `read_data`.
@@ -60,40 +64,69 @@ def extract_features(
         >>> found["features"].shape, found["labels"][:2].tolist()
         ((6, 64), ['cat', 'lynx'])
     """
+    check_keywords("extract_features", options, keywords_of(extract_features, read_data))
     file = None if weights is None else str(weights)
     config = recipe(model=model, weights=file, pretrained=pretrained, size=size, mean=mean, std=std).completed()
     with launched_ranks() as ranks:
         if not ranks.first:
-            progress = on_note = None
+            progress = on_note = on_size = None
         parts = read_data(data, **options)
+        _refuse_no_images(parts)
+        network = _network(config, ranks)
+        if on_size is not None:
+            on_size(_size(parts, network))
         parts = ranks.from_first(
             check_files(parts, on_bad_file=on_bad_file, progress=progress) if ranks.first else None
         )
         if on_note is not None:
             for note in parts.notes:
                 on_note(note)
-        return _arrays(parts, config, ranks, progress)
+        return _arrays(parts, network, config, ranks, progress)
 
 
-def _arrays(parts: Parts, config: OwnConfig, ranks: Ranks, progress: Progress | None) -> dict[str, np.ndarray]:
+def _refuse_no_images(parts: Parts) -> None:
     if parts.train.kind not in ("files", "images", "items"):
         raise ValueError(f"`data` must hold images. Got {parts.train.kind}.")
+
+
+def _network(config: OwnConfig, ranks: Ranks) -> Network:
     built = make_network(config.model, 2, size=config.size, pretrained=bool(config.pretrained), weights=config.weights)
     built.load_state_dict(ranks.from_first(built.state_dict() if ranks.first else None))
-    network = fold_batch_norm(built).to(memory_format=torch.channels_last)
+    return fold_batch_norm(built).to(memory_format=torch.channels_last)
+
+
+def _size(parts: Parts, network: Network) -> int:
+    """Bytes of all arrays."""
+    features = sum(len(samples) for _, samples in parts.items()) * _width(network) * np.dtype(np.float32).itemsize
+    return features + sum(array.nbytes for array in _known(parts).values())
+
+
+def _width(network: Network) -> int:
+    return cast(nn.Linear, network.classifier).in_features
+
+
+def _arrays(
+    parts: Parts, network: Network, config: OwnConfig, ranks: Ranks, progress: Progress | None
+) -> dict[str, np.ndarray]:
     assert config.size is not None
-    found: dict[str, list[np.ndarray]] = {"features": [], "labels": [], "part": [], "path": []}
+    features = []
     for name, samples in parts.items():
         load = image_loader(samples, config.size, config.crop_pct or 1.0, config.interpolation or "bicubic")
         split = StreamedImages(load, torch.from_numpy(samples.target), config.mean, config.std, torch.channels_last)
-        found["features"].append(_features(network, split, name, progress, ranks))
+        features.append(_features(network, split, name, progress, ranks))
+    return {"features": np.concatenate(features), **_known(parts)}
+
+
+def _known(parts: Parts) -> dict[str, np.ndarray]:
+    """The arrays that need no network: labels, parts and paths."""
+    found: dict[str, list[np.ndarray]] = {"labels": [], "part": [], "path": []}
+    for name, samples in parts.items():
         found["labels"].append(np.array(samples.class_names)[samples.target])
         found["part"].append(np.full(len(samples), name))
         found["path"].append(_paths(samples))
-    arrays = {name: np.concatenate(values) for name, values in found.items()}
     if parts.train.files is None:
-        del arrays["path"]
-    return arrays
+        del found["path"]
+    return {name: np.concatenate(values) for name, values in found.items()}
 
 
 def _features(
@@ -101,8 +134,8 @@ def _features(
 ) -> np.ndarray:
     pays = ranks.from_first(bfloat16_pays(torch.device("cpu")))  # measured: all ranks must agree
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=pays)
-    width = cast(nn.Linear, network.classifier).in_features
-    return outputs_of(network.features, split, width, autocast, progress, f"features of {name}", ranks).numpy()
+    of_part = f"features of {name}"
+    return outputs_of(network.features, split, _width(network), autocast, progress, of_part, ranks).numpy()
 
 
 def _paths(samples: Samples) -> np.ndarray:

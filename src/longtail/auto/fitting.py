@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from longtail.arguments import check_keywords
+from longtail.arguments import check_keywords, keywords_of
 from longtail.data.check import Progress
 from longtail.models import DEFAULT_BACKBONE
 from longtail.recipes import features
@@ -77,6 +77,7 @@ def train_and_fix(
         >>> run.fix_path.name, run.fix_path.is_file()
         ('fix.json', True)
     """
+    check_keywords("train_and_fix", more, keywords_of(train_and_fix, run_experiment))
     folder = run_experiment(config, data=data, out=out, resume=resume, callbacks=callbacks, progress=progress, **more)
     if not first_process() or folder.fix_path.exists():
         return folder

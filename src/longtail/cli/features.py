@@ -7,7 +7,7 @@ from typing import Literal
 import tyro
 
 from longtail.cli.console import say
-from longtail.cli.output_file import check_writable
+from longtail.cli.output_file import check_room, check_writable
 from longtail.default_backbone import DEFAULT_BACKBONE
 from longtail.whole_file import write_whole
 
@@ -66,6 +66,7 @@ def features(
             label=label,
             path_column=path_column,
             on_bad_file=on_bad_file,
+            on_size=partial(check_room, "--out", out),
             on_note=partial(say, error=True),
             progress=passes if first else None,
         )

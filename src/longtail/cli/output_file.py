@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from longtail.whole_file import free_bytes
+
 
 def check_writable(option: str, path: Path) -> None:
     """Raise unless a file can be written there.
@@ -14,14 +16,31 @@ def check_writable(option: str, path: Path) -> None:
     Raises:
         IsADirectoryError: a folder.
         FileNotFoundError: its folder does not exist or cannot be written to.
+        OSError: its disk is full.
     """
-    folder = path.absolute().parent
+    folder = Path(os.path.realpath(path)).parent  # of a link, what it leads to is replaced
     if path.is_dir():
         raise IsADirectoryError(f"{option} must be a file. Got the folder {path}.")
     if not folder.is_dir():
         raise FileNotFoundError(f"{option} must be in a folder that exists. Got {path}: create {folder} first.")
     if not os.access(folder, os.W_OK):
         raise FileNotFoundError(f"{option} must be in a folder that can be written to. Got {path}.")
+    check_room(option, path, size=1)
+
+
+def check_room(option: str, path: Path, size: int) -> None:
+    """Raise unless its disk has room for a file of `size` bytes, beside one of that name that it replaces.
+
+    Raises:
+        OSError: it has not.
+    """
+    free = free_bytes(path)
+    if free < size:
+        takes = f"it takes {size / 1e6:,.1f} MB, and " if size > 1 else ""
+        raise OSError(
+            f"{option} must be on a disk with room for it. Got {path}: {takes}{free / 1e6:,.1f} MB are free. Make room "
+            f"there, or name a file on another disk with {option}."
+        )
 
 
 def check_new(option: str, path: Path) -> None:

@@ -10,7 +10,7 @@ import tyro
 
 from longtail.cli.console import say
 from longtail.cli.image_files import image_files
-from longtail.cli.output_file import check_writable
+from longtail.cli.output_file import check_room, check_writable
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def predict(
     with Passes(counted=False) as passes:
         if on_bad_file == "skip":
             paths = _without_bad_files(paths, passes)
+        if out is not None:
+            check_room("--out", out, _least_size(paths, predictor.class_names, top))
         try:
             probability = predictor.probabilities(paths, prior=prior, progress=passes)
         except BadImageError as error:
@@ -90,6 +92,12 @@ def _csv(paths: Sequence[Path], class_names: Sequence[str], probability: "np.nda
     for path, own, row in zip(paths, order, probability, strict=True):
         writer.writerow([str(path), *(cell for index in own for cell in (class_names[index], f"{row[index]:.6f}"))])
     return text.getvalue()
+
+
+def _least_size(paths: Sequence[Path], class_names: Sequence[str], top: int) -> int:
+    """Bytes that the CSV file has at least: paths, and names and probabilities of the classes."""
+    cells = min(top, len(class_names)) * (min(map(len, class_names)) + len(",,0.000000"))
+    return sum(len(str(path)) for path in paths) + len(paths) * (cells + 1)
 
 
 def _how_calibrated(fix: "Fix | None", prior: str | None) -> str:

@@ -7,9 +7,11 @@ import numpy as np
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.data.list_source import from_home, with_slashes
+from longtail.data.options import Options
 from longtail.data.raw_part import RawPart
 from longtail.data.table_columns import FILE_COLUMNS, GROUP_COLUMNS
 from longtail.data.table_file import read_table
+from longtail.data.table_index import with_index
 
 
 def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
@@ -39,7 +41,7 @@ def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
 
 
 def _table(path: Path, notes: list[str]) -> dict[str, str]:
-    frame = read_table(path, list, notes).astype(str)
+    frame = with_index(read_table(path, list, notes), Options(), str(path), notes, has_features=False).astype(str)
     names = [str(name) for name in frame.columns]
     if len(names) < 2:
         raise ValueError(f"{path} must have a column of paths and one of groups. Its columns: {', '.join(names)}.")

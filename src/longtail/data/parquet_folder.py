@@ -67,7 +67,8 @@ def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -
     for file, frame in zip(files, frames, strict=True):
         if list(frame.columns) != list(frames[0].columns):
             raise ValueError(f"{file} must have the columns of {files[0].name}. Got {', '.join(frame.columns)}.")
-    whole = pandas().concat(frames, ignore_index=True)
+    numbered = all(isinstance(frame.index, pandas().RangeIndex) for frame in frames)
+    whole = pandas().concat(frames, ignore_index=numbered)  # another index may hold paths or labels
     whole.attrs = frames[0].attrs
     where = str(files[0]) if len(files) == 1 else f"{files[0].parent} ({files[0].name}, …)"
     return read_table_as_parts(whole, options, where, folder if options.root is None else options.root, notes)

@@ -1,6 +1,6 @@
 """What every reader returns for a part: labels by their own names; and how parts come to one order of classes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,21 @@ def rows_of(part: RawPart, rows: np.ndarray) -> RawPart:
     return replace(part, codes=part.codes[rows], **values_of_rows(part, rows))
 
 
-def of_one_order(raw: Mapping[str, RawPart], notes: list[str]) -> Parts:
+def of_one_order(raw: Mapping[str, RawPart], notes: list[str], known: Collection[str] = ()) -> Parts:
     """Match the classes of all parts by name.
+
+    Args:
+        raw: the parts.
+        notes: gets a note on files that parts share.
+        known: names of classes; labels among which one is are no identifiers, even if they all differ.
 
     Raises:
         ValueError: no training part, parts of different kinds, training labels that all differ, or no class in common.
     """
     train = raw["train"]
-    if train.labels_from is not None:  # a test part may have one sample of each class
+    if train.labels_from is not None and not set(train.names) & set(
+        known
+    ):  # a test part may have one sample of each class
         refuse_distinct(train.codes, train.labels_from)
     for name, part in raw.items():
         if len(part.codes) and len(train.codes) and not set(part.names) & set(train.names):

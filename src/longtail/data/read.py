@@ -1,7 +1,7 @@
 """People's own data, whatever form they have: the one way in for training, the doctor and reports."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +58,7 @@ def read_data(
     label: str | None = None,
     split: str | None = None,
     group: str | None = None,
+    classes: Collection[str] = (),
 ) -> Parts:
     r"""Read a data set; files are listed, not decoded.
 
@@ -74,6 +75,8 @@ def read_data(
         label: column, or array, of the labels; for `.npy` the file of labels.
         split: column of a table that names the part of each row.
         group: column of a table that names the group of each row.
+        classes: names that are known to be classes, such as those of a run that is evaluated on `data`; their labels
+            may all differ, where others would be taken for identifiers.
 
     Returns:
         Parts of one order of class names; those that are not given are `None` (`make_splits` makes them).
@@ -104,7 +107,7 @@ def read_data(
         parts[name] = _one_part(given, options, "val" if name == "validation" else name, notes)
     if groups is not None:
         add_groups(parts, Path(groups), notes)
-    return of_one_order(parts, notes)
+    return of_one_order(parts, notes, classes)
 
 
 def _parts(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:

@@ -1,6 +1,6 @@
 """What the columns of a table are: chosen by name, or guessed by their usual names and said."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from longtail.data.encoded_images import holds_bytes, holds_images
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES
-from longtail.data.table_file import refuse_repeated
 
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "category", "y")
 FILE_COLUMNS = (
@@ -45,7 +44,7 @@ def text_columns(names: Sequence[str], options: Options) -> list[str]:
     """Columns of a file that are read as text: labels, paths, groups and parts, chosen or by their usual names."""
     chosen = {options.label, options.path_column, options.group, options.split}
     usual = {*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS} - {COORDINATE}
-    label = options.label or next(iter(_label_columns([name.strip() for name in names])), None)
+    label = options.label or next(iter(label_columns([name.strip() for name in names])), None)
     return [name for name in names if name.strip() in {*chosen, label} or name.strip().lower() in usual]
 
 
@@ -62,7 +61,6 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         ValueError: a column that is not there, no column of labels, or several that could be it.
     """
     names = [str(name) for name in frame.columns]
-    refuse_repeated(names, where)
     label = _given(names, options.label, "label", where)
     if label is None:
         label = _label(names, where)
@@ -73,7 +71,7 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         notes.append(f"{where}: images are read from the column {images!r}, as bytes.")
         path = None
     elif path is None:
-        path = _path(frame, [name for name in names if name != label])
+        path = usual_path(frame, [name for name in names if name != label])
         if path is not None:
             notes.append(f"{where}: paths are read from the column {path!r} (--path-column names another).")
     group = _given(names, options.group, "group", where)
@@ -96,7 +94,7 @@ def _given(names: Sequence[str], name: str | None, option: str, where: str) -> s
 
 
 def _label(names: Sequence[str], where: str) -> str:
-    found = _label_columns(names)
+    found = label_columns(names)
     if not found:
         headless = next((name for name in names if _names_image(name)), None)
         if headless is not None:
@@ -113,17 +111,19 @@ def _label(names: Sequence[str], where: str) -> str:
     return found[0]
 
 
-def _label_columns(names: Sequence[str]) -> list[str]:
+def label_columns(names: Sequence[str]) -> list[str]:
+    """Names that a column of labels usually has."""
     found = [name for name in names if name.lower() in LABEL_COLUMNS]
     return [name for name in found if name.lower() != COORDINATE] or found
 
 
-def _path(frame: Any, names: Sequence[str]) -> str | None:
+def usual_path(frame: Any, names: Sequence[str]) -> str | None:
+    """The one of these columns that holds paths, by its usual name or by the names of images."""
     texts = [name for name in names if _is_text(frame[name])]
     for usual in FILE_COLUMNS:
         if found := next((name for name in texts if name.lower() == usual), None):
             return found
-    images = [name for name in texts if len(frame) and all(map(_names_image, frame[name].tolist()))]
+    images = [name for name in texts if names_images(frame[name].tolist())]
     return images[0] if len(images) == 1 else None
 
 
@@ -137,6 +137,11 @@ def _images(frame: Any, names: Sequence[str], given: str | None) -> str | None:
 
 def _is_text(column: Any) -> bool:
     return not len(column) or any(isinstance(value, (str, Path)) for value in column.head(100).tolist())
+
+
+def names_images(values: Collection[object]) -> bool:
+    """Whether there are values, and all are names of image files."""
+    return len(values) > 0 and all(map(_names_image, values))
 
 
 def _names_image(value: object) -> bool:

@@ -63,6 +63,14 @@ def _with_rows(frame: Any, where: str) -> Any:
     return frame
 
 
+def with_named_rows(frame: Any) -> Any:
+    """The table, with its index as the first columns unless that only numbers the rows: Parquet keeps names there."""
+    unnamed = frame.index.nlevels == 1 and frame.index.name is None
+    if unnamed and getattr(frame.index.dtype, "kind", "O") in "iu":
+        return frame
+    return frame.reset_index(allow_duplicates=True)
+
+
 class RepeatedColumnError(ValueError):
     """A table names a column twice."""
 

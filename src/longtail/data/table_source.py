@@ -22,9 +22,11 @@ from longtail.data.table_columns import (
     SPLIT_COLUMNS,
     Columns,
     find_columns,
+    label_columns,
     text_columns,
 )
-from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, read_table
+from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, read_table, refuse_repeated
+from longtail.data.table_index import with_index
 from longtail.data.text_file import kind_of, read_text
 
 USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
@@ -70,6 +72,9 @@ def read_table_as_parts(
     frame: Any, options: Options, where: str, root: Path | None, notes: list[str]
 ) -> dict[str, RawPart]:
     """Read a pandas table; `where` is its name in messages, and paths are relative to `root`."""
+    refuse_repeated(list(map(str, frame.columns)), where)
+    if frame.index.name != LINE:
+        frame = with_index(frame, options, where, notes, has_features=_has_features(frame, options))
     columns = find_columns(frame, options, where, notes)
     whole = _part(frame, columns, where, root, notes)
     whole.declare(frame.attrs.get(CLASS_NAMES, {}).get(columns.label, ()), where, notes)
@@ -170,6 +175,13 @@ def _feature_columns(frame: Any, columns: Columns, where: str, notes: list[str])
     else:
         notes.append(f"{where}: {counted(len(names), 'feature', 'features')}: {first(names)}.")
     return tuple(names)
+
+
+def _has_features(frame: Any, options: Options) -> bool:
+    """Whether any column is a feature."""
+    names = list(map(str, frame.columns))
+    taken = {options.label, options.group, options.split, *([] if options.label else label_columns(names))}
+    return any(_why_no_feature(frame[name], name) is None for name in names if name not in taken)
 
 
 def _why_no_feature(column: Any, name: str) -> str | None:

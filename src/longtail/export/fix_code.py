@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from longtail.arguments import check_choice
+from longtail.arguments import check_choice, check_keywords, keywords_of
 from longtail.export.javascript_code import javascript_code
 from longtail.export.python_code import numpy_code, python_code, sklearn_code
 from longtail.export.source_text import check_finite
@@ -34,6 +34,7 @@ def fix_code(fix: Fix, to: str, *, source: str = "fix.json", **options: str) -> 
         The code.
 
     Raises:
+        TypeError: an option that the language does not have.
         ValueError: another language, numbers that are not finite, or class names that the language can't write.
 
     Example:
@@ -46,5 +47,6 @@ def fix_code(fix: Fix, to: str, *, source: str = "fix.json", **options: str) -> 
         'lynx'
     """
     check_choice("to", to, list(LANGUAGES))
+    check_keywords(f"fix_code(fix, {to!r})", options, keywords_of(LANGUAGES[to]))
     check_finite(fix)
     return LANGUAGES[to](fix, source, **options)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from longtail.arguments import check_keywords
 from longtail.repair.diagnosis import diagnose
 from longtail.repair.findings import Diagnosis
 from longtail.repair.predictions import Predictions
@@ -28,6 +29,7 @@ def diagnose_predictions(
     Returns:
         The diagnosis; `fix.evidence["notes"]` holds all assumptions made in reading.
     """
+    check_keywords("diagnose_predictions", options, diagnosis_options())
     names = predictions.class_names or tuple(map(str, range(predictions.logits.shape[1])))
     notes = list(predictions.notes)
     if options.get("metric") == "accuracy" and isinstance(prior, str) and prior == "uniform":

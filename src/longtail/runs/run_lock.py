@@ -1,5 +1,6 @@
 """A lock, so that only one process at a time works on a run."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,20 @@ from longtail.whole_file import remove_parts
 
 class RunInUseError(RuntimeError):
     """Another process works on the run."""
+
+
+def check_lockable(folder: Path) -> None:
+    """Raise unless the run folder can be written to, whoever holds its lock.
+
+    Raises:
+        OSError: the folder can't be written to.
+        ValueError: the folder holds a link.
+    """
+    check_no_links(folder)
+    try:
+        os.close(os.open(_lock_file(folder), os.O_RDWR | os.O_CREAT, 0o644))
+    except OSError as error:
+        raise _not_writable(folder, error) from error
 
 
 @contextmanager
@@ -34,15 +49,19 @@ def run_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
     except Timeout:
         raise RunInUseError(f"`path` must not be in use. Another process works on {folder}.") from None
     except OSError as error:
-        raise OSError(
-            f"`path` must be a folder that can be written to, so that the run in it can continue. Got {folder}: "
-            f"{error.strerror}. Copy it to another disk."
-        ) from error
+        raise _not_writable(folder, error) from error
     try:
         remove_parts(folder)
         yield
     finally:
         lock.release()
+
+
+def _not_writable(folder: Path, error: OSError) -> OSError:
+    return OSError(
+        f"`path` must be a folder that can be written to, so that the run in it can continue. Got {folder}: "
+        f"{error.strerror}. Copy it to another disk."
+    )
 
 
 def _lock_file(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.utils.data import Sampler
 
-from longtail.arguments import check_integer
+from longtail.arguments import check_integer, check_keywords, keywords_of
 from longtail.data import labels_of
 from longtail.signatures import with_arguments_of
 
@@ -58,7 +58,10 @@ class LongTailedSampler(Sampler[int]):
         seed: int = 0,
         rank: int | None = None,
         num_replicas: int | None = None,
+        **unknown: Any,
     ) -> None:
+        if unknown:
+            check_keywords(type(self).__name__, unknown, keywords_of(type(self), LongTailedSampler))
         device = labels.device if isinstance(labels, Tensor) else torch.device("cpu")
         self.labels = torch.from_numpy(labels_of(labels)).to(device)
         check_integer("seed", seed, minimum=0)

@@ -16,6 +16,7 @@ from longtail.training.epochs import check_batches
 from longtail.training.experiment import run_experiment
 from longtail.training.hardware import first_process, resolve, started_processes
 from longtail.training.network import make_network
+from longtail.training.opening import check_can_be_written
 from longtail.training.resume import adopt
 from longtail.training.stopping import TrainingDivergedError
 from longtail.training.stored_config import stored_config
@@ -81,10 +82,12 @@ def check_data_and_network(
 
     Raises:
         FileNotFoundError, ValueError: the data or weights are missing or damaged, or do not fit the settings.
+        OSError: no run can be written to `out`.
     """
     unfinished = next((job for job in jobs if not _is_finished(job, out)), None)
     if unfinished is None or not first_process():
         return
+    check_can_be_written(out)
     config = resolve(unfinished.config.located())
     splits = load_splits(config, data, torch.device(config.device), download=download, progress=progress)
     check_batches(config, len(splits.train), started_processes())

@@ -21,6 +21,7 @@ from longtail.training.loop import TrainingLoop
 from longtail.training.opening import (
     check_all_read_the_same,
     check_all_see,
+    check_can_be_written,
     create_run,
     existing_run,
     open_when_visible,
@@ -103,6 +104,8 @@ def run_experiment(
     ranks = Ranks.of(fabric)
     with failing_together(ranks, _how_to_resume(resume=resume)):
         check_all_see(existing, out, ranks)
+        if ranks.first:
+            check_can_be_written(out)
         with first_checks_files(fabric, ranks):
             splits = load_splits(config, data, fabric.device, download=download, progress=progress)
         check_all_read_the_same(splits, ranks)

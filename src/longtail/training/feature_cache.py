@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from longtail.array_headers import UNREADABLE, npy_header
 from longtail.cache_folder import cache_folder
 from longtail.training.ranks import ALONE, Ranks
-from longtail.whole_file import LEFT_SECONDS, remove_parts, write_whole
+from longtail.whole_file import LEFT_SECONDS, free_bytes, remove_parts, write_whole
 
 
 def cached(key: str, shape: tuple[int, int], compute: Callable[[], Tensor], ranks: Ranks = ALONE) -> Tensor:
@@ -67,5 +66,5 @@ def _make_folder(folder: Path, room: int) -> None:
     remove_parts(folder, LEFT_SECONDS)
     if not os.access(folder, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-    if (free := shutil.disk_usage(folder).free) < room:  # the features would have been computed for nothing
+    if (free := free_bytes(folder)) < room:  # the features would have been computed for nothing
         raise OSError(errno.ENOSPC, f"they take {room / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free", str(folder))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +44,9 @@ class TrainingLoop:
         after_step: called after each step of the optimizer.
         mix: mixes images and targets of a batch, drawing from PyTorch's global generators.
         callbacks: called at their hooks, in this order.
-        checkpoint_seconds: time between two checkpoints. With several processes they are written between epochs only,
-            since within an epoch each process has its own sum of losses.
+        checkpoint_seconds: time between two checkpoints. With several processes they are written after the last step of
+            an epoch only, since within an epoch each process has its own sum of losses. One that is due then is written
+            before the evaluation, whose failure must not lose the epoch.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class TrainingLoop:
         state.criterion.train()
         if isinstance(state.criterion, (LongTailedLoss, DeferredReweighting)):
             state.criterion.set_epoch(state.epoch)
-        start = time.monotonic() - state.seconds
+        start, first_step = time.monotonic() - state.seconds, state.step
         batches = TimedBatches(self._batches(request))
         for images, target in batches:
             rate = self._set_rate()
@@ -133,6 +134,13 @@ class TrainingLoop:
                     Step(state.epoch, state.step, logits, target, loss, rate, gradient, batches.waited)
                 )
             self._stop_or_save(request)
+        if state.step > first_step:  # else it was resumed after its last step, with the mean of the ranks
+            self._share_losses()
+
+    def _share_losses(self) -> None:
+        """Let all processes hold the mean of their sums of losses."""
+        if self.fabric.world_size > 1:
+            self.state.total.copy_(cast(Tensor, self.fabric.all_reduce(self.state.total, reduce_op="mean")))
 
     def _batches(self, request: StopRequest) -> Iterator[tuple[Tensor, Tensor]]:
         """The remaining batches of the epoch. A signal to the process group also ends the workers: not an error."""
@@ -179,12 +187,9 @@ class TrainingLoop:
         state, config = self.state, self.config
         if not state.is_finite():
             raise self._diverged()
-        total: Any = (
-            self.fabric.all_reduce(state.total, reduce_op="mean") if self.fabric.world_size > 1 else state.total
-        )
         metrics: dict[str, float | int | str] = {
             "epoch": state.epoch,
-            "loss": float(total) / self.epochs.steps,
+            "loss": float(state.total) / self.epochs.steps,
             "learning_rate": self._rate(state.step - 1),
             "seconds": round(state.seconds, 3),
         }
@@ -193,6 +198,7 @@ class TrainingLoop:
         state.note_left_out("train", self.epochs.data, Ranks.of(self.fabric))
         due = config.evaluate_every and state.epoch % config.evaluate_every == 0
         if due or state.epoch == config.epochs:
+            self._save_if_due()
             metrics |= self.evaluate()
         if self.fabric.is_global_zero:
             with self._naming("metrics"):

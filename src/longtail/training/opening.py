@@ -6,9 +6,11 @@ from pathlib import Path
 
 from longtail.data import Splits
 from longtail.runs import RunFolder
+from longtail.runs.run_lock import check_lockable
 from longtail.training.config import TrainingConfig
 from longtail.training.ranks import Ranks
 from longtail.training.resume import adopt, checksum_of_weights
+from longtail.whole_file import free_bytes
 
 
 def existing_run(out: str | os.PathLike[str], *, resume: bool) -> RunFolder | None:
@@ -29,6 +31,26 @@ def existing_run(out: str | os.PathLike[str], *, resume: bool) -> RunFolder | No
         )
         raise FileExistsError(f"`out` must not exist yet. Got {out}. {kind}")
     return None
+
+
+def check_can_be_written(out: str | os.PathLike[str]) -> None:
+    """Raise unless a run folder can be created or continued there, before data are read and features computed.
+
+    Raises:
+        NotADirectoryError, PermissionError, OSError: it would be below a file, in a folder that can't be written to,
+            or on a full disk; a run that exists can't be written to.
+    """
+    path = Path(out).absolute()
+    if (path / "run.json").is_file():
+        check_lockable(path)
+        return
+    above = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
+    if not above.is_dir():
+        raise NotADirectoryError(f"`out` must be below a folder. Got {out}: {above} is none. Name another with --out.")
+    if not os.access(above, os.W_OK):
+        raise PermissionError(f"`out` must be in a folder that can be written to. Got {out}: {above} is not.")
+    if free_bytes(above) < 1:
+        raise OSError(f"`out` must be on a disk with room for the run. Got {out}: the disk is full. Make room there.")
 
 
 def open_when_visible(out: str | os.PathLike[str], seconds: float = 60.0) -> RunFolder:

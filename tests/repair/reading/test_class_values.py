@@ -105,6 +105,16 @@ def test_costs_go_by_name(tmp_path, name):
     np.testing.assert_array_equal(found, COST)
 
 
+@pytest.mark.parametrize("name", ["class", None])
+def test_names_of_classes_may_be_the_index_of_a_parquet_file(tmp_path, name):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    table = pd.DataFrame(COST, index=pd.Index(NAMES, name=name), columns=list(NAMES)).iloc[::-1]
+    table.to_parquet(tmp_path / "cost.parquet")
+    np.testing.assert_array_equal(read_costs(tmp_path / "cost.parquet", NAMES, []), COST)
+    pd.DataFrame({"count": [7, 5, 6]}, index=table.index).to_parquet(tmp_path / "counts.parquet")
+    assert counts_of(tmp_path / "counts.parquet", NAMES)[0] == [6, 5, 7]
+
+
 def test_costs_whose_names_are_numbers(tmp_path):
     (tmp_path / "c.csv").write_text(",1,0\n1,0,5\n0,2,0\n")
     np.testing.assert_array_equal(read_costs(tmp_path / "c.csv", ("0", "1"), []), [[0, 2], [5, 0]])

@@ -274,3 +274,16 @@ def test_a_parquet_file_with_damaged_notes_of_pandas_is_refused(tmp_path):
     parquet.write_table(table.replace_schema_metadata({b"pandas": notes}), tmp_path / "p.parquet")
     with pytest.raises(ValueError, match="p.parquet must be a Parquet file. It could not be read"):
         read_predictions(tmp_path / "p.parquet")
+
+
+@pytest.mark.parametrize(("name", "option"), [("label", {}), ("species", {"label": "species"})])
+def test_labels_may_be_the_index(tmp_path, name, option):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    table = pd.DataFrame(
+        {"cat": [2.0, 0.5, 1.0], "dog": [1.0, 1.5, 0.0]}, index=pd.Index(["cat", "dog", "cat"], name=name)
+    )
+    table.to_parquet(tmp_path / "t.parquet")
+    for source in (table, tmp_path / "t.parquet"):
+        found = read_predictions(source, **option)
+        assert found.class_names == ("cat", "dog")
+        assert found.target.tolist() == [0, 1, 0]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from longtail.data.read import read_data
 from longtail.data.table_columns import FILE_COLUMNS
-from longtail.data.table_file import TABLES, read_table
+from longtail.data.table_file import TABLES, read_table, with_named_rows
 from longtail.data.text_file import kind_of, read_text
 from longtail.repair.by_name import by_label, in_class_order, listed
 from longtail.repair.reading.array_files import read_arrays
@@ -131,7 +131,7 @@ def _json(what: str, path: Path) -> Values:
 
 def _pairs(path: Path) -> dict[str, Any] | None:
     """A table with two columns, names and numbers, with or without a header."""
-    frame = read_table(path, list, [])
+    frame = with_named_rows(read_table(path, list, []))
     columns = [str(name) for name in frame.columns]
     if len(columns) != 2 or columns[0].lower() in FILE_COLUMNS:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.data.table_file import TABLES, read_table
+from longtail.data.table_file import TABLES, read_table, with_named_rows
 from longtail.data.text_file import kind_of
 from longtail.repair.by_name import by_label, costs_in_class_order, listed
 from longtail.repair.reading.array_files import read_arrays
@@ -64,7 +64,7 @@ def _of_file(path: Path) -> Any:
         return numbers
     if kind_of(path) not in TABLES:
         raise ValueError(f"--cost must be {FORMS}. Got {path}.")
-    frame = read_table(path, lambda columns: columns[:1], [])
+    frame = with_named_rows(read_table(path, lambda columns: columns[:1], []))
     first, *columns = frame.columns
     return {
         str(name): dict(zip(columns, row, strict=True))

@@ -42,7 +42,7 @@ def of_tables(
         ValueError: columns that differ or have no role, a cell that is empty or not a number, a label that is not a
             class.
     """
-    table = _joined(frames, processes)
+    table = _joined(frames, reading, processes)
     nested = next((name for name in table.names if name in SCORES and _holds_lists(table, name)), None)
     if nested is not None:
         return _of_lists(table, nested, reading, notes)
@@ -62,12 +62,12 @@ def of_tables(
     return RawPredictions(scores, target, table.rows, None, names, None, groups, weight, table.share)
 
 
-def _joined(frames: Sequence[tuple[str, Any]], processes: Processes) -> Table:
+def _joined(frames: Sequence[tuple[str, Any]], reading: Reading, processes: Processes) -> Table:
     nested = next((where for where, frame in frames if frame.columns.nlevels > 1), None)
     if nested is not None:
         raise ValueError(f"{nested} must have one name for each column. Its columns have several levels: join them.")
     named = [
-        (where, with_score_columns(frame.rename(columns=lambda name: str(name).strip()), where))
+        (where, with_score_columns(_with_label(frame.rename(columns=lambda name: str(name).strip()), reading), where))
         for where, frame in frames
     ]
     first, columns = processes.gathered("names of columns", (named[0][0], list(named[0][1].columns)))[0]
@@ -81,6 +81,18 @@ def _joined(frames: Sequence[tuple[str, Any]], processes: Processes) -> Table:
     rows, share = Rows.over(processes, Rows(tuple((where, len(frame)) for where, frame in named)))
     parts = [frame[columns] for _, frame in named]
     return Table(parts[0] if len(parts) == 1 else pandas().concat(parts, ignore_index=True), rows, share)
+
+
+def _with_label(frame: Any, reading: Reading) -> Any:
+    """The table, with the labels as a column if they are its index, where a Parquet file has them after `set_index`."""
+    if reading.labels is not None:
+        return frame
+
+    def fits(name: object) -> bool:
+        return str(name).lower() in LABELS if reading.label is None else str(name) == reading.label
+
+    name = next(filter(fits, frame.index.names), None)
+    return frame if name is None or any(map(fits, frame.columns)) else frame.reset_index(level=name)
 
 
 def _holds_lists(table: Table, name: str) -> bool:
