@@ -112,6 +112,26 @@ def test_paths_and_labels_in_the_index(tmp_path, name, where):
     assert parts.train.files == ("a.png", "b.png", "c.png")
 
 
+@pytest.mark.parametrize("option", ["split", None])
+def test_parts_and_groups_in_the_index(tmp_path, option):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    frame = pd.DataFrame({"x": np.arange(6.0), "label": list("abcabc"), "group": [1, 1, 2, 3, 3, 4]})
+    table = pd.concat({"train": frame[:4], "test": frame[4:]}, names=["split"]).set_index("group", append=True)
+    table.to_parquet(tmp_path / "t.parquet")
+    for source in (table, tmp_path / "t.parquet"):
+        parts = read_data(source, split=option)
+        assert parts.train.features[:, 0].tolist() == [0, 1, 2, 3]
+        assert parts.test.features[:, 0].tolist() == [4, 5]
+        assert (parts.train.groups.tolist(), parts.test.groups.tolist()) == (["1", "1", "2", "3"], ["3", "4"])
+
+
+def test_a_parquet_file_may_number_its_columns(tmp_path):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    pd.DataFrame([[0.5, 0], [1.5, 1], [2.5, 0]]).to_parquet(tmp_path / "t.parquet")
+    train = read_data(tmp_path / "t.parquet", label="1").train
+    assert (train.features[:, 0].tolist(), train.target.tolist()) == ([0.5, 1.5, 2.5], [0, 1, 0])
+
+
 def test_paths_in_the_index_of_a_table_of_features_are_named_and_not_read():
     frame = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "x": [1.0, 2.0, 3.0], "label": list("aba")})
     parts = read_data(frame.set_index("path"))

@@ -66,7 +66,7 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         label = _label(names, where)
         notes.append(f"{where}: labels are read from the column {label!r} (--label names another).")
     path = _given(names, options.path_column, "path-column", where)
-    images = _images(frame, [name for name in names if name != label], path)
+    images = image_column(frame, [name for name in names if name != label], path)
     if images is not None:
         notes.append(f"{where}: images are read from the column {images!r}, as bytes.")
         path = None
@@ -127,7 +127,7 @@ def usual_path(frame: Any, names: Sequence[str]) -> str | None:
     return images[0] if len(images) == 1 else None
 
 
-def _images(frame: Any, names: Sequence[str], given: str | None) -> str | None:
+def image_column(frame: Any, names: Sequence[str], given: str | None) -> str | None:
     """The column that holds images as bytes: the one that is given, or that has a usual name, or the first."""
     if given is not None:
         return given if holds_bytes(frame[given]) else None

@@ -1,10 +1,19 @@
-"""Labels and paths in the index of a pandas table, where a Parquet file has them after `set_index`."""
+"""Labels, paths, groups and parts in the index of a pandas table, where Parquet has them after `set_index`."""
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from longtail.data.options import Options
-from longtail.data.table_columns import FILE_COLUMNS, label_columns, names_images, usual_path
+from longtail.data.table_columns import (
+    FILE_COLUMNS,
+    GROUP_COLUMNS,
+    SPLIT_COLUMNS,
+    image_column,
+    label_columns,
+    names_images,
+    usual_path,
+)
 
 
 def with_index(frame: Any, options: Options, where: str, notes: list[str], *, has_features: bool) -> Any:
@@ -25,7 +34,10 @@ def with_index(frame: Any, options: Options, where: str, notes: list[str], *, ha
     wanted = {options.label, options.path_column, options.group, options.split} & set(levels)
     if options.label is None and not label_columns(columns):
         wanted |= set(label_columns(list(levels))[:1])
-    if options.path_column is None and usual_path(frame, columns) is None:
+    for given, usual in ((options.group, GROUP_COLUMNS), (options.split, SPLIT_COLUMNS)):
+        if given is None and not _named(columns, usual):
+            wanted |= set(_named(levels, usual)[:1])
+    if options.path_column is None and usual_path(frame, columns) is None and not image_column(frame, columns, None):
         paths = _paths(levels)[:1]
         if not has_features:
             wanted |= set(paths)
@@ -49,7 +61,10 @@ def _levels(index: Any) -> dict[str, Any]:
     return {name: index.get_level_values(place) for place, name in enumerate(names)}
 
 
+def _named(names: Iterable[str], usual: Collection[str]) -> list[str]:
+    return [name for name in names if name.lower() in usual]
+
+
 def _paths(levels: dict[str, Any]) -> list[str]:
     texts = [name for name, values in levels.items() if len(values) and isinstance(values[0], (str, Path))]
-    usual = [name for name in texts if name.lower() in FILE_COLUMNS]
-    return usual or [name for name in texts if names_images(levels[name])]
+    return _named(texts, FILE_COLUMNS) or [name for name in texts if names_images(levels[name])]

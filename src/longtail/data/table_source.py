@@ -63,8 +63,6 @@ def read_frame(data: Any, options: Options, notes: list[str]) -> dict[str, RawPa
     Raises:
         ValueError: see `find_columns`; an empty label or path, a feature that is no number, files outside the root.
     """
-    if not all(isinstance(name, str) for name in data.columns):  # numbers, of a table made from an array
-        data = data.set_axis(list(map(str, data.columns)), axis=1)
     return read_table_as_parts(data, options, "the table", options.root, notes)
 
 
@@ -72,7 +70,9 @@ def read_table_as_parts(
     frame: Any, options: Options, where: str, root: Path | None, notes: list[str]
 ) -> dict[str, RawPart]:
     """Read a pandas table; `where` is its name in messages, and paths are relative to `root`."""
-    refuse_repeated(list(map(str, frame.columns)), where)
+    if not all(isinstance(name, str) for name in frame.columns):  # numbers, of a table made from an array
+        frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
+    refuse_repeated(list(frame.columns), where)
     if frame.index.name != LINE:
         frame = with_index(frame, options, where, notes, has_features=_has_features(frame, options))
     columns = find_columns(frame, options, where, notes)
