@@ -81,6 +81,32 @@ def test_the_given_column_is_read(tmp_path):
     assert files == ("no such file.png",) * 3
 
 
+def test_images_whose_files_are_named_alone_are_refused():
+    images = [{"bytes": None, "path": f"{number}.png"} for number in range(4)]
+    frame = pd.DataFrame({"image": images, "label": list("abab")})
+    with pytest.raises(
+        ValueError, match=r"Row 0 has none \(4 of 4 rows\)\. It names the file '0.png' alone: give paths"
+    ):
+        read_data(frame)
+
+
+def test_paths_in_the_index_of_a_table_of_images_are_not_noted():
+    frame = pd.DataFrame(rows(["a", "b", "a"])).assign(width=8)
+    parts = read_data(frame.set_axis(["x.png", "y.png", "z.png"]))
+    assert reds(parts.train) == [0, 1, 2]
+    assert "index" not in " ".join(parts.notes)
+
+
+def test_class_names_that_are_declared_twice_are_not_taken(tmp_path):
+    parts = read_data(write(tmp_path / "t.parquet", [0, 1, 0], names=["crane", "crane"]))
+    assert (parts.class_names, parts.train.class_counts.tolist()) == (("0", "1"), [2, 1])
+
+
+def test_a_label_that_is_no_decimal_number_is_a_name(tmp_path):
+    path = write(tmp_path / "t.parquet", ["²", "1", "²"])
+    assert read_data(path).class_names == ("1", "²")
+
+
 def test_identifiers_in_bytes_are_no_images():
     frame = pd.DataFrame({"id": [b"0f", b"1f", b"2f"], "x": [1.0, 2.0, 3.0], "label": ["a", "b", "a"]})
     assert read_data(frame).train.kind == "features"
@@ -176,6 +202,24 @@ def test_files_of_a_part_have_the_same_columns(tmp_path):
     write(tmp_path / "train-0.parquet", [0, 1])
     pd.DataFrame({"x": [1.0], "label": [0]}).to_parquet(tmp_path / "train-1.parquet")
     with pytest.raises(ValueError, match=r"train-1.parquet must have the columns of train-0.parquet. Got x, label"):
+        read_data(tmp_path)
+
+
+def test_files_of_a_part_declare_the_same_classes(tmp_path):
+    write(tmp_path / "train-0.parquet", [0, 1])
+    write(tmp_path / "train-1.parquet", [0, 1], names=["bee", "ant", "cow"])
+    with pytest.raises(ValueError, match="as train-0.parquet. Got label: bee, ant, cow beside label: ant, bee, cow"):
+        read_data(tmp_path)
+    write(tmp_path / "train-1.parquet", [0, 1], names=[])
+    with pytest.raises(ValueError, match="train-1.parquet must declare the same names of classes.* Got none beside"):
+        read_data(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_an_incomplete_download_is_refused(tmp_path, part):
+    write(tmp_path / "train-00000-of-00001.parquet", [0, 1, 2])
+    write(tmp_path / f"{part}-00001-of-00003.parquet", [0, 1])
+    with pytest.raises(ValueError, match=rf"3 files {part}-…-of-00003\.parquet.* It holds 1 of them: download the oth"):
         read_data(tmp_path)
 
 

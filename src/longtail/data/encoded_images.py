@@ -68,8 +68,8 @@ class EncodedImages:
 
 
 def holds_bytes(column: Any) -> bool:
-    """Whether a column of a table holds bytes, by its first rows."""
-    return _first_bytes(column) is not None
+    """Whether a column of a table holds bytes, or has a field for them, by its first rows."""
+    return any(_has_field(value) or _bytes_of(value) is not None for value in _first_rows(column))
 
 
 def holds_images(column: Any) -> bool:
@@ -97,16 +97,28 @@ def images_of(column: Any, where: str) -> EncodedImages:
     if empty:
         raise ValueError(
             f"{where} must hold the bytes of an image in each row of {column.name!r}. Row {column.index[empty[0]]} "
-            f"has none ({len(empty):,} of {len(contents):,} rows)."
+            f"has none ({len(empty):,} of {len(contents):,} rows).{_path_instead(column.iloc[empty[0]])}"
         )
     return EncodedImages([content for content in contents if content])
 
 
 def _first_bytes(column: Any) -> bytes | None:
-    if getattr(column.dtype, "kind", "O") in "biufcmM":
-        return None
-    found = (_bytes_of(value) for value in column.head(100).tolist())
-    return next((content for content in found if content is not None), None)
+    return next((content for content in map(_bytes_of, _first_rows(column)) if content is not None), None)
+
+
+def _first_rows(column: Any) -> list[Any]:
+    """Values that may be bytes."""
+    found: list[Any] = [] if getattr(column.dtype, "kind", "O") in "biufcmM" else column.head(100).tolist()
+    return found
+
+
+def _has_field(value: Any) -> bool:
+    return isinstance(value, Mapping) and BYTES in value
+
+
+def _path_instead(value: Any) -> str:
+    path = value.get(PATH) if isinstance(value, Mapping) else None
+    return f" It names the file {path!r} alone: give paths as text, in a column of their own." if path else ""
 
 
 def _bytes_of(value: Any) -> bytes | None:

@@ -52,7 +52,7 @@ class RawPart:
         """Take the names of classes that the source declares, if the labels are these or their numbers from 0 on."""
         if not names:
             return
-        if all(name.isdigit() and int(name) < len(names) for name in self.names):
+        if all(name.isdecimal() and int(name) < len(names) for name in self.names):
             places = [int(name) for name in self.names]
         elif set(self.names) <= set(names):
             places = [names.index(name) for name in self.names]
@@ -64,7 +64,7 @@ class RawPart:
 
 
 def rows_of(part: RawPart, rows: np.ndarray) -> RawPart:
-    """The samples (n,) of a part of files, arrays or features, as a part of the same classes."""
+    """The samples (n,) of a part, as a part of the same classes."""
     return replace(part, codes=part.codes[rows], **values_of_rows(part, rows))
 
 
@@ -80,9 +80,8 @@ def of_one_order(raw: Mapping[str, RawPart], notes: list[str], known: Collection
         ValueError: no training part, parts of different kinds, training labels that all differ, or no class in common.
     """
     train = raw["train"]
-    if train.labels_from is not None and not set(train.names) & set(
-        known
-    ):  # a test part may have one sample of each class
+    # Data to evaluate a run on may have one sample of each class.
+    if train.labels_from is not None and not set(train.names) & set(known):
         refuse_distinct(train.codes, train.labels_from)
     for name, part in raw.items():
         if len(part.codes) and len(train.codes) and not set(part.names) & set(train.names):
