@@ -17,6 +17,7 @@ from longtail.data.own import image_loader
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.sources import load_splits
 from longtail.doctor.parts import part_findings
+from longtail.doctor.prints import prints_of
 
 NAMES = ["ant", "bee", "cow"]
 
@@ -268,6 +269,20 @@ def test_damaged_images_are_found_before_work_starts():
     left = check_files(data, on_bad_file="skip")
     assert left.train.items.indices == [0, 2, 3]
     assert "1 of 4 files are bad and left out: sample 1" in " ".join(left.notes)
+
+
+def test_the_doctor_says_how_far_it_is(monkeypatch):
+    monkeypatch.setattr("longtail.doctor.prints.AT_ONCE", 2)
+    told = []
+    samples = read_data(pd.DataFrame(rows(["a", "b", "a", "b"], "bytes"))).train
+    found = prints_of(samples, lambda _, share: told.append(share))
+    assert (told, len({image.exact for image in found})) == ([0.5, 1.0], 4)
+
+
+def test_labels_that_are_no_text_are_refused():
+    frame = pd.DataFrame({"image": [picture(number) for number in range(3)], "label": list("aba")})
+    with pytest.raises(ValueError, match=r"A label must be text in UTF-8\. Got b'.x89PNG.*Are these labels\?"):
+        read_data(frame, label="image")
 
 
 def test_the_doctor_looks_at_them():

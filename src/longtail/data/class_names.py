@@ -118,7 +118,7 @@ def as_text(label: Any) -> str | None:
     """A label as text (NFC, without spaces around it); `None` for a missing label.
 
     Raises:
-        ValueError: several labels, such as a list.
+        ValueError: several labels, such as a list, or bytes that are no text.
 
     Example:
         >>> as_text(" cat"), as_text(1.0), as_text(float("nan"))
@@ -130,7 +130,10 @@ def as_text(label: Any) -> str | None:
             "keep the samples with one label, and write it without a list."
         )
     if isinstance(label, bytes):
-        label = label.decode()
+        try:
+            label = label.decode()
+        except UnicodeDecodeError:
+            raise ValueError(f"A label must be text in UTF-8. Got {label[:20]!r}. Are these labels?") from None
     if label is None or label != label:  # NaN
         return None
     return unicodedata.normalize("NFC", str(label)).strip() or None

@@ -94,7 +94,7 @@ def check_parquet_fits(paths: Sequence[Path]) -> None:
         where = str(paths[0]) if len(paths) == 1 else f"the files of {paths[0].parent}"
         raise TooLargeError(
             f"{where} must fit into memory. They take about {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are "
-            "available. Images are read one by one from files: unpack them into class folders."
+            "available. Other files are read in parts: unpack images into class folders, and save features as .npy."
         )
 
 

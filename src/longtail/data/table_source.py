@@ -123,9 +123,10 @@ def _groups(column: Any, name: str, where: str) -> np.ndarray:
 
 
 def _refuse_empty(column: Any, name: str, where: str, must: str, but: str) -> None:
-    empty = column.isna() | (column.astype(str).str.strip() == "")
+    blank = (isinstance(value, str) and not value.strip() for value in column.tolist())
+    empty = column.isna().to_numpy() | np.fromiter(blank, bool, len(column))
     if empty.any():
-        row = int(np.flatnonzero(empty.to_numpy())[0])
+        row = int(np.flatnonzero(empty)[0])
         raise ValueError(
             f"{where} must {must} in each row. {_row(column, row)} {but} in the column {name!r} "
             f"({int(empty.sum()):,} of {len(column):,} rows)."

@@ -12,11 +12,12 @@ import numpy as np
 from PIL import Image
 
 from longtail.data.check import Progress, available_cores
-from longtail.data.decoding import BadImageError, upright
+from longtail.data.decoding import BadImageError, upright, upright_bytes
 from longtail.data.encoded_images import EncodedImages
 from longtail.data.samples import Samples
 
 AT_ONCE = 500
+Decode = Callable[[], Image.Image]
 SMALL = 9
 
 
@@ -45,7 +46,8 @@ def prints_of(samples: Samples, progress: Progress | None = None) -> list[Print]
     if samples.files is not None:
         return prints_of_files(samples.paths, progress)
     if isinstance(samples.items, EncodedImages):
-        return [_read(partial(samples.items.decoded, index)) for index in range(len(samples))]
+        named = zip(samples.items.contents, map(samples.name, range(len(samples))), strict=True)
+        return _prints_of([partial(upright_bytes, content, name) for content, name in named], progress)
     if samples.images is not None:
         return [print_of(Image.fromarray(image)) for image in samples.images]
     if samples.features is not None:
@@ -85,23 +87,27 @@ def _grey(image: Image.Image) -> Image.Image:
 
 def prints_of_files(files: Sequence[Path], progress: Progress | None = None) -> list[Print]:
     """Prints of files, by as many processes as there are cores."""
-    parts = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
+    return _prints_of([partial(upright, path) for path in files], progress)
+
+
+def _prints_of(images: Sequence[Decode], progress: Progress | None) -> list[Print]:
+    parts = [images[start : start + AT_ONCE] for start in range(0, len(images), AT_ONCE)]
     prints: list[Print] = []
     if len(parts) < 2:
-        return _prints(files)
+        return _read_all(images)
     with ProcessPoolExecutor(available_cores()) as pool:
-        for part in pool.map(_prints, parts):
+        for part in pool.map(_read_all, parts):
             prints += part
             if progress is not None:
-                progress("reading images", len(prints) / len(files))
+                progress("reading images", len(prints) / len(images))
     return prints
 
 
-def _prints(files: Sequence[Path]) -> list[Print]:
-    return [_read(partial(upright, path)) for path in files]
+def _read_all(images: Sequence[Decode]) -> list[Print]:
+    return list(map(_read, images))
 
 
-def _read(decode: Callable[[], Image.Image]) -> Print:
+def _read(decode: Decode) -> Print:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
