@@ -33,7 +33,7 @@ def sigmoid_terms(
         ignored: (N,) samples that are left out of what the classes receive, as are those without a finite loss.
 
     Raises:
-        IndexError: a class index outside [0, C).
+        IndexError: a class index outside [0, C); in a compiled graph it is a RuntimeError of the compiler.
     """
     if torch.compiler.is_compiling():
         return _of_a_graph(logits, target, pull, push, ignored)

@@ -15,9 +15,9 @@ WORDS = 2**32  # values of a random word
 
 
 def random_mask(logits: Tensor, probability: float) -> Tensor:
-    """Ones with a probability in [0, 1], which is rounded to a multiple of 2^−32, else zeros; uint8, as the logits.
+    """Ones with a probability in [0, 1], which is rounded to a multiple of 2^−32, else zeros; of the logits' shape.
 
-    Graphs convert booleans to numbers ten times as slowly.
+    They are uint8, since graphs convert booleans to numbers ten times as slowly.
     """
     if torch.compiler.is_compiling():
         found: Tensor = _mask_operator(logits.detach(), probability)
