@@ -5,6 +5,7 @@ import shutil
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from auto.photographs import OPTIONS, write_photographs
@@ -133,6 +134,15 @@ def test_the_first_line_of_training_fits_tables_of_features_and_of_paths(place, 
     ):
         assert main(["train", *command]) == 0
         assert capsys.readouterr().out.splitlines() == [f"numbers.csv: {line}"]
+
+
+def test_a_folder_of_parquet_files_may_hold_features(place, capsys):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    (place / "numbers").mkdir()
+    pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "label": list("abab")}).to_parquet("numbers/train-00000-of-00001.parquet")
+    assert main(["train", "numbers", "--size", "32"]) == 2
+    assert "--size does not apply to numbers, which holds features" in capsys.readouterr().err
+    assert with_recipe(["train", "numbers"]) == ["train", "features", "--data", "numbers"]
 
 
 def test_images_are_fine_tuned_where_there_is_a_gpu(place, monkeypatch):

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-KINDS = "a folder of class folders, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet) or arrays (.npz, .npy)"
+KINDS = (
+    "a folder of class folders or Parquet files, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet) or arrays "
+    "(.npz, .npy)"
+)
 
 
 def with_recipe(arguments: Sequence[str]) -> list[str]:
@@ -52,11 +55,12 @@ def default_recipe(data: Path) -> tuple[str, str]:
 
 
 def holds_images(data: Path) -> bool:
-    """Whether a path is a folder or a list; tables and arrays may hold features."""
+    """Whether a path is a folder of image files or a list; tables, Parquet folders and arrays may hold features."""
     from longtail.data.list_source import LISTS
+    from longtail.data.parquet_folder import is_parquet_folder
     from longtail.data.text_file import kind_of
 
-    return data.is_dir() or kind_of(data) in LISTS
+    return (data.is_dir() and not is_parquet_folder(data)) or kind_of(data) in LISTS
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:

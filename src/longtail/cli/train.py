@@ -49,8 +49,8 @@ def train(
 
     A path is a folder of class folders (or of train, val and test with class folders), a list of paths and labels, a
     table of paths, of images as bytes (Parquet) or of numeric features, a folder of Parquet files as data sets of
-    Hugging Face have them, or arrays. Its recipe is finetune for images with a GPU, else features. Each
-    recipe explains its settings: longtail train features --help. All that the result depends on is kept in the run
+    Hugging Face have them, or arrays. Its recipe is finetune for folders and lists of images with a GPU, else features.
+    Each recipe explains its settings: longtail train features --help. All that the result depends on is kept in the run
     folder: longtail train --resume RUN resumes it with these settings.
 
     Args:

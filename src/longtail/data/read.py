@@ -41,7 +41,8 @@ KINDS_OF_DATA: dict[str, Kind] = {
     "dataset": Kind(object_source.is_dataset, object_source.read_dataset),
 }
 KINDS = (
-    "a folder of class folders, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet; .gz too) or arrays (.npz, .npy)"
+    "a folder of class folders or Parquet files, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet; .gz too) or "
+    "arrays (.npz, .npy)"
 )
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
