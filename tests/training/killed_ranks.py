@@ -72,4 +72,7 @@ if __name__ == "__main__":
             Evaluation.during_training = evaluate_without_memory
         after_steps(fault)
     small = ["--batch-size", "2"] if fault == "worker" else []  # so that workers have not decoded the epoch by then
-    sys.exit(main(["train", "finetune", "--data", data, "--out", out, "--resume", *replaced(OPTIONS, small)]))
+    recorded = ["--record-gradients"] if fault in ("slow", "killed", "evaluation") else []
+    sys.exit(
+        main(["train", "finetune", "--data", data, "--out", out, "--resume", *replaced(OPTIONS, small), *recorded])
+    )

@@ -3,8 +3,10 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
 
+from longtail.analysis import RecordedGradients
 from longtail.cli import main
 from longtail.runs import RunFolder
 from training.killed_ranks import OPTIONS
@@ -53,6 +55,9 @@ def test_a_failed_evaluation_loses_no_step_of_its_epoch(photographs, whole, tmp_
     assert done.returncode == 0, done.stderr
     assert "resumed after the last epoch" in done.stderr
     assert_same_end(tmp_path / "run", whole)
+    recorded, undisturbed = (RecordedGradients.load(out) for out in (tmp_path / "run", whole))
+    for name, expected in vars(undisturbed).items():
+        np.testing.assert_array_equal(getattr(recorded, name), expected, err_msg=name)
 
 
 def test_without_a_restart_a_killed_rank_is_named_once(killed):

@@ -80,10 +80,15 @@ class GradientRecorder(Callback):
             self._state["classifier"][side] += received.sum(1).double() * len(gradient)
             self._add_by_cause(self._state["matrix"][side], cause, received, len(gradient))
 
+    def on_train_epoch_end(self) -> None:
+        """Add up the sums of all ranks."""
+        state = self._state
+        state["classifier"], state["matrix"] = sum_over_ranks(None, state["classifier"], state["matrix"])
+
     def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
         """Close the epoch."""
         state = self._state
-        classifier, matrix = sum_over_ranks(None, state["classifier"], state["matrix"])
+        classifier, matrix = state["classifier"], state["matrix"]
         state["classifiers"].append(classifier.cpu())
         state["matrices"].append(matrix.transpose(1, 2).float().cpu())
         state["classifier"], state["matrix"] = torch.zeros_like(classifier), torch.zeros_like(matrix)

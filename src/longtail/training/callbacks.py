@@ -88,8 +88,9 @@ class Callback:
     """Base class of callbacks: hooks that do nothing; override those that you need.
 
     `state_dict` returns the state that a resumed run needs, as tensors and plain values. It is part of the checkpoint,
-    under the name of the class, and is deleted with it when the run is complete. Results to keep are written to a file
-    in `plan.folder`, in `on_train_end`.
+    under the name of the class, and is deleted with it when the run is complete. Of several processes the state of the
+    first is kept: sums of a process over its steps are added up in `on_train_epoch_end`. Results to keep are written to
+    a file in `plan.folder`, in `on_train_end`.
 
     Example:
         >>> class Losses(Callback):
@@ -113,6 +114,9 @@ class Callback:
 
     def on_step_end(self, step: Step) -> None:
         """After the weights have been updated. Reading a value of `step` on a GPU waits for it."""
+
+    def on_train_epoch_end(self) -> None:
+        """After the last step of an epoch, before a checkpoint and the evaluation: once, also in a resumed run."""
 
     def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
         """After an epoch, with its line of `metrics.jsonl`: epoch, loss, learning_rate, seconds and any test scores."""

@@ -116,7 +116,7 @@ class TrainingLoop:
         state.criterion.train()
         if isinstance(state.criterion, (LongTailedLoss, DeferredReweighting)):
             state.criterion.set_epoch(state.epoch)
-        start, first_step = time.monotonic() - state.seconds, state.step
+        start = time.monotonic() - state.seconds
         batches = TimedBatches(self._batches(request))
         for images, target in batches:
             rate = self._set_rate()
@@ -133,14 +133,16 @@ class TrainingLoop:
                 callback.on_step_end(
                     Step(state.epoch, state.step, logits, target, loss, rate, gradient, batches.waited)
                 )
+            if state.step == self.epochs.steps:
+                self._add_up()
             self._stop_or_save(request)
-        if state.step > first_step:  # else it was resumed after its last step, with the mean of the ranks
-            self._share_losses()
 
-    def _share_losses(self) -> None:
-        """Let all processes hold the mean of their sums of losses."""
+    def _add_up(self) -> None:
+        """Add up what each process has summed in an epoch: the checkpoint that may follow is that of the first."""
         if self.fabric.world_size > 1:
             self.state.total.copy_(cast(Tensor, self.fabric.all_reduce(self.state.total, reduce_op="mean")))
+        for callback in self.callbacks:
+            callback.on_train_epoch_end()
 
     def _batches(self, request: StopRequest) -> Iterator[tuple[Tensor, Tensor]]:
         """The remaining batches of the epoch. A signal to the process group also ends the workers: not an error."""
