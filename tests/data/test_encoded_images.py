@@ -175,7 +175,9 @@ def test_a_folder_without_training_files_is_refused(tmp_path):
 def test_files_of_a_part_have_the_same_columns(tmp_path):
     write(tmp_path / "train-0.parquet", [0, 1])
     pd.DataFrame({"x": [1.0], "label": [0]}).to_parquet(tmp_path / "train-1.parquet")
-    with pytest.raises(ValueError, match=r"train-1.parquet must have the columns of train-0.parquet. Got x, label"):
+    with pytest.raises(
+        ValueError, match=r"train-1.parquet must have the columns of train-0.parquet. It lacks image.* and has also x"
+    ):
         read_data(tmp_path)
 
 
@@ -232,3 +234,33 @@ def test_the_doctor_looks_at_them():
     said = " ".join(f"{finding.what} {finding.where}" for finding in part_findings(read_data(frame)))
     assert "1 of 4 files are corrupt or truncated" in said
     assert "in two classes" in said
+
+
+def test_shards_that_name_the_classes_in_another_order_are_matched_by_name(tmp_path):
+    write(tmp_path / "train-0.parquet", [0, 1, 1])
+    write(tmp_path / "train-1.parquet", [0, 1, 2, 3], names=["cow", "ant", "3", "dog"])
+    parts = read_data(tmp_path)
+    assert parts.class_names == ("ant", "bee", "cow", "3", "dog")
+    assert [parts.class_names[code] for code in parts.train.target] == ["ant", "bee", "bee", "cow", "ant", "3", "dog"]
+
+
+def test_a_shard_that_names_no_classes_is_refused_beside_one_that_does(tmp_path):
+    write(tmp_path / "train-0.parquet", [0, 1])
+    write(tmp_path / "train-1.parquet", [1, 0], names=[])
+    with pytest.raises(ValueError, match=r"train-1.parquet must declare the classes of its column 'label'.* such as 1"):
+        read_data(tmp_path)
+    write(tmp_path / "train-1.parquet", ["bee", "ant"], names=[])
+    assert read_data(tmp_path).train.target.tolist() == [0, 1, 1, 0]
+    write(tmp_path / "train-1.parquet", [0, 2], names=["bee", "ant"])
+    with pytest.raises(ValueError, match=r"train-1.parquet must hold labels from 0 to 1 in the column 'label'.*Got 2"):
+        read_data(tmp_path)
+    write(tmp_path / "train-1.parquet", ["bee", "gnu"], names=["bee", "ant"])
+    with pytest.raises(ValueError, match=r"train-1.parquet must hold the classes that the files declare.*Got 'gnu'"):
+        read_data(tmp_path)
+
+
+def test_columns_of_shards_are_matched_by_name(tmp_path):
+    write(tmp_path / "train-0.parquet", [0, 1])
+    shard = parquet.read_table(write(tmp_path / "train-1.parquet", [2, 0]))
+    parquet.write_table(shard.select(["label", "filename", "image"]), tmp_path / "train-1.parquet")
+    assert read_data(tmp_path).train.target.tolist() == [0, 1, 2, 0]

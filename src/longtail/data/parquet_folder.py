@@ -9,7 +9,8 @@ from longtail.data.first_of_many import first
 from longtail.data.image_folder import left_out
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
-from longtail.data.table_columns import text_columns
+from longtail.data.shard_classes import in_one_order
+from longtail.data.table_columns import label_columns, text_columns
 from longtail.data.table_file import PARQUET, TooLargeError, check_parquet_fits, pandas, read_table
 from longtail.data.table_source import read_table_as_parts
 
@@ -65,10 +66,21 @@ def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -
     _check(files)
     frames = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
     for file, frame in zip(files, frames, strict=True):
-        if list(frame.columns) != list(frames[0].columns):
-            raise ValueError(f"{file} must have the columns of {files[0].name}. Got {', '.join(frame.columns)}.")
+        _check_columns(file, frame, files[0], frames[0])
+    labels = [options.label] if options.label else label_columns(list(map(str, frames[0].columns)))
+    for label in labels:
+        in_one_order(frames, label, files)
     numbered = all(isinstance(frame.index, pandas().RangeIndex) for frame in frames)
     whole = pandas().concat(frames, ignore_index=numbered)  # another index may hold paths or labels
     whole.attrs = frames[0].attrs
     where = str(files[0]) if len(files) == 1 else f"{files[0].parent} ({files[0].name}, …)"
     return read_table_as_parts(whole, options, where, folder if options.root is None else options.root, notes)
+
+
+def _check_columns(file: Path, frame: Any, first_file: Path, first_frame: Any) -> None:
+    """The names must be the same; their order does not matter, since columns are matched by name."""
+    missing = [str(name) for name in first_frame.columns if name not in frame.columns]
+    other = [str(name) for name in frame.columns if name not in first_frame.columns]
+    differences = [f"{what} {first(names)}" for what, names in (("lacks", missing), ("has also", other)) if names]
+    if differences:
+        raise ValueError(f"{file} must have the columns of {first_file.name}. It {' and '.join(differences)}.")
