@@ -156,7 +156,7 @@ def test_files_that_name_no_part(tmp_path):
     write(tmp_path / "train.parquet", [2, 1, 2])
     parts = read_data(tmp_path)
     assert parts.train.target.tolist() == [2, 1, 2]
-    assert "2 files whose names begin with no part are left out: a.parquet, b.parquet" in " ".join(parts.notes)
+    assert "2 files whose names have no part are left out: a.parquet, b.parquet" in " ".join(parts.notes)
 
 
 def test_an_index_of_labels_is_kept(tmp_path):
@@ -264,3 +264,27 @@ def test_columns_of_shards_are_matched_by_name(tmp_path):
     shard = parquet.read_table(write(tmp_path / "train-1.parquet", [2, 0]))
     parquet.write_table(shard.select(["label", "filename", "image"]), tmp_path / "train-1.parquet")
     assert read_data(tmp_path).train.target.tolist() == [0, 1, 2, 0]
+
+
+def test_a_part_may_be_named_by_any_word_of_a_name(tmp_path):
+    write(tmp_path / "insects-train.parquet", [0, 1])
+    write(tmp_path / "insects_test-00000-of-00001-3a5f.parquet", [2, 0, 1])
+    parts = read_data(tmp_path)
+    assert (parts.train.target.tolist(), parts.test.target.tolist()) == ([0, 1], [2, 0, 1])
+
+
+def test_files_may_be_counted_from_1(tmp_path):
+    for number in (1, 2):
+        write(tmp_path / f"train-{number}-of-2.parquet", [0, 1])
+    assert len(read_data(tmp_path).train) == 4
+
+
+@pytest.mark.parametrize("here", [["00001-of-00003"], ["00000-of-00003", "00001-of-00003"]])
+def test_missing_files_of_a_part_are_named(tmp_path, here):
+    for name in here:
+        write(tmp_path / f"train-{name}.parquet", [0, 1])
+    with pytest.raises(ValueError, match=r"hold all 3 files .* Got .: train-0000[02]-of-00003.parquet is missing"):
+        read_data(tmp_path)
+    write(tmp_path / "train-00000-of-00001.parquet", [0, 1])
+    with pytest.raises(ValueError, match=r"train-00000-of-00001.parquet and train-0000.-of-00003.parquet are of two"):
+        read_data(tmp_path)

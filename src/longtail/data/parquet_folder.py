@@ -1,6 +1,5 @@
 """Folders of Parquet files named by their part, as Hugging Face has them."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +7,12 @@ from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.data.image_folder import left_out
 from longtail.data.options import Options
-from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.raw_part import RawPart
 from longtail.data.shard_classes import in_one_order
+from longtail.data.shard_names import check_complete, part_of
 from longtail.data.table_columns import label_columns, text_columns
 from longtail.data.table_file import PARQUET, TooLargeError, check_parquet_fits, pandas, read_table
 from longtail.data.table_source import read_table_as_parts
-
-WORD = re.compile(r"[A-Za-z]+")
 
 
 def is_parquet_folder(data: Any) -> bool:
@@ -23,21 +21,21 @@ def is_parquet_folder(data: Any) -> bool:
 
 
 def read_parquet_folder(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
-    """Read the files; the first word of a name says which part the file belongs to.
+    """Read the files; the first word of a name that is a part says which part the file belongs to.
 
     Raises:
-        ValueError: files of some parts, but none of train; files of a part with other columns.
+        ValueError: files of some parts, but none of train; files that are missing by the names of the others, or
+            that have other columns.
     """
     by_part: dict[str, list[Path]] = {}
     for file in _files(data):
-        word = WORD.match(file.name)
-        by_part.setdefault(PART_NAMES.get(word[0].lower() if word else "", ""), []).append(file)
+        by_part.setdefault(part_of(file.name), []).append(file)
     unnamed = by_part.pop("", [])
     if not by_part:
         return _read(unnamed, data, options, notes)
     if unnamed:
-        left = counted(len(unnamed), "file whose name begins", "files whose names begin")
-        notes.append(f"{data}: {left} with no part are left out: {first([file.name for file in unnamed])}.")
+        left = counted(len(unnamed), "file whose name has", "files whose names have")
+        notes.append(f"{data}: {left} no part are left out: {first([file.name for file in unnamed])}.")
     if "train" not in by_part:
         raise ValueError(f"{data} must hold a file train-….parquet. It holds files of {', '.join(by_part)} alone.")
     return {name: _read(files, data, options, notes)["train"] for name, files in by_part.items()}
@@ -63,6 +61,7 @@ def _check(files: list[Path]) -> None:
 
 
 def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
+    check_complete(files)
     _check(files)
     frames = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
     for file, frame in zip(files, frames, strict=True):
