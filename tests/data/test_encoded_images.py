@@ -247,16 +247,47 @@ def test_shards_that_name_the_classes_in_another_order_are_matched_by_name(tmp_p
 def test_a_shard_that_names_no_classes_is_refused_beside_one_that_does(tmp_path):
     write(tmp_path / "train-0.parquet", [0, 1])
     write(tmp_path / "train-1.parquet", [1, 0], names=[])
-    with pytest.raises(ValueError, match=r"train-1.parquet must declare the classes of its column 'label'.* such as 1"):
+    with pytest.raises(ValueError, match=r"train-1.parquet must hold names of classes in the column 'label', .* as 1"):
         read_data(tmp_path)
     write(tmp_path / "train-1.parquet", ["bee", "ant"], names=[])
     assert read_data(tmp_path).train.target.tolist() == [0, 1, 1, 0]
     write(tmp_path / "train-1.parquet", [0, 2], names=["bee", "ant"])
-    with pytest.raises(ValueError, match=r"train-1.parquet must hold labels from 0 to 1 in the column 'label'.*Got 2"):
+    with pytest.raises(ValueError, match=r"train-1.parquet must hold names of classes in the column 'label', .* as 0"):
         read_data(tmp_path)
-    write(tmp_path / "train-1.parquet", ["bee", "gnu"], names=["bee", "ant"])
-    with pytest.raises(ValueError, match=r"train-1.parquet must hold the classes that the files declare.*Got 'gnu'"):
+
+
+def test_numbers_in_one_file_and_names_in_another_are_refused(tmp_path):
+    write(tmp_path / "train-0.parquet", [1, 1], names=[])
+    write(tmp_path / "train-1.parquet", ["1", "2"], names=[])
+    assert read_data(tmp_path).class_names == ("1", "2")
+    write(tmp_path / "train-1.parquet", ["ant", "2"], names=[])
+    with pytest.raises(
+        ValueError, match=r"train-0.parquet must hold names of classes.* as train-1.parquet does.* as 1\."
+    ):
         read_data(tmp_path)
+
+
+def test_text_is_matched_with_declared_names_and_never_taken_for_their_places(tmp_path):
+    path = write(tmp_path / "t.parquet", ["2", "0", "0"], names=["2", "1", "0"])
+    parts = read_data(path)
+    assert [parts.class_names[code] for code in parts.train.target] == ["2", "0", "0"]
+
+
+def test_declared_names_are_read_as_labels_are(tmp_path):
+    write(tmp_path / "train.parquet", [0, 1, 0], names=["a\u0308sche", " cod "])
+    write(tmp_path / "test.parquet", ["cod", "äsche"], names=[])
+    parts = read_data(tmp_path)
+    assert (parts.class_names, parts.test.target.tolist()) == (("äsche", "cod"), [1, 0])
+
+
+def test_groups_and_parts_that_are_indices_of_declared_names(tmp_path):
+    columns = {"group": ["pond", "river"], "split": ["test", "train"], "label": NAMES}
+    features = {name: {"names": names, "_type": "ClassLabel"} for name, names in columns.items()}
+    table = pa.table(rows([0, 1, 2, 1]) | {"group": [1, 1, 0, 0], "split": [1, 1, 1, 0]})
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    parquet.write_table(table.replace_schema_metadata(metadata), tmp_path / "t.parquet")
+    parts = read_data(tmp_path / "t.parquet")
+    assert (parts.train.groups.tolist(), parts.test.groups.tolist()) == (["river", "river", "pond"], ["pond"])
 
 
 def test_columns_of_shards_are_matched_by_name(tmp_path):

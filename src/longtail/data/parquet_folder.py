@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from longtail.data.counted import counted
+from longtail.data.declared_classes import declare_together, with_class_names
 from longtail.data.first_of_many import first
 from longtail.data.image_folder import left_out
 from longtail.data.options import Options
 from longtail.data.raw_part import RawPart
-from longtail.data.shard_classes import in_one_order
 from longtail.data.shard_names import check_complete, part_of
 from longtail.data.table_columns import label_columns, text_columns
 from longtail.data.table_file import PARQUET, TooLargeError, check_parquet_fits, pandas, read_table
@@ -63,12 +63,13 @@ def _check(files: list[Path]) -> None:
 def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     check_complete(files)
     _check(files)
-    frames = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
+    tables = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
+    frames = [with_class_names(table, options) for table in tables]
     for file, frame in zip(files, frames, strict=True):
         _check_columns(file, frame, files[0], frames[0])
     labels = [options.label] if options.label else label_columns(list(map(str, frames[0].columns)))
     for label in labels:
-        in_one_order(frames, label, files)
+        declare_together(frames, label, files)
     numbered = all(isinstance(frame.index, pandas().RangeIndex) for frame in frames)
     whole = pandas().concat(frames, ignore_index=numbered)  # another index may hold paths or labels
     whole.attrs = frames[0].attrs

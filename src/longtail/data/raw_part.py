@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.data.class_names import ordered, refuse_distinct
+from longtail.data.class_names import INTEGER, as_text, ordered, refuse_distinct
 from longtail.data.counted import counted
 from longtail.data.feature_rows import FeatureRows
 from longtail.data.samples import Parts, Samples, values_of_rows
@@ -48,12 +48,14 @@ class RawPart:
     groups: np.ndarray | None = None
     labels_from: str | None = None
 
-    def declare(self, names: tuple[str, ...], where: str, notes: list[str]) -> None:
-        """Take the names of classes that the source declares, if the labels are these or their numbers from 0 on."""
+    def declare(self, names: tuple[str, ...], where: str, notes: list[str], *, indices: bool = True) -> None:
+        """Take the names that the source declares, if the labels are these or, with `indices`, their places."""
         if not names:
             return
-        if all(name.isdigit() and int(name) < len(names) for name in self.names):
-            places = [int(name) for name in self.names]
+        of_places = [as_text(name) or name for name in names]  # as labels are read
+        names = tuple(dict.fromkeys(of_places))
+        if indices and all(INTEGER.fullmatch(name) and 0 <= int(name) < len(of_places) for name in self.names):
+            places = [names.index(of_places[int(name)]) for name in self.names]
         elif set(self.names) <= set(names):
             places = [names.index(name) for name in self.names]
         else:

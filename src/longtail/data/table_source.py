@@ -8,6 +8,7 @@ import numpy as np
 
 from longtail.data.class_names import as_text, named_labels
 from longtail.data.counted import counted
+from longtail.data.declared_classes import with_class_names
 from longtail.data.encoded_images import images_of
 from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below, from_home, with_slashes
@@ -49,7 +50,7 @@ def is_frame(data: Any) -> bool:
 
 def read_table_file(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     """Read a table from its file; see `read_frame`."""
-    frame = read_table(data, lambda names: text_columns(names, options), notes)
+    frame = with_class_names(read_table(data, lambda names: text_columns(names, options), notes), options)
     if kind_of(data) not in PARQUET:
         first_line = 1 if kind_of(data) in JSON_LINES else 2
         frame.index = range(first_line, first_line + len(frame))
@@ -77,7 +78,7 @@ def read_table_as_parts(
         frame = with_index(frame, options, where, notes, has_features=_has_features(frame, options))
     columns = find_columns(frame, options, where, notes)
     whole = _part(frame, columns, where, root, notes)
-    whole.declare(frame.attrs.get(CLASS_NAMES, {}).get(columns.label, ()), where, notes)
+    whole.declare(frame.attrs.get(CLASS_NAMES, {}).get(columns.label, ()), where, notes, indices=False)
     if columns.split is None:
         whole.labels_from = f"the column {columns.label!r} of {where}"
         return {"train": whole}
