@@ -319,3 +319,27 @@ def test_missing_files_of_a_part_are_named(tmp_path, here):
     write(tmp_path / "train-00000-of-00001.parquet", [0, 1])
     with pytest.raises(ValueError, match=r"train-00000-of-00001.parquet and train-0000.-of-00003.parquet are of two"):
         read_data(tmp_path)
+
+
+def test_images_are_found_after_many_empty_rows():
+    frame = pd.DataFrame(rows(["a", "b"] * 60))
+    frame["image"] = [{"bytes": None, "path": "x.png"}] * 119 + [frame["image"].iloc[-1]]
+    with pytest.raises(ValueError, match=r"Row 0 has none \(119 of 120 rows\)\. Drop such rows"):
+        read_data(frame)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ({"bytes": None, "path": "x.png"}, "bytes of the images of 'image'. It holds their paths alone"),
+        ([{"bytes": picture(1), "path": "x.png"}], "one image in each row of 'image'. It holds lists"),
+        ([picture(1)], "one image in each row of 'image'. It holds lists"),
+    ],
+)
+def test_images_in_another_form_are_refused(tmp_path, image, message):
+    table = pa.table({"image": [image] * 3, "label": [0, 1, 0]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=message):
+        read_data(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match="must hold paths as text in the column 'image'. Got (dict|ndarray): "):
+        read_data(tmp_path / "t.parquet", path_column="image")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from longtail.data.encoded_images import holds_bytes, holds_images
+from longtail.data.encoded_images import holds_bytes, holds_images, refuse_other_images
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES
@@ -71,6 +71,9 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         notes.append(f"{where}: images are read from the column {images!r}, as bytes.")
         path = None
     elif path is None:
+        for name in names:
+            if name != label and name.lower() in FILE_COLUMNS:
+                refuse_other_images(frame[name], where)
         path = usual_path(frame, [name for name in names if name != label])
         if path is not None:
             notes.append(f"{where}: paths are read from the column {path!r} (--path-column names another).")

@@ -1,6 +1,7 @@
 """Tables of paths and labels, of numeric features and labels, or of labels alone."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from longtail.data.text_file import kind_of, read_text
 
 USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
 NO_FEATURES = USUAL - {COORDINATE}
+NO_PATHS = (Mapping, list, tuple, np.ndarray, bytes)
 LINE = "Line"
 """Name of an index that holds the line of the file from which each row was read."""
 
@@ -140,12 +142,22 @@ def _row(table: Any, row: int) -> str:
 
 def _files(column: Any, name: str, where: str, root: Path | None, notes: list[str]) -> tuple[tuple[str, ...], Path]:
     _refuse_empty(column, name, where, "name a file", "names none")
+    _refuse_no_text(column, name, where)
     paths = with_slashes([str(value).strip() for value in column.tolist()], where, notes)
     paths = from_home(paths, where, notes)
     if root is None:  # a table that is no file has no folder
         absolute = all(os.path.isabs(path) for path in paths)  # noqa: PTH117 - there may be millions
         root = Path(os.path.commonpath([str(Path(path).parent) for path in paths])) if absolute else Path()
     return below(root, paths, where), root
+
+
+def _refuse_no_text(column: Any, name: str, where: str) -> None:
+    odd = next((value for value in column.tolist() if isinstance(value, NO_PATHS)), None)
+    if odd is not None:
+        raise ValueError(
+            f"{where} must hold paths as text in the column {name!r}. Got {type(odd).__name__}: {odd!s:.60}. Name "
+            "another column with --path-column."
+        )
 
 
 def _note_unused(frame: Any, columns: Columns, where: str, notes: list[str]) -> None:
