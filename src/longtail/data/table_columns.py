@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from longtail.data.class_names import as_text
 from longtail.data.encoded_images import holds_bytes, holds_images, refuse_other_images
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
@@ -151,8 +152,14 @@ def _names_image(value: object) -> bool:
     return Path(str(value)).suffix.lower() in image_suffixes()
 
 
+def part_text(value: Any) -> str:
+    """A value of a column of parts as it is compared with their names; an empty text for a missing one."""
+    return (as_text(value) or "").lower()
+
+
 def _is_split(column: Any) -> bool:
-    return all(str(value).strip().lower() in PART_NAMES for value in column.unique().tolist())
+    """Whether it names any part: with other values beside it is an error, not a column to leave out."""
+    return any(part_text(value) in PART_NAMES for value in column.unique().tolist())
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ from longtail.data.table_columns import (
     Columns,
     find_columns,
     label_columns,
+    part_text,
     text_columns,
 )
 from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, read_table, refuse_repeated
@@ -91,10 +92,14 @@ def read_table_as_parts(
 
 
 def _split_of(column: Any, name: str, where: str) -> np.ndarray:
-    values = [str(value).strip().lower() for value in column.tolist()]
-    unknown = next((value for value in values if value not in PART_NAMES), None)
+    values = [part_text(value) for value in column.tolist()]
+    unknown = next((row for row, value in enumerate(values) if value not in PART_NAMES), None)
     if unknown is not None:
-        raise ValueError(f"the column {name!r} of {where} must hold {', '.join(PART_NAMES)}. Got {unknown!r}.")
+        raise ValueError(
+            f"the column {name!r} of {where} must hold {', '.join(PART_NAMES)}. Got "
+            f"{repr(values[unknown]) if values[unknown] else 'none'} ({_row(column, unknown)}). Drop such rows, or "
+            "rename the column if it names no parts."
+        )
     return np.array([PART_NAMES[value] for value in values])
 
 
@@ -126,13 +131,19 @@ def _groups(column: Any, name: str, where: str) -> np.ndarray:
 
 
 def _refuse_empty(column: Any, name: str, where: str, must: str, but: str) -> None:
-    empty = column.isna() | (column.astype(str).str.strip() == "")
+    empty = column.isna() | _is_blank(column)
     if empty.any():
         row = int(np.flatnonzero(empty.to_numpy())[0])
         raise ValueError(
             f"{where} must {must} in each row. {_row(column, row)} {but} in the column {name!r} "
             f"({int(empty.sum()):,} of {len(column):,} rows)."
         )
+
+
+def _is_blank(column: Any) -> Any:
+    if column.dtype == object:  # bytes need not be text
+        return column.map(lambda value: isinstance(value, (str, bytes)) and not value.strip()).astype(bool)
+    return column.astype(str).str.strip() == ""
 
 
 def _row(table: Any, row: int) -> str:
