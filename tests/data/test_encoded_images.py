@@ -343,3 +343,16 @@ def test_images_in_another_form_are_refused(tmp_path, image, message):
         read_data(tmp_path / "t.parquet")
     with pytest.raises(ValueError, match="must hold paths as text in the column 'image'. Got (dict|ndarray): "):
         read_data(tmp_path / "t.parquet", path_column="image")
+
+
+def test_a_column_of_images_is_no_column_of_labels_or_parts(tmp_path):
+    write(tmp_path / "train.parquet", [0, 1, 1])
+    with pytest.raises(ValueError, match=r"A label must be one text or number. Got \{'bytes'"):
+        read_data(tmp_path, label="image")
+    with pytest.raises(ValueError, match=r"the column 'image' of .* must hold train, .* Got .\{'bytes'.{50,70}Row 0"):
+        read_data(tmp_path, split="image")
+
+
+def test_a_column_split_of_lists_names_no_parts():
+    frame = pd.DataFrame(rows(["a", "b", "a"])).assign(split=[["x"], ["y"], []])
+    assert read_data(frame).test is None

@@ -68,5 +68,5 @@ def _is_number(frame: Any, label: str) -> bool:
 def _has_names(frame: Any, label: str) -> bool:
     if label not in frame.columns or _is_number(frame, label):
         return False
-    texts = (as_text(value) for value in frame[label].dropna().unique().tolist())
-    return bool(frame.attrs.get(CLASS_NAMES, {}).get(label)) or any(not INTEGER.fullmatch(text or "") for text in texts)
+    texts = (as_text(value) or "" for value in frame[label].tolist() if isinstance(value, str))
+    return bool(frame.attrs.get(CLASS_NAMES, {}).get(label)) or not all(map(INTEGER.fullmatch, texts))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from longtail.data.class_names import as_text
 from longtail.data.encoded_images import holds_bytes, holds_images, refuse_other_images
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
@@ -27,6 +26,8 @@ FILE_COLUMNS = (
 GROUP_COLUMNS = ("group", "groups", "group_id")
 SPLIT_COLUMNS = ("split",)
 COORDINATE = "y"  # a label only where no other column may be one
+MISSING = ("none", "nan", "<na>", "nat")
+"""How missing values of pandas are printed."""
 NUMBERING = ("", "id", "index", "unnamed: 0", "row", "row_id")
 
 
@@ -154,12 +155,13 @@ def _names_image(value: object) -> bool:
 
 def part_text(value: Any) -> str:
     """A value of a column of parts as it is compared with their names; an empty text for a missing one."""
-    return (as_text(value) or "").lower()
+    text = (value.decode(errors="replace") if isinstance(value, bytes) else str(value)).strip().lower()
+    return "" if text in MISSING else text
 
 
 def _is_split(column: Any) -> bool:
     """Whether it names any part: with other values beside it is an error, not a column to leave out."""
-    return any(part_text(value) in PART_NAMES for value in column.unique().tolist())
+    return any(part_text(value) in PART_NAMES for value in column.tolist())
 
 
 def _listed(names: Sequence[str]) -> str:

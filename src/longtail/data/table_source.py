@@ -95,10 +95,10 @@ def _split_of(column: Any, name: str, where: str) -> np.ndarray:
     values = [part_text(value) for value in column.tolist()]
     unknown = next((row for row, value in enumerate(values) if value not in PART_NAMES), None)
     if unknown is not None:
+        got = repr(values[unknown])[:60] if values[unknown] else "none"
         raise ValueError(
-            f"the column {name!r} of {where} must hold {', '.join(PART_NAMES)}. Got "
-            f"{repr(values[unknown]) if values[unknown] else 'none'} ({_row(column, unknown)}). Drop such rows, or "
-            "rename the column if it names no parts."
+            f"the column {name!r} of {where} must hold {', '.join(PART_NAMES)}. Got {got} ({_row(column, unknown)}). "
+            "Drop such rows, or rename the column if it names no parts."
         )
     return np.array([PART_NAMES[value] for value in values])
 
