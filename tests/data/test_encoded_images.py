@@ -354,5 +354,5 @@ def test_a_column_of_images_is_no_column_of_labels_or_parts(tmp_path):
 
 
 def test_a_column_split_of_lists_names_no_parts():
-    frame = pd.DataFrame(rows(["a", "b", "a"])).assign(split=[["x"], ["y"], []])
+    frame = pd.DataFrame(rows(["a", "b", "a"])).assign(split=pd.Series([["x"], ["y"], ["z"]], dtype=object))
     assert read_data(frame).test is None
