@@ -356,3 +356,9 @@ def test_a_column_of_images_is_no_column_of_labels_or_parts(tmp_path):
 def test_a_column_split_of_lists_names_no_parts():
     frame = pd.DataFrame(rows(["a", "b", "a"])).assign(split=pd.Series([["x"], ["y"], ["z"]], dtype=object))
     assert read_data(frame).test is None
+
+
+def test_a_class_that_is_declared_twice_is_refused(tmp_path):
+    path = write(tmp_path / "t.parquet", [0, 1, 2], names=["ant", "bee", " ant"])
+    with pytest.raises(ValueError, match="declare each class of the column 'label' once. Got ' ant' for 0 and 2"):
+        read_data(path)

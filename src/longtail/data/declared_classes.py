@@ -12,7 +12,7 @@ from longtail.data.table_columns import text_columns
 from longtail.data.table_file import CLASS_NAMES
 
 
-def with_class_names(frame: Any, options: Options) -> Any:
+def with_class_names(frame: Any, options: Options, where: str) -> Any:
     """The table, with names for indices in its columns of labels, groups and parts.
 
     A column that holds anything but indices of the names that are declared for it is left as it is.
@@ -20,13 +20,28 @@ def with_class_names(frame: Any, options: Options) -> Any:
     Args:
         frame: a table with the attribute `CLASS_NAMES`; it is changed.
         options: names of columns that are given.
+        where: the table, for messages.
+
+    Raises:
+        ValueError: a name is declared for two indices of a column.
     """
     declared = frame.attrs.get(CLASS_NAMES, {})
     for name in text_columns(list(map(str, frame.columns)), options):
         codes = _indices(frame[name], len(declared[name])) if name in declared else None
         if codes is not None:
+            _refuse_repeated(declared[name], name, where)
             frame[name] = np.array(declared[name], dtype=object)[codes]
     return frame
+
+
+def _refuse_repeated(names: tuple[str, ...], column: str, where: str) -> None:
+    texts = [as_text(name) for name in names]
+    repeated = next((place for place, text in enumerate(texts) if text in texts[:place]), None)
+    if repeated is not None:
+        raise ValueError(
+            f"{where} must declare each class of the column {column!r} once. Got {names[repeated]!r} for "
+            f"{texts.index(texts[repeated])} and {repeated}. Correct the names, or write them as the labels."
+        )
 
 
 def declare_together(frames: Sequence[Any], label: str, files: Sequence[Path]) -> None:

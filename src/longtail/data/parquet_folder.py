@@ -64,7 +64,7 @@ def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -
     check_complete(files)
     _check(files)
     tables = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
-    frames = [with_class_names(table, options) for table in tables]
+    frames = [with_class_names(table, options, str(file)) for file, table in zip(files, tables, strict=True)]
     for file, frame in zip(files, frames, strict=True):
         _check_columns(file, frame, files[0], frames[0])
     labels = [options.label] if options.label else label_columns(list(map(str, frames[0].columns)))

@@ -53,7 +53,8 @@ def is_frame(data: Any) -> bool:
 
 def read_table_file(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     """Read a table from its file; see `read_frame`."""
-    frame = with_class_names(read_table(data, lambda names: text_columns(names, options), notes), options)
+    frame = read_table(data, lambda names: text_columns(names, options), notes)
+    frame = with_class_names(frame, options, str(data))
     if kind_of(data) not in PARQUET:
         first_line = 1 if kind_of(data) in JSON_LINES else 2
         frame.index = range(first_line, first_line + len(frame))
