@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from longtail.cli.output_file import check_writable
 from longtail.whole_file import free_bytes, remove_parts, write_whole, write_whole_folder
 
 
@@ -67,6 +68,16 @@ def test_a_missing_folder_and_a_folder_are_refused(tmp_path):
         pass
     with pytest.raises(IsADirectoryError, match="must name a file"), write_whole(tmp_path):
         pass
+
+
+def test_a_pipe_or_device_is_refused_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match="Got the pipe or device"), write_whole(pipe):
+        pass
+    with pytest.raises(ValueError, match="--out must be a file. Got .*pipe, a pipe or a device"):
+        check_writable("--out", pipe)
+    assert pipe.is_fifo()
 
 
 def test_a_folder_is_there_whole_or_not_at_all(tmp_path):

@@ -29,10 +29,13 @@ def write_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises:
         FileNotFoundError: the folder of `path` is missing.
         IsADirectoryError: `path` is a folder.
+        ValueError: `path` is a pipe or a device, which a file would replace.
     """
     path = Path(os.path.realpath(path))  # a link stays a link; what it leads to is replaced
     if path.is_dir():
         raise IsADirectoryError(f"`path` must name a file. Got the folder {path}.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"`path` must name a file. Got the pipe or device {path}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"`path` must be in a folder that exists. Got {path}; {path.parent} is missing.")
     part = part_of(path)

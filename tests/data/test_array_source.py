@@ -185,3 +185,10 @@ def test_plankton(real_data):
     train = read_data(real_data / "plankton/ndsb48.npz").train
     assert train.images.shape == (30_336, 48, 48)
     assert (train.class_counts.max(), train.class_counts.min()) == (1_979, 9)
+
+
+def test_names_of_a_file_are_read_as_labels_are(tmp_path):
+    names = ["a\u0308sche", "cod"]  # decomposed
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 2)), y=np.array(["cod", names[0], "cod"]), class_names=np.array(names))
+    parts = read_data(tmp_path / "a.npz")
+    assert (parts.class_names, parts.train.target.tolist()) == (("äsche", "cod"), [1, 0, 1])

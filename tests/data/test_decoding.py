@@ -9,6 +9,7 @@ from PIL import Image
 from data.pictures import save
 from longtail.data import BadImageError, decode
 from longtail.data.check import find_bad_files
+from longtail.data.decoding import as_image
 
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -191,3 +192,9 @@ def test_what_the_machine_lacks_is_no_bad_file(tmp_path, monkeypatch, error, sai
     assert not isinstance(raised.value, ValueError)
     with pytest.raises(OSError, match=said):
         find_bad_files([path])
+
+
+@pytest.mark.parametrize("source", [b"\xff\xd8", {"bytes": b"\xff\xd8", "path": None}])
+def test_bytes_are_no_image_in_memory(source):
+    with pytest.raises(TypeError, match=r"an image must be decoded. Got (bytes|dict): .* or pass a pandas table"):
+        as_image(source)

@@ -82,15 +82,6 @@ def test_the_given_column_is_read(tmp_path):
     assert files == ("no such file.png",) * 3
 
 
-def test_images_whose_files_are_named_alone_are_refused():
-    images = [{"bytes": None, "path": f"{number}.png"} for number in range(4)]
-    frame = pd.DataFrame({"image": images, "label": list("abab")})
-    with pytest.raises(
-        ValueError, match=r"Row 0 has none \(4 of 4 rows\)\. It names the file '0.png' alone: give paths"
-    ):
-        read_data(frame)
-
-
 def test_paths_in_the_index_of_a_table_of_images_are_not_noted():
     frame = pd.DataFrame(rows(["a", "b", "a"])).assign(width=8)
     parts = read_data(frame.set_axis(["x.png", "y.png", "z.png"]))
@@ -183,7 +174,7 @@ def test_files_that_name_no_part(tmp_path):
     write(tmp_path / "train.parquet", [2, 1, 2])
     parts = read_data(tmp_path)
     assert parts.train.target.tolist() == [2, 1, 2]
-    assert "2 files whose names begin with no part are left out: a.parquet, b.parquet" in " ".join(parts.notes)
+    assert "2 files whose names have no part are left out: a.parquet, b.parquet" in " ".join(parts.notes)
 
 
 def test_an_index_of_labels_is_kept(tmp_path):
@@ -202,25 +193,9 @@ def test_a_folder_without_training_files_is_refused(tmp_path):
 def test_files_of_a_part_have_the_same_columns(tmp_path):
     write(tmp_path / "train-0.parquet", [0, 1])
     pd.DataFrame({"x": [1.0], "label": [0]}).to_parquet(tmp_path / "train-1.parquet")
-    with pytest.raises(ValueError, match=r"train-1.parquet must have the columns of train-0.parquet. Got x, label"):
-        read_data(tmp_path)
-
-
-def test_files_of_a_part_declare_the_same_classes(tmp_path):
-    write(tmp_path / "train-0.parquet", [0, 1])
-    write(tmp_path / "train-1.parquet", [0, 1], names=["bee", "ant", "cow"])
-    with pytest.raises(ValueError, match="as train-0.parquet. Got label: bee, ant, cow beside label: ant, bee, cow"):
-        read_data(tmp_path)
-    write(tmp_path / "train-1.parquet", [0, 1], names=[])
-    with pytest.raises(ValueError, match="train-1.parquet must declare the same names of classes.* Got none beside"):
-        read_data(tmp_path)
-
-
-@pytest.mark.parametrize("part", ["train", "test"])
-def test_an_incomplete_download_is_refused(tmp_path, part):
-    write(tmp_path / "train-00000-of-00001.parquet", [0, 1, 2])
-    write(tmp_path / f"{part}-00001-of-00003.parquet", [0, 1])
-    with pytest.raises(ValueError, match=rf"3 files {part}-…-of-00003\.parquet.* It holds 1 of them: download the oth"):
+    with pytest.raises(
+        ValueError, match=r"train-1.parquet must have the columns of train-0.parquet. It lacks image.* and has also x"
+    ):
         read_data(tmp_path)
 
 
@@ -279,15 +254,137 @@ def test_the_doctor_says_how_far_it_is(monkeypatch):
     assert (told, len({image.exact for image in found})) == ([0.5, 1.0], 4)
 
 
-def test_labels_that_are_no_text_are_refused():
-    frame = pd.DataFrame({"image": [picture(number) for number in range(3)], "label": list("aba")})
-    with pytest.raises(ValueError, match=r"A label must be text in UTF-8\. Got b'.x89PNG.*Are these labels\?"):
-        read_data(frame, label="image")
-
-
 def test_the_doctor_looks_at_them():
     frame = pd.DataFrame(rows(["a", "b", "a", "b"], "bytes"))
     frame["image"] = [picture(7), picture(7), picture(8), b"no image"]
     said = " ".join(f"{finding.what} {finding.where}" for finding in part_findings(read_data(frame)))
     assert "1 of 4 files are corrupt or truncated" in said
     assert "in two classes" in said
+
+
+def test_shards_that_name_the_classes_in_another_order_are_matched_by_name(tmp_path):
+    write(tmp_path / "train-0.parquet", [0, 1, 1])
+    write(tmp_path / "train-1.parquet", [0, 1, 2, 3], names=["cow", "ant", "3", "dog"])
+    parts = read_data(tmp_path)
+    assert parts.class_names == ("ant", "bee", "cow", "3", "dog")
+    assert [parts.class_names[code] for code in parts.train.target] == ["ant", "bee", "bee", "cow", "ant", "3", "dog"]
+
+
+def test_a_shard_that_names_no_classes_is_refused_beside_one_that_does(tmp_path):
+    write(tmp_path / "train-0.parquet", [0, 1])
+    write(tmp_path / "train-1.parquet", [1, 0], names=[])
+    with pytest.raises(ValueError, match=r"train-1.parquet must hold names of classes in the column 'label', .* as 1"):
+        read_data(tmp_path)
+    write(tmp_path / "train-1.parquet", ["bee", "ant"], names=[])
+    assert read_data(tmp_path).train.target.tolist() == [0, 1, 1, 0]
+    write(tmp_path / "train-1.parquet", [0, 2], names=["bee", "ant"])
+    with pytest.raises(ValueError, match=r"train-1.parquet must hold names of classes in the column 'label', .* as 0"):
+        read_data(tmp_path)
+
+
+def test_numbers_in_one_file_and_names_in_another_are_refused(tmp_path):
+    write(tmp_path / "train-0.parquet", [1, 1], names=[])
+    write(tmp_path / "train-1.parquet", ["1", "2"], names=[])
+    assert read_data(tmp_path).class_names == ("1", "2")
+    write(tmp_path / "train-1.parquet", ["ant", "2"], names=[])
+    with pytest.raises(
+        ValueError, match=r"train-0.parquet must hold names of classes.* as train-1.parquet does.* as 1\."
+    ):
+        read_data(tmp_path)
+
+
+def test_text_is_matched_with_declared_names_and_never_taken_for_their_places(tmp_path):
+    path = write(tmp_path / "t.parquet", ["2", "0", "0"], names=["2", "1", "0"])
+    parts = read_data(path)
+    assert [parts.class_names[code] for code in parts.train.target] == ["2", "0", "0"]
+
+
+def test_declared_names_are_read_as_labels_are(tmp_path):
+    write(tmp_path / "train.parquet", [0, 1, 0], names=["a\u0308sche", " cod "])
+    write(tmp_path / "test.parquet", ["cod", "äsche"], names=[])
+    parts = read_data(tmp_path)
+    assert (parts.class_names, parts.test.target.tolist()) == (("äsche", "cod"), [1, 0])
+
+
+def test_groups_and_parts_that_are_indices_of_declared_names(tmp_path):
+    columns = {"group": ["pond", "river"], "split": ["test", "train"], "label": NAMES}
+    features = {name: {"names": names, "_type": "ClassLabel"} for name, names in columns.items()}
+    table = pa.table(rows([0, 1, 2, 1]) | {"group": [1, 1, 0, 0], "split": [1, 1, 1, 0]})
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    parquet.write_table(table.replace_schema_metadata(metadata), tmp_path / "t.parquet")
+    parts = read_data(tmp_path / "t.parquet")
+    assert (parts.train.groups.tolist(), parts.test.groups.tolist()) == (["river", "river", "pond"], ["pond"])
+
+
+def test_columns_of_shards_are_matched_by_name(tmp_path):
+    write(tmp_path / "train-0.parquet", [0, 1])
+    shard = parquet.read_table(write(tmp_path / "train-1.parquet", [2, 0]))
+    parquet.write_table(shard.select(["label", "filename", "image"]), tmp_path / "train-1.parquet")
+    assert read_data(tmp_path).train.target.tolist() == [0, 1, 2, 0]
+
+
+def test_a_part_may_be_named_by_any_word_of_a_name(tmp_path):
+    write(tmp_path / "insects-train.parquet", [0, 1])
+    write(tmp_path / "insects_test-00000-of-00001-3a5f.parquet", [2, 0, 1])
+    parts = read_data(tmp_path)
+    assert (parts.train.target.tolist(), parts.test.target.tolist()) == ([0, 1], [2, 0, 1])
+
+
+def test_files_may_be_counted_from_1(tmp_path):
+    for number in (1, 2):
+        write(tmp_path / f"train-{number}-of-2.parquet", [0, 1])
+    assert len(read_data(tmp_path).train) == 4
+
+
+@pytest.mark.parametrize("here", [["00001-of-00003"], ["00000-of-00003", "00001-of-00003"]])
+def test_missing_files_of_a_part_are_named(tmp_path, here):
+    for name in here:
+        write(tmp_path / f"train-{name}.parquet", [0, 1])
+    with pytest.raises(ValueError, match=r"hold all 3 files .* Got .: train-0000[02]-of-00003.parquet is missing"):
+        read_data(tmp_path)
+    write(tmp_path / "train-00000-of-00001.parquet", [0, 1])
+    with pytest.raises(ValueError, match=r"train-00000-of-00001.parquet and train-0000.-of-00003.parquet are of two"):
+        read_data(tmp_path)
+
+
+def test_images_are_found_after_many_empty_rows():
+    frame = pd.DataFrame(rows(["a", "b"] * 60))
+    frame["image"] = [{"bytes": None, "path": "x.png"}] * 119 + [frame["image"].iloc[-1]]
+    with pytest.raises(ValueError, match=r"Row 0 has none \(119 of 120 rows\)\. Drop such rows"):
+        read_data(frame)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ({"bytes": None, "path": "x.png"}, "bytes of the images of 'image'. It holds their paths alone"),
+        ([{"bytes": picture(1), "path": "x.png"}], "one image in each row of 'image'. It holds lists"),
+        ([picture(1)], "one image in each row of 'image'. It holds lists"),
+    ],
+)
+def test_images_in_another_form_are_refused(tmp_path, image, message):
+    table = pa.table({"image": [image] * 3, "label": [0, 1, 0]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=message):
+        read_data(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match="must hold paths as text in the column 'image'. Got (dict|ndarray): "):
+        read_data(tmp_path / "t.parquet", path_column="image")
+
+
+def test_a_column_of_images_is_no_column_of_labels_or_parts(tmp_path):
+    write(tmp_path / "train.parquet", [0, 1, 1])
+    with pytest.raises(ValueError, match=r"A label must be one text or number. Got \{'bytes'"):
+        read_data(tmp_path, label="image")
+    with pytest.raises(ValueError, match=r"the column 'image' of .* must hold train, .* Got .\{'bytes'.{50,70}Row 0"):
+        read_data(tmp_path, split="image")
+
+
+def test_a_column_split_of_lists_names_no_parts():
+    frame = pd.DataFrame(rows(["a", "b", "a"])).assign(split=pd.Series([["x"], ["y"], ["z"]], dtype=object))
+    assert read_data(frame).test is None
+
+
+def test_a_class_that_is_declared_twice_is_refused(tmp_path):
+    path = write(tmp_path / "t.parquet", [0, 1, 2], names=["ant", "bee", " ant"])
+    with pytest.raises(ValueError, match="declare each class of the column 'label' once. Got ' ant' for 0 and 2"):
+        read_data(path)

@@ -387,3 +387,24 @@ def test_columns_that_are_no_features_have_their_reason():
     )
     said = " ".join(read_data(table.assign(none=np.nan)).notes)
     assert "3 columns are not used as features: when (dates), wave (complex numbers), none (empty)" in said
+
+
+@pytest.mark.parametrize(("odd", "said"), [(None, "none"), ("eval", "'eval'")])
+def test_a_column_split_that_names_parts_for_some_rows_alone_is_refused(odd, said):
+    frame = pd.DataFrame({"x": np.arange(4.0), "label": list("abab"), "split": ["train", "train", "test", odd]})
+    with pytest.raises(
+        ValueError, match=rf"the column 'split' of the table must hold train, .* Got {said} .Row 3.\. Drop"
+    ):
+        read_data(frame)
+
+
+def test_parts_in_bytes_are_read():
+    frame = pd.DataFrame({"x": np.arange(3.0), "label": list("aba"), "split": [b"train", b"train", b"test"]})
+    assert read_data(frame).test.target.tolist() == [0]
+
+
+@pytest.mark.parametrize("column", ["label", "group"])
+def test_bytes_that_are_no_text_are_no_labels(column):
+    frame = pd.DataFrame({"x": np.arange(3.0), "label": list("aba")}).assign(**{column: [b"\xff\xd8"] * 3})
+    with pytest.raises(ValueError, match=r"must be text or a number. Got bytes that are no UTF-8: b'.xff.xd8'\."):
+        read_data(frame)

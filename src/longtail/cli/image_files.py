@@ -68,6 +68,6 @@ def _of(path: Path) -> list[Path]:
     if kind_of(path) in TABLES:
         raise ValueError(
             f"`files` must be images, folders or lists of paths (.txt). Got the table {path}. Write its paths to a "
-            "text file, one per line."
+            "text file, one per line; where it holds images as bytes: longtail evaluate RUN --data FILE."
         )
     return [path]

@@ -17,10 +17,13 @@ def check_writable(option: str, path: Path) -> None:
         IsADirectoryError: a folder.
         FileNotFoundError: its folder does not exist or cannot be written to.
         OSError: its disk is full.
+        ValueError: a pipe or a device, which the file would replace.
     """
     folder = Path(os.path.realpath(path)).parent  # of a link, what it leads to is replaced
     if path.is_dir():
         raise IsADirectoryError(f"{option} must be a file. Got the folder {path}.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{option} must be a file. Got {path}, a pipe or a device: name a file that it can replace.")
     if not folder.is_dir():
         raise FileNotFoundError(f"{option} must be in a folder that exists. Got {path}: create {folder} first.")
     if not os.access(folder, os.W_OK):

@@ -118,7 +118,7 @@ def as_text(label: Any) -> str | None:
     """A label as text (NFC, without spaces around it); `None` for a missing label.
 
     Raises:
-        ValueError: several labels, such as a list, or bytes that are no text.
+        ValueError: several labels, such as a list; bytes that are no text.
 
     Example:
         >>> as_text(" cat"), as_text(1.0), as_text(float("nan"))
@@ -130,13 +130,17 @@ def as_text(label: Any) -> str | None:
             "keep the samples with one label, and write it without a list."
         )
     if isinstance(label, bytes):
-        try:
-            label = label.decode()
-        except UnicodeDecodeError:
-            raise ValueError(f"A label must be text in UTF-8. Got {label[:20]!r}. Are these labels?") from None
+        label = _decoded(label)
     if label is None or label != label:  # NaN
         return None
     return unicodedata.normalize("NFC", str(label)).strip() or None
+
+
+def _decoded(label: bytes) -> str:
+    try:
+        return label.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"A label must be text or a number. Got bytes that are no UTF-8: {label!r:.40}.") from None
 
 
 def _named_texts(texts: list[str], where: str, notes: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -4,7 +4,7 @@ import errno
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,11 @@ def as_image(source: Any) -> Image.Image:
     """
     if isinstance(source, Image.Image):
         return source
+    if isinstance(source, (bytes, bytearray, Mapping)):
+        raise TypeError(
+            f"an image must be decoded. Got {type(source).__name__}: let the data set decode it, as by "
+            "PIL.Image.open(io.BytesIO(content)), or pass a pandas table, whose images may be bytes."
+        )
     values = np.asarray(source)
     if values.dtype.kind == "f" and values.size and values.min() >= 0 and values.max() <= 1:
         values = np.round(values * 255).astype(np.uint8)

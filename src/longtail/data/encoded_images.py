@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,8 +69,8 @@ class EncodedImages:
 
 
 def holds_bytes(column: Any) -> bool:
-    """Whether a column of a table holds bytes, or has a field for them, by its first rows."""
-    return any(_has_field(value) or _bytes_of(value) is not None for value in _first_rows(column))
+    """Whether a column of a table holds bytes, by the first rows that are not empty."""
+    return _first_bytes(column) is not None
 
 
 def holds_images(column: Any) -> bool:
@@ -86,6 +87,26 @@ def holds_images(column: Any) -> bool:
     return True
 
 
+def refuse_other_images(column: Any, where: str) -> None:
+    """Raise where a column holds images in a form that is not read: their paths without the bytes, or several in a row.
+
+    Raises:
+        ValueError: says which, and what to write instead.
+    """
+    if getattr(column.dtype, "kind", "O") != "O":
+        return
+    values = [value for value in column.head(100).tolist() if value is not None]
+    if any(isinstance(value, Mapping) and {BYTES, PATH} <= set(value) for value in values):
+        raise ValueError(
+            f"{where} must hold the bytes of the images of {column.name!r}. It holds their paths alone. Write it with "
+            "the bytes, or the paths as text."
+        )
+    if any(isinstance(value, (list, np.ndarray)) and len(value) and _bytes_of(value[0]) for value in values):
+        raise ValueError(
+            f"{where} must hold one image in each row of {column.name!r}. It holds lists: write one in each."
+        )
+
+
 def images_of(column: Any, where: str) -> EncodedImages:
     """The images of a column.
 
@@ -97,28 +118,22 @@ def images_of(column: Any, where: str) -> EncodedImages:
     if empty:
         raise ValueError(
             f"{where} must hold the bytes of an image in each row of {column.name!r}. Row {column.index[empty[0]]} "
-            f"has none ({len(empty):,} of {len(contents):,} rows).{_path_instead(column.iloc[empty[0]])}"
+            f"has none ({len(empty):,} of {len(contents):,} rows). Drop such rows."
         )
     return EncodedImages([content for content in contents if content])
 
 
 def _first_bytes(column: Any) -> bytes | None:
-    return next((content for content in map(_bytes_of, _first_rows(column)) if content is not None), None)
+    if getattr(column.dtype, "kind", "O") in "biufcmM":
+        return None
+    present = (value for value in column.tolist() if not _is_empty(value))
+    found = (_bytes_of(value) for value in islice(present, 100))
+    return next((content for content in found if content is not None), None)
 
 
-def _first_rows(column: Any) -> list[Any]:
-    """Values that may be bytes."""
-    found: list[Any] = [] if getattr(column.dtype, "kind", "O") in "biufcmM" else column.head(100).tolist()
-    return found
-
-
-def _has_field(value: Any) -> bool:
-    return isinstance(value, Mapping) and BYTES in value
-
-
-def _path_instead(value: Any) -> str:
-    path = value.get(PATH) if isinstance(value, Mapping) else None
-    return f" It names the file {path!r} alone: give paths as text, in a column of their own." if path else ""
+def _is_empty(value: Any) -> bool:
+    content = value.get(BYTES) if isinstance(value, Mapping) else value
+    return content is None or (isinstance(content, float) and content != content)  # NaN
 
 
 def _bytes_of(value: Any) -> bytes | None:

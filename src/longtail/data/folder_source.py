@@ -12,6 +12,7 @@ from longtail.data.first_of_many import first
 from longtail.data.image_folder import Walk, left_out
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.table_file import TABLES
 
 
 def is_folder(data: Any) -> bool:
@@ -68,10 +69,7 @@ def class_folders(root: Path, notes: list[str]) -> RawPart:
     walk = Walk()
     folders = walk.class_folders(root)
     if not folders:
-        raise FileNotFoundError(
-            f"`data` must hold a folder for each class. Got {root}, which holds none. Images in one folder need a "
-            "list or a table with their labels."
-        )
+        raise FileNotFoundError(f"`data` must hold a folder for each class. Got {root}, which {_what_it_holds(root)}")
     by_folder = walk.images(root, folders)
     named = {folder: unicodedata.normalize("NFC", folder).strip() for folder in folders}
     names = ordered(named.values())
@@ -84,3 +82,13 @@ def class_folders(root: Path, notes: list[str]) -> RawPart:
     note_lookalikes(names, str(root), notes)
     codes = np.array([code for code, _ in pairs], dtype=np.int64)
     return RawPart(codes, names, files=tuple(file for _, file in pairs), root=root)
+
+
+def _what_it_holds(root: Path) -> str:
+    tables = sorted(entry.name for entry in root.iterdir() if entry.suffix.lower() in TABLES)
+    if tables:
+        return (
+            f"holds tables: {first(tables)}. Name a table itself; or put Parquet files into one folder, named by their "
+            "part, such as train-0.parquet and test-0.parquet."
+        )
+    return "holds none. Images in one folder need a list or a table with their labels."

@@ -42,7 +42,7 @@ def read_dataset(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     names = declared_names(data)
     codes, found = named_labels(labels if isinstance(labels, np.ndarray) else list(labels), kind, notes)
     raw = RawPart(codes, found, items=data)
-    raw.declare(names, kind, notes)
+    raw.declare(names, kind, notes, indices=not isinstance(labels[0], str))
     return {"train": raw}
 
 

@@ -1,21 +1,18 @@
 """Folders of Parquet files named by their part, as Hugging Face has them."""
 
-import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from longtail.data.counted import counted
+from longtail.data.declared_classes import declare_together, with_class_names
 from longtail.data.first_of_many import first
 from longtail.data.image_folder import left_out
 from longtail.data.options import Options
-from longtail.data.raw_part import PART_NAMES, RawPart
-from longtail.data.table_columns import text_columns
-from longtail.data.table_file import CLASS_NAMES, PARQUET, TooLargeError, check_parquet_fits, pandas, read_table
+from longtail.data.raw_part import RawPart
+from longtail.data.shard_names import check_complete, part_of
+from longtail.data.table_columns import label_columns, text_columns
+from longtail.data.table_file import PARQUET, TooLargeError, check_parquet_fits, pandas, read_table
 from longtail.data.table_source import read_table_as_parts
-
-WORD = re.compile(r"[A-Za-z]+")
-SHARD = re.compile(r"(.*)-(\d+)-of-(\d+)")
 
 
 def is_parquet_folder(data: Any) -> bool:
@@ -24,24 +21,21 @@ def is_parquet_folder(data: Any) -> bool:
 
 
 def read_parquet_folder(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
-    """Read the files; the first word of a name says which part the file belongs to.
+    """Read the files; the first word of a name that is a part says which part the file belongs to.
 
     Raises:
-        ValueError: files of some parts, but none of train; files that are lacking by the number in their names; files
-            of a part with other columns, or other names of classes.
+        ValueError: files of some parts, but none of train; files that are missing by the names of the others, or
+            that have other columns.
     """
-    files = _files(data)
-    _refuse_lacking(files)
     by_part: dict[str, list[Path]] = {}
-    for file in files:
-        word = WORD.match(file.name)
-        by_part.setdefault(PART_NAMES.get(word[0].lower() if word else "", ""), []).append(file)
+    for file in _files(data):
+        by_part.setdefault(part_of(file.name), []).append(file)
     unnamed = by_part.pop("", [])
     if not by_part:
         return _read(unnamed, data, options, notes)
     if unnamed:
-        left = counted(len(unnamed), "file whose name begins", "files whose names begin")
-        notes.append(f"{data}: {left} with no part are left out: {first([file.name for file in unnamed])}.")
+        left = counted(len(unnamed), "file whose name has", "files whose names have")
+        notes.append(f"{data}: {left} no part are left out: {first([file.name for file in unnamed])}.")
     if "train" not in by_part:
         raise ValueError(f"{data} must hold a file train-….parquet. It holds files of {', '.join(by_part)} alone.")
     return {name: _read(files, data, options, notes)["train"] for name, files in by_part.items()}
@@ -56,19 +50,7 @@ def _files(folder: Path) -> list[Path]:
     return []
 
 
-def _refuse_lacking(files: list[Path]) -> None:
-    """Raise if a download is incomplete: train-00000-of-00003.parquet is one of three files."""
-    shards = [shard for file in files if (shard := SHARD.fullmatch(file.stem))]
-    for (begin, number), found in Counter((shard[1], shard[3]) for shard in shards).items():
-        if found < int(number):
-            named = f"{begin}-…-of-{number}{files[0].suffix}"
-            raise ValueError(
-                f"{files[0].parent} must hold {int(number):,} files {named}, as their names say. It holds {found:,} of "
-                "them: download the others."
-            )
-
-
-def _check_memory(files: list[Path]) -> None:
+def _check(files: list[Path]) -> None:
     """One by one they may fit into memory, where together they do not."""
     try:
         check_parquet_fits(files)
@@ -79,17 +61,15 @@ def _check_memory(files: list[Path]) -> None:
 
 
 def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
-    _check_memory(files)
-    frames = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
+    check_complete(files)
+    _check(files)
+    tables = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
+    frames = [with_class_names(table, options, str(file)) for file, table in zip(files, tables, strict=True)]
     for file, frame in zip(files, frames, strict=True):
-        if list(frame.columns) != list(frames[0].columns):
-            columns = ", ".join(map(str, frame.columns))
-            raise ValueError(f"{file} must have the columns of {files[0].name}. Got {columns}.")
-        if frame.attrs != frames[0].attrs:  # a class index would mean another class in each file
-            raise ValueError(
-                f"{file} must declare the same names of classes, in the same order, as {files[0].name}. Got "
-                f"{_named(frame)} beside {_named(frames[0])}."
-            )
+        _check_columns(file, frame, files[0], frames[0])
+    labels = [options.label] if options.label else label_columns(list(map(str, frames[0].columns)))
+    for label in labels:
+        declare_together(frames, label, files)
     numbered = all(isinstance(frame.index, pandas().RangeIndex) for frame in frames)
     whole = pandas().concat(frames, ignore_index=numbered)  # another index may hold paths or labels
     whole.attrs = frames[0].attrs
@@ -97,5 +77,10 @@ def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -
     return read_table_as_parts(whole, options, where, folder if options.root is None else options.root, notes)
 
 
-def _named(frame: Any) -> str:
-    return "; ".join(f"{column}: {first(names)}" for column, names in frame.attrs[CLASS_NAMES].items()) or "none"
+def _check_columns(file: Path, frame: Any, first_file: Path, first_frame: Any) -> None:
+    """The names must be the same; their order does not matter, since columns are matched by name."""
+    missing = [str(name) for name in first_frame.columns if name not in frame.columns]
+    other = [str(name) for name in frame.columns if name not in first_frame.columns]
+    differences = [f"{what} {first(names)}" for what, names in (("lacks", missing), ("has also", other)) if names]
+    if differences:
+        raise ValueError(f"{file} must have the columns of {first_file.name}. It {' and '.join(differences)}.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.data.class_names import ordered, refuse_distinct
+from longtail.data.class_names import INTEGER, as_text, ordered, refuse_distinct
 from longtail.data.counted import counted
 from longtail.data.feature_rows import FeatureRows
 from longtail.data.samples import Parts, Samples, values_of_rows
@@ -48,12 +48,14 @@ class RawPart:
     groups: np.ndarray | None = None
     labels_from: str | None = None
 
-    def declare(self, names: tuple[str, ...], where: str, notes: list[str]) -> None:
-        """Take the names of classes that the source declares, if the labels are these or their numbers from 0 on."""
+    def declare(self, names: tuple[str, ...], where: str, notes: list[str], *, indices: bool = True) -> None:
+        """Take the names that the source declares, if the labels are these or, with `indices`, their places."""
         if not names:
             return
-        if all(name.isdecimal() and int(name) < len(names) for name in self.names):
-            places = [int(name) for name in self.names]
+        of_places = [as_text(name) or name for name in names]  # as labels are read
+        names = tuple(dict.fromkeys(of_places))
+        if indices and all(INTEGER.fullmatch(name) and 0 <= int(name) < len(of_places) for name in self.names):
+            places = [names.index(of_places[int(name)]) for name in self.names]
         elif set(self.names) <= set(names):
             places = [names.index(name) for name in self.names]
         else:
@@ -64,7 +66,7 @@ class RawPart:
 
 
 def rows_of(part: RawPart, rows: np.ndarray) -> RawPart:
-    """The samples (n,) of a part, as a part of the same classes."""
+    """The samples (n,) of a part of files, arrays or features, as a part of the same classes."""
     return replace(part, codes=part.codes[rows], **values_of_rows(part, rows))
 
 
@@ -80,8 +82,9 @@ def of_one_order(raw: Mapping[str, RawPart], notes: list[str], known: Collection
         ValueError: no training part, parts of different kinds, training labels that all differ, or no class in common.
     """
     train = raw["train"]
-    # Data to evaluate a run on may have one sample of each class.
-    if train.labels_from is not None and not set(train.names) & set(known):
+    if train.labels_from is not None and not set(train.names) & set(
+        known
+    ):  # a test part may have one sample of each class
         refuse_distinct(train.codes, train.labels_from)
     for name, part in raw.items():
         if len(part.codes) and len(train.codes) and not set(part.names) & set(train.names):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from longtail.data.encoded_images import holds_bytes, holds_images
+from longtail.data.encoded_images import holds_bytes, holds_images, refuse_other_images
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES
@@ -26,6 +26,8 @@ FILE_COLUMNS = (
 GROUP_COLUMNS = ("group", "groups", "group_id")
 SPLIT_COLUMNS = ("split",)
 COORDINATE = "y"  # a label only where no other column may be one
+MISSING = ("none", "nan", "<na>", "nat")
+"""How missing values of pandas are printed."""
 NUMBERING = ("", "id", "index", "unnamed: 0", "row", "row_id")
 
 
@@ -71,6 +73,9 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         notes.append(f"{where}: images are read from the column {images!r}, as bytes.")
         path = None
     elif path is None:
+        for name in names:
+            if name != label and name.lower() in FILE_COLUMNS:
+                refuse_other_images(frame[name], where)
         path = usual_path(frame, [name for name in names if name != label])
         if path is not None:
             notes.append(f"{where}: paths are read from the column {path!r} (--path-column names another).")
@@ -148,8 +153,15 @@ def _names_image(value: object) -> bool:
     return Path(str(value)).suffix.lower() in image_suffixes()
 
 
+def part_text(value: Any) -> str:
+    """A value of a column of parts as it is compared with their names; an empty text for a missing one."""
+    text = (value.decode(errors="replace") if isinstance(value, bytes) else str(value)).strip().lower()
+    return "" if text in MISSING else text
+
+
 def _is_split(column: Any) -> bool:
-    return all(str(value).strip().lower() in PART_NAMES for value in column.unique().tolist())
+    """Whether it names any part: with other values beside it is an error, not a column to leave out."""
+    return any(part_text(value) in PART_NAMES for value in column.tolist())
 
 
 def _listed(names: Sequence[str]) -> str:

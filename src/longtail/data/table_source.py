@@ -1,6 +1,7 @@
 """Tables of paths and labels, of numeric features and labels, or of labels alone."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from longtail.data.class_names import as_text, named_labels
 from longtail.data.counted import counted
+from longtail.data.declared_classes import with_class_names
 from longtail.data.encoded_images import images_of
 from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below, from_home, with_slashes
@@ -23,6 +25,7 @@ from longtail.data.table_columns import (
     Columns,
     find_columns,
     label_columns,
+    part_text,
     text_columns,
 )
 from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, read_table, refuse_repeated
@@ -31,6 +34,7 @@ from longtail.data.text_file import kind_of, read_text
 
 USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
 NO_FEATURES = USUAL - {COORDINATE}
+NO_PATHS = (Mapping, list, tuple, np.ndarray, bytes)
 LINE = "Line"
 """Name of an index that holds the line of the file from which each row was read."""
 
@@ -50,6 +54,7 @@ def is_frame(data: Any) -> bool:
 def read_table_file(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     """Read a table from its file; see `read_frame`."""
     frame = read_table(data, lambda names: text_columns(names, options), notes)
+    frame = with_class_names(frame, options, str(data))
     if kind_of(data) not in PARQUET:
         first_line = 1 if kind_of(data) in JSON_LINES else 2
         frame.index = range(first_line, first_line + len(frame))
@@ -77,7 +82,7 @@ def read_table_as_parts(
         frame = with_index(frame, options, where, notes, has_features=_has_features(frame, options))
     columns = find_columns(frame, options, where, notes)
     whole = _part(frame, columns, where, root, notes)
-    whole.declare(frame.attrs.get(CLASS_NAMES, {}).get(columns.label, ()), where, notes)
+    whole.declare(frame.attrs.get(CLASS_NAMES, {}).get(columns.label, ()), where, notes, indices=False)
     if columns.split is None:
         whole.labels_from = f"the column {columns.label!r} of {where}"
         return {"train": whole}
@@ -88,10 +93,14 @@ def read_table_as_parts(
 
 
 def _split_of(column: Any, name: str, where: str) -> np.ndarray:
-    values = [str(value).strip().lower() for value in column.tolist()]
-    unknown = next((value for value in values if value not in PART_NAMES), None)
+    values = [part_text(value) for value in column.tolist()]
+    unknown = next((row for row, value in enumerate(values) if value not in PART_NAMES), None)
     if unknown is not None:
-        raise ValueError(f"the column {name!r} of {where} must hold {', '.join(PART_NAMES)}. Got {unknown!r}.")
+        got = repr(values[unknown])[:60] if values[unknown] else "none"
+        raise ValueError(
+            f"the column {name!r} of {where} must hold {', '.join(PART_NAMES)}. Got {got} ({_row(column, unknown)}). "
+            "Drop such rows, or rename the column if it names no parts."
+        )
     return np.array([PART_NAMES[value] for value in values])
 
 
@@ -123,14 +132,19 @@ def _groups(column: Any, name: str, where: str) -> np.ndarray:
 
 
 def _refuse_empty(column: Any, name: str, where: str, must: str, but: str) -> None:
-    blank = (isinstance(value, str) and not value.strip() for value in column.tolist())
-    empty = column.isna().to_numpy() | np.fromiter(blank, bool, len(column))
+    empty = column.isna() | _is_blank(column)
     if empty.any():
         row = int(np.flatnonzero(empty)[0])
         raise ValueError(
             f"{where} must {must} in each row. {_row(column, row)} {but} in the column {name!r} "
             f"({int(empty.sum()):,} of {len(column):,} rows)."
         )
+
+
+def _is_blank(column: Any) -> Any:
+    if column.dtype == object:  # bytes need not be text
+        return column.map(lambda value: isinstance(value, (str, bytes)) and not value.strip()).astype(bool)
+    return column.astype(str).str.strip() == ""
 
 
 def _row(table: Any, row: int) -> str:
@@ -140,12 +154,22 @@ def _row(table: Any, row: int) -> str:
 
 def _files(column: Any, name: str, where: str, root: Path | None, notes: list[str]) -> tuple[tuple[str, ...], Path]:
     _refuse_empty(column, name, where, "name a file", "names none")
+    _refuse_no_text(column, name, where)
     paths = with_slashes([str(value).strip() for value in column.tolist()], where, notes)
     paths = from_home(paths, where, notes)
     if root is None:  # a table that is no file has no folder
         absolute = all(os.path.isabs(path) for path in paths)  # noqa: PTH117 - there may be millions
         root = Path(os.path.commonpath([str(Path(path).parent) for path in paths])) if absolute else Path()
     return below(root, paths, where), root
+
+
+def _refuse_no_text(column: Any, name: str, where: str) -> None:
+    odd = next((value for value in column.tolist() if isinstance(value, NO_PATHS)), None)
+    if odd is not None:
+        raise ValueError(
+            f"{where} must hold paths as text in the column {name!r}. Got {type(odd).__name__}: {odd!s:.60}. Name "
+            "another column with --path-column."
+        )
 
 
 def _note_unused(frame: Any, columns: Columns, where: str, notes: list[str]) -> None:
