@@ -57,7 +57,21 @@ def test_a_page_follows_its_numbers(copy):
     assert "| raw | 52.2 | 71.1 | 50.8 | 32.4 |" in page
     assert "GALA has 52.2 raw" in page
     assert "GALA differs by +1.9 points" in page
-    assert "GALA 52.2." in text_of("README", copy)
+    assert "GALA 52.2 (seed 0)." in text_of("README", copy)
+
+
+@pytest.mark.slow
+def test_each_loss_says_its_seeds(copy):
+    for first in (copy / "runs").glob("cifar100-lt-100-ce-*"):
+        if not first.stem.endswith("-first"):
+            first.unlink()
+    second = copy / "runs/cifar100-lt-100-ce-1-second.json"
+    shutil.copy(copy / "runs/cifar100-lt-100-ce-0-first.json", second)
+    change(second, lambda content: content.update(seed=1))
+    text = " ".join(text_of("README", copy).split())
+    section = text[text.index("imbalance 100, last epoch") :]
+    assert "(seeds 0, 1; re-balanced" in section
+    assert "(seed 0)." in section
 
 
 def test_a_sentence_that_became_false_stops_the_page(copy):
