@@ -46,10 +46,9 @@ def _find_bad(number: int, decode: Callable[[int, int], object], progress: Progr
     bad: dict[int, str] = {}
     with ThreadPoolExecutor(available_cores()) as pool:
         starts = range(0, number, FILES_AT_ONCE)
-        ends = [min(start + FILES_AT_ONCE, number) for start in starts]
         jobs = (
-            [pool.submit(_reason, decode, index) for index in range(start, end)]
-            for start, end in zip(starts, ends, strict=True)
+            [pool.submit(_reason, decode, index) for index in range(number)[start : start + FILES_AT_ONCE]]
+            for start in starts
         )
         for start, reasons in zip(starts, results_ahead(jobs), strict=True):
             bad |= {index: reason for index, reason in enumerate(reasons, start) if reason}

@@ -126,7 +126,7 @@ def images_of(column: Any, where: str) -> EncodedImages:
 def _first_bytes(column: Any) -> bytes | None:
     if getattr(column.dtype, "kind", "O") in "biufcmM":
         return None
-    present = (value for value in column.tolist() if not _is_empty(value))
+    present = (value for value in column if not _is_empty(value))  # not all of a long column
     found = (_bytes_of(value) for value in islice(present, 100))
     return next((content for content in found if content is not None), None)
 

@@ -82,9 +82,8 @@ def of_one_order(raw: Mapping[str, RawPart], notes: list[str], known: Collection
         ValueError: no training part, parts of different kinds, training labels that all differ, or no class in common.
     """
     train = raw["train"]
-    if train.labels_from is not None and not set(train.names) & set(
-        known
-    ):  # a test part may have one sample of each class
+    # A test part may have one sample of each class.
+    if train.labels_from is not None and not set(train.names) & set(known):
         refuse_distinct(train.codes, train.labels_from)
     for name, part in raw.items():
         if len(part.codes) and len(train.codes) and not set(part.names) & set(train.names):
