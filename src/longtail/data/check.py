@@ -10,7 +10,6 @@ import numpy as np
 
 from longtail.arguments import check_choice
 from longtail.data.ahead import results_ahead
-from longtail.data.encoded_images import EncodedImages
 from longtail.data.first_of_many import first
 from longtail.data.samples import Parts, Samples
 
@@ -95,7 +94,7 @@ def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress |
     kept: dict[str, Samples] = {}
     notes = list(parts.notes)
     for name, part in parts.items():
-        bad = _bad_files(part, progress) if part.files is not None or isinstance(part.items, EncodedImages) else {}
+        bad = _bad_files(part, progress) if part.files is not None or part.encoded is not None else {}
         if bad and on_bad_file == "fail":
             _refuse(name, part, bad)
         if bad:
@@ -167,8 +166,8 @@ def _bad_files(part: Samples, progress: Progress | None) -> dict[int, str]:
 
 
 def _decode_all(part: Samples, progress: Progress | None) -> dict[int, str]:
-    if isinstance(part.items, EncodedImages):
-        return _find_bad(len(part), part.items.decoded, progress)
+    if part.encoded is not None:
+        return _find_bad(len(part), part.encoded.decoded, progress)
     return find_bad_files(part.paths, progress=progress)
 
 

@@ -15,7 +15,6 @@ from longtail.data.check import Progress, available_cores, check_files, require_
 from longtail.data.config import DataConfig
 from longtail.data.contract import DataInfo, Split, Splits
 from longtail.data.download import refuse_download
-from longtail.data.encoded_images import EncodedImages
 from longtail.data.feature_rows import FeatureRows
 from longtail.data.features import FeatureViews
 from longtail.data.object_source import input_of
@@ -202,8 +201,8 @@ def source_of(samples: Samples) -> Callable[[int], Any]:
             return samples.name(index)
         if samples.images is not None:
             image = samples.images[index]
-        elif isinstance(samples.items, EncodedImages):
-            return samples.items.decoded(index)
+        elif samples.encoded is not None:
+            return samples.encoded.decoded(index)
         else:
             with one_at_a_time:
                 image = _image_of(samples, index)
@@ -256,7 +255,7 @@ def image_loader(
     from longtail.data.file_augmentation import centre
 
     shorter, source = round(size / crop_pct), source_of(samples)
-    encoded = samples.items if isinstance(samples.items, EncodedImages) else None
+    encoded = samples.encoded
 
     def load(index: int) -> np.ndarray:
         found = source(index) if encoded is None else encoded.decoded(index, shorter)

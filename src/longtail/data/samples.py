@@ -60,6 +60,11 @@ class Samples:
         return next((name for name in INPUTS if getattr(self, name) is not None), "labels")
 
     @property
+    def encoded(self) -> EncodedImages | None:
+        """The items, where they are images as bytes: these are compared, checked and decoded as files are."""
+        return self.items if isinstance(self.items, EncodedImages) else None
+
+    @property
     def class_counts(self) -> np.ndarray:
         """(C,) samples of each class, int64."""
         return np.bincount(self.target, minlength=len(self.class_names))
@@ -99,8 +104,8 @@ class Samples:
         ):
             digest.update(text.encode(errors="surrogateescape") + b"\0")
         digest.update(np.ascontiguousarray(self.target).data)
-        if isinstance(self.items, EncodedImages):
-            digest.update(self.items.digest)
+        if self.encoded is not None:
+            digest.update(self.encoded.digest)
         for array in (self.images, self.features):
             if array is not None:
                 digest.update(f"{array.shape}".encode())
@@ -114,7 +119,7 @@ class Samples:
 
         `None` for data set objects.
         """
-        if self.items is not None and not isinstance(self.items, EncodedImages):
+        if self.items is not None and self.encoded is None:
             return None
         digest = blake2b(self.fingerprint.encode(), digest_size=16)
         root = str((self.root or Path()).resolve())

@@ -13,7 +13,6 @@ from PIL import Image
 
 from longtail.data.check import Progress, available_cores
 from longtail.data.decoding import BadImageError, upright, upright_bytes
-from longtail.data.encoded_images import EncodedImages
 from longtail.data.samples import Samples
 
 AT_ONCE = 500
@@ -45,8 +44,8 @@ def prints_of(samples: Samples, progress: Progress | None = None) -> list[Print]
     """Prints of samples; `None` for labels alone and data set objects, whose inputs can't be compared."""
     if samples.files is not None:
         return prints_of_files(samples.paths, progress)
-    if isinstance(samples.items, EncodedImages):
-        named = zip(samples.items.contents, map(samples.name, range(len(samples))), strict=True)
+    if samples.encoded is not None:
+        named = zip(samples.encoded.contents, map(samples.name, range(len(samples))), strict=True)
         return _prints_of([partial(upright_bytes, content, name) for content, name in named], progress)
     if samples.images is not None:
         return [print_of(Image.fromarray(image)) for image in samples.images]
