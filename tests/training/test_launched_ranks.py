@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import distributed as dist
 
-from longtail.training import launcher_store
+from longtail.training import process_group
 from longtail.training.launched_ranks import launched_ranks
 
 
@@ -28,7 +28,7 @@ def limits(monkeypatch):
 
     monkeypatch.setattr(dist, "init_process_group", join)
     monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
-    monkeypatch.setattr(launcher_store, "launcher_store", lambda _: None)
+    monkeypatch.setattr(process_group, "launcher_store", lambda _: None)
     return found
 
 
@@ -44,5 +44,5 @@ def test_ranks_that_decode_files_wait_longer_than_the_hours_that_it_takes(restar
 def test_ranks_of_a_training_wait_as_long_after_a_restart_as_before(device, limits, monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     with pytest.raises(JoinedError):
-        launcher_store.join_restarted_ranks(device)
+        process_group.join_restarted_ranks(device)
     assert limits == [timedelta(minutes=30)]

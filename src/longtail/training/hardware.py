@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from longtail.training.config import TrainingConfig
-from longtail.training.launcher_store import attempt, join_restarted_ranks
+from longtail.training.launcher_store import attempt
+from longtail.training.process_group import join_restarted_ranks, leave_at_exit
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -125,5 +126,6 @@ def make_fabric(config: TrainingConfig) -> "Fabric":
         _fix_the_order_of_sums()
     if processes > 1:
         join_restarted_ranks(config.device)
+        leave_at_exit()
     fabric.launch()
     return fabric

@@ -8,7 +8,7 @@ from torch import distributed as dist
 
 from longtail.training.failed_ranks import failing_together
 from longtail.training.hardware import started_processes
-from longtail.training.launcher_store import join_restarted_ranks
+from longtail.training.process_group import join_restarted_ranks
 from longtail.training.ranks import ALONE, Ranks
 
 LIMIT = timedelta(days=1)
