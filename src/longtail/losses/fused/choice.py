@@ -64,8 +64,8 @@ def fuses(fused: bool | str, logits: Tensor, target: Tensor) -> bool:
     if target.requires_grad or not logits.numel() or _is_special(logits) or _is_special(target):
         return False
     if torch.compiler.is_compiling():
-        served = logits.device.type == "cpu" and logits.dtype in DTYPES
-        return served and (fused is True or logits.numel() >= FEWEST_LOGITS_IN_GRAPHS) and _has_kernel()
+        pays = fused is True or logits.numel() >= FEWEST_LOGITS_IN_GRAPHS
+        return pays and _serves_graphs(logits) and _has_kernel()
     if fused is True:
         _check_logits(logits)
     if logits.device.type == "cuda":
@@ -78,6 +78,10 @@ def is_exporting() -> bool:
     return torch.compiler._is_exporting_flag
 
 
+def _serves_graphs(logits: Tensor) -> bool:
+    return logits.device.type == "cpu" and logits.dtype in DTYPES
+
+
 def _has_kernel() -> bool:
     """Asked while a graph is compiled, which takes the answer for a constant."""
     return not isinstance(library(), NoKernelError)
@@ -88,7 +92,12 @@ setattr(_has_kernel, "_dynamo_marked_constant", True)  # noqa: B010
 
 
 def fuses_draws(fused: bool | str, logits: Tensor) -> bool:
-    """Whether the random numbers for these logits come from the compiled kernel: as `fuses`."""
+    """Whether the random numbers for these logits come from the compiled kernel: as `fuses`, and in graphs of any size.
+
+    The compiler's own would take several times as long as the rest of the loss.
+    """
+    if fused == "auto" and is_compiled(logits):
+        return _serves_graphs(logits) and _has_kernel()
     any_target = logits.detach()  # draws do not depend on the target
     return fuses(fused, logits, any_target)
 
