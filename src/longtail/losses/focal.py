@@ -15,7 +15,10 @@ from torch.nn import functional as F
 from longtail.arguments import check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
+from longtail.losses.fused import Settings, fuses
+from longtail.losses.fused_loss import kernel_cross_entropy, margins_to_fuse
 from longtail.losses.inputs import check_arguments, checked_target, class_dimension
+from longtail.losses.margins import Margins
 from longtail.losses.reduction import reduced, sample_weights
 
 
@@ -98,9 +101,22 @@ class FocalLoss(LongTailedLoss):
         self.gamma = gamma
         self.combines = gamma > 0
 
+    def margins_for(self, logits: Tensor, target: Tensor) -> Margins | None:
+        """None of its own; `None` where each class has a factor: probabilities as targets, label smoothing."""
+        return None if target.is_floating_point() or self.label_smoothing else Margins()
+
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         """The logits as they are."""
         return logits
+
+    def training_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss, from the cross-entropy of each sample where the kernel computes it."""
+        fused = self.gamma > 0 and fuses(self.fused, logits, target)
+        if not fused or (margins := margins_to_fuse(self, logits, target)) is None:
+            return super().training_loss(logits, target)
+        settings = Settings(self.ignore_index, reduction="none")
+        losses, _ = kernel_cross_entropy(logits, target, margins, None, settings)
+        return focal_of_losses(losses, target, self.gamma, self.weight, self.ignore_index, self.reduction)
 
     def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy whose every term counts (1 − p)^γ times."""
@@ -128,7 +144,14 @@ def focal_cross_entropy(
         return cross_entropy_from_log_probs(terms, target, weight, ignore_index, reduction, label_smoothing)
     # Of indices only one term per sample counts: take those first, the factor costs as much as the softmax.
     own = F.nll_loss(log_probs, target, ignore_index=ignore_index, reduction="none")
-    losses = -focused(-own, gamma)
+    return focal_of_losses(own, target, gamma, weight, ignore_index, reduction)
+
+
+def focal_of_losses(
+    losses: Tensor, target: Tensor, gamma: float, weight: Tensor | None, ignore_index: int, reduction: str
+) -> Tensor:
+    """The focal loss from the cross-entropy of each sample, −log p, of class indices."""
+    losses = -focused(-losses, gamma)
     if weight is not None:
         losses = losses * sample_weights(target, weight, ignore_index, losses.dtype)
     return reduced(losses, target, weight, ignore_index, reduction)

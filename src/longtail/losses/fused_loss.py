@@ -45,29 +45,50 @@ def fused_loss(criterion: "LongTailedLoss", logits: Tensor, target: Tensor, marg
         margins: of the batch.
         learning: call `observe_received`.
     """
-    dim, soft = class_dimension(logits), target.is_floating_point()
-    shape = logits.shape[:dim] + logits.shape[dim + 1 :]
     settings = _settings(criterion, target)
-    if logits.dim() != 2:
-        logits = logits.movedim(dim, -1).reshape(-1, criterion.num_classes)
-        target = target.movedim(dim, -1).reshape(-1, criterion.num_classes) if soft else target.reshape(-1)
-        margins = margins.of_rows(dim)
-    rows = logits if logits.stride(1) == 1 else logits.contiguous()
-    loss, received = _computed(criterion, rows, target, margins, settings, learning)
+    loss, received = kernel_cross_entropy(logits, target, margins, criterion.class_weights(), settings, learning)
     if received is not None:
         criterion.observe_received(received)
-    return loss.view(shape) if criterion.reduction == "none" else loss
+    return loss
 
 
-def _computed(
-    criterion: "LongTailedLoss", rows: Tensor, target: Tensor, margins: Margins, settings: Settings, learning: bool
+def kernel_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    margins: Margins,
+    weight: Tensor | None,
+    settings: Settings,
+    learning: bool = False,
 ) -> tuple[Tensor, Received | None]:
-    weight = criterion.class_weights()
+    """Cross-entropy on adjusted logits by the kernel of their device, and what is learnt of the batch.
+
+    Args:
+        logits: (N, C), (N, C, d1, …) or (C,).
+        target: class indices, int64, or probabilities.
+        margins: of the batch.
+        weight: (C,) class weights.
+        settings: those of cross-entropy.
+        learning: compute what the classes receive.
+    """
+    dim, soft, classes = class_dimension(logits), target.is_floating_point(), logits.shape[class_dimension(logits)]
+    shape = logits.shape[:dim] + logits.shape[dim + 1 :]
+    if logits.dim() != 2:
+        logits = logits.movedim(dim, -1).reshape(-1, classes)
+        target = target.movedim(dim, -1).reshape(-1, classes) if soft else target.reshape(-1)
+        margins = margins.of_rows(dim)
+    rows = logits if logits.stride(1) == 1 else logits.contiguous()
+    loss, received = _of_rows(rows, target, margins, weight, settings, learning)
+    return (loss.view(shape) if settings.reduction == "none" else loss), received
+
+
+def _of_rows(
+    rows: Tensor, target: Tensor, margins: Margins, weight: Tensor | None, settings: Settings, learning: bool
+) -> tuple[Tensor, Received | None]:
     if rows.is_cuda:
         loss, own_losses = cross_entropy_on_gpu(rows, target, margins, weight, settings)
         if not learning:
             return loss, None
-        return loss, received_of(own_losses, target, criterion.num_classes, criterion.ignore_index)
+        return loss, received_of(own_losses, target, rows.shape[1], settings.ignore_index)
     function = compiled_cross_entropy if torch.compiler.is_compiling() else fused_cross_entropy
     return function(rows, target, margins, weight, settings, learning=learning)
 

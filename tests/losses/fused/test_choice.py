@@ -8,7 +8,7 @@ import torch
 from torch.autograd import forward_ad
 
 from longtail import GALALoss
-from longtail.losses import BalancedSoftmaxLoss, ClassBalancedLoss, EQLLoss, FocalLoss
+from longtail.losses import BalancedSoftmaxLoss, ClassBalancedLoss, EQLLoss, EQLv2Loss, FocalLoss
 from longtail.losses.fused.choice import fuses, fuses_draws
 from longtail.losses.fused.library import NoKernelError, library
 
@@ -79,7 +79,8 @@ def test_true_refuses_what_it_cannot_serve():
 @pytest.mark.parametrize(
     "make",
     [
-        FocalLoss,
+        lambda classes, fused: FocalLoss(classes, label_smoothing=0.1, fused=fused),
+        EQLv2Loss,
         lambda classes, fused: ClassBalancedLoss([2] * classes, gamma=1.0, fused=fused),
         lambda classes, fused: EQLLoss([2] * classes, label_smoothing=0.1, fused=fused),
     ],

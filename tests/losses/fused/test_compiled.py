@@ -74,6 +74,17 @@ def test_a_compiled_step_is_the_eager_step(name, kind, dtype):
 
 
 @pytest.mark.slow
+def test_a_compiled_focal_loss_is_the_eager_one():
+    (ours, target), theirs = batch(), batch()[0]
+    got, called = graphs_of(lt.FocalLoss(CLASSES, gamma=2, fused=True), ours.requires_grad_(), target)
+    assert calls_kernel(called)
+    got.backward()
+    want = lt.FocalLoss(CLASSES, gamma=2, fused=False)(theirs.requires_grad_(), target)
+    want.backward()
+    torch.testing.assert_close((got, ours.grad), (want, theirs.grad))
+
+
+@pytest.mark.slow
 def test_inductor_compiles_it():
     torch._dynamo.reset()
     criterion, eager = MAKE["gala"](fused=True), MAKE["gala"](fused=True)

@@ -28,8 +28,15 @@ LOSSES = {
     "gcl": lambda **arguments: FixedGCL(COUNTS, margin=0.1, **arguments),
     "eql": lambda **arguments: FixedEQL(COUNTS, **arguments),
     "seesaw": lambda **arguments: having_seen(lt.SeesawLoss(CLASSES, **arguments)),
+    "focal": lambda **arguments: lt.FocalLoss(CLASSES, gamma=1.5, **arguments),
 }
-every_loss = pytest.mark.parametrize("name", LOSSES)
+NO_SMOOTHING = ("eql", "focal")  # with it, they have no fused path
+
+
+def every_kind(*names):
+    """Each of these losses with each kind of target that it takes the fused path with."""
+    cases = itertools.product(names, ["index", "soft"])
+    return pytest.mark.parametrize(("name", "kind"), [case for case in cases if case != ("focal", "soft")])
 
 
 class FixedGCL(lt.GCLLoss):
@@ -93,12 +100,11 @@ def is_fused(loss):
     return "_FusedCrossEntropyBackward" in names
 
 
-@every_loss
-@pytest.mark.parametrize("kind", ["index", "soft"])
+@every_kind(*LOSSES)
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_is_as_exact_as_float32_allows(name, kind, reduction):
     logits, target = make_logits(), make_target(kind)
-    smoothings = [0.0] if name == "eql" else [0.0, 0.1]  # smoothed, it has no fused path
+    smoothings = [0.0] if name in NO_SMOOTHING else [0.0, 0.1]
     for weight, smoothing in itertools.product([None, WEIGHT], smoothings):
         arguments = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
         fused, exact = LOSSES[name](fused=True, **arguments), LOSSES[name](fused=False, **arguments)
@@ -111,8 +117,7 @@ def test_is_as_exact_as_float32_allows(name, kind, reduction):
             torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in LOSSES if name != "lade"])  # whose gradient has two rounded parts
-@pytest.mark.parametrize("kind", ["index", "soft"])
+@every_kind(*(name for name in LOSSES if name != "lade"))  # whose gradient has two rounded parts
 def test_bfloat16_logits_are_computed_in_float32(name, kind):
     logits, target = make_logits(dtype=torch.bfloat16), make_target(kind)
     loss, gradient = value_and_gradient(LOSSES[name](fused=True), logits, target)
@@ -122,8 +127,7 @@ def test_bfloat16_logits_are_computed_in_float32(name, kind):
     torch.testing.assert_close(gradient, want_gradient.bfloat16(), rtol=1e-2, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", ["gala", "gcl", "eql", "seesaw"])
-@pytest.mark.parametrize("kind", ["index", "soft"])
+@every_kind("gala", "gcl", "eql", "seesaw", "focal")
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 1e30])
 def test_what_is_not_finite_spreads_as_in_the_plain_path(name, kind, value):
     for place in ((2, 700), (2, 0), (slice(1, 3), slice(None))):
@@ -135,8 +139,7 @@ def test_what_is_not_finite_spreads_as_in_the_plain_path(name, kind, value):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
-@pytest.mark.parametrize("name", ["gala", "vs", "ldam", "gcl"])
-@pytest.mark.parametrize("kind", ["index", "soft"])
+@every_kind("gala", "vs", "ldam", "gcl")
 def test_the_number_of_threads_changes_no_bit(name, kind):
     logits, target, threads = make_logits().repeat(8, 1), make_target(kind), torch.get_num_threads()
     target = target.repeat(8, *[1] * (target.dim() - 1))
@@ -152,8 +155,7 @@ def test_the_number_of_threads_changes_no_bit(name, kind):
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
-@pytest.mark.parametrize("name", ["gala", "vs", "ldam", "class-balanced", "gcl", "eql", "seesaw"])
-@pytest.mark.parametrize("kind", ["index", "soft"])
+@every_kind("gala", "vs", "ldam", "class-balanced", "gcl", "eql", "seesaw", "focal")
 def test_a_second_derivative_is_that_of_the_plain_path(name, kind):
     target, found = make_target(kind), []
     for fused in (True, False):
@@ -208,7 +210,7 @@ def test_strided_and_dense_logits_equal_the_plain_path(kind):
         want = value_and_gradient(LOSSES["gala"](fused=True), flat, target)
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(got, want, strict=True))
     dense, spatial = torch.stack([flat, flat + 1, -flat], 2), torch.stack([target] * 3, target.dim())
-    for name, reduction in itertools.product(("gala", "gcl"), ("mean", "none")):
+    for name, reduction in itertools.product(("gala", "gcl", *["focal"] * (kind == "index")), ("mean", "none")):
         got = value_and_gradient(LOSSES[name](fused=True, reduction=reduction), dense, spatial)
         want = value_and_gradient(LOSSES[name](fused=False, reduction=reduction), dense, spatial)
         for ours, theirs in zip(got, want, strict=True):
