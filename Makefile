@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-fast lint bench clean
+.PHONY: demo test test-fast lint bench docs clean
 
 demo: .venv/demo.installed  ## GALA and re-balancing on real images, and a page of figures, under two minutes
 	$(BIN)/python examples/digits.py
@@ -30,6 +30,9 @@ bench: .venv/dev.installed  ## speed, as ratios measured side by side
 	$(BIN)/python benchmarks/streams.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/finetune.py
+
+docs: .venv/docs.installed  ## the documentation site, in build/docs/site
+	$(BIN)/python docs/site/build.py
 
 clean:
 	rm -rf .venv

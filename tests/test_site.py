@@ -1,0 +1,57 @@
+"""The documentation site: it is built without warnings, and holds every page and every public name."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import longtail
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    out = tmp_path_factory.mktemp("site") / "docs"
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs/site/build.py", out], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out / "site"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", sorted(set(longtail._PACKAGES) - {"cli"}))
+def test_every_public_name_has_its_docstring(package, site):
+    page = (site / "api" / f"{package}.html").read_text()
+    module = getattr(longtail, package)
+    names = [name for name in module.__all__ if hasattr(getattr(module, name), "__module__")]  # constants have none
+    shown = re.findall(rf'id="{re.escape(module.__name__)}\.([\w.]+)"', page)
+    assert [name for name in names if name not in shown and f"{name}.{name}" not in shown] == []
+
+
+@pytest.mark.slow
+def test_examples_are_code(site):
+    page = re.sub(r"</?(span|a)[^>]*>", "", (site / "api" / "losses.html").read_text())
+    assert re.search(r"<code>&gt;&gt;&gt; import torch\s+&gt;&gt;&gt; FocalLoss\(2, gamma=1.0\)", page)
+
+
+@pytest.mark.slow
+def test_nothing_is_fetched_from_elsewhere(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 30
+    loaded = [tag for page in pages for tag in re.findall(r"<(?:script|link|img)[^>]*>", page.read_text())]
+    assert [tag for tag in loaded if re.search(r'(src|href)="(https?:)?//', tag)] == []
+
+
+def test_every_page_is_in_the_navigation():
+    nav = (ROOT / "docs/site/zensical.toml").read_text()
+    listed = re.findall(r'= "([\w./-]+\.md)"', str(nav))
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} | {"index.md", "CHANGELOG.md"}
+    results = {f"results/{page.name}" for page in (ROOT / "results").glob("*.md")}
+    packages = {f"api/{package}.md" for package in longtail._PACKAGES if package != "cli"}
+    assert sorted(listed) == sorted(pages | results | packages)
+    assert tomllib.loads(nav)["project"]["nav"]
