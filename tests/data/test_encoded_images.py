@@ -117,20 +117,28 @@ def test_the_network_sees_what_it_would_see_of_files(tmp_path):
         assert np.array_equal(of_files(index), of_bytes(index))
 
 
-def test_a_row_without_an_image_is_named():
-    frame = pd.DataFrame(rows(["a", "b", "a"]))
-    frame["image"] = [*frame["image"][:2], {"bytes": None, "path": "x.png"}]
-    with pytest.raises(ValueError, match=r"each row of 'image'. Row 2 has none \(1 of 3 rows\)"):
-        read_data(frame)
+@pytest.mark.parametrize("missing", [None, {"bytes": None, "path": "x.png"}, {"bytes": b"", "path": "x.png"}])
+def test_a_row_without_an_image_is_a_bad_file(tmp_path, missing):
+    table = pa.table(rows(["a", "b", "a"]) | {"image": [*rows(["a", "b"])["image"], missing]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    data = read_data(tmp_path / "t.parquet")
+    bad = r"1 of 3 files of train can't be decoded: .*t.parquet:2\. .*t.parquet:2 must be .* it has no bytes.*skip\."
+    with pytest.raises(ValueError, match=bad):
+        check_files(data)
+    left = check_files(data, on_bad_file="skip")
+    assert (reds(left.train), left.train.target.tolist()) == ([0, 1], [0, 1])
+    assert "1 of 3 files are bad and left out: " in left.notes[-1]
+    (found,) = [finding for finding in part_findings(data) if "corrupt" in finding.what]
+    assert "t.parquet:2" in found.where + found.what
 
 
 def test_parts_keep_their_images_and_rows(tmp_path):
     data = read_data(write(tmp_path / "t.parquet", [0, 1, 2] * 10))
     parts = make_splits(data, validation=0.2, test=0.2, seed=0)
     for samples in (parts.train, parts.validation, parts.test):
-        assert reds(samples) == samples.items.indices
-        assert samples.target.tolist() == [row % 3 for row in samples.items.indices]
-        assert samples.name(0) == f"sample {samples.items.indices[0]}"
+        assert [f"{tmp_path / 't.parquet'}:{red}" for red in reds(samples)] == samples.items.names
+        assert samples.target.tolist() == [red % 3 for red in reds(samples)]
+        assert samples.name(0) == samples.items.names[0]
     frame = pd.DataFrame(rows(["a", "b"] * 3)).assign(split=["train", "train", "test"] * 2)
     assert reds(read_data(frame).test) == [2, 5]
 
@@ -242,7 +250,7 @@ def test_damaged_images_are_found_before_work_starts():
     with pytest.raises(BadImageError, match=r"It can't be decoded: cannot identify image file\.$"):
         read_data(frame).train.items.decoded(1)
     left = check_files(data, on_bad_file="skip")
-    assert left.train.items.indices == [0, 2, 3]
+    assert left.train.items.names == ["sample 0", "sample 2", "sample 3"]
     assert "1 of 4 files are bad and left out: sample 1" in " ".join(left.notes)
 
 
@@ -350,8 +358,8 @@ def test_missing_files_of_a_part_are_named(tmp_path, here):
 def test_images_are_found_after_many_empty_rows():
     frame = pd.DataFrame(rows(["a", "b"] * 60))
     frame["image"] = [{"bytes": None, "path": "x.png"}] * 119 + [frame["image"].iloc[-1]]
-    with pytest.raises(ValueError, match=r"Row 0 has none \(119 of 120 rows\)\. Drop such rows"):
-        read_data(frame)
+    with pytest.raises(ValueError, match="119 of 120 files of train can't be decoded: sample 0, sample 1"):
+        check_files(read_data(frame))
 
 
 @pytest.mark.parametrize(
@@ -388,3 +396,46 @@ def test_a_class_that_is_declared_twice_is_refused(tmp_path):
     path = write(tmp_path / "t.parquet", [0, 1, 2], names=["ant", "bee", " ant"])
     with pytest.raises(ValueError, match="declare each class of the column 'label' once. Got ' ant' for 0 and 2"):
         read_data(path)
+
+
+def shards(folder, columns, change):
+    """Two shards of two rows; `change` is made to columns of the second."""
+    for number in (0, 1):
+        table = pa.table(columns | (change if number else {}))
+        parquet.write_table(table, folder / f"train-{number}.parquet")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"label": ["a", None]},
+            r"hold a label in each row. Row 1 of {} has none in the column 'label' \(1 of 4 rows\)",
+        ),
+        ({"label": [3, -1]}, "labels of at least 0. Got -1 at row 1 of {}"),
+        ({"label": [3.0, 0.5]}, "classes: integers or names. Got 0.5 at row 1 of {}"),
+        ({"x": [1.0, float("inf")]}, "a finite number .* Row 1 of {} has none in the column 'x'"),
+        ({"group": ["a", ""]}, "name a group in each row. Row 1 of {} names none"),
+        ({"split": ["train", "other"]}, r"must hold train, .* Got 'other' \(Row 1 of {}\)"),
+    ],
+)
+def test_errors_name_the_file_of_a_part_and_its_row(tmp_path, change, message):
+    columns = {"x": [1.0, 2.0], "label": [5, 7], "group": ["a", "b"], "split": ["train", "test"]}
+    if isinstance(change.get("label", [0])[0], str):
+        columns["label"] = ["a", "b"]
+    shards(tmp_path, columns, change)
+    with pytest.raises(ValueError, match=message.format(".*train-1.parquet")):
+        read_data(tmp_path)
+
+
+def test_images_are_named_by_their_file_and_its_row(tmp_path):
+    columns = {"image": [picture(0), picture(1)], "label": ["a", "b"]}
+    shards(tmp_path, columns, {"image": [picture(2), b"no image"]})
+    data = read_data(tmp_path)
+    with pytest.raises(ValueError, match=r"1 of 4 files of train can't be decoded: \S*train-1.parquet:1\. "):
+        check_files(data)
+    assert data.train.take([2]).name(0) == f"{tmp_path / 'train-1.parquet'}:0"
+    assert (
+        data.train.fingerprint
+        == read_data(pd.concat(map(pd.read_parquet, sorted(tmp_path.iterdir())))).train.fingerprint
+    )

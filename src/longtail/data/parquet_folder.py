@@ -5,6 +5,7 @@ from typing import Any
 
 from longtail.data.counted import counted
 from longtail.data.declared_classes import declare_together, with_class_names
+from longtail.data.file_rows import file_rows
 from longtail.data.first_of_many import first
 from longtail.data.image_folder import left_out
 from longtail.data.options import Options
@@ -73,8 +74,10 @@ def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -
     numbered = all(isinstance(frame.index, pandas().RangeIndex) for frame in frames)
     whole = pandas().concat(frames, ignore_index=numbered)  # another index may hold paths or labels
     whole.attrs = frames[0].attrs
+    lengths = list(map(len, frames))
     where = str(files[0]) if len(files) == 1 else f"{files[0].parent} ({files[0].name}, …)"
-    return read_table_as_parts(whole, options, where, folder if options.root is None else options.root, notes)
+    root = folder if options.root is None else options.root
+    return read_table_as_parts(whole, options, where, root, notes, rows=file_rows(list(map(str, files)), lengths))
 
 
 def _check_columns(file: Path, frame: Any, first_file: Path, first_frame: Any) -> None:
