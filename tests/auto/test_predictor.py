@@ -11,6 +11,7 @@ from PIL import Image
 
 import longtail
 from auto.photographs import COLOURS, write_photographs
+from longtail.data import Samples
 from longtail.recipes import digits_lt
 from longtail.training import run_experiment
 
@@ -147,6 +148,9 @@ PIXELS = np.full((20, 24, 3), 128, dtype=np.uint8)
         (["a.png", PIXELS], TypeError, "all paths, or all images. Got the path 'a.png' and a ndarray: open the files"),
         ([PIXELS, b"png"], TypeError, "sample 1 must be a path or an image. Got bytes. Decode it"),
         ([io.BytesIO(b"png")], TypeError, "sample 0 must be a path or an image. Got BytesIO. Decode it"),
+        (["a.parquet"], TypeError, "must be images. Got the Parquet file 'a.parquet': predictor.batch"),
+        (Path("none.parquet"), TypeError, "must be several samples. Got one path, 'none.parquet'"),
+        (Samples(np.array([0]), ("a",), features=np.zeros((1, 2))), TypeError, "must hold images, .* Got features"),
         ([torch.zeros(1, 3, 8, 8)], ValueError, r"Got \(1, 3, 8, 8\). Drop the first axis, sample\[0\]"),
         ([torch.zeros(2, 3, 8, 8)], ValueError, r"Got \(2, 3, 8, 8\). Pass it to predictor.batch"),
     ],

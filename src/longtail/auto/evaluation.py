@@ -98,4 +98,4 @@ def _logits(samples: Samples, predictor: Predictor, progress: Progress | None) -
         raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind}.")
     if samples.features is not None:
         return predictor.logits(_in_the_order_of_training(samples, predictor), progress=progress)
-    return predictor.logits_of_images(samples, progress=progress)
+    return predictor.logits(samples, progress=progress)

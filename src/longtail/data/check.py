@@ -41,6 +41,13 @@ def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -
     return _find_bad(len(paths), lambda index, size: upright(paths[index], size), progress)
 
 
+def find_bad_samples(samples: Samples, *, progress: Progress | None = None) -> dict[int, str]:
+    """The same of samples that are files, or images as bytes."""
+    if samples.encoded is not None:
+        return _find_bad(len(samples), samples.encoded.decoded, progress)
+    return find_bad_files(samples.paths, progress=progress)
+
+
 def _find_bad(number: int, decode: Callable[[int, int], object], progress: Progress | None) -> dict[int, str]:
     bad: dict[int, str] = {}
     with ThreadPoolExecutor(available_cores()) as pool:
@@ -157,18 +164,12 @@ def _bad_files(part: Samples, progress: Progress | None) -> dict[int, str]:
     except OSError:
         content = None  # a file is missing
     if content is None:
-        return _decode_all(part, progress)
+        return find_bad_samples(part, progress=progress)
     if content in _OF_THE_FIRST:
         return _OF_THE_FIRST[content]
     if content not in _FOUND or _FOUND[content]:  # what was bad may have been restored
-        _FOUND[content] = _decode_all(part, progress)
+        _FOUND[content] = find_bad_samples(part, progress=progress)
     return _FOUND[content]
-
-
-def _decode_all(part: Samples, progress: Progress | None) -> dict[int, str]:
-    if part.encoded is not None:
-        return _find_bad(len(part), part.encoded.decoded, progress)
-    return find_bad_files(part.paths, progress=progress)
 
 
 def _reason(decode: Callable[[int, int], object], index: int) -> str:

@@ -24,6 +24,7 @@ class EncodedImages:
     Args:
         contents: (N,) the bytes of whole image files, none where an image is missing.
         names: (N,) what messages call them, such as FILE:ROW; by default they are numbered.
+        paths: (N,) the paths that the table has beside the bytes, empty where it has none.
 
     Example:
         >>> import io
@@ -35,9 +36,12 @@ class EncodedImages:
         (3, (4, 2), ['sample 2'])
     """
 
-    def __init__(self, contents: Sequence[bytes], names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, contents: Sequence[bytes], names: Sequence[str] | None = None, paths: Sequence[str] | None = None
+    ) -> None:
         self.contents = list(contents)
         self.names = [f"sample {row}" for row in range(len(self.contents))] if names is None else list(names)
+        self.paths = [""] * len(self.contents) if paths is None else list(paths)
 
     def __len__(self) -> int:
         return len(self.contents)
@@ -58,7 +62,7 @@ class EncodedImages:
     def take(self, rows: np.ndarray) -> "EncodedImages":
         """The images of these indices (n,); the bytes are shared."""
         chosen = rows.tolist()
-        return EncodedImages([self.contents[row] for row in chosen], [self.names[row] for row in chosen])
+        return EncodedImages(*([values[row] for row in chosen] for values in (self.contents, self.names, self.paths)))
 
     @cached_property
     def digest(self) -> bytes:
@@ -111,7 +115,10 @@ def refuse_other_images(column: Any, where: str) -> None:
 
 def images_of(column: Any) -> EncodedImages:
     """The images of a column; a row without one has no bytes."""
-    return EncodedImages([_bytes_of(value) or b"" for value in column.tolist()], row_names(column.index))
+    values = column.tolist()
+    return EncodedImages(
+        [_bytes_of(value) or b"" for value in values], row_names(column.index), [*map(_path_of, values)]
+    )
 
 
 def _first_bytes(column: Any) -> bytes | None:
@@ -130,3 +137,8 @@ def _is_empty(value: Any) -> bool:
 def _bytes_of(value: Any) -> bytes | None:
     content = value.get(BYTES) if isinstance(value, Mapping) else value
     return bytes(content) if isinstance(content, (bytes, bytearray, memoryview)) else None
+
+
+def _path_of(value: Any) -> str:
+    path = value.get(PATH) if isinstance(value, Mapping) else None
+    return path if isinstance(path, str) else ""

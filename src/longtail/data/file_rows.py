@@ -14,17 +14,18 @@ def file_rows(files: Sequence[str], lengths: Sequence[int]) -> Any:
     """The index of a table that files were joined to.
 
     Args:
-        files: (F,) their names, each once.
+        files: (F,) their names.
         lengths: (F,) how many rows each has.
 
     Example:
         >>> row_names(file_rows(["a.parquet", "b.parquet"], [2, 1]))
         ['a.parquet:0', 'a.parquet:1', 'b.parquet:0']
     """
-    rows = [np.arange(length) for length in lengths]
-    codes = [np.repeat(np.arange(len(files)), lengths), np.concatenate(rows)]
-    levels = [list(files), pandas().RangeIndex(max(lengths))]
-    return pandas().MultiIndex(levels=levels, codes=codes, names=FILE_AND_ROW)
+    place = {file: number for number, file in enumerate(dict.fromkeys(files))}
+    of_files = np.repeat([place[file] for file in files], lengths)
+    rows = np.concatenate([np.arange(length) for length in lengths])
+    levels = [list(place), pandas().RangeIndex(max(lengths))]
+    return pandas().MultiIndex(levels=levels, codes=[of_files, rows], names=FILE_AND_ROW)
 
 
 def is_of_files(index: Any) -> bool:

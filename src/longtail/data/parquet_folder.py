@@ -1,5 +1,6 @@
 """Folders of Parquet files named by their part, as Hugging Face has them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,23 @@ def _files(folder: Path) -> list[Path]:
     return []
 
 
-def _check(files: list[Path]) -> None:
-    """One by one they may fit into memory, where together they do not."""
+def parquet_files(folder: Path) -> list[Path]:
+    """The files of such a folder, of all parts.
+
+    Raises:
+        ValueError: files are missing by the names of the others.
+    """
+    files = _files(folder)
+    check_complete(files)
+    return files
+
+
+def check_fits_together(files: Sequence[Path]) -> None:
+    """Raise if files do not fit into memory together, as they may one by one.
+
+    Raises:
+        TooLargeError: they do not.
+    """
     try:
         check_parquet_fits(files)
     except TooLargeError:
@@ -63,7 +79,7 @@ def _check(files: list[Path]) -> None:
 
 def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     check_complete(files)
-    _check(files)
+    check_fits_together(files)
     tables = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
     frames = [with_class_names(table, options, str(file)) for file, table in zip(files, tables, strict=True)]
     for file, frame in zip(files, frames, strict=True):
