@@ -194,7 +194,7 @@ def test_an_index_of_labels_is_kept(tmp_path):
 
 def test_a_folder_without_training_files_is_refused(tmp_path):
     write(tmp_path / "test-0.parquet", [0, 1])
-    with pytest.raises(ValueError, match=r"must hold a file train-….parquet. It holds files of test alone"):
+    with pytest.raises(ValueError, match="`data` must hold a part named train. Got .*, which holds test alone"):
         read_data(tmp_path)
 
 
@@ -439,3 +439,31 @@ def test_images_are_named_by_their_file_and_its_row(tmp_path):
         data.train.fingerprint
         == read_data(pd.concat(map(pd.read_parquet, sorted(tmp_path.iterdir())))).train.fingerprint
     )
+
+
+def test_a_column_of_parts_may_repeat_what_the_name_of_a_file_says(tmp_path):
+    for part, labels in (("train", [0, 1, 0]), ("test", [1, 0])):
+        table = pa.table(rows(labels) | {"split": [part] * len(labels)})
+        parquet.write_table(table, tmp_path / f"{part}-0.parquet")
+    parts = read_data(tmp_path)
+    assert (len(parts.train), len(parts.test)) == (3, 2)
+    parquet.write_table(pa.table(rows([0, 1]) | {"split": ["train", "test"]}), tmp_path / "test-0.parquet")
+    with pytest.raises(
+        ValueError, match="test-0.parquet must hold samples of test alone.* names train and test: rename"
+    ):
+        read_data(tmp_path)
+
+
+def test_a_part_is_given_by_a_folder_that_holds_it_alone(tmp_path):
+    write(tmp_path / "a/train.parquet", [0, 1, 0])
+    write(tmp_path / "b/test-0.parquet", [1, 0])
+    parts = read_data(tmp_path / "a", test=tmp_path / "b")
+    assert parts.test.target.tolist() == [1, 0]
+
+
+def test_without_training_samples_the_part_of_them_is_empty(tmp_path):
+    write(tmp_path / "validation-0.parquet", [1, 0])
+    parts = read_data(tmp_path, require_train=False)
+    assert (len(parts.train), parts.validation.target.tolist(), list(parts.given())) == (0, [1, 0], ["validation"])
+    assert parts.class_names == tuple(NAMES)
+    assert list(check_files(parts).given()) == ["validation"]

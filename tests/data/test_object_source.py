@@ -115,8 +115,10 @@ def test_parts_by_name():
     data = TensorDataset(torch.zeros(3, 1), torch.tensor([0, 1, 1]))
     parts = read_data({"train": data, "validation": data, "test": data})
     assert [name for name, _ in parts.items()] == ["train", "validation", "test"]
-    with pytest.raises(ValueError, match="`data` must map train, and at most val and test"):
+    with pytest.raises(ValueError, match="`data` must hold a part named train. Got data that hold validation alone"):
         read_data({"val": data})
+    with pytest.raises(ValueError, match="`data` must map train, and at most val and test, .* Got val, validation"):
+        read_data({"val": data, "validation": data})
 
 
 def test_a_data_set_of_names_keeps_them():

@@ -70,7 +70,7 @@ def extract_features(
     with launched_ranks() as ranks:
         if not ranks.first:
             progress = on_note = on_size = None
-        parts = read_data(data, **options)
+        parts = read_data(data, **{"require_train": False, **options})
         _refuse_no_images(parts)
         network = _network(config, ranks)
         if on_size is not None:

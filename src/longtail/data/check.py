@@ -97,20 +97,28 @@ def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress |
         >>> parts.train.files, parts.notes
         (('cat/1.png', 'lynx/1.png'), ('train: 1 of 3 files are bad and left out: ...',))
     """
-    check_choice("on_bad_file", on_bad_file, ["fail", "skip"])
-    kept: dict[str, Samples] = {}
     notes = list(parts.notes)
-    for name, part in parts.items():
-        bad = _bad_files(part, progress) if part.files is not None or part.encoded is not None else {}
-        if bad and on_bad_file == "fail":
-            _refuse(name, part, bad)
-        if bad:
-            notes.append(f"{name}: {len(bad):,} of {len(part):,} files are bad and left out: {_listed(part, bad)}.")
-            part = part.take(np.setdiff1d(np.arange(len(part)), list(bad)))
-        if not len(part):
-            raise ValueError(f"{name} must hold at least one file that can be decoded. It holds none.")
-        kept[name] = part
+    kept = {
+        name: check_part(name, part, notes, on_bad_file=on_bad_file, progress=progress)
+        for name, part in parts.given().items()
+    }
     return replace(parts, notes=tuple(notes), **kept)
+
+
+def check_part(
+    name: str, part: Samples, notes: list[str], *, on_bad_file: str = "fail", progress: Progress | None = None
+) -> Samples:
+    """The same of one part; `notes` gets a note on what is left out."""
+    check_choice("on_bad_file", on_bad_file, ["fail", "skip"])
+    bad = _bad_files(part, progress) if part.files is not None or part.encoded is not None else {}
+    if bad and on_bad_file == "fail":
+        _refuse(name, part, bad)
+    if bad:
+        notes.append(f"{name}: {len(bad):,} of {len(part):,} files are bad and left out: {_listed(part, bad)}.")
+        part = part.take(np.setdiff1d(np.arange(len(part)), list(bad)))
+    if not len(part):
+        raise ValueError(f"{name} must hold at least one file that can be decoded. It holds none.")
+    return part
 
 
 def found_bad() -> dict[str, list[tuple[int, str]]]:

@@ -26,8 +26,7 @@ def read_parquet_folder(data: Path, options: Options, notes: list[str]) -> dict[
     """Read the files; the first word of a name that is a part says which part the file belongs to.
 
     Raises:
-        ValueError: files of some parts, but none of train; files that are missing by the names of the others, or
-            that have other columns.
+        ValueError: files that are missing by the names of the others, or that have other columns.
     """
     by_part: dict[str, list[Path]] = {}
     for file in _files(data):
@@ -38,9 +37,7 @@ def read_parquet_folder(data: Path, options: Options, notes: list[str]) -> dict[
     if unnamed:
         left = counted(len(unnamed), "file whose name has", "files whose names have")
         notes.append(f"{data}: {left} no part are left out: {first([file.name for file in unnamed])}.")
-    if "train" not in by_part:
-        raise ValueError(f"{data} must hold a file train-….parquet. It holds files of {', '.join(by_part)} alone.")
-    return {name: _read(files, data, options, notes)["train"] for name, files in by_part.items()}
+    return {name: _of_one_part(name, _read(files, data, options, notes), files) for name, files in by_part.items()}
 
 
 def _files(folder: Path) -> list[Path]:
@@ -75,6 +72,16 @@ def check_fits_together(files: Sequence[Path]) -> None:
         raise
     except (ModuleNotFoundError, OSError, ValueError):
         return  # the reader says so of the file
+
+
+def _of_one_part(name: str, read: dict[str, RawPart], files: Sequence[Path]) -> RawPart:
+    """What was read of files of one part; a column of parts may repeat it."""
+    if set(read) not in ({name}, {"train"}):
+        raise ValueError(
+            f"{first(list(map(str, files)))} must hold samples of {name} alone, as the names say. A column names "
+            f"{' and '.join(read)}: rename the files, or drop the column."
+        )
+    return next(iter(read.values()))
 
 
 def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:

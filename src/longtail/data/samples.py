@@ -166,6 +166,13 @@ class Parts:
             if (part := getattr(self, name)) is not None:
                 yield name, part
 
+    def given(self) -> dict[str, Samples]:
+        """The same without a `train` that is empty beside others, since the data hold these alone."""
+        parts = dict(self.items())
+        if not len(self.train) and len(parts) > 1:
+            del parts["train"]
+        return parts
+
     @cached_property
     def fingerprint(self) -> str:
         """Hash of all parts: other files, other labels, other names of classes or another order give another."""
