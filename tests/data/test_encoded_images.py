@@ -182,7 +182,7 @@ def test_files_that_name_no_part(tmp_path):
     write(tmp_path / "train.parquet", [2, 1, 2])
     parts = read_data(tmp_path)
     assert parts.train.target.tolist() == [2, 1, 2]
-    assert "2 files whose names have no part are left out: a.parquet, b.parquet" in " ".join(parts.notes)
+    assert "2 files of no part are left out: a.parquet, b.parquet" in " ".join(parts.notes)
 
 
 def test_an_index_of_labels_is_kept(tmp_path):
@@ -467,3 +467,72 @@ def test_without_training_samples_the_part_of_them_is_empty(tmp_path):
     assert (len(parts.train), parts.validation.target.tolist(), list(parts.given())) == (0, [1, 0], ["validation"])
     assert parts.class_names == tuple(NAMES)
     assert list(check_files(parts).given()) == ["validation"]
+
+
+@pytest.mark.parametrize("inside", ["default", "", "data"])
+@pytest.mark.parametrize("validation", ["validation", "val"])
+def test_a_folder_for_each_part_as_the_hub_converts_data_sets(tmp_path, inside, validation):
+    (tmp_path / "README.md").write_text("a data set")
+    (tmp_path / ".cache").mkdir()
+    for name, labels in (
+        ("train/0000", [0, 1]),
+        ("train/0001", [2, 0]),
+        ("test/0000", [1]),
+        (f"{validation}/0000", [2]),
+    ):
+        write(tmp_path / inside / f"{name}.parquet", labels)
+    parts = read_data(tmp_path)
+    found = {name: part.target.tolist() for name, part in parts.items()}
+    assert found == {"train": [0, 1, 2, 0], "validation": [2], "test": [1]}
+    assert parts.train.name(3) == f"{tmp_path / inside / 'train' / '0001.parquet'}:1"
+    train = read_data(tmp_path / inside / "train")
+    assert (train.train.target.tolist(), train.test) == ([0, 1, 2, 0], None)
+
+
+def test_files_of_a_configuration_lie_in_its_folder(tmp_path):
+    write(tmp_path / "small" / "train-00000-of-00001.parquet", [0, 1, 0])
+    write(tmp_path / "small" / "test-00000-of-00001.parquet", [1])
+    assert [len(part) for _, part in read_data(tmp_path).items()] == [3, 1]
+    write(tmp_path / "large" / "train" / "0000.parquet", [0, 1])
+    with pytest.raises(ValueError, match="must hold one data set. It holds 2: large, small. Give the folder of one"):
+        read_data(tmp_path)
+    assert len(read_data(tmp_path / "large").train) == 2
+
+
+def test_folders_that_are_no_part_are_left_out_and_those_of_one_part_refused(tmp_path):
+    write(tmp_path / "train/0000.parquet", [0, 1])
+    write(tmp_path / "unsupervised/0000.parquet", [0, 1])
+    said = " ".join(read_data(tmp_path).notes)
+    assert "1 file of no part is left out: unsupervised/0000.parquet" in said
+    write(tmp_path / "partial-train/0000.parquet", [0, 1])
+    with pytest.raises(ValueError, match="one folder for each part. Got partial-train and train. Remove one"):
+        read_data(tmp_path)
+    (tmp_path / "train/0000.parquet").unlink()
+    (tmp_path / "train").rmdir()
+    assert "partial-train holds the beginning of train alone" in " ".join(read_data(tmp_path).notes)
+
+
+def test_a_number_that_is_left_out_is_a_missing_file(tmp_path):
+    for name in ("train/0000", "train/0002", "test/0000"):
+        write(tmp_path / f"{name}.parquet", [0, 1])
+    with pytest.raises(ValueError, match="train must hold the files of all numbers. 0001.parquet is missing"):
+        read_data(tmp_path)
+    for name in ("2019", "2021"):
+        write(tmp_path / "years" / f"{name}.parquet", [0, 1])
+    assert len(read_data(tmp_path / "years").train) == 4
+
+
+def test_class_folders_are_none_of_parts(tmp_path):
+    for name in ("train/ant", "train/bee", "test/ant"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "1.png").write_bytes(picture(1))
+    write(tmp_path / "train/labels.parquet", [0, 1])
+    assert read_data(tmp_path).train.files == ("ant/1.png", "bee/1.png")
+
+
+def test_files_of_one_part_with_several_names_are_noted(tmp_path):
+    write(tmp_path / "train-00000-of-00001.parquet", [0, 1])
+    write(tmp_path / "train_small-00000-of-00001.parquet", [0, 1])
+    data = read_data(tmp_path)
+    assert len(data.train) == 4
+    assert "train is read from files of 2 names: train, train_small" in " ".join(data.notes)

@@ -166,6 +166,6 @@ def test_real_photographs_of_fish(fish, real_data):
 def test_a_folder_of_tables_says_so(tmp_path):
     for part in ("train", "test"):
         (tmp_path / part).mkdir()
-        (tmp_path / part / "0000.parquet").write_bytes(b"")
-    with pytest.raises(FileNotFoundError, match=r"which holds tables: 0000.parquet\. Name a table itself; or put"):
+        (tmp_path / part / "0000.csv").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"which holds tables: 0000.csv\. Name a table itself; or put"):
         read_data(tmp_path)

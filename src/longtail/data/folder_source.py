@@ -86,6 +86,6 @@ def _what_it_holds(root: Path) -> str:
     if tables:
         return (
             f"holds tables: {first(tables)}. Name a table itself; or put Parquet files into one folder, named by their "
-            "part, such as train-0.parquet and test-0.parquet."
+            "part, such as train-0.parquet and test-0.parquet, or into folders train and test."
         )
     return "holds none. Images in one folder need a list or a table with their labels."
