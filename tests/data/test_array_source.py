@@ -192,3 +192,10 @@ def test_names_of_a_file_are_read_as_labels_are(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((3, 2)), y=np.array(["cod", names[0], "cod"]), class_names=np.array(names))
     parts = read_data(tmp_path / "a.npz")
     assert (parts.class_names, parts.train.target.tolist()) == (("äsche", "cod"), [1, 0, 1])
+
+
+@pytest.mark.parametrize("again", ["ant", " ant"])
+def test_a_class_that_is_named_twice_is_refused(tmp_path, again):
+    np.savez(tmp_path / "a.npz", features=np.zeros((3, 2)), labels=[0, 1, 2], class_names=["ant", "bee", again])
+    with pytest.raises(ValueError, match="hold each name once in `class_names`. Got 'ant' for 0 and 2"):
+        read_data(tmp_path / "a.npz")

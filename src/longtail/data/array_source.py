@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.array_headers import UNREADABLE, ArrayFile, PickledError, is_npy, shape_of
-from longtail.data.class_names import INTEGER, as_text, named_labels
+from longtail.data.class_names import INTEGER, as_text, first_repeated, named_labels
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
 from longtail.data.options import Options
@@ -190,8 +190,11 @@ def _groups(groups: np.ndarray, samples: int, path: Path) -> np.ndarray:
 def _declare(raw: RawPart, class_names: np.ndarray, path: Path) -> None:
     """Names that the file gives: labels are these, or indices into them."""
     given = tuple(as_text(name) or str(name) for name in class_names.tolist())
-    if len(set(given)) != len(given):
-        raise ValueError(f"{path} must hold each name once in `class_names`. It does not.")
+    if (places := first_repeated(given)) is not None:
+        raise ValueError(
+            f"{path} must hold each name once in `class_names`. Got {given[places[1]]!r} for {places[0]} and "
+            f"{places[1]}: correct it."
+        )
     if set(raw.names) <= set(given):
         place = {name: index for index, name in enumerate(given)}
         raw.codes = np.array([place[name] for name in raw.names], dtype=np.int64)[raw.codes]

@@ -141,6 +141,21 @@ def as_text(label: Any) -> str | None:
     return unicodedata.normalize("NFC", str(label)).strip() or None
 
 
+def first_repeated(names: Sequence[Any]) -> tuple[int, int] | None:
+    """The places of the first name that is there twice, as labels are read; `None` if each is there once.
+
+    Example:
+        >>> first_repeated(["ant", "bee", " ant"]), first_repeated(["ant", "bee"])
+        ((0, 2), None)
+    """
+    seen: dict[str | None, int] = {}
+    for place, name in enumerate(names):
+        earlier = seen.setdefault(as_text(name), place)
+        if earlier != place:
+            return earlier, place
+    return None
+
+
 def _decoded(label: bytes) -> str:
     try:
         return label.decode()
