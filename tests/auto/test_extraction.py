@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from longtail.auto import extract_features
 from longtail.cli import main
 from longtail.models import make_network
 from training.launch import torchrun
@@ -40,3 +41,11 @@ def test_two_processes_extract_what_one_extracts(tmp_path):
         np.testing.assert_allclose(two["features"], one["features"], rtol=1e-4, atol=1e-5)
         for name in ("labels", "part", "path"):
             assert (one[name] == two[name]).all()
+
+
+def test_images_of_one_part_need_no_training_images(tmp_path):
+    images = np.zeros((3, 16, 16, 3), dtype=np.uint8)
+    settings = {"pretrained": False, "size": 16, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    found = extract_features({"test": (images, ["ant", "bee", "ant"])}, model="resnet8-cifar", **settings)
+    assert found["features"].shape[0] == 3
+    assert (found["labels"].tolist(), set(found["part"])) == (["ant", "bee", "ant"], {"test"})

@@ -11,6 +11,7 @@ from PIL import Image
 
 import longtail
 from auto.photographs import COLOURS, write_photographs
+from longtail.data import Samples
 from longtail.recipes import digits_lt
 from longtail.training import run_experiment
 
@@ -103,6 +104,56 @@ def test_other_data_may_have_one_sample_of_each_class(predictor, tmp_path):
         evaluate_on(predictor, table, root=folder)
 
 
+def as_folders(tmp_path, part):
+    write_photographs(tmp_path / "data" / part, dict.fromkeys(COLOURS, 2))
+    return tmp_path / "data"
+
+
+def table_of(tmp_path, part):
+    folder = write_photographs(tmp_path / "all", dict.fromkeys(COLOURS, 2))
+    rows = [(str(folder / name / file), name, part) for name in COLOURS for file in ("0.jpg", "1.png")]
+    return pd.DataFrame(rows, columns=["path", "label", "split"])
+
+
+def as_parquet(tmp_path, part):
+    (tmp_path / "shards").mkdir()
+    frame = table_of(tmp_path, part)
+    frame["image"] = [Path(path).read_bytes() for path in frame.pop("path")]
+    frame.to_parquet(tmp_path / "shards" / f"{part}-00000-of-00001.parquet")
+    return tmp_path / "shards"
+
+
+def as_arrays(tmp_path, part):
+    images = np.stack([np.full((20, 24, 3), colour, np.uint8) for colour in COLOURS.values()])
+    np.savez(tmp_path / "a.npz", **{f"{part}_images": images, f"{part}_labels": list(COLOURS)})
+    return tmp_path / "a.npz"
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+@pytest.mark.parametrize("form", [as_folders, table_of, as_parquet, as_arrays])
+def test_the_only_part_of_other_data_is_scored(predictor, tmp_path, form, part):
+    from longtail.auto import evaluate_on
+
+    data = form(tmp_path, part)
+    assert evaluate_on(predictor, data)["raw"]["balanced_accuracy"] > 0.8
+    with pytest.raises(ValueError, match=f"`data` must hold a part named train. Got .* {part} alone"):
+        longtail.fit(data, out=tmp_path / "run")
+
+
+def test_of_several_parts_the_held_out_one_is_scored_and_no_other_decoded(predictor, tmp_path):
+    from longtail.auto import evaluate_on
+
+    for part in ("train", "val", "test"):
+        write_photographs(tmp_path / part, dict.fromkeys(COLOURS, 2))
+    (tmp_path / "train/red deer/bad.jpg").write_bytes(b"")
+    notes: list[str] = []
+    evaluate_on(predictor, tmp_path, on_note=notes.append)
+    assert notes[-1] == "The part test is scored, not train and validation."
+    (tmp_path / "test").rename(tmp_path / "other")
+    evaluate_on(predictor, tmp_path, on_note=notes.append)
+    assert notes[-1] == "The part validation is scored, not train."
+
+
 class Coloured:
     """A data set whose indices have no end and that holds one item at a time, as a row or as a pair."""
 
@@ -147,6 +198,9 @@ PIXELS = np.full((20, 24, 3), 128, dtype=np.uint8)
         (["a.png", PIXELS], TypeError, "all paths, or all images. Got the path 'a.png' and a ndarray: open the files"),
         ([PIXELS, b"png"], TypeError, "sample 1 must be a path or an image. Got bytes. Decode it"),
         ([io.BytesIO(b"png")], TypeError, "sample 0 must be a path or an image. Got BytesIO. Decode it"),
+        (["a.parquet"], TypeError, "must be images. Got the Parquet file 'a.parquet': predictor.batch"),
+        (Path("none.parquet"), TypeError, "must be several samples. Got one path, 'none.parquet'"),
+        (Samples(np.array([0]), ("a",), features=np.zeros((1, 2))), TypeError, "must hold images, .* Got features"),
         ([torch.zeros(1, 3, 8, 8)], ValueError, r"Got \(1, 3, 8, 8\). Drop the first axis, sample\[0\]"),
         ([torch.zeros(2, 3, 8, 8)], ValueError, r"Got \(2, 3, 8, 8\). Pass it to predictor.batch"),
     ],

@@ -55,7 +55,9 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_table_is_not_taken_for_an_image(tmp_path):
     (tmp_path / "photos.csv").write_text("path\nphoto.jpg\n")
-    with pytest.raises(ValueError, match=r"lists of paths \(.txt\). Got the table .*photos.csv"):
+    with pytest.raises(
+        ValueError, match=r"Parquet files, folders or lists of paths \(.txt\). Got the table .*photos.csv"
+    ):
         image_files([tmp_path / "photos.csv"])
 
 
@@ -64,3 +66,24 @@ def test_lists_of_predict_have_the_endings_of_lists_of_training(tmp_path):
     for name in ("new.txt", "new.lst", "NEW.LIST"):
         (tmp_path / name).write_text("a.jpg\n")
         assert image_files([tmp_path / name]) == [tmp_path / "a.jpg"]
+
+
+def test_parquet_files_stand_for_their_images(tmp_path, capsys):
+    for name in ("data/train-00000-of-00001.parquet", "data/test-00000-of-00002.parquet", "other.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match="test-00001-of-00002.parquet is missing"):
+        image_files([tmp_path / "data"])
+    (tmp_path / "data" / "test-00001-of-00002.parquet").touch()
+    files = ["test-00000-of-00002.parquet", "test-00001-of-00002.parquet", "train-00000-of-00001.parquet"]
+    assert image_files([tmp_path / "data"]) == [tmp_path / "data" / name for name in files]
+    assert image_files([tmp_path / "data" / "test*.parquet"]) == [tmp_path / "data" / name for name in files[:2]]
+    assert image_files([tmp_path / "other.parquet"]) == [tmp_path / "other.parquet"]
+    assert capsys.readouterr().err == ""
+
+
+def test_parquet_files_beside_images_are_tables_about_these(tmp_path, capsys):
+    for name in ("a.jpg", "metadata.parquet"):
+        (tmp_path / name).touch()
+    assert image_files([tmp_path]) == [tmp_path / "a.jpg"]
+    assert "holds images: its Parquet files are left out" in capsys.readouterr().err

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import longtail
 from auto.photographs import OPTIONS, write_photographs
 from longtail.cli import main
 from longtail.cli.own_data import with_recipe
+from longtail.data.parquet_images import parquet_images
 from training.tiny import replaced
 
 MOMENTS = ["--mean", "0.5", "0.5", "0.5", "--std", "0.25", "0.25", "0.25"]
@@ -93,6 +95,62 @@ def test_files_that_cannot_be_decoded_are_left_out_where_asked(place, capsys):
     network = ["--model", "test_efficientnet.r160_in1k", "--no-pretrained", "--size", "64"]
     assert main(["features", "other", *network, "--out", "f.npz", *skip]) == 0
     assert "train: 1 of 9 files are bad and left out: other/green frog/bad.jpg." in capsys.readouterr().err
+
+
+def parquet_of(path, files, stored=None, **columns):
+    """A Parquet file of images as Hugging Face writes it."""
+    names = [file.name for file in files] if stored is None else stored
+    images = [{"bytes": file.read_bytes(), "path": name} for file, name in zip(files, names, strict=True)]
+    pd.DataFrame({"image": images, **columns}).to_parquet(path)
+
+
+@pytest.mark.slow
+def test_images_of_parquet_files_are_predicted_as_files_are(place, capsys):
+    assert main(["train", "animals", *replaced(OPTIONS, ["--epochs", "1"])]) == 0
+    files = sorted((place / "animals/red deer").iterdir())[:6]
+    parquet_of(place / "a.parquet", files[:4])
+    (place / "shards").mkdir()
+    parquet_of(place / "shards/test-00000-of-00002.parquet", files[:2])
+    parquet_of(place / "shards/test-00001-of-00002.parquet", files[2:4], stored=[files[0].name, None])
+
+    def predicted(*named, options=()):
+        capsys.readouterr()
+        assert main(["predict", "runs/LATEST", *map(str, named), "--out", "p.csv", "--top", "2", *options]) == 0
+        rows = list(csv.reader((place / "p.csv").read_text().splitlines()))[1:]
+        return [row[0] for row in rows], [row[1:] for row in rows]
+
+    _, expected = predicted(*files)
+    assert predicted("a.parquet") == ([file.name for file in files[:4]], expected[:4])
+    assert "a.parquet: images are read from the column 'image'" in capsys.readouterr().err
+    names = [f"shards/test-0000{number}-of-00002.parquet:{row}" for number in (0, 1) for row in (0, 1)]
+    assert predicted("shards") == (names, expected[:4])
+    names, found = predicted(files[4], "a.parquet", files[5])
+    assert names == [str(files[4]), *(file.name for file in files[:4]), str(files[5])]
+    assert found == [expected[4], *expected[:4], expected[5]]
+    assert predicted("a.parquet", "shards")[0][:2] == ["a.parquet:0", "a.parquet:1"]
+    assert predicted("a.parquet", options=["--prior", "training"])[1] != expected[:4]
+    predictor = longtail.load("runs/LATEST")
+    as_files = predictor.batch(files[:4])
+    for samples in ("a.parquet", place / "shards", parquet_images([place / "a.parquet"], [])):
+        assert predictor.batch(samples) == as_files
+
+
+@pytest.mark.slow
+def test_bad_images_of_parquet_files_are_named_or_left_out(place, capsys):
+    assert main(["train", "animals", *replaced(OPTIONS, ["--epochs", "1"])]) == 0
+    files = sorted((place / "animals/red deer").iterdir())[:4]
+    contents = [file.read_bytes() for file in files]
+    whole = [{"bytes": content, "path": file.name} for content, file in zip(contents, files, strict=True)]
+    images = [whole[0], None, whole[2], {"bytes": contents[3][:100], "path": None}]
+    pd.DataFrame({"image": images}).to_parquet("a.parquet")
+    assert main(["predict", "runs/LATEST", "a.parquet", "--out", "p.csv"]) == 2
+    said = capsys.readouterr().err
+    assert "`files` must be images. 2 of 4 can't be decoded: a.parquet:1 must be a whole image file" in said
+    assert "a.parquet:3 must be" in said
+    assert main(["predict", "runs/LATEST", "a.parquet", "--out", "p.csv", "--on-bad-file", "skip"]) == 0
+    assert "2 of 4 files are bad and left out: a.parquet:1, a.parquet:3." in capsys.readouterr().err
+    rows = list(csv.DictReader((place / "p.csv").read_text().splitlines()))
+    assert [row["path"] for row in rows] == [files[0].name, files[2].name]
 
 
 @pytest.mark.slow

@@ -119,9 +119,9 @@ def test_an_array_names_the_part_of_each_sample(tmp_path):
     )
     np.savez(tmp_path / "a.npz", part=["left", "right"] * 3, **arrays)  # of another meaning
     assert read_data(tmp_path / "a.npz").notes[0] == f"{tmp_path}/a.npz: the array 'part' is not used."
-    for wrong in (["test"] * 6, part[:5]):
+    for wrong, message in ((["test"] * 6, "which holds test alone"), (part[:5], "must name a part for each sample in")):
         np.savez(tmp_path / "a.npz", part=wrong, **arrays)
-        with pytest.raises(ValueError, match="must name a part for each sample, train for some"):
+        with pytest.raises(ValueError, match=message):
             read_data(tmp_path / "a.npz")
 
 
@@ -192,3 +192,10 @@ def test_names_of_a_file_are_read_as_labels_are(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((3, 2)), y=np.array(["cod", names[0], "cod"]), class_names=np.array(names))
     parts = read_data(tmp_path / "a.npz")
     assert (parts.class_names, parts.train.target.tolist()) == (("äsche", "cod"), [1, 0, 1])
+
+
+@pytest.mark.parametrize("again", ["ant", " ant"])
+def test_a_class_that_is_named_twice_is_refused(tmp_path, again):
+    np.savez(tmp_path / "a.npz", features=np.zeros((3, 2)), labels=[0, 1, 2], class_names=["ant", "bee", again])
+    with pytest.raises(ValueError, match="hold each name once in `class_names`. Got 'ant' for 0 and 2"):
+        read_data(tmp_path / "a.npz")

@@ -89,11 +89,6 @@ def test_paths_in_the_index_of_a_table_of_images_are_not_noted():
     assert "index" not in " ".join(parts.notes)
 
 
-def test_class_names_that_are_declared_twice_are_not_taken(tmp_path):
-    parts = read_data(write(tmp_path / "t.parquet", [0, 1, 0], names=["crane", "crane"]))
-    assert (parts.class_names, parts.train.class_counts.tolist()) == (("0", "1"), [2, 1])
-
-
 def test_a_label_that_is_no_decimal_number_is_a_name(tmp_path):
     path = write(tmp_path / "t.parquet", ["²", "1", "²"])
     assert read_data(path).class_names == ("1", "²")
@@ -117,20 +112,28 @@ def test_the_network_sees_what_it_would_see_of_files(tmp_path):
         assert np.array_equal(of_files(index), of_bytes(index))
 
 
-def test_a_row_without_an_image_is_named():
-    frame = pd.DataFrame(rows(["a", "b", "a"]))
-    frame["image"] = [*frame["image"][:2], {"bytes": None, "path": "x.png"}]
-    with pytest.raises(ValueError, match=r"each row of 'image'. Row 2 has none \(1 of 3 rows\)"):
-        read_data(frame)
+@pytest.mark.parametrize("missing", [None, {"bytes": None, "path": "x.png"}, {"bytes": b"", "path": "x.png"}])
+def test_a_row_without_an_image_is_a_bad_file(tmp_path, missing):
+    table = pa.table(rows(["a", "b", "a"]) | {"image": [*rows(["a", "b"])["image"], missing]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    data = read_data(tmp_path / "t.parquet")
+    bad = r"1 of 3 files of train can't be decoded: .*t.parquet:2\. .*t.parquet:2 must be .* it has no bytes.*skip\."
+    with pytest.raises(ValueError, match=bad):
+        check_files(data)
+    left = check_files(data, on_bad_file="skip")
+    assert (reds(left.train), left.train.target.tolist()) == ([0, 1], [0, 1])
+    assert "1 of 3 files are bad and left out: " in left.notes[-1]
+    (found,) = [finding for finding in part_findings(data) if "corrupt" in finding.what]
+    assert "t.parquet:2" in found.where + found.what
 
 
 def test_parts_keep_their_images_and_rows(tmp_path):
     data = read_data(write(tmp_path / "t.parquet", [0, 1, 2] * 10))
     parts = make_splits(data, validation=0.2, test=0.2, seed=0)
     for samples in (parts.train, parts.validation, parts.test):
-        assert reds(samples) == samples.items.indices
-        assert samples.target.tolist() == [row % 3 for row in samples.items.indices]
-        assert samples.name(0) == f"sample {samples.items.indices[0]}"
+        assert [f"{tmp_path / 't.parquet'}:{red}" for red in reds(samples)] == samples.items.names
+        assert samples.target.tolist() == [red % 3 for red in reds(samples)]
+        assert samples.name(0) == samples.items.names[0]
     frame = pd.DataFrame(rows(["a", "b"] * 3)).assign(split=["train", "train", "test"] * 2)
     assert reds(read_data(frame).test) == [2, 5]
 
@@ -174,7 +177,7 @@ def test_files_that_name_no_part(tmp_path):
     write(tmp_path / "train.parquet", [2, 1, 2])
     parts = read_data(tmp_path)
     assert parts.train.target.tolist() == [2, 1, 2]
-    assert "2 files whose names have no part are left out: a.parquet, b.parquet" in " ".join(parts.notes)
+    assert "2 files of no part are left out: a.parquet, b.parquet" in " ".join(parts.notes)
 
 
 def test_an_index_of_labels_is_kept(tmp_path):
@@ -186,7 +189,7 @@ def test_an_index_of_labels_is_kept(tmp_path):
 
 def test_a_folder_without_training_files_is_refused(tmp_path):
     write(tmp_path / "test-0.parquet", [0, 1])
-    with pytest.raises(ValueError, match=r"must hold a file train-….parquet. It holds files of test alone"):
+    with pytest.raises(ValueError, match="`data` must hold a part named train. Got .*, which holds test alone"):
         read_data(tmp_path)
 
 
@@ -242,7 +245,7 @@ def test_damaged_images_are_found_before_work_starts():
     with pytest.raises(BadImageError, match=r"It can't be decoded: cannot identify image file\.$"):
         read_data(frame).train.items.decoded(1)
     left = check_files(data, on_bad_file="skip")
-    assert left.train.items.indices == [0, 2, 3]
+    assert left.train.items.names == ["sample 0", "sample 2", "sample 3"]
     assert "1 of 4 files are bad and left out: sample 1" in " ".join(left.notes)
 
 
@@ -350,8 +353,8 @@ def test_missing_files_of_a_part_are_named(tmp_path, here):
 def test_images_are_found_after_many_empty_rows():
     frame = pd.DataFrame(rows(["a", "b"] * 60))
     frame["image"] = [{"bytes": None, "path": "x.png"}] * 119 + [frame["image"].iloc[-1]]
-    with pytest.raises(ValueError, match=r"Row 0 has none \(119 of 120 rows\)\. Drop such rows"):
-        read_data(frame)
+    with pytest.raises(ValueError, match="119 of 120 files of train can't be decoded: sample 0, sample 1"):
+        check_files(read_data(frame))
 
 
 @pytest.mark.parametrize(
@@ -384,7 +387,154 @@ def test_a_column_split_of_lists_names_no_parts():
     assert read_data(frame).test is None
 
 
-def test_a_class_that_is_declared_twice_is_refused(tmp_path):
-    path = write(tmp_path / "t.parquet", [0, 1, 2], names=["ant", "bee", " ant"])
-    with pytest.raises(ValueError, match="declare each class of the column 'label' once. Got ' ant' for 0 and 2"):
-        read_data(path)
+@pytest.mark.parametrize("again", ["crane", " crane"])
+def test_a_class_that_is_declared_twice_is_refused(tmp_path, again):
+    path = write(tmp_path / "train.parquet", [0, 1, 2], names=["crane", "bee", again])
+    for data in (path, tmp_path):
+        with pytest.raises(ValueError, match=f"each class of the column 'label' once. Got '{again}' for 0 and 2"):
+            read_data(data)
+    labels = write(tmp_path / "names.parquet", ["crane", "bee", "crane"], names=["crane", "bee", again])
+    assert read_data(labels).class_names == ("crane", "bee")  # they are no indices
+    other = pa.table(rows([7, 9, 7])).replace_schema_metadata(parquet.read_schema(path).metadata)
+    parquet.write_table(other, tmp_path / "other.parquet")
+    assert read_data(tmp_path / "other.parquet").class_names == ("7", "9")
+
+
+def shards(folder, columns, change):
+    """Two shards of two rows; `change` is made to columns of the second."""
+    for number in (0, 1):
+        table = pa.table(columns | (change if number else {}))
+        parquet.write_table(table, folder / f"train-{number}.parquet")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"label": ["a", None]},
+            r"hold a label in each row. Row 1 of {} has none in the column 'label' \(1 of 4 rows\)",
+        ),
+        ({"label": [3, -1]}, "labels of at least 0. Got -1 at row 1 of {}"),
+        ({"label": [3.0, 0.5]}, "classes: integers or names. Got 0.5 at row 1 of {}"),
+        ({"x": [1.0, float("inf")]}, "a finite number .* Row 1 of {} has none in the column 'x'"),
+        ({"group": ["a", ""]}, "name a group in each row. Row 1 of {} names none"),
+        ({"split": ["train", "other"]}, r"must hold train, .* Got 'other' \(Row 1 of {}\)"),
+    ],
+)
+def test_errors_name_the_file_of_a_part_and_its_row(tmp_path, change, message):
+    columns = {"x": [1.0, 2.0], "label": [5, 7], "group": ["a", "b"], "split": ["train", "test"]}
+    if isinstance(change.get("label", [0])[0], str):
+        columns["label"] = ["a", "b"]
+    shards(tmp_path, columns, change)
+    with pytest.raises(ValueError, match=message.format(".*train-1.parquet")):
+        read_data(tmp_path)
+
+
+def test_images_are_named_by_their_file_and_its_row(tmp_path):
+    columns = {"image": [picture(0), picture(1)], "label": ["a", "b"]}
+    shards(tmp_path, columns, {"image": [picture(2), b"no image"]})
+    data = read_data(tmp_path)
+    with pytest.raises(ValueError, match=r"1 of 4 files of train can't be decoded: \S*train-1.parquet:1\. "):
+        check_files(data)
+    assert data.train.take([2]).name(0) == f"{tmp_path / 'train-1.parquet'}:0"
+    assert (
+        data.train.fingerprint
+        == read_data(pd.concat(map(pd.read_parquet, sorted(tmp_path.iterdir())))).train.fingerprint
+    )
+
+
+def test_a_column_of_parts_may_repeat_what_the_name_of_a_file_says(tmp_path):
+    for part, labels in (("train", [0, 1, 0]), ("test", [1, 0])):
+        table = pa.table(rows(labels) | {"split": [part] * len(labels)})
+        parquet.write_table(table, tmp_path / f"{part}-0.parquet")
+    parts = read_data(tmp_path)
+    assert (len(parts.train), len(parts.test)) == (3, 2)
+    parquet.write_table(pa.table(rows([0, 1]) | {"split": ["train", "test"]}), tmp_path / "test-0.parquet")
+    with pytest.raises(
+        ValueError, match="test-0.parquet must hold samples of test alone.* names train and test: rename"
+    ):
+        read_data(tmp_path)
+
+
+def test_a_part_is_given_by_a_folder_that_holds_it_alone(tmp_path):
+    write(tmp_path / "a/train.parquet", [0, 1, 0])
+    write(tmp_path / "b/test-0.parquet", [1, 0])
+    parts = read_data(tmp_path / "a", test=tmp_path / "b")
+    assert parts.test.target.tolist() == [1, 0]
+
+
+def test_without_training_samples_the_part_of_them_is_empty(tmp_path):
+    write(tmp_path / "validation-0.parquet", [1, 0])
+    parts = read_data(tmp_path, require_train=False)
+    assert (len(parts.train), parts.validation.target.tolist(), list(parts.given())) == (0, [1, 0], ["validation"])
+    assert parts.class_names == tuple(NAMES)
+    assert list(check_files(parts).given()) == ["validation"]
+
+
+@pytest.mark.parametrize("inside", ["default", "", "data"])
+@pytest.mark.parametrize("validation", ["validation", "val"])
+def test_a_folder_for_each_part_as_the_hub_converts_data_sets(tmp_path, inside, validation):
+    (tmp_path / "README.md").write_text("a data set")
+    (tmp_path / ".cache").mkdir()
+    for name, labels in (
+        ("train/0000", [0, 1]),
+        ("train/0001", [2, 0]),
+        ("test/0000", [1]),
+        (f"{validation}/0000", [2]),
+    ):
+        write(tmp_path / inside / f"{name}.parquet", labels)
+    parts = read_data(tmp_path)
+    found = {name: part.target.tolist() for name, part in parts.items()}
+    assert found == {"train": [0, 1, 2, 0], "validation": [2], "test": [1]}
+    assert parts.train.name(3) == f"{tmp_path / inside / 'train' / '0001.parquet'}:1"
+    train = read_data(tmp_path / inside / "train")
+    assert (train.train.target.tolist(), train.test) == ([0, 1, 2, 0], None)
+
+
+def test_files_of_a_configuration_lie_in_its_folder(tmp_path):
+    write(tmp_path / "small" / "train-00000-of-00001.parquet", [0, 1, 0])
+    write(tmp_path / "small" / "test-00000-of-00001.parquet", [1])
+    assert [len(part) for _, part in read_data(tmp_path).items()] == [3, 1]
+    write(tmp_path / "large" / "train" / "0000.parquet", [0, 1])
+    with pytest.raises(ValueError, match="must hold one data set. It holds 2: large, small. Give the folder of one"):
+        read_data(tmp_path)
+    assert len(read_data(tmp_path / "large").train) == 2
+
+
+def test_folders_that_are_no_part_are_left_out_and_those_of_one_part_refused(tmp_path):
+    write(tmp_path / "train/0000.parquet", [0, 1])
+    write(tmp_path / "unsupervised/0000.parquet", [0, 1])
+    said = " ".join(read_data(tmp_path).notes)
+    assert "1 file of no part is left out: unsupervised/0000.parquet" in said
+    write(tmp_path / "partial-train/0000.parquet", [0, 1])
+    with pytest.raises(ValueError, match="one folder for each part. Got partial-train and train. Remove one"):
+        read_data(tmp_path)
+    (tmp_path / "train/0000.parquet").unlink()
+    (tmp_path / "train").rmdir()
+    assert "partial-train holds the beginning of train alone" in " ".join(read_data(tmp_path).notes)
+
+
+def test_a_number_that_is_left_out_is_a_missing_file(tmp_path):
+    for name in ("train/0000", "train/0002", "test/0000"):
+        write(tmp_path / f"{name}.parquet", [0, 1])
+    with pytest.raises(ValueError, match="train must hold the files of all numbers. 0001.parquet is missing"):
+        read_data(tmp_path)
+    for name in ("2019", "2021"):
+        write(tmp_path / "years" / f"{name}.parquet", [0, 1])
+    assert len(read_data(tmp_path / "years").train) == 4
+
+
+def test_class_folders_are_none_of_parts(tmp_path):
+    for name in ("train/ant", "train/bee", "test/ant"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "1.png").write_bytes(picture(1))
+    write(tmp_path / "train/labels.parquet", [0, 1])
+    assert read_data(tmp_path).train.files == ("ant/1.png", "bee/1.png")
+
+
+def test_files_of_one_part_with_several_names_are_noted(tmp_path):
+    write(tmp_path / "train-00000-of-00001.parquet", [0, 1])
+    write(tmp_path / "train_small-00000-of-00001.parquet", [0, 1])
+    data = read_data(tmp_path)
+    assert len(data.train) == 4
+    assert "train is read from files of 2 names: train, train_small" in " ".join(data.notes)

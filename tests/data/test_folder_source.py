@@ -128,7 +128,7 @@ def test_what_is_no_folder_of_classes_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="need a list or a table with their labels"):
         read_data(tmp_path)
     fill(tmp_path / "val", {"a": 1})
-    with pytest.raises(ValueError, match="must hold a folder train beside val"):
+    with pytest.raises(ValueError, match="`data` must hold a part named train. Got .*, which holds validation alone"):
         read_data(tmp_path)
     fill(tmp_path / "train", {"a": 1})
     fill(tmp_path / "valid", {"a": 1})
@@ -166,6 +166,6 @@ def test_real_photographs_of_fish(fish, real_data):
 def test_a_folder_of_tables_says_so(tmp_path):
     for part in ("train", "test"):
         (tmp_path / part).mkdir()
-        (tmp_path / part / "0000.parquet").write_bytes(b"")
-    with pytest.raises(FileNotFoundError, match=r"which holds tables: 0000.parquet\. Name a table itself; or put"):
+        (tmp_path / part / "0000.csv").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"which holds tables: 0000.csv\. Name a table itself; or put"):
         read_data(tmp_path)

@@ -46,6 +46,17 @@ def test_labels_of_the_whole_are_not_those_of_a_part():
     assert parts.train.class_counts.tolist() == [5, 10]
 
 
+@pytest.mark.parametrize("names", [("crane", "crane"), ("crane", " crane"), (("crane", "bird"), ("crane", "machine"))])
+def test_classes_of_one_name_stay_two_and_are_noted(names):
+    data = Whole()
+    data.classes = names
+    parts = read_data(data)
+    assert (parts.class_names, parts.train.class_counts.tolist()) == (("0", "1"), [90, 10])
+    (note,) = parts.notes
+    assert note.startswith("Whole names the classes 0 and 1 '")
+    assert note.endswith("crane': the labels are kept as names.")
+
+
 def test_an_attribute_that_is_no_label_of_each_sample_is_not_believed():
     class Names(Dataset):
         labels = ("cat", "dog")
@@ -115,8 +126,10 @@ def test_parts_by_name():
     data = TensorDataset(torch.zeros(3, 1), torch.tensor([0, 1, 1]))
     parts = read_data({"train": data, "validation": data, "test": data})
     assert [name for name, _ in parts.items()] == ["train", "validation", "test"]
-    with pytest.raises(ValueError, match="`data` must map train, and at most val and test"):
+    with pytest.raises(ValueError, match="`data` must hold a part named train. Got data that hold validation alone"):
         read_data({"val": data})
+    with pytest.raises(ValueError, match="`data` must map train, and at most val and test, .* Got val, validation"):
+        read_data({"val": data, "validation": data})
 
 
 def test_a_data_set_of_names_keeps_them():

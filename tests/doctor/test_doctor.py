@@ -303,7 +303,7 @@ def test_parts_are_known_whatever_their_case_and_need_a_training_set(tmp_path):
     fill(tmp_path / "a/Test", {"x": 2}, start=100)
     assert "3 samples in 1 class;" in whats(examine(tmp_path / "a"), "fact")[0]
     fill(tmp_path / "b/val", {"x": 3})
-    with pytest.raises(ValueError, match="must hold a folder train beside val"):
+    with pytest.raises(ValueError, match="`data` must hold a part named train. Got .*b, which holds validation alone"):
         examine(tmp_path / "b")
 
 

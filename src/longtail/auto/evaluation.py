@@ -9,8 +9,8 @@ from torch import Tensor
 from longtail.arguments import check_keywords, keywords_of
 from longtail.auto.named_features import keys_of_features
 from longtail.auto.predictor import Predictor
-from longtail.data import Samples, check_files, read_data
-from longtail.data.check import Progress
+from longtail.data import Parts, Samples, read_data
+from longtail.data.check import Progress, check_part
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.metrics.groups import GroupBounds
@@ -30,7 +30,8 @@ def evaluate_on(
 
     Args:
         predictor: of the run.
-        data: as `read_data` takes it; its test part is scored where it has one, else all of it.
+        data: as `read_data` takes it; its test part is scored where it has one, else its validation part, else all of
+            it. A note says which of several parts is scored.
         on_bad_file: "fail", or "skip" to leave out files that can't be decoded.
         on_note: called with each note on how the data were read, such as the files that are left out.
         progress: called with the name of the step and the completed share of it.
@@ -52,12 +53,12 @@ def evaluate_on(
         ['balanced_accuracy', 'few']
     """
     check_keywords("evaluate_on", options, keywords_of(evaluate_on, read_data))
-    read = read_data(data, **{"classes": predictor.class_names, **options})
-    parts = check_files(read, on_bad_file=on_bad_file, progress=progress)
+    parts = read_data(data, **{"classes": predictor.class_names, "require_train": False, **options})
+    name, samples, notes = _part_to_score(parts)
+    samples = check_part(name, samples, notes, on_bad_file=on_bad_file, progress=progress)
     if on_note is not None:
-        for note in parts.notes:
+        for note in notes:
             on_note(note)
-    samples = parts.train if parts.test is None else parts.test
     target = _target_of_the_run(samples, predictor.class_names)
     logits = _logits(samples, predictor, progress).numpy()
     scorer = Scorer(np.asarray(predictor.info.class_counts), GroupBounds.of(predictor.config))
@@ -65,6 +66,15 @@ def evaluate_on(
     if predictor.fix is not None and np.any(predictor.fix.offset):
         scores["with fix.json"] = scorer(np.asarray(predictor.fix.predict(logits)), target)
     return scores
+
+
+def _part_to_score(parts: Parts) -> tuple[str, Samples, list[str]]:
+    """The name of the part, its samples, and the notes; the samples that a run may have been trained on come last."""
+    given = parts.given()
+    name = next(name for name in ("test", "validation", "train") if name in given)
+    others = [other for other in given if other != name]
+    of_parts = [f"The part {name} is scored, not {' and '.join(others)}."] if others else []
+    return name, given[name], [*parts.notes, *of_parts]
 
 
 def _target_of_the_run(samples: Samples, class_names: tuple[str, ...]) -> np.ndarray:
@@ -98,4 +108,4 @@ def _logits(samples: Samples, predictor: Predictor, progress: Progress | None) -
         raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind}.")
     if samples.features is not None:
         return predictor.logits(_in_the_order_of_training(samples, predictor), progress=progress)
-    return predictor.logits_of_images(samples, progress=progress)
+    return predictor.logits(samples, progress=progress)

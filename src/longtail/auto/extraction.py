@@ -70,7 +70,7 @@ def extract_features(
     with launched_ranks() as ranks:
         if not ranks.first:
             progress = on_note = on_size = None
-        parts = read_data(data, **options)
+        parts = read_data(data, **{"require_train": False, **options})
         _refuse_no_images(parts)
         network = _network(config, ranks)
         if on_size is not None:
@@ -97,7 +97,7 @@ def _network(config: OwnConfig, ranks: Ranks) -> Network:
 
 def _size(parts: Parts, network: Network) -> int:
     """Bytes of all arrays."""
-    features = sum(len(samples) for _, samples in parts.items()) * _width(network) * np.dtype(np.float32).itemsize
+    features = sum(len(samples) for samples in parts.given().values()) * _width(network) * np.dtype(np.float32).itemsize
     return features + sum(array.nbytes for array in _known(parts).values())
 
 
@@ -110,7 +110,7 @@ def _arrays(
 ) -> dict[str, np.ndarray]:
     assert config.size is not None
     features = []
-    for name, samples in parts.items():
+    for name, samples in parts.given().items():
         load = image_loader(samples, config.size, config.crop_pct or 1.0, config.interpolation or "bicubic")
         split = StreamedImages(load, torch.from_numpy(samples.target), config.mean, config.std, torch.channels_last)
         features.append(_features(network, split, name, progress, ranks))
@@ -120,7 +120,7 @@ def _arrays(
 def _known(parts: Parts) -> dict[str, np.ndarray]:
     """The arrays that need no network: labels, parts and paths."""
     found: dict[str, list[np.ndarray]] = {"labels": [], "part": [], "path": []}
-    for name, samples in parts.items():
+    for name, samples in parts.given().items():
         found["labels"].append(np.array(samples.class_names)[samples.target])
         found["part"].append(np.full(len(samples), name))
         found["path"].append(_paths(samples))

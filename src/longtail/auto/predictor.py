@@ -14,11 +14,14 @@ from longtail.auto.named_features import ordered_features
 from longtail.auto.several_samples import check_images, several_samples
 from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
 from longtail.data.check import Progress
+from longtail.data.parquet_images import parquet_at, parquet_images
 from longtail.models import fold_batch_norm
 from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training import stored_config, trained_network
 from longtail.training.outputs import outputs_of
+
+SeveralSamples = Sequence[Any] | Samples | str | os.PathLike[str]
 
 
 class Predictor:
@@ -73,14 +76,14 @@ class Predictor:
             ValueError: features are missing, too many or not finite.
         """
         several = isinstance(sample, (list, tuple)) and sample and not isinstance(sample[0], (int, float))
-        if several or hasattr(sample, "columns"):
+        if several or isinstance(sample, Samples) or hasattr(sample, "columns"):
             raise TypeError(f"`sample` must be one sample. Got {len(sample)}: predictor.batch(samples) takes several.")
         probability = self.probabilities([sample])[0]
         order = np.argsort(-probability, kind="stable")
         return [(self.class_names[index], float(probability[index])) for index in order]
 
-    def batch(self, samples: Sequence[Any], *, top: int = 1) -> list[list[tuple[str, float]]]:
-        """The `top` ≥ 1 most probable classes of each sample; arguments as in calling it."""
+    def batch(self, samples: SeveralSamples, *, top: int = 1) -> list[list[tuple[str, float]]]:
+        """The `top` ≥ 1 most probable classes of each sample; `samples` as in `probabilities`."""
         check_integer("top", top, minimum=1)
         probability = self.probabilities(samples)
         order = np.argsort(-probability, axis=1, kind="stable")[:, :top]
@@ -90,12 +93,13 @@ class Predictor:
         ]
 
     def probabilities(
-        self, samples: Sequence[Any], *, prior: str | None = None, progress: Progress | None = None
+        self, samples: SeveralSamples, *, prior: str | None = None, progress: Progress | None = None
     ) -> np.ndarray:
         """(N, C), those of the fix of the run where it has one.
 
         Args:
-            samples: as in calling it, several; images are all paths, or none is.
+            samples: as in calling it, several; images are all paths, or none is. A Parquet file of images, or a folder
+                of them, by its path; or `Samples` of images, as `read_data` reads them.
             prior: how often classes come: "uniform" (the default), or "training", as in the training data.
             progress: called with the name of the step and the completed share of it.
 
@@ -116,16 +120,10 @@ class Predictor:
             return np.asarray(self.fix.predict_proba(logits.numpy(), share))
         return torch.softmax(logits, dim=1).numpy()
 
-    def logits(self, samples: Sequence[Any], *, progress: Progress | None = None) -> Tensor:
+    def logits(self, samples: SeveralSamples, *, progress: Progress | None = None) -> Tensor:
         """(N, C) float32, of the network alone."""
-        return self._logits(self._split(samples), progress)
-
-    def logits_of_images(self, samples: Samples, *, progress: Progress | None = None) -> Tensor:
-        """The same of images as `read_data` reads them, which are decoded when they are needed."""
-        return self._logits(self._images(samples), progress)
-
-    def _logits(self, split: Split, progress: Progress | None) -> Tensor:
         autocast = torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16")
+        split = self._split(samples)
         return outputs_of(self.network, split, len(self.class_names), autocast, progress, "predicting")
 
     def __repr__(self) -> str:
@@ -133,8 +131,14 @@ class Predictor:
         return f"Predictor({str(self.folder.path)!r}: {self.config.model}, {len(self.class_names)} classes, {fixed})"
 
     def _split(self, samples: Any) -> Split:
+        on_features = len(self.info.input_shape) == 1
+        if isinstance(samples, (str, os.PathLike)) and not on_features and (parquet := parquet_at(Path(samples))):
+            samples = parquet_images(parquet, [])
         samples = several_samples(samples)
-        if len(self.info.input_shape) == 1:
+        if isinstance(samples, Samples):
+            _refuse_other_kinds(samples.kind, on_features)
+            return self._images(samples)
+        if on_features:
             features = ordered_features(samples, self.info.feature_names, self.info.input_shape[0])
             return FeatureViews(torch.from_numpy(features)[None], torch.zeros(len(samples), dtype=torch.int64))
         check_images(samples)
@@ -153,6 +157,15 @@ class Predictor:
         load = image_loader(samples, self.info.input_shape[1], self.info.crop_pct, self.info.interpolation)
         target = torch.zeros(len(samples), dtype=torch.int64)
         return StreamedImages(load, target, self.info.mean, self.info.std, torch.channels_last)
+
+
+def _refuse_other_kinds(kind: str, on_features: bool) -> None:
+    if on_features:
+        raise TypeError(
+            "`samples` must be a pandas table or rows of features, as the run was trained on. Got `Samples`."
+        )
+    if kind not in ("files", "images", "items"):
+        raise TypeError(f"`samples` must hold images, as the run was trained on. Got {kind}.")
 
 
 def load(run: str | os.PathLike[str]) -> Predictor:

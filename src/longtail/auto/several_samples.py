@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from longtail.data.parquet_images import is_parquet
 
 
 def several_samples(samples: Any) -> Any:
@@ -33,13 +36,19 @@ def check_images(samples: Any) -> None:
     """Raise unless samples are images, or else are all paths.
 
     Raises:
-        TypeError: a table, bytes, an open file, or paths among images.
+        TypeError: a table, bytes, an open file, a Parquet file, or paths among images.
         ValueError: a batch as one sample.
 
     Example:
         >>> import numpy as np
         >>> check_images([np.zeros((8, 8, 3), np.uint8)])
     """
+    parquet = next((s for s in samples if isinstance(s, (str, os.PathLike)) and is_parquet(Path(s))), None)
+    if parquet is not None:
+        raise TypeError(
+            f"`samples` must be images. Got the Parquet file {os.fspath(parquet)!r}: predictor.batch(path) takes one, "
+            "or a folder of them."
+        )
     if hasattr(samples, "columns"):
         raise TypeError(
             "`samples` must be a list of paths or images. Got a table: pass its column of paths, "

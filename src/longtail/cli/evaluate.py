@@ -44,8 +44,8 @@ def evaluate(
         converge: Re-balance to the fixed point.
         transductive: Fit re-balancing on the unlabelled test set instead of on labelled data.
         fit_on: Labelled set of the run to fit re-balancing on; by default the one of its result.
-        data: Other labelled data of the same classes, in any form that longtail train reads. They are scored by the
-            network with and without the fix of the run.
+        data: Other labelled data of the same classes, in any form that longtail train reads; of several parts the one
+            for testing, or else for validation. They are scored by the network with and without the fix of the run.
         root: Folder that the paths in a list or table are relative to.
         on_bad_file: With --data: fail, or skip to leave out files that can not be decoded.
     """

@@ -4,21 +4,25 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
+from longtail.cli.console import say
 from longtail.regular_file import check_regular
 
 
 def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list[Path]:
     """Images that are named, that lie in folders that are named, or that lists name; patterns of any of these.
 
+    Parquet files stand for the images that they hold.
+
     Args:
-        files: images, folders, and lists of paths (.txt), which are relative to the folder of the list or begin with
-            ~/; or patterns such as photos/*.jpg, whose matches are sorted.
+        files: images, Parquet files, folders of either, and lists of paths (.txt), which are relative to the folder of
+            the list or begin with ~/; or patterns such as photos/*.jpg, whose matches are sorted.
         missing_allowed: whether lists may name files that are missing.
 
     Raises:
         FileNotFoundError: a name that is neither file nor folder, a pattern without a match, a missing file in a
             list.
-        ValueError: no image among them, a table, a pipe or a device, or a folder in a list.
+        ValueError: no image among them, another table, a pipe or a device, a folder in a list, or a folder that lacks
+            some of its Parquet files.
     """
     from longtail.data.check import SKIPPING
     from longtail.data.counted import counted
@@ -50,24 +54,37 @@ def _matches(path: Path) -> list[Path]:
 def _of(path: Path) -> list[Path]:
     from longtail.data.image_folder import Walk
     from longtail.data.list_source import LISTS, from_home
+    from longtail.data.parquet_images import is_parquet
     from longtail.data.table_file import TABLES
     from longtail.data.text_file import kind_of
 
     if path.is_dir():
         whole = path.resolve()
         files_below = Walk().images(whole.parent, [whole.name])[whole.name]
-        return [path / Path(file).relative_to(whole.name) for file in files_below]
+        return _below(path, [path / Path(file).relative_to(whole.name) for file in files_below])
     if not path.is_file():
         check_regular(path)
         raise FileNotFoundError(
-            f"`files` must be images, folders or lists of paths (.txt). Got {path}, which is missing."
+            f"`files` must be images, Parquet files, folders or lists of paths (.txt). Got {path}, which is missing."
         )
     if path.suffix.lower() in LISTS:
         lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         return [path.parent / line for line in from_home(lines, str(path), [])]
-    if kind_of(path) in TABLES:
+    if kind_of(path) in TABLES and not is_parquet(path):
         raise ValueError(
-            f"`files` must be images, folders or lists of paths (.txt). Got the table {path}. Write its paths to a "
-            "text file, one per line; where it holds images as bytes: longtail evaluate RUN --data FILE."
+            f"`files` must be images, Parquet files, folders or lists of paths (.txt). Got the table {path}. Write its "
+            "paths to a text file, one per line."
         )
     return [path]
+
+
+def _below(folder: Path, images: list[Path]) -> list[Path]:
+    """The images of a folder, or else its Parquet files: beside images they are tables about these."""
+    from longtail.data.parquet_folder import is_parquet_folder, parquet_files
+
+    if not is_parquet_folder(folder):
+        return images
+    if not images:
+        return parquet_files(folder)
+    say(f"{folder} holds images: its Parquet files are left out. Name them to predict what they hold.", error=True)
+    return images

@@ -16,7 +16,6 @@ from longtail.whole_file import write_whole
 if TYPE_CHECKING:
     import numpy as np
 
-    from longtail.data.check import Progress
     from longtail.repair import Fix
 
 PRIORS = {"uniform": "equally often", "training": "as often as in the training data"}
@@ -35,7 +34,7 @@ def predict(
 
     Args:
         run: Folder of the run, such as runs/LATEST.
-        files: Images, folders of images, lists of paths (.txt), or patterns of any of these.
+        files: Images, Parquet files of images, folders of either, lists of paths (.txt), or patterns of any of these.
         top: How many classes to name for each image, the most probable first.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
@@ -43,8 +42,11 @@ def predict(
         out: A CSV file to write; by default the predictions are printed, control characters in
             class names as escapes.
     """
+    import numpy as np
+
     from longtail.arguments import check_integer
     from longtail.auto import load
+    from longtail.cli.images_to_predict import ImagesToPredict
     from longtail.cli.passes import Passes
     from longtail.data.counted import counted
     from longtail.data.decoding import BadImageError
@@ -58,17 +60,18 @@ def predict(
             f"`run` must be a run on images. {run} was trained on {predictor.info.input_shape[0]} features: use "
             "longtail.load(run).batch(X) in Python, or longtail evaluate RUN --data TABLE."
         )
-    paths = image_files(files, missing_allowed=on_bad_file == "skip")
+    images = ImagesToPredict(image_files(files, missing_allowed=on_bad_file == "skip"))
     with Passes(counted=False) as passes:
         if on_bad_file == "skip":
-            paths = _without_bad_files(paths, passes)
+            images.leave_out_bad(passes)
+        names = images.names
         if out is not None:
-            check_room("--out", out, _least_size(paths, predictor.class_names, top))
+            check_room("--out", out, _least_size(names, predictor.class_names, top))
         try:
-            probability = predictor.probabilities(paths, prior=prior, progress=passes)
+            found = [predictor.probabilities(group, prior=prior, progress=passes) for group in images.groups]
         except BadImageError as error:
-            raise ValueError(_bad_files_among(paths) or str(error)) from None
-    text = _csv(paths, predictor.class_names, probability, top)
+            raise ValueError(images.bad() or str(error)) from None
+    text = _csv(names, predictor.class_names, np.concatenate(found), top)
     fixed = _how_calibrated(predictor.fix, prior)
     if out is None:
         say(text.rstrip("\n"))
@@ -77,11 +80,11 @@ def predict(
         return
     with write_whole(out) as file:
         file.write(text.encode(errors="surrogateescape"))
-    say(f"{counted(len(paths), 'prediction', 'predictions')}, probabilities {fixed}: {out}")
+    say(f"{counted(len(names), 'prediction', 'predictions')}, probabilities {fixed}: {out}")
 
 
-def _csv(paths: Sequence[Path], class_names: Sequence[str], probability: "np.ndarray", top: int) -> str:
-    """A row per image: its path, and names and probabilities of the most probable classes."""
+def _csv(names: Sequence[str], class_names: Sequence[str], probability: "np.ndarray", top: int) -> str:
+    """A row per image: its path or row, and names and probabilities of the most probable classes."""
     order = (-probability).argsort(axis=1, kind="stable")[:, :top]
     heading = ["path"]
     for rank in range(1, order.shape[1] + 1):
@@ -89,15 +92,15 @@ def _csv(paths: Sequence[Path], class_names: Sequence[str], probability: "np.nda
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heading)
-    for path, own, row in zip(paths, order, probability, strict=True):
-        writer.writerow([str(path), *(cell for index in own for cell in (class_names[index], f"{row[index]:.6f}"))])
+    for name, own, row in zip(names, order, probability, strict=True):
+        writer.writerow([name, *(cell for index in own for cell in (class_names[index], f"{row[index]:.6f}"))])
     return text.getvalue()
 
 
-def _least_size(paths: Sequence[Path], class_names: Sequence[str], top: int) -> int:
+def _least_size(names: Sequence[str], class_names: Sequence[str], top: int) -> int:
     """Bytes that the CSV file has at least: paths, and names and probabilities of the classes."""
     cells = min(top, len(class_names)) * (min(map(len, class_names)) + len(",,0.000000"))
-    return sum(len(str(path)) for path in paths) + len(paths) * (cells + 1)
+    return sum(map(len, names)) + len(names) * (cells + 1)
 
 
 def _how_calibrated(fix: "Fix | None", prior: str | None) -> str:
@@ -106,31 +109,3 @@ def _how_calibrated(fix: "Fix | None", prior: str | None) -> str:
     if not fix.is_calibrated:
         return "not calibrated: a temperature did not improve those of the held-out samples"
     return f"calibrated on held-out samples for classes that come {PRIORS[prior or 'uniform']}"
-
-
-def _bad_files_among(paths: Sequence[Path]) -> str:
-    """A message that names the files that can't be decoded, so that all are replaced before the next try."""
-    from longtail.data.check import SKIPPING, find_bad_files
-    from longtail.data.first_of_many import first
-
-    bad = find_bad_files(paths)
-    if not bad:
-        return ""
-    return (
-        f"`files` must be images. {len(bad):,} of {len(paths):,} can't be decoded: {first(list(bad.values()))} "
-        f"Replace them, or {SKIPPING}."
-    )
-
-
-def _without_bad_files(paths: Sequence[Path], progress: "Progress") -> list[Path]:
-    """The images that can be decoded; says which of the others are left out."""
-    from longtail.data.check import find_bad_files
-    from longtail.data.first_of_many import first
-
-    bad = find_bad_files(paths, progress=progress)
-    if len(bad) == len(paths):
-        raise ValueError(f"`files` must hold an image that can be decoded. None of {len(paths):,} can: {bad[0]}")
-    if bad:
-        left_out = first([str(paths[index]) for index in bad])
-        say(f"{len(bad):,} of {len(paths):,} files are bad and left out: {left_out}.", error=True)
-    return [path for index, path in enumerate(paths) if index not in bad]

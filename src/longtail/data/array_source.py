@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.array_headers import UNREADABLE, ArrayFile, PickledError, is_npy, shape_of
-from longtail.data.class_names import INTEGER, as_text, named_labels
+from longtail.data.class_names import INTEGER, as_text, first_repeated, named_labels
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
 from longtail.data.options import Options
@@ -101,7 +101,7 @@ def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
             )
         else:
             parts[part][role] = key
-    if "train" not in parts:
+    if not parts:
         raise ValueError(f"{data} must hold inputs and labels, such as `images` and `labels`. Got {_keys(arrays)}.")
     found = {part: _of_keys(data, arrays, part, keys, class_names, notes) for part, keys in parts.items()}
     return found if place is None else _divided(found, place, data, notes)
@@ -118,15 +118,15 @@ def _place_of_each(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
 
 def _divided(found: dict[str, RawPart], place: np.ndarray, path: Path, notes: list[str]) -> dict[str, RawPart]:
     """The samples of one part as the parts that are named for each."""
-    train = found["train"]
-    if len(found) > 1 or len(place) != len(train.codes) or "train" not in place:
+    whole = next(iter(found.values()))
+    if list(found) != ["train"] or len(place) != len(whole.codes):
         raise ValueError(
-            f"{path} must name a part for each sample, train for some, in the array {PARTS_OF_SAMPLES!r}. "
-            f"Got {len(place):,} names for {len(train.codes):,} samples of {', '.join(found)}. Correct or drop it."
+            f"{path} must name a part for each sample in the array {PARTS_OF_SAMPLES!r}. Got {len(place):,} names for "
+            f"{len(whole.codes):,} samples of {', '.join(found)}. Correct or drop it."
         )
     notes.append(f"{path}: parts are read from the array {PARTS_OF_SAMPLES!r}.")
-    train.labels_from = None
-    return {name: rows_of(train, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
+    whole.labels_from = None
+    return {name: rows_of(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
 
 
 def _role(key: str, label: str | None) -> tuple[str, str | None]:
@@ -190,8 +190,11 @@ def _groups(groups: np.ndarray, samples: int, path: Path) -> np.ndarray:
 def _declare(raw: RawPart, class_names: np.ndarray, path: Path) -> None:
     """Names that the file gives: labels are these, or indices into them."""
     given = tuple(as_text(name) or str(name) for name in class_names.tolist())
-    if len(set(given)) != len(given):
-        raise ValueError(f"{path} must hold each name once in `class_names`. It does not.")
+    if (places := first_repeated(given)) is not None:
+        raise ValueError(
+            f"{path} must hold each name once in `class_names`. Got {given[places[1]]!r} for {places[0]} and "
+            f"{places[1]}: correct it."
+        )
     if set(raw.names) <= set(given):
         place = {name: index for index, name in enumerate(given)}
         raw.codes = np.array([place[name] for name in raw.names], dtype=np.int64)[raw.codes]

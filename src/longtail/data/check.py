@@ -41,6 +41,13 @@ def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -
     return _find_bad(len(paths), lambda index, size: upright(paths[index], size), progress)
 
 
+def find_bad_samples(samples: Samples, *, progress: Progress | None = None) -> dict[int, str]:
+    """The same of samples that are files, or images as bytes."""
+    if samples.encoded is not None:
+        return _find_bad(len(samples), samples.encoded.decoded, progress)
+    return find_bad_files(samples.paths, progress=progress)
+
+
 def _find_bad(number: int, decode: Callable[[int, int], object], progress: Progress | None) -> dict[int, str]:
     bad: dict[int, str] = {}
     with ThreadPoolExecutor(available_cores()) as pool:
@@ -90,20 +97,28 @@ def check_files(parts: Parts, *, on_bad_file: str = "fail", progress: Progress |
         >>> parts.train.files, parts.notes
         (('cat/1.png', 'lynx/1.png'), ('train: 1 of 3 files are bad and left out: ...',))
     """
-    check_choice("on_bad_file", on_bad_file, ["fail", "skip"])
-    kept: dict[str, Samples] = {}
     notes = list(parts.notes)
-    for name, part in parts.items():
-        bad = _bad_files(part, progress) if part.files is not None or part.encoded is not None else {}
-        if bad and on_bad_file == "fail":
-            _refuse(name, part, bad)
-        if bad:
-            notes.append(f"{name}: {len(bad):,} of {len(part):,} files are bad and left out: {_listed(part, bad)}.")
-            part = part.take(np.setdiff1d(np.arange(len(part)), list(bad)))
-        if not len(part):
-            raise ValueError(f"{name} must hold at least one file that can be decoded. It holds none.")
-        kept[name] = part
+    kept = {
+        name: check_part(name, part, notes, on_bad_file=on_bad_file, progress=progress)
+        for name, part in parts.given().items()
+    }
     return replace(parts, notes=tuple(notes), **kept)
+
+
+def check_part(
+    name: str, part: Samples, notes: list[str], *, on_bad_file: str = "fail", progress: Progress | None = None
+) -> Samples:
+    """The same of one part; `notes` gets a note on what is left out."""
+    check_choice("on_bad_file", on_bad_file, ["fail", "skip"])
+    bad = _bad_files(part, progress) if part.files is not None or part.encoded is not None else {}
+    if bad and on_bad_file == "fail":
+        _refuse(name, part, bad)
+    if bad:
+        notes.append(f"{name}: {len(bad):,} of {len(part):,} files are bad and left out: {_listed(part, bad)}.")
+        part = part.take(np.setdiff1d(np.arange(len(part)), list(bad)))
+    if not len(part):
+        raise ValueError(f"{name} must hold at least one file that can be decoded. It holds none.")
+    return part
 
 
 def found_bad() -> dict[str, list[tuple[int, str]]]:
@@ -157,18 +172,12 @@ def _bad_files(part: Samples, progress: Progress | None) -> dict[int, str]:
     except OSError:
         content = None  # a file is missing
     if content is None:
-        return _decode_all(part, progress)
+        return find_bad_samples(part, progress=progress)
     if content in _OF_THE_FIRST:
         return _OF_THE_FIRST[content]
     if content not in _FOUND or _FOUND[content]:  # what was bad may have been restored
-        _FOUND[content] = _decode_all(part, progress)
+        _FOUND[content] = find_bad_samples(part, progress=progress)
     return _FOUND[content]
-
-
-def _decode_all(part: Samples, progress: Progress | None) -> dict[int, str]:
-    if part.encoded is not None:
-        return _find_bad(len(part), part.encoded.decoded, progress)
-    return find_bad_files(part.paths, progress=progress)
 
 
 def _reason(decode: Callable[[int, int], object], index: int) -> str:

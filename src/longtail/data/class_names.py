@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,16 @@ def ordered(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(unique))
 
 
-def named_labels(labels: Any, where: str, notes: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+def named_labels(
+    labels: Any, where: str, notes: list[str], place_of: Callable[[int], str] = "sample {}".format
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels as indices (N,) into the names of their classes.
 
     Args:
         labels: (N,) or (N, 1) integers, whole floats, booleans or strings.
         where: where they come from, for messages.
         notes: gets a note on each change of a label.
+        place_of: what messages call the sample at an index.
 
     Raises:
         ValueError: no labels; missing, negative or fractional ones; or several for one sample.
@@ -44,14 +47,14 @@ def named_labels(labels: Any, where: str, notes: list[str]) -> tuple[np.ndarray,
     """
     array = _as_column(labels, where)
     if array.dtype.kind == "f":
-        array = _whole(array, where)
+        array = _whole(array, where, place_of)
     if array.dtype.kind in "iu":
-        return _named_integers(array, where)
+        return _named_integers(array, where, place_of)
     texts = [as_text(label) for label in array.tolist()]
     missing = next((index for index, text in enumerate(texts) if text is None), None)
     if missing is not None:
         raise ValueError(f"{where} must hold a label for each sample. Sample {missing} has none.")
-    return _named_texts([text for text in texts if text is not None], where, notes)
+    return _named_texts([text for text in texts if text is not None], where, notes, place_of)
 
 
 def refuse_distinct(codes: np.ndarray, where: str) -> None:
@@ -92,23 +95,25 @@ def _array_of_list(labels: list[Any]) -> np.ndarray:
     return np.asarray(labels)
 
 
-def _whole(array: np.ndarray, where: str) -> np.ndarray:
+def _whole(array: np.ndarray, where: str, place_of: Callable[[int], str]) -> np.ndarray:
     odd = ~np.isfinite(array) | (array != np.round(array))
     if odd.any():
         index = int(np.flatnonzero(odd)[0])
         raise ValueError(
-            f"{where} must hold classes: integers or names. Got {array[index]} at sample {index}. "
+            f"{where} must hold classes: integers or names. Got {array[index]} at {place_of(index)}. "
             "Missing labels must be dropped; a quantity must be binned first."
         )
     return array.astype(np.int64)
 
 
-def _named_integers(array: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def _named_integers(
+    array: np.ndarray, where: str, place_of: Callable[[int], str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
     values, codes = np.unique(array, return_inverse=True)
     if values[0] < 0:
         index = int(np.flatnonzero(array < 0)[0])
         raise ValueError(
-            f"{where} must hold labels of at least 0. Got {array[index]} at sample {index}. "
+            f"{where} must hold labels of at least 0. Got {array[index]} at {place_of(index)}. "
             "Where it stands for an unknown class, drop these samples."
         )
     return codes.astype(np.int64), tuple(map(str, values.tolist()))
@@ -136,6 +141,21 @@ def as_text(label: Any) -> str | None:
     return unicodedata.normalize("NFC", str(label)).strip() or None
 
 
+def first_repeated(names: Sequence[Any]) -> tuple[int, int] | None:
+    """The places of the first name that is there twice, as labels are read; `None` if each is there once.
+
+    Example:
+        >>> first_repeated(["ant", "bee", " ant"]), first_repeated(["ant", "bee"])
+        ((0, 2), None)
+    """
+    seen: dict[str | None, int] = {}
+    for place, name in enumerate(names):
+        earlier = seen.setdefault(as_text(name), place)
+        if earlier != place:
+            return earlier, place
+    return None
+
+
 def _decoded(label: bytes) -> str:
     try:
         return label.decode()
@@ -143,7 +163,9 @@ def _decoded(label: bytes) -> str:
         raise ValueError(f"A label must be text or a number. Got bytes that are no UTF-8: {label!r:.40}.") from None
 
 
-def _named_texts(texts: list[str], where: str, notes: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+def _named_texts(
+    texts: list[str], where: str, notes: list[str], place_of: Callable[[int], str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
     unique = dict.fromkeys(texts)
     if all(WHOLE.fullmatch(text) for text in unique):
         if any("." in text for text in unique):
@@ -153,7 +175,7 @@ def _named_texts(texts: list[str], where: str, notes: list[str]) -> tuple[np.nda
         negative = next((text for text in unique if int(text) < 0), None)
         if negative is not None:
             raise ValueError(
-                f"{where} must hold labels of at least 0. Got {negative} at sample {texts.index(negative)}. "
+                f"{where} must hold labels of at least 0. Got {negative} at {place_of(texts.index(negative))}. "
                 "Where it stands for an unknown class, drop these samples."
             )
     names = ordered(unique)

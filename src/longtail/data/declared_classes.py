@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.data.class_names import INTEGER, as_text
+from longtail.data.class_names import INTEGER, as_text, first_repeated
 from longtail.data.options import Options
 from longtail.data.table_columns import text_columns
 from longtail.data.table_file import CLASS_NAMES
@@ -35,12 +35,10 @@ def with_class_names(frame: Any, options: Options, where: str) -> Any:
 
 
 def _refuse_repeated(names: tuple[str, ...], column: str, where: str) -> None:
-    texts = [as_text(name) for name in names]
-    repeated = next((place for place, text in enumerate(texts) if text in texts[:place]), None)
-    if repeated is not None:
+    if (places := first_repeated(names)) is not None:
         raise ValueError(
-            f"{where} must declare each class of the column {column!r} once. Got {names[repeated]!r} for "
-            f"{texts.index(texts[repeated])} and {repeated}. Correct the names, or write them as the labels."
+            f"{where} must declare each class of the column {column!r} once. Got {names[places[1]]!r} for {places[0]} "
+            f"and {places[1]}. Correct the names, or write them as the labels."
         )
 
 

@@ -137,6 +137,9 @@ def upright(path: str | os.PathLike[str], size: int | None = None) -> Image.Imag
 
 def upright_bytes(content: bytes, name: str, size: int | None = None) -> Image.Image:
     """The same of an image file in memory; errors call it `name`."""
+    if not content:
+        reason = "it has no bytes"
+        raise BadImageError(f"{name} must be a whole image file. It can't be decoded: {reason}.", reason)
     with _errors_that_name(name):
         return _opened(io.BytesIO(content), size)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longtail.data.file_rows import row_names
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -20,8 +22,9 @@ class EncodedImages:
     """A data set of images that are kept as bytes (JPEG, PNG, …) and decoded when an item is read.
 
     Args:
-        contents: (N,) the bytes of whole image files.
-        indices: (N,) the rows of the table, for messages; by default they are counted.
+        contents: (N,) the bytes of whole image files, none where an image is missing.
+        names: (N,) what messages call them, such as FILE:ROW; by default they are numbered.
+        paths: (N,) the paths that the table has beside the bytes, empty where it has none.
 
     Example:
         >>> import io
@@ -29,13 +32,16 @@ class EncodedImages:
         >>> file = io.BytesIO()
         >>> Image.new("RGB", (4, 2), "red").save(file, "PNG")
         >>> images = EncodedImages([file.getvalue()] * 3)
-        >>> len(images), images[0][0].size, images.take(np.array([2])).indices
-        (3, (4, 2), [2])
+        >>> len(images), images[0][0].size, images.take(np.array([2])).names
+        (3, (4, 2), ['sample 2'])
     """
 
-    def __init__(self, contents: Sequence[bytes], indices: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, contents: Sequence[bytes], names: Sequence[str] | None = None, paths: Sequence[str] | None = None
+    ) -> None:
         self.contents = list(contents)
-        self.indices = list(range(len(self.contents)) if indices is None else indices)
+        self.names = [f"sample {row}" for row in range(len(self.contents))] if names is None else list(names)
+        self.paths = [""] * len(self.contents) if paths is None else list(paths)
 
     def __len__(self) -> int:
         return len(self.contents)
@@ -47,16 +53,16 @@ class EncodedImages:
         """An image as a viewer shows it; with `size`, JPEG at about that many pixels of the shorter side.
 
         Raises:
-            BadImageError: damaged, or no image.
+            BadImageError: missing, damaged, or no image.
         """
         from longtail.data.decoding import upright_bytes
 
-        return upright_bytes(self.contents[index], f"sample {self.indices[index]}", size)
+        return upright_bytes(self.contents[index], self.names[index], size)
 
     def take(self, rows: np.ndarray) -> "EncodedImages":
         """The images of these indices (n,); the bytes are shared."""
         chosen = rows.tolist()
-        return EncodedImages([self.contents[row] for row in chosen], [self.indices[row] for row in chosen])
+        return EncodedImages(*([values[row] for row in chosen] for values in (self.contents, self.names, self.paths)))
 
     @cached_property
     def digest(self) -> bytes:
@@ -107,20 +113,12 @@ def refuse_other_images(column: Any, where: str) -> None:
         )
 
 
-def images_of(column: Any, where: str) -> EncodedImages:
-    """The images of a column.
-
-    Raises:
-        ValueError: a row without an image.
-    """
-    contents = [_bytes_of(value) for value in column.tolist()]
-    empty = [row for row, content in enumerate(contents) if not content]
-    if empty:
-        raise ValueError(
-            f"{where} must hold the bytes of an image in each row of {column.name!r}. Row {column.index[empty[0]]} "
-            f"has none ({len(empty):,} of {len(contents):,} rows). Drop such rows."
-        )
-    return EncodedImages([content for content in contents if content])
+def images_of(column: Any) -> EncodedImages:
+    """The images of a column; a row without one has no bytes."""
+    values = column.tolist()
+    return EncodedImages(
+        [_bytes_of(value) or b"" for value in values], row_names(column.index), [*map(_path_of, values)]
+    )
 
 
 def _first_bytes(column: Any) -> bytes | None:
@@ -139,3 +137,8 @@ def _is_empty(value: Any) -> bool:
 def _bytes_of(value: Any) -> bytes | None:
     content = value.get(BYTES) if isinstance(value, Mapping) else value
     return bytes(content) if isinstance(content, (bytes, bytearray, memoryview)) else None
+
+
+def _path_of(value: Any) -> str:
+    path = value.get(PATH) if isinstance(value, Mapping) else None
+    return path if isinstance(path, str) else ""

@@ -25,15 +25,12 @@ def read_folder(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
 
     Raises:
         FileNotFoundError: no class folder.
-        ValueError: a folder of validation or test images without one of training images, two folders of one part, or an
-            option that says nothing about folders.
+        ValueError: two folders of one part, or an option that says nothing about folders.
     """
     options.refuse("a folder", "root", "path_column", "label", "split", "group")
     found = _part_folders(data)
     if not found:
         return {"train": class_folders(data, notes)}
-    if "train" not in found:
-        raise ValueError(f"{data} must hold a folder train beside {next(iter(found.values())).name}. It does not.")
     beside = [f.name for f in sorted(data.iterdir()) if f.is_dir() and not left_out(f.name) and f not in found.values()]
     if beside:
         left = counted(len(beside), "folder beside the parts is", "folders beside the parts are")
@@ -89,6 +86,6 @@ def _what_it_holds(root: Path) -> str:
     if tables:
         return (
             f"holds tables: {first(tables)}. Name a table itself; or put Parquet files into one folder, named by their "
-            "part, such as train-0.parquet and test-0.parquet."
+            "part, such as train-0.parquet and test-0.parquet, or into folders train and test."
         )
     return "holds none. Images in one folder need a list or a table with their labels."

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset
 
-from longtail.data.class_names import named_labels
+from longtail.data.class_names import first_repeated, named_labels
 from longtail.data.labels import LABEL_COLUMNS, raw_labels
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
@@ -40,6 +40,10 @@ def read_dataset(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     kind = type(data).__name__
     labels = raw_labels(data)
     names = declared_names(data)
+    if (places := first_repeated(names)) is not None:  # as those of torchvision's ImageNet
+        name = names[places[1]]
+        notes.append(f"{kind} names the classes {places[0]} and {places[1]} {name!r}: the labels are kept as names.")
+        names = ()
     codes, found = named_labels(labels if isinstance(labels, np.ndarray) else list(labels), kind, notes)
     raw = RawPart(codes, found, items=data)
     raw.declare(names, kind, notes, indices=not isinstance(labels[0], str))
@@ -79,7 +83,7 @@ def refuse_stream(data: Any) -> None:
 
 
 def declared_names(data: Any) -> tuple[str, ...]:
-    """Names of the classes as a data set declares them, each once; none if it doesn't."""
+    """Names of the classes as a data set declares them; none if it doesn't."""
     if isinstance(data, Subset):
         return declared_names(data.dataset)
     if isinstance(data, ConcatDataset):
@@ -88,10 +92,10 @@ def declared_names(data: Any) -> tuple[str, ...]:
     features = getattr(data, "features", None)
     if isinstance(features, Mapping):
         found = (getattr(features.get(name), "names", None) for name in LABEL_COLUMNS)
-        return _distinct(next((names for names in found if names), ()))
-    return _distinct(getattr(data, "classes", None) or ())
+        return _texts(next((names for names in found if names), ()))
+    return _texts(getattr(data, "classes", None) or ())
 
 
-def _distinct(names: Any) -> tuple[str, ...]:
-    texts = tuple(str(name[0] if isinstance(name, (tuple, list)) and name else name) for name in names)
-    return texts if len(set(texts)) == len(texts) else ()
+def _texts(names: Any) -> tuple[str, ...]:
+    """Names, the first of several where they are synonyms."""
+    return tuple(str(name[0] if isinstance(name, (tuple, list)) and name else name) for name in names)

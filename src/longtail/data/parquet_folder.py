@@ -1,57 +1,84 @@
-"""Folders of Parquet files named by their part, as Hugging Face has them."""
+"""Folders of Parquet files that are named by their part, or lie in folders that are, as Hugging Face has them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from longtail.data.counted import counted
 from longtail.data.declared_classes import declare_together, with_class_names
+from longtail.data.file_rows import file_rows
 from longtail.data.first_of_many import first
-from longtail.data.image_folder import left_out
 from longtail.data.options import Options
+from longtail.data.parquet_layout import parquet_sets
 from longtail.data.raw_part import RawPart
-from longtail.data.shard_names import check_complete, part_of
+from longtail.data.shard_names import check_complete, name_of_shards
 from longtail.data.table_columns import label_columns, text_columns
-from longtail.data.table_file import PARQUET, TooLargeError, check_parquet_fits, pandas, read_table
+from longtail.data.table_file import TooLargeError, check_parquet_fits, pandas, read_table
 from longtail.data.table_source import read_table_as_parts
 
 
 def is_parquet_folder(data: Any) -> bool:
-    """Whether `data` is the path of a folder of Parquet files without folders, or holds such a folder `data`."""
-    return isinstance(data, Path) and data.is_dir() and bool(_files(data))
+    """Whether `data` is the path of a folder that holds a data set in Parquet files (`parquet_layout`)."""
+    return isinstance(data, Path) and data.is_dir() and bool(parquet_sets(data))
 
 
 def read_parquet_folder(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
-    """Read the files; the first word of a name that is a part says which part the file belongs to.
+    """Read the files; the first word of a name that is a part says which part the file, or its folder, belongs to.
 
     Raises:
-        ValueError: files of some parts, but none of train; files that are missing by the names of the others, or
-            that have other columns.
+        ValueError: several data sets; files that are missing by the names of the others, or that have other columns.
     """
-    by_part: dict[str, list[Path]] = {}
-    for file in _files(data):
-        by_part.setdefault(part_of(file.name), []).append(file)
+    by_part = dict(_only_set(data))
     unnamed = by_part.pop("", [])
     if not by_part:
         return _read(unnamed, data, options, notes)
     if unnamed:
-        left = counted(len(unnamed), "file whose name has", "files whose names have")
-        notes.append(f"{data}: {left} no part are left out: {first([file.name for file in unnamed])}.")
-    if "train" not in by_part:
-        raise ValueError(f"{data} must hold a file train-….parquet. It holds files of {', '.join(by_part)} alone.")
-    return {name: _read(files, data, options, notes)["train"] for name, files in by_part.items()}
+        left = counted(len(unnamed), "file of no part is", "files of no part are")
+        notes.append(f"{data}: {left} left out: {first([_name(file, data) for file in unnamed])}.")
+    for name, files in by_part.items():
+        _note_names(name, files, data, notes)
+    return {name: _of_one_part(name, _read(files, data, options, notes), files) for name, files in by_part.items()}
 
 
-def _files(folder: Path) -> list[Path]:
-    for place in (folder / "data", folder):
-        entries = [entry for entry in place.iterdir() if not left_out(entry.name)] if place.is_dir() else []
-        found = sorted(entry for entry in entries if entry.suffix.lower() in PARQUET)
-        if found and not any(entry.is_dir() for entry in entries):  # they may be those of classes
-            return found
-    return []
+def _only_set(folder: Path) -> dict[str, list[Path]]:
+    found = parquet_sets(folder)
+    if len(found) > 1:
+        names = first([place.name for place in found])
+        raise ValueError(f"{folder} must hold one data set. It holds {len(found)}: {names}. Give the folder of one.")
+    return next(iter(found.values()))
 
 
-def _check(files: list[Path]) -> None:
-    """One by one they may fit into memory, where together they do not."""
+def _name(file: Path, folder: Path) -> str:
+    """The file as seen from the folder, or from its folder `data`."""
+    return str(file.relative_to(folder)).removeprefix("data/")
+
+
+def _note_names(part: str, files: Sequence[Path], folder: Path, notes: list[str]) -> None:
+    """Say where a part may be less, or more, than it seems."""
+    if files[0].parent.name.startswith("partial-"):
+        notes.append(f"{folder}: {files[0].parent.name} holds the beginning of {part} alone, as its name says.")
+    names = list(dict.fromkeys(filter(None, (name_of_shards(file.name) for file in files))))
+    if len(names) > 1:
+        notes.append(f"{folder}: {part} is read from files of {len(names)} names: {first(names)}.")
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """The files of such a folder, of all parts.
+
+    Raises:
+        ValueError: several data sets, or files that are missing by the names of the others.
+    """
+    files = sorted(file for part in _only_set(folder).values() for file in part)
+    check_complete(files)
+    return files
+
+
+def check_fits_together(files: Sequence[Path]) -> None:
+    """Raise if files do not fit into memory together, as they may one by one.
+
+    Raises:
+        TooLargeError: they do not.
+    """
     try:
         check_parquet_fits(files)
     except TooLargeError:
@@ -60,9 +87,19 @@ def _check(files: list[Path]) -> None:
         return  # the reader says so of the file
 
 
+def _of_one_part(name: str, read: dict[str, RawPart], files: Sequence[Path]) -> RawPart:
+    """What was read of files of one part; a column of parts may repeat it."""
+    if set(read) not in ({name}, {"train"}):
+        raise ValueError(
+            f"{first(list(map(str, files)))} must hold samples of {name} alone, as the names say. A column names "
+            f"{' and '.join(read)}: rename the files, or drop the column."
+        )
+    return next(iter(read.values()))
+
+
 def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     check_complete(files)
-    _check(files)
+    check_fits_together(files)
     tables = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
     frames = [with_class_names(table, options, str(file)) for file, table in zip(files, tables, strict=True)]
     for file, frame in zip(files, frames, strict=True):
@@ -73,8 +110,10 @@ def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -
     numbered = all(isinstance(frame.index, pandas().RangeIndex) for frame in frames)
     whole = pandas().concat(frames, ignore_index=numbered)  # another index may hold paths or labels
     whole.attrs = frames[0].attrs
+    lengths = list(map(len, frames))
     where = str(files[0]) if len(files) == 1 else f"{files[0].parent} ({files[0].name}, …)"
-    return read_table_as_parts(whole, options, where, folder if options.root is None else options.root, notes)
+    root = folder if options.root is None else options.root
+    return read_table_as_parts(whole, options, where, root, notes, rows=file_rows(list(map(str, files)), lengths))
 
 
 def _check_columns(file: Path, frame: Any, first_file: Path, first_frame: Any) -> None:

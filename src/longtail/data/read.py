@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from longtail.data import (
     archive_source,
@@ -16,7 +19,7 @@ from longtail.data import (
 )
 from longtail.data.group_file import add_groups
 from longtail.data.options import Options
-from longtail.data.raw_part import PART_NAMES, RawPart, of_one_order
+from longtail.data.raw_part import PART_NAMES, RawPart, of_one_order, rows_of
 from longtail.data.samples import Parts
 
 PathLike = str | os.PathLike[str]
@@ -60,6 +63,7 @@ def read_data(
     split: str | None = None,
     group: str | None = None,
     classes: Collection[str] = (),
+    require_train: bool = True,
 ) -> Parts:
     r"""Read a data set; files are listed, not decoded.
 
@@ -78,13 +82,15 @@ def read_data(
         group: column of a table that names the group of each row.
         classes: names that are known to be classes, such as those of a run that is evaluated on `data`; their labels
             may all differ, where others would be taken for identifiers.
+        require_train: whether training samples must be among the data. If not, and there are none, `train` is empty.
 
     Returns:
         Parts of one order of class names; those that are not given are `None` (`make_splits` makes them).
 
     Raises:
         FileNotFoundError: nothing there.
-        ValueError, TypeError: nothing of these kinds, damaged, or an option that the data contradict.
+        ValueError, TypeError: nothing of these kinds, damaged, no training samples, or an option that the data
+            contradict.
         ModuleNotFoundError: a package that reads this kind is missing.
 
     Example:
@@ -108,7 +114,24 @@ def read_data(
         parts[name] = _one_part(given, options, "val" if name == "validation" else name, notes)
     if groups is not None:
         add_groups(parts, Path(groups), notes)
+    if "train" not in parts:
+        if require_train:
+            _refuse_no_train(data, parts)
+        parts["train"] = _none_of(next(iter(parts.values())))
     return of_one_order(parts, notes, classes)
+
+
+def _refuse_no_train(data: Any, parts: Collection[str]) -> None:
+    got = f"{data}, which holds" if isinstance(data, (str, os.PathLike)) else "data that hold"
+    raise ValueError(
+        f"`data` must hold a part named train. Got {got} {' and '.join(parts)} alone. Add training samples; to score a "
+        "run on these: longtail evaluate RUN --data PATH."
+    )
+
+
+def _none_of(part: RawPart) -> RawPart:
+    """No samples, of the classes and the features of a part."""
+    return replace(rows_of(part, np.zeros(0, dtype=np.int64)), labels_from=None)
 
 
 def _parts(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
@@ -119,7 +142,7 @@ def _parts(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
 
 def _of_mapping(data: Mapping[str, Any], options: Options, notes: list[str]) -> dict[str, RawPart]:
     parts = {PART_NAMES[str(name).lower()]: _one_part(part, options, str(name), notes) for name, part in data.items()}
-    if "train" not in parts or len(parts) < len(data):
+    if len(parts) < len(data):
         raise ValueError(
             f"`data` must map train, and at most val and test, to data sets. Got {', '.join(map(str, data))}."
         )
@@ -132,7 +155,7 @@ def _one_part(data: Any, options: Options, name: str, notes: list[str]) -> RawPa
     read = _read(data, options, name, notes)
     if len(read) > 1:
         raise ValueError(f"`{name}` must hold one part. Got {', '.join(read)}. Name the part itself.")
-    return read["train"]
+    return next(iter(read.values()))
 
 
 def _read(data: Any, options: Options, name: str, notes: list[str]) -> dict[str, RawPart]:

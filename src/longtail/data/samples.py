@@ -75,9 +75,11 @@ class Samples:
         return [(self.root or Path()) / name for name in self.files or ()]
 
     def name(self, index: int) -> str:
-        """What to call a sample in a message: its path, or its index, of items that in the data set."""
+        """What to call a sample in a message: its path, the row of its file, or its index, of items in the data set."""
         if self.files is not None:
             return str((self.root or Path()) / self.files[index])
+        if self.encoded is not None:
+            return self.encoded.names[index]
         places = getattr(self.items, "indices", None)  # of a `Subset`
         return f"sample {index if places is None else places[index]}"
 
@@ -163,6 +165,13 @@ class Parts:
         for name in ("train", "validation", "test"):
             if (part := getattr(self, name)) is not None:
                 yield name, part
+
+    def given(self) -> dict[str, Samples]:
+        """The same without a `train` that is empty beside others, since the data hold these alone."""
+        parts = dict(self.items())
+        if not len(self.train) and len(parts) > 1:
+            del parts["train"]
+        return parts
 
     @cached_property
     def fingerprint(self) -> str:

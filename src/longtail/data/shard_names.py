@@ -7,6 +7,8 @@ from pathlib import Path
 from longtail.data.raw_part import PART_NAMES
 
 WORD = re.compile(r"[A-Za-z]+")
+NUMBER = re.compile(r"\d+")
+END = re.compile(r"[-_.\d]+$")
 SHARD = re.compile(r"(.*?)-?(\d+)-of-(\d+)(?!\d)")
 
 
@@ -21,19 +23,31 @@ def part_of(name: str) -> str:
     return next((PART_NAMES[word] for word in words if word in PART_NAMES), "")
 
 
+def name_of_shards(name: str) -> str:
+    """What the names of the files of one part share.
+
+    Example:
+        >>> name_of_shards("train-00000-of-00002-3a5f.parquet"), name_of_shards("0000.parquet")
+        ('train', '')
+    """
+    found = SHARD.match(name)
+    return END.sub("", Path(name).stem) if found is None else found[1]
+
+
 def check_complete(files: Sequence[Path]) -> None:
-    """Raise if the names count files that are not there, or count them differently.
+    """Raise if the names count files that are not there, or count them differently, or if a number is left out.
 
     Raises:
         ValueError: files are missing, or are those of two versions.
     """
-    counted: dict[str, tuple[str, dict[int, Path]]] = {}
+    _check_numbers(files)
+    counted: dict[tuple[Path, str], tuple[str, dict[int, Path]]] = {}
     for file in files:
         found = SHARD.match(file.name)
         if found is None:
             continue
-        prefix, number, total = found[1], int(found[2]), found[3]
-        known, numbers = counted.setdefault(prefix, (total, {}))
+        number, total = int(found[2]), found[3]
+        known, numbers = counted.setdefault((file.parent, found[1]), (total, {}))
         if known != total or number in numbers:
             other = numbers.get(number) or next(iter(numbers.values()))
             raise ValueError(
@@ -41,12 +55,25 @@ def check_complete(files: Sequence[Path]) -> None:
                 "two: remove one."
             )
         numbers[number] = file
-    for prefix, (total, numbers) in counted.items():
+    for (folder, prefix), (total, numbers) in counted.items():
         start = 0 if 0 in numbers or int(total) not in numbers else 1
         missing = next((number for number in range(start, start + int(total)) if number not in numbers), None)
         if missing is not None:
             raise ValueError(
-                f"{files[0].parent} must hold all {int(total):,} files that their names count. Got {len(numbers):,}: "
+                f"{folder} must hold all {int(total):,} files that their names count. Got {len(numbers):,}: "
                 f"{prefix}-{missing:0{len(total)}}-of-{total}.parquet is missing. Download it, or give the files that "
                 "are there names without a count."
             )
+
+
+def _check_numbers(files: Sequence[Path]) -> None:
+    """Files that are numbers alone are those of a conversion, counted from 0 in each folder; others may be years."""
+    by_folder: dict[Path, dict[int, Path]] = {}
+    for file in files:
+        if NUMBER.fullmatch(file.stem):
+            by_folder.setdefault(file.parent, {})[int(file.stem)] = file
+    for folder, numbers in by_folder.items():
+        missing = next((number for number in range(max(numbers)) if number not in numbers), None)
+        if 0 in numbers and missing is not None:
+            name = f"{missing:0{len(numbers[0].stem)}}{numbers[0].suffix}"
+            raise ValueError(f"{folder} must hold the files of all numbers. {name} is missing. Download it.")

@@ -186,14 +186,13 @@ def _parquet(path: Path) -> Any:
 
 
 def _declared_names(path: Path) -> dict[str, tuple[str, ...]]:
-    """Names of classes by column, as Hugging Face writes them into a Parquet file; none where two are the same."""
+    """Names of classes by column, as Hugging Face writes them into a Parquet file."""
     from pyarrow.parquet import read_schema
 
     metadata = read_schema(path).metadata or {}
     try:
         columns = json.loads(metadata[b"huggingface"])["info"]["features"]
         kinds = {name: column for name, column in columns.items() if isinstance(column, dict) and column.get("names")}
-        found = {name: tuple(map(str, column["names"])) for name, column in kinds.items()}
-        return {name: names for name, names in found.items() if len(set(names)) == len(names)}
+        return {name: tuple(map(str, column["names"])) for name, column in kinds.items()}
     except (KeyError, TypeError, AttributeError, ValueError):  # none, or of another version
         return {}

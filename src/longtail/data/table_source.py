@@ -11,6 +11,7 @@ from longtail.data.class_names import as_text, named_labels
 from longtail.data.counted import counted
 from longtail.data.declared_classes import with_class_names
 from longtail.data.encoded_images import images_of
+from longtail.data.file_rows import file_rows, is_of_files
 from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below, from_home, with_slashes
 from longtail.data.options import Options
@@ -55,11 +56,15 @@ def read_table_file(data: Path, options: Options, notes: list[str]) -> dict[str,
     """Read a table from its file; see `read_frame`."""
     frame = read_table(data, lambda names: text_columns(names, options), notes)
     frame = with_class_names(frame, options, str(data))
-    if kind_of(data) not in PARQUET:
+    rows = None
+    if kind_of(data) in PARQUET:  # its own index may hold paths or labels
+        rows = file_rows([str(data)], [len(frame)])
+    else:
         first_line = 1 if kind_of(data) in JSON_LINES else 2
         frame.index = range(first_line, first_line + len(frame))
         frame.index.name = LINE
-    return read_table_as_parts(frame, options, str(data), data.parent if options.root is None else options.root, notes)
+    root = data.parent if options.root is None else options.root
+    return read_table_as_parts(frame, options, str(data), root, notes, rows=rows)
 
 
 def read_frame(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
@@ -72,14 +77,19 @@ def read_frame(data: Any, options: Options, notes: list[str]) -> dict[str, RawPa
 
 
 def read_table_as_parts(
-    frame: Any, options: Options, where: str, root: Path | None, notes: list[str]
+    frame: Any, options: Options, where: str, root: Path | None, notes: list[str], *, rows: Any = None
 ) -> dict[str, RawPart]:
-    """Read a pandas table; `where` is its name in messages, and paths are relative to `root`."""
+    """Read a pandas table; `where` is its name in messages, `rows` an index to name its rows by (`file_rows`).
+
+    Paths are relative to `root`.
+    """
     if not all(isinstance(name, str) for name in frame.columns):  # numbers, of a table made from an array
         frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
     refuse_repeated(list(frame.columns), where)
     if frame.index.name != LINE:
         frame = with_index(frame, options, where, notes, has_features=_has_features(frame, options))
+    if rows is not None:
+        frame = frame.set_axis(rows, axis=0)
     columns = find_columns(frame, options, where, notes)
     whole = _part(frame, columns, where, root, notes)
     whole.declare(frame.attrs.get(CLASS_NAMES, {}).get(columns.label, ()), where, notes, indices=False)
@@ -87,8 +97,6 @@ def read_table_as_parts(
         whole.labels_from = f"the column {columns.label!r} of {where}"
         return {"train": whole}
     place = _split_of(frame[columns.split], columns.split, where)
-    if "train" not in place:
-        raise ValueError(f"the column {columns.split!r} of {where} must name train for some rows. It does for none.")
     return {name: rows_of(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
 
 
@@ -107,7 +115,8 @@ def _split_of(column: Any, name: str, where: str) -> np.ndarray:
 def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: list[str]) -> RawPart:
     labels = frame[columns.label]
     _refuse_empty(labels, columns.label, where, "hold a label", "has none")
-    codes, names = named_labels(_plain(labels), f"the column {columns.label!r} of {where}", notes)
+    of_labels = f"the column {columns.label!r} of {where}"
+    codes, names = named_labels(_plain(labels), of_labels, notes, lambda row: _place(labels, row))
     groups = None if columns.group is None else _groups(frame[columns.group], columns.group, where)
     if columns.path is not None:
         files, root = _files(frame[columns.path], columns.path, where, root, notes)
@@ -115,7 +124,7 @@ def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: li
         return RawPart(codes, names, files=files, root=root, groups=groups)
     if columns.images is not None:
         _note_unused(frame, columns, where, notes)
-        return RawPart(codes, names, items=images_of(frame[columns.images], where), groups=groups)
+        return RawPart(codes, names, items=images_of(frame[columns.images]), groups=groups)
     feature_names = _feature_columns(frame, columns, where, notes)
     features = _features(frame, feature_names, where) if feature_names else None
     return RawPart(codes, names, features=features, feature_names=feature_names or None, groups=groups)
@@ -147,9 +156,18 @@ def _is_blank(column: Any) -> Any:
     return column.astype(str).str.strip() == ""
 
 
+def _place(table: Any, row: int) -> str:
+    """What to call a row in a message: by its line or row in a file, or by its index in memory."""
+    if is_of_files(table.index):
+        file, own = table.index[row]
+        return f"row {own} of {file}"
+    return f"{'line' if table.index.name == LINE else 'row'} {table.index[row]}"
+
+
 def _row(table: Any, row: int) -> str:
-    """What to call a row in a message: by its line in a file, or by its index in memory."""
-    return f"{LINE if table.index.name == LINE else 'Row'} {table.index[row]}"
+    """The same at the start of a sentence."""
+    place = _place(table, row)
+    return place[0].upper() + place[1:]
 
 
 def _files(column: Any, name: str, where: str, root: Path | None, notes: list[str]) -> tuple[tuple[str, ...], Path]:

@@ -1,0 +1,87 @@
+"""The images of `longtail predict`: files, and rows of Parquet files."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from longtail.cli.console import say
+from longtail.data.check import SKIPPING, find_bad_samples
+from longtail.data.first_of_many import first
+from longtail.data.parquet_images import is_parquet, parquet_images
+from longtail.data.samples import Samples
+
+if TYPE_CHECKING:
+    from longtail.data.check import Progress
+
+
+class ImagesToPredict:
+    """Images in the order of their files.
+
+    Args:
+        files: images, and Parquet files of images.
+
+    Attributes:
+        groups: the images; each group is either of files or of images as bytes.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        notes: list[str] = []
+        self.groups = [
+            parquet_images(list(group), notes) if as_bytes else _of_files(list(group))
+            for as_bytes, group in groupby(files, is_parquet)
+        ]
+        for note in notes:
+            say(note, error=True)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.groups))
+
+    @property
+    def names(self) -> list[str]:
+        """(N,) the paths of all images if these differ, else FILE:ROW for those of Parquet files."""
+        paths = [path for group in self.groups for path in _paths(group)]
+        if all(paths) and len(set(paths)) == len(paths):
+            return paths
+        return [group.name(row) for group in self.groups for row in range(len(group))]
+
+    def leave_out_bad(self, progress: "Progress") -> None:
+        """Keep the images that can be decoded; says which of the others are left out.
+
+        Raises:
+            ValueError: none can.
+        """
+        number, bad = len(self), self._find_bad(progress)
+        if sum(map(len, bad)) == number:
+            reason = next(reason for found in bad for reason in found.values())
+            raise ValueError(f"`files` must hold an image that can be decoded. None of {number:,} can: {reason}")
+        left_out = [group.name(row) for group, found in zip(self.groups, bad, strict=True) for row in found]
+        if left_out:
+            say(f"{len(left_out):,} of {number:,} files are bad and left out: {first(left_out)}.", error=True)
+        self.groups = [
+            group.take(np.setdiff1d(np.arange(len(group)), list(found)))
+            for group, found in zip(self.groups, bad, strict=True)
+        ]
+
+    def bad(self) -> str:
+        """A message that names what can't be decoded, so that all is replaced before the next try."""
+        reasons = [reason for found in self._find_bad(None) for reason in found.values()]
+        if not reasons:
+            return ""
+        return (
+            f"`files` must be images. {len(reasons):,} of {len(self):,} can't be decoded: {first(reasons)} "
+            f"Replace them, or {SKIPPING}."
+        )
+
+    def _find_bad(self, progress: "Progress | None") -> list[dict[int, str]]:
+        return [find_bad_samples(group, progress=progress) for group in self.groups]
+
+
+def _of_files(files: Sequence[Path]) -> Samples:
+    return Samples(np.zeros(len(files), dtype=np.int64), (), files=tuple(map(str, files)), root=Path())
+
+
+def _paths(group: Samples) -> list[str]:
+    return list(group.files or ()) if group.encoded is None else group.encoded.paths

@@ -1,0 +1,38 @@
+"""An index that says of each row of a table which file it was read from, and which row of that file it is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from longtail.data.table_file import pandas
+
+FILE_AND_ROW = ("file", "row")
+
+
+def file_rows(files: Sequence[str], lengths: Sequence[int]) -> Any:
+    """The index of a table that files were joined to.
+
+    Args:
+        files: (F,) their names.
+        lengths: (F,) how many rows each has.
+
+    Example:
+        >>> row_names(file_rows(["a.parquet", "b.parquet"], [2, 1]))
+        ['a.parquet:0', 'a.parquet:1', 'b.parquet:0']
+    """
+    place = {file: number for number, file in enumerate(dict.fromkeys(files))}
+    of_files = np.repeat([place[file] for file in files], lengths)
+    rows = np.concatenate([np.arange(length) for length in lengths])
+    levels = [list(place), pandas().RangeIndex(max(lengths))]
+    return pandas().MultiIndex(levels=levels, codes=[of_files, rows], names=FILE_AND_ROW)
+
+
+def is_of_files(index: Any) -> bool:
+    """Whether an index is one of `file_rows`."""
+    return tuple(index.names) == FILE_AND_ROW
+
+
+def row_names(index: Any) -> list[str] | None:
+    """(N,) FILE:ROW, rows counted from 0; `None` for the index of another table."""
+    return [f"{file}:{row}" for file, row in index] if is_of_files(index) else None

@@ -1,0 +1,70 @@
+"""Images of Parquet files to predict, which need no labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longtail.data.encoded_images import images_of, refuse_other_images
+from longtail.data.file_rows import file_rows
+from longtail.data.first_of_many import first
+from longtail.data.parquet_folder import check_fits_together, is_parquet_folder, parquet_files
+from longtail.data.samples import Samples
+from longtail.data.table_columns import FILE_COLUMNS, image_column
+from longtail.data.table_file import PARQUET, pandas, read_table
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether this is the name of a Parquet file."""
+    return path.suffix.lower() in PARQUET
+
+
+def parquet_at(path: Path) -> list[Path]:
+    """The Parquet files that a path names: itself, or those of a folder."""
+    if is_parquet_folder(path):
+        return parquet_files(path)
+    return [path] if is_parquet(path) and path.is_file() else []
+
+
+def parquet_images(files: Sequence[Path], notes: list[str]) -> Samples:
+    """The images of Parquet files, row by row; they have no labels.
+
+    Args:
+        files: their paths.
+        notes: gets a note on each column that is read.
+
+    Raises:
+        ValueError: a file has no column of images as bytes, or all of them do not fit into memory.
+    """
+    check_fits_together(files)
+    columns = _image_columns(files, [read_table(file, list, notes) for file in files])
+    for name in dict.fromkeys(str(column.name) for column in columns):
+        read = [str(file) for file, column in zip(files, columns, strict=True) if column.name == name]
+        notes.append(f"{first(read)}: images are read from the column {name!r}, as bytes.")
+    images = pandas().concat(columns, ignore_index=True)
+    images.index = file_rows(list(map(str, files)), list(map(len, columns)))
+    return Samples(np.zeros(len(images), dtype=np.int64), (), items=images_of(images))
+
+
+def _image_columns(files: Sequence[Path], frames: Sequence[Any]) -> list[Any]:
+    """The column of images of each table; in one that holds none, the column that has the name of one in another."""
+    found = [image_column(frame, list(map(str, frame.columns)), None) for frame in frames]
+    usual = next((name for name in found if name is not None), None)
+    names = [
+        usual if name is None and usual in frame.columns else name for name, frame in zip(found, frames, strict=True)
+    ]
+    for file, frame, name in zip(files, frames, names, strict=True):
+        if name is None:
+            _refuse(frame, str(file))
+    return [frame[name] for frame, name in zip(frames, names, strict=True)]
+
+
+def _refuse(frame: Any, where: str) -> None:
+    for name in map(str, frame.columns):
+        if name.lower() in FILE_COLUMNS:
+            refuse_other_images(frame[name], where)
+    raise ValueError(
+        f"{where} must hold images as bytes. Its columns: {first(list(map(str, frame.columns)))}. Where one holds "
+        "paths, write them to a text file (.txt), one per line."
+    )
