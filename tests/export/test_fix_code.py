@@ -20,6 +20,22 @@ from longtail.export.fix_code import LANGUAGES
 from longtail.repair import Fix
 
 
+DATABASES: list[sqlite3.Connection] = []
+
+
+@pytest.fixture(autouse=True)
+def close_databases():
+    """Python 3.13 warns of those that are left open."""
+    yield
+    while DATABASES:
+        DATABASES.pop().close()
+
+
+def new_database():
+    DATABASES.append(sqlite3.connect(":memory:"))
+    return DATABASES[-1]
+
+
 def by_python(fix, scores, folder):
     served = _executed(fix, "python", folder)
     probabilities = [served["predict_proba"](row) for row in scores.tolist()]
@@ -93,7 +109,7 @@ def test_named_scores_go_by_their_names_in_any_order(kind, tmp_path):
 
 
 def database_of(fix, scores, table='"predictions"', key='"id"'):
-    database = sqlite3.connect(":memory:")
+    database = new_database()
     columns = "".join(', "{}" REAL'.format(name.replace('"', '""')) for name in fix.class_names)
     database.execute(f"CREATE TABLE {table} ({key} INTEGER{columns})")
     marks = ", ".join("?" * (1 + len(fix.class_names)))
@@ -361,7 +377,7 @@ def test_sql_of_one_score_says_how_to_add_the_other(takes, score, first):
     code = fix_code(fix, "sql")
     select = next(line[3:-1] for line in code.splitlines() if line.startswith("-- SELECT"))
     assert select == f'SELECT *, {first} AS "no", score AS "yes" FROM predictions'
-    database = sqlite3.connect(":memory:")
+    database = new_database()
     database.execute("CREATE TABLE predictions(id INTEGER, score REAL)")
     database.execute("INSERT INTO predictions VALUES (1, ?)", (score,))
     database.execute(f"CREATE VIEW both_scores AS {select}")
