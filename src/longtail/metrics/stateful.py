@@ -117,6 +117,10 @@ class LongTailScalars(LongTailMetric):
 
     In Lightning: `self.log_dict(self.metric.compute())`, or `self.log_dict(MetricCollection(self.metric))`.
 
+    A `MetricCollection` draws it with `collection.plot(together=True)`. By default `collection.plot()` looks for one
+    result under the name of each metric and raises `KeyError` for dictionaries; a figure for each metric is
+    `[metric.plot() for metric in collection.values()]`.
+
     Example:
         >>> import torch
         >>> metric = LongTailScalars(num_classes=2)
