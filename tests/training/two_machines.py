@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from torch import distributed as dist
@@ -11,10 +12,13 @@ from longtail.training.launched_ranks import launched_ranks
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
+    first_attempt = not (folder / "killed").exists()
     with launched_ranks() as ranks:
         dist.barrier()
-        if ranks.rank == 1 and not (folder / "killed").exists():
+        if first_attempt and ranks.rank == 1:
             (folder / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        elif first_attempt:
+            time.sleep(60)  # no failure of its own: this launcher restarts it for the sake of the other, uncounted
         counts = ranks.gathered(int(os.environ["TORCHELASTIC_RESTART_COUNT"]))
     (folder / f"rank{ranks.rank}").write_text(str(counts))
