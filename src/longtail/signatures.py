@@ -1,7 +1,15 @@
-"""Signatures of constructors that pass `**arguments` on, as `inspect.signature` and `help` show them."""
+"""Functions that pass `**arguments` on: the signature that `help` shows, and errors for misspelt keywords."""
 
+import functools
 import inspect
 from collections.abc import Callable
+from difflib import get_close_matches
+from typing import ParamSpec, TypeVar
+
+from longtail.arguments import check_keywords
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def with_arguments_of(base: Callable[..., None], function: Callable[..., None]) -> inspect.Signature:
@@ -24,3 +32,32 @@ def without_other_keywords(function: Callable[..., None]) -> inspect.Signature:
     signature = inspect.signature(function)
     own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
     return signature.replace(parameters=own)
+
+
+def naming_misspelt(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """A decorator for a function with `**arguments` and parameters that must be given.
+
+    Python would put a misspelt one among the `**arguments`, and say only that it is missing.
+
+    Example:
+        >>> @naming_misspelt
+        ... def scaled(values, factor, **more): ...
+        >>> scaled([1, 2], factr=2)
+        Traceback (most recent call last):
+            ...
+        TypeError: `scaled` got an unexpected keyword argument 'factr'. Did you mean 'factor'?
+    """
+    parameters = inspect.signature(function).parameters.values()
+    by_place = [each.name for each in parameters if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    required = [each.name for each in parameters if each.default is each.empty and each.kind is not each.VAR_KEYWORD]
+    others = {each.name for each in parameters} - set(required)
+
+    @functools.wraps(function)
+    def checked(*args: Arguments.args, **keywords: Arguments.kwargs) -> Result:
+        missing = [name for name in required if name not in keywords and name not in by_place[: len(args)]]
+        if missing:
+            misspelt = [name for name in keywords if name not in others and get_close_matches(name.casefold(), missing)]
+            check_keywords(function.__qualname__.removesuffix(".__init__"), misspelt, missing)
+        return function(*args, **keywords)
+
+    return checked

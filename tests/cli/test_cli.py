@@ -224,10 +224,11 @@ def test_help_lists_every_command_by_the_first_line_of_its_own_help(capsys):
         assert f"{name} {summary}" in said
 
 
-WITHOUT_TORCH = ("doctor", "evaluate", "export", "features", "fix", "methods", "predict", "report", "retrain")
-
-
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([command, "--help"] for command in WITHOUT_TORCH)])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--version"], ["--help"], *([command, "--help"] for command in COMMANDS), ["train", "--resume", "run", "-h"]],
+    ids=" ".join,
+)
 @pytest.mark.slow
 def test_help_and_version_load_neither_torch_nor_pandas(arguments):
     code = (

@@ -78,6 +78,21 @@ def test_scores_are_plotted_alone_and_over_time(kind, monkeypatch):
     )
 
 
+def test_a_collection_of_dictionaries_is_plotted_together_or_metric_by_metric(monkeypatch):
+    drawn = []
+    monkeypatch.setattr("torchmetrics.collections.plot_single_or_multi_val", lambda val, **_: drawn.append(val))
+    monkeypatch.setattr(Metric, "_plot", lambda _, val, *_ax: drawn.append(val))
+    collection = MetricCollection({"tail": LongTailScalars(4, COUNTS), "all": LongTailScalars(4)}, prefix="val_")
+    results = [collection(*batch) for batch in batches()]
+    collection.plot(together=True)
+    collection.plot(results, together=True)
+    torch.testing.assert_close(drawn, [collection.compute(), results], equal_nan=True)
+    drawn.clear()
+    for metric in collection.values():
+        metric.plot()
+    torch.testing.assert_close(drawn, [metric.compute() for metric in collection.values()], equal_nan=True)
+
+
 def test_without_matplotlib_a_plot_says_what_to_install():
     metric = LongTailScalars(4, COUNTS)
     metric.update(*batches()[0])

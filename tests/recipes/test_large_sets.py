@@ -8,7 +8,7 @@ import pytest
 
 from data.large_set_files import write_tiny
 from longtail.cli import main
-from longtail.cli.train import default_folder
+from longtail.cli.run_name import default_folder
 from longtail.data.large_sets import LARGE_SETS
 from longtail.recipes import RECIPES, SECOND_STAGES, imagenet_lt, second_stage, with_method
 from longtail.recipes.large_second_stages import LARGE_SECOND_STAGES

@@ -53,7 +53,7 @@ def test_a_killed_rank_is_restarted_and_the_run_ends_bit_identically(photographs
 def test_a_failed_evaluation_loses_no_step_of_its_epoch(photographs, whole, tmp_path):
     done = torchrun(2, "killed_ranks.py", photographs, tmp_path / "run", "evaluation", restarts=1)
     assert done.returncode == 0, done.stderr
-    assert "resumed after the last epoch" in done.stderr
+    assert "resumed after the last step, before its evaluation on the test set" in done.stderr
     assert_same_end(tmp_path / "run", whole)
     recorded, undisturbed = (RecordedGradients.load(out) for out in (tmp_path / "run", whole))
     for name, expected in vars(undisturbed).items():

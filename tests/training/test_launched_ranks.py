@@ -32,9 +32,9 @@ def limits(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize("restarts", ["0", "1"])
+@pytest.mark.parametrize("restarts", [0, 1])
 def test_ranks_that_decode_files_wait_longer_than_the_hours_that_it_takes(restarts, limits, monkeypatch):
-    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", restarts)
+    monkeypatch.setattr(process_group, "attempt", lambda: restarts)
     with pytest.raises(JoinedError), launched_ranks():
         pass
     assert limits == [timedelta(days=1)]
@@ -42,7 +42,7 @@ def test_ranks_that_decode_files_wait_longer_than_the_hours_that_it_takes(restar
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_ranks_of_a_training_wait_as_long_after_a_restart_as_before(device, limits, monkeypatch):
-    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    monkeypatch.setattr(process_group, "attempt", lambda: 1)
     with pytest.raises(JoinedError):
         process_group.join_restarted_ranks(device)
     assert limits == [timedelta(minutes=30)]

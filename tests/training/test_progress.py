@@ -72,6 +72,36 @@ def test_a_resumed_run_counts_only_what_this_process_did(clock):
     ]
 
 
+def resumed_at(epoch: int, step: int, *, evaluated: bool) -> list[str]:
+    """The lines after the header of a run whose checkpoint is that of an epoch and a step."""
+    report, screen = report_on(terminal=False)
+    report.on_train_start(
+        Plan(TrainingConfig(epochs=2, batch_size=10), Path("runs/x [b]"), 105, (100, 5), 10, epoch, step)
+    )
+    if evaluated:
+        report.on_epoch_end({"epoch": 2, "loss": 2.0, "learning_rate": 0.1, "test_top1": 0.25})
+    report.on_train_end()
+    return screen.getvalue().splitlines()[2:]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_run_resumed_after_its_last_step_has_the_evaluation_before_it():
+    assert resumed_at(2, 10, evaluated=True) == [
+        "resumed after the last step, before its evaluation on the test set",
+        "epoch 2/2  loss 2.000  lr 0.1000  test 25.0 %",
+        "scoring the training and test samples",
+    ]
+    assert resumed_at(3, 0, evaluated=False) == [
+        "resumed after the last epoch",
+        "scoring the training and test samples",
+    ]
+
+
+@pytest.mark.usefixtures("clock")
+def test_nothing_is_scored_after_an_evaluation_that_failed():
+    assert resumed_at(2, 10, evaluated=False) == ["resumed after the last step, before its evaluation on the test set"]
+
+
 def test_a_considerable_wait_for_data_is_shown(clock):
     report, screen = report_on(terminal=False)
     two_epochs(report, clock, waited=0.2)

@@ -289,6 +289,8 @@ def test_settings_that_contradict_the_first_stage_are_refused(first, tiny, tmp_p
         run_experiment(tiny_config(), data=tiny, out=tmp_path / "run", first_stage=first)
     with pytest.raises(ValueError, match="`method` must be one of"):
         second_stage(first, "decoupling")
+    with pytest.raises(TypeError, match="`second_stage` got an unexpected keyword argument 'epoch'. Did you mean 'epo"):
+        second_stage(first, "crt", epoch=2)
     assert not (tmp_path / "run").exists()
 
 

@@ -33,6 +33,7 @@ def extract_features(
     on_size: Callable[[int], None] | None = None,
     on_note: Callable[[str], None] | None = None,
     progress: Progress | None = None,
+    everywhere: bool = True,
     **options: Any,
 ) -> dict[str, np.ndarray]:
     """Arrays `features` (N, D) float32, `labels` (N,) names, `part` (N,), and `path` (N,) where there are files.
@@ -50,9 +51,9 @@ def extract_features(
             as one of a full disk, ends the extraction.
         on_note: called with each note on how the data were read, such as the files that are left out.
         progress: called with the name of a step and its finished share, in [0, 1].
+        everywhere: of the processes that torchrun started, each computes a share of the samples, and all get the whole
+            arrays; with False the first alone does, and the others get arrays of no rows.
         **options: of `read_data`.
-
-    Of the processes that torchrun started, each computes a share of the samples, and all get all features.
 
     Raises:
         ValueError, OSError: data that are no images or can't be read, a network that can't be built.
@@ -81,7 +82,7 @@ def extract_features(
         if on_note is not None:
             for note in parts.notes:
                 on_note(note)
-        return _arrays(parts, network, config, ranks, progress)
+        return _arrays(parts, network, config, ranks, progress, everywhere=everywhere)
 
 
 def _refuse_no_images(parts: Parts) -> None:
@@ -106,15 +107,16 @@ def _width(network: Network) -> int:
 
 
 def _arrays(
-    parts: Parts, network: Network, config: OwnConfig, ranks: Ranks, progress: Progress | None
+    parts: Parts, network: Network, config: OwnConfig, ranks: Ranks, progress: Progress | None, *, everywhere: bool
 ) -> dict[str, np.ndarray]:
     assert config.size is not None
     features = []
     for name, samples in parts.given().items():
         load = image_loader(samples, config.size, config.crop_pct or 1.0, config.interpolation or "bicubic")
         split = StreamedImages(load, torch.from_numpy(samples.target), config.mean, config.std, torch.channels_last)
-        features.append(_features(network, split, name, progress, ranks))
-    return {"features": np.concatenate(features), **_known(parts)}
+        features.append(_features(network, split, name, progress, ranks, everywhere=everywhere))
+    known = _known(parts) if everywhere or ranks.first else {key: array[:0] for key, array in _known(parts).items()}
+    return {"features": features[0] if len(features) == 1 else np.concatenate(features), **known}
 
 
 def _known(parts: Parts) -> dict[str, np.ndarray]:
@@ -130,12 +132,13 @@ def _known(parts: Parts) -> dict[str, np.ndarray]:
 
 
 def _features(
-    network: Network, split: StreamedImages, name: str, progress: Progress | None, ranks: Ranks
+    network: Network, split: StreamedImages, name: str, progress: Progress | None, ranks: Ranks, *, everywhere: bool
 ) -> np.ndarray:
     pays = ranks.from_first(bfloat16_pays(torch.device("cpu")))  # measured: all ranks must agree
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=pays)
     of_part = f"features of {name}"
-    return outputs_of(network.features, split, _width(network), autocast, progress, of_part, ranks).numpy()
+    width = _width(network)
+    return outputs_of(network.features, split, width, autocast, progress, of_part, ranks, everywhere=everywhere).numpy()
 
 
 def _paths(samples: Samples) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The commands by name, and where errors become one line and an exit code.
 
 The module of a command is imported when it is run, and PyTorch and the data libraries when it starts to work: help and
-the version need neither. The help of train and compare shows the settings of recipes, whose classes check themselves
-with the data sources, losses and samplers, and takes as long as these to import.
+the version need neither. Only the help of one recipe does (longtail train finetune --help): it shows a configuration,
+which checks itself with the data sources, losses and samplers.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ import tyro
 from longtail import __version__
 from longtail.cli.console import say
 from longtail.cli.own_data import with_recipe
+from longtail.cli.recipe_argument import taking_recipe
 from longtail.cli.renamed import refuse_renamed
 from longtail.cli.repeated import refuse_repeated
 from longtail.cli.resume_option import refuse_run_beside
@@ -91,6 +92,8 @@ def _run(arguments: list[str]) -> int:
     if _names_a_run_to_resume(arguments):
         return _resume(arguments[2:])
     command = getattr(importlib.import_module(f"longtail.cli.{name}"), name)
+    if name in ("train", "compare"):
+        command = taking_recipe(command, arguments)
     code: int | None = tyro.cli(command, prog=f"longtail {name}", args=arguments[1:], config=STYLE)
     return code or 0
 

@@ -3,26 +3,19 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import tyro
-
-from longtail.arguments import check_integer, check_strength
 from longtail.cli.console import say
-from longtail.cli.image_settings import refuse_image_settings
-from longtail.cli.recipe_of import recipe_of
-from longtail.cli.train import Recipe, data_name
-from longtail.recipes.methods import job_of, names_of
-from longtail.training.config import TrainingConfig
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
     from longtail.reports import ComparisonTable
     from longtail.training.comparison import Outcome
+    from longtail.training.config import TrainingConfig
 
 
 def compare(
-    recipe: Annotated[Recipe, tyro.conf.arg(name="")],  # type: ignore[valid-type]
+    recipe: "TrainingConfig",
     *,
     methods: str,
     data: Path | None = None,
@@ -46,12 +39,15 @@ def compare(
         download: Fetch the data set into the data folder if it is missing.
         checkpoint_seconds: Time between two checkpoints.
     """
+    from longtail.arguments import check_integer, check_strength
     from longtail.auto import train_and_fix
+    from longtail.cli.image_settings import refuse_image_settings
     from longtail.cli.passes import Passes
+    from longtail.recipes.methods import job_of, names_of
     from longtail.training.comparison import check_data_and_network, check_settings, run_all
     from longtail.training.progress import ProgressReport
 
-    config: TrainingConfig = recipe
+    config = recipe
     check_integer("seeds", seeds, minimum=1)
     check_strength("checkpoint_seconds", checkpoint_seconds)
     _check_left_to_methods(config)
@@ -82,7 +78,9 @@ def compare(
     return 2 if any(outcome.failure for outcome in outcomes) else 0
 
 
-def _check_left_to_methods(config: TrainingConfig) -> None:
+def _check_left_to_methods(config: "TrainingConfig") -> None:
+    from longtail.cli.recipe_of import recipe_of
+
     _, usual = recipe_of(config)
     for setting in ("loss", "loss_arguments", "sampler", "mixing", "reweight_from"):
         if getattr(config, setting) != getattr(usual, setting):
@@ -90,8 +88,10 @@ def _check_left_to_methods(config: TrainingConfig) -> None:
             raise ValueError(f"--{option} must be left to --methods in a comparison. Got {getattr(config, setting)!r}.")
 
 
-def _origin(config: TrainingConfig, data: Path | None) -> str:
+def _origin(config: "TrainingConfig", data: Path | None) -> str:
     """The name of the data that methods are compared on."""
+    from longtail.cli.run_name import data_name
+
     if config.dataset != "own":
         return data_name(config)
     if data is None or not data.exists():

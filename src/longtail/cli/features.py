@@ -69,6 +69,7 @@ def features(
             on_size=partial(check_room, "--out", out),
             on_note=partial(say, error=True),
             progress=passes if first else None,
+            everywhere=False,
         )
     if not first:
         return

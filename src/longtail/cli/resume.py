@@ -5,9 +5,6 @@ from pathlib import Path
 
 import tyro
 
-from longtail.cli.data_of_run import data_of_run
-from longtail.runs import RunFolder
-
 
 def resume(run: tyro.conf.Positional[Path], *, data: Path | None = None, checkpoint_seconds: float = 60.0) -> None:
     """Resume an interrupted run, bit-identically, with the configuration in its folder.
@@ -17,7 +14,9 @@ def resume(run: tyro.conf.Positional[Path], *, data: Path | None = None, checkpo
         data: Its data; by default the path that it read. Digits need none.
         checkpoint_seconds: Time between two checkpoints.
     """
+    from longtail.cli.data_of_run import data_of_run
     from longtail.cli.train import train
+    from longtail.runs import RunFolder
     from longtail.training.stored_config import stored_config
 
     folder = RunFolder.open(run)

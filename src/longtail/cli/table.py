@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from longtail.cli.console import PlainConsole
-from longtail.cli.train import data_name
+from longtail.cli.run_name import data_name
 from longtail.metrics.groups import GroupBounds
 from longtail.reports.formatting import columns_of, percent
 from longtail.runs import RunFolder

@@ -1,42 +1,18 @@
 """`longtail train RECIPE`."""
 
 import contextlib
-import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import tyro
-
-from longtail.arguments import check_strength
 from longtail.cli.console import say
-from longtail.cli.image_settings import refuse_image_settings
 from longtail.cli.own_data import default_recipe, holds_images
-from longtail.cli.recipe_of import recipe_of
-from longtail.recipes import RECIPES
-from longtail.training.config import TrainingConfig
 
-OWN = ("features", "finetune", "scratch")
-Recipe = tyro.extras.subcommand_type_from_defaults(
-    {name: recipe() for name, recipe in sorted(RECIPES.items(), key=lambda item: item[0] not in OWN)},
-    descriptions={
-        "features": "Your own data: a classifier on features of a frozen pretrained network, trained in seconds.",
-        "finetune": "Your own images: a pretrained network trained further, all of it or a part; best with a GPU.",
-        "scratch": "Your own images: a small network from its initial weights, 32 x 32 pixels, 60 epochs.",
-        "digits-lt": "Digits of 8 x 8 pixels with a long tail, ResNet-8, 60 epochs: seconds, and no data needed.",
-        "plankton": "Plankton, 121 classes with a natural long tail, ResNet-8, 15 epochs.",
-        "imagenet-lt": "ImageNet-LT, 115,846 images, ResNet-50, 180 epochs. With --loss ce --mixing mixup the first of "
-        "two stages; then longtail retrain RUN --method decoupled-gala.",
-        "places-lt": "Places-LT, 62,500 images, the last block of a pretrained ResNet-152, 90 epochs; stages as above.",
-        "inaturalist18": "iNaturalist 2018, 437,513 images, ResNet-50, 200 epochs; stages as above.",
-        "cifar100-lt": "CIFAR-100-LT, ResNet-32, 200 epochs, as the GALA paper trains it.",
-        "cifar10-lt": "CIFAR-10-LT, ResNet-32, 200 epochs, as the GALA paper trains it.",
-    },
-    prefix_names=False,
-)
+if TYPE_CHECKING:
+    from longtail.training.config import TrainingConfig
 
 
 def train(
-    recipe: Annotated[Recipe, tyro.conf.arg(name="")],  # type: ignore[valid-type]
+    recipe: "TrainingConfig",
     *,
     data: Path | None = None,
     out: Path | None = None,
@@ -63,10 +39,13 @@ def train(
         record_gradients: Keep the gradient of each class's classifier weights, and its sources, for the report.
     """
     from longtail.analysis.gradient_recorder import GradientRecorder, is_recorded
+    from longtail.arguments import check_strength
+    from longtail.cli.image_settings import refuse_image_settings
+    from longtail.cli.run_name import default_folder
     from longtail.cli.training_run import train_and_print
     from longtail.training.hardware import first_process
 
-    config: TrainingConfig = recipe
+    config = recipe
     check_strength("checkpoint_seconds", checkpoint_seconds)
     first = first_process()
     out = out or default_folder(config, data)
@@ -101,13 +80,15 @@ def _point_to(run: Path) -> None:
             link.symlink_to(run.name)
 
 
-def _recipe_in_words(config: TrainingConfig, data: Path | None) -> str:
+def _recipe_in_words(config: "TrainingConfig", data: Path | None) -> str:
+    from longtail.cli.recipe_of import recipe_of
+
     name, _ = recipe_of(config)
     default, reason = ("", "") if data is None else default_recipe(data)
     return f"recipe {name}{f' ({reason})' if name == default else ''}, loss {config.loss}"
 
 
-def _network_in_words(config: TrainingConfig, data: Path) -> str:
+def _network_in_words(config: "TrainingConfig", data: Path) -> str:
     """The network, unless the data may be features, which need none."""
     if config.stage == "features" and not holds_images(data):
         return ""
@@ -115,29 +96,3 @@ def _network_in_words(config: TrainingConfig, data: Path) -> str:
         return f", network {config.model} with the weights of {config.weights}"
     trained = "not pretrained" if config.pretrained is False or config.stage == "scratch" else "pretrained"
     return f", network {config.model}, {trained}"
-
-
-def default_folder(config: TrainingConfig, data: Path | None = None) -> Path:
-    """The default folder of a run, named after data, loss, seed and all settings that differ from the recipe."""
-    name, recipe = recipe_of(config)
-    if config.dataset == "own":
-        origin = "" if data is None else f"{data.resolve().name.split('.')[0]}-"
-        return Path("runs") / f"{origin}{name}-{config.loss}-seed{config.seed}"
-    named = ("dataset", "imbalance", "loss", "seed", *config.PATHS, *config.OF_THE_PROCESS)
-    changes = [
-        f"{field}_{_in_a_name(value)}"
-        for field, value in dataclasses.asdict(config).items()
-        if field not in named and value != getattr(recipe, field)
-    ]
-    return Path("runs") / "-".join([data_name(config), config.loss, *changes, f"seed{config.seed}"])
-
-
-def data_name(config: TrainingConfig) -> str:
-    """The name of the recipe, with the imbalance of an artificial tail: cifar100-lt-imbalance100."""
-    name, _ = recipe_of(config)
-    return name if config.imbalance is None else f"{name}-imbalance{config.imbalance:g}"
-
-
-def _in_a_name(value: object) -> str:
-    """The value, of a path (of weights, or hf-hub:OWNER/NAME) its last part."""
-    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value).rstrip("/").rpartition("/")[2]

@@ -8,6 +8,7 @@ from longtail.export.python_code import numpy_code, python_code, sklearn_code
 from longtail.export.source_text import check_finite
 from longtail.export.sql_code import sql_code
 from longtail.repair import Fix
+from longtail.signatures import naming_misspelt
 
 LANGUAGES: dict[str, Callable[..., str]] = {
     "python": python_code,
@@ -18,6 +19,7 @@ LANGUAGES: dict[str, Callable[..., str]] = {
 }
 
 
+@naming_misspelt
 def fix_code(fix: Fix, to: str, *, source: str = "fix.json", **options: str) -> str:
     """Code that decides and gives probabilities as a fix does, without longtail.
 

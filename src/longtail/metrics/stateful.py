@@ -8,9 +8,21 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from longtail.arguments import as_class_counts, check_num_classes
+from longtail.arguments import as_class_counts, check_keywords, check_num_classes, keywords_of
 from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, GroupBounds
 from longtail.metrics.scores import ClassTally, LongTailScores, scores_of, tally_classes
+from longtail.signatures import naming_misspelt
+
+OF_TORCHMETRICS = (
+    "compute_on_cpu",
+    "dist_sync_on_step",
+    "process_group",
+    "dist_sync_fn",
+    "distributed_available_fn",
+    "sync_on_compute",
+    "compute_with_cache",
+)
+"""Keywords of every metric, which the signature of `torchmetrics.Metric` does not name."""
 
 
 class LongTailMetric(Metric):
@@ -22,6 +34,10 @@ class LongTailMetric(Metric):
         many_above: "many" classes have more training samples than this.
         few_below: "few" classes have fewer than this.
         **kwargs: passed to `torchmetrics.Metric`.
+
+    Raises:
+        TypeError: a keyword that neither has.
+        ValueError: fewer than two classes, counts of another number of classes, or bounds that overlap.
 
     Example:
         >>> import torch
@@ -41,6 +57,7 @@ class LongTailMetric(Metric):
     correct: Tensor
     predicted: Tensor
 
+    @naming_misspelt
     def __init__(
         self,
         num_classes: int,
@@ -50,7 +67,11 @@ class LongTailMetric(Metric):
         few_below: int = FEW_BELOW,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        try:
+            super().__init__(**kwargs)
+        except ValueError:
+            check_keywords(type(self).__name__, kwargs, [*keywords_of(type(self)), *OF_TORCHMETRICS])
+            raise
         check_num_classes(num_classes)
         self.num_classes = num_classes
         self.class_counts = None if class_counts is None else as_class_counts(class_counts)
@@ -95,6 +116,10 @@ class LongTailScalars(LongTailMetric):
     """`LongTailMetric` whose result is a dictionary of scalar tensors, as loggers and `MetricCollection` take it.
 
     In Lightning: `self.log_dict(self.metric.compute())`, or `self.log_dict(MetricCollection(self.metric))`.
+
+    A `MetricCollection` draws it with `collection.plot(together=True)`. By default `collection.plot()` looks for one
+    result under the name of each metric and raises `KeyError` for dictionaries; a figure for each metric is
+    `[metric.plot() for metric in collection.values()]`.
 
     Example:
         >>> import torch

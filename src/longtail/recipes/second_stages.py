@@ -9,15 +9,16 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, cast
 
-from longtail.arguments import check_choice
+from longtail.arguments import check_choice, check_keywords
 from longtail.data import DataConfig, data_config
 from longtail.recipes.large_second_stages import LARGE_SECOND_STAGES
 from longtail.runs import RunFolder
 from longtail.runs.check_run import check_run
+from longtail.signatures import naming_misspelt
 from longtail.training.config import TrainingConfig
 from longtail.training.first_stage import checksum
 from longtail.training.network import head_of
-from longtail.training.second_stage_config import SecondStageConfig
+from longtail.training.second_stage_config import OwnSecondStageConfig, SecondStageConfig
 from longtail.training.stages import config_class
 from longtail.training.stored_config import stored_config
 
@@ -94,6 +95,7 @@ SECOND_STAGES = {
 }
 
 
+@naming_misspelt
 def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageConfig:
     """The configuration of a second stage: data, network and seed of the first, the rest as its paper has it.
 
@@ -103,8 +105,9 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
         **settings: any field of `SecondStageConfig`.
 
     Raises:
-        ValueError: no second stage of that name, a first stage that is not complete, or whose classifier does not suit
-            the method.
+        TypeError: a setting of no second stage.
+        ValueError: no second stage of that name, a setting that runs on these data do not have, a first stage that is
+            not complete, or whose classifier does not suit the method.
 
     Example:
         >>> import tempfile
@@ -144,7 +147,8 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
 
 
 def _check_known(settings: Mapping[str, Any], kind: type[SecondStageConfig], dataset: str) -> None:
-    known = {field.name for field in fields(kind)}
+    known = [field.name for field in fields(kind)]
+    check_keywords("second_stage", settings, [*known, *(field.name for field in fields(OwnSecondStageConfig))])
     for name, value in settings.items():
         if name not in known:
             raise ValueError(

@@ -12,8 +12,10 @@ from longtail.repair.findings import Diagnosis
 from longtail.repair.predictions import Predictions
 from longtail.repair.reading.class_values import in_order_of, read_values
 from longtail.repair.reading.costs import read_costs
+from longtail.signatures import naming_misspelt
 
 
+@naming_misspelt
 def diagnose_predictions(
     predictions: Predictions, *, prior: Any = "uniform", cost: Any = None, **options: Any
 ) -> Diagnosis:

@@ -20,6 +20,7 @@ from longtail.posthoc.saved import read_saved
 from longtail.repair.by_name import in_class_order
 from longtail.repair.fix_file import FORMAT, OLDEST, SMALLEST, VERSION, content_of, values_of
 from longtail.repair.one_score import both_columns
+from longtail.signatures import naming_misspelt
 from longtail.whole_file import write_whole
 
 NO_CHANCE = 8  # rows: with fewer, sums of 1 may be a coincidence
@@ -76,6 +77,7 @@ class Fix:
         return bool(self.evidence.get("calibrated", self.temperature != 1))
 
     @classmethod
+    @naming_misspelt
     def from_predictions(cls, source: Any, **options: Any) -> "Fix":
         """Fit a fix on predictions in any form, such as `Fix.from_predictions(trainer.predict(validation))`.
 

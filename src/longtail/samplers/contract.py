@@ -10,7 +10,7 @@ from torch.utils.data import Sampler
 
 from longtail.arguments import check_integer, check_keywords, keywords_of
 from longtail.data import labels_of
-from longtail.signatures import with_arguments_of
+from longtail.signatures import naming_misspelt, with_arguments_of
 
 SEEDS = 2**32
 
@@ -50,6 +50,7 @@ class LongTailedSampler(Sampler[int]):
         [0, 3]
     """
 
+    @naming_misspelt
     def __init__(
         self,
         labels: Any,
@@ -80,10 +81,15 @@ class LongTailedSampler(Sampler[int]):
         self._starts = self.class_counts.cumsum(0) - self.class_counts
 
     def __init_subclass__(cls) -> None:
-        """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`."""
+        """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`.
+
+        And let errors name those that are misspelt.
+        """
         super().__init_subclass__()
         if "__init__" in vars(cls):
-            cls.__init__.__signature__ = with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
+            shown = with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[misc]
+            cls.__init__ = naming_misspelt(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__.__signature__ = shown  # type: ignore[attr-defined]
 
     def indices(self, epoch: int) -> Tensor:
         """The draws of a whole epoch, over all ranks: (num_samples,) int64 on the device of the labels."""

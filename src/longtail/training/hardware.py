@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from longtail.training.config import TrainingConfig
-from longtail.training.launcher_store import attempt
+from longtail.training.launcher_store import restarted
 from longtail.training.process_group import join_restarted_ranks, leave_at_exit
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def first_process() -> bool:
 
 def seconds_to_wait_for_the_lock() -> float:
     """120 after a restart by torchrun, when a process of the last attempt may still be ending; otherwise 0."""
-    return 120.0 if attempt() else 0.0
+    return 120.0 if restarted() else 0.0
 
 
 def bfloat16_pays(device: torch.device) -> bool:

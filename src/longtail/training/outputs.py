@@ -23,6 +23,8 @@ def outputs_of(
     progress: Progress | None = None,
     what: str = "",
     ranks: Ranks = ALONE,
+    *,
+    everywhere: bool = True,
 ) -> Tensor:
     """The outputs for all samples in order, (N, width) float32 on the device of the split, without gradients.
 
@@ -33,7 +35,8 @@ def outputs_of(
         autocast: entered around the forward passes.
         progress: called with `what` and its finished share, in [0, 1].
         what: the name of this step.
-        ranks: that compute a block of the samples each; all get all outputs. By default this process computes them.
+        ranks: that compute a block of the samples each. By default this process computes them.
+        everywhere: whether all ranks get all outputs; otherwise only the first does, the others get (0, width).
     """
 
     def compute(part: Split) -> Tensor:
@@ -48,7 +51,7 @@ def outputs_of(
 
     if not len(split):
         return torch.zeros(0, width, device=split.target.device)
-    return ranks.rows_of(split, compute, everywhere=True)
+    return ranks.rows_of(split, compute, everywhere=everywhere)
 
 
 def features_of(network: Network, split: Split, autocast: Autocast, ranks: Ranks = ALONE) -> Tensor:

@@ -46,10 +46,9 @@ class ProgressReport(Callback):
         self.task = self.bar.add_task(self._epoch(plan.first_epoch), total=self.total, completed=self.first, state="")
         self._say(f"run: {plan.folder}")
         self._say(_described(plan))
-        if self.total and self.first == self.total:
-            self._say("resumed after the last epoch; scoring")
-        elif self.first:
-            self._say(f"resumed in epoch {plan.first_epoch} after step {plan.first_step} of {plan.steps}")
+        self.ended = plan.first_epoch > plan.config.epochs
+        if self.first:
+            self._say(f"resumed {self._resumed_at(plan)}")
         self.bar.start()
 
     def on_step_end(self, step: Step) -> None:
@@ -65,6 +64,7 @@ class ProgressReport(Callback):
     def on_epoch_end(self, metrics: Mapping[str, float | int | str]) -> None:
         """Print a line for the epoch; on a terminal only if it was evaluated."""
         tested = f"  test {100 * float(metrics['test_top1']):.1f} %" if "test_top1" in metrics else ""
+        self.ended = int(metrics["epoch"]) == self.plan.config.epochs
         line = f"{self._epoch(int(metrics['epoch']))}  loss {metrics['loss']:.3f}  lr {metrics['learning_rate']:.4f}"
         if not self.console.is_terminal:
             pace = f"  {self._pace()}  {_duration(self.seconds_left())} left"
@@ -76,7 +76,7 @@ class ProgressReport(Callback):
         """Stop the bar."""
         self.bar.update(self.task, completed=self.done)
         self.bar.stop()
-        if self.done == self.total:
+        if self.ended:  # and not only its steps: the evaluation after the last of them may have failed
             self._say("scoring the training and test samples")
 
     def speed(self) -> float:
@@ -93,6 +93,13 @@ class ProgressReport(Callback):
     def seconds_left(self) -> float:
         """Seconds until the last step, at the speed so far."""
         return (self.total - self.done) * self.plan.config.batch_size / max(self.speed(), 1e-9)
+
+    def _resumed_at(self, plan: Plan) -> str:
+        if self.ended:
+            return "after the last epoch"
+        if self.first == self.total:
+            return "after the last step, before its evaluation on the test set"
+        return f"in epoch {plan.first_epoch} after step {plan.first_step} of {plan.steps}"
 
     def _epoch(self, epoch: int) -> str:
         return f"epoch {epoch}/{self.plan.config.epochs}"

@@ -70,14 +70,15 @@ class Ranks:
             return compute(split)
         blocks = self.blocks(split)
         own = compute(_part(split, blocks[self.rank])) if _size(blocks[self.rank]) else None
-        layout = self.from_first(None if own is None else (own.shape[1:], own.dtype))
-        rows = [
-            self._received(own, source, (_size(block), *layout[0]), layout[1], everywhere=everywhere)
-            for source, block in enumerate(blocks)
-            if _size(block)
-        ]
-        kept = [block for block in rows if block is not None]
-        return torch.cat(kept) if kept else torch.empty(0, *layout[0], dtype=layout[1])
+        shape, dtype = self.from_first(None if own is None else (own.shape[1:], own.dtype))
+        device = self.device if own is None else own.device
+        rows = torch.empty(len(split) if everywhere or self.first else 0, *shape, dtype=dtype, device=device)
+        for source, block in enumerate(blocks):
+            if _size(block):
+                received = self._received(own, source, (_size(block), *shape), dtype, everywhere=everywhere)
+                if received is not None:
+                    rows[block] = received  # each in its place: a list of all blocks would be as large as the result
+        return rows
 
     def from_first(self, value: Any) -> Any:
         """A plain value of the first rank, on every rank."""
@@ -113,18 +114,20 @@ class Ranks:
         """The block of a rank, on every rank or on the first alone."""
         if not everywhere and self.rank not in (0, source):
             return None
+        if not everywhere and self.first and source == 0:
+            return own
         if self.rank == source and own is not None:
             block = torch.empty(shape, dtype=dtype, device=self.device).copy_(own)
         else:
             block = torch.empty(shape, dtype=dtype, device=self.device)
         if everywhere:
             dist.broadcast(block, source)
-        elif source != 0 and self.first:
+        elif self.first:
             dist.recv(block, source)
-        elif source != 0:
+        else:
             dist.send(block, 0)
             return None
-        return block.to(own.device) if own is not None else block
+        return block
 
 
 ALONE = Ranks()
