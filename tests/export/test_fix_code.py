@@ -19,7 +19,6 @@ from longtail.export import fix_code
 from longtail.export.fix_code import LANGUAGES
 from longtail.repair import Fix
 
-
 DATABASES: list[sqlite3.Connection] = []
 
 
