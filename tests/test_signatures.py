@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from longtail.auto import evaluate_on, extract_features, fit, train_and_fix
 from longtail.export import fix_code
+from longtail.losses import BalancedSoftmaxLoss, GALALoss
 from longtail.metrics import LongTailMetric, LongTailScalars
 from longtail.recipes import second_stage
 from longtail.repair import Fix
@@ -35,6 +37,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "diagnose_predictions": diagnose_predictions,
     "fix_code": fix_code,
     "second_stage": second_stage,
+    "GALALoss": GALALoss,
+    "BalancedSoftmaxLoss": BalancedSoftmaxLoss,
+    "fit": fit,
+    "train_and_fix": train_and_fix,
+    "extract_features": extract_features,
+    "evaluate_on": evaluate_on,
 }
 
 
@@ -54,6 +62,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         ("diagnose_predictions", {}, "prediction", "predictions"),
         ("fix_code", {"fix": None}, "too", "to"),
         ("second_stage", {"first": None}, "nam", "name"),
+        ("GALALoss", {}, "num_clases", "num_classes"),
+        ("BalancedSoftmaxLoss", {}, "clas_counts", "class_counts"),
+        ("fit", {}, "dta", "data"),
+        ("train_and_fix", {"config": None, "out": "runs"}, "dta", "data"),
+        ("extract_features", {"data": "photos"}, "modle", "model"),
+        ("evaluate_on", {"predictor": None}, "dta", "data"),
     ],
 )
 def test_a_misspelt_keyword_is_named_with_the_one_that_is_meant(name, others, given, meant):

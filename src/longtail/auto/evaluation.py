@@ -14,9 +14,11 @@ from longtail.data.check import Progress, check_part
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.metrics.groups import GroupBounds
+from longtail.signatures import naming_misspelt
 from longtail.training.evaluation import Scorer
 
 
+@naming_misspelt
 def evaluate_on(
     predictor: Predictor,
     data: Any,

@@ -13,6 +13,7 @@ from longtail.data import Parts, Samples, StreamedImages, check_files, image_loa
 from longtail.data.check import Progress
 from longtail.models import Network, fold_batch_norm, make_network
 from longtail.recipes import features as recipe
+from longtail.signatures import naming_misspelt
 from longtail.training import OwnConfig
 from longtail.training.hardware import bfloat16_pays
 from longtail.training.launched_ranks import launched_ranks
@@ -20,6 +21,7 @@ from longtail.training.outputs import outputs_of
 from longtail.training.ranks import Ranks
 
 
+@naming_misspelt
 def extract_features(
     data: Any,
     *,

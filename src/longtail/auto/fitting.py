@@ -12,10 +12,12 @@ from longtail.models import DEFAULT_BACKBONE
 from longtail.recipes import features
 from longtail.repair import diagnose
 from longtail.runs import RunFolder
+from longtail.signatures import naming_misspelt
 from longtail.training import Callback, OwnConfig, TrainingConfig, run_experiment
 from longtail.training.hardware import first_process
 
 
+@naming_misspelt
 def fit(
     data: Any, *, model: str = DEFAULT_BACKBONE, loss: str = "gala", out: str | os.PathLike[str] | None = None,
     **settings: Any,
@@ -52,6 +54,7 @@ def fit(
     )
 
 
+@naming_misspelt
 def train_and_fix(
     config: TrainingConfig,
     *,

@@ -24,7 +24,7 @@ from longtail.losses.inputs import (
 from longtail.losses.linear_loss import linear_loss, no_linear_error
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean
-from longtail.signatures import with_arguments_of, without_other_keywords
+from longtail.signatures import naming_misspelt, with_arguments_of, without_other_keywords
 
 
 class CrossEntropyArguments(TypedDict, total=False):
@@ -106,12 +106,17 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         self.fused = fused
 
     def __init_subclass__(cls) -> None:
-        """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`."""
+        """Let `inspect.signature` and `help` show the arguments that a subclass passes on as `**arguments`.
+
+        And let errors name those that are misspelt.
+        """
         super().__init_subclass__()
         if vars(cls).keys() & (MARGINS | PLAIN_PATH):
             cls.margins_suffice = bool(vars(cls).keys() & MARGINS)
         if "__init__" in vars(cls):
-            cls.__init__.__signature__ = with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[attr-defined,misc]
+            shown = with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[misc]
+            cls.__init__ = naming_misspelt(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__.__signature__ = shown  # type: ignore[attr-defined]
 
     @property
     def has_margins(self) -> bool:
