@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import longtail
+from longtail.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +35,14 @@ def test_every_public_name_has_its_docstring(package, site):
 
 
 @pytest.mark.slow
+def test_every_command_is_shown_with_its_options(site):
+    page = (site / "commands.html").read_text()
+    assert [name for name in COMMANDS if f'id="longtail-{name}"' not in page] == []
+    assert "--on-bad-file" in page
+    assert "--layer-decay" in page
+
+
+@pytest.mark.slow
 def test_examples_are_code(site):
     page = re.sub(r"</?(span|a)[^>]*>", "", (site / "api" / "losses.html").read_text())
     assert re.search(r"<code>&gt;&gt;&gt; import torch\s+&gt;&gt;&gt; FocalLoss\(2, gamma=1.0\)", page)
@@ -50,7 +59,7 @@ def test_nothing_is_fetched_from_elsewhere(site):
 def test_every_page_is_in_the_navigation():
     nav = (ROOT / "docs/site/zensical.toml").read_text()
     listed = re.findall(r'= "([\w./-]+\.md)"', str(nav))
-    pages = {page.name for page in (ROOT / "docs").glob("*.md")} | {"index.md", "CHANGELOG.md"}
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} | {"index.md", "CHANGELOG.md", "commands.md"}
     results = {f"results/{page.name}" for page in (ROOT / "results").glob("*.md")}
     packages = {f"api/{package}.md" for package in longtail._PACKAGES if package != "cli"}
     assert sorted(listed) == sorted(pages | results | packages)

@@ -6,18 +6,27 @@ It needs no connection, and neither do its pages: open OUT/site/index.html (OUT 
 needs a server: python -m http.server --directory OUT/site.
 """
 
+import contextlib
 import importlib.util
+import io
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import wrap
 
 import longtail
+from longtail.cli import main
+from longtail.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(name for name in longtail._PACKAGES if name != "cli")
 WITH_FORMULAS = ("losses", "posthoc")
+RECIPES = ("features", "finetune", "scratch", "cifar100-lt", "imagenet-lt")
+"""Of `longtail train`, whose options are shown; those of the others are among them."""
+COLUMNS = 100
 
 
 def build(out: Path) -> None:
@@ -44,6 +53,7 @@ def gather(out: Path) -> None:
         target = pages / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
+    (pages / "commands.md").write_text(page_of_commands())
     for name in PACKAGES:
         (pages / "api" / f"{name}.md").write_text(page_of_docstrings(name))
 
@@ -59,6 +69,24 @@ def write_page(path: Path, pages: Path) -> None:
         text = text.replace("](../docs/", "](../")
     (pages / place).parent.mkdir(exist_ok=True)
     (pages / place).write_text(text)
+
+
+def page_of_commands() -> str:
+    """The help of every command."""
+    os.environ["COLUMNS"] = str(COLUMNS)
+    text = "# Command line\n"
+    for command in [[], *([name] for name in COMMANDS), *(["train", recipe] for recipe in RECIPES)]:
+        title = " ".join(["longtail", *command])
+        text += f"\n## {title}\n\n```text\n{help_of(command)}\n```\n"
+    return text
+
+
+def help_of(command: list[str]) -> str:
+    """What it prints, with long lines wrapped."""
+    written = io.StringIO()
+    with contextlib.redirect_stdout(written), contextlib.suppress(SystemExit):
+        main([*command, "--help"])
+    return "\n".join(part for line in written.getvalue().splitlines() for part in wrap(line, COLUMNS) or [""])
 
 
 def page_of_docstrings(package: str) -> str:

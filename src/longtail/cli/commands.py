@@ -20,6 +20,7 @@ import tyro
 
 from longtail import __version__
 from longtail.cli.console import say
+from longtail.cli.help_texts import join_lines_of_docstrings
 from longtail.cli.own_data import with_recipe
 from longtail.cli.recipe_argument import taking_recipe
 from longtail.cli.renamed import refuse_renamed
@@ -86,6 +87,7 @@ def _run(arguments: list[str]) -> int:
         raise ValueError(
             f"COMMAND must be one of {', '.join(COMMANDS)}. Got {name!r}.{_meant(name)} longtail --help explains them."
         )
+    join_lines_of_docstrings()
     refuse_run_beside(arguments)
     arguments = with_recipe(arguments)
     refuse_repeated(arguments)

@@ -29,8 +29,8 @@ def evaluate(
     """Score a finished run, or a deployed fix on new labelled predictions.
 
     Without --fix, a run is scored on its saved logits, with and without re-balancing, or on other labelled data
-    (--data). With --fix, a model is compared with and without the fix: longtail evaluate new.csv --fix fix.json
-    --labels and the options below it say how these predictions are read; --label can be used with --data, too.
+    (--data). With --fix, a model is compared with and without the fix: longtail evaluate new.csv --fix fix.json.
+    The option --labels and those below it say how these predictions are read; --label can be used with --data, too.
 
     Args:
         source: Run folder; with --fix also labelled predictions in any form that longtail fix reads. Columns are
