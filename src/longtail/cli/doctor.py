@@ -18,7 +18,7 @@ MARKS = {"serious": "!!", "warning": " !", "fact": "  "}
 
 
 def doctor(
-    path: tyro.conf.Positional[Path],
+    path: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA|RUN")],
     *,
     data: Path | None = None,
     val: Path | None = None,

@@ -23,7 +23,7 @@ OPTIONS = {  # for each kind of source; the first is required, for a run the fir
 
 
 def export(
-    source: tyro.conf.Positional[Path],
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|FILE")],
     *,
     onnx: Path | None = None,
     safetensors: Path | None = None,

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -13,7 +13,7 @@ from longtail.whole_file import write_whole
 
 
 def features(
-    data: tyro.conf.Positional[Path],
+    data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
     *,
     out: Path,
     model: str = DEFAULT_BACKBONE,

@@ -1,12 +1,14 @@
 """`longtail methods`."""
 
+from typing import Annotated
+
 import tyro
 from rich.table import Table
 
 from longtail.cli.console import PlainConsole
 
 
-def methods(name: tyro.conf.Positional[str | None] = None) -> None:
+def methods(name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None) -> None:
     """List the methods that can be compared: what each changes in a recipe, and where it comes from.
 
     Args:

@@ -1,6 +1,7 @@
 """`longtail report RUN [RUN …]`."""
 
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -10,7 +11,7 @@ from longtail.cli.passes import Passes
 
 
 def report(
-    runs: tyro.conf.Positional[tuple[Path, ...]],
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUNS")],
     *,
     out: Path = Path("report.html"),
     data: Path | None = None,

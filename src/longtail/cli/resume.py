@@ -2,11 +2,17 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 
-def resume(run: tyro.conf.Positional[Path], *, data: Path | None = None, checkpoint_seconds: float = 60.0) -> None:
+def resume(
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
+    *,
+    data: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+) -> None:
     """Resume an interrupted run, bit-identically, with the configuration in its folder.
 
     Args:

@@ -1,7 +1,7 @@
 """`longtail retrain RUN`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -9,7 +9,7 @@ Method = Literal["decoupled-gala", "crt", "lws", "tau-norm", "ncm", "mislas", "w
 
 
 def retrain(
-    run: tyro.conf.Positional[Path],
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     *,
     method: Method = "crt",
     data: Path | None = None,
