@@ -456,6 +456,42 @@ def test_a_column_of_parts_may_repeat_what_the_name_of_a_file_says(tmp_path):
         read_data(tmp_path)
 
 
+def test_a_column_that_says_train_contradicts_the_name_of_a_test_file(tmp_path):
+    parquet.write_table(pa.table(rows([0, 1, 0]) | {"split": ["train"] * 3}), tmp_path / "test-0.parquet")
+    with pytest.raises(ValueError, match=r"samples of test alone, as the names say. A column names train: rename"):
+        read_data(tmp_path, require_train=False)
+
+
+@pytest.mark.parametrize(
+    ("read", "beside"),
+    [
+        ("data/train-0", "test"),
+        ("data/train-0", "other/test"),
+        ("train/0000", "test"),
+        ("data/train/0000", "data/test"),
+        ("small/train", "test"),
+        ("small/train/0000", "small/test"),
+    ],
+)
+def test_files_beside_the_folders_of_others_are_refused(tmp_path, read, beside):
+    write(tmp_path / f"{read}.parquet", [0, 1, 0])
+    assert len(read_data(tmp_path).train) == 3
+    write(tmp_path / f"{beside}.parquet", [0, 1])
+    with pytest.raises(ValueError, match=rf"in one folder for each part. It holds {beside}.parquet beside "):
+        read_data(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["", "test", "data"])
+def test_other_files_beside_those_of_a_part_are_noted(tmp_path, folder):
+    write(tmp_path / folder / "test-0.parquet", [0, 1, 0])
+    (tmp_path / folder / "README.md").write_text("a data set")
+    (tmp_path / folder / "train.csv").write_text("path,label")
+    data = read_data(tmp_path, require_train=False)
+    assert len(data.test) == 3
+    name = "test/" if folder == "test" else ""
+    assert f"2 files that are not Parquet are left out: {name}README.md, {name}train.csv." in " ".join(data.notes)
+
+
 def test_a_part_is_given_by_a_folder_that_holds_it_alone(tmp_path):
     write(tmp_path / "a/train.parquet", [0, 1, 0])
     write(tmp_path / "b/test-0.parquet", [1, 0])

@@ -77,11 +77,25 @@ def read_frame(data: Any, options: Options, notes: list[str]) -> dict[str, RawPa
 
 
 def read_table_as_parts(
-    frame: Any, options: Options, where: str, root: Path | None, notes: list[str], *, rows: Any = None
+    frame: Any,
+    options: Options,
+    where: str,
+    root: Path | None,
+    notes: list[str],
+    *,
+    part: str = "train",
+    rows: Any = None,
 ) -> dict[str, RawPart]:
-    """Read a pandas table; `where` is its name in messages, `rows` an index to name its rows by (`file_rows`).
+    """Read a pandas table by the parts that a column of it names.
 
-    Paths are relative to `root`.
+    Args:
+        frame: the table.
+        options: names of columns that are given.
+        where: the table, for messages.
+        root: folder that paths are relative to.
+        notes: gets a note on each column that is read.
+        part: what the table is where no column names parts.
+        rows: index to name its rows by (`file_rows`).
     """
     if not all(isinstance(name, str) for name in frame.columns):  # numbers, of a table made from an array
         frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
@@ -95,7 +109,7 @@ def read_table_as_parts(
     whole.declare(frame.attrs.get(CLASS_NAMES, {}).get(columns.label, ()), where, notes, indices=False)
     if columns.split is None:
         whole.labels_from = f"the column {columns.label!r} of {where}"
-        return {"train": whole}
+        return {part: whole}
     place = _split_of(frame[columns.split], columns.split, where)
     return {name: rows_of(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
 
