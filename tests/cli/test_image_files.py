@@ -87,3 +87,10 @@ def test_parquet_files_beside_images_are_tables_about_these(tmp_path, capsys):
         (tmp_path / name).touch()
     assert image_files([tmp_path]) == [tmp_path / "a.jpg"]
     assert "holds images: its Parquet files are left out" in capsys.readouterr().err
+
+
+def test_folders_without_images_are_named(tmp_path):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "table.csv").touch()
+    with pytest.raises(ValueError, match=r"must name at least one image. Got \S*/scans, which holds none\."):
+        image_files([tmp_path / "scans"])

@@ -117,12 +117,12 @@ def test_a_row_without_an_image_is_a_bad_file(tmp_path, missing):
     table = pa.table(rows(["a", "b", "a"]) | {"image": [*rows(["a", "b"])["image"], missing]})
     parquet.write_table(table, tmp_path / "t.parquet")
     data = read_data(tmp_path / "t.parquet")
-    bad = r"1 of 3 files of train can't be decoded: .*t.parquet:2\. .*t.parquet:2 must be .* it has no bytes.*skip\."
+    bad = r"1 of 3 images of train can't be decoded: .*t.parquet:2\. .*t.parquet:2 must be .* it has no bytes.*skip\."
     with pytest.raises(ValueError, match=bad):
         check_files(data)
     left = check_files(data, on_bad_file="skip")
     assert (reds(left.train), left.train.target.tolist()) == ([0, 1], [0, 1])
-    assert "1 of 3 files are bad and left out: " in left.notes[-1]
+    assert "1 of 3 images are bad and left out: " in left.notes[-1]
     (found,) = [finding for finding in part_findings(data) if "corrupt" in finding.what]
     assert "t.parquet:2" in found.where + found.what
 
@@ -238,7 +238,7 @@ def test_damaged_images_are_found_before_work_starts():
     frame = pd.DataFrame(rows(["a", "b", "a", "b"], "bytes"))
     frame.at[1, "image"] = picture(1)[:40]
     data = read_data(frame)
-    with pytest.raises(ValueError, match=r"1 of 4 files of train can't be decoded: sample 1\. .*--on-bad-file skip"):
+    with pytest.raises(ValueError, match=r"1 of 4 images of train can't be decoded: sample 1\. .*--on-bad-file skip"):
         check_files(data)
     assert data.train.items.decoded(0).size == (8, 6)
     frame.at[1, "image"] = b"no image"
@@ -246,7 +246,7 @@ def test_damaged_images_are_found_before_work_starts():
         read_data(frame).train.items.decoded(1)
     left = check_files(data, on_bad_file="skip")
     assert left.train.items.names == ["sample 0", "sample 2", "sample 3"]
-    assert "1 of 4 files are bad and left out: sample 1" in " ".join(left.notes)
+    assert "1 of 4 images are bad and left out: sample 1" in " ".join(left.notes)
 
 
 def test_the_doctor_says_how_far_it_is(monkeypatch):
@@ -353,7 +353,7 @@ def test_missing_files_of_a_part_are_named(tmp_path, here):
 def test_images_are_found_after_many_empty_rows():
     frame = pd.DataFrame(rows(["a", "b"] * 60))
     frame["image"] = [{"bytes": None, "path": "x.png"}] * 119 + [frame["image"].iloc[-1]]
-    with pytest.raises(ValueError, match="119 of 120 files of train can't be decoded: sample 0, sample 1"):
+    with pytest.raises(ValueError, match="119 of 120 images of train can't be decoded: sample 0, sample 1"):
         check_files(read_data(frame))
 
 
@@ -434,7 +434,7 @@ def test_images_are_named_by_their_file_and_its_row(tmp_path):
     columns = {"image": [picture(0), picture(1)], "label": ["a", "b"]}
     shards(tmp_path, columns, {"image": [picture(2), b"no image"]})
     data = read_data(tmp_path)
-    with pytest.raises(ValueError, match=r"1 of 4 files of train can't be decoded: \S*train-1.parquet:1\. "):
+    with pytest.raises(ValueError, match=r"1 of 4 images of train can't be decoded: \S*train-1.parquet:1\. "):
         check_files(data)
     assert data.train.take([2]).name(0) == f"{tmp_path / 'train-1.parquet'}:0"
     assert (

@@ -26,6 +26,7 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
     """
     from longtail.data.check import SKIPPING
     from longtail.data.counted import counted
+    from longtail.data.first_of_many import first
 
     found = [image for path in files for match in _matches(path) for image in _of(match)]
     missing = [path for path in found if not path.is_file()]
@@ -37,7 +38,10 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
             f"{missing[0]}. Correct the list, or {SKIPPING}."
         )
     if not found:
-        raise ValueError("`files` must name at least one image. Got none.")
+        raise ValueError(
+            f"`files` must name at least one image. Got {first(list(map(str, files)))}, which "
+            f"{'holds' if len(files) == 1 else 'hold'} none."
+        )
     return found
 
 
