@@ -55,6 +55,8 @@ def evaluate_on(
     check_keywords("evaluate_on", options, keywords_of(evaluate_on, read_data))
     parts = read_data(data, **{"classes": predictor.class_names, "require_train": False, **options})
     name, samples, notes = _part_to_score(parts)
+    _refuse_other_kinds(samples, predictor)
+    _target_of_the_run(samples, predictor.class_names)  # other classes are refused before files are decoded
     samples = check_part(name, samples, notes, on_bad_file=on_bad_file, progress=progress)
     if on_note is not None:
         for note in notes:
@@ -92,6 +94,12 @@ def _target_of_the_run(samples: Samples, class_names: tuple[str, ...]) -> np.nda
     return np.asarray(order[samples.target])
 
 
+def _refuse_other_kinds(samples: Samples, predictor: Predictor) -> None:
+    expects = "features" if len(predictor.info.input_shape) == 1 else "images"
+    if (samples.kind == "features") != (expects == "features") or samples.kind == "labels":
+        raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind}.")
+
+
 def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> Any:
     """The features, columns matched by name where both have names."""
     assert samples.features is not None
@@ -103,9 +111,6 @@ def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> Any:
 
 def _logits(samples: Samples, predictor: Predictor, progress: Progress | None) -> Tensor:
     """Logits (N, C) of the network for samples of the kind that it was trained on."""
-    expects = "features" if len(predictor.info.input_shape) == 1 else "images"
-    if (samples.kind == "features") != (expects == "features") or samples.kind == "labels":
-        raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind}.")
     if samples.features is not None:
         return predictor.logits(_in_the_order_of_training(samples, predictor), progress=progress)
     return predictor.logits(samples, progress=progress)
