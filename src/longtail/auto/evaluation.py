@@ -1,6 +1,8 @@
 """Scores of a finished run on labelled data that it has not seen."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ def evaluate_on(
     Args:
         predictor: of the run.
         data: as `read_data` takes it; its test part is scored where it has one, else its validation part, else all of
-            it. A note says which of several parts is scored.
+            it. A note says which of several parts is scored, and whether the run was trained on them.
         on_bad_file: "fail", or "skip" to leave out files that can't be decoded.
         on_note: called with each note on how the data were read, such as the files that are left out.
         progress: called with the name of the step and the completed share of it.
@@ -57,6 +59,8 @@ def evaluate_on(
     name, samples, notes = _part_to_score(parts)
     _refuse_other_kinds(samples, predictor)
     _target_of_the_run(samples, predictor.class_names)  # other classes are refused before files are decoded
+    if name == "train" and _is_origin(data, predictor.info.origin):
+        notes.append(f"The run was trained on samples of {data}: their scores say nothing about new samples.")
     samples = check_part(name, samples, notes, on_bad_file=on_bad_file, progress=progress)
     if on_note is not None:
         for note in notes:
@@ -77,6 +81,11 @@ def _part_to_score(parts: Parts) -> tuple[str, Samples, list[str]]:
     others = [other for other in given if other != name]
     of_parts = [f"The part {name} is scored, not {' and '.join(others)}."] if others else []
     return name, given[name], [*parts.notes, *of_parts]
+
+
+def _is_origin(data: Any, origin: str | None) -> bool:
+    """Whether this is the path that the run was trained from."""
+    return isinstance(data, (str, os.PathLike)) and str(Path(data).resolve()) == origin
 
 
 def _target_of_the_run(samples: Samples, class_names: tuple[str, ...]) -> np.ndarray:
