@@ -97,7 +97,7 @@ def test_other_data_are_scored_by_the_names_of_their_classes(predictor, tmp_path
 def test_scores_of_the_data_of_training_are_noted(predictor, photographs, tmp_path):
     from longtail.auto import evaluate_on
 
-    notes = []
+    notes: list[str] = []
     evaluate_on(predictor, photographs, on_note=notes.append)
     assert notes[-1] == f"The run was trained on samples of {photographs}: their scores say nothing about new samples."
     evaluate_on(predictor, write_photographs(tmp_path / "other", dict.fromkeys(COLOURS, 1)), on_note=notes.append)

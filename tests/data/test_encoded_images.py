@@ -261,7 +261,7 @@ def test_the_doctor_looks_at_them():
     frame = pd.DataFrame(rows(["a", "b", "a", "b"], "bytes"))
     frame["image"] = [picture(7), picture(7), picture(8), b"no image"]
     said = " ".join(f"{finding.what} {finding.where}" for finding in part_findings(read_data(frame)))
-    assert "1 of 4 files are corrupt or truncated" in said
+    assert "1 of 4 images are corrupt or truncated" in said
     assert "in two classes" in said
 
 
@@ -376,7 +376,7 @@ def test_images_in_another_form_are_refused(tmp_path, image, message):
 
 def test_a_column_of_images_is_no_column_of_labels_or_parts(tmp_path):
     write(tmp_path / "train.parquet", [0, 1, 1])
-    with pytest.raises(ValueError, match=r"A label must be one text or number. Got \{'bytes'"):
+    with pytest.raises(ValueError, match=r"the column 'image' of \S* must hold classes. It holds images: name"):
         read_data(tmp_path, label="image")
     with pytest.raises(ValueError, match=r"the column 'image' of .* must hold train, .* Got .\{'bytes'.{50,70}Row 0"):
         read_data(tmp_path, split="image")

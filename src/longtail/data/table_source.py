@@ -10,7 +10,7 @@ import numpy as np
 from longtail.data.class_names import as_text, named_labels
 from longtail.data.counted import counted
 from longtail.data.declared_classes import with_class_names
-from longtail.data.encoded_images import images_of
+from longtail.data.encoded_images import holds_images, images_of
 from longtail.data.file_rows import file_rows, is_of_files
 from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below, from_home, with_slashes
@@ -130,6 +130,8 @@ def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: li
     labels = frame[columns.label]
     _refuse_empty(labels, columns.label, where, "hold a label", "has none")
     of_labels = f"the column {columns.label!r} of {where}"
+    if holds_images(labels):
+        raise ValueError(f"{of_labels} must hold classes. It holds images: name the column of labels with --label.")
     codes, names = named_labels(_plain(labels), of_labels, notes, lambda row: _place(labels, row))
     groups = None if columns.group is None else _groups(frame[columns.group], columns.group, where)
     if columns.path is not None:
