@@ -94,3 +94,9 @@ def test_folders_without_images_are_named(tmp_path):
     (tmp_path / "scans" / "table.csv").touch()
     with pytest.raises(ValueError, match=r"must name at least one image. Got \S*/scans, which holds none\."):
         image_files([tmp_path / "scans"])
+
+
+def test_a_missing_parquet_file_is_not_one_image_to_leave_out(tmp_path):
+    (tmp_path / "photos.txt").write_text("a.jpg\nb.parquet\n")
+    with pytest.raises(FileNotFoundError, match=r"Listed Parquet files are missing: \S*/b.parquet. Correct the list"):
+        image_files([tmp_path / "photos.txt"], missing_allowed=True)

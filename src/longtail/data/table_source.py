@@ -156,13 +156,13 @@ def _groups(column: Any, name: str, where: str) -> np.ndarray:
     return np.array([as_text(value) for value in column], dtype=object)
 
 
-def _refuse_empty(column: Any, name: str, where: str, must: str, but: str) -> None:
+def _refuse_empty(column: Any, name: str, where: str, must: str, but: str, advice: str = "") -> None:
     empty = column.isna() | _is_blank(column)
     if empty.any():
         row = int(np.flatnonzero(empty)[0])
         raise ValueError(
             f"{where} must {must} in each row. {_row(column, row)} {but} in the column {name!r} "
-            f"({int(empty.sum()):,} of {len(column):,} rows)."
+            f"({int(empty.sum()):,} of {len(column):,} rows){advice}."
         )
 
 
@@ -187,7 +187,9 @@ def _row(table: Any, row: int) -> str:
 
 
 def _files(column: Any, name: str, where: str, root: Path | None, notes: list[str]) -> tuple[tuple[str, ...], Path]:
-    _refuse_empty(column, name, where, "name a file", "names none")
+    _refuse_empty(
+        column, name, where, "name a file", "names none", ". Drop such rows: --on-bad-file skip leaves out files alone"
+    )
     _refuse_no_text(column, name, where)
     paths = with_slashes([str(value).strip() for value in column.tolist()], where, notes)
     paths = from_home(paths, where, notes)
