@@ -481,6 +481,12 @@ def test_files_beside_the_folders_of_others_are_refused(tmp_path, read, beside):
         read_data(tmp_path)
 
 
+def test_folders_of_parts_may_be_named_as_parquet_files(tmp_path):
+    for name, labels in (("train", [0, 1]), ("test", [1])):
+        write(tmp_path / f"{name}.parquet" / "part-0.parquet", labels)
+    assert [len(part) for _, part in read_data(tmp_path).items()] == [2, 1]
+
+
 @pytest.mark.parametrize("folder", ["", "test", "data"])
 def test_other_files_beside_those_of_a_part_are_noted(tmp_path, folder):
     write(tmp_path / folder / "test-0.parquet", [0, 1, 0])

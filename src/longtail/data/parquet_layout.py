@@ -46,8 +46,7 @@ def _refuse_elsewhere(folder: Path, place: Path, found: dict[str, list[Path]]) -
     """Raise if the folder holds other Parquet files, which may be those of another part."""
     read = {file for files in found.values() for file in files}
     beside = {folder} if place == folder else {folder, place, *_folders(folder)}
-    other = [entry for inside in beside for entry in os.scandir(inside) if entry.name.lower().endswith(PARQUET)]
-    files = [Path(entry.path) for entry in other if not left_out(entry.name)]
+    files = [file for inside in beside for file in _files(inside)]
     if names := sorted(str(file.relative_to(folder)) for file in files if file not in read):
         used = first(sorted({str(file.parent.relative_to(folder)) for file in read}))
         raise ValueError(
@@ -85,6 +84,13 @@ def _in_folders(folder: Path) -> dict[str, list[Path]]:
 def _folders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:  # which knows folders without a look at each of many files
         return sorted(Path(entry.path) for entry in entries if not left_out(entry.name) and entry.is_dir())
+
+
+def _files(folder: Path) -> list[Path]:
+    """The Parquet files in a folder, whatever else it holds; Spark gives folders such names, too."""
+    with os.scandir(folder) as entries:
+        named = [entry for entry in entries if entry.name.lower().endswith(PARQUET) and not left_out(entry.name)]
+        return [Path(entry.path) for entry in named if not entry.is_dir()]
 
 
 def _parquet_alone(folder: Path) -> list[Path]:
