@@ -60,7 +60,7 @@ def table_images(samples: Any) -> Samples | None:
     names = list(map(str, samples.columns))
     refuse_repeated(names, "`samples`")
     table = samples.set_axis(names, axis=1)
-    name = image_column(table, names, None)
+    name = image_column(table, names, None, "`samples`")
     if name is None:
         return None
     if several := [other for other in names if other != name and holds_images(table[other])]:
@@ -77,7 +77,10 @@ def _without_labels(column: Any) -> Samples:
 
 def _image_columns(files: Sequence[Path], frames: Sequence[Any]) -> list[Any]:
     """The column of images of each table; in one that holds none, the column that has the name of one in another."""
-    found = [image_column(frame, list(map(str, frame.columns)), None) for frame in frames]
+    found = [
+        image_column(frame, list(map(str, frame.columns)), None, str(file))
+        for file, frame in zip(files, frames, strict=True)
+    ]
     usual = next((name for name in found if name is not None), None)
     names = [
         usual if name is None and usual in frame.columns else name for name, frame in zip(found, frames, strict=True)
