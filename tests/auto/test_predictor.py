@@ -209,6 +209,11 @@ PIXELS = np.full((20, 24, 3), 128, dtype=np.uint8)
         (pd.DataFrame({"path": ["a.png"]}), TypeError, "Got a table: pass its column of paths"),
         (["a.png", PIXELS], TypeError, "all paths, or all images. Got the path 'a.png' and a ndarray: open the files"),
         ([PIXELS, b"png"], TypeError, "sample 1 must be a path or an image. Got bytes. Decode it"),
+        (
+            [{"bytes": b"png", "path": None}],
+            TypeError,
+            r"Got dict. Decode it: PIL.Image.open\(io.BytesIO\(sample\['bytes",
+        ),
         ([io.BytesIO(b"png")], TypeError, "sample 0 must be a path or an image. Got BytesIO. Decode it"),
         (["a.parquet"], TypeError, "must be images. Got the Parquet file 'a.parquet': predictor.batch"),
         (Path("none.parquet"), FileNotFoundError, "must exist. Got the Parquet file 'none.parquet', which is missing"),

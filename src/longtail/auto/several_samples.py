@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from longtail.data.encoded_images import BYTES
 from longtail.data.parquet_images import is_parquet
 from longtail.data.table_file import TABLES
 from longtail.data.text_file import kind_of
@@ -98,4 +99,6 @@ def _check_image(sample: Any, number: int) -> None:
 def _hint(sample: Any) -> str:
     if isinstance(sample, (bytes, bytearray)):
         return " Decode it: PIL.Image.open(io.BytesIO(content))."
+    if isinstance(sample, Mapping) and isinstance(sample.get(BYTES), bytes):
+        return " Decode it: PIL.Image.open(io.BytesIO(sample['bytes'])). Of many: predictor.batch(table['image'])."
     return " Decode it: PIL.Image.open(file)." if hasattr(sample, "read") else ""
