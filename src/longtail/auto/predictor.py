@@ -99,8 +99,8 @@ class Predictor:
 
         Args:
             samples: as in calling it, several; images are all paths, or none is. A Parquet file of images, or a folder
-                of them, by its path (row by row, files in the order of their paths); a pandas table or a column of images as bytes; or `Samples` of images, as
-                `read_data` reads them.
+                of them, by its path (row by row, files in the order of their paths); a pandas table or a column of
+                images as bytes; or `Samples` of images, as `read_data` reads them.
             prior: how often classes come: "uniform" (the default), or "training", as in the training data.
             progress: called with the name of the step and the completed share of it.
 
