@@ -117,7 +117,8 @@ def check_part(
         notes.append(f"{name}: {len(bad):,} of {len(part):,} {_what(part)} are bad and left out: {_listed(part, bad)}.")
         part = part.take(np.setdiff1d(np.arange(len(part)), list(bad)))
     if not len(part):
-        raise ValueError(f"{name} must hold at least one image that can be decoded. It holds none.")
+        why = f"None of {len(bad):,} can: {next(iter(bad.values()))}" if bad else "It holds none."
+        raise ValueError(f"{name} must hold at least one image that can be decoded. {why}")
     return part
 
 
