@@ -92,9 +92,12 @@ def _below(folder: Path, images: list[Path]) -> list[Path]:
     """The images of a folder, or else its Parquet files: beside images they are tables about these."""
     from longtail.data.parquet_folder import is_parquet_folder, parquet_files
 
-    if not is_parquet_folder(folder):
-        return images
     if not images:
-        return parquet_files(folder)
-    say(f"{folder} holds images: its Parquet files are left out. Name them to predict what they hold.", error=True)
+        return parquet_files(folder) if is_parquet_folder(folder) else []
+    try:
+        beside = is_parquet_folder(folder)
+    except ValueError:  # these are no data set, but they are not read
+        beside = True
+    if beside:
+        say(f"{folder} holds images: its Parquet files are left out. Name them to predict what they hold.", error=True)
     return images
