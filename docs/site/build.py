@@ -39,8 +39,10 @@ def build(out: Path) -> None:
 
 
 def gather(out: Path) -> None:
-    """Write what the site is built from."""
+    """Write what the site is built from; what an earlier build has left in `out` is removed."""
     if out.exists():
+        if not out.is_dir() or (any(out.iterdir()) and not is_of_a_build(out)):
+            raise SystemExit(f"OUT must be a new or an empty folder, or that of an earlier build. Got {out}.")
         shutil.rmtree(out)
     pages = out / "docs"
     (pages / "api").mkdir(parents=True)
@@ -56,6 +58,11 @@ def gather(out: Path) -> None:
     (pages / "commands.md").write_text(page_of_commands())
     for name in PACKAGES:
         (pages / "api" / f"{name}.md").write_text(page_of_docstrings(name))
+
+
+def is_of_a_build(folder: Path) -> bool:
+    """Whether `gather` has written this folder."""
+    return (folder / "zensical.toml").is_file() and (folder / "docs" / "api").is_dir()
 
 
 def write_page(path: Path, pages: Path) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from data.test_encoded_images import picture
 from longtail.auto import extract_features
 from longtail.cli import main
 from longtail.models import make_network
@@ -54,6 +56,21 @@ def test_two_processes_extract_what_one_extracts(tmp_path):
         np.testing.assert_allclose(two["features"], one["features"], rtol=1e-4, atol=1e-5)
         for name in ("labels", "part", "path"):
             assert (one[name] == two[name]).all()
+
+
+@pytest.mark.parametrize("paths", [["x.png", "y.png", "z.png"], ["x.png", "x.png", "z.png"]])
+def test_images_of_parquet_files_are_named(tmp_path, paths):
+    images = [{"bytes": picture(number), "path": path} for number, path in enumerate(paths)]
+    table = pd.DataFrame({"image": images, "label": ["ant", "bee", "ant"]})
+    table[:2].to_parquet(tmp_path / "train-0.parquet")
+    table[2:].to_parquet(tmp_path / "test-0.parquet")
+    settings = {"pretrained": False, "size": 16, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    found = extract_features(tmp_path, model="resnet8-cifar", **settings)
+    rows = [
+        f"{tmp_path / file}:{row}"
+        for file, row in (("train-0.parquet", 0), ("train-0.parquet", 1), ("test-0.parquet", 0))
+    ]
+    assert found["path"].tolist() == (paths if len(set(paths)) == 3 else rows)
 
 
 def test_images_of_one_part_need_no_training_images(tmp_path):

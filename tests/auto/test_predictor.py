@@ -12,6 +12,7 @@ from PIL import Image
 import longtail
 from auto.photographs import COLOURS, write_photographs
 from longtail.data import Samples
+from longtail.data.decoding import BadImageError
 from longtail.recipes import digits_lt
 from longtail.training import run_experiment
 
@@ -84,12 +85,23 @@ def test_other_data_are_scored_by_the_names_of_their_classes(predictor, tmp_path
     assert scores["raw"]["balanced_accuracy"] > 0.8
     assert len(scores) == 1 + bool(np.any(predictor.fix.offset))
     (two / "red deer").rename(two / "otter")
+    (two / "otter" / "cut off.jpg").write_bytes(b"")  # classes are compared before files are decoded
     with pytest.raises(ValueError, match="must hold classes of the run .* Got 1 other: otter. Leave out their samples"):
         evaluate_on(predictor, two)
     with pytest.raises(ValueError, match="must hold images, as the run was trained on. Got features"):
         evaluate_on(
             predictor, (np.zeros((4, 3), dtype=np.float32), ["red deer", "red deer", "green frog", "green frog"])
         )
+
+
+def test_scores_of_the_data_of_training_are_noted(predictor, photographs, tmp_path):
+    from longtail.auto import evaluate_on
+
+    notes: list[str] = []
+    evaluate_on(predictor, photographs, on_note=notes.append)
+    assert notes[-1] == f"The run was trained on samples of {photographs}: their scores say nothing about new samples."
+    evaluate_on(predictor, write_photographs(tmp_path / "other", dict.fromkeys(COLOURS, 1)), on_note=notes.append)
+    assert len(notes) == 1
 
 
 def test_other_data_may_have_one_sample_of_each_class(predictor, tmp_path):
@@ -197,9 +209,16 @@ PIXELS = np.full((20, 24, 3), 128, dtype=np.uint8)
         (pd.DataFrame({"path": ["a.png"]}), TypeError, "Got a table: pass its column of paths"),
         (["a.png", PIXELS], TypeError, "all paths, or all images. Got the path 'a.png' and a ndarray: open the files"),
         ([PIXELS, b"png"], TypeError, "sample 1 must be a path or an image. Got bytes. Decode it"),
+        (
+            [{"bytes": b"png", "path": None}],
+            TypeError,
+            r"Got dict. Decode it: PIL.Image.open\(io.BytesIO\(sample\['bytes",
+        ),
         ([io.BytesIO(b"png")], TypeError, "sample 0 must be a path or an image. Got BytesIO. Decode it"),
         (["a.parquet"], TypeError, "must be images. Got the Parquet file 'a.parquet': predictor.batch"),
-        (Path("none.parquet"), TypeError, "must be several samples. Got one path, 'none.parquet'"),
+        (Path("none.parquet"), FileNotFoundError, "must exist. Got the Parquet file 'none.parquet', which is missing"),
+        ("a.csv", TypeError, "Got the path of a table, 'a.csv': read it with pandas"),
+        (".", TypeError, "Got the folder '.': predictor.batch takes a list of the paths in it, or a folder of Parquet"),
         (Samples(np.array([0]), ("a",), features=np.zeros((1, 2))), TypeError, "must hold images, .* Got features"),
         ([torch.zeros(1, 3, 8, 8)], ValueError, r"Got \(1, 3, 8, 8\). Drop the first axis, sample\[0\]"),
         ([torch.zeros(2, 3, 8, 8)], ValueError, r"Got \(2, 3, 8, 8\). Pass it to predictor.batch"),
@@ -208,6 +227,24 @@ PIXELS = np.full((20, 24, 3), 128, dtype=np.uint8)
 def test_what_is_not_several_images_is_refused(predictor, samples, error, says):
     with pytest.raises(error, match=says):
         predictor.batch(samples)
+
+
+def test_a_table_of_images_as_bytes(predictor, photographs):
+    files = sorted(photographs.rglob("*.jpg"))[:3]
+    expected = predictor.batch(files)
+    contents = [file.read_bytes() for file in files]
+    structs = [{"bytes": content, "path": None} for content in contents]
+    for images in (contents, structs):
+        table = pd.DataFrame({"image": images, 5: 1.0}, index=[7, 8, 9])
+        assert predictor.batch(table) == predictor.batch(table["image"]) == expected
+    with pytest.raises(
+        ValueError, match=r"one column of images. It holds image, mask: pass one of them, .*\['image'\]"
+    ):
+        predictor.batch(pd.DataFrame({"mask": contents, "image": contents}))
+    with pytest.raises(
+        BadImageError, match="sample 1 must be a whole image file. It can't be decoded: it has no bytes"
+    ):
+        predictor.batch(pd.DataFrame({"image": [contents[0], None]}))
 
 
 def test_a_generator_and_the_paths_of_a_column(predictor, photographs):

@@ -87,3 +87,27 @@ def test_parquet_files_beside_images_are_tables_about_these(tmp_path, capsys):
         (tmp_path / name).touch()
     assert image_files([tmp_path]) == [tmp_path / "a.jpg"]
     assert "holds images: its Parquet files are left out" in capsys.readouterr().err
+
+
+def test_folders_without_images_are_named(tmp_path):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "table.csv").touch()
+    with pytest.raises(ValueError, match=r"must name at least one image. Got \S*/scans, which holds none\."):
+        image_files([tmp_path / "scans"])
+
+
+def test_a_missing_parquet_file_is_not_one_image_to_leave_out(tmp_path):
+    (tmp_path / "photos.txt").write_text("a.jpg\nb.parquet\n")
+    with pytest.raises(FileNotFoundError, match=r"Listed Parquet files are missing: \S*/b.parquet. Correct the list"):
+        image_files([tmp_path / "photos.txt"], missing_allowed=True)
+
+
+def test_parquet_files_in_several_places_beside_images_are_left_out(tmp_path, capsys):
+    for name in ("data/a.parquet", "b.parquet", "images/c.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert image_files([tmp_path]) == [tmp_path / "images" / "c.jpg"]
+    assert "holds images: its Parquet files are left out" in capsys.readouterr().err
+    (tmp_path / "images" / "c.jpg").unlink()
+    with pytest.raises(ValueError, match=r"It holds b.parquet beside data\."):
+        image_files([tmp_path])

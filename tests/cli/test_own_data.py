@@ -148,7 +148,7 @@ def test_bad_images_of_parquet_files_are_named_or_left_out(place, capsys):
     assert "`files` must be images. 2 of 4 can't be decoded: a.parquet:1 must be a whole image file" in said
     assert "a.parquet:3 must be" in said
     assert main(["predict", "runs/LATEST", "a.parquet", "--out", "p.csv", "--on-bad-file", "skip"]) == 0
-    assert "2 of 4 files are bad and left out: a.parquet:1, a.parquet:3." in capsys.readouterr().err
+    assert "2 of 4 images are bad and left out: a.parquet:1, a.parquet:3." in capsys.readouterr().err
     rows = list(csv.DictReader((place / "p.csv").read_text().splitlines()))
     assert [row["path"] for row in rows] == [files[0].name, files[2].name]
 

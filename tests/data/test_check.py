@@ -66,7 +66,7 @@ def test_every_part_is_checked_and_progress_is_told(tmp_path):
     assert told == [("checking files", 1.0), ("checking files", 1.0)]
     for path in (tmp_path / "test").rglob("*.png"):
         path.write_bytes(b"x")
-    with pytest.raises(ValueError, match="test must hold at least one file that can be decoded"):
+    with pytest.raises(ValueError, match=r"one image that can be decoded. None of 3 can: \S*test/a/0.png must be"):
         check_files(read_data(tmp_path), on_bad_file="skip")
     with pytest.raises(ValueError, match="`on_bad_file` must be one of 'fail', 'skip'"):
         check_files(read_data(tmp_path), on_bad_file="ignore")

@@ -117,12 +117,12 @@ def test_a_row_without_an_image_is_a_bad_file(tmp_path, missing):
     table = pa.table(rows(["a", "b", "a"]) | {"image": [*rows(["a", "b"])["image"], missing]})
     parquet.write_table(table, tmp_path / "t.parquet")
     data = read_data(tmp_path / "t.parquet")
-    bad = r"1 of 3 files of train can't be decoded: .*t.parquet:2\. .*t.parquet:2 must be .* it has no bytes.*skip\."
+    bad = r"1 of 3 images of train can't be decoded: .*t.parquet:2\. .*t.parquet:2 must be .* it has no bytes.*skip\."
     with pytest.raises(ValueError, match=bad):
         check_files(data)
     left = check_files(data, on_bad_file="skip")
     assert (reds(left.train), left.train.target.tolist()) == ([0, 1], [0, 1])
-    assert "1 of 3 files are bad and left out: " in left.notes[-1]
+    assert "1 of 3 images are bad and left out: " in left.notes[-1]
     (found,) = [finding for finding in part_findings(data) if "corrupt" in finding.what]
     assert "t.parquet:2" in found.where + found.what
 
@@ -238,7 +238,7 @@ def test_damaged_images_are_found_before_work_starts():
     frame = pd.DataFrame(rows(["a", "b", "a", "b"], "bytes"))
     frame.at[1, "image"] = picture(1)[:40]
     data = read_data(frame)
-    with pytest.raises(ValueError, match=r"1 of 4 files of train can't be decoded: sample 1\. .*--on-bad-file skip"):
+    with pytest.raises(ValueError, match=r"1 of 4 images of train can't be decoded: sample 1\. .*--on-bad-file skip"):
         check_files(data)
     assert data.train.items.decoded(0).size == (8, 6)
     frame.at[1, "image"] = b"no image"
@@ -246,7 +246,7 @@ def test_damaged_images_are_found_before_work_starts():
         read_data(frame).train.items.decoded(1)
     left = check_files(data, on_bad_file="skip")
     assert left.train.items.names == ["sample 0", "sample 2", "sample 3"]
-    assert "1 of 4 files are bad and left out: sample 1" in " ".join(left.notes)
+    assert "1 of 4 images are bad and left out: sample 1" in " ".join(left.notes)
 
 
 def test_the_doctor_says_how_far_it_is(monkeypatch):
@@ -261,7 +261,7 @@ def test_the_doctor_looks_at_them():
     frame = pd.DataFrame(rows(["a", "b", "a", "b"], "bytes"))
     frame["image"] = [picture(7), picture(7), picture(8), b"no image"]
     said = " ".join(f"{finding.what} {finding.where}" for finding in part_findings(read_data(frame)))
-    assert "1 of 4 files are corrupt or truncated" in said
+    assert "1 of 4 images are corrupt or truncated" in said
     assert "in two classes" in said
 
 
@@ -353,7 +353,7 @@ def test_missing_files_of_a_part_are_named(tmp_path, here):
 def test_images_are_found_after_many_empty_rows():
     frame = pd.DataFrame(rows(["a", "b"] * 60))
     frame["image"] = [{"bytes": None, "path": "x.png"}] * 119 + [frame["image"].iloc[-1]]
-    with pytest.raises(ValueError, match="119 of 120 files of train can't be decoded: sample 0, sample 1"):
+    with pytest.raises(ValueError, match="119 of 120 images of train can't be decoded: sample 0, sample 1"):
         check_files(read_data(frame))
 
 
@@ -376,7 +376,7 @@ def test_images_in_another_form_are_refused(tmp_path, image, message):
 
 def test_a_column_of_images_is_no_column_of_labels_or_parts(tmp_path):
     write(tmp_path / "train.parquet", [0, 1, 1])
-    with pytest.raises(ValueError, match=r"A label must be one text or number. Got \{'bytes'"):
+    with pytest.raises(ValueError, match=r"the column 'image' of \S* must hold classes. It holds images: name"):
         read_data(tmp_path, label="image")
     with pytest.raises(ValueError, match=r"the column 'image' of .* must hold train, .* Got .\{'bytes'.{50,70}Row 0"):
         read_data(tmp_path, split="image")
@@ -434,7 +434,7 @@ def test_images_are_named_by_their_file_and_its_row(tmp_path):
     columns = {"image": [picture(0), picture(1)], "label": ["a", "b"]}
     shards(tmp_path, columns, {"image": [picture(2), b"no image"]})
     data = read_data(tmp_path)
-    with pytest.raises(ValueError, match=r"1 of 4 files of train can't be decoded: \S*train-1.parquet:1\. "):
+    with pytest.raises(ValueError, match=r"1 of 4 images of train can't be decoded: \S*train-1.parquet:1\. "):
         check_files(data)
     assert data.train.take([2]).name(0) == f"{tmp_path / 'train-1.parquet'}:0"
     assert (
@@ -454,6 +454,48 @@ def test_a_column_of_parts_may_repeat_what_the_name_of_a_file_says(tmp_path):
         ValueError, match="test-0.parquet must hold samples of test alone.* names train and test: rename"
     ):
         read_data(tmp_path)
+
+
+def test_a_column_that_says_train_contradicts_the_name_of_a_test_file(tmp_path):
+    parquet.write_table(pa.table(rows([0, 1, 0]) | {"split": ["train"] * 3}), tmp_path / "test-0.parquet")
+    with pytest.raises(ValueError, match=r"samples of test alone, as the names say. A column names train: rename"):
+        read_data(tmp_path, require_train=False)
+
+
+@pytest.mark.parametrize(
+    ("read", "beside"),
+    [
+        ("data/train-0", "test"),
+        ("data/train-0", "other/test"),
+        ("train/0000", "test"),
+        ("data/train/0000", "data/test"),
+        ("small/train", "test"),
+        ("small/train/0000", "small/test"),
+    ],
+)
+def test_files_beside_the_folders_of_others_are_refused(tmp_path, read, beside):
+    write(tmp_path / f"{read}.parquet", [0, 1, 0])
+    assert len(read_data(tmp_path).train) == 3
+    write(tmp_path / f"{beside}.parquet", [0, 1])
+    with pytest.raises(ValueError, match=rf"in one folder for each part. It holds {beside}.parquet beside "):
+        read_data(tmp_path)
+
+
+def test_folders_of_parts_may_be_named_as_parquet_files(tmp_path):
+    for name, labels in (("train", [0, 1]), ("test", [1])):
+        write(tmp_path / f"{name}.parquet" / "part-0.parquet", labels)
+    assert [len(part) for _, part in read_data(tmp_path).items()] == [2, 1]
+
+
+@pytest.mark.parametrize("folder", ["", "test", "data"])
+def test_other_files_beside_those_of_a_part_are_noted(tmp_path, folder):
+    write(tmp_path / folder / "test-0.parquet", [0, 1, 0])
+    (tmp_path / folder / "README.md").write_text("a data set")
+    (tmp_path / folder / "train.csv").write_text("path,label")
+    data = read_data(tmp_path, require_train=False)
+    assert len(data.test) == 3
+    name = "test/" if folder == "test" else ""
+    assert f"2 files that are not Parquet are left out: {name}README.md, {name}train.csv." in " ".join(data.notes)
 
 
 def test_a_part_is_given_by_a_folder_that_holds_it_alone(tmp_path):

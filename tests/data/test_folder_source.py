@@ -169,3 +169,15 @@ def test_a_folder_of_tables_says_so(tmp_path):
         (tmp_path / part / "0000.csv").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match=r"which holds tables: 0000.csv\. Name a table itself; or put"):
         read_data(tmp_path)
+
+
+def test_folders_that_hold_tables_in_the_place_of_images_are_refused(tmp_path):
+    for name in ("set/default/train", "set/default/test"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "0000.parquet").touch()
+    with pytest.raises(
+        ValueError, match=r"holds none, but set/default/test/0000.parquet, .* the folder of the Parquet"
+    ):
+        read_data(tmp_path)
+    (tmp_path / "set" / "1.png").touch()
+    assert read_data(tmp_path).train.files == ("set/1.png",)

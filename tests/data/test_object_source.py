@@ -132,6 +132,12 @@ def test_parts_by_name():
         read_data({"val": data, "validation": data})
 
 
+@pytest.mark.parametrize(("names", "got"), [((), "none"), (("train", "extra"), "train, extra")])
+def test_a_mapping_of_other_names_is_refused(names, got):
+    with pytest.raises(ValueError, match=f"`data` must map train, and at most val and test, to data sets. Got {got}."):
+        read_data(dict.fromkeys(names, ([[1.0], [2.0]], ["ant", "bee"])))
+
+
 def test_a_data_set_of_names_keeps_them():
     items = [(torch.zeros(1), name) for name in ("fox", "ant", "fox")]
     assert read_data(items).class_names == ("ant", "fox")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from data.test_encoded_images import picture, reds
-from longtail.data import table_file
+from longtail.data import read_data, table_file
 from longtail.data.parquet_images import parquet_images
 
 
@@ -68,3 +68,25 @@ def test_files_that_do_not_fit_into_memory_together_are_refused(tmp_path, monkey
     monkeypatch.setattr(table_file, "free_memory", lambda: 1)
     with pytest.raises(ValueError, match="must fit into memory"):
         parquet_images(files, [])
+
+
+def test_columns_may_be_numbers(tmp_path):
+    table = pd.DataFrame({0: [picture(1), picture(2), picture(3)], 1: ["ant", "bee", "ant"]})
+    table.to_parquet(tmp_path / "train-0.parquet")
+    assert reds(parquet_images([tmp_path / "train-0.parquet"], [])) == [1, 2, 3]
+    for data in (tmp_path, tmp_path / "train-0.parquet"):
+        assert read_data(data, label="1").train.target.tolist() == [0, 1, 0]
+
+
+def test_of_several_columns_of_images_the_one_of_a_usual_name_is_read_and_no_other_is_guessed(tmp_path):
+    file = tmp_path / "train.parquet"
+    table = pd.DataFrame({"mask": [picture(9)] * 3, "image": [picture(1)] * 3, "label": ["ant", "bee", "ant"]})
+    table.to_parquet(file)
+    assert reds(parquet_images([file], [])) == reds(read_data(file).train) == [1, 1, 1]
+    table.rename(columns={"image": "photo"}).to_parquet(file)
+    for read in (lambda path: parquet_images([path], []), read_data):
+        with pytest.raises(
+            ValueError, match=r"train.parquet has several columns of images: mask, photo. Name one with"
+        ):
+            read(file)
+    assert reds(read_data(file, path_column="photo").train) == [1, 1, 1]

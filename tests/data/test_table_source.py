@@ -287,7 +287,10 @@ def test_a_row_has_the_name_that_its_owner_knows(tmp_path):
             r"must hold a label in each row. Line 2 has none in the column 'label' \(1 of 2",
         ),
         ("path,label\na.png\nb.png,x\n", "must hold a label in each row. Line 2 has none"),
-        ("path,label\n,x\nb.png,x\n", "must name a file in each row. Line 2 names none in the column 'path'"),
+        (
+            "path,label\n,x\nb.png,x\n",
+            r"names none in the column 'path' \(1 of 2 rows\). Drop such rows: --on-bad-file",
+        ),
         (
             "a.png,cat\nb.png,dog\n",
             "must have a header, such as path,label. Its first line holds 'a.png'. Add one, or name",

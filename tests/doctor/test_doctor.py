@@ -98,7 +98,7 @@ def test_broken_images_are_named(healthy):
     (healthy / "train/ant/3.png").write_bytes(whole[: len(whole) // 2])
     (healthy / "train/bee/1.png").write_bytes(b"")
     serious = [finding for finding in examine(healthy) if finding.severity == "serious"]
-    assert [finding.what for finding in serious] == ["2 of 65 files are corrupt or truncated"]
+    assert [finding.what for finding in serious] == ["2 of 65 images are corrupt or truncated"]
     assert "3.png" in serious[0].where
     assert "1.png" in serious[0].where
 

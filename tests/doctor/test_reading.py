@@ -92,7 +92,7 @@ def test_a_decompression_bomb_is_a_bad_file(tmp_path):
     fill(tmp_path, {"a": 5, "b": 5})
     Image.new("1", (20_000, 10_000)).save(tmp_path / "a/huge.png")
     found = [finding for finding in examine(tmp_path) if finding.severity == "serious"]
-    assert [finding.what for finding in found] == ["1 of 11 files are corrupt or truncated"]
+    assert [finding.what for finding in found] == ["1 of 11 images are corrupt or truncated"]
     assert "huge.png (more than 179 million pixels)" in found[0].where
 
 

@@ -12,7 +12,15 @@ import torch
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from longtail.losses import BalancedSoftmaxLoss, DeferredReweighting, EQLv2Loss, GALALoss, SeesawLoss
+from longtail.losses import (
+    BalancedSoftmaxLoss,
+    ClassBalancedLoss,
+    DeferredReweighting,
+    EQLv2Loss,
+    FocalLoss,
+    GALALoss,
+    SeesawLoss,
+)
 from longtail.losses.contract import LongTailedLoss
 from losses.cases import (
     DEVICE,
@@ -499,3 +507,16 @@ def test_a_misspelt_argument_names_the_loss_and_the_nearest():
         BalancedSoftmaxLoss([4, 2], reductoin="sum")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="`GALALoss` got an .* 'lambda1'. It takes .*lambda_positive"):
         GALALoss(4, lambda1=1.0)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("fused", [False, "auto"])
+@pytest.mark.parametrize("make", [FocalLoss, lambda number, **keywords: ClassBalancedLoss([3] * number, **keywords)])
+def test_the_strength_of_focal_factors_may_change_during_training(make, fused):
+    classes = 1200 if fused else NUM_CLASSES
+    logits, target = make_logits((SAMPLES, classes)).requires_grad_(), make_target()
+    settings = {"fused": fused} | ({} if make is FocalLoss else {"beta": 0.0})
+    criterion = make(classes, gamma=0.0, **settings)
+    criterion.gamma = 2.0
+    torch.testing.assert_close(criterion(logits, target), make(classes, gamma=2.0, **settings)(logits, target))
+    criterion.gamma = 0.0
+    torch.testing.assert_close(criterion(logits, target), F.cross_entropy(logits, target))

@@ -1,6 +1,8 @@
 """Scores of a finished run on labelled data that it has not seen."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,7 @@ def evaluate_on(
     Args:
         predictor: of the run.
         data: as `read_data` takes it; its test part is scored where it has one, else its validation part, else all of
-            it. A note says which of several parts is scored.
+            it. A note says which of several parts is scored, and whether the run was trained on them.
         on_bad_file: "fail", or "skip" to leave out files that can't be decoded.
         on_note: called with each note on how the data were read, such as the files that are left out.
         progress: called with the name of the step and the completed share of it.
@@ -57,6 +59,10 @@ def evaluate_on(
     check_keywords("evaluate_on", options, keywords_of(evaluate_on, read_data))
     parts = read_data(data, **{"classes": predictor.class_names, "require_train": False, **options})
     name, samples, notes = _part_to_score(parts)
+    _refuse_other_kinds(samples, predictor)
+    _target_of_the_run(samples, predictor.class_names)  # other classes are refused before files are decoded
+    if name == "train" and _is_origin(data, predictor.info.origin):
+        notes.append(f"The run was trained on samples of {data}: their scores say nothing about new samples.")
     samples = check_part(name, samples, notes, on_bad_file=on_bad_file, progress=progress)
     if on_note is not None:
         for note in notes:
@@ -79,6 +85,11 @@ def _part_to_score(parts: Parts) -> tuple[str, Samples, list[str]]:
     return name, given[name], [*parts.notes, *of_parts]
 
 
+def _is_origin(data: Any, origin: str | None) -> bool:
+    """Whether this is the path that the run was trained from."""
+    return isinstance(data, (str, os.PathLike)) and str(Path(data).resolve()) == origin
+
+
 def _target_of_the_run(samples: Samples, class_names: tuple[str, ...]) -> np.ndarray:
     """Labels as the run counts its classes, matched by name."""
     place = {name: index for index, name in enumerate(class_names)}
@@ -94,6 +105,12 @@ def _target_of_the_run(samples: Samples, class_names: tuple[str, ...]) -> np.nda
     return np.asarray(order[samples.target])
 
 
+def _refuse_other_kinds(samples: Samples, predictor: Predictor) -> None:
+    expects = "features" if len(predictor.info.input_shape) == 1 else "images"
+    if (samples.kind == "features") != (expects == "features") or samples.kind == "labels":
+        raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind}.")
+
+
 def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> Any:
     """The features, columns matched by name where both have names."""
     assert samples.features is not None
@@ -105,9 +122,6 @@ def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> Any:
 
 def _logits(samples: Samples, predictor: Predictor, progress: Progress | None) -> Tensor:
     """Logits (N, C) of the network for samples of the kind that it was trained on."""
-    expects = "features" if len(predictor.info.input_shape) == 1 else "images"
-    if (samples.kind == "features") != (expects == "features") or samples.kind == "labels":
-        raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind}.")
     if samples.features is not None:
         return predictor.logits(_in_the_order_of_training(samples, predictor), progress=progress)
     return predictor.logits(samples, progress=progress)

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from longtail.arguments import check_keywords, keywords_of
-from longtail.data import Parts, Samples, StreamedImages, check_files, image_loader, read_data
+from longtail.data import Parts, StreamedImages, check_files, image_loader, read_data
 from longtail.data.check import Progress
+from longtail.data.image_names import image_names
 from longtail.models import Network, fold_batch_norm, make_network
 from longtail.recipes import features as recipe
 from longtail.signatures import naming_misspelt
@@ -38,7 +39,9 @@ def extract_features(
     everywhere: bool = True,
     **options: Any,
 ) -> dict[str, np.ndarray]:
-    """Arrays `features` (N, D) float32, `labels` (N,) names, `part` (N,), and `path` (N,) where there are files.
+    """Arrays `features` (N, D) float32, `labels` (N,) names, `part` (N,), and `path` (N,) of images in files.
+
+    Images that tables hold as bytes are named by the paths stored beside these if all differ, else FILE:ROW.
 
     Args:
         data: images, as `read_data` takes them.
@@ -123,14 +126,13 @@ def _arrays(
 
 def _known(parts: Parts) -> dict[str, np.ndarray]:
     """The arrays that need no network: labels, parts and paths."""
-    found: dict[str, list[np.ndarray]] = {"labels": [], "part": [], "path": []}
+    found: dict[str, list[np.ndarray]] = {"labels": [], "part": []}
     for name, samples in parts.given().items():
         found["labels"].append(np.array(samples.class_names)[samples.target])
         found["part"].append(np.full(len(samples), name))
-        found["path"].append(_paths(samples))
-    if parts.train.files is None:
-        del found["path"]
-    return {name: np.concatenate(values) for name, values in found.items()}
+    paths = image_names(list(parts.given().values()))
+    arrays = {name: np.concatenate(values) for name, values in found.items()}
+    return arrays if paths is None else {**arrays, "path": np.array(paths)}
 
 
 def _features(
@@ -141,7 +143,3 @@ def _features(
     of_part = f"features of {name}"
     width = _width(network)
     return outputs_of(network.features, split, width, autocast, progress, of_part, ranks, everywhere=everywhere).numpy()
-
-
-def _paths(samples: Samples) -> np.ndarray:
-    return np.array(samples.files if samples.files is not None else [""] * len(samples))

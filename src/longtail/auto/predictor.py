@@ -14,7 +14,7 @@ from longtail.auto.named_features import ordered_features
 from longtail.auto.several_samples import check_images, several_samples
 from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
 from longtail.data.check import Progress
-from longtail.data.parquet_images import parquet_at, parquet_images
+from longtail.data.parquet_images import parquet_at, parquet_images, table_images
 from longtail.models import fold_batch_norm
 from longtail.repair import Fix
 from longtail.runs import RunFolder
@@ -99,7 +99,8 @@ class Predictor:
 
         Args:
             samples: as in calling it, several; images are all paths, or none is. A Parquet file of images, or a folder
-                of them, by its path; or `Samples` of images, as `read_data` reads them.
+                of them, by its path (row by row, files in the order of their paths); a pandas table or a column of
+                images as bytes; or `Samples` of images, as `read_data` reads them.
             prior: how often classes come: "uniform" (the default), or "training", as in the training data.
             progress: called with the name of the step and the completed share of it.
 
@@ -132,8 +133,8 @@ class Predictor:
 
     def _split(self, samples: Any) -> Split:
         on_features = len(self.info.input_shape) == 1
-        if isinstance(samples, (str, os.PathLike)) and not on_features and (parquet := parquet_at(Path(samples))):
-            samples = parquet_images(parquet, [])
+        if not on_features:
+            samples = _without_labels(samples)
         samples = several_samples(samples)
         if isinstance(samples, Samples):
             _refuse_other_kinds(samples.kind, on_features)
@@ -157,6 +158,15 @@ class Predictor:
         load = image_loader(samples, self.info.input_shape[1], self.info.crop_pct, self.info.interpolation)
         target = torch.zeros(len(samples), dtype=torch.int64)
         return StreamedImages(load, target, self.info.mean, self.info.std, torch.channels_last)
+
+
+def _without_labels(samples: Any) -> Any:
+    """The images as bytes of Parquet files, or of a table or its column; anything else as it is."""
+    if isinstance(samples, (str, os.PathLike)):
+        parquet = parquet_at(Path(samples))
+        return parquet_images(parquet, []) if parquet else samples
+    found = table_images(samples)
+    return samples if found is None else found
 
 
 def _refuse_other_kinds(kind: str, on_features: bool) -> None:

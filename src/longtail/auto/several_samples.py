@@ -5,7 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from longtail.data.encoded_images import BYTES
 from longtail.data.parquet_images import is_parquet
+from longtail.data.table_file import TABLES
+from longtail.data.text_file import kind_of
 
 
 def several_samples(samples: Any) -> Any:
@@ -13,12 +16,14 @@ def several_samples(samples: Any) -> Any:
 
     Raises:
         TypeError: a single sample, such as a path, or no samples at all.
+        FileNotFoundError: the path of a Parquet file that is missing.
 
     Example:
         >>> several_samples(name for name in ("a.png", "b.png"))
         ['a.png', 'b.png']
     """
     if isinstance(samples, (str, os.PathLike)):
+        _refuse_tables(Path(samples))
         raise TypeError(
             f"`samples` must be several samples. Got one path, {os.fspath(samples)!r}: use predictor(path), or "
             "predictor.batch([path])."
@@ -30,6 +35,22 @@ def several_samples(samples: Any) -> Any:
     if isinstance(samples, (bytes, bytearray)) or not hasattr(samples, "__len__"):
         raise TypeError(f"`samples` must be a list of samples. Got {type(samples).__name__}.{_hint(samples)}")
     return samples
+
+
+def _refuse_tables(path: Path) -> None:
+    """Raise if a path that is not read can't be that of an image either."""
+    if path.is_dir():
+        raise TypeError(
+            f"`samples` must be several samples. Got the folder {os.fspath(path)!r}: predictor.batch takes a list of "
+            "the paths in it, or a folder of Parquet files of images."
+        )
+    if is_parquet(path) and not path.exists():
+        raise FileNotFoundError(f"`samples` must exist. Got the Parquet file {os.fspath(path)!r}, which is missing.")
+    if kind_of(path) in TABLES:
+        raise TypeError(
+            f"`samples` must be several samples. Got the path of a table, {os.fspath(path)!r}: read it with pandas, "
+            "and pass the table."
+        )
 
 
 def check_images(samples: Any) -> None:
@@ -78,4 +99,6 @@ def _check_image(sample: Any, number: int) -> None:
 def _hint(sample: Any) -> str:
     if isinstance(sample, (bytes, bytearray)):
         return " Decode it: PIL.Image.open(io.BytesIO(content))."
+    if isinstance(sample, Mapping) and isinstance(sample.get(BYTES), bytes):
+        return " Decode it: PIL.Image.open(io.BytesIO(sample['bytes'])). Of many: predictor.batch(table['image'])."
     return " Decode it: PIL.Image.open(file)." if hasattr(sample, "read") else ""

@@ -31,7 +31,7 @@ def features(
 
     Args:
         data: A folder of class folders, a list or a table of paths, Parquet files or arrays of images.
-        out: The .npz file to write: features (N, D) float32, labels, and paths where there are files.
+        out: The .npz file to write: features (N, D) float32, labels, and the paths of images in files.
         model: The network: a model of timm, resnet8-cifar to resnet56-cifar, or package.module:function.
         weights: A file of weights (.safetensors, .pt).
         pretrained: The weights that timm has for the model; by default where no other weights are given.

@@ -20,12 +20,14 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
 
     Raises:
         FileNotFoundError: a name that is neither file nor folder, a pattern without a match, a missing file in a
-            list.
+            list, of Parquet also with `missing_allowed`.
         ValueError: no image among them, another table, a pipe or a device, a folder in a list, or a folder that lacks
             some of its Parquet files.
     """
     from longtail.data.check import SKIPPING
     from longtail.data.counted import counted
+    from longtail.data.first_of_many import first
+    from longtail.data.parquet_images import is_parquet
 
     found = [image for path in files for match in _matches(path) for image in _of(match)]
     missing = [path for path in found if not path.is_file()]
@@ -36,8 +38,16 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
             f"`files` must exist. {counted(len(missing), 'listed file is', 'listed files are')} missing, such as "
             f"{missing[0]}. Correct the list, or {SKIPPING}."
         )
+    if parquet := [str(path) for path in missing if is_parquet(path)]:
+        raise FileNotFoundError(
+            f"`files` must exist. Listed Parquet files are missing: {first(parquet)}. Correct the list: --on-bad-file "
+            "skip leaves out images alone."
+        )
     if not found:
-        raise ValueError("`files` must name at least one image. Got none.")
+        raise ValueError(
+            f"`files` must name at least one image. Got {first(list(map(str, files)))}, which "
+            f"{'holds' if len(files) == 1 else 'hold'} none."
+        )
     return found
 
 
@@ -82,9 +92,12 @@ def _below(folder: Path, images: list[Path]) -> list[Path]:
     """The images of a folder, or else its Parquet files: beside images they are tables about these."""
     from longtail.data.parquet_folder import is_parquet_folder, parquet_files
 
-    if not is_parquet_folder(folder):
-        return images
     if not images:
-        return parquet_files(folder)
-    say(f"{folder} holds images: its Parquet files are left out. Name them to predict what they hold.", error=True)
+        return parquet_files(folder) if is_parquet_folder(folder) else []
+    try:
+        beside = is_parquet_folder(folder)
+    except ValueError:  # these are no data set, but they are not read
+        beside = True
+    if beside:
+        say(f"{folder} holds images: its Parquet files are left out. Name them to predict what they hold.", error=True)
     return images

@@ -10,6 +10,7 @@ import numpy as np
 from longtail.cli.console import say
 from longtail.data.check import SKIPPING, find_bad_samples
 from longtail.data.first_of_many import first
+from longtail.data.image_names import image_names
 from longtail.data.parquet_images import is_parquet, parquet_images
 from longtail.data.samples import Samples
 
@@ -42,10 +43,7 @@ class ImagesToPredict:
     @property
     def names(self) -> list[str]:
         """(N,) the paths of all images if these differ, else FILE:ROW for those of Parquet files."""
-        paths = [path for group in self.groups for path in _paths(group)]
-        if all(paths) and len(set(paths)) == len(paths):
-            return paths
-        return [group.name(row) for group in self.groups for row in range(len(group))]
+        return image_names(self.groups) or []
 
     def leave_out_bad(self, progress: "Progress") -> None:
         """Keep the images that can be decoded; says which of the others are left out.
@@ -59,7 +57,7 @@ class ImagesToPredict:
             raise ValueError(f"`files` must hold an image that can be decoded. None of {number:,} can: {reason}")
         left_out = [group.name(row) for group, found in zip(self.groups, bad, strict=True) for row in found]
         if left_out:
-            say(f"{len(left_out):,} of {number:,} files are bad and left out: {first(left_out)}.", error=True)
+            say(f"{len(left_out):,} of {number:,} {self._what} are bad and left out: {first(left_out)}.", error=True)
         self.groups = [
             group.take(np.setdiff1d(np.arange(len(group)), list(found)))
             for group, found in zip(self.groups, bad, strict=True)
@@ -70,10 +68,15 @@ class ImagesToPredict:
         reasons = [reason for found in self._find_bad(None) for reason in found.values()]
         if not reasons:
             return ""
+        more = f" And {len(reasons) - 5:,} more." if len(reasons) > 5 else ""
         return (
-            f"`files` must be images. {len(reasons):,} of {len(self):,} can't be decoded: {first(reasons)} "
-            f"Replace them, or {SKIPPING}."
+            f"`files` must be images. {len(reasons):,} of {len(self):,} can't be decoded: "
+            f"{' '.join(reasons[:5])}{more} Replace them, or {SKIPPING}."
         )
+
+    @property
+    def _what(self) -> str:
+        return "files" if all(group.encoded is None for group in self.groups) else "images"
 
     def _find_bad(self, progress: "Progress | None") -> list[dict[int, str]]:
         return [find_bad_samples(group, progress=progress) for group in self.groups]
@@ -81,7 +84,3 @@ class ImagesToPredict:
 
 def _of_files(files: Sequence[Path]) -> Samples:
     return Samples(np.zeros(len(files), dtype=np.int64), (), files=tuple(map(str, files)), root=Path())
-
-
-def _paths(group: Samples) -> list[str]:
-    return list(group.files or ()) if group.encoded is None else group.encoded.paths

@@ -114,10 +114,11 @@ def check_part(
     if bad and on_bad_file == "fail":
         _refuse(name, part, bad)
     if bad:
-        notes.append(f"{name}: {len(bad):,} of {len(part):,} files are bad and left out: {_listed(part, bad)}.")
+        notes.append(f"{name}: {len(bad):,} of {len(part):,} {_what(part)} are bad and left out: {_listed(part, bad)}.")
         part = part.take(np.setdiff1d(np.arange(len(part)), list(bad)))
     if not len(part):
-        raise ValueError(f"{name} must hold at least one file that can be decoded. It holds none.")
+        why = f"None of {len(bad):,} can: {next(iter(bad.values()))}" if bad else "It holds none."
+        raise ValueError(f"{name} must hold at least one image that can be decoded. {why}")
     return part
 
 
@@ -198,9 +199,13 @@ def _refuse(name: str, part: Samples, bad: dict[int, str]) -> None:
             f"(paths are relative to {part.root})? Or {SKIPPING}."
         )
     raise ValueError(
-        f"{len(bad):,} of {len(part):,} files of {name} can't be decoded: {_listed(part, bad)}. "
+        f"{len(bad):,} of {len(part):,} {_what(part)} of {name} can't be decoded: {_listed(part, bad)}. "
         f"{next(iter(bad.values()))} Replace them, or {SKIPPING}."
     )
+
+
+def _what(part: Samples) -> str:
+    return "files" if part.encoded is None else "images"
 
 
 def _listed(part: Samples, indices: Sequence[int] | dict[int, str]) -> str:

@@ -62,12 +62,19 @@ def class_folders(root: Path, notes: list[str]) -> RawPart:
 
     Raises:
         FileNotFoundError: no folder in it.
+        ValueError: tables in the place of images.
     """
     walk = Walk()
     folders = walk.class_folders(root)
     if not folders:
         raise FileNotFoundError(f"`data` must hold a folder for each class. Got {root}, which {_what_it_holds(root)}")
     by_folder = walk.images(root, folders)
+    tables = [name for name in walk.others if Path(name).suffix.lower() in TABLES]
+    if tables and not any(by_folder.values()):
+        raise ValueError(
+            f"`data` must hold images in the folder of each class. Got {root}, which holds none, but {first(tables)}. "
+            "Name a table itself, or the folder of the Parquet files."
+        )
     named = {folder: unicodedata.normalize("NFC", folder).strip() for folder in folders}
     names = ordered(named.values())
     place = {name: index for index, name in enumerate(names)}

@@ -1,6 +1,6 @@
 """Folders of Parquet files that are named by their part, or lie in folders that are, as Hugging Face has them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from longtail.data.declared_classes import declare_together, with_class_names
 from longtail.data.file_rows import file_rows
 from longtail.data.first_of_many import first
 from longtail.data.options import Options
-from longtail.data.parquet_layout import parquet_sets
+from longtail.data.parquet_layout import others_beside, parquet_sets
 from longtail.data.raw_part import RawPart
 from longtail.data.shard_names import check_complete, name_of_shards
 from longtail.data.table_columns import label_columns, text_columns
@@ -29,15 +29,16 @@ def read_parquet_folder(data: Path, options: Options, notes: list[str]) -> dict[
         ValueError: several data sets; files that are missing by the names of the others, or that have other columns.
     """
     by_part = dict(_only_set(data))
+    _note_others(data, by_part, notes)
     unnamed = by_part.pop("", [])
     if not by_part:
-        return _read(unnamed, data, options, notes)
+        return _read("", unnamed, data, options, notes)
     if unnamed:
         left = counted(len(unnamed), "file of no part is", "files of no part are")
         notes.append(f"{data}: {left} left out: {first([_name(file, data) for file in unnamed])}.")
     for name, files in by_part.items():
         _note_names(name, files, data, notes)
-    return {name: _of_one_part(name, _read(files, data, options, notes), files) for name, files in by_part.items()}
+    return {name: _read(name, files, data, options, notes)[name] for name, files in by_part.items()}
 
 
 def _only_set(folder: Path) -> dict[str, list[Path]]:
@@ -51,6 +52,12 @@ def _only_set(folder: Path) -> dict[str, list[Path]]:
 def _name(file: Path, folder: Path) -> str:
     """The file as seen from the folder, or from its folder `data`."""
     return str(file.relative_to(folder)).removeprefix("data/")
+
+
+def _note_others(folder: Path, by_part: dict[str, list[Path]], notes: list[str]) -> None:
+    if others := others_beside(file for files in by_part.values() for file in files):
+        left = counted(len(others), "file that is not Parquet is", "files that are not Parquet are")
+        notes.append(f"{folder}: {left} left out: {first([_name(file, folder) for file in others])}.")
 
 
 def _note_names(part: str, files: Sequence[Path], folder: Path, notes: list[str]) -> None:
@@ -87,17 +94,17 @@ def check_fits_together(files: Sequence[Path]) -> None:
         return  # the reader says so of the file
 
 
-def _of_one_part(name: str, read: dict[str, RawPart], files: Sequence[Path]) -> RawPart:
-    """What was read of files of one part; a column of parts may repeat it."""
-    if set(read) not in ({name}, {"train"}):
+def _refuse_other_parts(name: str, read: Collection[str], files: Sequence[Path]) -> None:
+    """Raise if a column of parts names another than files of one part do."""
+    if set(read) != {name}:
         raise ValueError(
             f"{first(list(map(str, files)))} must hold samples of {name} alone, as the names say. A column names "
             f"{' and '.join(read)}: rename the files, or drop the column."
         )
-    return next(iter(read.values()))
 
 
-def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
+def _read(part: str, files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
+    """The files of a part by its name; those of no part by the parts that a column names, or else as train."""
     check_complete(files)
     check_fits_together(files)
     tables = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
@@ -113,7 +120,11 @@ def _read(files: list[Path], folder: Path, options: Options, notes: list[str]) -
     lengths = list(map(len, frames))
     where = str(files[0]) if len(files) == 1 else f"{files[0].parent} ({files[0].name}, …)"
     root = folder if options.root is None else options.root
-    return read_table_as_parts(whole, options, where, root, notes, rows=file_rows(list(map(str, files)), lengths))
+    rows = file_rows(list(map(str, files)), lengths)
+    read = read_table_as_parts(whole, options, where, root, notes, part=part or "train", rows=rows)
+    if part:
+        _refuse_other_parts(part, read, files)
+    return read
 
 
 def _check_columns(file: Path, frame: Any, first_file: Path, first_frame: Any) -> None:

@@ -1,4 +1,4 @@
-"""Images of Parquet files to predict, which need no labels."""
+"""Images of Parquet files and pandas tables to predict, which need no labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from longtail.data.encoded_images import images_of, refuse_other_images
+from longtail.data.encoded_images import holds_bytes, holds_images, images_of, refuse_other_images
 from longtail.data.file_rows import file_rows
 from longtail.data.first_of_many import first
 from longtail.data.parquet_folder import check_fits_together, is_parquet_folder, parquet_files
 from longtail.data.samples import Samples
 from longtail.data.table_columns import FILE_COLUMNS, image_column
-from longtail.data.table_file import PARQUET, pandas, read_table
+from longtail.data.table_file import PARQUET, pandas, read_table, refuse_repeated
 
 
 def is_parquet(path: Path) -> bool:
@@ -44,12 +44,43 @@ def parquet_images(files: Sequence[Path], notes: list[str]) -> Samples:
         notes.append(f"{first(read)}: images are read from the column {name!r}, as bytes.")
     images = pandas().concat(columns, ignore_index=True)
     images.index = file_rows(list(map(str, files)), list(map(len, columns)))
-    return Samples(np.zeros(len(images), dtype=np.int64), (), items=images_of(images))
+    return _without_labels(images)
+
+
+def table_images(samples: Any) -> Samples | None:
+    """The images that a pandas table, or a column of one, holds as bytes; `None` for anything else.
+
+    Raises:
+        ValueError: several columns hold images, or have the same name.
+    """
+    if not hasattr(samples, "iloc"):
+        return None
+    if not hasattr(samples, "columns"):
+        return _without_labels(samples) if holds_bytes(samples) else None
+    names = list(map(str, samples.columns))
+    refuse_repeated(names, "`samples`")
+    table = samples.set_axis(names, axis=1)
+    name = image_column(table, names, None, "`samples`")
+    if name is None:
+        return None
+    if several := [other for other in names if other != name and holds_images(table[other])]:
+        raise ValueError(
+            f"`samples` must hold one column of images. It holds {first([name, *several])}: pass one of them, "
+            f"predictor.batch(table[{name!r}])."
+        )
+    return _without_labels(table[name])
+
+
+def _without_labels(column: Any) -> Samples:
+    return Samples(np.zeros(len(column), dtype=np.int64), (), items=images_of(column))
 
 
 def _image_columns(files: Sequence[Path], frames: Sequence[Any]) -> list[Any]:
     """The column of images of each table; in one that holds none, the column that has the name of one in another."""
-    found = [image_column(frame, list(map(str, frame.columns)), None) for frame in frames]
+    found = [
+        image_column(frame, list(map(str, frame.columns)), None, str(file))
+        for file, frame in zip(files, frames, strict=True)
+    ]
     usual = next((name for name in found if name is not None), None)
     names = [
         usual if name is None and usual in frame.columns else name for name, frame in zip(found, frames, strict=True)

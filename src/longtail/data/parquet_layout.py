@@ -1,9 +1,11 @@
 """Where the Parquet files of a data set lie: in one folder, or in a folder for each part, as the Hub converts them."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from longtail.data.image_folder import left_out
+from longtail.data.first_of_many import first
+from longtail.data.image_folder import image_suffixes, left_out
 from longtail.data.shard_names import part_of
 from longtail.data.table_file import PARQUET
 
@@ -17,10 +19,11 @@ def parquet_sets(folder: Path) -> dict[Path, dict[str, list[Path]]]:
         train/0000.parquet, …, test/0000.parquet
 
     Raises:
-        ValueError: two folders of one part.
+        ValueError: two folders of one part, or files beside the folders of others.
     """
     for place in (folder / "data", folder):
         if place.is_dir() and (found := _beside_each_other(place) or _in_folders(place)):
+            _refuse_elsewhere(folder, place, found)
             return {place: found}
     sets: dict[Path, dict[str, list[Path]]] = {}
     for inside in _folders(folder):
@@ -28,12 +31,33 @@ def parquet_sets(folder: Path) -> dict[Path, dict[str, list[Path]]]:
         if not found:
             return {}
         sets[inside] = found
+    if len(sets) == 1:
+        _refuse_elsewhere(folder, *next(iter(sets.items())))
     return sets
+
+
+def others_beside(files: Iterable[Path]) -> list[Path]:
+    """What the folders of these files hold beside Parquet files, such as README.md."""
+    folders = sorted({file.parent for file in files})
+    return [entry for folder in folders for entry in _entries(folder) if entry.suffix.lower() not in PARQUET]
+
+
+def _refuse_elsewhere(folder: Path, place: Path, found: dict[str, list[Path]]) -> None:
+    """Raise if the folder holds other Parquet files, which may be those of another part."""
+    read = {file for files in found.values() for file in files}
+    beside = {folder} if place == folder else {folder, place, *_folders(folder)}
+    files = [file for inside in beside for file in _files(inside)]
+    if names := sorted(str(file.relative_to(folder)) for file in files if file not in read):
+        used = first(sorted({str(file.parent.relative_to(folder)) for file in read}))
+        raise ValueError(
+            f"{folder} must hold its Parquet files in one folder, or in one folder for each part. It holds "
+            f"{first(names)} beside {used}. Move them together, or give the folder of one data set."
+        )
 
 
 def _beside_each_other(folder: Path) -> dict[str, list[Path]]:
     """The files of a folder without folders: these may be those of classes."""
-    entries = [entry for entry in folder.iterdir() if not left_out(entry.name)]
+    entries = _entries(folder)
     found = sorted(entry for entry in entries if entry.suffix.lower() in PARQUET)
     return {} if found and any(entry.is_dir() for entry in entries) else _by_part(found)
 
@@ -62,16 +86,30 @@ def _folders(folder: Path) -> list[Path]:
         return sorted(Path(entry.path) for entry in entries if not left_out(entry.name) and entry.is_dir())
 
 
+def _files(folder: Path) -> list[Path]:
+    """The Parquet files in a folder, whatever else it holds; Spark gives folders such names, too."""
+    with os.scandir(folder) as entries:
+        named = [entry for entry in entries if entry.name.lower().endswith(PARQUET) and not left_out(entry.name)]
+        return [Path(entry.path) for entry in named if not entry.is_dir()]
+
+
 def _parquet_alone(folder: Path) -> list[Path]:
-    """The files of a folder; none where it holds anything else, such as the images of a class."""
+    """The files of a folder; none where it also holds folders or images, such as those of a class."""
     found = []
-    for entry in folder.iterdir():
-        if left_out(entry.name):
-            continue
-        if entry.suffix.lower() not in PARQUET:
-            return []
-        found.append(entry)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            suffix = Path(entry.name).suffix.lower()
+            if left_out(entry.name):
+                continue
+            if suffix in image_suffixes() or entry.is_dir():
+                return []
+            if suffix in PARQUET:
+                found.append(Path(entry.path))
     return sorted(found)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not left_out(entry.name))
 
 
 def _by_part(files: list[Path]) -> dict[str, list[Path]]:

@@ -143,10 +143,13 @@ def _parts(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
 def _of_mapping(data: Mapping[str, Any], options: Options, notes: list[str]) -> dict[str, RawPart]:
     parts = {PART_NAMES[str(name).lower()]: _one_part(part, options, str(name), notes) for name, part in data.items()}
     if len(parts) < len(data):
-        raise ValueError(
-            f"`data` must map train, and at most val and test, to data sets. Got {', '.join(map(str, data))}."
-        )
+        raise _no_parts("data", data)
     return parts
+
+
+def _no_parts(name: str, data: Mapping[Any, Any]) -> ValueError:
+    got = ", ".join(map(str, data)) or "none"
+    return ValueError(f"`{name}` must map train, and at most val and test, to data sets. Got {got}.")
 
 
 def _one_part(data: Any, options: Options, name: str, notes: list[str]) -> RawPart:
@@ -171,6 +174,8 @@ def _read(data: Any, options: Options, name: str, notes: list[str]) -> dict[str,
         packed = " Unpack it, and give the folder." if data.suffix.lower() in ARCHIVE_SUFFIXES else ""
         raise ValueError(f"`{name}` must be {KINDS}. Got {data}.{packed}")
     array_source.refuse_unequal(data, name)
+    if isinstance(data, Mapping):
+        raise _no_parts(name, data)
     raise TypeError(
         f"`{name}` must be a path, a pandas table, (X, y) or a map-style data set. Got {type(data).__name__}."
     )

@@ -68,7 +68,7 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         label = _label(names, where)
         notes.append(f"{where}: labels are read from the column {label!r} (--label names another).")
     path = _given(names, options.path_column, "path-column", where)
-    images = image_column(frame, [name for name in names if name != label], path)
+    images = image_column(frame, [name for name in names if name != label], path, where)
     if images is not None:
         notes.append(f"{where}: images are read from the column {images!r}, as bytes.")
         path = None
@@ -132,12 +132,24 @@ def usual_path(frame: Any, names: Sequence[str]) -> str | None:
     return images[0] if len(images) == 1 else None
 
 
-def image_column(frame: Any, names: Sequence[str], given: str | None) -> str | None:
-    """The column that holds images as bytes: the one that is given, or that has a usual name, or the first."""
+def image_column(frame: Any, names: Sequence[str], given: str | None, where: str) -> str | None:
+    """The column that holds images as bytes: the one that is given, or that has a usual name, or any other.
+
+    Raises:
+        ValueError: several columns hold images, of which not exactly one has a usual name.
+    """
     if given is not None:
         return given if holds_bytes(frame[given]) else None
     usual = [name for name in names if name.lower() in FILE_COLUMNS and holds_bytes(frame[name])]
-    return next(iter(usual), next((name for name in names if holds_images(frame[name])), None))
+    if len(usual) == 1:
+        return usual[0]
+    images = [name for name in usual or names if holds_images(frame[name])]
+    if len(images) > 1:
+        raise ValueError(
+            f"{where} has several columns of images: {_listed(images)}. Name one with --path-column, or drop the "
+            "others."
+        )
+    return next(iter(images or usual), None)
 
 
 def _is_text(column: Any) -> bool:

@@ -177,6 +177,7 @@ def _parquet(path: Path) -> Any:
     try:
         check_parquet_fits([path])
         frame = pd.read_parquet(path, engine="pyarrow")
+        frame.columns = list(map(str, frame.columns))  # pandas may have written numbers
         frame.attrs[CLASS_NAMES] = _declared_names(path)
         return frame
     except TooLargeError:

@@ -37,7 +37,7 @@ def with_index(frame: Any, options: Options, where: str, notes: list[str], *, ha
     for given, usual in ((options.group, GROUP_COLUMNS), (options.split, SPLIT_COLUMNS)):
         if given is None and not _named(columns, usual):
             wanted |= set(_named(levels, usual)[:1])
-    if options.path_column is None and usual_path(frame, columns) is None and not image_column(frame, columns, None):
+    if options.path_column is None and not _holds_inputs(frame, columns, where):
         paths = _paths(levels)[:1]
         if not has_features:
             wanted |= set(paths)
@@ -52,6 +52,11 @@ def with_index(frame: Any, options: Options, where: str, notes: list[str], *, ha
         if name in wanted:
             frame.insert(0, name, levels[name])
     return frame
+
+
+def _holds_inputs(frame: Any, columns: list[str], where: str) -> bool:
+    """Whether a column holds paths or images."""
+    return usual_path(frame, columns) is not None or image_column(frame, columns, None, where) is not None
 
 
 def _levels(index: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from longtail.data.class_names import as_text, named_labels
 from longtail.data.counted import counted
 from longtail.data.declared_classes import with_class_names
-from longtail.data.encoded_images import images_of
+from longtail.data.encoded_images import holds_images, images_of
 from longtail.data.file_rows import file_rows, is_of_files
 from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below, from_home, with_slashes
@@ -77,11 +77,25 @@ def read_frame(data: Any, options: Options, notes: list[str]) -> dict[str, RawPa
 
 
 def read_table_as_parts(
-    frame: Any, options: Options, where: str, root: Path | None, notes: list[str], *, rows: Any = None
+    frame: Any,
+    options: Options,
+    where: str,
+    root: Path | None,
+    notes: list[str],
+    *,
+    part: str = "train",
+    rows: Any = None,
 ) -> dict[str, RawPart]:
-    """Read a pandas table; `where` is its name in messages, `rows` an index to name its rows by (`file_rows`).
+    """Read a pandas table by the parts that a column of it names.
 
-    Paths are relative to `root`.
+    Args:
+        frame: the table.
+        options: names of columns that are given.
+        where: the table, for messages.
+        root: folder that paths are relative to.
+        notes: gets a note on each column that is read.
+        part: what the table is where no column names parts.
+        rows: index to name its rows by (`file_rows`).
     """
     if not all(isinstance(name, str) for name in frame.columns):  # numbers, of a table made from an array
         frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
@@ -95,7 +109,7 @@ def read_table_as_parts(
     whole.declare(frame.attrs.get(CLASS_NAMES, {}).get(columns.label, ()), where, notes, indices=False)
     if columns.split is None:
         whole.labels_from = f"the column {columns.label!r} of {where}"
-        return {"train": whole}
+        return {part: whole}
     place = _split_of(frame[columns.split], columns.split, where)
     return {name: rows_of(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
 
@@ -116,6 +130,8 @@ def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: li
     labels = frame[columns.label]
     _refuse_empty(labels, columns.label, where, "hold a label", "has none")
     of_labels = f"the column {columns.label!r} of {where}"
+    if holds_images(labels):
+        raise ValueError(f"{of_labels} must hold classes. It holds images: name the column of labels with --label.")
     codes, names = named_labels(_plain(labels), of_labels, notes, lambda row: _place(labels, row))
     groups = None if columns.group is None else _groups(frame[columns.group], columns.group, where)
     if columns.path is not None:
@@ -140,13 +156,13 @@ def _groups(column: Any, name: str, where: str) -> np.ndarray:
     return np.array([as_text(value) for value in column], dtype=object)
 
 
-def _refuse_empty(column: Any, name: str, where: str, must: str, but: str) -> None:
+def _refuse_empty(column: Any, name: str, where: str, must: str, but: str, advice: str = "") -> None:
     empty = column.isna() | _is_blank(column)
     if empty.any():
         row = int(np.flatnonzero(empty)[0])
         raise ValueError(
             f"{where} must {must} in each row. {_row(column, row)} {but} in the column {name!r} "
-            f"({int(empty.sum()):,} of {len(column):,} rows)."
+            f"({int(empty.sum()):,} of {len(column):,} rows){advice}."
         )
 
 
@@ -171,7 +187,9 @@ def _row(table: Any, row: int) -> str:
 
 
 def _files(column: Any, name: str, where: str, root: Path | None, notes: list[str]) -> tuple[tuple[str, ...], Path]:
-    _refuse_empty(column, name, where, "name a file", "names none")
+    _refuse_empty(
+        column, name, where, "name a file", "names none", ". Drop such rows: --on-bad-file skip leaves out files alone"
+    )
     _refuse_no_text(column, name, where)
     paths = with_slashes([str(value).strip() for value in column.tolist()], where, notes)
     paths = from_home(paths, where, notes)

@@ -36,9 +36,9 @@ def reading_findings(files: Sequence[str], prints: Sequence[Print], part: str) -
         found.append(
             Finding(
                 "serious",
-                f"{len(broken)} of {len(files)} files are corrupt or truncated",
+                f"{len(broken)} of {len(files)} images are corrupt or truncated",
                 f"{part}: {first(broken, SHOWN)}",
-                "Fetch them again, or leave them out: training stops at the first.",
+                "Fetch them again, or train with --on-bad-file skip, which leaves them out.",
             )
         )
     return found

@@ -142,8 +142,12 @@ class ClassBalancedLoss(LongTailedLoss):
         super().__init__(class_weight.numel(), weight, **arguments)
         self.beta = beta
         self.gamma = gamma
-        self.combines = beta > 0 or gamma > 0
         self.register_buffer("class_weight", class_weight)
+
+    @property
+    def combines(self) -> bool:
+        """Whether there are weights or a factor; γ may be changed during training."""
+        return self.beta > 0 or self.gamma > 0
 
     def margins(self) -> Margins | None:
         """None but the weights, unless the base is the focal loss."""

@@ -74,7 +74,6 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     """
 
     observes = False
-    combines = False
     fused: bool | str = "auto"
     margins_suffice = False  # whether the loss is cross-entropy with its margins and weights; set for each class
 
@@ -154,10 +153,15 @@ class LongTailedLoss(nn.CrossEntropyLoss):
     def observe_received(self, received: Received) -> None:
         """Learn from what the fused path has found, in the place of `observe`."""
 
+    @property
+    def combines(self) -> bool:
+        """Whether the loss, by its settings of now, is another than cross-entropy on adjusted logits."""
+        return False
+
     def combine(self, log_probs: Tensor, target: Tensor) -> Tensor:
         """The loss, reduced, from log-probabilities of the adjusted logits: cross-entropy, unless a loss says other.
 
-        A loss that overrides it sets `combines`.
+        A loss that overrides it also overrides `combines`.
         """
         return cross_entropy_from_log_probs(
             log_probs, target, self.class_weights(), self.ignore_index, self.reduction, self.label_smoothing

@@ -99,7 +99,11 @@ class FocalLoss(LongTailedLoss):
         check_strength("gamma", gamma)
         super().__init__(num_classes, weight, **arguments)
         self.gamma = gamma
-        self.combines = gamma > 0
+
+    @property
+    def combines(self) -> bool:
+        """Whether there is a factor; γ may be changed during training."""
+        return self.gamma > 0
 
     def margins_for(self, logits: Tensor, target: Tensor) -> Margins | None:
         """None of its own; `None` where each class has a factor: probabilities as targets, label smoothing."""

@@ -115,8 +115,12 @@ class LabelAwareSmoothingLoss(LongTailedLoss):
         self.head = head
         self.tail = tail
         self.ramp = ramp
-        self.combines = head > 0 or tail > 0
         self.register_buffer("smoothing", smoothing)
+
+    @property
+    def combines(self) -> bool:
+        """Whether labels are smoothed."""
+        return self.head > 0 or self.tail > 0
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         """The logits as they are."""
