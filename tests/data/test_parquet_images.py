@@ -29,6 +29,20 @@ def test_rows_of_several_files_need_no_labels(tmp_path):
     assert note.endswith("images are read from the column 'image', as bytes.")
 
 
+def test_a_shard_without_rows_is_passed_over(tmp_path):
+    for number, images in enumerate([[], [picture(1)], [picture(2)]]):
+        write(tmp_path / f"train-0000{number}-of-00003.parquet", images, label=[f"class {number}"] * len(images))
+    parts = read_data(tmp_path)
+    assert reds(parts.train) == [1, 2]
+    assert any("1 file has no rows: train-00000-of-00003.parquet" in note for note in parts.notes)
+    notes: list[str] = []
+    files = sorted(tmp_path.iterdir())
+    assert parquet_images(files, notes).items.names == [f"{files[1]}:0", f"{files[2]}:0"]
+    assert "no rows" in notes[0]
+    with pytest.raises(ValueError, match=r"train-00000-of-00003\.parquet must hold at least one row"):
+        parquet_images(files[:1], [])
+
+
 def test_stored_paths_are_kept(tmp_path):
     file = write(tmp_path / "a.parquet", [struct(1, "x.png"), struct(2, None), struct(3, "y.png")])
     found = parquet_images([file], [])

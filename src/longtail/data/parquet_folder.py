@@ -13,7 +13,7 @@ from longtail.data.parquet_layout import others_beside, parquet_sets
 from longtail.data.raw_part import RawPart
 from longtail.data.shard_names import check_complete, name_of_shards
 from longtail.data.table_columns import label_columns, text_columns
-from longtail.data.table_file import TooLargeError, check_parquet_fits, pandas, read_table
+from longtail.data.table_file import TooLargeError, check_parquet_fits, pandas, parquet_rows, read_table
 from longtail.data.table_source import read_table_as_parts
 
 
@@ -80,18 +80,28 @@ def parquet_files(folder: Path) -> list[Path]:
     return files
 
 
-def check_fits_together(files: Sequence[Path]) -> None:
-    """Raise if files do not fit into memory together, as they may one by one.
+def with_rows(files: Sequence[Path], notes: list[str]) -> list[Path]:
+    """The files that hold rows, as a shard may not; all of them where none does.
+
+    Args:
+        files: Parquet files that are read together.
+        notes: gets a note on those that hold none.
 
     Raises:
-        TooLargeError: they do not.
+        TooLargeError: they do not fit into memory together, as they may one by one.
     """
     try:
         check_parquet_fits(files)
+        found = [file for file in files if parquet_rows(file)]
     except TooLargeError:
         raise
     except (ModuleNotFoundError, OSError, ValueError):
-        return  # the reader says so of the file
+        return list(files)  # the reader says so of the file
+    if not found or len(found) == len(files):
+        return list(files)
+    empty = [file.name for file in files if file not in found]
+    notes.append(f"{files[0].parent}: {counted(len(empty), 'file has', 'files have')} no rows: {first(empty)}.")
+    return found
 
 
 def _refuse_other_parts(name: str, read: Collection[str], files: Sequence[Path]) -> None:
@@ -106,7 +116,7 @@ def _refuse_other_parts(name: str, read: Collection[str], files: Sequence[Path])
 def _read(part: str, files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     """The files of a part by its name; those of no part by the parts that a column names, or else as train."""
     check_complete(files)
-    check_fits_together(files)
+    files = with_rows(files, notes)
     tables = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
     frames = [with_class_names(table, options, str(file)) for file, table in zip(files, tables, strict=True)]
     for file, frame in zip(files, frames, strict=True):

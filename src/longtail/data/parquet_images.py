@@ -9,7 +9,7 @@ import numpy as np
 from longtail.data.encoded_images import holds_bytes, holds_images, images_of, refuse_other_images
 from longtail.data.file_rows import file_rows
 from longtail.data.first_of_many import first
-from longtail.data.parquet_folder import check_fits_together, is_parquet_folder, parquet_files
+from longtail.data.parquet_folder import is_parquet_folder, parquet_files, with_rows
 from longtail.data.samples import Samples
 from longtail.data.table_columns import FILE_COLUMNS, image_column
 from longtail.data.table_file import PARQUET, pandas, read_table, refuse_repeated
@@ -37,7 +37,7 @@ def parquet_images(files: Sequence[Path], notes: list[str]) -> Samples:
     Raises:
         ValueError: a file has no column of images as bytes, or all of them do not fit into memory.
     """
-    check_fits_together(files)
+    files = with_rows(files, notes)
     columns = _image_columns(files, [read_table(file, list, notes) for file in files])
     for name in dict.fromkeys(str(column.name) for column in columns):
         read = [str(file) for file, column in zip(files, columns, strict=True) if column.name == name]

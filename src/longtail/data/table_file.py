@@ -98,6 +98,12 @@ def check_parquet_fits(paths: Sequence[Path]) -> None:
         )
 
 
+def parquet_rows(path: Path) -> int:
+    """How many rows a Parquet file has, by its own account."""
+    rows: int = importlib.import_module("pyarrow.parquet").read_metadata(path).num_rows
+    return rows
+
+
 def refuse_repeated(names: Sequence[str], where: str) -> None:
     """Raise if two columns have the same name: a second label would be read as a feature.
 
