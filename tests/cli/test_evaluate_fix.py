@@ -101,7 +101,7 @@ def test_a_run(tmp_path, capsys):
     assert main(["evaluate", str(folder.path), "--fix", str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["before"]["accuracy"] == pytest.approx(float((logits.argmax(1) == target).mean()))
-    for option, value in (("--root", "x"), ("--label", "x"), ("--on-bad-file", "skip")):
+    for option, value in (("--root", "x"), ("--label", "x"), ("--path-column", "x"), ("--on-bad-file", "skip")):
         assert main(["evaluate", str(folder.path), option, value]) == 2
         assert f"{option} can only be used with --data" in capsys.readouterr().err
     network = trained_network(folder)
@@ -115,7 +115,7 @@ def test_a_run(tmp_path, capsys):
     [
         ([], "--fix must be given to evaluate predictions"),
         (["--json", "--kind", "logits"], "--kind, --json can only be used with --fix"),
-        (["--fix", "FIX", "--converge"], "--data, --root and --on-bad-file cannot be used with --fix"),
+        (["--fix", "FIX", "--converge"], "--data, --root, --path-column and --on-bad-file cannot be used with --fix"),
         (["--fix", "none.json"], "none.json"),
         (["--fix", "FIX", "--kind", "probabilities"], "must hold probabilities"),
     ],

@@ -129,6 +129,16 @@ def test_images_of_parquet_files_are_predicted_as_files_are(place, capsys):
     assert found == [expected[4], *expected[:4], expected[5]]
     assert predicted("a.parquet", "shards")[0][:2] == ["a.parquet:0", "a.parquet:1"]
     assert predicted("a.parquet", options=["--prior", "training"])[1] != expected[:4]
+    masks = [files[5].read_bytes()] * 4
+    table = pd.DataFrame({"mask": masks, "photo": [file.read_bytes() for file in files[:4]], "label": ["red deer"] * 4})
+    table.to_parquet(place / "two.parquet")
+    assert predicted("two.parquet", options=["--path-column", "photo"])[1] == expected[:4]
+    assert main(["evaluate", "runs/LATEST", "--data", "two.parquet", "--path-column", "photo"]) == 0
+    assert "images are read from the column 'photo'" in capsys.readouterr().err
+    assert main(["predict", "runs/LATEST", "two.parquet", "--path-column", "phto"]) == 2
+    assert "--path-column must name a column of two.parquet. Got 'phto'" in capsys.readouterr().err
+    assert main(["predict", "runs/LATEST", str(files[0]), "--path-column", "photo"]) == 2
+    assert "--path-column can only be used with Parquet files" in capsys.readouterr().err
     predictor = longtail.load("runs/LATEST")
     as_files = predictor.batch(files[:4])
     for samples in ("a.parquet", place / "shards", parquet_images([place / "a.parquet"], [])):

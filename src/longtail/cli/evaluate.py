@@ -24,6 +24,7 @@ def evaluate(
     fit_on: str | None = None,
     data: Path | None = None,
     root: Path | None = None,
+    path_column: str | None = None,
     on_bad_file: Literal["fail", "skip"] = "fail",
 ) -> None:
     """Score a finished run, or a deployed fix on new labelled predictions.
@@ -47,6 +48,7 @@ def evaluate(
         data: Other labelled data of the same classes, in any form that longtail train reads; of several parts the one
             for testing, or else for validation. They are scored by the network with and without the fix of the run.
         root: Folder that the paths in a list or table are relative to.
+        path_column: With --data, the column of the paths, or of images as bytes, of a table.
         on_bad_file: With --data: fail, or skip to leave out files that can not be decoded.
     """
     of_run = (rebalance, converge, transductive, fit_on) != ("1", False, False, None)
@@ -54,10 +56,10 @@ def evaluate(
     if fix is not None:
         from longtail.cli.evaluate_fix import evaluate_with_fix
 
-        if of_run or (data, root, on_bad_file) != (None, None, "fail"):
+        if of_run or (data, root, path_column, on_bad_file) != (None, None, None, "fail"):
             raise ValueError(
-                "--rebalance, --converge, --transductive, --fit-on, --data, --root and --on-bad-file cannot be used "
-                "with --fix. Leave them out."
+                "--rebalance, --converge, --transductive, --fit-on, --data, --root, --path-column and --on-bad-file "
+                "cannot be used with --fix. Leave them out."
             )
         evaluate_with_fix(source, fix, given, as_json=json)
         return
@@ -76,10 +78,12 @@ def evaluate(
             raise ValueError(
                 "--rebalance, --converge, --transductive and --fit-on cannot be used with --data. Leave them out."
             )
-        _evaluate_on(run, data, root=root, label=reading.label, on_bad_file=on_bad_file)
+        columns = {"label": reading.label, "path_column": path_column}
+        _evaluate_on(run, data, root=root, on_bad_file=on_bad_file, **columns)
         return
     skip = on_bad_file if on_bad_file != "fail" else None
-    for option, value in (("--root", root), ("--label", reading.label), ("--on-bad-file", skip)):
+    only_data = {"--root": root, "--label": reading.label, "--path-column": path_column, "--on-bad-file": skip}
+    for option, value in only_data.items():
         if value is not None:
             where = "--data or --fix" if option == "--label" else "--data"
             raise ValueError(f"{option} can only be used with {where}. Add --data PATH.")

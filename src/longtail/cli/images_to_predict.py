@@ -23,15 +23,22 @@ class ImagesToPredict:
 
     Args:
         files: images, and Parquet files of images.
+        column: that of the images in Parquet files; needed where several columns hold some.
+
+    Raises:
+        ValueError: a column is named, and there is no Parquet file; or such a file holds no images, or has no such
+            column.
 
     Attributes:
         groups: the images; each group is either of files or of images as bytes.
     """
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], column: str | None = None) -> None:
+        if column is not None and not any(map(is_parquet, files)):
+            raise ValueError(f"--path-column can only be used with Parquet files. Got {first(list(map(str, files)))}.")
         notes: list[str] = []
         self.groups = [
-            parquet_images(list(group), notes) if as_bytes else _of_files(list(group))
+            parquet_images(list(group), notes, column) if as_bytes else _of_files(list(group))
             for as_bytes, group in groupby(files, is_parquet)
         ]
         for note in notes:

@@ -27,6 +27,7 @@ def predict(
     *,
     top: int = 1,
     prior: Literal["uniform", "training"] | None = None,
+    path_column: str | None = None,
     on_bad_file: Literal["fail", "skip"] = "fail",
     out: Path | None = None,
 ) -> None:
@@ -38,6 +39,7 @@ def predict(
         top: How many classes to name for each image, the most probable first.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
+        path_column: Column of the images in Parquet files; by default found by its content.
         on_bad_file: fail, or skip to leave out files that are missing or can not be decoded.
         out: A CSV file to write; by default the predictions are printed, control characters in
             class names as escapes.
@@ -60,7 +62,7 @@ def predict(
             f"`run` must be a run on images. {run} was trained on {predictor.info.input_shape[0]} features: use "
             "longtail.load(run).batch(X) in Python, or longtail evaluate RUN --data TABLE."
         )
-    images = ImagesToPredict(image_files(files, missing_allowed=on_bad_file == "skip"))
+    images = ImagesToPredict(image_files(files, missing_allowed=on_bad_file == "skip"), path_column)
     with Passes(counted=False) as passes:
         if on_bad_file == "skip":
             images.leave_out_bad(passes)

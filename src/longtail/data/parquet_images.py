@@ -11,7 +11,7 @@ from longtail.data.file_rows import file_rows
 from longtail.data.first_of_many import first
 from longtail.data.parquet_folder import is_parquet_folder, parquet_files, with_rows
 from longtail.data.samples import Samples
-from longtail.data.table_columns import FILE_COLUMNS, image_column
+from longtail.data.table_columns import FILE_COLUMNS, given_column, image_column
 from longtail.data.table_file import PARQUET, pandas, read_table, refuse_repeated
 
 
@@ -27,18 +27,19 @@ def parquet_at(path: Path) -> list[Path]:
     return [path] if is_parquet(path) and path.is_file() else []
 
 
-def parquet_images(files: Sequence[Path], notes: list[str]) -> Samples:
+def parquet_images(files: Sequence[Path], notes: list[str], column: str | None = None) -> Samples:
     """The images of Parquet files, row by row; they have no labels.
 
     Args:
         files: their paths.
         notes: gets a note on each column that is read.
+        column: that of the images; needed where several columns hold some.
 
     Raises:
         ValueError: a file has no column of images as bytes, or all of them do not fit into memory.
     """
     files = with_rows(files, notes)
-    columns = _image_columns(files, [read_table(file, list, notes) for file in files])
+    columns = _image_columns(files, [read_table(file, list, notes) for file in files], column)
     for name in dict.fromkeys(str(column.name) for column in columns):
         read = [str(file) for file, column in zip(files, columns, strict=True) if column.name == name]
         notes.append(f"{first(read)}: images are read from the column {name!r}, as bytes.")
@@ -75,12 +76,9 @@ def _without_labels(column: Any) -> Samples:
     return Samples(np.zeros(len(column), dtype=np.int64), (), items=images_of(column))
 
 
-def _image_columns(files: Sequence[Path], frames: Sequence[Any]) -> list[Any]:
+def _image_columns(files: Sequence[Path], frames: Sequence[Any], given: str | None) -> list[Any]:
     """The column of images of each table; in one that holds none, the column that has the name of one in another."""
-    found = [
-        image_column(frame, list(map(str, frame.columns)), None, str(file))
-        for file, frame in zip(files, frames, strict=True)
-    ]
+    found = [_image_column(frame, given, str(file)) for file, frame in zip(files, frames, strict=True)]
     usual = next((name for name in found if name is not None), None)
     names = [
         usual if name is None and usual in frame.columns else name for name, frame in zip(found, frames, strict=True)
@@ -89,6 +87,11 @@ def _image_columns(files: Sequence[Path], frames: Sequence[Any]) -> list[Any]:
         if name is None:
             _refuse(frame, str(file))
     return [frame[name] for frame, name in zip(frames, names, strict=True)]
+
+
+def _image_column(frame: Any, given: str | None, where: str) -> str | None:
+    names = list(map(str, frame.columns))
+    return image_column(frame, names, given_column(names, given, "path-column", where), where)
 
 
 def _refuse(frame: Any, where: str) -> None:

@@ -63,11 +63,11 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         ValueError: a column that is not there, no column of labels, or several that could be it.
     """
     names = [str(name) for name in frame.columns]
-    label = _given(names, options.label, "label", where)
+    label = given_column(names, options.label, "label", where)
     if label is None:
         label = _label(names, where)
         notes.append(f"{where}: labels are read from the column {label!r} (--label names another).")
-    path = _given(names, options.path_column, "path-column", where)
+    path = given_column(names, options.path_column, "path-column", where)
     images = image_column(frame, [name for name in names if name != label], path, where)
     if images is not None:
         notes.append(f"{where}: images are read from the column {images!r}, as bytes.")
@@ -79,12 +79,12 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
         path = usual_path(frame, [name for name in names if name != label])
         if path is not None:
             notes.append(f"{where}: paths are read from the column {path!r} (--path-column names another).")
-    group = _given(names, options.group, "group", where)
+    group = given_column(names, options.group, "group", where)
     if group is None:
         group = next((name for name in names if name.lower() in GROUP_COLUMNS and name not in (label, path)), None)
         if group is not None:
             notes.append(f"{where}: groups are read from the column {group!r} (--group names another).")
-    split = _given(names, options.split, "split", where)
+    split = given_column(names, options.split, "split", where)
     if split is None:
         split = next((name for name in names if name.lower() in SPLIT_COLUMNS and _is_split(frame[name])), None)
         if split is not None:
@@ -92,7 +92,12 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
     return Columns(label, path, images, group, split)
 
 
-def _given(names: Sequence[str], name: str | None, option: str, where: str) -> str | None:
+def given_column(names: Sequence[str], name: str | None, option: str, where: str) -> str | None:
+    """The column that an option names, if it does.
+
+    Raises:
+        ValueError: there is no such column.
+    """
     if name is None or name in names:
         return name
     raise ValueError(f"--{option} must name a column of {where}. Got {name!r}; its columns: {_listed(names)}.")
