@@ -166,6 +166,34 @@ def test_of_several_parts_the_held_out_one_is_scored_and_no_other_decoded(predic
     assert notes[-1] == "The part validation is scored, not train."
 
 
+def test_a_part_is_scored_by_its_name(predictor, tmp_path):
+    from longtail.auto import evaluate_on
+
+    write_photographs(tmp_path / "train", dict.fromkeys(COLOURS, 2))
+    write_photographs(tmp_path / "val", dict.fromkeys(COLOURS, 2))
+    notes: list[str] = []
+    evaluate_on(predictor, tmp_path, part="train", on_note=notes.append)
+    assert notes[-1] == "The part train is scored, not validation."
+    with pytest.raises(
+        ValueError, match=r"`part` must be one of the parts of the data: train, validation\. Got 'test'"
+    ):
+        evaluate_on(predictor, tmp_path, part="test")
+    with pytest.raises(ValueError, match="`part` must be one of 'train', .*'dev'"):
+        evaluate_on(predictor, tmp_path, part="tset")
+
+
+def test_parquet_files_of_other_parts_are_not_read(predictor, tmp_path):
+    from longtail.auto import evaluate_on
+
+    folder = as_parquet(tmp_path, "test")
+    (folder / "train-00000-of-00001.parquet").write_bytes(b"cut off")
+    notes: list[str] = []
+    assert evaluate_on(predictor, folder, on_note=notes.append)["raw"]["balanced_accuracy"] > 0.8
+    assert f"{folder}: test is read, not train." in notes
+    with pytest.raises(ValueError, match="train-00000-of-00001.parquet"):
+        evaluate_on(predictor, folder, part="train")
+
+
 class Coloured:
     """A data set whose indices have no end and that holds one item at a time, as a row or as a pair."""
 

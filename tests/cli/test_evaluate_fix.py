@@ -104,6 +104,8 @@ def test_a_run(tmp_path, capsys):
     for option, value in (("--root", "x"), ("--label", "x"), ("--path-column", "x"), ("--on-bad-file", "skip")):
         assert main(["evaluate", str(folder.path), option, value]) == 2
         assert f"{option} can only be used with --data" in capsys.readouterr().err
+    assert main(["evaluate", str(folder.path), "--part", "test"]) == 2
+    assert "--part can only be used with --data or --fix" in capsys.readouterr().err
     network = trained_network(folder)
     assert network.class_names == fix.class_names
     with pytest.raises(ValueError, match="must be the classes of the model"):

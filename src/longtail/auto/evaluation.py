@@ -1,23 +1,27 @@
 """Scores of a finished run on labelled data that it has not seen."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from longtail.arguments import check_keywords, keywords_of
+from longtail.arguments import check_choice, check_keywords, keywords_of
 from longtail.auto.named_features import keys_of_features
 from longtail.auto.predictor import Predictor
 from longtail.data import Parts, Samples, read_data
 from longtail.data.check import Progress, check_part
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
+from longtail.data.raw_part import PART_NAMES
 from longtail.metrics.groups import GroupBounds
 from longtail.signatures import naming_misspelt
 from longtail.training.evaluation import Scorer
+
+PARTS = ("test", "validation", "train")
+"""In the order in which they are scored: the samples that a run may have been trained on come last."""
 
 
 @naming_misspelt
@@ -25,6 +29,7 @@ def evaluate_on(
     predictor: Predictor,
     data: Any,
     *,
+    part: str | None = None,
     on_bad_file: str = "fail",
     on_note: Callable[[str], None] | None = None,
     progress: Progress | None = None,
@@ -34,8 +39,9 @@ def evaluate_on(
 
     Args:
         predictor: of the run.
-        data: as `read_data` takes it; its test part is scored where it has one, else its validation part, else all of
-            it. A note says which of several parts is scored, and whether the run was trained on them.
+        data: as `read_data` takes it. A note says which of several parts is scored, and whether the run was trained on
+            them.
+        part: "test", "validation" or "train"; by default the first of these that the data have.
         on_bad_file: "fail", or "skip" to leave out files that can't be decoded.
         on_note: called with each note on how the data were read, such as the files that are left out.
         progress: called with the name of the step and the completed share of it.
@@ -45,7 +51,7 @@ def evaluate_on(
         The scores by row, in [0, 1]: "raw", and another row where the fix moves decisions.
 
     Raises:
-        ValueError: classes that the run does not have, or data of another kind than it was trained on.
+        ValueError: classes that the run does not have, data of another kind than it was trained on, or no such part.
 
     Example:
         >>> import tempfile
@@ -57,8 +63,9 @@ def evaluate_on(
         ['balanced_accuracy', 'few']
     """
     check_keywords("evaluate_on", options, keywords_of(evaluate_on, read_data))
-    parts = read_data(data, **{"classes": predictor.class_names, "require_train": False, **options})
-    name, samples, notes = _part_to_score(parts)
+    wanted = PARTS if part is None else (_name_of(part),)
+    given = {"classes": predictor.class_names, "require_train": False, "first_of": wanted}
+    name, samples, notes = _part_to_score(read_data(data, **{**given, **options}), wanted)
     _refuse_other_kinds(samples, predictor)
     _target_of_the_run(samples, predictor.class_names)  # other classes are refused before files are decoded
     if name == "train" and _is_origin(data, predictor.info.origin):
@@ -76,10 +83,17 @@ def evaluate_on(
     return scores
 
 
-def _part_to_score(parts: Parts) -> tuple[str, Samples, list[str]]:
-    """The name of the part, its samples, and the notes; the samples that a run may have been trained on come last."""
+def _name_of(part: str) -> str:
+    check_choice("part", part, [*PART_NAMES])
+    return PART_NAMES[part]
+
+
+def _part_to_score(parts: Parts, wanted: Sequence[str]) -> tuple[str, Samples, list[str]]:
+    """The name of the part, its samples, and the notes."""
     given = parts.given()
-    name = next(name for name in ("test", "validation", "train") if name in given)
+    name = next((name for name in wanted if name in given), None)
+    if name is None:
+        raise ValueError(f"`part` must be one of the parts of the data: {', '.join(given)}. Got {wanted[0]!r}.")
     others = [other for other in given if other != name]
     of_parts = [f"The part {name} is scored, not {' and '.join(others)}."] if others else []
     return name, given[name], [*parts.notes, *of_parts]

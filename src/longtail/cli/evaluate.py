@@ -39,14 +39,15 @@ def evaluate(
         fix: The fix.json to evaluate.
         reading: With --fix, how predictions are read.
         kind: With --fix, whether the scores are logits or probabilities; by default what the fix takes.
-        part: With --fix, the set of a run to score; by default test.
+        part: The part to score: with --data test, validation or train, by default the first that the data have; with
+            --fix a set of the run, by default test.
         json: With --fix, print the results as JSON.
         rebalance: The scaling factor tau of re-balancing, at least 0; "off" for no re-balancing.
         converge: Re-balance to the fixed point.
         transductive: Fit re-balancing on the unlabelled test set instead of on labelled data.
         fit_on: Labelled set of the run to fit re-balancing on; by default the one of its result.
-        data: Other labelled data of the same classes, in any form that longtail train reads; of several parts the one
-            for testing, or else for validation. They are scored by the network with and without the fix of the run.
+        data: Other labelled data of the same classes, in any form that longtail train reads. They are scored by the
+            network with and without the fix of the run.
         root: Folder that the paths in a list or table are relative to.
         path_column: With --data, the column of the paths, or of images as bytes, of a table.
         on_bad_file: With --data: fail, or skip to leave out files that can not be decoded.
@@ -63,7 +64,7 @@ def evaluate(
             )
         evaluate_with_fix(source, fix, given, as_json=json)
         return
-    foreign = [name for name in (*given, *(["json"] if json else [])) if name != "label"]
+    foreign = [name for name in (*given, *(["json"] if json else [])) if name not in ("label", "part")]
     if foreign:
         raise ValueError(f"{_options(foreign)} can only be used with --fix. Got no --fix.")
     if not source:
@@ -79,13 +80,13 @@ def evaluate(
                 "--rebalance, --converge, --transductive and --fit-on cannot be used with --data. Leave them out."
             )
         columns = {"label": reading.label, "path_column": path_column}
-        _evaluate_on(run, data, root=root, on_bad_file=on_bad_file, **columns)
+        _evaluate_on(run, data, part=part, root=root, on_bad_file=on_bad_file, **columns)
         return
     skip = on_bad_file if on_bad_file != "fail" else None
-    only_data = {"--root": root, "--label": reading.label, "--path-column": path_column, "--on-bad-file": skip}
-    for option, value in only_data.items():
+    only_data = {"--root": root, "--path-column": path_column, "--on-bad-file": skip}
+    for option, value in {**only_data, "--label": reading.label, "--part": part}.items():
         if value is not None:
-            where = "--data or --fix" if option == "--label" else "--data"
+            where = "--data" if option in only_data else "--data or --fix"
             raise ValueError(f"{option} can only be used with {where}. Add --data PATH.")
     _evaluate_run(run, _tau(rebalance), converge=converge, transductive=transductive, fit_on=fit_on)
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """Each is `None` where nothing was said."""
+    """Each is `None`, or empty, where nothing was said."""
 
     root: Path | None = None
     path_column: str | None = None
     label: str | None = None
     split: str | None = None
     group: str | None = None
+    first_of: tuple[str, ...] = ()
 
     def refuse(self, what: str, *names: str) -> None:
         """Raise where an option is given that says nothing about `what`.

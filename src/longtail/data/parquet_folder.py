@@ -36,9 +36,19 @@ def read_parquet_folder(data: Path, options: Options, notes: list[str]) -> dict[
     if unnamed:
         left = counted(len(unnamed), "file of no part is", "files of no part are")
         notes.append(f"{data}: {left} left out: {first([_name(file, data) for file in unnamed])}.")
+    by_part = _needed(by_part, data, options, notes)
     for name, files in by_part.items():
         _note_names(name, files, data, notes)
     return {name: _read(name, files, data, options, notes)[name] for name, files in by_part.items()}
+
+
+def _needed(by_part: dict[str, list[Path]], folder: Path, options: Options, notes: list[str]) -> dict[str, list[Path]]:
+    """The files of the part that is needed, if one is: those of the others may be too large for the memory."""
+    needed = next((name for name in options.first_of if name in by_part), None)
+    if needed is None or len(by_part) == 1:
+        return by_part
+    notes.append(f"{folder}: {needed} is read, not {' and '.join(name for name in by_part if name != needed)}.")
+    return {needed: by_part[needed]}
 
 
 def _only_set(folder: Path) -> dict[str, list[Path]]:

@@ -1,7 +1,7 @@
 """People's own data, whatever form they have: the one way in for training, the doctor and reports."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,6 +64,7 @@ def read_data(
     group: str | None = None,
     classes: Collection[str] = (),
     require_train: bool = True,
+    first_of: Sequence[str] = (),
 ) -> Parts:
     r"""Read a data set; files are listed, not decoded.
 
@@ -83,6 +84,7 @@ def read_data(
         classes: names that are known to be classes, such as those of a run that is evaluated on `data`; their labels
             may all differ, where others would be taken for identifiers.
         require_train: whether training samples must be among the data. If not, and there are none, `train` is empty.
+        first_of: names of parts, of which the first that the data have is needed; a reader may leave the others unread.
 
     Returns:
         Parts of one order of class names; those that are not given are `None` (`make_splits` makes them).
@@ -101,7 +103,7 @@ def read_data(
         >>> parts.class_names, parts.train.class_counts.tolist(), parts.test
         (('10', '2280'), [1, 2], None)
     """
-    options = Options(None if root is None else Path(root), path_column, label, split, group)
+    options = Options(None if root is None else Path(root), path_column, label, split, group, tuple(first_of))
     notes: list[str] = []
     parts = _parts(data, options, notes)
     for name, given in (("validation", val), ("test", test)):
