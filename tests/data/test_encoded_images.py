@@ -580,3 +580,11 @@ def test_files_of_one_part_with_several_names_are_noted(tmp_path):
     data = read_data(tmp_path)
     assert len(data.train) == 4
     assert "train is read from files of 2 names: train, train_small" in " ".join(data.notes)
+
+
+def test_a_root_is_refused_where_nothing_is_relative_to_it(tmp_path):
+    table = pd.DataFrame({"image": [picture(1)] * 2, "label": ["ant", "bee"]})
+    with pytest.raises(ValueError, match="`root` must be left out for images as bytes. Got"):
+        read_data(table, root=tmp_path)
+    with pytest.raises(ValueError, match="`root` must be left out for a table without a column of paths. Got"):
+        read_data(table.assign(image=[0.5, 1.0]), root=tmp_path)

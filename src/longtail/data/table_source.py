@@ -105,6 +105,8 @@ def read_table_as_parts(
     if rows is not None:
         frame = frame.set_axis(rows, axis=0)
     columns = find_columns(frame, options, where, notes)
+    if columns.path is None:
+        options.refuse("a table without a column of paths" if columns.images is None else "images as bytes", "root")
     whole = _part(frame, columns, where, root, notes)
     whole.declare(frame.attrs.get(CLASS_NAMES, {}).get(columns.label, ()), where, notes, indices=False)
     if columns.split is None:
