@@ -13,6 +13,9 @@ from pages.run_tables import Processors, best_on_test_table, provenance_table, s
 PUBLISHED = {200: (48.0, 48.5), 100: (52.1, 52.3), 50: (56.0, 56.5), 10: (63.8, 64.2)}
 """GALA's test accuracy in its paper, raw and re-balanced, of the best epoch on the test set."""
 
+COMPARED = {"ce": "cross-entropy", "balanced-softmax": "Balanced Softmax", "gala": "GALA"}
+SEEDS_OF_A_CLAIM = 3
+
 
 class Section:
     """The rows of one imbalance."""
@@ -23,6 +26,12 @@ class Section:
         self.complete = [row for row in rows if row.complete]
         self.scores = scores_table(rows, processors)
         self.best_on_test = best_on_test_table(self.complete, processors)
+
+    @property
+    def few_seeds(self) -> str:
+        """The losses that the page compares and that have fewer seeds than a claim needs."""
+        rows = {name: self.plain(loss) for loss, name in COMPARED.items()}
+        return ", ".join(name for name, row in rows.items() if row is not None and len(row.complete) < SEEDS_OF_A_CLAIM)
 
     def plain(self, loss: str) -> Row | None:
         """The row of a loss as its recipe has it; of several the one with most seeds."""
