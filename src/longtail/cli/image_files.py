@@ -90,10 +90,11 @@ def _of(path: Path) -> list[Path]:
 
 def _below(folder: Path, images: list[Path]) -> list[Path]:
     """The images of a folder, or else its Parquet files: beside images they are tables about these."""
-    from longtail.data.parquet_folder import is_parquet_folder, parquet_files
+    from longtail.data.parquet_folder import is_parquet_folder
+    from longtail.data.parquet_images import parquet_at
 
     if not images:
-        return parquet_files(folder) if is_parquet_folder(folder) else []
+        return parquet_at(folder)
     try:
         beside = is_parquet_folder(folder)
     except ValueError:  # these are no data set, but they are not read

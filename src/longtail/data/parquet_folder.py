@@ -13,7 +13,7 @@ from longtail.data.parquet_layout import others_beside, parquet_sets
 from longtail.data.raw_part import RawPart
 from longtail.data.shard_names import check_complete, name_of_shards
 from longtail.data.table_columns import label_columns, text_columns
-from longtail.data.table_file import TooLargeError, check_parquet_fits, pandas, parquet_rows, read_table
+from longtail.data.table_file import TooLargeError, check_parquet_fits, pandas, read_table
 from longtail.data.table_source import read_table_as_parts
 
 
@@ -101,12 +101,12 @@ def with_rows(files: Sequence[Path], notes: list[str]) -> list[Path]:
         TooLargeError: they do not fit into memory together, as they may one by one.
     """
     try:
-        check_parquet_fits(files)
-        found = [file for file in files if parquet_rows(file)]
+        rows = check_parquet_fits(files)
     except TooLargeError:
         raise
     except (ModuleNotFoundError, OSError, ValueError):
         return list(files)  # the reader says so of the file
+    found = [file for file, number in zip(files, rows, strict=True) if number]
     if not found or len(found) == len(files):
         return list(files)
     empty = [file.name for file in files if file not in found]

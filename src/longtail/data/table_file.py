@@ -79,16 +79,20 @@ class TooLargeError(ValueError):
     """Tables do not fit into memory."""
 
 
-def check_parquet_fits(paths: Sequence[Path]) -> None:
+def check_parquet_fits(paths: Sequence[Path]) -> list[int]:
     """Raise if reading Parquet files would take more memory than is available.
+
+    Returns:
+        How many rows each has, by its own account.
 
     Raises:
         TooLargeError: they are too large together.
     """
     read_metadata = importlib.import_module("pyarrow.parquet").read_metadata
-    needed, free = 0, free_memory()
+    needed, rows, free = 0, [], free_memory()
     for path in paths:
         content = read_metadata(path)
+        rows.append(content.num_rows)
         needed += MEMORY_OF_CELLS * sum(content.row_group(i).total_byte_size for i in range(content.num_row_groups))
     if needed > free:
         where = str(paths[0]) if len(paths) == 1 else f"the files of {paths[0].parent}"
@@ -96,11 +100,6 @@ def check_parquet_fits(paths: Sequence[Path]) -> None:
             f"{where} must fit into memory. They take about {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are "
             "available. Other files are read in parts: unpack images into class folders, and save features as .npy."
         )
-
-
-def parquet_rows(path: Path) -> int:
-    """How many rows a Parquet file has, by its own account."""
-    rows: int = importlib.import_module("pyarrow.parquet").read_metadata(path).num_rows
     return rows
 
 
