@@ -125,6 +125,7 @@ _PACKAGES = (
     "data",
     "doctor",
     "export",
+    "integrations",
     "models",
     "recipes",
     "reports",

@@ -9,6 +9,7 @@ import torch
 from accelerate.data_loader import prepare_data_loader
 from lightning_fabric import Fabric
 from lightning_fabric.utilities.distributed import DistributedSamplerWrapper
+from torch import distributed as dist
 from torch.utils.data import DataLoader, TensorDataset
 
 from longtail.samplers import (
@@ -220,6 +221,16 @@ def test_a_large_data_set_is_ready_in_a_second():
 def test_ranks_follow_torch_distributed_only_where_there_is_one():
     sampler = ClassBalancedSampler(LABELS)
     assert (sampler.rank, sampler.num_replicas) == (0, 1)
+
+
+def test_a_sampler_made_before_the_process_group_takes_its_share(monkeypatch):
+    sampler = ClassBalancedSampler(LABELS)
+    alone = list(sampler)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    assert list(sampler) == alone[1::2][: len(sampler)]
+    assert len(sampler) == len(alone) // 2
 
 
 @pytest.mark.parametrize(

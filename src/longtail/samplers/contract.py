@@ -34,8 +34,8 @@ class LongTailedSampler(Sampler[int]):
         num_samples: draws per epoch, over all ranks; by default N. Draws that do not divide evenly among the ranks are
             dropped; with fewer draws than ranks, some draws are repeated, so that each rank has one.
         seed: in [0, 2^32).
-        rank: of this process; by default that of `torch.distributed`, 0 without it.
-        num_replicas: processes; by default as many as there are.
+        rank: of this process; by default that of `torch.distributed` when it is used, 0 without it.
+        num_replicas: processes; by default as many as there are when it is used.
 
     Raises:
         ValueError, TypeError: labels or settings outside what is written above.
@@ -72,7 +72,8 @@ class LongTailedSampler(Sampler[int]):
             check_integer("num_samples", num_samples, minimum=1)
         self.num_samples = len(self.labels) if num_samples is None else num_samples
         self.seed = seed
-        self.rank, self.num_replicas = _place(rank, num_replicas)
+        self._given_place = rank, num_replicas
+        _place(rank, num_replicas)  # checks them
         self.epoch = 0
         self._begins_at = 0  # as restored, until an iterator has reached the end of the epoch or another epoch is set
         self._latest = [0]  # the position of the latest iterator, which the iterator itself advances
@@ -90,6 +91,16 @@ class LongTailedSampler(Sampler[int]):
             shown = with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[misc]
             cls.__init__ = naming_misspelt(cls.__init__)  # type: ignore[method-assign]
             cls.__init__.__signature__ = shown  # type: ignore[attr-defined]
+
+    @property
+    def rank(self) -> int:
+        """This process; asked for now, since Lightning starts the process group after the samplers were made."""
+        return _place(*self._given_place)[0]
+
+    @property
+    def num_replicas(self) -> int:
+        """The processes that share the draws."""
+        return _place(*self._given_place)[1]
 
     def indices(self, epoch: int) -> Tensor:
         """The draws of a whole epoch, over all ranks: (num_samples,) int64 on the device of the labels."""

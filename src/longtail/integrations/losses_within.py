@@ -1,0 +1,48 @@
+"""What a training loop of another library tells its losses: which epoch begins, and which passes are one step."""
+
+from contextlib import ExitStack
+
+from torch import nn
+
+from longtail.losses.contract import LongTailedLoss
+from longtail.losses.deferred_reweighting import DeferredReweighting
+from longtail.losses.parts import one_step
+
+
+class LossesWithin:
+    """The losses of this library within a module, and the step that they are in.
+
+    Args:
+        module: a loss, or a module that holds losses.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self._step: ExitStack | None = None
+
+    def found(self) -> list[LongTailedLoss | DeferredReweighting]:
+        """The losses, those within others too."""
+        return [loss for loss in self.module.modules() if isinstance(loss, (LongTailedLoss, DeferredReweighting))]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch begins, counted from 1."""
+        for loss in self.found():
+            loss.set_epoch(epoch)
+
+    def begin_step(self) -> None:
+        """Let the passes from now on be one step, unless they are already."""
+        if self._step is None:
+            self._step = ExitStack()
+            self._step.enter_context(one_step(self.module))
+
+    def end_step(self) -> None:
+        """Let the losses learn from the passes of the step."""
+        if self._step is not None:
+            step, self._step = self._step, None
+            step.close()
+
+    def drop_step(self) -> None:
+        """Forget the passes of a step that an error has ended."""
+        if self._step is not None:
+            step, self._step = self._step, None
+            step.__exit__(InterruptedError, None, None)
