@@ -256,3 +256,8 @@ def test_batches_without_labels_are_refused():
 def test_a_model_without_logits_is_refused():
     with torch.no_grad(), pytest.raises(ValueError, match="`model` must return `logits`.* It returns start_logits"):
         TransformersLoss(GALALoss(CLASSES))({"start_logits": torch.zeros(2, 9)}, torch.zeros(2))
+
+
+def test_labels_that_are_neither_indices_nor_probabilities_are_refused():
+    with torch.no_grad(), pytest.raises(ValueError, match=r"`labels` must be class indices .* Got torch.float32 of"):
+        TransformersLoss(GALALoss(CLASSES))({"logits": torch.zeros(2, CLASSES)}, torch.zeros(2))

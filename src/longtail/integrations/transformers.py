@@ -73,8 +73,8 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
             num_items_in_batch: labels in all batches of the step; for probabilities, their numbers.
 
         Raises:
-            ValueError: the batch has no labels, or logits of another number of classes; in training, this object is not
-                among the callbacks.
+            ValueError: the batch has no labels, or such that do not fit the logits; logits of another number of classes;
+                in training, this object is not among the callbacks.
         """
         if labels is None:
             raise ValueError(
@@ -87,6 +87,11 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         if logits.device != self._device:
             self._device = logits.device
             self.criterion.to(self._device)
+        if labels.is_floating_point() and labels.shape != logits.shape:
+            raise ValueError(
+                f"`labels` must be class indices (integers), or probabilities of the shape {tuple(logits.shape)} of the "
+                f"logits. Got {labels.dtype} of the shape {tuple(labels.shape)}."
+            )
         classes = logits.shape[-1]
         target = labels.reshape(-1, classes) if labels.is_floating_point() else labels.reshape(-1)
         mean: Tensor = self.criterion(logits.reshape(-1, classes), target)
