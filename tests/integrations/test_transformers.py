@@ -208,6 +208,7 @@ def test_each_trial_of_a_search_begins_with_the_initial_statistics():
     [
         (lambda: GALALoss(CLASSES, reduction="sum"), "`reduction` of the criterion must be 'mean'.* Got 'sum'"),
         (lambda: ClassBalancedLoss(COUNTS, ignore_index=-1), "`ignore_index` of the criterion must be -100.* Got -1"),
+        (lambda: DeferredReweighting(torch.nn.CrossEntropyLoss(reduction="sum"), COUNTS), "`reduction` .* Got 'sum'"),
     ],
 )
 def test_a_criterion_that_trainer_would_misunderstand_is_refused(criterion, message):

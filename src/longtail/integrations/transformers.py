@@ -53,10 +53,8 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
     def __init__(self, criterion: nn.Module) -> None:
         if not isinstance(criterion, nn.Module):
             raise TypeError(f"`criterion` must be a loss, an nn.Module. Got {type(criterion).__name__}.")
-        for name, needed in (("reduction", "mean"), ("ignore_index", IGNORED)):
-            value = getattr(criterion, name, needed)
-            if value != needed:
-                raise ValueError(f"`{name}` of the criterion must be {needed!r}, as Trainer expects. Got {value!r}.")
+        for loss in criterion.modules():  # also one within `DeferredReweighting`
+            _check_arguments(loss)
         self.criterion = criterion
         self._losses = LossesWithin(criterion)
         self._initial = self._values()
@@ -73,8 +71,8 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
             num_items_in_batch: labels in all batches of the step; for probabilities, their numbers.
 
         Raises:
-            ValueError: the batch has no labels, or such that do not fit the logits; logits of another number of classes;
-                in training, this object is not among the callbacks.
+            ValueError: the batch has no labels, or such that do not fit the logits; logits of another number of
+                classes; in training, this object is not among the callbacks.
         """
         if labels is None:
             raise ValueError(
@@ -89,8 +87,8 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
             self.criterion.to(self._device)
         if labels.is_floating_point() and labels.shape != logits.shape:
             raise ValueError(
-                f"`labels` must be class indices (integers), or probabilities of the shape {tuple(logits.shape)} of the "
-                f"logits. Got {labels.dtype} of the shape {tuple(labels.shape)}."
+                f"`labels` must be class indices (integers), or probabilities of the shape {tuple(logits.shape)} of "
+                f"the logits. Got {labels.dtype} of the shape {tuple(labels.shape)}."
             )
         classes = logits.shape[-1]
         target = labels.reshape(-1, classes) if labels.is_floating_point() else labels.reshape(-1)
@@ -169,6 +167,13 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
             name: torch.tensor(value, dtype=own[name].dtype if name in own else None) for name, value in values.items()
         }
         self.criterion.load_state_dict(tensors)
+
+
+def _check_arguments(loss: nn.Module) -> None:
+    for name, needed in (("reduction", "mean"), ("ignore_index", IGNORED)):
+        value = getattr(loss, name, needed)
+        if value != needed:
+            raise ValueError(f"`{name}` of the criterion must be {needed!r}, as Trainer expects. Got {value!r}.")
 
 
 def _logits_of(outputs: Any) -> Tensor:
