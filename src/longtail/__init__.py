@@ -64,6 +64,7 @@ _NAMES = {
         "NearestClassMean",
         "PostHocLogitAdjustment",
         "PredictionRebalancer",
+        "PredictionSets",
         "TauNormalization",
         "tau_normalized",
     ),
