@@ -1,0 +1,43 @@
+"""The rows of results/prediction-sets.json, on simulated predictions."""
+
+import numpy as np
+import pytest
+
+from prediction_sets import BETWEEN, CURVE, MISCOVERAGE, RULES, halves, rows_of
+
+COUNTS = np.array([400, 80, 15])
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(0)
+    prior = COUNTS / COUNTS.sum()
+    target = rng.choice(3, 2000, p=prior)
+    raw = rng.normal(size=(2000, 3)) + 1.5 * np.eye(3)[target] + np.log(prior)
+    return list(rows_of({"raw": raw, "fixed": raw - np.log(prior)}, target, COUNTS, split=3))
+
+
+def test_samples_to_fit_on_are_not_scored():
+    fitted_on, scored = halves(101, split=0)
+    assert sorted([*fitted_on, *scored]) == list(range(101))
+    assert len(fitted_on) == 50
+    assert not np.array_equal(fitted_on, halves(101, split=1)[0])
+
+
+def test_each_rule_has_a_curve_and_a_path(rows):
+    assert len(rows) == len(RULES) * (len(CURVE) + len(BETWEEN) + 1)
+    assert {(row["predictions"], row["score"]) for row in rows} == set(RULES)
+    path = [row["thresholds"] for row in rows if row["miscoverage"] == MISCOVERAGE][: len(BETWEEN) + 2]
+    assert path == ["marginal", *BETWEEN, "classwise"]
+
+
+def test_rows_hold_scores_of_sets(rows):
+    for row in rows:
+        if row["thresholds"] == "marginal":
+            assert row["coverage"] > 1 - row["miscoverage"] - 0.04  # more with a large α: no set is empty
+        assert 0 <= row["mostly_missed"] <= 1 <= row["mean_size"] <= 3
+    softmax, adjusted = (
+        next(row for row in rows if row["score"] == score and row["miscoverage"] == MISCOVERAGE)
+        for score in ("softmax", "prevalence-adjusted")
+    )
+    assert adjusted["few"] > softmax["few"]
