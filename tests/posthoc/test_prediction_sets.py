@@ -1,5 +1,8 @@
 import json
 import pickle
+import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -440,3 +443,23 @@ def test_probabilities_in_the_place_of_logits_are_noticed():
     with pytest.warns(UserWarning, match="Are they probabilities") as caught:
         PredictionSets(score="softmax").fit(torch.from_numpy(logits).softmax(1), target)
     assert caught[0].filename == __file__
+
+
+def test_the_code_of_the_docs_does_what_it_says(tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "docs/prediction-sets.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(code, names)
+    assert "(1000, 3)\n" in capsys.readouterr().out
+    new = names["logits"][names["new"]]
+    assert PredictionSets.load("sets.json").predict_lists(new) == names["sets"].predict_lists(new)
+    assert names["after_fix"].score == "softmax"
+    first, second = (
+        sets.predict_lists(given[names["new"]], names["class_names"])
+        for sets, given in ((names["sets"], names["logits"]), (names["after_fix"], names["adjusted"]))
+    )
+    assert first != second  # but the classes that both hold come in one order
+    for own, other in zip(first, second, strict=True):
+        both = set(own) & set(other)
+        assert [name for name in own if name in both] == [name for name in other if name in both]

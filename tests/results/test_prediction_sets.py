@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from pages.prediction_sets import PREVALENCE, SOFTMAX, Sets
+from pages.prediction_sets import RULES as SHOWN
 from prediction_sets import BETWEEN, CURVE, MISCOVERAGE, RULES, halves, rows_of
 
 COUNTS = np.array([400, 80, 15])
@@ -41,3 +43,18 @@ def test_rows_hold_scores_of_sets(rows):
         for score in ("softmax", "prevalence-adjusted")
     )
     assert adjusted["few"] > softmax["few"]
+
+
+def test_the_page_shows_all_rules_that_are_computed():
+    assert set(SHOWN) == set(RULES)
+
+
+def test_scores_at_a_size_lie_on_the_line_between_two_miscoverages(rows):
+    sets = Sets(rows)
+    low, high = sets.of(SOFTMAX, miscoverage=0.1)[0], sets.of(SOFTMAX, miscoverage=0.07)[0]
+    half = (low["mean_size"] + high["mean_size"]) / 2
+    assert sets.at_size(SOFTMAX, 3, half, "few") == pytest.approx((low["few"] + high["few"]) / 2)
+    assert sets.at_size(SOFTMAX, 3, high["mean_size"], "few") == pytest.approx(high["few"])
+    assert sets.at_size(SOFTMAX, 3, 3.5, "few") is None
+    assert sets.beside_prevalence(PREVALENCE, "marginal", "few") == [pytest.approx(0)]
+    assert sets.between() == [*BETWEEN]
