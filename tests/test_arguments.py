@@ -5,6 +5,7 @@ import torch
 
 from longtail.arguments import (
     as_class_counts,
+    as_class_weights,
     as_float64,
     as_prior,
     check_choice,
@@ -100,3 +101,23 @@ def test_class_counts_and_their_number_are_told_apart(values):
         check_num_classes(values)
     with pytest.raises(ValueError, match="`class_counts` must have .*one number for each class. Got one number, 4"):
         as_class_counts(4)
+
+
+def test_a_number_that_no_float_holds_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"`class_counts` must hold one number for each class. Got \[1, 1000"):
+        as_class_counts([1, 10**400])
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 2], "hold one weight for each of the 3 classes. Got 2"),
+        ([1, 2, 0], "be finite and above 0. Got 0 for class 2"),
+        ([1, np.nan, 1], "be finite and above 0. Got nan for class 1"),
+        ([1, 1, np.inf], "be finite and above 0. Got inf for class 2"),
+    ],
+)
+def test_class_weights_are_finite_and_above_0(weights, message):
+    with pytest.raises(ValueError, match=f"`class_weight` must {message}"):
+        as_class_weights("class_weight", weights, 3)
+    assert as_class_weights("class_weight", torch.tensor([1, 2, 3]), 3).tolist() == [1, 2, 3]

@@ -114,6 +114,15 @@ def as_class_counts(class_counts: Tensor | np.ndarray | Iterable[float]) -> Tens
     return counts
 
 
+def as_class_weights(name: str, weights: Tensor | np.ndarray | Iterable[float], num_classes: int) -> Tensor:
+    """One weight for each class, finite and above 0, as a (C,) float64 tensor on the CPU."""
+    vector = _as_vector(name, weights)
+    if vector.numel() != num_classes:
+        raise ValueError(f"`{name}` must hold one weight for each of the {num_classes} classes. Got {vector.numel()}.")
+    _refuse(name, "be finite and above 0", vector, ~(vector.isfinite() & (vector > 0)))
+    return vector
+
+
 def count_empty_as_half(class_counts: Tensor) -> Tensor:
     """Replace counts of 0 by ½, with a warning: log 0 would shut such a class out for ever."""
     empty = class_counts == 0
@@ -256,8 +265,8 @@ def _as_vector(name: str, values: Any) -> Tensor:
     try:
         vector = values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.array(values, dtype=np.float64))
         vector = vector.to("cpu", torch.float64)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"`{name}` must hold one number for each class. Got {values!r}.") from error
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(f"`{name}` must hold one number for each class. Got {values!r:.80}.") from error
     if vector.dim() == 0:
         raise ValueError(f"`{name}` must have the shape (C,), one number for each class. Got one number, {vector:g}.")
     if vector.dim() != 1:

@@ -9,7 +9,13 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks as checks
 
-from longtail.posthoc import NearestClassMean, PostHocLogitAdjustment, PredictionRebalancer, TauNormalization
+from longtail.posthoc import (
+    NearestClassMean,
+    PostHocLogitAdjustment,
+    PredictionRebalancer,
+    PredictionSets,
+    TauNormalization,
+)
 
 METHODS = [
     PredictionRebalancer(),
@@ -17,6 +23,7 @@ METHODS = [
     PostHocLogitAdjustment([3, 2]),
     NearestClassMean(),
     TauNormalization(),
+    PredictionSets(),
 ]
 CHECKS = [
     checks.check_estimator_cloneable,

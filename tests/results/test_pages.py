@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pages import fix
+from pages import fix, prediction_sets
 from pages.rendering import TEMPLATES, FalseClaimError
 from write_pages import PAGES, file_of, text_of
 
@@ -105,6 +105,7 @@ def test_the_command_names_pages_that_differ_and_writes_them(copy):
     assert "Traceback" not in unknown.stderr
 
 
-def test_what_docs_say_of_fix_is_what_its_page_says():
-    said = " ".join((ROOT / "docs/fix.md").read_text().split())
-    assert fix.values(RESULTS)["summary"] in said
+@pytest.mark.parametrize(("document", "page"), [("fix", fix), ("prediction-sets", prediction_sets)])
+def test_what_docs_say_of_results_is_what_their_page_says(document, page):
+    said = " ".join((ROOT / f"docs/{document}.md").read_text().split())
+    assert page.values(RESULTS)["summary"] in said

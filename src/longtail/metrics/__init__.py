@@ -21,6 +21,7 @@ from longtail.metrics.scores import (
     predictions_per_class,
     top1_accuracy,
 )
+from longtail.metrics.set_scores import SetScores, set_scores
 
 if TYPE_CHECKING:
     from longtail.metrics.stateful import LongTailMetric, LongTailScalars
@@ -30,12 +31,14 @@ __all__ = [
     "LongTailMetric",
     "LongTailScalars",
     "LongTailScores",
+    "SetScores",
     "balanced_accuracy",
     "class_wise_error",
     "long_tail_scores",
     "macro_f1",
     "per_class_recall",
     "predictions_per_class",
+    "set_scores",
     "top1_accuracy",
     "top_label_error",
 ]

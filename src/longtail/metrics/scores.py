@@ -115,7 +115,7 @@ def long_tail_scores(
 
 def tally_classes(predictions: Labels, target: Labels, num_classes: int | None = None) -> ClassTally:
     """Count samples, correct predictions and predictions of each class; arguments as in `long_tail_scores`."""
-    predictions, target = _as_tensor("predictions", predictions), _as_tensor("target", target)
+    predictions, target = as_tensor("predictions", predictions), as_tensor("target", target)
     if num_classes is not None:
         refuse_class_counts(num_classes)
         check_integer("num_classes", num_classes, minimum=2)
@@ -161,7 +161,7 @@ def scores_of(tally: ClassTally, class_counts: Tensor | None = None, bounds: Gro
     present = support > 0
     recall = correct / support
     f1 = 2 * correct / (support + predicted)
-    groups = _groups(class_counts, present, bounds)
+    groups = groups_of(class_counts, present, bounds)
     return LongTailScores(
         top1=correct.sum() / support.sum(),
         balanced_accuracy=recall[present].mean(),
@@ -170,7 +170,7 @@ def scores_of(tally: ClassTally, class_counts: Tensor | None = None, bounds: Gro
         recall=recall,
         support=tally.support,
         predicted=tally.predicted,
-        absent=_indices(~present),
+        absent=indices_of(~present),
         groups=groups,
     )
 
@@ -240,27 +240,30 @@ def predictions_per_class(predictions: Labels, num_classes: int) -> Tensor:
     """
     refuse_class_counts(num_classes)
     check_integer("num_classes", num_classes, minimum=1)
-    labels = _as_tensor("predictions", predictions)
+    labels = as_tensor("predictions", predictions)
     labels = _argmax(labels, num_classes) if labels.dim() == 2 else labels
     labels = as_class_indices("predictions", labels, num_classes, "Is `num_classes` right?")
     return torch.bincount(labels, minlength=num_classes)
 
 
-def _groups(class_counts: Tensor | None, present: Tensor, bounds: GroupBounds) -> dict[str, tuple[int, ...]]:
+def groups_of(class_counts: Tensor | None, present: Tensor, bounds: GroupBounds) -> dict[str, tuple[int, ...]]:
+    """The classes of many, medium and few that have test samples; empty without class counts."""
     bounds.check()
     if class_counts is None:
         return {}
     if class_counts.numel() != present.numel():
         raise ValueError(f"`class_counts` must hold {present.numel()} classes. Got {class_counts.numel()}.")
     members, seen = bounds.members(class_counts.cpu()), present.cpu()
-    return {name: _indices(own & seen) for name, own in members.items()}
+    return {name: indices_of(own & seen) for name, own in members.items()}
 
 
-def _indices(mask: Tensor) -> tuple[int, ...]:
+def indices_of(mask: Tensor) -> tuple[int, ...]:
+    """Where a mask over classes is true."""
     return tuple(mask.nonzero().flatten().tolist())
 
 
-def _as_tensor(name: str, values: Labels) -> Tensor:
+def as_tensor(name: str, values: Labels) -> Tensor:
+    """Labels or scores, a tensor, an array or a list, as a tensor; an empty list holds integers."""
     if isinstance(values, Tensor):
         return values.detach()
     tensor = from_numpy(name, values)

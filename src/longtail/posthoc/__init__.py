@@ -14,6 +14,7 @@ Every method on logits has the scikit-learn contract, takes numpy or torch and r
 
 from longtail.posthoc.logit_adjustment import PostHocLogitAdjustment
 from longtail.posthoc.nearest_class_mean import NearestClassMean
+from longtail.posthoc.prediction_sets import PredictionSets
 from longtail.posthoc.rebalancing import PredictionRebalancer
 from longtail.posthoc.tau_normalization import TauNormalization, tau_normalized
 
@@ -21,6 +22,7 @@ __all__ = [
     "NearestClassMean",
     "PostHocLogitAdjustment",
     "PredictionRebalancer",
+    "PredictionSets",
     "TauNormalization",
     "tau_normalized",
 ]

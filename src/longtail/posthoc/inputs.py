@@ -46,9 +46,9 @@ def as_logits(logits: np.ndarray | Tensor, num_classes: int | None = None, *, ma
     return tensor
 
 
-def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None) -> Tensor:
+def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None, *, masked: bool = False) -> Tensor:
     """`as_logits`, for fitting: (N, C) with at least one sample."""
-    tensor = as_logits(logits, num_classes)
+    tensor = as_logits(logits, num_classes, masked=masked)
     if tensor.dim() != 2 or not len(tensor):
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
     if all(look_like_probabilities(tensor[block]) for block in row_blocks(*tensor.shape)):

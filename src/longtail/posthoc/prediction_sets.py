@@ -1,0 +1,334 @@
+"""Prediction sets that do not leave rare classes out (Ding, Fermanian and Salmon, ICLR 2026; arXiv 2507.06867).
+
+With p(y|x) the softmax of the logits, class y is in the set of a sample x if its adjusted probability f_y p(y|x) is at
+least t_y. The factors f say what sets are optimised for:
+
+    "softmax"               f_y = 1           the smallest sets of a marginal coverage, which leave rare classes out
+    "prevalence-adjusted"   f_y = ω_y / π_y   the smallest sets of a macro-coverage, the mean over classes (ω equal)
+
+π are the class frequencies of training, ω weights of classes: the paper's scores PAS, −p / π, and WPAS, −ω p / π, with
+"at most" turned into "at least". The thresholds come from held-out samples (`longtail.posthoc.conformal`): one for all
+classes, one of each class, or, INTERP-Q, τ times the second plus 1 − τ times the first. A class with too few samples
+has an infinite class-wise threshold, in whose place the paper's code puts the largest score there is, that of
+probability 0; here that is t_y = 0.
+
+The definitions were checked against the authors' code (github.com/tiffanyding/long-tail-conformal). Their fuzzy
+class-wise method is not here.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from longtail.arguments import as_class_counts, as_class_weights, check_choice, check_fraction, count_empty_as_half
+from longtail.plain_json import to_json
+from longtail.posthoc.blocks import row_blocks
+from longtail.posthoc.conformal import fewest_samples, thresholds_between
+from longtail.posthoc.inputs import Array, as_labels, as_logits, as_sample_logits, like
+from longtail.posthoc.parameters import Parameters
+from longtail.posthoc.saved import numbers, read_saved
+from longtail.whole_file import write_whole
+
+FORMAT = "longtail.prediction-sets"
+VERSION = 1
+SCORES = ("prevalence-adjusted", "softmax")
+THRESHOLDS = {"marginal": 0.0, "classwise": 1.0}
+CALIBRATION = "calibration"
+
+
+class _Fitted(NamedTuple):
+    """What `fit` learns, each (C,)."""
+
+    factors: np.ndarray
+    thresholds: np.ndarray
+    samples: np.ndarray
+    parameters: dict[str, Any]
+
+
+@dataclass(eq=False)
+class PredictionSets(Parameters):
+    """Sets of classes that hold the true class of a sample with a probability of 1 − `miscoverage`.
+
+    Args:
+        miscoverage: α, between 0 and 1: the share of samples whose set may miss the true class.
+        score: "prevalence-adjusted" divides probabilities by the class frequencies of training, so that rare classes
+            enter sets; "softmax" does not. Logits that are re-balanced already take "softmax".
+        thresholds: "marginal", one for all classes; "classwise", one of each class; or τ from 0 to 1 between these.
+        class_counts: (C,) **training** samples of each class, for "prevalence-adjusted"; a class without any counts as
+            ½. "calibration" counts the labels that `fit` gets in their place.
+        class_weight: (C,) weights above 0: classes of larger weight are covered more often ("prevalence-adjusted").
+        never_empty: put the class of the largest adjusted probability into every set. No set is empty then, and sets
+            hold the true class a little more often than they have to.
+
+    Attributes:
+        factors_: (C,) float64; probabilities are multiplied by these. Only their ratios matter.
+        thresholds_: (C,) float64; a class is in a set if its adjusted probability is at least its threshold. 0: the
+            class is in every set, since `fit` had too few of its samples.
+        samples_: (C,) int64, the samples of each class that `fit` had.
+
+    **What is guaranteed**, if the samples of `fit` and new ones are exchangeable and the model, offsets and counts do
+    not come from the samples of `fit`: "marginal" misses at most α of all samples, "classwise" at most α of each
+    class, τ in between at most 2 α of all samples, in each case on average over sets of samples to fit on. With
+    "calibration" this is approximate. Macro-coverage is aimed at, and not guaranteed.
+
+    Inputs are logits, numpy or torch; −inf masks a class, which is then in no set. For probabilities p pass log p.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> target = rng.choice(3, size=500, p=[0.8, 0.15, 0.05])
+        >>> logits = rng.normal(size=(500, 3)) + 2 * np.eye(3)[target] + np.log([0.8, 0.15, 0.05])
+        >>> new = np.array([[3.0, 0.0, 1.0], [0.0, 2.0, 0.0]])
+        >>> PredictionSets(score="softmax").fit(logits, target).predict_lists(new, ["cat", "dog", "lynx"])
+        [['cat'], ['dog']]
+        >>> sets = PredictionSets(class_counts=[800, 150, 50]).fit(logits, target)
+        >>> sets.predict_lists(new, class_names=["cat", "dog", "lynx"])
+        [['lynx', 'cat'], ['dog', 'lynx']]
+        >>> sets.predict_sets(new)
+        array([[ True, False,  True],
+               [False,  True,  True]])
+
+    Source: Ding, Fermanian and Salmon, "Conformal Prediction for Long-Tailed Classification", ICLR 2026. `never_empty`,
+    and counting classes without a sample as ½, are ours.
+    """
+
+    miscoverage: float = 0.1
+    score: str = "prevalence-adjusted"
+    thresholds: str | float = "marginal"
+    class_counts: Tensor | np.ndarray | Sequence[float] | str | None = None
+    class_weight: Tensor | np.ndarray | Sequence[float] | None = None
+    never_empty: bool = True
+    _fitted: _Fitted | None = field(default=None, init=False, repr=False)
+
+    def fit(self, logits: np.ndarray | Tensor, target: np.ndarray | Tensor | list[int]) -> Self:
+        """Find the thresholds on labelled samples that the model was not trained on.
+
+        Args:
+            logits: (N, C), finite, or −inf for masked classes.
+            target: (N,) class indices. Classes may be absent; N is at least ⌈1/α⌉ − 1, unless thresholds are
+                "classwise": a class with fewer samples is then in every set.
+
+        Raises:
+            ValueError: parameters, logits or labels that do not fit; too few samples; a sample whose own class is
+                masked.
+            TypeError: parameters, logits or labels of another kind.
+        """
+        checked, labels = self._checked(logits, target)
+        num_classes = checked.shape[1]
+        classwise = self._check_parameters(num_classes)
+        if classwise < 1 and len(labels) < fewest_samples(self.miscoverage):
+            raise ValueError(
+                f"`logits` must hold at least {fewest_samples(self.miscoverage)} samples for a `miscoverage` of "
+                f"{self.miscoverage}. Got {len(labels)}. With fewer samples, choose a larger `miscoverage`."
+            )
+        samples = torch.bincount(labels, minlength=num_classes)
+        factors = self._factors(samples)
+        values = factors[labels] * _own_probabilities(checked, labels)
+        thresholds = thresholds_between(values, labels, num_classes, self.miscoverage, classwise)
+        self._remember(factors.numpy(), thresholds.numpy(), samples.numpy())
+        return self
+
+    @property
+    def factors_(self) -> np.ndarray:
+        """(C,) float64, read-only: what the probabilities of the classes are multiplied by."""
+        return self._learnt().factors
+
+    @property
+    def thresholds_(self) -> np.ndarray:
+        """(C,) float64, read-only: the smallest adjusted probability with which a class is in a set."""
+        return self._learnt().thresholds
+
+    @property
+    def samples_(self) -> np.ndarray:
+        """(C,) int64, read-only: the samples of each class that `fit` had."""
+        return self._learnt().samples
+
+    def predict_sets(self, logits: Array) -> Array:
+        """Which classes are in the set of each sample.
+
+        Args:
+            logits: (N, C), or (C,) for one sample; finite, or −inf for masked classes, which are in no set.
+
+        Returns:
+            Booleans of the same kind and shape.
+
+        Raises:
+            ValueError: logits that are NaN or +inf, −inf for all classes of a sample, or of another number of classes.
+        """
+        checked = as_logits(logits, num_classes=self.factors_.size, masked=True)
+        rows = checked.reshape(-1, checked.shape[-1])
+        inside = torch.empty(rows.shape, dtype=torch.bool, device=rows.device)
+        for block in row_blocks(*rows.shape):
+            inside[block] = self._sets(rows[block])[0]
+        return like(logits, inside.view(checked.shape))
+
+    def predict_lists(self, logits: np.ndarray | Tensor, class_names: Sequence[str] | None = None) -> list[Any]:
+        """The classes in the set of each sample as a list, the largest adjusted probability first.
+
+        Args:
+            logits: as for `predict_sets`.
+            class_names: (C,) names in the order of the columns; without them lists hold class indices.
+
+        Returns:
+            A list for each sample, or the list of one sample (C,).
+
+        Raises:
+            ValueError: as `predict_sets`; another number of names.
+        """
+        if class_names is not None and len(class_names) != self.factors_.size:
+            raise ValueError(
+                f"`class_names` must hold {self.factors_.size} names, one of each class. Got {len(class_names)}."
+            )
+        checked = as_logits(logits, num_classes=self.factors_.size, masked=True)
+        rows = checked.reshape(-1, checked.shape[-1])
+        found: list[list[Any]] = []
+        for block in row_blocks(*rows.shape):
+            inside, adjusted = self._sets(rows[block])
+            order = adjusted.argsort(dim=1, descending=True, stable=True)
+            found += [own[is_in[own]].tolist() for own, is_in in zip(order, inside, strict=True)]
+        if class_names is not None:
+            found = [[class_names[index] for index in own] for own in found]
+        return found if checked.dim() == 2 else found[0]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write parameters, factors and thresholds as JSON; the file is there whole or not at all.
+
+        Raises:
+            AttributeError: not fitted.
+            OSError: the file can't be written.
+        """
+        factors, thresholds, samples, parameters = self._learnt()
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "parameters": parameters,
+            "num_classes": factors.size,
+            "samples": samples,
+            "factors": factors,
+            "thresholds": thresholds,
+        }
+        with write_whole(path) as file:
+            file.write(to_json(content, indent=1).encode())
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote. Nothing in the file is executed.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError, TypeError: not such a file, of another version, or damaged.
+        """
+        path = Path(path)
+        content = read_saved(path, FORMAT, VERSION)
+        parameters, num_classes = content.get("parameters"), content.get("num_classes")
+        if not isinstance(parameters, dict) or type(num_classes) is not int or num_classes < 2:
+            raise ValueError(f"`path` must name a complete file. Got {path}, which lacks fields.")
+        try:
+            loaded = cls(**parameters)
+        except TypeError as error:
+            raise ValueError(f"`path` must hold the parameters of {cls.__name__}: {error}, in {path}.") from None
+        loaded._check_parameters(num_classes)
+        factors, thresholds, samples = (
+            numbers(content, name, num_classes, path) for name in ("factors", "thresholds", "samples")
+        )
+        if not (factors > 0).all() or not (thresholds >= 0).all():
+            raise ValueError(f"`path` must hold factors above 0 and thresholds of at least 0. Got others in {path}.")
+        if not ((samples >= 0) & (samples % 1 == 0)).all():
+            raise ValueError(f"`path` must hold a number of samples for each class. Got something else in {path}.")
+        loaded._remember(factors, thresholds, samples.astype(np.int64))
+        return loaded
+
+    def _checked(self, logits: np.ndarray | Tensor, target: np.ndarray | Tensor | list[int]) -> tuple[Tensor, Tensor]:
+        checked = as_sample_logits(logits, masked=True)
+        labels = as_labels(target, *checked.shape)
+        own = checked.gather(1, labels.to(checked.device)[:, None])[:, 0]
+        if (own == -torch.inf).any():
+            row = int((own == -torch.inf).nonzero()[0])
+            raise ValueError(
+                f"`logits` must be above -inf for the own class of each sample. Got -inf for class {int(labels[row])} "
+                f"in row {row}. Drop the sample, or do not mask its class."
+            )
+        return checked, labels
+
+    def _check_parameters(self, num_classes: int) -> float:
+        """Raise for parameters that do not fit; τ otherwise."""
+        check_fraction("miscoverage", self.miscoverage)
+        if self.miscoverage in (0, 1):
+            raise ValueError(
+                f"`miscoverage` must lie between 0 and 1. Got {self.miscoverage}. For sets that hold the true class of "
+                "90 % of the samples, pass 0.1."
+            )
+        if not isinstance(self.never_empty, bool):
+            raise TypeError(f"`never_empty` must be True or False. Got {self.never_empty!r}.")
+        check_choice("score", self.score, SCORES)
+        if self.score == "softmax" and self.class_weight is not None:
+            raise ValueError('`class_weight` must be None with `score="softmax"`. Pass `score="prevalence-adjusted"`.')
+        if self.score != "softmax":
+            self._check_counts(num_classes)
+        if isinstance(self.thresholds, str):
+            check_choice("thresholds", self.thresholds, list(THRESHOLDS))
+            return THRESHOLDS[self.thresholds]
+        check_fraction("thresholds", self.thresholds)
+        return float(self.thresholds)
+
+    def _check_counts(self, num_classes: int) -> None:
+        if self.class_weight is not None:
+            as_class_weights("class_weight", self.class_weight, num_classes)
+        if self.class_counts is None:
+            raise ValueError(
+                '`class_counts` must hold the training samples of each class with `score="prevalence-adjusted"`. Got '
+                'None. Where they are unknown, `class_counts="calibration"` counts the labels of `fit`.'
+            )
+        if isinstance(self.class_counts, str):
+            check_choice("class_counts", self.class_counts, [CALIBRATION])
+        elif (found := as_class_counts(self.class_counts).numel()) != num_classes:
+            raise ValueError(f"`class_counts` must hold {num_classes} classes, as `logits`. Got {found}.")
+
+    def _factors(self, samples: Tensor) -> Tensor:
+        """f, (C,) float64."""
+        if self.score == "softmax":
+            return torch.ones(samples.shape, dtype=torch.float64)
+        assert self.class_counts is not None
+        if isinstance(self.class_counts, str):
+            counts = samples.double().clamp(min=0.5)
+        else:
+            counts = count_empty_as_half(as_class_counts(self.class_counts))
+        weight = torch.ones(samples.shape, dtype=torch.float64)
+        if self.class_weight is not None:
+            weight = as_class_weights("class_weight", self.class_weight, counts.numel())
+        return weight * counts.sum() / counts
+
+    def _sets(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Which classes are in the sets of rows (n, C), and their adjusted probabilities."""
+        factors, thresholds, _, parameters = self._learnt()
+        adjusted = rows.double().softmax(1) * torch.tensor(factors, device=rows.device)
+        inside = (adjusted >= torch.tensor(thresholds, device=rows.device)) & (rows > -torch.inf)
+        if parameters["never_empty"]:
+            inside.scatter_(1, adjusted.argmax(1, keepdim=True), True)  # never masked: that would have probability 0
+        return inside, adjusted
+
+    def _remember(self, factors: np.ndarray, thresholds: np.ndarray, samples: np.ndarray) -> None:
+        for array in (factors, thresholds, samples):
+            array.setflags(write=False)
+        self._fitted = _Fitted(factors, thresholds, samples, self.get_params())
+
+    def _learnt(self) -> _Fitted:
+        if self._fitted is None:
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet: call `fit` first.")
+        return self._fitted
+
+
+def _own_probabilities(logits: Tensor, labels: Tensor) -> Tensor:
+    """The probability of each sample's own class, (N,) float64 on the CPU."""
+    own = torch.empty(len(labels), dtype=torch.float64)
+    for block in row_blocks(*logits.shape):
+        rows = logits[block]
+        own[block] = rows.double().softmax(1).gather(1, labels[block, None].to(rows.device))[:, 0].cpu()
+    return own
