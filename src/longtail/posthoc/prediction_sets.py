@@ -29,7 +29,7 @@ from torch import Tensor
 from longtail.arguments import as_class_counts, as_class_weights, check_choice, check_fraction, count_empty_as_half
 from longtail.plain_json import to_json
 from longtail.posthoc.blocks import row_blocks
-from longtail.posthoc.conformal import fewest_samples, thresholds_between
+from longtail.posthoc.conformal import check_miscoverage, fewest_samples, thresholds_between
 from longtail.posthoc.inputs import Array, as_labels, as_logits, as_sample_logits, like
 from longtail.posthoc.parameters import Parameters
 from longtail.posthoc.saved import numbers, read_saved
@@ -259,12 +259,7 @@ class PredictionSets(Parameters):
 
     def _check_parameters(self, num_classes: int) -> float:
         """Raise for parameters that do not fit; τ otherwise."""
-        check_fraction("miscoverage", self.miscoverage)
-        if self.miscoverage in (0, 1):
-            raise ValueError(
-                f"`miscoverage` must lie between 0 and 1. Got {self.miscoverage}. For sets that hold the true class of "
-                "90 % of the samples, pass 0.1."
-            )
+        check_miscoverage("miscoverage", self.miscoverage)
         if not isinstance(self.never_empty, bool):
             raise TypeError(f"`never_empty` must be True or False. Got {self.never_empty!r}.")
         check_choice("score", self.score, SCORES)
