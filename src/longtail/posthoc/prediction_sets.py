@@ -26,13 +26,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, as_class_weights, check_choice, check_fraction, count_empty_as_half
+from longtail.arguments import (
+    as_class_counts,
+    as_class_weights,
+    check_choice,
+    check_fraction,
+    count_empty_as_half,
+    describe_classes,
+)
 from longtail.plain_json import to_json
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.conformal import check_miscoverage, fewest_samples, thresholds_between
 from longtail.posthoc.inputs import Array, as_labels, as_logits, as_sample_logits, like
 from longtail.posthoc.parameters import Parameters
-from longtail.posthoc.saved import numbers, read_saved
+from longtail.posthoc.saved import LARGEST, numbers, read_saved
 from longtail.whole_file import write_whole
 
 FORMAT = "longtail.prediction-sets"
@@ -298,7 +305,14 @@ class PredictionSets(Parameters):
         weight = torch.ones(samples.shape, dtype=torch.float64)
         if self.class_weight is not None:
             weight = as_class_weights("class_weight", self.class_weight, counts.numel())
-        return weight * counts.sum() / counts
+        factors = weight * counts.sum() / counts
+        beyond = ~((factors > 1 / LARGEST) & (factors < LARGEST))
+        if beyond.any():
+            raise ValueError(
+                "`class_counts` and `class_weight` must be of sizes whose ratios a float holds. They are not for "
+                f"{describe_classes(beyond)}."
+            )
+        return factors
 
     def _sets(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Which classes are in the sets of rows (n, C), and their adjusted probabilities."""
