@@ -77,6 +77,29 @@ def rows_of(
             }
 
 
+def row_of_run(run: RunFolder, split: int) -> dict[str, Any]:
+    """The scores of the sets of `longtail predict RUN --sets`: fitted on the validation part, as the fix is."""
+    fix = load(run.path).fix
+    assert fix is not None
+    logits = {}
+    for part in ("validation", "test"):
+        probability = np.asarray(fix.predict_proba(run.load_predictions(part)[0].astype(np.float64)))
+        logits[part] = np.log(np.maximum(probability, np.finfo(np.float64).tiny))
+    target = run.load_predictions("test")[1]
+    scored = halves(len(target), split)[1]
+    sets = PredictionSets(MISCOVERAGE, "softmax").fit(logits["validation"], run.load_predictions("validation")[1])
+    found = sets.predict_sets(logits["test"][scored])
+    return {
+        "split": split,
+        "predictions": "run",
+        "score": "softmax",
+        "thresholds": "marginal",
+        "miscoverage": MISCOVERAGE,
+        "in_every_set": 0,
+        **scores(found, target[scored], np.array((run.result or {})["class_counts"])),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -95,6 +118,7 @@ def main() -> None:
         logits, target = predictions_of(run)
         class_counts.append((run.result or {})["class_counts"])
         rows += rows_of(logits, target, np.array(class_counts[-1]), split)
+        rows.append(row_of_run(run, split))
         samples.append([len(half) for half in halves(len(target), split)])
         print(f"split {split}: {len(rows)} rows", file=sys.stderr, flush=True)
     content = {

@@ -19,6 +19,8 @@ RULES = {
     ("fixed", "softmax"): "softmax after `longtail fix`",
 }
 SOFTMAX, PREVALENCE, FIXED = RULES
+RUN = ("run", "softmax")
+"""`longtail predict RUN --sets`."""
 COMPARED = ("macro_coverage", "many", "medium", "few")
 OF_SIZE = {"coverage": "marginal coverage", "macro_coverage": "macro-coverage", "few": "few"}
 SIZES = (2, 3, 5, 10)
@@ -154,12 +156,16 @@ def values(results: Path) -> dict[str, Any]:
     few = [sum(count < 20 for count in counts) for counts in content["class_counts"]]
     return {
         "sets": sets,
+        "miscoverage": MISCOVERAGE,
         "commit": content["commit"][:7],
         "environment": environment_of(content["versions"]),
         "classes": len(content["class_counts"][0]),
         "few": (min(few), max(few)),
         "samples": content["samples"][0],
         "coverages": {name: [row["coverage"] for row in sets.of(rule)] for rule, name in RULES.items()},
+        "of_run": [row["coverage"] for row in sets.of(RUN)],
+        "few_of_run": [row["few"] for row in sets.of(RUN)],
+        "run_holds": abs(statistics.mean(row["coverage"] for row in sets.of(RUN)) - (1 - MISCOVERAGE)) < 0.01,
         "in_every_set": [row["in_every_set"] for row in sets.of(PREVALENCE, "classwise")],
         "best_between": max(
             statistics.mean(sets.beside_prevalence(rule, tau, "macro_coverage"))

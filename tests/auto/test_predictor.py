@@ -1,6 +1,7 @@
 """Names and probabilities for new samples."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,39 @@ def test_top_classes_and_no_sample_at_all(predictor, photographs):
     files = sorted(photographs.rglob("*.jpg"))[:3]
     assert [len(classes) for classes in predictor.batch(files, top=2)] == [2, 2, 2]
     assert predictor.probabilities([]).shape == (0, 3)
+
+
+def test_sets_hold_all_classes_from_a_probability_on(predictor, trained, photographs):
+    files = sorted(photographs.rglob("*.jpg"))
+    probability = predictor.probabilities(files)
+    for miscoverage in (0.1, 0.3):
+        found = predictor.sets(files, miscoverage)
+        held_out, target = trained.load_predictions("validation")
+        own = np.asarray(predictor.fix.predict_proba(held_out.astype(np.float64)))[np.arange(len(target)), target]
+        threshold = np.sort(own)[-int(np.ceil(round((len(target) + 1) * (1 - miscoverage), 9)))]
+        for row, classes in zip(probability, found, strict=True):
+            assert classes == sorted(classes, key=lambda named: -named[1])
+            inside = {name for name, p in zip(predictor.class_names, row, strict=True) if p >= threshold * (1 - 1e-9)}
+            assert {name for name, _ in classes} == inside | {predictor.class_names[row.argmax()]}
+    assert predictor.sets([], 0.1) == []
+
+
+def test_sets_need_held_out_samples(predictor, trained, photographs, tmp_path):
+    files = sorted(photographs.rglob("*.jpg"))[:3]
+    with pytest.raises(
+        ValueError, match="`miscoverage` of 0.05 needs at least 19 held-out samples.* has 1[0-8]: choose"
+    ):
+        predictor.sets(files, 0.05)
+    with pytest.raises(ValueError, match="`miscoverage` must lie between 0 and 1. Got 0"):
+        predictor.sets(files, 0)
+    with pytest.raises(ValueError, match="`prior` must be 'uniform' or 'training'. Got 'even'"):
+        predictor.sets(files, 0.1, prior="even")
+    shutil.copytree(trained.path, tmp_path / "run")
+    (tmp_path / "run/predictions-validation.npz").unlink()
+    with pytest.raises(
+        ValueError, match="needs at least 9 held-out samples.* has 0: choose a larger one, or train with a larger --val"
+    ):
+        longtail.load(tmp_path / "run").sets(files)
 
 
 @pytest.mark.slow

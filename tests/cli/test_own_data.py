@@ -53,6 +53,33 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert {row["class_1"] for row in rows} <= {"red deer", "green frog", "blue, whale"}
     assert all(float(row["probability_1"]) >= float(row["probability_2"]) for row in rows)
 
+    assert main(["predict", "runs/LATEST", "animals", "--sets", "0.2", "--out", "sets.csv"]) == 0
+    assert "70 predictions, sets that hold the true class of about 80 % of images like the held-out ones, probab" in (
+        capsys.readouterr().out
+    )
+    found = list(csv.DictReader((place / "sets.csv").read_text().splitlines()))
+    classes = [[row[name] for name in row if name.startswith("class_") and row[name]] for row in found]
+    assert np.mean([row["path"].split("/")[1] in own for row, own in zip(found, classes, strict=True)]) > 0.6
+    last = [float(row[f"probability_{len(own)}"]) for row, own in zip(found, classes, strict=True)]
+    assert min(map(len, classes)) > 0
+    expected = longtail.load("runs/LATEST").sets([row["path"] for row in found], 0.2)
+    assert [[name for name, _ in own] for own in expected] == classes
+    assert [own[-1][1] for own in expected] == pytest.approx(last, abs=1e-6)
+    for options, message in [
+        (
+            ["--sets", "0.2", "--top", "3"],
+            "--top must be left out with --sets, which name as many classes as needed. Got 3",
+        ),
+        (["--sets", "80"], "`sets` must lie in [0, 1]. Got 80"),
+        (["--sets", "0"], "`sets` must lie between 0 and 1. Got 0"),
+        (
+            ["--sets", "0.01"],
+            "`miscoverage` of 0.01 needs at least 99 held-out samples. runs/LATEST has 11: choose",
+        ),
+    ]:
+        assert main(["predict", "runs/LATEST", "animals", *options]) == 2
+        assert message in capsys.readouterr().err
+
     write_photographs(place / "other", {"green frog": 4, "red deer": 4}, seed=3)
     assert main(["evaluate", "runs/LATEST", "--data", "other"]) == 0
     said = capsys.readouterr().out

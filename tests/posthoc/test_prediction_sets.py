@@ -392,6 +392,17 @@ def test_what_was_fitted_stays_until_the_next_fit(tmp_path):
         ({"class_counts": "training"}, ValueError, "`class_counts` must be one of 'calibration'. Got 'training'"),
         ({"class_counts": [5, 3]}, ValueError, "`class_counts` must hold 4 classes, as `logits`. Got 2"),
         ({"class_counts": [5, 3, -1, 2]}, ValueError, "`class_counts` must be finite and at least 0. Got -1"),
+        (
+            {"class_counts": [1e-320, 1, 1, 1]},
+            ValueError,
+            "whose ratios a float holds. They are not for 0 [(]1 class[)]",
+        ),
+        ({"class_counts": [1e308] * 4}, ValueError, "whose ratios a float holds. They are not for 0, 1, 2, 3"),
+        (
+            {"class_weight": [1, 1e308, 1, 1]},
+            ValueError,
+            "whose ratios a float holds. They are not for 1 [(]1 class[)]",
+        ),
         ({"class_weight": [1, 1, 0, 1]}, ValueError, "`class_weight` must be finite and above 0. Got 0 for class 2"),
         ({"class_weight": [1, 1]}, ValueError, "`class_weight` must hold one weight for each of the 4 classes. Got 2"),
         ({"class_weight": {"cat": 1}}, TypeError, "`class_weight` must hold one number for each class, in order"),

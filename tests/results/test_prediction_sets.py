@@ -1,11 +1,15 @@
 """The rows of results/prediction-sets.json, on simulated predictions."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+import prediction_sets
+from longtail import PostHocLogitAdjustment, PredictionSets, set_scores
 from pages.prediction_sets import PREVALENCE, SOFTMAX, Sets
 from pages.prediction_sets import RULES as SHOWN
-from prediction_sets import BETWEEN, CURVE, MISCOVERAGE, RULES, halves, rows_of
+from prediction_sets import BETWEEN, CURVE, MISCOVERAGE, RULES, halves, row_of_run, rows_of
 
 COUNTS = np.array([400, 80, 15])
 
@@ -43,6 +47,23 @@ def test_rows_hold_scores_of_sets(rows):
         for score in ("softmax", "prevalence-adjusted")
     )
     assert adjusted["few"] > softmax["few"]
+
+
+def test_the_sets_of_a_run_are_fitted_on_its_validation_part(monkeypatch):
+    rng = np.random.default_rng(1)
+    target = rng.choice(3, 1500, p=COUNTS / COUNTS.sum())
+    logits = rng.normal(size=(1500, 3)) + 2 * np.eye(3)[target] + np.log(COUNTS)
+    parts = {"validation": (logits[:500], target[:500]), "test": (logits[500:], target[500:])}
+    run = SimpleNamespace(path="run", load_predictions=parts.get, result={"class_counts": COUNTS.tolist()})
+    fix = PostHocLogitAdjustment(COUNTS).fit()
+    monkeypatch.setattr(prediction_sets, "load", lambda _: SimpleNamespace(fix=fix))
+    row = row_of_run(run, split=3)
+    assert row["coverage"] == pytest.approx(0.9, abs=0.04)
+    adjusted = {name: fix.transform(part) for name, (part, _) in parts.items()}
+    sets = PredictionSets(MISCOVERAGE, "softmax").fit(adjusted["validation"], target[:500])
+    scored = halves(1000, 3)[1]
+    expected = set_scores(sets.predict_sets(adjusted["test"][scored]), target[500:][scored])
+    assert (row["coverage"], row["mean_size"]) == (expected.coverage, expected.mean_size)
 
 
 def test_the_page_shows_all_rules_that_are_computed():

@@ -16,6 +16,8 @@ from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages
 from longtail.data.check import Progress
 from longtail.data.parquet_images import parquet_at, parquet_images, table_images
 from longtail.models import fold_batch_norm
+from longtail.posthoc import PredictionSets
+from longtail.posthoc.conformal import check_miscoverage, fewest_samples
 from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training import stored_config, trained_network
@@ -82,14 +84,47 @@ class Predictor:
         order = np.argsort(-probability, kind="stable")
         return [(self.class_names[index], float(probability[index])) for index in order]
 
-    def batch(self, samples: SeveralSamples, *, top: int = 1) -> list[list[tuple[str, float]]]:
-        """The `top` ≥ 1 most probable classes of each sample; `samples` as in `probabilities`."""
+    def batch(
+        self, samples: SeveralSamples, *, top: int = 1, prior: str | None = None, progress: Progress | None = None
+    ) -> list[list[tuple[str, float]]]:
+        """The `top` ≥ 1 most probable classes of each sample; the other arguments as in `probabilities`."""
         check_integer("top", top, minimum=1)
-        probability = self.probabilities(samples)
+        probability = self.probabilities(samples, prior=prior, progress=progress)
         order = np.argsort(-probability, axis=1, kind="stable")[:, :top]
         return [
             [(self.class_names[index], float(row[index])) for index in own]
             for row, own in zip(probability, order, strict=True)
+        ]
+
+    def sets(
+        self,
+        samples: SeveralSamples,
+        miscoverage: float = 0.1,
+        *,
+        prior: str | None = None,
+        progress: Progress | None = None,
+    ) -> list[list[tuple[str, float]]]:
+        """The prediction set of each sample: names and probabilities of its classes, the most probable first.
+
+        It holds the true class with a probability of about 1 − `miscoverage`: all classes from a probability on, which
+        is found by `longtail.posthoc.PredictionSets` on the held-out samples of the run. Where these have fitted the
+        fix too, as `longtail train` does, this is a little too good to be exact.
+
+        Args:
+            samples: as in `probabilities`.
+            miscoverage: between 0 and 1: the share of samples whose set may miss the true class.
+            prior: as in `probabilities`; with "training" sets leave rare classes out.
+            progress: as in `probabilities`.
+
+        Raises:
+            ValueError: the run has no held-out samples, or too few for `miscoverage`; otherwise as `probabilities`.
+            TypeError: as `probabilities`.
+        """
+        fitted = self._fitted_sets(miscoverage, prior)
+        probability = self.probabilities(samples, prior=prior, progress=progress)
+        return [
+            [(self.class_names[index], float(row[index])) for index in own]
+            for row, own in zip(probability, fitted.predict_lists(_logarithms(probability)), strict=True)
         ]
 
     def probabilities(
@@ -108,18 +143,8 @@ class Predictor:
             ValueError: another prior, or any for a run without a fix.
             TypeError: not several samples.
         """
-        if prior not in (None, "uniform", "training"):
-            raise ValueError(f"`prior` must be 'uniform' or 'training'. Got {prior!r}.")
-        if prior is not None and self.fix is None:
-            raise ValueError(
-                f"`prior` must be left out for a run without fix.json. Got {prior!r} for {self.folder.path}."
-            )
-        logits = self.logits(samples, progress=progress).double()
-        if self.fix is not None:
-            counts = np.maximum(np.asarray(self.info.class_counts, dtype=np.float64), 0.5)
-            share = counts / counts.sum() if prior == "training" else prior
-            return np.asarray(self.fix.predict_proba(logits.numpy(), share))
-        return torch.softmax(logits, dim=1).numpy()
+        self._check_prior(prior)
+        return self._probabilities(self.logits(samples, progress=progress), prior)
 
     def logits(self, samples: SeveralSamples, *, progress: Progress | None = None) -> Tensor:
         """(N, C) float32, of the network alone."""
@@ -130,6 +155,36 @@ class Predictor:
     def __repr__(self) -> str:
         fixed = "no fix" if self.fix is None else "with its fix"
         return f"Predictor({str(self.folder.path)!r}: {self.config.model}, {len(self.class_names)} classes, {fixed})"
+
+    def _check_prior(self, prior: str | None) -> None:
+        if prior not in (None, "uniform", "training"):
+            raise ValueError(f"`prior` must be 'uniform' or 'training'. Got {prior!r}.")
+        if prior is not None and self.fix is None:
+            raise ValueError(
+                f"`prior` must be left out for a run without fix.json. Got {prior!r} for {self.folder.path}."
+            )
+
+    def _probabilities(self, logits: Tensor, prior: str | None) -> np.ndarray:
+        logits = logits.double()
+        if self.fix is None:
+            return torch.softmax(logits, dim=1).numpy()
+        counts = np.maximum(np.asarray(self.info.class_counts, dtype=np.float64), 0.5)
+        share = counts / counts.sum() if prior == "training" else prior
+        return np.asarray(self.fix.predict_proba(logits.numpy(), share))
+
+    def _fitted_sets(self, miscoverage: float, prior: str | None) -> PredictionSets:
+        """Sets of the logarithms of probabilities."""
+        check_miscoverage("miscoverage", miscoverage)
+        self._check_prior(prior)
+        held_out = "validation" in self.folder.predicted_sets
+        logits, target = self.folder.load_predictions("validation") if held_out else (np.zeros((0, 2)), np.zeros(0))
+        if len(target) < fewest_samples(miscoverage):
+            raise ValueError(
+                f"`miscoverage` of {miscoverage:g} needs at least {fewest_samples(miscoverage):,} held-out samples. "
+                f"{self.folder.path} has {len(target):,}: choose a larger one, or train with a larger --validation."
+            )
+        sets = PredictionSets(miscoverage, score="softmax")
+        return sets.fit(_logarithms(self._probabilities(torch.from_numpy(logits), prior)), target)
 
     def _split(self, samples: Any) -> Split:
         on_features = len(self.info.input_shape) == 1
@@ -158,6 +213,12 @@ class Predictor:
         load = image_loader(samples, self.info.input_shape[1], self.info.crop_pct, self.info.interpolation)
         target = torch.zeros(len(samples), dtype=torch.int64)
         return StreamedImages(load, target, self.info.mean, self.info.std, torch.channels_last)
+
+
+def _logarithms(probability: np.ndarray) -> np.ndarray:
+    """Finite: no class is masked by a probability that is too small for float64."""
+    logarithms: np.ndarray = np.log(np.maximum(probability, np.finfo(np.float64).tiny))
+    return logarithms
 
 
 def _without_labels(samples: Any) -> Any:

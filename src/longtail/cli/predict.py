@@ -14,8 +14,9 @@ from longtail.cli.output_file import check_room, check_writable
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from longtail.auto import Predictor
+    from longtail.cli.passes import Passes
+    from longtail.data import Samples
     from longtail.repair import Fix
 
 PRIORS = {"uniform": "equally often", "training": "as often as in the training data"}
@@ -26,6 +27,7 @@ def predict(
     files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILES")],
     *,
     top: int = 1,
+    sets: float | None = None,
     prior: Literal["uniform", "training"] | None = None,
     path_column: str | None = None,
     on_bad_file: Literal["fail", "skip"] = "fail",
@@ -37,6 +39,8 @@ def predict(
         run: Folder of the run, such as runs/LATEST.
         files: Images, Parquet files of images, folders of either, lists of paths (.txt), or patterns of any of these.
         top: How many classes to name for each image, the most probable first.
+        sets: Name all classes that an image may well be of, in place of --top: sets that miss the true class in about
+            this share of images, such as 0.1. They are fitted on the held-out images of the run.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
         path_column: Column of the images in Parquet files; by default found by its content.
@@ -44,16 +48,19 @@ def predict(
         out: A CSV file to write; by default the predictions are printed, control characters in
             class names as escapes.
     """
-    import numpy as np
-
     from longtail.arguments import check_integer
     from longtail.auto import load
     from longtail.cli.images_to_predict import ImagesToPredict
     from longtail.cli.passes import Passes
     from longtail.data.counted import counted
     from longtail.data.decoding import BadImageError
+    from longtail.posthoc.conformal import check_miscoverage
 
     check_integer("top", top, minimum=1)
+    if sets is not None:
+        check_miscoverage("sets", sets)
+        if top != 1:
+            raise ValueError(f"--top must be left out with --sets, which name as many classes as needed. Got {top}.")
     if out is not None:
         check_writable("--out", out)
     predictor = load(run)
@@ -70,32 +77,50 @@ def predict(
         if out is not None:
             check_room("--out", out, _least_size(names, predictor.class_names, top))
         try:
-            found = [predictor.probabilities(group, prior=prior, progress=passes) for group in images.groups]
+            found = [_classes_of(predictor, group, top, sets, prior, passes) for group in images.groups]
         except BadImageError as error:
             raise ValueError(images.bad() or str(error)) from None
-    text = _csv(names, predictor.class_names, np.concatenate(found), top)
+    text = _csv(names, [own for classes in found for own in classes])
     fixed = _how_calibrated(predictor.fix, prior)
     if out is None:
         say(text.rstrip("\n"))
         if predictor.fix is None or not predictor.fix.is_calibrated:
             say(f"the probabilities are {fixed}", error=True)
+        if sets is not None:
+            say(f"the sets {_how_covered(sets)}", error=True)
         return
     with write_whole(out) as file:
         file.write(text.encode(errors="surrogateescape"))
-    say(f"{counted(len(names), 'prediction', 'predictions')}, probabilities {fixed}: {out}")
+    what = "" if sets is None else f", sets that {_how_covered(sets)}"
+    say(f"{counted(len(names), 'prediction', 'predictions')}{what}, probabilities {fixed}: {out}")
 
 
-def _csv(names: Sequence[str], class_names: Sequence[str], probability: "np.ndarray", top: int) -> str:
-    """A row per image: its path or row, and names and probabilities of the most probable classes."""
-    order = (-probability).argsort(axis=1, kind="stable")[:, :top]
+def _classes_of(
+    predictor: "Predictor",
+    images: "Samples",
+    top: int,
+    sets: float | None,
+    prior: str | None,
+    progress: "Passes",
+) -> list[list[tuple[str, float]]]:
+    """Names and probabilities of the classes to name for each image."""
+    if sets is not None:
+        return predictor.sets(images, sets, prior=prior, progress=progress)
+    return predictor.batch(images, top=top, prior=prior, progress=progress)
+
+
+def _csv(names: Sequence[str], classes: Sequence[Sequence[tuple[str, float]]]) -> str:
+    """A row per image: its path or row, and names and probabilities of its classes; empty cells where it has fewer."""
+    most = max(map(len, classes))
     heading = ["path"]
-    for rank in range(1, order.shape[1] + 1):
+    for rank in range(1, most + 1):
         heading += [f"class_{rank}", f"probability_{rank}"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heading)
-    for name, own, row in zip(names, order, probability, strict=True):
-        writer.writerow([name, *(cell for index in own for cell in (class_names[index], f"{row[index]:.6f}"))])
+    for name, own in zip(names, classes, strict=True):
+        cells = [cell for label, probability in own for cell in (label, f"{probability:.6f}")]
+        writer.writerow([name, *cells, *[""] * (2 * (most - len(own)))])
     return text.getvalue()
 
 
@@ -103,6 +128,10 @@ def _least_size(names: Sequence[str], class_names: Sequence[str], top: int) -> i
     """Bytes that the CSV file has at least: paths, and names and probabilities of the classes."""
     cells = min(top, len(class_names)) * (min(map(len, class_names)) + len(",,0.000000"))
     return sum(map(len, names)) + len(names) * (cells + 1)
+
+
+def _how_covered(sets: float) -> str:
+    return f"hold the true class of about {100 * (1 - sets):g} % of images like the held-out ones"
 
 
 def _how_calibrated(fix: "Fix | None", prior: str | None) -> str:

@@ -1,16 +1,11 @@
-"""Prediction sets that do not leave rare classes out (Ding, Fermanian and Salmon, ICLR 2026; arXiv 2507.06867).
+"""Prediction sets that leave rare classes out less (Ding, Fermanian and Salmon, ICLR 2026; arXiv 2507.06867).
 
 With p(y|x) the softmax of the logits, class y is in the set of a sample x if its adjusted probability f_y p(y|x) is at
-least t_y. The factors f say what sets are optimised for:
-
-    "softmax"               f_y = 1           the smallest sets of a marginal coverage, which leave rare classes out
-    "prevalence-adjusted"   f_y = ω_y / π_y   the smallest sets of a macro-coverage, the mean over classes (ω equal)
-
-π are the class frequencies of training, ω weights of classes: the paper's scores PAS, −p / π, and WPAS, −ω p / π, with
-"at most" turned into "at least". The thresholds come from held-out samples (`longtail.posthoc.conformal`): one for all
-classes, one of each class, or, INTERP-Q, τ times the second plus 1 − τ times the first. A class with too few samples
-has an infinite class-wise threshold, in whose place the paper's code puts the largest score there is, that of
-probability 0; here that is t_y = 0.
+least t_y. The factors f say what sets are optimised for (`longtail.posthoc.conformal_scores`), the thresholds t come
+from held-out samples (`longtail.posthoc.conformal`): one for all classes, one of each class, or, INTERP-Q, τ times the
+second plus 1 − τ times the first. The paper's scores are −f p, and its sets what is at most a threshold: the same.
+A class with too few samples has an infinite class-wise threshold, in whose place the paper's code puts the largest
+score there is, that of probability 0; here that is t_y = 0.
 
 The definitions were checked against the authors' code (github.com/tiffanyding/long-tail-conformal). Their fuzzy
 class-wise method is not here.
@@ -26,10 +21,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, as_class_weights, check_choice, check_fraction, count_empty_as_half
+from longtail.arguments import check_choice, check_fraction
 from longtail.plain_json import to_json
 from longtail.posthoc.blocks import row_blocks
-from longtail.posthoc.conformal import fewest_samples, thresholds_between
+from longtail.posthoc.conformal import check_miscoverage, fewest_samples, thresholds_between
+from longtail.posthoc.conformal_scores import Values, check_score, score_factors
 from longtail.posthoc.inputs import Array, as_labels, as_logits, as_sample_logits, like
 from longtail.posthoc.parameters import Parameters
 from longtail.posthoc.saved import numbers, read_saved
@@ -37,9 +33,7 @@ from longtail.whole_file import write_whole
 
 FORMAT = "longtail.prediction-sets"
 VERSION = 1
-SCORES = ("prevalence-adjusted", "softmax")
 THRESHOLDS = {"marginal": 0.0, "classwise": 1.0}
-CALIBRATION = "calibration"
 
 
 class _Fitted(NamedTuple):
@@ -101,8 +95,8 @@ class PredictionSets(Parameters):
     miscoverage: float = 0.1
     score: str = "prevalence-adjusted"
     thresholds: str | float = "marginal"
-    class_counts: Tensor | np.ndarray | Sequence[float] | str | None = None
-    class_weight: Tensor | np.ndarray | Sequence[float] | None = None
+    class_counts: Values | str | None = None
+    class_weight: Values | None = None
     never_empty: bool = True
     _fitted: _Fitted | None = field(default=None, init=False, repr=False)
 
@@ -128,7 +122,7 @@ class PredictionSets(Parameters):
                 f"{self.miscoverage}. Got {len(labels)}. With fewer samples, choose a larger `miscoverage`."
             )
         samples = torch.bincount(labels, minlength=num_classes)
-        factors = self._factors(samples)
+        factors = score_factors(self.score, self.class_counts, self.class_weight, samples)
         values = factors[labels] * _own_probabilities(checked, labels)
         thresholds = thresholds_between(values, labels, num_classes, self.miscoverage, classwise)
         self._remember(factors.numpy(), thresholds.numpy(), samples.numpy())
@@ -259,51 +253,15 @@ class PredictionSets(Parameters):
 
     def _check_parameters(self, num_classes: int) -> float:
         """Raise for parameters that do not fit; τ otherwise."""
-        check_fraction("miscoverage", self.miscoverage)
-        if self.miscoverage in (0, 1):
-            raise ValueError(
-                f"`miscoverage` must lie between 0 and 1. Got {self.miscoverage}. For sets that hold the true class of "
-                "90 % of the samples, pass 0.1."
-            )
+        check_miscoverage("miscoverage", self.miscoverage)
         if not isinstance(self.never_empty, bool):
             raise TypeError(f"`never_empty` must be True or False. Got {self.never_empty!r}.")
-        check_choice("score", self.score, SCORES)
-        if self.score == "softmax" and self.class_weight is not None:
-            raise ValueError('`class_weight` must be None with `score="softmax"`. Pass `score="prevalence-adjusted"`.')
-        if self.score != "softmax":
-            self._check_counts(num_classes)
+        check_score(self.score, self.class_counts, self.class_weight, num_classes)
         if isinstance(self.thresholds, str):
             check_choice("thresholds", self.thresholds, list(THRESHOLDS))
             return THRESHOLDS[self.thresholds]
         check_fraction("thresholds", self.thresholds)
         return float(self.thresholds)
-
-    def _check_counts(self, num_classes: int) -> None:
-        if self.class_weight is not None:
-            as_class_weights("class_weight", self.class_weight, num_classes)
-        if self.class_counts is None:
-            raise ValueError(
-                '`class_counts` must hold the training samples of each class with `score="prevalence-adjusted"`. Got '
-                'None. Where they are unknown, `class_counts="calibration"` counts the labels of `fit`.'
-            )
-        if isinstance(self.class_counts, str):
-            check_choice("class_counts", self.class_counts, [CALIBRATION])
-        elif (found := as_class_counts(self.class_counts).numel()) != num_classes:
-            raise ValueError(f"`class_counts` must hold {num_classes} classes, as `logits`. Got {found}.")
-
-    def _factors(self, samples: Tensor) -> Tensor:
-        """f, (C,) float64."""
-        if self.score == "softmax":
-            return torch.ones(samples.shape, dtype=torch.float64)
-        assert self.class_counts is not None
-        if isinstance(self.class_counts, str):
-            counts = samples.double().clamp(min=0.5)
-        else:
-            counts = count_empty_as_half(as_class_counts(self.class_counts))
-        weight = torch.ones(samples.shape, dtype=torch.float64)
-        if self.class_weight is not None:
-            weight = as_class_weights("class_weight", self.class_weight, counts.numel())
-        return weight * counts.sum() / counts
 
     def _sets(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Which classes are in the sets of rows (n, C), and their adjusted probabilities."""
