@@ -3,9 +3,9 @@
     python results/prediction_sets.py --data DIR --weights FILE --work DIR --json results/prediction-sets.json
     python results/write_pages.py prediction-sets
 
-The options are those of `natural_tails.py plankton`, whose features and runs of cross-entropy are taken from the
-working folder; what is missing is computed. The test part of each split is divided at random: sets are fitted on one
-half and scored on the other. Offsets of `longtail fix` come from the validation part.
+The options are those of `natural_tails.py plankton`, whose features and runs are taken from the working folder; what is
+missing is computed. The test part of each split is divided at random: sets are fitted on one half and scored on the
+other. Offsets of `longtail fix`, and the sets of the runs themselves, come from the validation part.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import torch
 
 from checkout import current_commit
 from longtail.auto import load
+from longtail.auto.run_sets import RunSets
 from longtail.metrics import set_scores
 from longtail.plain_json import to_json
 from longtail.posthoc import PredictionSets
@@ -31,6 +32,8 @@ CURVE = (0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 BETWEEN = (0.5, 0.9, 0.99)
 RULES = (("raw", "softmax"), ("raw", "prevalence-adjusted"), ("fixed", "softmax"))
 """Predictions and score."""
+LOSSES = ("ce", "balanced-softmax", "gala")
+"""Of the runs whose own sets are scored."""
 
 
 def scores(found: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, float | None]:
@@ -77,26 +80,25 @@ def rows_of(
             }
 
 
-def row_of_run(run: RunFolder, split: int) -> dict[str, Any]:
-    """The scores of the sets of `longtail predict RUN --sets`: fitted on the validation part, as the fix is."""
+def row_of_run(run: RunFolder, method: str, split: int) -> dict[str, Any]:
+    """The scores of the sets of `longtail predict RUN --sets`, fitted on the validation part, as the fix is."""
+    counts = np.array((run.result or {})["class_counts"])
+    sets = RunSets.fitted(
+        *run.load_predictions("validation"), class_counts=counts, miscoverage=MISCOVERAGE, prior="uniform"
+    )
+    logits, target = run.load_predictions("test")
+    scored = halves(len(target), split)[1]
     fix = load(run.path).fix
     assert fix is not None
-    logits = {}
-    for part in ("validation", "test"):
-        probability = np.asarray(fix.predict_proba(run.load_predictions(part)[0].astype(np.float64)))
-        logits[part] = np.log(np.maximum(probability, np.finfo(np.float64).tiny))
-    target = run.load_predictions("test")[1]
-    scored = halves(len(target), split)[1]
-    sets = PredictionSets(MISCOVERAGE, "softmax").fit(logits["validation"], run.load_predictions("validation")[1])
-    found = sets.predict_sets(logits["test"][scored])
+    predicted = np.asarray(fix.predict_proba(logits[scored])).argmax(1)
     return {
         "split": split,
-        "predictions": "run",
-        "score": "softmax",
+        "predictions": f"run {method}",
+        "score": "prevalence-adjusted",
         "thresholds": "marginal",
         "miscoverage": MISCOVERAGE,
         "in_every_set": 0,
-        **scores(found, target[scored], np.array((run.result or {})["class_counts"])),
+        **scores(sets.holds(logits[scored], predicted), target[scored], counts),
     }
 
 
@@ -118,7 +120,7 @@ def main() -> None:
         logits, target = predictions_of(run)
         class_counts.append((run.result or {})["class_counts"])
         rows += rows_of(logits, target, np.array(class_counts[-1]), split)
-        rows.append(row_of_run(run, split))
+        rows += [row_of_run(trained(Trial(name), split, data, options.work), name, split) for name in LOSSES]
         samples.append([len(half) for half in halves(len(target), split)])
         print(f"split {split}: {len(rows)} rows", file=sys.stderr, flush=True)
     content = {

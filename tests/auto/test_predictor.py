@@ -12,6 +12,7 @@ from PIL import Image
 
 import longtail
 from auto.photographs import COLOURS, write_photographs
+from longtail.auto.run_sets import RunSets
 from longtail.data import Samples
 from longtail.data.decoding import BadImageError
 from longtail.recipes import digits_lt
@@ -55,18 +56,22 @@ def test_top_classes_and_no_sample_at_all(predictor, photographs):
     assert predictor.probabilities([]).shape == (0, 3)
 
 
-def test_sets_hold_all_classes_from_a_probability_on(predictor, trained, photographs):
+@pytest.mark.parametrize("prior", [None, "training"])
+def test_sets_are_those_of_the_held_out_samples_in_the_order_of_the_probabilities(
+    predictor, trained, photographs, prior
+):
     files = sorted(photographs.rglob("*.jpg"))
-    probability = predictor.probabilities(files)
+    probability, logits = predictor.probabilities(files, prior=prior), predictor.logits(files).double().numpy()
+    counts = np.array(trained.result["class_counts"])
     for miscoverage in (0.1, 0.3):
-        found = predictor.sets(files, miscoverage)
-        held_out, target = trained.load_predictions("validation")
-        own = np.asarray(predictor.fix.predict_proba(held_out.astype(np.float64)))[np.arange(len(target)), target]
-        threshold = np.sort(own)[-int(np.ceil(round((len(target) + 1) * (1 - miscoverage), 9)))]
-        for row, classes in zip(probability, found, strict=True):
+        held_out = trained.load_predictions("validation")
+        expected = RunSets.fitted(*held_out, class_counts=counts, miscoverage=miscoverage, prior=prior or "uniform")
+        inside = expected.holds(logits, probability.argmax(1))
+        found = predictor.sets(files, miscoverage, prior=prior)
+        for row, held, classes in zip(probability, inside, found, strict=True):
+            assert dict(classes) == {name: p for name, p, h in zip(predictor.class_names, row, held, strict=True) if h}
             assert classes == sorted(classes, key=lambda named: -named[1])
-            inside = {name for name, p in zip(predictor.class_names, row, strict=True) if p >= threshold * (1 - 1e-9)}
-            assert {name for name, _ in classes} == inside | {predictor.class_names[row.argmax()]}
+            assert classes[0][0] == predictor.class_names[row.argmax()]
     assert predictor.sets([], 0.1) == []
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import prediction_sets
-from longtail import PostHocLogitAdjustment, PredictionSets, set_scores
-from pages.prediction_sets import PREVALENCE, SOFTMAX, Sets
+from longtail import PostHocLogitAdjustment, set_scores
+from longtail.auto.run_sets import RunSets
+from pages.prediction_sets import PREVALENCE, RUNS, SOFTMAX, Sets
 from pages.prediction_sets import RULES as SHOWN
-from prediction_sets import BETWEEN, CURVE, MISCOVERAGE, RULES, halves, row_of_run, rows_of
+from prediction_sets import BETWEEN, CURVE, LOSSES, MISCOVERAGE, RULES, halves, row_of_run, rows_of
 
 COUNTS = np.array([400, 80, 15])
 
@@ -57,17 +58,19 @@ def test_the_sets_of_a_run_are_fitted_on_its_validation_part(monkeypatch):
     run = SimpleNamespace(path="run", load_predictions=parts.get, result={"class_counts": COUNTS.tolist()})
     fix = PostHocLogitAdjustment(COUNTS).fit()
     monkeypatch.setattr(prediction_sets, "load", lambda _: SimpleNamespace(fix=fix))
-    row = row_of_run(run, split=3)
+    row = row_of_run(run, "ce", split=3)
+    assert row["predictions"] == "run ce"
     assert row["coverage"] == pytest.approx(0.9, abs=0.04)
-    adjusted = {name: fix.transform(part) for name, (part, _) in parts.items()}
-    sets = PredictionSets(MISCOVERAGE, "softmax").fit(adjusted["validation"], target[:500])
     scored = halves(1000, 3)[1]
-    expected = set_scores(sets.predict_sets(adjusted["test"][scored]), target[500:][scored])
+    held = logits[500:][scored]
+    sets = RunSets.fitted(logits[:500], target[:500], class_counts=COUNTS, miscoverage=MISCOVERAGE, prior="uniform")
+    expected = set_scores(sets.holds(held, fix.predict(held)), target[500:][scored])
     assert (row["coverage"], row["mean_size"]) == (expected.coverage, expected.mean_size)
 
 
 def test_the_page_shows_all_rules_that_are_computed():
     assert set(SHOWN) == set(RULES)
+    assert [predictions for predictions, _ in RUNS] == [f"run {loss}" for loss in LOSSES]
 
 
 def test_scores_at_a_size_lie_on_the_line_between_two_miscoverages(rows):

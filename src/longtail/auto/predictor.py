@@ -11,12 +11,12 @@ from torch import Tensor
 
 from longtail.arguments import check_integer
 from longtail.auto.named_features import ordered_features
+from longtail.auto.run_sets import RunSets
 from longtail.auto.several_samples import check_images, several_samples
 from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
 from longtail.data.check import Progress
 from longtail.data.parquet_images import parquet_at, parquet_images, table_images
 from longtail.models import fold_batch_norm
-from longtail.posthoc import PredictionSets
 from longtail.posthoc.conformal import check_miscoverage, fewest_samples
 from longtail.repair import Fix
 from longtail.runs import RunFolder
@@ -62,6 +62,7 @@ class Predictor:
             fold_batch_norm(trained_network(folder)) if len(self.info.input_shape) > 1 else trained_network(folder)
         )
         self.config = stored_config(folder)
+        self._sets: dict[tuple[float, str], RunSets] = {}
         self.fix = Fix.load(folder.fix_path) if folder.fix_path.exists() else None
         if self.fix is not None and tuple(self.fix.class_names) != self.class_names:
             raise ValueError(f"{folder.fix_path} must be of the classes of the run. It is of others.")
@@ -106,25 +107,30 @@ class Predictor:
     ) -> list[list[tuple[str, float]]]:
         """The prediction set of each sample: names and probabilities of its classes, the most probable first.
 
-        It holds the true class with a probability of about 1 − `miscoverage`: all classes from a probability on, which
-        is found by `longtail.posthoc.PredictionSets` on the held-out samples of the run. Where these have fitted the
-        fix too, as `longtail train` does, this is a little too good to be exact.
+        It holds the true class with a probability of about 1 − `miscoverage`: the predicted class, and all whose
+        probability under the class frequencies of training is large for a class as frequent as they are. What is large
+        is found by `longtail.posthoc.PredictionSets` on the held-out samples of the run. These have found a temperature
+        and the weight of the class frequencies as well (`longtail.auto.run_sets`), so the guarantee is approximate.
 
         Args:
             samples: as in `probabilities`.
             miscoverage: between 0 and 1: the share of samples whose set may miss the true class.
-            prior: as in `probabilities`; with "training" sets leave rare classes out.
+            prior: as in `probabilities`; with "training" sets are smaller, and leave rare classes out.
             progress: as in `probabilities`.
 
         Raises:
             ValueError: the run has no held-out samples, or too few for `miscoverage`; otherwise as `probabilities`.
             TypeError: as `probabilities`.
         """
-        fitted = self._fitted_sets(miscoverage, prior)
-        probability = self.probabilities(samples, prior=prior, progress=progress)
+        self._check_prior(prior)
+        sets = self._run_sets(miscoverage, prior or "uniform")
+        logits = self.logits(samples, progress=progress)
+        probability = self._probabilities(logits, prior)
+        order = np.argsort(-probability, axis=1, kind="stable")
+        inside = sets.holds(logits.double().numpy(), order[:, 0])
         return [
-            [(self.class_names[index], float(row[index])) for index in own]
-            for row, own in zip(probability, fitted.predict_lists(_logarithms(probability)), strict=True)
+            [(self.class_names[index], float(row[index])) for index in own if held[index]]
+            for row, own, held in zip(probability, order, inside, strict=True)
         ]
 
     def probabilities(
@@ -172,10 +178,13 @@ class Predictor:
         share = counts / counts.sum() if prior == "training" else prior
         return np.asarray(self.fix.predict_proba(logits.numpy(), share))
 
-    def _fitted_sets(self, miscoverage: float, prior: str | None) -> PredictionSets:
-        """Sets of the logarithms of probabilities."""
+    def _run_sets(self, miscoverage: float, prior: str) -> RunSets:
+        if (miscoverage, prior) not in self._sets:
+            self._sets[miscoverage, prior] = self._fitted_sets(miscoverage, prior)
+        return self._sets[miscoverage, prior]
+
+    def _fitted_sets(self, miscoverage: float, prior: str) -> RunSets:
         check_miscoverage("miscoverage", miscoverage)
-        self._check_prior(prior)
         held_out = "validation" in self.folder.predicted_sets
         logits, target = self.folder.load_predictions("validation") if held_out else (np.zeros((0, 2)), np.zeros(0))
         if len(target) < fewest_samples(miscoverage):
@@ -183,8 +192,8 @@ class Predictor:
                 f"`miscoverage` of {miscoverage:g} needs at least {fewest_samples(miscoverage):,} held-out samples. "
                 f"{self.folder.path} has {len(target):,}: choose a larger one, or train with a larger --validation."
             )
-        sets = PredictionSets(miscoverage, score="softmax")
-        return sets.fit(_logarithms(self._probabilities(torch.from_numpy(logits), prior)), target)
+        counts = np.asarray(self.info.class_counts)
+        return RunSets.fitted(logits, target, class_counts=counts, miscoverage=miscoverage, prior=prior)
 
     def _split(self, samples: Any) -> Split:
         on_features = len(self.info.input_shape) == 1
@@ -213,12 +222,6 @@ class Predictor:
         load = image_loader(samples, self.info.input_shape[1], self.info.crop_pct, self.info.interpolation)
         target = torch.zeros(len(samples), dtype=torch.int64)
         return StreamedImages(load, target, self.info.mean, self.info.std, torch.channels_last)
-
-
-def _logarithms(probability: np.ndarray) -> np.ndarray:
-    """Finite: no class is masked by a probability that is too small for float64."""
-    logarithms: np.ndarray = np.log(np.maximum(probability, np.finfo(np.float64).tiny))
-    return logarithms
 
 
 def _without_labels(samples: Any) -> Any:

@@ -1,0 +1,56 @@
+"""Prediction sets of a run, fitted on its held-out samples, whatever loss its network was trained with."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from longtail.posthoc import PredictionSets
+from longtail.repair.calibration import calibrated
+from longtail.repair.samples import Samples
+
+
+@dataclass(frozen=True)
+class RunSets:
+    """Sets of the probabilities softmax(z / temperature + offset) under the class frequencies of training.
+
+    The prevalence-adjusted score divides probabilities by these frequencies. The softmax of a network whose loss
+    adjusts logits (GALA, Balanced Softmax) follows them less, or not at all, so the offset adds what is missing: a
+    multiple of their logarithm. Temperature and multiple, two numbers, are those of the greatest likelihood on the
+    held-out samples.
+    """
+
+    temperature: float
+    offset: np.ndarray
+    sets: PredictionSets
+
+    @classmethod
+    def fitted(
+        cls, logits: np.ndarray, target: np.ndarray, *, class_counts: np.ndarray, miscoverage: float, prior: str
+    ) -> Self:
+        """The sets of held-out samples.
+
+        Args:
+            logits: (N, C) of the network.
+            target: (N,) class indices.
+            class_counts: (C,) training samples of each class.
+            miscoverage: between 0 and 1.
+            prior: "uniform" for sets that leave no class out for being rare, "training" for the smallest sets.
+        """
+        counts = np.maximum(np.asarray(class_counts, dtype=np.float64), 0.5)
+        share = counts / counts.sum()
+        found = calibrated(Samples.of(logits.astype(np.float64), target), share, line=np.log(share))
+        score = "softmax" if prior == "training" else "prevalence-adjusted"
+        sets = PredictionSets(miscoverage, score, class_counts=counts, never_empty=False)
+        own = cls(found.temperature, found.offset, sets)
+        sets.fit(own._under_training_frequencies(logits), target)
+        return own
+
+    def holds(self, logits: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """(N, C) whether each class is in the set of each sample (N, C); the predicted class (N,) always is."""
+        inside = self.sets.predict_sets(self._under_training_frequencies(logits))
+        inside[np.arange(len(inside)), predicted] = True
+        return inside
+
+    def _under_training_frequencies(self, logits: np.ndarray) -> np.ndarray:
+        return np.asarray(logits / self.temperature + self.offset, dtype=np.float64)
