@@ -86,6 +86,7 @@ def test_the_predicted_class_is_in_the_set():
 
 def test_classes_without_training_samples_and_separable_samples():
     logits = 100 * np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0, 1, 2, 0]]
-    sets = RunSets.fitted(logits, logits.argmax(1), np.array([5, 2, 0]), 0.1, "uniform")
+    counts = np.array([5, 2, 0])
+    sets = RunSets.fitted(logits, logits.argmax(1), class_counts=counts, miscoverage=0.1, prior="uniform")
     assert np.isfinite(sets.temperature)
     assert sets.holds(logits, logits.argmax(1))[np.arange(10), logits.argmax(1)].all()
