@@ -582,6 +582,11 @@ def test_a_number_that_is_left_out_is_a_missing_file(tmp_path):
     for name in ("2019", "2021"):
         write(tmp_path / "years" / f"{name}.parquet", [0, 1])
     assert len(read_data(tmp_path / "years").train) == 4
+    for number, (name, missing) in enumerate([("train-{}", "train-2"), ("fish-train-0{}", "fish-train-02")]):
+        for shard in (1, 3):
+            write(tmp_path / str(number) / f"{name.format(shard)}.parquet", [0, 1])
+        with pytest.raises(ValueError, match=f"of all numbers. {missing}.parquet is missing. Download it, or number"):
+            read_data(tmp_path / str(number))
 
 
 def test_class_folders_are_none_of_parts(tmp_path):
