@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longtail.data.file_parts import FileParts
+from longtail.data.file_parts import FilePart, FileParts
 from longtail.data.file_rows import row_names
 from longtail.data.image_bytes import ImageBytes
 
@@ -134,10 +134,10 @@ def refuse_other_images(column: Any, where: str) -> None:
 
 def images_of(column: Any) -> EncodedImages:
     """The images of a column; a row without one has no bytes."""
-    values = column.tolist()
-    return EncodedImages(
-        [_bytes_of(value) or b"" for value in values], row_names(column.index), [*map(_path_of, values)]
-    )
+    values, names = column.tolist(), row_names(column.index)
+    if any(isinstance(value, FilePart) for value in values):
+        return EncodedImages(FileParts.of(values), names, ["" if value is None else value.name for value in values])
+    return EncodedImages([_bytes_of(value) or b"" for value in values], names, [*map(_path_of, values)])
 
 
 def _first_bytes(column: Any) -> bytes | None:
@@ -154,6 +154,8 @@ def _is_empty(value: Any) -> bool:
 
 
 def _bytes_of(value: Any) -> bytes | None:
+    if isinstance(value, FilePart):
+        return value.read()
     content = value.get(BYTES) if isinstance(value, Mapping) else value
     return bytes(content) if isinstance(content, (bytes, bytearray, memoryview)) else None
 

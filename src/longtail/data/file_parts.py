@@ -34,11 +34,12 @@ class LargeFile(NamedTuple):
 
 
 class FilePart(NamedTuple):
-    """Consecutive bytes of a file."""
+    """Consecutive bytes of a file; `name` is what the file calls them, if it does."""
 
     file: LargeFile
     offset: int
     size: int
+    name: str = ""
 
     def read(self) -> bytes:
         """The bytes. The file is opened for them alone, so that threads and forked processes share no position.
@@ -80,6 +81,14 @@ class FileParts:
     file: np.ndarray
     offset: np.ndarray
     size: np.ndarray
+
+    @classmethod
+    def of(cls, parts: Sequence[FilePart | None]) -> Self:
+        """The same of a list of parts (N,); `None` where there is none."""
+        number = {file: place for place, file in enumerate(dict.fromkeys(part.file for part in parts if part))}
+        places = [(number[part.file], part.offset, part.size) if part else (0, 0, 0) for part in parts]
+        file, offset, size = np.array(places, dtype=np.int64).reshape(-1, 3).T
+        return cls(tuple(number), file.astype(np.int32), offset.copy(), size.copy())
 
     def __len__(self) -> int:
         return len(self.file)

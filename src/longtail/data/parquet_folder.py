@@ -1,6 +1,6 @@
 """Folders of Parquet files that are named by their part, or lie in folders that are, as Hugging Face has them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from longtail.data.declared_classes import declare_together, with_class_names
 from longtail.data.file_rows import file_rows
 from longtail.data.first_of_many import first
 from longtail.data.options import Options
-from longtail.data.part_files import files_by_part, files_of
+from longtail.data.part_files import files_by_part, files_of, refuse_other_parts
 from longtail.data.raw_part import RawPart
 from longtail.data.shard_layout import ShardKind, shard_sets
 from longtail.data.table_columns import label_columns, text_columns
@@ -69,15 +69,6 @@ def with_rows(files: Sequence[Path], notes: list[str]) -> list[Path]:
     return found
 
 
-def _refuse_other_parts(name: str, read: Collection[str], files: Sequence[Path]) -> None:
-    """Raise if a column of parts names another than files of one part do."""
-    if set(read) != {name}:
-        raise ValueError(
-            f"{first(list(map(str, files)))} must hold samples of {name} alone, as the names say. A column names "
-            f"{' and '.join(read)}: rename the files, or drop the column."
-        )
-
-
 def _read(part: str, files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     """The files of a part by its name; those of no part by the parts that a column names, or else as train."""
     files = with_rows(files, notes)
@@ -97,7 +88,7 @@ def _read(part: str, files: list[Path], folder: Path, options: Options, notes: l
     rows = file_rows(list(map(str, files)), lengths)
     read = read_table_as_parts(whole, options, where, root, notes, part=part or "train", rows=rows)
     if part:
-        _refuse_other_parts(part, read, files)
+        refuse_other_parts(part, read, list(map(str, files)))
     return read
 
 

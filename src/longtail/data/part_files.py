@@ -52,6 +52,22 @@ def files_by_part(
     return by_part
 
 
+def refuse_other_parts(name: str, read: Collection[str], files: Sequence[str], says: str = "A column") -> None:
+    """Raise if a column of parts, or what else `says` so, names another than files of one part do.
+
+    Args:
+        name: the part of the files.
+        read: the parts of their rows.
+        files: their paths.
+        says: what names the parts of the rows, for the message.
+    """
+    if set(read) != {name}:
+        raise ValueError(
+            f"{first(files)} must hold samples of {name} alone, as the names say. {says} names "
+            f"{' and '.join(read)}: rename the files, or drop the {says.rpartition(' ')[2]}."
+        )
+
+
 def _needed(by_part: dict[str, list[Path]], folder: Path, options: Options, notes: list[str]) -> dict[str, list[Path]]:
     """The files of the part that is needed, if one is: those of the others may be too large for the memory."""
     needed = next((name for name in options.first_of if name in by_part), None)
