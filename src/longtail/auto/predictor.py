@@ -14,6 +14,7 @@ from longtail.auto.named_features import ordered_features
 from longtail.auto.several_samples import check_images, several_samples
 from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
 from longtail.data.check import Progress
+from longtail.data.column_source import has_columns, rows_to_predict
 from longtail.data.packed_images import packed_at, packed_images
 from longtail.data.parquet_images import table_images
 from longtail.models import fold_batch_norm
@@ -101,7 +102,8 @@ class Predictor:
         Args:
             samples: as in calling it, several; images are all paths, or none is. A Parquet or tar file of images, or
                 a folder of them, by its path (row by row, files in the order of their paths); a pandas table or a
-                column of images as bytes; or `Samples` of images, as `read_data` reads them.
+                column of images as bytes; a data set with columns, as those of Hugging Face; or `Samples` of images, as
+                `read_data` reads them.
             prior: how often classes come: "uniform" (the default), or "training", as in the training data.
             progress: called with the name of the step and the completed share of it.
 
@@ -134,6 +136,8 @@ class Predictor:
 
     def _split(self, samples: Any) -> Split:
         on_features = len(self.info.input_shape) == 1
+        if has_columns(samples):
+            samples = rows_to_predict(samples)
         if not on_features:
             samples = _without_labels(samples)
         samples = several_samples(samples)

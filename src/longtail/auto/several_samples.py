@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from longtail.data.column_source import IMAGE_COLUMNS
 from longtail.data.encoded_images import BYTES
 from longtail.data.packed_images import is_packed, pack_of
 from longtail.data.table_file import TABLES
@@ -101,6 +102,8 @@ def _check_image(sample: Any, number: int) -> None:
 def _hint(sample: Any) -> str:
     if isinstance(sample, (bytes, bytearray)):
         return " Decode it: PIL.Image.open(io.BytesIO(content))."
+    if isinstance(sample, Mapping) and (column := next((name for name in IMAGE_COLUMNS if name in sample), None)):
+        return f" Pass its image, sample[{column!r}]."
     if isinstance(sample, Mapping) and isinstance(sample.get(BYTES), bytes):
         return " Decode it: PIL.Image.open(io.BytesIO(sample['bytes'])). Of many: predictor.batch(table['image'])."
     return " Decode it: PIL.Image.open(file)." if hasattr(sample, "read") else ""
