@@ -119,6 +119,15 @@ def test_a_column_of_images_of_another_name_is_found_among_others():
     assert reds(read_data(rows(mask=masks)).train) == list(range(6))
 
 
+def test_samples_of_webdataset_have_their_labels_in_cls():
+    keys = [f"{number:04}" for number in range(6)]
+    data = read_data(rows(image="jpg", label="cls", __key__=keys, json=[{"label": "x"}] * 6))
+    assert data.class_names == tuple(NAMES)
+    assert reds(data.train) == list(range(6))
+    frame = pd.DataFrame({"webp": [picture(number) for number in range(4)], "cls": [0, 1, 0, 1], "__key__": keys[:4]})
+    assert read_data(frame).train.target.tolist() == [0, 1, 0, 1]
+
+
 def test_groups_stay_together():
     data = read_data(rows(animal=["x", "x", "y", "y", "z", None]))
     assert data.train.groups is None

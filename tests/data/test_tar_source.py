@@ -16,6 +16,7 @@ from longtail.data import check_files, make_splits, read_data
 from longtail.data.image_names import image_names
 from longtail.data.own import image_loader
 from longtail.data.own_config import OwnDataConfig
+from longtail.data.packed_images import packed_at
 from longtail.data.read import KINDS_OF_DATA
 from longtail.data.sources import load_splits
 from longtail.data.tar_images import tar_images
@@ -249,6 +250,29 @@ def test_compressed_shards_are_refused_with_what_to_type(tmp_path):
             ValueError, match=f"{packed} must be a tar file that is not compressed.*Type: gunzip {packed}"
         ):
             read_data(data)
+
+
+def test_a_compressed_copy_of_a_shard_is_left_out(tmp_path):
+    path = pack(tmp_path / "train-0.tar", samples(["a", "b"]))
+    (tmp_path / "train-0.tar.gz").write_bytes(gzip.compress(path.read_bytes()))
+    data = read_data(tmp_path)
+    assert len(data.train) == 2
+    assert "1 compressed copy of a tar file is left out: train-0.tar.gz" in said(data)
+    assert packed_at(tmp_path) == [path]
+
+
+def test_a_shard_that_is_gone_when_its_images_are_decoded_is_missing(tmp_path):
+    data = read_data(pack(tmp_path / "t.tar", samples(["a", "b"])))
+    (tmp_path / "t.tar").unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"2 of 2 images of train are missing: .*t.tar:0000, .*Restore the file"
+    ):
+        check_files(data)
+
+
+def test_a_pattern_of_shards_is_no_path(tmp_path):
+    with pytest.raises(FileNotFoundError, match="Name the folder of the shards instead of a pattern"):
+        read_data(tmp_path / "train-{0000..0002}.tar")
 
 
 def test_json_that_is_none_is_named(tmp_path):

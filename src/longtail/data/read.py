@@ -172,7 +172,8 @@ def _read(data: Any, options: Options, name: str, notes: list[str]) -> dict[str,
     if isinstance(data, (str, os.PathLike)):
         data = Path(data)
         if not data.exists():
-            raise FileNotFoundError(f"`{name}` must exist. Got {data}.")
+            advice = " Name the folder of the shards instead of a pattern." if set("{*?") & set(data.name) else ""
+            raise FileNotFoundError(f"`{name}` must exist. Got {data}.{advice}")
     source = next((source for source in KINDS_OF_DATA.values() if source.fits(data)), None)
     if source is not None:
         return source.read(data, options, notes)

@@ -58,6 +58,17 @@ def is_tar_name(name: str) -> bool:
     return name.lower().endswith((TAR, *UNPACK))
 
 
+def unpacked_name(name: str) -> str:
+    """The name of a tar file after it is unpacked.
+
+    Example:
+        >>> unpacked_name("train.tar.gz"), unpacked_name("train.tgz"), unpacked_name("train.tar")
+        ('train.tar', 'train.tar', 'train.tar')
+    """
+    suffix = next(suffix for suffix in (*UNPACK, TAR) if name.lower().endswith(suffix))
+    return name[: -len(suffix)] + TAR
+
+
 def read_headers(path: Path, name: str) -> TarHeaders:
     """Read the headers.
 

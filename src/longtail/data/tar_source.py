@@ -14,7 +14,7 @@ from longtail.data.shard_layout import ShardKind, shard_sets
 from longtail.data.table_file import PARQUET
 from longtail.data.tar_columns import TarColumns
 from longtail.data.tar_folders import class_folders_of, read_packed_folders
-from longtail.data.tar_headers import TAR, UNPACK, TarHeaders, is_tar_name, read_headers
+from longtail.data.tar_headers import TAR, UNPACK, TarHeaders, is_tar_name, read_headers, unpacked_name
 from longtail.data.tar_samples import read_samples
 
 TAR_FILES = ShardKind("tar", (TAR, *UNPACK))
@@ -45,7 +45,7 @@ def tar_files(folder: Path) -> list[Path]:
     Raises:
         ValueError: several data sets, or files that are missing by the names of the others.
     """
-    return files_of(folder, TAR_FILES)
+    return _without_packed_copies(files_of(folder, TAR_FILES), folder, [])
 
 
 def read_tar(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
@@ -100,8 +100,18 @@ def where_of(shards: Sequence[TarHeaders]) -> str:
     return str(path) if len(shards) == 1 else f"{path.parent} ({path.name}, …)"
 
 
+def _without_packed_copies(files: Sequence[Path], root: Path, notes: list[str]) -> list[Path]:
+    """The files without compressed ones that are there unpacked, too, as gunzip -k leaves them."""
+    plain = {unpacked_name(file.name) for file in files if file.name.lower().endswith(TAR)}
+    copies = [file for file in files if not file.name.lower().endswith(TAR) and unpacked_name(file.name) in plain]
+    if copies:
+        left = counted(len(copies), "compressed copy of a tar file is", "compressed copies of tar files are")
+        notes.append(f"{root}: {left} left out: {first([file.name for file in copies])}.")
+    return [file for file in files if file not in copies]
+
+
 def _read(part: str, files: list[Path], root: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
-    shards = headers_of(files, root, notes)
+    shards = headers_of(_without_packed_copies(files, root, notes), root, notes)
     where, columns = where_of(shards), TarColumns(shards, options)
     folders = [] if columns.says_classes else class_folders_of(shards)
     if folders and (columns.label is None or len({path[0] for path in folders}) > 1):
