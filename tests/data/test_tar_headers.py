@@ -1,5 +1,6 @@
 """Names and places of the files in a tar file."""
 
+import io
 import os
 import tarfile
 
@@ -23,6 +24,30 @@ def test_files_lie_where_the_headers_say(tmp_path, form):
     assert headers.names == [name.removeprefix("./") for name in MEMBERS]
     assert [headers.part(row).read() for row in range(3)] == list(MEMBERS.values())
     assert (headers.file.name, headers.hidden, headers.others) == ("t.tar", [], [])
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_headers_are_those_of_the_standard_library(tmp_path, form):
+    path = tmp_path / "t.tar"
+    with tarfile.open(path, "w", format=form) as tar:
+        for name in (
+            "a.jpg",
+            "folder",
+            "folder/" * 12 + "prefix" * 10 + ".jpg",
+            "umlaut ä.jpg",
+            "x" * 100,
+            "n\udce4.jpg",
+        ):
+            member = tarfile.TarInfo(name)
+            member.type = tarfile.DIRTYPE if name == "folder" else tarfile.REGTYPE
+            member.size = 0 if member.isdir() else 700
+            member.mtime, member.uid, member.uname = (-1, 2**30, "ö") if form == tarfile.GNU_FORMAT else (1, 5, "me")
+            tar.addfile(member, io.BytesIO(b"x" * 700))
+    headers = read_headers(path, "t.tar")
+    with tarfile.open(path) as tar:
+        files = [member for member in tar.getmembers() if member.isreg()]
+    found = zip(headers.names, headers.offsets.tolist(), headers.sizes.tolist(), strict=True)
+    assert list(found) == [(member.name, member.offset_data, member.size) for member in files]
 
 
 def test_what_is_no_file_of_the_user_is_left_out(tmp_path):

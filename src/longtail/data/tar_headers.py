@@ -1,9 +1,11 @@
 """The names and places of the files in a tar file, from its headers alone: the files are read when they are needed."""
 
+import re
 import tarfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -21,6 +23,9 @@ UNPACK = {
 MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
 BLOCK = tarfile.BLOCKSIZE
 READ_AT_ONCE = 1 << 20
+NAME, SIZE, CHECKSUM, TYPE, PREFIX = slice(0, 100), slice(124, 136), slice(148, 156), 156, 345
+"""Places in a header."""
+NUMBER = re.compile(rb" *[0-7]+[ \0]*")
 
 
 @dataclass
@@ -46,6 +51,21 @@ class TarHeaders:
     def part(self, row: int) -> FilePart:
         """Where a file lies."""
         return FilePart(self.file, int(self.offsets[row]), int(self.sizes[row]), self.names[row])
+
+
+class _Header(tarfile.TarInfo):
+    """A header of which only name and size are read, in a third of the time, where it is that of a plain file."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        plain = len(buf) == BLOCK and buf[TYPE : TYPE + 1] == tarfile.REGTYPE and not buf[PREFIX]
+        if not plain or NUMBER.fullmatch(buf[SIZE]) is None or NUMBER.fullmatch(buf[CHECKSUM]) is None:
+            return super().frombuf(buf, encoding, errors)
+        if int(buf[CHECKSUM].strip(b"\0 "), 8) != sum(buf) - sum(buf[CHECKSUM]) + 8 * ord(" "):
+            return super().frombuf(buf, encoding, errors)
+        found = cls(bytes(buf[NAME]).partition(b"\0")[0].decode(encoding, errors))
+        found.size = int(buf[SIZE].strip(b"\0 "), 8)
+        return found
 
 
 def is_tar_name(name: str) -> bool:
@@ -83,7 +103,7 @@ def read_headers(path: Path, name: str) -> TarHeaders:
     found, offsets, sizes = TarHeaders(LargeFile.at(path, name)), [], []
     end, last = 0, ""
     try:
-        with tarfile.open(path, "r:") as tar:
+        with tarfile.open(path, "r:", tarinfo=_Header) as tar:
             while (member := _next(tar)) is not None:
                 last = member.name
                 own = last.removeprefix("./")
