@@ -1,6 +1,7 @@
 """Tar shards of samples, and tar files of class folders."""
 
 import gzip
+import json
 import tarfile
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_a_shard_of_samples(tmp_path):
 def test_shards_by_part(tmp_path, names):
     for number, name in enumerate(names):
         pack(tmp_path / name, samples(["ant", "bee"], first=10 * number))
-    (tmp_path / names[0]).with_name("nshards.txt").write_text("2")
+    (tmp_path / names[0]).with_name("nshards.txt").write_text("2\n")
     data = read_data(tmp_path)
     assert {name: reds(part) for name, part in data.items()} == {
         "train": [0, 1, 10, 11],
@@ -64,10 +65,33 @@ def test_shards_by_part(tmp_path, names):
         "test": [30, 31],
     }
     assert data.train.name(2) == f"{tmp_path / names[1]}:0010"
-    assert "1 file that is not tar is left out: " in said(data)
+    assert "left out" not in said(data)
+    (tmp_path / names[0]).with_name("README.md").write_text("photographs")
+    assert "1 file that is not tar is left out: " in said(read_data(tmp_path))
     (tmp_path / names[1]).rename((tmp_path / names[1]).with_name(names[1].replace("1.tar", "2.tar").rpartition("/")[2]))
     with pytest.raises(ValueError, match="must hold the files of all numbers. .*1.tar is missing"):
         read_data(tmp_path)
+
+
+def test_shards_that_are_listed_beside_are_all_there(tmp_path):
+    for name in ("train-0", "train-1", "val-0"):
+        pack(tmp_path / "folder" / f"{name}.tar", samples(["ant", "bee"]))
+        pack(tmp_path / "parts" / f"{name.replace('-', '/')}.tar", samples(["ant", "bee"]))
+    (tmp_path / "parts" / "train" / "nshards.txt").write_text("3\n")
+    with pytest.raises(
+        ValueError, match="train must hold 3 tar files, as nshards.txt says. Got 2. Download the others"
+    ):
+        read_data(tmp_path / "parts")
+    splits = {"train": ["train-0.tar", "train-1.tar"], "val": ["val-0.tar", "val-1.tar"], "test": ["test-0.tar"]}
+    info = {"splits": {name: {"filenames": files, "num_samples": 2} for name, files in splits.items()}}
+    (tmp_path / "folder" / "_info.json").write_text(json.dumps(info))
+    for read in (read_data, packed_at):
+        with pytest.raises(
+            ValueError, match="folder must hold the tar files that _info.json lists. Missing: val-1.tar"
+        ):
+            read(tmp_path / "folder")
+    (tmp_path / "folder" / "_info.json").write_text("{}")
+    assert len(read_data(tmp_path / "folder").train) == 4
 
 
 def test_keys_may_be_the_same_in_each_shard(tmp_path):

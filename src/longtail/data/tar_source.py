@@ -7,6 +7,7 @@ from typing import Any
 from longtail.data.class_names_file import class_names_file
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
+from longtail.data.listed_shards import LISTS, NUMBER, check_listed
 from longtail.data.options import Options
 from longtail.data.part_files import files_by_part, files_of
 from longtail.data.raw_part import RawPart
@@ -45,7 +46,9 @@ def tar_files(folder: Path) -> list[Path]:
     Raises:
         ValueError: several data sets, or files that are missing by the names of the others.
     """
-    return _without_packed_copies(files_of(folder, TAR_FILES), folder, [])
+    files = _without_packed_copies(files_of(folder, TAR_FILES), folder, [])
+    check_listed(files, folder)
+    return files
 
 
 def read_tar(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
@@ -61,7 +64,9 @@ def read_tar_folder(data: Path, options: Options, notes: list[str]) -> dict[str,
             damaged; images without labels.
     """
     names = class_names_file(data)
-    by_part = files_by_part(data, TAR_FILES, options, notes, used=[] if names is None else [names.name])
+    used = [NUMBER, *LISTS, *([] if names is None else [names.name])]
+    by_part = files_by_part(data, TAR_FILES, options, notes, used=used)
+    check_listed([file for files in by_part.values() for file in files], data)
     if "" in by_part:
         return _read("", by_part[""], data, options, notes)
     return {name: _read(name, files, data, options, notes)[name] for name, files in by_part.items()}
