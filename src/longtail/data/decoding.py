@@ -112,7 +112,10 @@ def as_image(source: Any) -> Image.Image:
     if values.dtype.kind == "f" and values.size and values.min() >= 0 and values.max() <= 1:
         values = np.round(values * 255).astype(np.uint8)
     if values.dtype != np.uint8:
-        raise TypeError(f"an image must be uint8, or floats in [0, 1]. Got {values.dtype}.")
+        scale = f" from {values.min():g} to {values.max():g}" if values.size and values.dtype.kind in "iuf" else ""
+        raise TypeError(
+            f"an image must be uint8, or floats in [0, 1], and not be normalised. Got {values.dtype}{scale}."
+        )
     if values.ndim == 3 and not isinstance(source, np.ndarray):  # a tensor has its channels first
         values = values.transpose(1, 2, 0)
     if values.ndim == 3 and values.shape[2] == 1:
