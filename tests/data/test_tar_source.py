@@ -250,8 +250,8 @@ def test_tar_files_without_images_or_labels_are_refused(tmp_path):
     path = pack(tmp_path / "t.tar", {"0.npy": b"x", "0.cls": "1"})
     with pytest.raises(ValueError, match="t.tar must hold images. It holds files with the suffixes npy, cls"):
         read_data(path)
-    with pytest.raises(ValueError, match=r"t.tar must have a column label or .* Its columns: png"):
-        read_data(pack(path, {"0.png": picture(0), "1.png": picture(1)}))
+    with pytest.raises(ValueError, match=r"t.tar must hold a label beside each image, .* Its columns: id, png"):
+        read_data(pack(path, {"0.png": picture(0), "1.png": picture(1), "1.json": {"id": 7}}))
     with pytest.raises(ValueError, match="t.tar must hold images. Got none"):
         read_data(pack(path, {}))
 

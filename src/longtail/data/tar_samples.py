@@ -41,6 +41,11 @@ def read_samples(columns: TarColumns, where: str, root: Path, notes: list[str], 
         left = counted(len(others), "file of no sample is", "files of no sample are")
         notes.append(f"{where}: {left} left out: {first(others)}.")
     images = images_of_samples(samples, columns.options.path_column, where)
+    if columns.label is None and not columns.says_classes:
+        raise ValueError(
+            f"{where} must hold a label beside each image, such as 1.cls or 1.json beside 1.jpg, or images in the "
+            f"folders of their classes. Its columns: {first([*columns.names, *images])}. Name one with --label."
+        )
     frame, label = _table(samples, columns, images), columns.label
     options = replace(columns.options, label=label, path_column=next(iter(images)))
     if label in frame.columns:
