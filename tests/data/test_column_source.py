@@ -66,6 +66,22 @@ class Column:
         return self.rows.columns[self.name][key] if self.rows.change is None else self.rows.change({})[self.name]
 
 
+class OfPolars:
+    """A table with the methods that one of Polars has."""
+
+    def __init__(self, values):
+        self.values, self.columns = values, list(values)
+
+    def __len__(self):
+        return len(self.values["label"])
+
+    def __getitem__(self, key):
+        return self.values[key]
+
+    def to_pandas(self):
+        return pd.DataFrame(self.values)
+
+
 def rows(image="image", label="label", names=True, change=None, kind=None, **others):
     columns = {
         image: [Pillow.new("RGB", (8, 6), (number, 0, 0)) for number in range(6)],
@@ -157,8 +173,8 @@ def test_a_table_is_read_as_one():
     data = read_data(Rows(columns, {"length": Value(), "label": ClassLabel()}, kind="torch"))
     assert data.class_names == tuple(NAMES)
     assert data.train.features.tolist() == [[1.0], [2.0], [3.0], [4.0]]
-    table = pytest.importorskip("pyarrow").table(columns)
-    assert read_data(table).train.features.shape == (4, 1)
+    for table in (pytest.importorskip("pyarrow").table(columns), OfPolars(columns)):
+        assert read_data(table).train.features.shape == (4, 1)
 
 
 def test_images_that_are_not_decoded_are_read_as_bytes():

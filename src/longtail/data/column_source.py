@@ -10,6 +10,7 @@ from longtail.data.class_names import as_text, first_repeated, named_labels
 from longtail.data.declared_classes import with_class_names
 from longtail.data.first_of_many import first
 from longtail.data.labels import LABEL_COLUMNS, column_of
+from longtail.data.note_once import note_once
 from longtail.data.options import Options
 from longtail.data.raw_part import RawPart
 from longtail.data.samples import Samples
@@ -43,8 +44,8 @@ class OneColumn(Dataset[tuple[Any]]):
 
 
 def has_columns(data: Any) -> bool:
-    """Whether `data` names its columns, as data sets of Hugging Face and tables of Arrow do."""
-    names = getattr(data, "column_names", None)
+    """Whether `data` names its columns, as data sets of Hugging Face and tables of Arrow and Polars do."""
+    names = getattr(data, "column_names", None) or getattr(data, "columns", None)
     return isinstance(names, (list, tuple)) and hasattr(data, "__len__") and hasattr(data, "__getitem__")
 
 
@@ -64,19 +65,20 @@ def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     codes, found = named_labels(column_of(data, label), f"the column {label!r} of {kind}", notes)
     items = images_of_rows(data, options.path_column, label)
     raw = RawPart(codes, found, items=items)
-    _note_once(f"{kind}: labels are read from the column {label!r} (`label` names another).", notes)
+    note_once(f"{kind}: labels are read from the column {label!r} (`label` names another).", notes)
     if isinstance(items, OneColumn):
-        _note_once(f"{kind}: images are read from the column {items.column!r} (`path_column` names another).", notes)
+        note_once(f"{kind}: images are read from the column {items.column!r} (`path_column` names another).", notes)
     declared = _class_names(data).get(label, ())
     if (places := first_repeated(declared)) is not None:
         notes.append(
-            f"{kind} names the classes {places[0]} and {places[1]} {declared[places[1]]!r}: the labels are kept."
+            f"{kind} names the classes {places[0]} and {places[1]} {declared[places[1]]!r}: the labels are kept as "
+            "names."
         )
         declared = ()
     raw.declare(declared, kind, notes, indices=True)
     if group is not None:
         raw.groups = _groups(column_of(data, group), group, kind)
-        _note_once(f"{kind}: groups are read from the column {group!r} (`group` names another).", notes)
+        note_once(f"{kind}: groups are read from the column {group!r} (`group` names another).", notes)
     return {"train": raw}
 
 
@@ -109,12 +111,6 @@ def rows_to_predict(data: Any) -> Any:
     if _is_table(data, None):
         return _as_frame(data)
     return Samples(np.zeros(len(data), dtype=np.int64), (), items=images_of_rows(data))
-
-
-def _note_once(text: str, notes: list[str]) -> None:
-    """Say once what is so of all parts."""
-    if text not in notes:
-        notes.append(text)
 
 
 def _usual_label(names: Sequence[str], kind: str) -> str:

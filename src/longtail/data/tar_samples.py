@@ -12,6 +12,7 @@ from longtail.data.declared_classes import with_class_names
 from longtail.data.file_parts import FilePart
 from longtail.data.file_rows import file_keys
 from longtail.data.first_of_many import first
+from longtail.data.note_once import note_once
 from longtail.data.options import Options
 from longtail.data.part_files import refuse_other_parts
 from longtail.data.raw_part import RawPart
@@ -99,14 +100,8 @@ def _name_classes(frame: Any, label: str, options: Options, root: Path, notes: l
     file = class_names_file(root)
     if file is not None:
         names = read_class_names(file)
-        _note_once(f"{root}: the names of {len(names):,} classes are read from {file.name}.", notes)
+        note_once(f"{root}: the names of {len(names):,} classes are read from {file.name}.", notes)
         frame.attrs[CLASS_NAMES] = {label: names}
         with_class_names(frame, options, str(file))
     elif numbered:
-        _note_once(f"{root}: classes are called by their numbers; {NAMES[0]} in it may name one per line.", notes)
-
-
-def _note_once(text: str, notes: list[str]) -> None:
-    """Say once what is so of all parts."""
-    if text not in notes:
-        notes.append(text)
+        note_once(f"{root}: classes are called by their numbers; {NAMES[0]} in it may name one per line.", notes)
