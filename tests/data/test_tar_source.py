@@ -252,6 +252,8 @@ def test_tar_files_without_images_or_labels_are_refused(tmp_path):
         read_data(path)
     with pytest.raises(ValueError, match=r"t.tar must hold a label beside each image, .* Its columns: id, png"):
         read_data(pack(path, {"0.png": picture(0), "1.png": picture(1), "1.json": {"id": 7}}))
+    with pytest.raises(ValueError, match="t.tar must hold images. It holds n01440764.tar, n01443537.tar"):
+        read_data(pack(path, {"n01440764.tar": b"", "n01443537.tar": b""}))
     with pytest.raises(ValueError, match="t.tar must hold images. Got none"):
         read_data(pack(path, {}))
 

@@ -38,6 +38,8 @@ def read_samples(columns: TarColumns, where: str, root: Path, notes: list[str], 
         ValueError: no image, several in a sample, or samples without a label.
     """
     samples, others = _with_image_or_label(columns)
+    if not samples:
+        raise ValueError(f"{where} must hold images. It holds {first(others)}.")
     if others:
         left = counted(len(others), "file of no sample is", "files of no sample are")
         notes.append(f"{where}: {left} left out: {first(others)}.")
