@@ -41,6 +41,22 @@ def test_files_arrays_tensors_and_images_give_the_same(predictor, tmp_path):
     np.testing.assert_allclose(predictor.probabilities(samples), np.repeat(expected, 3, axis=0), atol=1e-6)
 
 
+def test_a_data_set_with_columns_needs_no_labels(predictor):
+    class Rows:
+        column_names = ("image", "id")
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, row):
+            return {"image": Image.new("RGB", (30, 20), list(COLOURS.values())[row]), "id": row}
+
+    expected = predictor.probabilities([Rows()[row]["image"] for row in range(3)])
+    np.testing.assert_allclose(predictor.probabilities(Rows()), expected, atol=1e-6)
+    with pytest.raises(TypeError, match=r"Got dict. Pass its image, sample\['image'\]"):
+        predictor.batch([Rows()[0]])
+
+
 def test_kept_test_logits_are_those_of_the_predictor(trained, predictor, photographs):
     files = [photographs / name for name in trained.data["held_out"]["held_out"]["test"]]
     kept, _ = trained.load_predictions("test")

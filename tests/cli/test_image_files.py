@@ -56,7 +56,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_table_is_not_taken_for_an_image(tmp_path):
     (tmp_path / "photos.csv").write_text("path\nphoto.jpg\n")
     with pytest.raises(
-        ValueError, match=r"Parquet files, folders or lists of paths \(.txt\). Got the table .*photos.csv"
+        ValueError, match=r"Parquet or tar files, folders or lists of paths \(.txt\). Got the table .*photos.csv"
     ):
         image_files([tmp_path / "photos.csv"])
 
@@ -86,7 +86,7 @@ def test_parquet_files_beside_images_are_tables_about_these(tmp_path, capsys):
     for name in ("a.jpg", "metadata.parquet"):
         (tmp_path / name).touch()
     assert image_files([tmp_path]) == [tmp_path / "a.jpg"]
-    assert "holds images: its Parquet files are left out" in capsys.readouterr().err
+    assert "holds images: its Parquet or tar files are left out" in capsys.readouterr().err
 
 
 def test_folders_without_images_are_named(tmp_path):
@@ -98,7 +98,7 @@ def test_folders_without_images_are_named(tmp_path):
 
 def test_a_missing_parquet_file_is_not_one_image_to_leave_out(tmp_path):
     (tmp_path / "photos.txt").write_text("a.jpg\nb.parquet\n")
-    with pytest.raises(FileNotFoundError, match=r"Listed Parquet files are missing: \S*/b.parquet. Correct the list"):
+    with pytest.raises(FileNotFoundError, match=r"Listed files of images are missing: \S*/b.parquet. Correct the list"):
         image_files([tmp_path / "photos.txt"], missing_allowed=True)
 
 
@@ -107,7 +107,7 @@ def test_parquet_files_in_several_places_beside_images_are_left_out(tmp_path, ca
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert image_files([tmp_path]) == [tmp_path / "images" / "c.jpg"]
-    assert "holds images: its Parquet files are left out" in capsys.readouterr().err
+    assert "holds images: its Parquet or tar files are left out" in capsys.readouterr().err
     (tmp_path / "images" / "c.jpg").unlink()
     with pytest.raises(ValueError, match=r"It holds b.parquet beside data\."):
         image_files([tmp_path])

@@ -198,3 +198,8 @@ def test_what_the_machine_lacks_is_no_bad_file(tmp_path, monkeypatch, error, sai
 def test_bytes_are_no_image_in_memory(source):
     with pytest.raises(TypeError, match=r"an image must be decoded. Got (bytes|dict): .* or pass a pandas table"):
         as_image(source)
+
+
+def test_a_normalised_image_is_refused_with_its_range():
+    with pytest.raises(TypeError, match=r"floats in \[0, 1\], and not be normalised. Got float32 from -1 to 0.5"):
+        as_image(np.linspace(-1, 0.5, 12, dtype=np.float32).reshape(2, 2, 3))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from pyarrow import parquet
 
 from longtail.data import DataConfig, Samples, check_files, make_splits, read_data, table_file
 from longtail.data.decoding import BadImageError
-from longtail.data.own import image_loader
+from longtail.data.file_augmentation import CentreSquare, TrainingImage
+from longtail.data.own import image_loader, source_of
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.sources import load_splits
 from longtail.doctor.parts import part_findings
@@ -110,6 +112,22 @@ def test_the_network_sees_what_it_would_see_of_files(tmp_path):
     of_files, of_bytes = image_loader(files, size=24), image_loader(encoded, size=24)
     for index in range(2):
         assert np.array_equal(of_files(index), of_bytes(index))
+
+
+@pytest.mark.parametrize("draw", [TrainingImage("light", 24, 24), CentreSquare(24)])
+def test_training_sees_what_it_would_see_of_files(tmp_path, draw):
+    """A JPEG is decoded at a reduced size, by a worker where there are any, to which its bytes are sent."""
+    y, x = np.mgrid[0:600, 0:800]
+    for name, size in (("a.jpg", (800, 600)), ("b.jpg", (90, 70))):
+        pixels = np.stack([x % 256, y % 256, (x + y) % 256], axis=2).astype(np.uint8)
+        Image.fromarray(pixels).resize(size).save(tmp_path / name)
+    files = Samples(np.array([0, 1]), ("a", "b"), files=("a.jpg", "b.jpg"), root=tmp_path)
+    contents = [(tmp_path / name).read_bytes() for name in ("a.jpg", "b.jpg")]
+    encoded = read_data(pd.DataFrame({"image": contents, "label": ["a", "b"]})).train
+    for index in range(2):
+        sent = pickle.loads(pickle.dumps(source_of(encoded)(index)))
+        assert np.array_equal(draw(sent, 7), draw(source_of(files)(index), 7))
+    assert len(pickle.dumps(source_of(encoded)(0))) < len(contents[0]) + 300
 
 
 @pytest.mark.parametrize("missing", [None, {"bytes": None, "path": "x.png"}, {"bytes": b"", "path": "x.png"}])
@@ -262,7 +280,7 @@ def test_the_doctor_looks_at_them():
     frame["image"] = [picture(7), picture(7), picture(8), b"no image"]
     said = " ".join(f"{finding.what} {finding.where}" for finding in part_findings(read_data(frame)))
     assert "1 of 4 images are corrupt or truncated" in said
-    assert "in two classes" in said
+    assert "in two classes sample 0" in said
 
 
 def test_shards_that_name_the_classes_in_another_order_are_matched_by_name(tmp_path):
@@ -564,6 +582,11 @@ def test_a_number_that_is_left_out_is_a_missing_file(tmp_path):
     for name in ("2019", "2021"):
         write(tmp_path / "years" / f"{name}.parquet", [0, 1])
     assert len(read_data(tmp_path / "years").train) == 4
+    for number, (name, missing) in enumerate([("train-{}", "train-2"), ("fish-train-0{}", "fish-train-02")]):
+        for shard in (1, 3):
+            write(tmp_path / str(number) / f"{name.format(shard)}.parquet", [0, 1])
+        with pytest.raises(ValueError, match=f"of all numbers. {missing}.parquet is missing. Download it, or number"):
+            read_data(tmp_path / str(number))
 
 
 def test_class_folders_are_none_of_parts(tmp_path):

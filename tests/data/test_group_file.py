@@ -3,6 +3,8 @@ import pandas as pd
 import pytest
 
 from data.pictures import fill
+from data.tars import pack
+from data.test_encoded_images import picture
 from longtail.data import read_data
 from longtail.data.group_file import add_groups
 
@@ -14,6 +16,21 @@ def test_each_file_has_the_group_of_its_path(tmp_path):
     parts = read_data(folder, groups=groups)
     assert parts.train.groups.tolist() == ["x", "x", "007"]
     assert "1 path is not among the files" in parts.notes[-1]
+
+
+def test_images_in_a_tar_file_have_the_groups_of_their_paths(tmp_path):
+    groups = tmp_path / "groups.csv"
+    groups.write_text("path,group\nb/0.png,007\na/0.png,x\na/1.png,x\n")
+    for top in ("", "photos/"):
+        path = pack(tmp_path / "t.tar", {f"{top}{name}": picture(1) for name in ("a/0.png", "a/1.png", "b/0.png")})
+        assert read_data(path, groups=groups).train.groups.tolist() == ["x", "x", "007"]
+    pack(path, {"a/0.png": picture(1), "b/9.png": picture(1)})
+    with pytest.raises(ValueError, match=r"1 of 2 files of train have none: b/9.png\.$"):
+        read_data(path, groups=groups)
+    for number in range(2):
+        pack(tmp_path / "shards" / f"train-{number}.tar", {"0.png": picture(1), "0.cls": "a"})
+    with pytest.raises(ValueError, match="must be left out for data that are not files, each with a path of its own"):
+        read_data(tmp_path / "shards", groups=groups)
 
 
 @pytest.mark.parametrize("index", ["path", None])

@@ -1,5 +1,6 @@
 import pandas as pd
 
+from data.tars import pack, samples
 from longtail.data import read_data
 
 
@@ -29,3 +30,10 @@ def test_lists_that_share_files_are_noted(tmp_path):
         "3 files are in train and in test",
         "3 files are in validation and in test",
     ]
+
+
+def test_images_of_a_tar_file_in_two_parts_are_noted(tmp_path):
+    shards = [pack(tmp_path / f"{number}.tar", samples(["a", "b"])) for number in range(2)]
+    (note,) = [note for note in read_data(shards[0], test=shards[0]).notes if "do not show" in note]
+    assert note.startswith(f"2 files are in train and in test, such as {shards[0]}:0000: ")
+    assert not [note for note in read_data(shards[0], test=shards[1]).notes if "do not show" in note]

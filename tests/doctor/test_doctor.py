@@ -217,7 +217,10 @@ def test_findings_as_json(healthy, capsys):
         ("x.csv:name\na\n", "must have a column label"),
         ("x.csv:label\n", "must hold at least one row"),
         ("x.csv:label,path\n,a.png\n", "must hold a label in each row. Line 2 has none"),
-        ("x.json:{}", "`data` must be a folder of class folders or Parquet files, a list (.txt), a table"),
+        (
+            "x.json:{}",
+            "`data` must be a folder of class folders, Parquet files or tar shards, a tar file, a list (.txt), a table",
+        ),
     ],
 )
 def test_an_invalid_data_set_is_a_one_line_error(tmp_path, capsys, content, message):

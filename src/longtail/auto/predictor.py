@@ -15,7 +15,9 @@ from longtail.auto.run_sets import RunSets
 from longtail.auto.several_samples import check_images, several_samples
 from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages, image_loader
 from longtail.data.check import Progress
-from longtail.data.parquet_images import parquet_at, parquet_images, table_images
+from longtail.data.column_source import has_columns, rows_to_predict
+from longtail.data.packed_images import packed_at, packed_images
+from longtail.data.parquet_images import table_images
 from longtail.models import fold_batch_norm
 from longtail.posthoc.conformal import check_miscoverage, fewest_samples
 from longtail.repair import Fix
@@ -139,9 +141,10 @@ class Predictor:
         """(N, C), those of the fix of the run where it has one.
 
         Args:
-            samples: as in calling it, several; images are all paths, or none is. A Parquet file of images, or a folder
-                of them, by its path (row by row, files in the order of their paths); a pandas table or a column of
-                images as bytes; or `Samples` of images, as `read_data` reads them.
+            samples: as in calling it, several; images are all paths, or none is. A Parquet or tar file of images, or
+                a folder of them, by its path (row by row, files in the order of their paths); a pandas table or a
+                column of images as bytes; a data set with columns, as those of Hugging Face; or `Samples` of images, as
+                `read_data` reads them.
             prior: how often classes come: "uniform" (the default), or "training", as in the training data.
             progress: called with the name of the step and the completed share of it.
 
@@ -197,6 +200,8 @@ class Predictor:
 
     def _split(self, samples: Any) -> Split:
         on_features = len(self.info.input_shape) == 1
+        if has_columns(samples):
+            samples = rows_to_predict(samples)
         if not on_features:
             samples = _without_labels(samples)
         samples = several_samples(samples)
@@ -225,10 +230,10 @@ class Predictor:
 
 
 def _without_labels(samples: Any) -> Any:
-    """The images as bytes of Parquet files, or of a table or its column; anything else as it is."""
+    """The images of Parquet or tar files, or as bytes of a table or its column; anything else as it is."""
     if isinstance(samples, (str, os.PathLike)):
-        parquet = parquet_at(Path(samples))
-        return parquet_images(parquet, []) if parquet else samples
+        packed = packed_at(Path(samples))
+        return packed_images(packed, []) if packed else samples
     found = table_images(samples)
     return samples if found is None else found
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from longtail.data.column_source import IMAGE_COLUMNS
 from longtail.data.encoded_images import BYTES
-from longtail.data.parquet_images import is_parquet
+from longtail.data.packed_images import is_packed, pack_of
 from longtail.data.table_file import TABLES
 from longtail.data.text_file import kind_of
 
@@ -16,7 +17,7 @@ def several_samples(samples: Any) -> Any:
 
     Raises:
         TypeError: a single sample, such as a path, or no samples at all.
-        FileNotFoundError: the path of a Parquet file that is missing.
+        FileNotFoundError: the path of a Parquet or tar file that is missing.
 
     Example:
         >>> several_samples(name for name in ("a.png", "b.png"))
@@ -42,10 +43,12 @@ def _refuse_tables(path: Path) -> None:
     if path.is_dir():
         raise TypeError(
             f"`samples` must be several samples. Got the folder {os.fspath(path)!r}: predictor.batch takes a list of "
-            "the paths in it, or a folder of Parquet files of images."
+            "the paths in it, or a folder of Parquet or tar files of images."
         )
-    if is_parquet(path) and not path.exists():
-        raise FileNotFoundError(f"`samples` must exist. Got the Parquet file {os.fspath(path)!r}, which is missing.")
+    if is_packed(path) and not path.exists():
+        raise FileNotFoundError(
+            f"`samples` must exist. Got the {pack_of(path)} file {os.fspath(path)!r}, which is missing."
+        )
     if kind_of(path) in TABLES:
         raise TypeError(
             f"`samples` must be several samples. Got the path of a table, {os.fspath(path)!r}: read it with pandas, "
@@ -57,18 +60,18 @@ def check_images(samples: Any) -> None:
     """Raise unless samples are images, or else are all paths.
 
     Raises:
-        TypeError: a table, bytes, an open file, a Parquet file, or paths among images.
+        TypeError: a table, bytes, an open file, a Parquet or tar file, or paths among images.
         ValueError: a batch as one sample.
 
     Example:
         >>> import numpy as np
         >>> check_images([np.zeros((8, 8, 3), np.uint8)])
     """
-    parquet = next((s for s in samples if isinstance(s, (str, os.PathLike)) and is_parquet(Path(s))), None)
-    if parquet is not None:
+    packed = next((s for s in samples if isinstance(s, (str, os.PathLike)) and is_packed(Path(s))), None)
+    if packed is not None:
         raise TypeError(
-            f"`samples` must be images. Got the Parquet file {os.fspath(parquet)!r}: predictor.batch(path) takes one, "
-            "or a folder of them."
+            f"`samples` must be images. Got the {pack_of(Path(packed))} file {os.fspath(packed)!r}: "
+            "predictor.batch(path) takes one, or a folder of them."
         )
     if hasattr(samples, "columns"):
         raise TypeError(
@@ -99,6 +102,8 @@ def _check_image(sample: Any, number: int) -> None:
 def _hint(sample: Any) -> str:
     if isinstance(sample, (bytes, bytearray)):
         return " Decode it: PIL.Image.open(io.BytesIO(content))."
+    if isinstance(sample, Mapping) and (column := next((name for name in IMAGE_COLUMNS if name in sample), None)):
+        return f" Pass its image, sample[{column!r}]."
     if isinstance(sample, Mapping) and isinstance(sample.get(BYTES), bytes):
         return " Decode it: PIL.Image.open(io.BytesIO(sample['bytes'])). Of many: predictor.batch(table['image'])."
     return " Decode it: PIL.Image.open(file)." if hasattr(sample, "read") else ""

@@ -35,16 +35,17 @@ def doctor(
 
     Args:
         path: A folder of class folders (or of train, val and test that hold them), a list file of paths and labels, a
-            table of paths or features (CSV, TSV, JSON lines, Parquet), Parquet files of images, arrays (.npz, .npy),
-            the folder of CIFAR's binary archive, or a run folder. Or imagenet-lt, places-lt or inaturalist18, with
-            --data: are these the official lists, and is every image present and intact.
+            table of paths or features (CSV, TSV, JSON lines, Parquet), Parquet files or tar shards of images, a tar
+            file of class folders, arrays (.npz, .npy), the folder of CIFAR's binary archive, or a run folder. Or
+            imagenet-lt, places-lt or inaturalist18, with --data: are these the official lists, and is every image
+            present and intact.
         data: Folder of the lists of such a data set, and of its images where --root names no other.
         val: Validation samples in the same format.
         test: Test samples in the same format.
         root: Folder that the paths of lists and tables are relative to, or that holds the images of such a data set.
         groups: Table of paths and groups: samples of one group belong together.
-        path_column: Column of the paths of a table.
-        label: Column of the labels of a table, or name of the array.
+        path_column: Column of the paths of a table; suffix of the images in tar shards.
+        label: Column of the labels of a table, name of the array, or suffix or JSON field in tar shards.
         split: Column of a table that names the part of each row.
         group: Column of a table that names the group of each row.
         as_json: Findings for machines.

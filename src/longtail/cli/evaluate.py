@@ -49,7 +49,7 @@ def evaluate(
         data: Other labelled data of the same classes, in any form that longtail train reads. They are scored by the
             network with and without the fix of the run.
         root: Folder that the paths in a list or table are relative to.
-        path_column: With --data, the column of the paths, or of images as bytes, of a table.
+        path_column: With --data, the column of the paths, or of images as bytes, of a table; suffix in tar shards.
         on_bad_file: With --data: fail, or skip to leave out files that can not be decoded.
     """
     of_run = (rebalance, converge, transductive, fit_on) != ("1", False, False, None)

@@ -30,7 +30,7 @@ def features(
     """Extract features of your images with a pretrained network, for any other tool.
 
     Args:
-        data: A folder of class folders, a list or a table of paths, Parquet files or arrays of images.
+        data: A folder of class folders, a list or a table of paths, Parquet files, tar files or arrays of images.
         out: The .npz file to write: features (N, D) float32, labels, and the paths of images in files.
         model: The network: a model of timm, resnet8-cifar to resnet56-cifar, or package.module:function.
         weights: A file of weights (.safetensors, .pt).

@@ -11,23 +11,23 @@ from longtail.regular_file import check_regular
 def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list[Path]:
     """Images that are named, that lie in folders that are named, or that lists name; patterns of any of these.
 
-    Parquet files stand for the images that they hold.
+    Parquet and tar files stand for the images that they hold.
 
     Args:
-        files: images, Parquet files, folders of either, and lists of paths (.txt), which are relative to the folder of
-            the list or begin with ~/; or patterns such as photos/*.jpg, whose matches are sorted.
+        files: images, Parquet and tar files, folders of any of these, and lists of paths (.txt), which are relative to
+            the folder of the list or begin with ~/; or patterns such as photos/*.jpg, whose matches are sorted.
         missing_allowed: whether lists may name files that are missing.
 
     Raises:
         FileNotFoundError: a name that is neither file nor folder, a pattern without a match, a missing file in a
-            list, of Parquet also with `missing_allowed`.
+            list, of Parquet and tar files also with `missing_allowed`.
         ValueError: no image among them, another table, a pipe or a device, a folder in a list, or a folder that lacks
-            some of its Parquet files.
+            some of its Parquet or tar files.
     """
     from longtail.data.check import SKIPPING
     from longtail.data.counted import counted
     from longtail.data.first_of_many import first
-    from longtail.data.parquet_images import is_parquet
+    from longtail.data.packed_images import is_packed
 
     found = [image for path in files for match in _matches(path) for image in _of(match)]
     missing = [path for path in found if not path.is_file()]
@@ -38,9 +38,9 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
             f"`files` must exist. {counted(len(missing), 'listed file is', 'listed files are')} missing, such as "
             f"{missing[0]}. Correct the list, or {SKIPPING}."
         )
-    if parquet := [str(path) for path in missing if is_parquet(path)]:
+    if packed := [str(path) for path in missing if is_packed(path)]:
         raise FileNotFoundError(
-            f"`files` must exist. Listed Parquet files are missing: {first(parquet)}. Correct the list: --on-bad-file "
+            f"`files` must exist. Listed files of images are missing: {first(packed)}. Correct the list: --on-bad-file "
             "skip leaves out images alone."
         )
     if not found:
@@ -64,7 +64,7 @@ def _matches(path: Path) -> list[Path]:
 def _of(path: Path) -> list[Path]:
     from longtail.data.image_folder import Walk
     from longtail.data.list_source import LISTS, from_home
-    from longtail.data.parquet_images import is_parquet
+    from longtail.data.packed_images import is_packed
     from longtail.data.table_file import TABLES
     from longtail.data.text_file import kind_of
 
@@ -75,30 +75,33 @@ def _of(path: Path) -> list[Path]:
     if not path.is_file():
         check_regular(path)
         raise FileNotFoundError(
-            f"`files` must be images, Parquet files, folders or lists of paths (.txt). Got {path}, which is missing."
+            f"`files` must be images, Parquet or tar files, folders or lists of paths (.txt). Got {path}, which is "
+            "missing."
         )
     if path.suffix.lower() in LISTS:
         lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         return [path.parent / line for line in from_home(lines, str(path), [])]
-    if kind_of(path) in TABLES and not is_parquet(path):
+    if kind_of(path) in TABLES and not is_packed(path):
         raise ValueError(
-            f"`files` must be images, Parquet files, folders or lists of paths (.txt). Got the table {path}. Write its "
-            "paths to a text file, one per line."
+            f"`files` must be images, Parquet or tar files, folders or lists of paths (.txt). Got the table {path}. "
+            "Write its paths to a text file, one per line."
         )
     return [path]
 
 
 def _below(folder: Path, images: list[Path]) -> list[Path]:
-    """The images of a folder, or else its Parquet files: beside images they are tables about these."""
-    from longtail.data.parquet_folder import is_parquet_folder
-    from longtail.data.parquet_images import parquet_at
+    """The images of a folder, or else its Parquet or tar files, which beside images are about these."""
+    from longtail.data.packed_images import packed_at
 
     if not images:
-        return parquet_at(folder)
+        return packed_at(folder)
     try:
-        beside = is_parquet_folder(folder)
+        beside = bool(packed_at(folder))
     except ValueError:  # these are no data set, but they are not read
         beside = True
     if beside:
-        say(f"{folder} holds images: its Parquet files are left out. Name them to predict what they hold.", error=True)
+        say(
+            f"{folder} holds images: its Parquet or tar files are left out. Name them to predict what they hold.",
+            error=True,
+        )
     return images

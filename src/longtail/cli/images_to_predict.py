@@ -1,4 +1,4 @@
-"""The images of `longtail predict`: files, and rows of Parquet files."""
+"""The images of `longtail predict`: files, and those in Parquet and tar files."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -11,7 +11,7 @@ from longtail.cli.console import say
 from longtail.data.check import SKIPPING, find_bad_samples
 from longtail.data.first_of_many import first
 from longtail.data.image_names import image_names
-from longtail.data.parquet_images import is_parquet, parquet_images
+from longtail.data.packed_images import is_packed, pack_of, packed_images
 from longtail.data.samples import Samples
 
 if TYPE_CHECKING:
@@ -22,24 +22,26 @@ class ImagesToPredict:
     """Images in the order of their files.
 
     Args:
-        files: images, and Parquet files of images.
-        column: that of the images in Parquet files; needed where several columns hold some.
+        files: images, and Parquet and tar files of images.
+        column: that of the images in Parquet files, or their suffix in tar files; needed where there are several.
 
     Raises:
-        ValueError: a column is named, and there is no Parquet file; or such a file holds no images, or has no such
-            column.
+        ValueError: a column is named, and there is no Parquet or tar file; or such a file holds no images, or has no
+            such column.
 
     Attributes:
         groups: the images; each group is either of files or of images as bytes.
     """
 
     def __init__(self, files: Sequence[Path], column: str | None = None) -> None:
-        if column is not None and not any(map(is_parquet, files)):
-            raise ValueError(f"--path-column can only be used with Parquet files. Got {first(list(map(str, files)))}.")
+        if column is not None and not any(map(is_packed, files)):
+            raise ValueError(
+                f"--path-column can only be used with Parquet and tar files. Got {first(list(map(str, files)))}."
+            )
         notes: list[str] = []
         self.groups = [
-            parquet_images(list(group), notes, column) if as_bytes else _of_files(list(group))
-            for as_bytes, group in groupby(files, is_parquet)
+            packed_images(list(group), notes, column) if pack else _of_files(list(group))
+            for pack, group in groupby(files, pack_of)
         ]
         for note in notes:
             say(note, error=True)
@@ -49,7 +51,7 @@ class ImagesToPredict:
 
     @property
     def names(self) -> list[str]:
-        """(N,) the paths of all images if these differ, else FILE:ROW for those of Parquet files."""
+        """(N,) the paths of all images if these differ, else FILE:ROW for those in other files."""
         return image_names(self.groups) or []
 
     def leave_out_bad(self, progress: "Progress") -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 KINDS = (
-    "a folder of class folders or Parquet files, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet) or arrays "
-    "(.npz, .npy)"
+    "a folder of class folders, Parquet files or tar shards, a tar file, a list (.txt), a table (.csv, .tsv, .jsonl, "
+    ".parquet) or arrays (.npz, .npy)"
 )
 
 
@@ -55,12 +55,15 @@ def default_recipe(data: Path) -> tuple[str, str]:
 
 
 def holds_images(data: Path) -> bool:
-    """Whether a path is a folder of image files or a list; tables, Parquet folders and arrays may hold features."""
+    """Whether a path is a folder of images, a tar file or a list; tables, Parquet folders and arrays may differ."""
     from longtail.data.list_source import LISTS
     from longtail.data.parquet_folder import is_parquet_folder
+    from longtail.data.tar_source import is_tar, is_tar_folder
     from longtail.data.text_file import kind_of
 
-    return (data.is_dir() and not is_parquet_folder(data)) or kind_of(data) in LISTS
+    if data.is_dir():
+        return is_tar_folder(data) or not is_parquet_folder(data)
+    return is_tar(data) or kind_of(data) in LISTS
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:

@@ -25,7 +25,8 @@ def train(
 
     A path is a folder of class folders (or of train, val and test with class folders), a list of paths and labels, a
     table of paths, of images as bytes (Parquet) or of numeric features, a folder of Parquet files as data sets of
-    Hugging Face have them, or arrays. Its recipe is finetune for folders and lists of images with a GPU, else features.
+    Hugging Face have them, tar shards (WebDataset), a tar file of class folders, or arrays. Its recipe is finetune for
+    folders, tar files and lists of images with a GPU, else features.
     Each recipe explains its settings: longtail train features --help. All that the result depends on is kept in the run
     folder: longtail train --resume RUN resumes it with these settings.
 

@@ -162,7 +162,8 @@ def require_trainable(parts: Parts) -> None:
     if empty:
         raise ValueError(
             f"train must hold a sample of each class. {len(empty)} of {len(parts.class_names)} classes have none: "
-            f"{first(empty)}. Add samples, or remove these classes from every part."
+            f"{first(empty)}. Add samples, or remove these classes from every part: their folders, or the names that "
+            "the data declare (none do where the labels are names)."
         )
 
 
@@ -194,9 +195,10 @@ def _reason(decode: Callable[[int, int], object], index: int) -> str:
 def _refuse(name: str, part: Samples, bad: dict[int, str]) -> None:
     missing = [index for index, reason in bad.items() if reason.endswith("It is missing.")]
     if missing:
+        why = f"Is --root right (paths are relative to {part.root})?" if part.files is not None else "Restore the file."
         raise FileNotFoundError(
-            f"{len(missing):,} of {len(part):,} files of {name} are missing: {_listed(part, missing)}. Is --root right "
-            f"(paths are relative to {part.root})? Or {SKIPPING}."
+            f"{len(missing):,} of {len(part):,} {_what(part)} of {name} are missing: {_listed(part, missing)}. {why} "
+            f"Or {SKIPPING}."
         )
     raise ValueError(
         f"{len(bad):,} of {len(part):,} {_what(part)} of {name} can't be decoded: {_listed(part, bad)}. "

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from longtail.data.image_bytes import ImageBytes
 from longtail.data.jpeg_crop import BY_PYTORCH, resize_part, stored_pixels
 
 RESAMPLING = {
@@ -21,6 +22,8 @@ RESAMPLING = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 Box = tuple[int, int, int, int]
+ImageFile = str | os.PathLike[str] | ImageBytes
+"""The path of an image file, or the bytes of one."""
 ORIENTATION = 0x0112
 TRANSPOSED = 5  # from this orientation on, width and height change places
 LONGEST = 32  # an image of 1 × 10,000 pixels must not become one of 224 × 2,240,000
@@ -57,14 +60,14 @@ class BadImageError(ValueError):
         self.reason = reason
 
 
-def decode(path: str | os.PathLike[str], size: int | None = None, interpolation: str = "bicubic") -> np.ndarray:
+def decode(path: ImageFile, size: int | None = None, interpolation: str = "bicubic") -> np.ndarray:
     """Decode an image file to RGB, as a viewer would show it.
 
     EXIF rotation is applied, transparency is put on white, 16 bits and floats are scaled to 8, and an animation
     gives its first frame. A JPEG that is to be reduced is decoded at a reduced size to begin with.
 
     Args:
-        path: of the file.
+        path: of the file, or its bytes.
         size: shorter side of the result in pixels, the aspect ratio kept up to 32 : 1; `None` leaves the size as it is.
         interpolation: of resizing: "nearest", "bilinear", "bicubic" or "lanczos".
 
@@ -109,7 +112,10 @@ def as_image(source: Any) -> Image.Image:
     if values.dtype.kind == "f" and values.size and values.min() >= 0 and values.max() <= 1:
         values = np.round(values * 255).astype(np.uint8)
     if values.dtype != np.uint8:
-        raise TypeError(f"an image must be uint8, or floats in [0, 1]. Got {values.dtype}.")
+        scale = f" from {values.min():g} to {values.max():g}" if values.size and values.dtype.kind in "iuf" else ""
+        raise TypeError(
+            f"an image must be uint8, or floats in [0, 1], and not be normalised. Got {values.dtype}{scale}."
+        )
     if values.ndim == 3 and not isinstance(source, np.ndarray):  # a tensor has its channels first
         values = values.transpose(1, 2, 0)
     if values.ndim == 3 and values.shape[2] == 1:
@@ -129,23 +135,9 @@ def resized(image: Image.Image, size: int | None, interpolation: str = "bicubic"
     return np.array(rgb)
 
 
-def upright(path: str | os.PathLike[str], size: int | None = None) -> Image.Image:
+def upright(path: ImageFile, size: int | None = None) -> Image.Image:
     """Decode an image with its EXIF rotation applied, in its own mode; errors as those of `decode`."""
-    with _errors_that_name(path):
-        return _opened(path, size)
-
-
-def upright_bytes(content: bytes, name: str, size: int | None = None) -> Image.Image:
-    """The same of an image file in memory; errors call it `name`."""
-    if not content:
-        reason = "it has no bytes"
-        raise BadImageError(f"{name} must be a whole image file. It can't be decoded: {reason}.", reason)
-    with _errors_that_name(name):
-        return _opened(io.BytesIO(content), size)
-
-
-def _opened(file: str | os.PathLike[str] | io.BytesIO, size: int | None) -> Image.Image:
-    with Image.open(file) as image:
+    with _errors_that_name(path), Image.open(_file(path)) as image:
         form = image.format
         if size is not None:
             image.draft(None, (OVERSAMPLING * size, OVERSAMPLING * size))
@@ -155,13 +147,18 @@ def _opened(file: str | os.PathLike[str] | io.BytesIO, size: int | None) -> Imag
         return turned
 
 
+def _file(path: ImageFile) -> str | os.PathLike[str] | io.BytesIO:
+    """What Pillow opens."""
+    return io.BytesIO(path.read()) if isinstance(path, ImageBytes) else path
+
+
 def decode_crop(
-    path: str | os.PathLike[str], choose: Callable[[int, int], Box], size: int, interpolation: str = "bicubic"
+    path: ImageFile, choose: Callable[[int, int], Box], size: int, interpolation: str = "bicubic"
 ) -> Image.Image:
     """Decode a part of an image file and resize it to a square; a JPEG is decoded no larger than the part needs.
 
     Args:
-        path: of the file.
+        path: of the file, or its bytes.
         choose: from width and height of the whole image, as a viewer shows it, to the part: left, top, width, height.
         size: width and height of the result in pixels.
         interpolation: as in `decode`.
@@ -169,7 +166,7 @@ def decode_crop(
     Returns:
         An image in the mode RGB; errors as those of `decode`.
     """
-    with _errors_that_name(path), Image.open(path) as image:
+    with _errors_that_name(path), Image.open(_file(path)) as image:
         whole = image.size[::-1] if _orientation(image) >= TRANSPOSED else image.size
         box = choose(*whole)
         reduction = min(box[2:]) / size
@@ -198,9 +195,9 @@ def _resized_part(
 
 
 @contextmanager
-def _errors_that_name(path: str | os.PathLike[str]) -> Iterator[None]:
+def _errors_that_name(path: ImageFile) -> Iterator[None]:
     """Whatever goes wrong in reading a file becomes one of the errors of `decode`."""
-    if not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113 - reading a pipe waits for ever
+    if not isinstance(path, ImageBytes) and _is_no_file(path):  # reading a pipe waits for ever
         reason = "it is a folder, a pipe or a device"
         raise BadImageError(f"{path} must be a whole image file. It can't be decoded: {reason}.", reason)
     try:
@@ -243,9 +240,13 @@ def _is_plain_jpeg(image: Image.Image) -> bool:
     return image.format == "JPEG" and image.mode == "RGB" and _orientation(image) == 1
 
 
-def _is_empty(path: str | os.PathLike[str]) -> bool:
+def _is_no_file(path: str | os.PathLike[str]) -> bool:
+    return not os.path.isfile(path) and os.path.exists(path)  # noqa: PTH110, PTH113 - this is called for every image
+
+
+def _is_empty(path: ImageFile) -> bool:
     try:
-        return Path(path).stat().st_size == 0
+        return not isinstance(path, ImageBytes) and Path(path).stat().st_size == 0
     except OSError:
         return False
 

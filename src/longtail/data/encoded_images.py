@@ -1,4 +1,4 @@
-"""Images that a table holds as bytes, as the Parquet files of Hugging Face do."""
+"""Images that are no files of their own: bytes in a table, as in Parquet files of Hugging Face, or parts of files."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longtail.data.file_parts import FilePart, FileParts
 from longtail.data.file_rows import row_names
+from longtail.data.image_bytes import ImageBytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,7 +24,7 @@ class EncodedImages:
     """A data set of images that are kept as bytes (JPEG, PNG, …) and decoded when an item is read.
 
     Args:
-        contents: (N,) the bytes of whole image files, none where an image is missing.
+        contents: (N,) the bytes of whole image files, none where an image is missing; or where they lie in files.
         names: (N,) what messages call them, such as FILE:ROW; by default they are numbered.
         paths: (N,) the paths that the table has beside the bytes, empty where it has none.
 
@@ -37,9 +39,12 @@ class EncodedImages:
     """
 
     def __init__(
-        self, contents: Sequence[bytes], names: Sequence[str] | None = None, paths: Sequence[str] | None = None
+        self,
+        contents: Sequence[bytes] | FileParts,
+        names: Sequence[str] | None = None,
+        paths: Sequence[str] | None = None,
     ) -> None:
-        self.contents = list(contents)
+        self.contents = contents if isinstance(contents, FileParts) else list(contents)
         self.names = [f"sample {row}" for row in range(len(self.contents))] if names is None else list(names)
         self.paths = [""] * len(self.contents) if paths is None else list(paths)
 
@@ -55,23 +60,37 @@ class EncodedImages:
         Raises:
             BadImageError: missing, damaged, or no image.
         """
-        from longtail.data.decoding import upright_bytes
+        from longtail.data.decoding import upright
 
-        return upright_bytes(self.contents[index], self.names[index], size)
+        return upright(self.file(index), size)
+
+    def file(self, index: int) -> ImageBytes:
+        """An image before it is decoded."""
+        return ImageBytes(self.names[index], self.contents[index])
 
     def take(self, rows: np.ndarray) -> "EncodedImages":
         """The images of these indices (n,); the bytes are shared."""
         chosen = rows.tolist()
-        return EncodedImages(*([values[row] for row in chosen] for values in (self.contents, self.names, self.paths)))
+        contents = self.contents
+        taken = contents.take(chosen) if isinstance(contents, FileParts) else [contents[row] for row in chosen]
+        return EncodedImages(taken, *([values[row] for row in chosen] for values in (self.names, self.paths)))
 
     @cached_property
     def digest(self) -> bytes:
-        """A hash of all bytes."""
+        """A hash of all bytes; of parts of files, as of files, one of their names and of where they are."""
         found = blake2b(digest_size=16)
+        if isinstance(self.contents, FileParts):
+            found.update("\0".join(self.paths).encode(errors="surrogateescape") + self.contents.digest)
+            return found.digest()
         for content in self.contents:
             found.update(len(content).to_bytes(8, "little"))
             found.update(content)
         return found.digest()
+
+    @property
+    def state(self) -> bytes:
+        """What changes with the bytes where the digest may not: size and time of modification of the files."""
+        return self.contents.state if isinstance(self.contents, FileParts) else b""
 
 
 def holds_bytes(column: Any) -> bool:
@@ -115,10 +134,10 @@ def refuse_other_images(column: Any, where: str) -> None:
 
 def images_of(column: Any) -> EncodedImages:
     """The images of a column; a row without one has no bytes."""
-    values = column.tolist()
-    return EncodedImages(
-        [_bytes_of(value) or b"" for value in values], row_names(column.index), [*map(_path_of, values)]
-    )
+    values, names = column.tolist(), row_names(column.index)
+    if any(isinstance(value, FilePart) for value in values):
+        return EncodedImages(FileParts.of(values), names, ["" if value is None else value.name for value in values])
+    return EncodedImages([_bytes_of(value) or b"" for value in values], names, [*map(_path_of, values)])
 
 
 def _first_bytes(column: Any) -> bytes | None:
@@ -135,6 +154,8 @@ def _is_empty(value: Any) -> bool:
 
 
 def _bytes_of(value: Any) -> bytes | None:
+    if isinstance(value, FilePart):
+        return value.read()
     content = value.get(BYTES) if isinstance(value, Mapping) else value
     return bytes(content) if isinstance(content, (bytes, bytearray, memoryview)) else None
 

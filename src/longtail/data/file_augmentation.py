@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from longtail.data.decoding import as_image, decode, decode_crop, resize_crop, resized
+from longtail.data.image_bytes import ImageBytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,7 +36,7 @@ POLICIES: dict[str, Callable[[int], Callable[["Image.Image"], "Image.Image"]]] =
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """Makes a training image from its source (a path, or an image in memory) and a seed.
+    """Makes a training image from its source (a path, an image in memory, or the bytes of one) and a seed.
 
     Attributes:
         augment: "none" (as in evaluation), "light" (random resized crop and flip), "randaugment" or "trivial" (these,
@@ -68,7 +69,7 @@ class TrainingImage:
             return self._centre(source)
         seed_generators(seed)
         choose = partial(_random_box, SCALES.get(self.augment, SCALE))
-        if isinstance(source, str):
+        if isinstance(source, (str, ImageBytes)):
             image = decode_crop(source, choose, self.size, self.interpolation)
         else:
             image = resize_crop(as_image(source), choose, self.size, self.interpolation)
@@ -79,7 +80,7 @@ class TrainingImage:
         return np.array(image)
 
     def _centre(self, source: Any) -> np.ndarray:
-        if isinstance(source, str):
+        if isinstance(source, (str, ImageBytes)):
             return centre(decode(source, self.shorter, self.interpolation), self.size)
         return centre(resized(as_image(source), self.shorter, self.interpolation), self.size)
 
@@ -103,7 +104,7 @@ class CentreSquare:
 
     def __call__(self, source: Any, seed: int) -> np.ndarray:
         """The image, (size, size, 3) uint8, whatever the seed; raises as `decode` does."""
-        if isinstance(source, str):
+        if isinstance(source, (str, ImageBytes)):
             return np.array(decode_crop(source, _centre_box, self.size, self.interpolation))
         return np.array(resize_crop(as_image(source), _centre_box, self.size, self.interpolation))
 

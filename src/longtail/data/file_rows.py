@@ -28,11 +28,25 @@ def file_rows(files: Sequence[str], lengths: Sequence[int]) -> Any:
     return pandas().MultiIndex(levels=levels, codes=[of_files, rows], names=FILE_AND_ROW)
 
 
+def file_keys(files: Sequence[str], keys: Sequence[str]) -> Any:
+    """The same of samples that have names instead of numbers.
+
+    Args:
+        files: (N,) that of each sample.
+        keys: (N,) their names.
+
+    Example:
+        >>> row_names(file_keys(["a.tar", "b.tar"], ["x", "x"]))
+        ['a.tar:x', 'b.tar:x']
+    """
+    return pandas().MultiIndex.from_arrays([files, keys], names=FILE_AND_ROW)
+
+
 def is_of_files(index: Any) -> bool:
     """Whether an index is one of `file_rows`."""
     return tuple(index.names) == FILE_AND_ROW
 
 
 def row_names(index: Any) -> list[str] | None:
-    """(N,) FILE:ROW, rows counted from 0; `None` for the index of another table."""
+    """(N,) FILE:ROW, rows counted from 0, or FILE:NAME; `None` for the index of another table."""
     return [f"{file}:{row}" for file, row in index] if is_of_files(index) else None

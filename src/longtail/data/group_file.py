@@ -1,10 +1,12 @@
 """Groups from a file of paths and groups."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from longtail.data.counted import counted
+from longtail.data.encoded_images import EncodedImages
 from longtail.data.first_of_many import first
 from longtail.data.list_source import from_home, with_slashes
 from longtail.data.options import Options
@@ -17,7 +19,8 @@ from longtail.data.table_index import with_index
 def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
     """Give each file the group that a table of paths and groups names.
 
-    Paths are relative to the root of the files, or to the folder above it, or absolute.
+    Paths are relative to the root of the files, or to the folder above it, or absolute. Images that are no files of
+    their own have the paths that a tar file or a table has for them; the folder that holds all may be left out.
 
     Raises:
         FileNotFoundError: no such file.
@@ -25,10 +28,10 @@ def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
     """
     if not path.is_file():
         raise FileNotFoundError(f"`groups` must be a file of paths and groups. Got {path}, which is missing.")
-    if any(part.files is None for part in parts.values()):
+    if any(_paths(part) is None for part in parts.values()):
         raise ValueError(
-            "`groups` must be left out for data that are not files. A table has its groups in a column (--group), an "
-            ".npz file in an array `groups`."
+            "`groups` must be left out for data that are not files, each with a path of its own. A table has its "
+            "groups in a column (--group), tar shards in a field of JSON (--group), an .npz file in an array `groups`."
         )
     group_of = _table(path, notes)
     used: set[str] = set()
@@ -67,10 +70,9 @@ def _table(path: Path, notes: list[str]) -> dict[str, str]:
 
 
 def _groups(name: str, part: RawPart, group_of: dict[str, str], path: Path, used: set[str]) -> np.ndarray:
-    bases = [""] if part.root is None else ["", f"{part.root.name}/", f"{part.root.absolute()}/"]
-    groups, missing = [], []
-    for file in part.files or ():
-        key = next((base + file for base in bases if base + file in group_of), None)
+    groups, missing, files = [], [], _paths(part) or ()
+    for file in files:
+        key = next((name for name in _names(file, part.root) if name in group_of), None)
         if key is not None:
             used.add(key)
             groups.append(group_of[key])
@@ -78,7 +80,22 @@ def _groups(name: str, part: RawPart, group_of: dict[str, str], path: Path, used
             missing.append(file)
     if missing:
         raise ValueError(
-            f"{path} must name a group for each file. {len(missing):,} of {len(part.files or ()):,} files of {name} "
-            f"have none: {first(missing)}. Its paths are relative to {part.root}."
+            f"{path} must name a group for each file. {len(missing):,} of {len(files):,} files of {name} have "
+            f"none: {first(missing)}.{'' if part.root is None else f' Its paths are relative to {part.root}.'}"
         )
     return np.array(groups, dtype=object)
+
+
+def _paths(part: RawPart) -> Sequence[str] | None:
+    """The paths of files, or those that images in a tar file or a table have, if they differ."""
+    if part.files is not None or not isinstance(part.items, EncodedImages):
+        return part.files
+    paths = part.items.paths
+    return paths if all(paths) and len(set(paths)) == len(paths) else None
+
+
+def _names(file: str, root: Path | None) -> list[str]:
+    """What a table may call a file."""
+    return (
+        [file, file.partition("/")[2]] if root is None else [file, f"{root.name}/{file}", f"{root.absolute()}/{file}"]
+    )

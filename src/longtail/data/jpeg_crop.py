@@ -14,16 +14,19 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from longtail.data.image_bytes import ImageBytes
+
 BY_PYTORCH = ("bilinear", "bicubic")
 """Interpolations of `resize_part`; Pillow computes the others."""
 
 
-def stored_pixels(image: Image.Image, path: str | os.PathLike[str]) -> np.ndarray:
+def stored_pixels(image: Image.Image, path: str | os.PathLike[str] | ImageBytes) -> np.ndarray:
     """(H, W, 3) uint8 of an RGB image that Pillow has opened, and not yet decoded; raises as Pillow does."""
     library = _simplejpeg()
     if library is not None:
         try:
-            pixels: np.ndarray = library.decode_jpeg(Path(path).read_bytes(), "RGB")
+            content = path.read() if isinstance(path, ImageBytes) else Path(path).read_bytes()
+            pixels: np.ndarray = library.decode_jpeg(content, "RGB")
         except ValueError:  # Pillow decodes more, and names what is wrong
             pass
         else:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from longtail.arguments import check_integer
 
@@ -155,10 +155,15 @@ def _known_labels(source: Any) -> Any:
             labels = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else labels
             transform = getattr(source, "target_transform", None)
             return labels if transform is None else [transform(label) for label in labels]
-    for name in LABEL_COLUMNS:
-        if name in (getattr(source, "column_names", None) or ()):
-            return source[name]
-    return None
+    columns = () if isinstance(source, IterableDataset) else getattr(source, "column_names", None) or ()
+    column = next((name for name in LABEL_COLUMNS if name in columns), None)
+    return None if column is None else column_of(source, column)
+
+
+def column_of(source: Any, name: str) -> Any:
+    """A column of a data set as it is stored: a format, or a function of the user, would be applied to whole rows."""
+    plain = source.with_format(None) if hasattr(source, "with_format") else source
+    return plain[name][:]  # of Hugging Face in one piece, where an iteration takes 500 times as long
 
 
 def _one_each(labels: Any, source: Any) -> bool:
@@ -177,7 +182,13 @@ def _labels_of_items(source: Any) -> Any:
 
 def _label_of_item(item: Any, *, paired: bool) -> Any:
     if isinstance(item, Mapping):
-        item = next((item[name] for name in LABEL_COLUMNS if name in item), item)
+        name = next((name for name in LABEL_COLUMNS if name in item), None)
+        if name is None:
+            raise ValueError(
+                f"a row must have a label as {' or '.join(LABEL_COLUMNS)}. Got {', '.join(map(str, item))}: rename its "
+                "column."
+            )
+        item = item[name]
     elif isinstance(item, tuple) or (paired and isinstance(item, list)):
         item = item[1] if len(item) > 1 else item
     single = item.numel() == 1 if isinstance(item, Tensor) else getattr(item, "size", 0) == 1

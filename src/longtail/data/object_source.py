@@ -7,11 +7,10 @@ import numpy as np
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset
 
 from longtail.data.class_names import first_repeated, named_labels
+from longtail.data.column_source import IMAGE_COLUMNS, has_columns, read_columns
 from longtail.data.labels import LABEL_COLUMNS, raw_labels
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
-
-IMAGE_COLUMNS = ("image", "img")
 
 
 def is_mapping(data: Any) -> bool:
@@ -33,6 +32,8 @@ def read_dataset(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
         TypeError: a data loader or a stream.
         ValueError, TypeError: no labels.
     """
+    if has_columns(data):
+        return read_columns(data, options, notes)
     what = "a data set object"
     if isinstance(data, list) and data and isinstance(data[0], Mapping):
         what = "a list of dictionaries, a data set object here; to read it as a table, pass pandas.DataFrame(rows)"
@@ -63,7 +64,10 @@ def input_of(item: Any) -> Any:
             return item[chosen]
         raise TypeError(f"a row must have a column {' or '.join(IMAGE_COLUMNS)}. Got {', '.join(map(str, item))}.")
     if not isinstance(item, (tuple, list)) or not item:
-        raise TypeError(f"an item must be a pair of input and label, or a row. Got {type(item).__name__}.")
+        raise TypeError(
+            f"an item must be a pair of input and label, or a row. Got {type(item).__name__}. Of Hugging Face, reset "
+            "the format of the data set: data.with_format(None)."
+        )
     return item[0]
 
 
@@ -78,7 +82,8 @@ def refuse_stream(data: Any) -> None:
     if isinstance(data, IterableDataset):
         raise TypeError(
             f"`data` must be a map-style data set, with a length and items by index. Got a stream, "
-            f"{type(data).__name__}."
+            f"{type(data).__name__}. Of Hugging Face, load it without `streaming`; of tar shards (WebDataset), pass "
+            "the path of their folder."
         )
 
 

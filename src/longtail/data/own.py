@@ -17,6 +17,7 @@ from longtail.data.contract import DataInfo, Split, Splits
 from longtail.data.download import refuse_download
 from longtail.data.feature_rows import FeatureRows
 from longtail.data.features import FeatureViews
+from longtail.data.image_bytes import ImageBytes
 from longtail.data.object_source import input_of
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.read import read_data
@@ -188,7 +189,7 @@ def _black_where_bad(
 
 
 def source_of(samples: Samples) -> Callable[[int], Any]:
-    """A function that maps an index to the path of a file, or to an image in memory.
+    """A function that maps an index to the path of a file, the bytes of one, or an image in memory.
 
     Items of a data set are read by one thread at a time: theirs may share an open file, such as an archive.
     """
@@ -199,10 +200,10 @@ def source_of(samples: Samples) -> Callable[[int], Any]:
     def source(index: int) -> Any:
         if samples.files is not None:
             return samples.name(index)
+        if samples.encoded is not None:
+            return samples.encoded.file(index)
         if samples.images is not None:
             image = samples.images[index]
-        elif samples.encoded is not None:
-            return samples.encoded.decoded(index)
         else:
             with one_at_a_time:
                 image = _image_of(samples, index)
@@ -255,13 +256,10 @@ def image_loader(
     from longtail.data.file_augmentation import centre
 
     shorter, source = round(size / crop_pct), source_of(samples)
-    encoded = samples.encoded
 
     def load(index: int) -> np.ndarray:
-        found = source(index) if encoded is None else encoded.decoded(index, shorter)
-        image = (
-            decode(found, shorter, interpolation) if isinstance(found, str) else resized(found, shorter, interpolation)
-        )
-        return centre(image, size)
+        found = source(index)
+        read = decode if isinstance(found, (str, ImageBytes)) else resized
+        return centre(read(found, shorter, interpolation), size)
 
     return load

@@ -42,13 +42,13 @@ class OwnDataConfig(DataConfig):
     groups: str | None = None
     """A table of paths and groups; samples of one group stay in one part."""
     path_column: str | None = None
-    """Column of a table that holds the paths."""
+    """Column of a table that holds the paths; suffix of the images in tar shards, such as left.jpg."""
     label: str | None = None
-    """Column of a table, or array of a file, that holds the labels."""
+    """Column of a table, array of a file, or suffix or JSON field in tar shards, that holds the labels."""
     split: str | None = None
-    """Column of a table that names the part of each row."""
+    """Column of a table, or JSON field in tar shards, that names the part of each row."""
     group: str | None = None
-    """Column of a table that names the group of each row."""
+    """Column of a table, or JSON field in tar shards, that names the group of each row."""
     on_bad_file: Literal["fail", "skip"] = "fail"
     """What to do about files that can't be decoded: fail, before any training where they are bad then; or leave them
     out and say so."""

@@ -1,6 +1,6 @@
 """Folders of Parquet files that are named by their part, or lie in folders that are, as Hugging Face has them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,19 @@ from longtail.data.declared_classes import declare_together, with_class_names
 from longtail.data.file_rows import file_rows
 from longtail.data.first_of_many import first
 from longtail.data.options import Options
-from longtail.data.parquet_layout import others_beside, parquet_sets
+from longtail.data.part_files import files_by_part, files_of, refuse_other_parts
 from longtail.data.raw_part import RawPart
-from longtail.data.shard_names import check_complete, name_of_shards
+from longtail.data.shard_layout import ShardKind, shard_sets
 from longtail.data.table_columns import label_columns, text_columns
-from longtail.data.table_file import TooLargeError, check_parquet_fits, pandas, read_table
+from longtail.data.table_file import PARQUET, TooLargeError, check_parquet_fits, pandas, read_table
 from longtail.data.table_source import read_table_as_parts
+
+PARQUET_FILES = ShardKind("Parquet", PARQUET)
 
 
 def is_parquet_folder(data: Any) -> bool:
-    """Whether `data` is the path of a folder that holds a data set in Parquet files (`parquet_layout`)."""
-    return isinstance(data, Path) and data.is_dir() and bool(parquet_sets(data))
+    """Whether `data` is the path of a folder that holds a data set in Parquet files (`shard_layout`)."""
+    return isinstance(data, Path) and data.is_dir() and bool(shard_sets(data, PARQUET_FILES))
 
 
 def read_parquet_folder(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
@@ -28,55 +30,10 @@ def read_parquet_folder(data: Path, options: Options, notes: list[str]) -> dict[
     Raises:
         ValueError: several data sets; files that are missing by the names of the others, or that have other columns.
     """
-    by_part = dict(_only_set(data))
-    _note_others(data, by_part, notes)
-    unnamed = by_part.pop("", [])
-    if not by_part:
-        return _read("", unnamed, data, options, notes)
-    if unnamed:
-        left = counted(len(unnamed), "file of no part is", "files of no part are")
-        notes.append(f"{data}: {left} left out: {first([_name(file, data) for file in unnamed])}.")
-    by_part = _needed(by_part, data, options, notes)
-    for name, files in by_part.items():
-        _note_names(name, files, data, notes)
+    by_part = files_by_part(data, PARQUET_FILES, options, notes)
+    if "" in by_part:
+        return _read("", by_part[""], data, options, notes)
     return {name: _read(name, files, data, options, notes)[name] for name, files in by_part.items()}
-
-
-def _needed(by_part: dict[str, list[Path]], folder: Path, options: Options, notes: list[str]) -> dict[str, list[Path]]:
-    """The files of the part that is needed, if one is: those of the others may be too large for the memory."""
-    needed = next((name for name in options.first_of if name in by_part), None)
-    if needed is None or len(by_part) == 1:
-        return by_part
-    notes.append(f"{folder}: {needed} is read, not {' and '.join(name for name in by_part if name != needed)}.")
-    return {needed: by_part[needed]}
-
-
-def _only_set(folder: Path) -> dict[str, list[Path]]:
-    found = parquet_sets(folder)
-    if len(found) > 1:
-        names = first([place.name for place in found])
-        raise ValueError(f"{folder} must hold one data set. It holds {len(found)}: {names}. Give the folder of one.")
-    return next(iter(found.values()))
-
-
-def _name(file: Path, folder: Path) -> str:
-    """The file as seen from the folder, or from its folder `data`."""
-    return str(file.relative_to(folder)).removeprefix("data/")
-
-
-def _note_others(folder: Path, by_part: dict[str, list[Path]], notes: list[str]) -> None:
-    if others := others_beside(file for files in by_part.values() for file in files):
-        left = counted(len(others), "file that is not Parquet is", "files that are not Parquet are")
-        notes.append(f"{folder}: {left} left out: {first([_name(file, folder) for file in others])}.")
-
-
-def _note_names(part: str, files: Sequence[Path], folder: Path, notes: list[str]) -> None:
-    """Say where a part may be less, or more, than it seems."""
-    if files[0].parent.name.startswith("partial-"):
-        notes.append(f"{folder}: {files[0].parent.name} holds the beginning of {part} alone, as its name says.")
-    names = list(dict.fromkeys(filter(None, (name_of_shards(file.name) for file in files))))
-    if len(names) > 1:
-        notes.append(f"{folder}: {part} is read from files of {len(names)} names: {first(names)}.")
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -85,9 +42,7 @@ def parquet_files(folder: Path) -> list[Path]:
     Raises:
         ValueError: several data sets, or files that are missing by the names of the others.
     """
-    files = sorted(file for part in _only_set(folder).values() for file in part)
-    check_complete(files)
-    return files
+    return files_of(folder, PARQUET_FILES)
 
 
 def with_rows(files: Sequence[Path], notes: list[str]) -> list[Path]:
@@ -114,18 +69,8 @@ def with_rows(files: Sequence[Path], notes: list[str]) -> list[Path]:
     return found
 
 
-def _refuse_other_parts(name: str, read: Collection[str], files: Sequence[Path]) -> None:
-    """Raise if a column of parts names another than files of one part do."""
-    if set(read) != {name}:
-        raise ValueError(
-            f"{first(list(map(str, files)))} must hold samples of {name} alone, as the names say. A column names "
-            f"{' and '.join(read)}: rename the files, or drop the column."
-        )
-
-
 def _read(part: str, files: list[Path], folder: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
     """The files of a part by its name; those of no part by the parts that a column names, or else as train."""
-    check_complete(files)
     files = with_rows(files, notes)
     tables = [read_table(file, lambda names: text_columns(names, options), notes) for file in files]
     frames = [with_class_names(table, options, str(file)) for file, table in zip(files, tables, strict=True)]
@@ -143,7 +88,7 @@ def _read(part: str, files: list[Path], folder: Path, options: Options, notes: l
     rows = file_rows(list(map(str, files)), lengths)
     read = read_table_as_parts(whole, options, where, root, notes, part=part or "train", rows=rows)
     if part:
-        _refuse_other_parts(part, read, files)
+        refuse_other_parts(part, read, list(map(str, files)))
     return read
 
 

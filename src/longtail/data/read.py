@@ -16,6 +16,7 @@ from longtail.data import (
     object_source,
     parquet_folder,
     table_source,
+    tar_source,
 )
 from longtail.data.group_file import add_groups
 from longtail.data.options import Options
@@ -34,6 +35,8 @@ class Kind(NamedTuple):
 
 KINDS_OF_DATA: dict[str, Kind] = {
     "archive": Kind(archive_source.is_archive, archive_source.read_archive),
+    "tar folder": Kind(tar_source.is_tar_folder, tar_source.read_tar_folder),
+    "tar": Kind(tar_source.is_tar, tar_source.read_tar),
     "parquet folder": Kind(parquet_folder.is_parquet_folder, parquet_folder.read_parquet_folder),
     "folder": Kind(folder_source.is_folder, folder_source.read_folder),
     "arrays": Kind(array_source.is_array_file, array_source.read_arrays),
@@ -44,11 +47,11 @@ KINDS_OF_DATA: dict[str, Kind] = {
     "dataset": Kind(object_source.is_dataset, object_source.read_dataset),
 }
 KINDS = (
-    "a folder of class folders or Parquet files, a list (.txt), a table (.csv, .tsv, .jsonl, .parquet; .gz too) or "
-    "arrays (.npz, .npy)"
+    "a folder of class folders, Parquet files or tar shards, a tar file, a list (.txt), a table (.csv, .tsv, .jsonl, "
+    ".parquet; .gz too) or arrays (.npz, .npy)"
 )
 
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
+ARCHIVE_SUFFIXES = (".zip", ".gz", ".bz2", ".xz", ".7z", ".rar")
 
 
 def read_data(
@@ -70,9 +73,10 @@ def read_data(
 
     Args:
         data: a folder of class folders, or of train, val and test that hold them; a list of paths and labels; a table
-            of paths, images as bytes or numeric features; a folder of Parquet files named by their part; `.npz` or
-            `.npy` arrays; the folder of CIFAR's binary archive; or in memory a pandas table, (X, y), a map-style data
-            set, or a mapping of part names to data sets.
+            of paths, images as bytes or numeric features; a folder of Parquet files, or of tar shards (WebDataset),
+            named by their part; a tar file of such samples or of class folders; `.npz` or `.npy` arrays; the folder of
+            CIFAR's binary archive; or in memory a pandas table, (X, y), a map-style data set, or a mapping of part
+            names to data sets.
         root: folder that paths of a list or table are relative to; by default that of the file.
         val: validation samples in one of these forms, where `data` holds none.
         test: test samples, likewise.
@@ -168,7 +172,8 @@ def _read(data: Any, options: Options, name: str, notes: list[str]) -> dict[str,
     if isinstance(data, (str, os.PathLike)):
         data = Path(data)
         if not data.exists():
-            raise FileNotFoundError(f"`{name}` must exist. Got {data}.")
+            advice = " Name the folder of the shards instead of a pattern." if set("{*?") & set(data.name) else ""
+            raise FileNotFoundError(f"`{name}` must exist. Got {data}.{advice}")
     source = next((source for source in KINDS_OF_DATA.values() if source.fits(data)), None)
     if source is not None:
         return source.read(data, options, notes)

@@ -117,7 +117,7 @@ class Samples:
 
     @cached_property
     def content(self) -> str | None:
-        """Hash that changes whenever the inputs do, files by their size and time of modification.
+        """Hash that changes whenever the inputs do, files by their place, size and time of modification.
 
         `None` for data set objects.
         """
@@ -127,6 +127,8 @@ class Samples:
         root = str((self.root or Path()).resolve())
         if self.files is not None:
             digest.update(root.encode(errors="surrogateescape"))
+        if self.encoded is not None:
+            digest.update(self.encoded.state)
         for name in self.files or ():
             status = os.stat(f"{root}/{name}")  # noqa: PTH116 - a path object each would take twice the time
             digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())

@@ -1,4 +1,4 @@
-"""What the names of Parquet files say: the part, and how many files it has (`train-00000-of-00002.parquet`)."""
+"""What names of files say: the part, and how many files it has (`train-00000-of-00002.parquet`)."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from longtail.data.raw_part import PART_NAMES
 
 WORD = re.compile(r"[A-Za-z]+")
-NUMBER = re.compile(r"\d+")
+NUMBERED = re.compile(r"(.*?)(\d+)(\.[^\d]*)")
 END = re.compile(r"[-_.\d]+$")
 SHARD = re.compile(r"(.*?)-?(\d+)-of-(\d+)(?!\d)")
 
@@ -59,21 +59,26 @@ def check_complete(files: Sequence[Path]) -> None:
         start = 0 if 0 in numbers or int(total) not in numbers else 1
         missing = next((number for number in range(start, start + int(total)) if number not in numbers), None)
         if missing is not None:
+            suffix = next(iter(numbers.values())).suffix
             raise ValueError(
                 f"{folder} must hold all {int(total):,} files that their names count. Got {len(numbers):,}: "
-                f"{prefix}-{missing:0{len(total)}}-of-{total}.parquet is missing. Download it, or give the files that "
+                f"{prefix}-{missing:0{len(total)}}-of-{total}{suffix} is missing. Download it, or give the files that "
                 "are there names without a count."
             )
 
 
 def _check_numbers(files: Sequence[Path]) -> None:
-    """Files that are numbers alone are those of a conversion, counted from 0 in each folder; others may be years."""
-    by_folder: dict[Path, dict[int, Path]] = {}
+    """Files that are numbered from 0 or 1 in their folder are all there; other numbers may be years."""
+    numbered: dict[tuple[Path, str, str], dict[int, Path]] = {}
     for file in files:
-        if NUMBER.fullmatch(file.stem):
-            by_folder.setdefault(file.parent, {})[int(file.stem)] = file
-    for folder, numbers in by_folder.items():
-        missing = next((number for number in range(max(numbers)) if number not in numbers), None)
-        if 0 in numbers and missing is not None:
-            name = f"{missing:0{len(numbers[0].stem)}}{numbers[0].suffix}"
-            raise ValueError(f"{folder} must hold the files of all numbers. {name} is missing. Download it.")
+        if (found := NUMBERED.fullmatch(file.name)) and not SHARD.match(file.name):
+            numbered.setdefault((file.parent, found[1], found[3]), {})[int(found[2])] = file
+    for (folder, prefix, suffix), numbers in numbered.items():
+        start = 0 if 0 in numbers else 1
+        missing = next((number for number in range(start, max(numbers)) if number not in numbers), None)
+        if start in numbers and missing is not None:
+            digits = min(len(file.name) for file in numbers.values()) - len(prefix) - len(suffix)
+            raise ValueError(
+                f"{folder} must hold the files of all numbers. {prefix}{missing:0{digits}}{suffix} is missing. "
+                "Download it, or number those that are there without a gap."
+            )

@@ -122,7 +122,9 @@ def _label(names: Sequence[str], where: str) -> str:
 
 
 def label_columns(names: Sequence[str]) -> list[str]:
-    """Names that a column of labels usually has."""
+    """Names that a column of labels usually has; in a table of WebDataset samples, by its column of keys, `cls`."""
+    if {"__key__", "cls"} <= set(names):
+        return ["cls"]
     found = [name for name in names if name.lower() in LABEL_COLUMNS]
     return [name for name in found if name.lower() != COORDINATE] or found
 

@@ -178,14 +178,14 @@ def _place(table: Any, row: int) -> str:
     """What to call a row in a message: by its line or row in a file, or by its index in memory."""
     if is_of_files(table.index):
         file, own = table.index[row]
-        return f"row {own} of {file}"
+        return f"{file}:{own}" if isinstance(own, str) else f"row {own} of {file}"
     return f"{'line' if table.index.name == LINE else 'row'} {table.index[row]}"
 
 
 def _row(table: Any, row: int) -> str:
     """The same at the start of a sentence."""
     place = _place(table, row)
-    return place[0].upper() + place[1:]
+    return place.capitalize() if place.startswith(("row ", "line ")) else place
 
 
 def _files(column: Any, name: str, where: str, root: Path | None, notes: list[str]) -> tuple[tuple[str, ...], Path]:

@@ -24,7 +24,7 @@ class TrainingImages:
     Attributes:
         plain: the same samples as evaluation sees them.
         draw: maps the source of a sample and a seed to its image, (size, size, 3) uint8.
-        source: maps an index to the path of a file, or to an image in memory.
+        source: maps an index to the path of a file, the bytes of one, or an image in memory.
         size: height and width of the images in pixels.
         workers: number of processes that decode ahead of the step; 0 decodes between the steps.
         skip: leave out files that become unreadable during training, instead of stopping.

@@ -131,8 +131,8 @@ def _in_two_classes(repeated: list[list[int]], samples: Samples, part: str) -> l
 
 
 def place(samples: Samples, part: str, index: int) -> str:
-    """The name of a sample: its file, or its position in the part."""
-    return f"{part} {index}" if samples.files is None else samples.name(index)
+    """The name of a sample: its file, the row that holds it, or its position in the part."""
+    return f"{part} {index}" if samples.files is None and samples.encoded is None else samples.name(index)
 
 
 def near_pairs(

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from longtail.data.check import Progress, available_cores
-from longtail.data.decoding import BadImageError, upright, upright_bytes
+from longtail.data.decoding import BadImageError, upright
 from longtail.data.samples import Samples
 
 AT_ONCE = 500
@@ -45,8 +45,8 @@ def prints_of(samples: Samples, progress: Progress | None = None) -> list[Print]
     if samples.files is not None:
         return prints_of_files(samples.paths, progress)
     if samples.encoded is not None:
-        named = zip(samples.encoded.contents, map(samples.name, range(len(samples))), strict=True)
-        return _prints_of([partial(upright_bytes, content, name) for content, name in named], progress)
+        images = map(samples.encoded.file, range(len(samples)))
+        return _prints_of([partial(upright, image) for image in images], progress)
     if samples.images is not None:
         return [print_of(Image.fromarray(image)) for image in samples.images]
     if samples.features is not None:

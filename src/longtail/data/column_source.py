@@ -1,0 +1,181 @@
+"""Data sets with columns, as Hugging Face has them: of images, or tables in another form."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from longtail.data.class_names import as_text, first_repeated, named_labels
+from longtail.data.declared_classes import with_class_names
+from longtail.data.first_of_many import first
+from longtail.data.labels import LABEL_COLUMNS, column_of
+from longtail.data.note_once import note_once
+from longtail.data.options import Options
+from longtail.data.raw_part import RawPart
+from longtail.data.samples import Samples
+from longtail.data.table_columns import GROUP_COLUMNS, given_column, label_columns
+from longtail.data.table_file import CLASS_NAMES
+from longtail.data.table_source import read_frame
+
+IMAGE_COLUMNS = ("image", "img")
+ARRAYS = ("Array2D", "Array3D", "List", "LargeList", "Sequence")
+"""Kinds of columns that may hold images as numbers."""
+TABLES_OF_ROWS = ("arrow", "pandas", "polars")
+"""Formats in which a row is a table."""
+
+
+class OneColumn(Dataset[tuple[Any]]):
+    """The items of one column.
+
+    Attributes:
+        data: a data set of rows.
+        column: its name.
+    """
+
+    def __init__(self, data: Any, column: str) -> None:
+        self.data, self.column = data, column
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Any]:
+        return (self.data[index][self.column],)
+
+
+def has_columns(data: Any) -> bool:
+    """Whether `data` names its columns, as data sets of Hugging Face and tables of Arrow and Polars do."""
+    names = getattr(data, "column_names", None) or getattr(data, "columns", None)
+    return isinstance(names, (list, tuple)) and hasattr(data, "__len__") and hasattr(data, "__getitem__")
+
+
+def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
+    """Read the labels of a data set of images, whose items stay where they are; of others all columns.
+
+    Raises:
+        ValueError: a column that is not there; no column of labels, or several; several columns of images.
+    """
+    if _is_table(data, options.path_column):
+        return _read_table(data, options, notes)
+    kind, names = type(data).__name__, [str(name) for name in data.column_names]
+    options.refuse("a data set object of images", "root", "split")
+    label = given_column(names, options.label, "label", kind) or _usual_label(names, kind)
+    group = given_column(names, options.group, "group", kind)
+    group = group or next((name for name in names if name.lower() in GROUP_COLUMNS and name != label), None)
+    codes, found = named_labels(column_of(data, label), f"the column {label!r} of {kind}", notes)
+    items = images_of_rows(data, options.path_column, label)
+    raw = RawPart(codes, found, items=items)
+    note_once(f"{kind}: labels are read from the column {label!r} (`label` names another).", notes)
+    if isinstance(items, OneColumn):
+        note_once(f"{kind}: images are read from the column {items.column!r} (`path_column` names another).", notes)
+    declared = _class_names(data).get(label, ())
+    if (places := first_repeated(declared)) is not None:
+        notes.append(
+            f"{kind} names the classes {places[0]} and {places[1]} {declared[places[1]]!r}: the labels are kept as "
+            "names."
+        )
+        declared = ()
+    raw.declare(declared, kind, notes, indices=True)
+    if group is not None:
+        raw.groups = _groups(column_of(data, group), group, kind)
+        note_once(f"{kind}: groups are read from the column {group!r} (`group` names another).", notes)
+    return {"train": raw}
+
+
+def images_of_rows(data: Any, given: str | None = None, label: str | None = None) -> Any:
+    """The items of a data set with columns, of which one is that of the images.
+
+    Args:
+        data: the data set.
+        given: name of that column.
+        label: name of the column of labels.
+
+    Raises:
+        ValueError: no such column, or several that hold images.
+    """
+    kind, names = type(data).__name__, [str(name) for name in data.column_names]
+    if _format(data) in TABLES_OF_ROWS:
+        data = data.with_format(None)
+    if given_column(names, given, "path-column", kind) is not None:
+        return OneColumn(data, str(given))
+    images = [name for name in _decoded_images(data) if name != label]
+    if any(name in names for name in IMAGE_COLUMNS) or not images:
+        return data
+    if len(images) > 1:
+        raise ValueError(f"{kind} has several columns of images: {first(images)}. Name one with --path-column.")
+    return data if _is_changed(data) else OneColumn(data, images[0])
+
+
+def rows_to_predict(data: Any) -> Any:
+    """The images of a data set with columns as `Samples` without labels, or its columns as a pandas table."""
+    if _is_table(data, None):
+        return _as_frame(data)
+    return Samples(np.zeros(len(data), dtype=np.int64), (), items=images_of_rows(data))
+
+
+def _usual_label(names: Sequence[str], kind: str) -> str:
+    usual = [name for name in LABEL_COLUMNS if name in names][:1] or label_columns(names)
+    if len(usual) == 1:
+        return usual[0]
+    if usual:
+        raise ValueError(f"{kind} has several columns that may be the label: {first(usual)}. Name one with --label.")
+    raise ValueError(
+        f"{kind} must have a column {' or '.join(LABEL_COLUMNS)}, or --label must name its column of labels. Its "
+        f"columns: {first(names)}."
+    )
+
+
+def _groups(values: Any, name: str, kind: str) -> np.ndarray:
+    texts = [as_text(value) for value in values]
+    if None in texts:
+        raise ValueError(f"{kind} must name a group in each row. Row {texts.index(None)} names none in {name!r}.")
+    return np.array(texts, dtype=object)
+
+
+def _is_table(data: Any, images: str | None) -> bool:
+    """Whether all is in the columns: no images that the data set decodes, or changes when an item is read."""
+    if not hasattr(data, "to_pandas") or _is_changed(data):
+        return False
+    features = getattr(data, "features", None)
+    if not isinstance(features, Mapping):
+        return True
+    usual = {images, *IMAGE_COLUMNS}
+    arrays = [name for name in features if name in usual and type(features[name]).__name__ in ARRAYS]
+    return not _decoded_images(data) and not arrays
+
+
+def _is_changed(data: Any) -> bool:
+    """Whether a function of the user changes the rows of a data set of Hugging Face when they are read."""
+    return bool(_format(data) == "custom")
+
+
+def _format(data: Any) -> Any:
+    form = getattr(data, "format", None)
+    return form.get("type") if isinstance(form, Mapping) else None
+
+
+def _decoded_images(data: Any) -> list[str]:
+    features = getattr(data, "features", None)
+    if not isinstance(features, Mapping):
+        return []
+    return [
+        str(name) for name, kind in features.items() if type(kind).__name__ == "Image" and getattr(kind, "decode", True)
+    ]
+
+
+def _class_names(data: Any) -> dict[str, tuple[str, ...]]:
+    """Names of classes by column."""
+    features = getattr(data, "features", None)
+    declared = features.items() if isinstance(features, Mapping) else ()
+    return {str(name): tuple(map(str, kind.names)) for name, kind in declared if getattr(kind, "names", None)}
+
+
+def _as_frame(data: Any) -> Any:
+    return (data.with_format(None) if hasattr(data, "with_format") else data).to_pandas()
+
+
+def _read_table(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
+    """The columns as a pandas table, with names for indices of classes."""
+    frame = _as_frame(data)
+    frame.attrs[CLASS_NAMES] = _class_names(data)
+    return read_frame(with_class_names(frame, options, type(data).__name__), options, notes)

@@ -1,0 +1,45 @@
+"""Images to predict in files that hold many: Parquet files and tar files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from longtail.data.parquet_images import is_parquet, parquet_at, parquet_images
+from longtail.data.samples import Samples
+from longtail.data.tar_headers import is_tar_name
+from longtail.data.tar_images import tar_images
+from longtail.data.tar_source import is_tar_folder, tar_files
+
+
+def is_packed(path: Path) -> bool:
+    """Whether this is the name of such a file."""
+    return bool(pack_of(path))
+
+
+def pack_of(path: Path) -> str:
+    """The kind of such a file, "Parquet" or "tar"; an empty text for another file."""
+    return "Parquet" if is_parquet(path) else "tar" if is_tar_name(path.name) else ""
+
+
+def packed_at(path: Path) -> list[Path]:
+    """The files of this kind that a path names: itself, or those of a folder.
+
+    Raises:
+        ValueError: a folder of several data sets, or one that lacks some of its files.
+    """
+    if is_tar_folder(path):
+        return tar_files(path)
+    return [path] if is_tar_name(path.name) and path.is_file() else parquet_at(path)
+
+
+def packed_images(files: Sequence[Path], notes: list[str], column: str | None = None) -> Samples:
+    """Their images, one after the other; they have no labels.
+
+    Args:
+        files: of one kind.
+        notes: gets a note on what is read and left out.
+        column: that of the images in a Parquet file, or their suffix in a tar file; needed where there are several.
+
+    Raises:
+        ValueError: a file holds no images, or can't be read.
+    """
+    return (parquet_images if is_parquet(files[0]) else tar_images)(files, notes, column)

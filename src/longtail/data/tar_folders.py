@@ -1,0 +1,105 @@
+"""Tar files of class folders: the class of an image is the folder that it is in."""
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from longtail.data.class_names import note_lookalikes, ordered
+from longtail.data.counted import counted
+from longtail.data.encoded_images import EncodedImages
+from longtail.data.file_parts import FilePart, FileParts
+from longtail.data.first_of_many import first
+from longtail.data.image_folder import image_suffixes
+from longtail.data.options import Options
+from longtail.data.part_files import refuse_other_parts
+from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.tar_headers import TarHeaders
+
+
+def images_in(headers: TarHeaders) -> list[FilePart]:
+    """The files of a tar file that are images by their suffix."""
+    suffixes = image_suffixes()
+    return [
+        headers.part(row) for row, name in enumerate(headers.names) if PurePosixPath(name).suffix.lower() in suffixes
+    ]
+
+
+def class_folders_of(shards: Sequence[TarHeaders]) -> list[tuple[str, ...]]:
+    """The folders of each image below the one that holds all; nothing if an image is in none."""
+    folders = [PurePosixPath(image.name).parts[:-1] for headers in shards for image in images_in(headers)]
+    while all(len(path) > 1 for path in folders) and len({path[0] for path in folders}) == 1:
+        if folders[0][0].lower() in PART_NAMES:
+            break
+        folders = [path[1:] for path in folders]
+    return folders if all(folders) else []
+
+
+def read_packed_folders(
+    shards: Sequence[TarHeaders],
+    folders: Sequence[tuple[str, ...]],
+    where: str,
+    options: Options,
+    notes: list[str],
+    *,
+    part: str,
+) -> dict[str, RawPart]:
+    """The images by class folder, in the order in which those of unpacked folders are read.
+
+    Args:
+        shards: the tar files.
+        folders: of each image (`class_folders_of`).
+        where: the tar files, for messages.
+        options: of which none says anything about folders.
+        notes: gets notes on what is left out.
+        part: that the names of the files say; where they say none, folders train, val and test may.
+    """
+    options.refuse("a tar file of class folders", "root", "path_column", "label", "split", "group")
+    images = [image for headers in shards for image in images_in(headers)]
+    suffixes = image_suffixes()
+    others = [n for headers in shards for n in headers.names if PurePosixPath(n).suffix.lower() not in suffixes]
+    if others:
+        left = counted(
+            len(others), "file that is not an image of a class is", "files that are not images of a class are"
+        )
+        notes.append(f"{where}: {left} left out: {first(others)}.")
+    notes.append(f"{where}: the class of an image is the folder that holds it.")
+    if not all(len(path) > 1 and path[0].lower() in PART_NAMES for path in folders):
+        return {part or "train": _part(images, [path[0] for path in folders], where, notes)}
+    _refuse_repeated({path[0] for path in folders}, where)
+    of_part = np.array([PART_NAMES[path[0].lower()] for path in folders])
+    if part:
+        refuse_other_parts(part, dict.fromkeys(of_part.tolist()), [headers.file.path for headers in shards], "A folder")
+    return {
+        name: _part(*_at(np.flatnonzero(of_part == name), images, [path[1] for path in folders]), where, notes)
+        for name in dict.fromkeys(of_part.tolist())
+    }
+
+
+def _refuse_repeated(folders: set[str], where: str) -> None:
+    by_part: dict[str, str] = {}
+    for folder in sorted(folders):
+        other = by_part.setdefault(PART_NAMES[folder.lower()], folder)
+        if other != folder:
+            raise ValueError(f"{where} must hold one folder for each part. Got {other} and {folder}. Rename one.")
+
+
+def _at(rows: np.ndarray, images: list[FilePart], names: list[str]) -> tuple[list[FilePart], list[str]]:
+    return [images[row] for row in rows], [names[row] for row in rows]
+
+
+def _part(images: Sequence[FilePart], folders: Sequence[str], where: str, notes: list[str]) -> RawPart:
+    named = [unicodedata.normalize("NFC", folder).strip() for folder in folders]
+    names = ordered(named)
+    note_lookalikes(names, where, notes)
+    place = {name: index for index, name in enumerate(names)}
+    order = sorted(range(len(images)), key=lambda row: (place[named[row]], images[row].name))
+    codes = np.array([place[named[row]] for row in order], dtype=np.int64)
+    return RawPart(codes, names, items=as_encoded([images[row] for row in order]))
+
+
+def as_encoded(images: Sequence[FilePart]) -> EncodedImages:
+    """The images of tar files, called FILE:NAME."""
+    names = [f"{Path(image.file.path)}:{image.name}" for image in images]
+    return EncodedImages(FileParts.of(images), names, [image.name for image in images])

@@ -1,0 +1,39 @@
+"""Images of tar files to predict, which need no labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from longtail.data.file_parts import FilePart
+from longtail.data.first_of_many import first
+from longtail.data.samples import Samples
+from longtail.data.tar_folders import as_encoded, images_in
+from longtail.data.tar_members import has_files_beside, images_of_samples, samples_of
+from longtail.data.tar_source import headers_of
+
+
+def tar_images(files: Sequence[Path], notes: list[str], column: str | None = None) -> Samples:
+    """The images of tar files, in their order; they have no labels.
+
+    Args:
+        files: their paths.
+        notes: gets a note on what is left out.
+        column: suffix of the images, such as left.jpg; needed where a sample has several.
+
+    Raises:
+        ValueError: a file is compressed, cut off or damaged, or holds no images; several images in a sample.
+    """
+    images = [image for path in files for image in _images(path, notes, column)]
+    return Samples(np.zeros(len(images), dtype=np.int64), (), items=as_encoded(images))
+
+
+def _images(path: Path, notes: list[str], column: str | None) -> list[FilePart]:
+    shards = headers_of([path], path.parent, notes)
+    if column is None and not has_files_beside(shards):  # images alone, whose names may begin alike
+        images = images_in(shards[0])
+        if not images:
+            raise ValueError(f"{path} must hold images. It holds {first(shards[0].names)}.")
+        return images
+    found = images_of_samples([sample for sample in samples_of(shards) if sample.images], column, str(path))
+    return [image for images in found.values() for image in images if image is not None]
