@@ -1,5 +1,7 @@
 """Data sets with columns, as Hugging Face has them, by a stand-in that behaves as its `Dataset` does."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from PIL import Image as Pillow
 from torch.utils.data import IterableDataset
 
 from data.test_encoded_images import picture
-from longtail.data import class_counts, make_splits, read_data
+from longtail.data import check_files, class_counts, make_splits, read_data
 from longtail.data.own import image_loader
 
 NAMES = ["ant", "bee", "cow"]
@@ -52,8 +54,23 @@ class Rows:
     def with_format(self, kind):
         return Rows(self.columns, self.features, kind)
 
+    def cast_column(self, name, kind):
+        content = [encoded(image) for image in self.columns[name]]
+        return Rows({**self.columns, name: content}, {**self.features, name: kind})
+
     def to_pandas(self):
         return pd.DataFrame(self.columns)
+
+
+def encoded(image):
+    """How a row is stored: bytes, the path of a file, or nothing."""
+    if image is None:
+        return None
+    if isinstance(image, str):
+        return {"bytes": None, "path": image}
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return {"bytes": file.getvalue(), "path": None}
 
 
 class Column:
@@ -200,3 +217,41 @@ def test_a_stream_is_refused_with_what_to_do():
 
     with pytest.raises(TypeError, match=r"Got a stream, Stream. Of Hugging Face, load it without `streaming`; of tar"):
         read_data(Stream())
+
+
+def test_images_are_taken_before_they_are_decoded():
+    data = read_data({"train": rows(), "test": rows(kind="torch")})
+    assert data.train.encoded is not None
+    assert reds(data.test) == list(range(6))
+    assert reds(data.train.take([4, 1])) == [4, 1]
+    frame = pd.DataFrame({"image": [encoded(image)["bytes"] for image in rows().columns["image"]]})
+    table = read_data(frame.assign(label=[NAMES[place] for place in rows().columns["label"]]))
+    assert data.train.fingerprint == table.train.fingerprint
+    assert data.train.content is not None  # so that features of a frozen network are cached
+    assert read_data(rows(change=dict)).train.encoded is None
+
+
+def of_files(folder, *others):
+    for number in range(4):
+        Pillow.new("RGB", (8, 6), (number, 0, 0)).save(folder / f"{number}.png")
+    images = [*(str(folder / f"{number}.png") for number in range(4)), *others]
+    return Rows({"image": images, "label": [number % 2 for number in range(len(images))]}, FEATURES)
+
+
+FEATURES = {"image": Image(), "label": ClassLabel()}
+
+
+def test_images_that_are_files_are_named_by_their_paths(tmp_path):
+    data = read_data(of_files(tmp_path, str(tmp_path / "lost.png"), None))
+    assert reds(data.train.take([3, 0])) == [3, 0]
+    with pytest.raises(FileNotFoundError, match=r"1 of 6 images of train are missing: .*lost.png"):
+        check_files(data)
+    kept = check_files(data, on_bad_file="skip")
+    assert kept.train.target.tolist() == [0, 1, 0, 1]
+    assert "2 of 6 images are bad and left out" in kept.notes[-1]
+    assert kept.notes[-1].endswith("lost.png, sample 5.")
+
+
+def test_images_behind_an_address_are_read_by_the_data_set():
+    data = Rows({"image": ["hf://a/1.png"] * 4, "label": [0, 1, 0, 1]}, FEATURES)
+    assert read_data(data).train.encoded is None

@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 
 from longtail.data.class_names import as_text, first_repeated, named_labels
 from longtail.data.declared_classes import with_class_names
+from longtail.data.encoded_images import EncodedImages
 from longtail.data.first_of_many import first
 from longtail.data.labels import LABEL_COLUMNS, column_of
 from longtail.data.note_once import note_once
@@ -17,6 +18,7 @@ from longtail.data.samples import Samples
 from longtail.data.table_columns import GROUP_COLUMNS, given_column, label_columns
 from longtail.data.table_file import CLASS_NAMES
 from longtail.data.table_source import read_frame
+from longtail.data.undecoded_column import UndecodedColumn
 
 IMAGE_COLUMNS = ("image", "img")
 ARRAYS = ("Array2D", "Array3D", "List", "LargeList", "Sequence")
@@ -66,8 +68,9 @@ def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     items = images_of_rows(data, options.path_column, label)
     raw = RawPart(codes, found, items=items)
     note_once(f"{kind}: labels are read from the column {label!r} (`label` names another).", notes)
-    if isinstance(items, OneColumn):
-        note_once(f"{kind}: images are read from the column {items.column!r} (`path_column` names another).", notes)
+    column = getattr(items.contents if isinstance(items, EncodedImages) else items, "column", None)
+    if column is not None and column not in IMAGE_COLUMNS:
+        note_once(f"{kind}: images are read from the column {column!r} (`path_column` names another).", notes)
     declared = _class_names(data).get(label, ())
     if (places := first_repeated(declared)) is not None:
         notes.append(
@@ -85,6 +88,9 @@ def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
 def images_of_rows(data: Any, given: str | None = None, label: str | None = None) -> Any:
     """The items of a data set with columns, of which one is that of the images.
 
+    They are `EncodedImages` where the data set of Hugging Face would decode them and nothing else: these are checked
+    before training, decoded by the workers, and their features are cached.
+
     Args:
         data: the data set.
         given: name of that column.
@@ -96,14 +102,26 @@ def images_of_rows(data: Any, given: str | None = None, label: str | None = None
     kind, names = type(data).__name__, [str(name) for name in data.column_names]
     if _format(data) in TABLES_OF_ROWS:
         data = data.with_format(None)
-    if given_column(names, given, "path-column", kind) is not None:
-        return OneColumn(data, str(given))
-    images = [name for name in _decoded_images(data) if name != label]
-    if any(name in names for name in IMAGE_COLUMNS) or not images:
+    decoded = [name for name in _decoded_images(data) if name != label]
+    usual = [name for name in IMAGE_COLUMNS if name in names]
+    column = given_column(names, given, "path-column", kind) or next(iter(usual), None)
+    if column is None and len(decoded) > 1:
+        raise ValueError(f"{kind} has several columns of images: {first(decoded)}. Name one with --path-column.")
+    column = column or next(iter(decoded), None)
+    if column is None or (_is_changed(data) and given is None):
         return data
-    if len(images) > 1:
-        raise ValueError(f"{kind} has several columns of images: {first(images)}. Name one with --path-column.")
-    return data if _is_changed(data) else OneColumn(data, images[0])
+    if column in decoded and not _is_changed(data) and (found := _before_decoding(data, column)) is not None:
+        return found
+    return data if column in usual and given is None else OneColumn(data, column)
+
+
+def _before_decoding(data: Any, column: str) -> EncodedImages | None:
+    undecoded = UndecodedColumn.of(data, column)
+    if undecoded is None:
+        return None
+    paths = undecoded.paths()
+    names = None if paths is None else [path or f"sample {row}" for row, path in enumerate(paths)]
+    return EncodedImages(undecoded, names, paths)
 
 
 def rows_to_predict(data: Any) -> Any:

@@ -12,10 +12,13 @@ import numpy as np
 from longtail.data.file_parts import FilePart, FileParts
 from longtail.data.file_rows import row_names
 from longtail.data.image_bytes import ImageBytes
+from longtail.data.undecoded_column import UndecodedColumn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+ELSEWHERE = (FileParts, UndecodedColumn)
+"""Contents that are read when they are needed."""
 BYTES, PATH = "bytes", "path"
 """Fields of an image in a Parquet file of Hugging Face."""
 
@@ -24,7 +27,7 @@ class EncodedImages:
     """A data set of images that are kept as bytes (JPEG, PNG, …) and decoded when an item is read.
 
     Args:
-        contents: (N,) the bytes of whole image files, none where an image is missing; or where they lie in files.
+        contents: (N,) the bytes of whole image files, none where an image is missing; or where they lie.
         names: (N,) what messages call them, such as FILE:ROW; by default they are numbered.
         paths: (N,) the paths that the table has beside the bytes, empty where it has none.
 
@@ -40,11 +43,11 @@ class EncodedImages:
 
     def __init__(
         self,
-        contents: Sequence[bytes] | FileParts,
+        contents: Sequence[bytes] | FileParts | UndecodedColumn,
         names: Sequence[str] | None = None,
         paths: Sequence[str] | None = None,
     ) -> None:
-        self.contents = contents if isinstance(contents, FileParts) else list(contents)
+        self.contents = contents if isinstance(contents, ELSEWHERE) else list(contents)
         self.names = [f"sample {row}" for row in range(len(self.contents))] if names is None else list(names)
         self.paths = [""] * len(self.contents) if paths is None else list(paths)
 
@@ -72,7 +75,7 @@ class EncodedImages:
         """The images of these indices (n,); the bytes are shared."""
         chosen = rows.tolist()
         contents = self.contents
-        taken = contents.take(chosen) if isinstance(contents, FileParts) else [contents[row] for row in chosen]
+        taken = contents.take(chosen) if isinstance(contents, ELSEWHERE) else [contents[row] for row in chosen]
         return EncodedImages(taken, *([values[row] for row in chosen] for values in (self.names, self.paths)))
 
     @cached_property
@@ -83,14 +86,23 @@ class EncodedImages:
             found.update("\0".join(self.paths).encode(errors="surrogateescape") + self.contents.digest)
             return found.digest()
         for content in self.contents:
-            found.update(len(content).to_bytes(8, "little"))
-            found.update(content)
+            whole = content if isinstance(content, bytes) else _read(content)
+            found.update(len(whole).to_bytes(8, "little"))
+            found.update(whole)
         return found.digest()
 
     @property
     def state(self) -> bytes:
         """What changes with the bytes where the digest may not: size and time of modification of the files."""
         return self.contents.state if isinstance(self.contents, FileParts) else b""
+
+
+def _read(part: FilePart) -> bytes:
+    """The bytes; none where they can't be read, which the check of the files says."""
+    try:
+        return part.read()
+    except OSError:
+        return b""
 
 
 def holds_bytes(column: Any) -> bool:
