@@ -3,9 +3,9 @@
     python results/prediction_sets.py --data DIR --weights FILE --work DIR --json results/prediction-sets.json
     python results/write_pages.py prediction-sets
 
-The options are those of `natural_tails.py plankton`. Its features and runs in the working folder are used again; what is
-missing is computed. The test part of each split is divided at random: sets are fitted on one half and scored on the
-other. Offsets of `longtail fix`, and the sets of the runs themselves, come from the validation part.
+The options are those of `natural_tails.py plankton`. Its features and runs in the working folder are used again, and
+missing ones are computed. The test part of each split is divided at random: sets are fitted on one half and scored on
+the other. Offsets of `longtail fix`, and the sets of the runs themselves, come from the validation part.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Data sets with columns, as Hugging Face has them: of images, or tables in another form."""
+"""Data sets with columns, as those of Hugging Face: of images, or tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from longtail.data.table_source import read_frame
 
 IMAGE_COLUMNS = ("image", "img")
 ARRAYS = ("Array2D", "Array3D", "List", "LargeList", "Sequence")
-"""Kinds of columns that may hold images as numbers."""
+"""Types of columns that may hold images as arrays of numbers."""
 TABLES_OF_ROWS = ("arrow", "pandas", "polars")
 """Formats in which a row is a table."""
 
@@ -50,10 +50,10 @@ def has_columns(data: Any) -> bool:
 
 
 def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
-    """Read the labels of a data set of images, whose items stay where they are; of others all columns.
+    """Read only the labels of a data set of images, whose items are read when they are needed; else the whole table.
 
     Raises:
-        ValueError: a column that is not there; no column of labels, or several; several columns of images.
+        ValueError: a named column is missing; no column may be the label, or several may; several columns of images.
     """
     if _is_table(data, options.path_column):
         return _read_table(data, options, notes)
@@ -83,15 +83,15 @@ def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
 
 
 def images_of_rows(data: Any, given: str | None = None, label: str | None = None) -> Any:
-    """The items of a data set with columns, of which one is that of the images.
+    """A data set with one image per row: the data set itself if its rows have a usual name of images, or `OneColumn`.
 
     Args:
         data: the data set.
-        given: name of that column.
+        given: name of the column of images.
         label: name of the column of labels.
 
     Raises:
-        ValueError: no such column, or several that hold images.
+        ValueError: there is no such column, or several hold images.
     """
     kind, names = type(data).__name__, [str(name) for name in data.column_names]
     if _format(data) in TABLES_OF_ROWS:
@@ -133,7 +133,7 @@ def _groups(values: Any, name: str, kind: str) -> np.ndarray:
 
 
 def _is_table(data: Any, images: str | None) -> bool:
-    """Whether all is in the columns: no images that the data set decodes, or changes when an item is read."""
+    """Whether the columns hold all values: no images that are decoded, and no function that changes rows on reading."""
     if not hasattr(data, "to_pandas") or _is_changed(data):
         return False
     features = getattr(data, "features", None)

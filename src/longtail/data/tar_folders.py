@@ -27,7 +27,7 @@ def images_in(headers: TarHeaders) -> list[FilePart]:
 
 
 def class_folders_of(shards: Sequence[TarHeaders]) -> list[tuple[str, ...]]:
-    """The folders of each image below the one that holds all; nothing if an image is in none."""
+    """The folders of each image, without those that hold all images; an empty list if an image is in no folder."""
     folders = [PurePosixPath(image.name).parts[:-1] for headers in shards for image in images_in(headers)]
     while all(len(path) > 1 for path in folders) and len({path[0] for path in folders}) == 1:
         if folders[0][0].lower() in PART_NAMES:
@@ -45,15 +45,15 @@ def read_packed_folders(
     *,
     part: str,
 ) -> dict[str, RawPart]:
-    """The images by class folder, in the order in which those of unpacked folders are read.
+    """The images by class folder, in the order in which the same unpacked folders are read.
 
     Args:
         shards: the tar files.
         folders: of each image (`class_folders_of`).
         where: the tar files, for messages.
-        options: of which none says anything about folders.
+        options: refused where they mean nothing for class folders.
         notes: gets notes on what is left out.
-        part: that the names of the files say; where they say none, folders train, val and test may.
+        part: given by the names of the files, or an empty text; then folders train, val and test may give it.
     """
     options.refuse("a tar file of class folders", "root", "path_column", "label", "split", "group")
     images = [image for headers in shards for image in images_in(headers)]
@@ -70,7 +70,7 @@ def read_packed_folders(
     _refuse_repeated({path[0] for path in folders}, where)
     of_part = np.array([PART_NAMES[path[0].lower()] for path in folders])
     if part:
-        refuse_other_parts(part, dict.fromkeys(of_part.tolist()), [headers.file.path for headers in shards], "A folder")
+        refuse_other_parts(part, dict.fromkeys(of_part.tolist()), [headers.file.path for headers in shards], "folder")
     return {
         name: _part(*_at(np.flatnonzero(of_part == name), images, [path[1] for path in folders]), where, notes)
         for name in dict.fromkeys(of_part.tolist())

@@ -1,4 +1,4 @@
-"""Images of tar files to predict, which need no labels."""
+"""Images to predict from tar files, which need no labels."""
 
 from collections.abc import Sequence
 from pathlib import Path

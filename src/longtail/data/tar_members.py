@@ -1,4 +1,4 @@
-"""Samples of tar files as WebDataset writes them: a.jpg, and a.cls or a.json beside it, belong to the sample a."""
+"""The members of tar files by sample, as in WebDataset: a.jpg, and a.cls or a.json beside it, are the sample a."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -71,10 +71,10 @@ def has_files_beside(shards: Sequence[TarHeaders]) -> bool:
 
 
 def images_of_samples(samples: Sequence[TarSample], given: str | None, where: str) -> dict[str, list[FilePart | None]]:
-    """The image of each sample, (N,), by the name of their column: the given one, their suffix, or "image".
+    """The image of each sample, (N,), as a dictionary of one column, which is named as given, or by suffix, or "image".
 
     Args:
-        samples: some of which may have none.
+        samples: of which some may have no image.
         given: suffix of the images, such as left.jpg, or left.
         where: the tar files, for messages.
 
