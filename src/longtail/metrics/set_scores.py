@@ -1,4 +1,4 @@
-"""Scores of prediction sets: how often they hold the true class, over all samples and over classes, and their size.
+"""Scores of prediction sets: coverage over all samples, over classes and of many, medium and few; size.
 
 Classes without a test sample enter no average: their coverage is NaN and they are named in `absent`.
 """
@@ -18,7 +18,7 @@ class SetScores(NamedTuple):
     """What `set_scores` returns; fractions in [0, 1], NaN where there was nothing to average.
 
     Attributes:
-        coverage: fraction of samples whose set holds the true class, the marginal coverage.
+        coverage: fraction of samples whose set contains the true class, the marginal coverage.
         macro_coverage: mean coverage of the classes that are present.
         many: mean coverage of the present classes with more than 100 training samples.
         medium: of those with 20 to 100.
