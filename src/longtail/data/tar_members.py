@@ -65,6 +65,11 @@ def is_image(suffix: str) -> bool:
     return f".{suffix.rpartition('.')[2]}" in image_suffixes()
 
 
+def images_in(headers: TarHeaders) -> list[FilePart]:
+    """The files of a tar file that are images by their suffix, in their order."""
+    return [headers.part(row) for row, name in enumerate(headers.names) if is_image(key_and_suffix(name)[1])]
+
+
 def has_files_beside(shards: Sequence[TarHeaders]) -> bool:
     """Whether samples hold more than images."""
     return any(sample.images and len(sample.rows) > len(sample.images) for sample in samples_of(shards))
