@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from longtail.data.class_names import as_text, first_repeated, named_labels
+from longtail.data.class_names import as_text, distinct_names, named_labels
 from longtail.data.declared_classes import with_class_names
 from longtail.data.first_of_many import first
 from longtail.data.labels import LABEL_COLUMNS, column_of
@@ -68,14 +68,7 @@ def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     note_once(f"{kind}: labels are read from the column {label!r} (`label` names another).", notes)
     if isinstance(items, OneColumn):
         note_once(f"{kind}: images are read from the column {items.column!r} (`path_column` names another).", notes)
-    declared = _class_names(data).get(label, ())
-    if (places := first_repeated(declared)) is not None:
-        notes.append(
-            f"{kind} names the classes {places[0]} and {places[1]} {declared[places[1]]!r}: the labels are kept as "
-            "names."
-        )
-        declared = ()
-    raw.declare(declared, kind, notes, indices=True)
+    raw.declare(distinct_names(_class_names(data).get(label, ()), kind, notes), kind, notes, indices=True)
     if group is not None:
         raw.groups = _groups(column_of(data, group), group, kind)
         note_once(f"{kind}: groups are read from the column {group!r} (`group` names another).", notes)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset
 
-from longtail.data.class_names import first_repeated, named_labels
+from longtail.data.class_names import distinct_names, named_labels
 from longtail.data.column_source import IMAGE_COLUMNS, has_columns, read_columns
 from longtail.data.labels import LABEL_COLUMNS, raw_labels
 from longtail.data.options import Options
@@ -40,11 +40,7 @@ def read_dataset(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     options.refuse(what, "root", "path_column", "label", "split", "group")
     kind = type(data).__name__
     labels = raw_labels(data)
-    names = declared_names(data)
-    if (places := first_repeated(names)) is not None:  # as those of torchvision's ImageNet
-        name = names[places[1]]
-        notes.append(f"{kind} names the classes {places[0]} and {places[1]} {name!r}: the labels are kept as names.")
-        names = ()
+    names = distinct_names(declared_names(data), kind, notes)  # those of torchvision's ImageNet are not
     codes, found = named_labels(labels if isinstance(labels, np.ndarray) else list(labels), kind, notes)
     raw = RawPart(codes, found, items=data)
     raw.declare(names, kind, notes, indices=not isinstance(labels[0], str))
