@@ -6,7 +6,7 @@ import pytest
 from PIL import Image as Pillow
 from torch.utils.data import IterableDataset
 
-from data.test_encoded_images import picture
+from data.pictures import picture
 from longtail.data import class_counts, make_splits, read_data
 from longtail.data.own import image_loader
 

@@ -2,9 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.pictures import fill
+from data.pictures import fill, picture
 from data.tars import pack
-from data.test_encoded_images import picture
 from longtail.data import read_data
 from longtail.data.group_file import add_groups
 
