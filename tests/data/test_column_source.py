@@ -198,5 +198,7 @@ def test_a_stream_is_refused_with_what_to_do():
         def __iter__(self):
             yield {}
 
-    with pytest.raises(TypeError, match=r"Got a stream, Stream. Of Hugging Face, load it without `streaming`; of tar"):
+    with pytest.raises(
+        TypeError, match=r"Got a stream, Stream. With Hugging Face, load it without `streaming`; with tar"
+    ):
         read_data(Stream())

@@ -17,6 +17,11 @@ class RunSets:
     The prevalence-adjusted score divides probabilities by these frequencies. The softmax of a network whose loss
     adjusts logits (GALA, Balanced Softmax) follows them less, or not at all. The offset, a multiple of their logarithm,
     adds what is missing. Temperature and multiple are fitted by maximum likelihood on the held-out samples.
+
+    Attributes:
+        temperature: the logits are divided by it.
+        offset: (C,) added to the divided logits.
+        sets: fitted on logits after both.
     """
 
     temperature: float

@@ -30,8 +30,8 @@ def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
         raise FileNotFoundError(f"`groups` must be a file of paths and groups. Got {path}, which is missing.")
     if any(_paths(part) is None for part in parts.values()):
         raise ValueError(
-            "`groups` must be left out for data that are not files, each with a path of its own. A table has its "
-            "groups in a column (--group), tar shards in a field of JSON (--group), an .npz file in an array `groups`."
+            "`groups` must be left out for data without a path of its own for each sample. A table has its groups "
+            "in a column (--group), tar shards in a field of JSON (--group), an .npz file in an array `groups`."
         )
     group_of = _table(path, notes)
     used: set[str] = set()

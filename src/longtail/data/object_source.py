@@ -61,8 +61,8 @@ def input_of(item: Any) -> Any:
         raise TypeError(f"a row must have a column {' or '.join(IMAGE_COLUMNS)}. Got {', '.join(map(str, item))}.")
     if not isinstance(item, (tuple, list)) or not item:
         raise TypeError(
-            f"an item must be a pair of input and label, or a row. Got {type(item).__name__}. Of Hugging Face, reset "
-            "the format of the data set: data.with_format(None)."
+            f"an item must be a pair of input and label, or a row. Got {type(item).__name__}. With Hugging Face, "
+            "reset the format of the data set: data.with_format(None)."
         )
     return item[0]
 
@@ -78,8 +78,8 @@ def refuse_stream(data: Any) -> None:
     if isinstance(data, IterableDataset):
         raise TypeError(
             f"`data` must be a map-style data set, with a length and items by index. Got a stream, "
-            f"{type(data).__name__}. Of Hugging Face, load it without `streaming`; of tar shards (WebDataset), pass "
-            "the path of their folder."
+            f"{type(data).__name__}. With Hugging Face, load it without `streaming`; with tar shards (WebDataset), "
+            "pass the path of their folder."
         )
 
 
