@@ -12,14 +12,14 @@ from longtail.data.encoded_images import EncodedImages
 from longtail.data.file_parts import FilePart, FileParts
 from longtail.data.first_of_many import first
 from longtail.data.options import Options
-from longtail.data.part_files import refuse_other_parts
 from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.shard_parts import refuse_other_parts
 from longtail.data.tar_headers import TarHeaders
 from longtail.data.tar_members import images_in, is_image, key_and_suffix
 
 
 def class_folders_of(shards: Sequence[TarHeaders]) -> list[tuple[str, ...]]:
-    """The folders of each image, without those that hold all images; an empty list if an image is in no folder."""
+    """The folders of each image below the one that holds all; nothing if an image is in none."""
     folders = [PurePosixPath(image.name).parts[:-1] for headers in shards for image in images_in(headers)]
     while all(len(path) > 1 for path in folders) and len({path[0] for path in folders}) == 1:
         if folders[0][0].lower() in PART_NAMES:

@@ -14,8 +14,8 @@ from longtail.data.file_rows import file_keys
 from longtail.data.first_of_many import first
 from longtail.data.note_once import note_once
 from longtail.data.options import Options
-from longtail.data.part_files import refuse_other_parts
 from longtail.data.raw_part import RawPart
+from longtail.data.shard_parts import refuse_other_parts
 from longtail.data.table_file import CLASS_NAMES, pandas
 from longtail.data.table_source import read_table_as_parts
 from longtail.data.tar_columns import JSON, TarColumns

@@ -59,7 +59,7 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._losses = LossesWithin(criterion)
         self._initial = self._values()
         self._device: torch.device | None = None
-        self._is_callback = False  # whether `Trainer` has called it as one of its callbacks
+        self._is_callback = False  # seen by `Trainer` as one of its callbacks
         self._is_called = False
 
     def __call__(self, outputs: Any, labels: Tensor | None, num_items_in_batch: Tensor | int | None = None) -> Tensor:
