@@ -1,11 +1,11 @@
-"""Prediction sets on images of plankton: what they cover, and how large they are, by score and thresholds.
+"""Prediction sets on images of plankton: their coverage and size, by score and thresholds.
 
     python results/prediction_sets.py --data DIR --weights FILE --work DIR --json results/prediction-sets.json
     python results/write_pages.py prediction-sets
 
-The options are those of `natural_tails.py plankton`, whose features and runs are taken from the working folder; what is
-missing is computed. The test part of each split is divided at random: sets are fitted on one half and scored on the
-other. Offsets of `longtail fix`, and the sets of the runs themselves, come from the validation part.
+The options are those of `natural_tails.py plankton`. Its features and runs in the working folder are used again, and
+missing ones are computed. The test part of each split is divided at random: sets are fitted on one half and scored on
+the other. Offsets of `longtail fix`, and the sets of the runs themselves, come from the validation part.
 """
 
 import argparse
@@ -31,13 +31,13 @@ MISCOVERAGE = 0.1
 CURVE = (0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 BETWEEN = (0.5, 0.9, 0.99)
 RULES = (("raw", "softmax"), ("raw", "prevalence-adjusted"), ("fixed", "softmax"))
-"""Predictions and score."""
+"""Pairs of predictions and score."""
 LOSSES = ("ce", "balanced-softmax", "gala")
-"""Of the runs whose own sets are scored."""
+"""Losses of the runs whose own sets are scored."""
 
 
 def scores(found: np.ndarray, target: np.ndarray, counts: np.ndarray) -> dict[str, float | None]:
-    """Those of sets, and the share of the classes that at most half of their samples' sets hold."""
+    """The scalars of `set_scores`, and the share of classes with a coverage of at most one half."""
     result = set_scores(found, target, class_counts=counts)
     of_classes = result.class_coverage[result.support > 0]
     named = {**result.scalars(), "mostly_missed": (of_classes <= 0.5).double().mean().item()}

@@ -1,4 +1,4 @@
-"""Prediction sets on plankton: what they cover at one miscoverage, and at equal size."""
+"""Prediction sets on plankton: their coverage at one miscoverage, and at equal set size."""
 
 import json
 import statistics
@@ -91,7 +91,7 @@ def sizes_of(rows: Sequence[Row]) -> str:
 
 
 def name_of(thresholds: str | float) -> str:
-    return thresholds if isinstance(thresholds, str) else f"between, τ {thresholds:g}"
+    return thresholds if isinstance(thresholds, str) else f"interpolated, τ {thresholds:g}"
 
 
 def main_table(sets: Sets) -> str:
@@ -113,7 +113,7 @@ def run_table(sets: Sets) -> str:
 
 
 def between_table(sets: Sets) -> str:
-    """Thresholds in between, less one threshold for the prevalence-adjusted score, at equal size."""
+    """Interpolated thresholds, less one threshold for the prevalence-adjusted score, at equal size."""
     rows = []
     for rule, name in RULES.items():
         for tau in sets.between():
@@ -143,23 +143,22 @@ def verdicts(sets: Sets, rival: Rule, column: str) -> dict[str, list[int]]:
 
 
 def summary(sets: Sets, classes: int, size: int = 5) -> str:
-    """What docs say of these results."""
+    """The summary of these results, also in docs/prediction-sets.md."""
     softmax, adjusted = (percent(sets.mean(rule, "few")) for rule in (SOFTMAX, PREVALENCE))
     sizes = [decimal(sets.mean(rule, "mean_size")) for rule in (PREVALENCE, SOFTMAX)]
     points = decimal(-100 * statistics.mean(sets.difference(size, "coverage", PREVALENCE, SOFTMAX)))
     equal = {rule: percent(statistics.mean(known(sets.curve(rule, size, "few")))) for rule in RULES}
     return (
-        f"On {classes} classes of plankton, sets that should hold 90 % of the true classes hold {adjusted} % of those "
-        'with fewer than 20 training images with the score "prevalence-adjusted" (the mean over these classes), and '
-        f'{softmax} % with "softmax"; their mean sizes are {sizes[0]} and {sizes[1]} classes. Where sets are equally '
-        f"large, {size} classes on average, it is {equal[PREVALENCE]} and {equal[SOFTMAX]} %, and "
-        f"{equal[FIXED]} % with softmax after `longtail fix`; marginal coverage is then {points} points lower with the "
-        "prevalence-adjusted score than with softmax."
+        f"On {classes} classes of plankton at a target coverage of 90 %, classes with fewer than 20 training images "
+        f"have a mean coverage of {adjusted} % with the prevalence-adjusted score and {softmax} % with softmax; the "
+        f"mean set sizes are {sizes[0]} and {sizes[1]} classes. At an equal mean size of {size} classes, their mean "
+        f"coverage is {equal[PREVALENCE]} and {equal[SOFTMAX]} %, and {equal[FIXED]} % with softmax after `longtail "
+        f"fix`; marginal coverage is then {points} points lower with the prevalence-adjusted score than with softmax."
     )
 
 
 def holds(rows: Sequence[Row]) -> bool:
-    """Whether sets hold the share of all samples that they should, to a point."""
+    """Whether the mean marginal coverage is within one point of the target."""
     return abs(statistics.mean(row["coverage"] for row in rows) - (1 - MISCOVERAGE)) < 0.01
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from data.test_encoded_images import picture
+from data.pictures import picture
 from longtail.auto import extract_features
 from longtail.cli import main
 from longtail.models import make_network

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from data.test_encoded_images import picture
+from data.pictures import picture
 from longtail.cli.images_to_predict import ImagesToPredict
 
 

@@ -1,4 +1,6 @@
-"""Image files for tests."""
+"""Images for tests."""
+
+import io
 
 import numpy as np
 from PIL import Image
@@ -19,3 +21,15 @@ def fill(folder, counts, suffix=".png"):
         for index in range(count):
             save(folder / name / f"{index}{suffix}", seed=1000 * number + index)
     return folder
+
+
+def picture(red, size=(8, 6)):
+    """The bytes of a PNG file of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", size, (red, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def reds(samples):
+    """The red of the first pixel of each image: which `picture` it is."""
+    return [samples.items[row][0].getpixel((0, 0))[0] for row in range(len(samples))]

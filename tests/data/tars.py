@@ -4,7 +4,7 @@ import io
 import json
 import tarfile
 
-from data.test_encoded_images import picture
+from data.pictures import picture
 
 
 def pack(path, members, **options):

@@ -124,7 +124,7 @@ def test_what_can_not_be_trained_on_is_refused(tmp_path):
         (samples([0, 0], ("a",)), "`data` must hold at least two classes. Got one: 'a'"),
         (
             samples([0, 0], ("a", "b")),
-            "train must hold a sample of each class. 1 of 2 classes have none: b. .* their folders, or the names",
+            "train must hold a sample of each class. 1 of 2 classes have none: b. .* delete their folders, or remove",
         ),
         (samples([], ("a", "b")), "train must hold at least one sample. It holds none"),
         (samples([0, 1], ("a", "b"), groups=np.array(["x", "y"])), "It holds labels alone"),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 from torch.utils.data import IterableDataset
 
-from data.test_encoded_images import picture
+from data.pictures import picture
 from longtail.data import check_files, class_counts, make_splits, read_data
 from longtail.data.own import image_loader
 
@@ -215,7 +215,9 @@ def test_a_stream_is_refused_with_what_to_do():
         def __iter__(self):
             yield {}
 
-    with pytest.raises(TypeError, match=r"Got a stream, Stream. Of Hugging Face, load it without `streaming`; of tar"):
+    with pytest.raises(
+        TypeError, match=r"Got a stream, Stream. With Hugging Face, load it without `streaming`; with tar"
+    ):
         read_data(Stream())
 
 

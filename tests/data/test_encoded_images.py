@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
+from data.pictures import picture, reds
 from longtail.data import DataConfig, Samples, check_files, make_splits, read_data, table_file
 from longtail.data.decoding import BadImageError
 from longtail.data.file_augmentation import CentreSquare, TrainingImage
@@ -22,12 +23,6 @@ from longtail.doctor.parts import part_findings
 from longtail.doctor.prints import prints_of
 
 NAMES = ["ant", "bee", "cow"]
-
-
-def picture(red, size=(8, 6)):
-    file = io.BytesIO()
-    Image.new("RGB", size, (red, 0, 0)).save(file, "PNG")
-    return file.getvalue()
 
 
 def rows(labels, form="struct"):
@@ -43,10 +38,6 @@ def write(path, labels, form="struct", names=NAMES):
     metadata = {"huggingface": json.dumps({"info": {"features": features}})} if names else {}
     parquet.write_table(pa.table(rows(labels, form)).replace_schema_metadata(metadata), path)
     return path
-
-
-def reds(samples):
-    return [samples.items[row][0].getpixel((0, 0))[0] for row in range(len(samples))]
 
 
 @pytest.mark.parametrize("form", ["struct", "bytes"])

@@ -2,9 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.pictures import fill
+from data.pictures import fill, picture
 from data.tars import pack
-from data.test_encoded_images import picture
 from longtail.data import read_data
 from longtail.data.group_file import add_groups
 
@@ -29,7 +28,7 @@ def test_images_in_a_tar_file_have_the_groups_of_their_paths(tmp_path):
         read_data(path, groups=groups)
     for number in range(2):
         pack(tmp_path / "shards" / f"train-{number}.tar", {"0.png": picture(1), "0.cls": "a"})
-    with pytest.raises(ValueError, match="must be left out for data that are not files, each with a path of its own"):
+    with pytest.raises(ValueError, match="must be left out for data without a path of its own for each sample"):
         read_data(tmp_path / "shards", groups=groups)
 
 
@@ -68,7 +67,7 @@ def test_groups_that_do_not_fit_are_refused(tmp_path):
             read_data(folder, groups=groups)
     with pytest.raises(FileNotFoundError, match="`groups` must be a file of paths and groups. Got .*nowhere"):
         read_data(folder, groups=tmp_path / "nowhere.csv")
-    with pytest.raises(ValueError, match="`groups` must be left out for data that are not files"):
+    with pytest.raises(ValueError, match="`groups` must be left out for data without a path of its own"):
         read_data((np.zeros((3, 2)), [0, 1, 1]), groups=groups)
 
 

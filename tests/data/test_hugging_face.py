@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.test_encoded_images import picture
+from data.pictures import picture
 from longtail.data import check_files, read_data
 from longtail.data.own import image_loader
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from data.test_encoded_images import picture, reds
+from data.pictures import picture, reds
 from longtail.data import read_data, table_file
 from longtail.data.parquet_images import parquet_images
 

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from data.pictures import fill
+from data.pictures import fill, picture, reds
 from data.tars import pack, samples
-from data.test_encoded_images import picture, reds
 from longtail.cli import main
 from longtail.data import check_files, make_splits, read_data
 from longtail.data.image_names import image_names

@@ -70,6 +70,14 @@ def trainer(out, loss, *, model=None, data=None, parts=1, **settings):
     return Trainer(model, arguments, train_dataset=data, eval_dataset=data, compute_loss_func=loss, callbacks=[loss])
 
 
+@pytest.fixture
+def in_order(monkeypatch):
+    """Samples in their order; `train_sampling_strategy` is not in transformers 4."""
+    monkeypatch.setattr(
+        Trainer, "_get_train_sampler", lambda self, *_: torch.utils.data.SequentialSampler(self.train_dataset)
+    )
+
+
 def weights_of(done):
     return torch.cat([parameter.detach().flatten() for parameter in done.model.parameters()])
 
@@ -92,8 +100,8 @@ def test_accumulated_batches_are_one_step(tmp_path, make):
         torch.testing.assert_close(divided.state_dict()[name], value, rtol=1e-5, atol=1e-5)
 
 
-def test_training_is_that_of_a_plain_loop(tmp_path):
-    weights, criterion = trained(tmp_path, GALALoss(CLASSES), train_sampling_strategy="sequential", num_train_epochs=1)
+def test_training_is_that_of_a_plain_loop(tmp_path, in_order):
+    weights, criterion = trained(tmp_path, GALALoss(CLASSES), num_train_epochs=1)
     torch.manual_seed(0)
     model, own = BertForSequenceClassification(config()), GALALoss(CLASSES)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
@@ -147,11 +155,11 @@ def test_evaluation_is_plain_cross_entropy(tmp_path):
     assert torch.equal(loss.criterion.get_buffer("theta"), theta)
 
 
-def test_labels_of_tokens_and_those_that_are_ignored(tmp_path):
+def test_labels_of_tokens_and_those_that_are_ignored(tmp_path, in_order):
     labels = torch.randint(CLASSES, (32, 6), generator=GENERATOR).masked_fill(TOKENS > 15, -100)
     labels[:2] = -100  # of the first two batches of one sample nothing counts
     data = [{"input_ids": ids, "labels": own} for ids, own in zip(TOKENS, labels, strict=True)]
-    settings = {"data": data, "train_sampling_strategy": "sequential", "num_train_epochs": 1}
+    settings = {"data": data, "num_train_epochs": 1}
     found = [
         trained(tmp_path / str(parts), GALALoss(CLASSES), model=tokens_model(), parts=parts, **settings)
         for parts in (1, 8)

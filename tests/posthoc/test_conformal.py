@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from longtail.posthoc.conformal import (
     classwise_thresholds,
     fewest_samples,
+    interpolated_thresholds,
     marginal_threshold,
     rank_of_threshold,
-    thresholds_between,
 )
 
 
@@ -44,7 +44,7 @@ def test_equal_thresholds_have_themselves_between_them():
     for value in np.random.default_rng(0).random(20):
         for share in (0.1, 0.3, 0.7, 0.9):
             values = torch.full((30,), value, dtype=torch.float64)
-            assert thresholds_between(values, labels, 2, 0.1, share)[0] == value
+            assert interpolated_thresholds(values, labels, 2, 0.1, share)[0] == value
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.99, 1.0])
@@ -53,4 +53,4 @@ def test_between_lies_on_the_line(share):
     values, labels = torch.from_numpy(random.random(200)), torch.from_numpy(random.integers(0, 3, 200))
     marginal, classwise = marginal_threshold(values, 0.1), classwise_thresholds(values, labels, 3, 0.1)
     expected = share * classwise + (1 - share) * marginal
-    torch.testing.assert_close(thresholds_between(values, labels, 3, 0.1, share), expected)
+    torch.testing.assert_close(interpolated_thresholds(values, labels, 3, 0.1, share), expected)

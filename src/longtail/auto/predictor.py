@@ -109,15 +109,16 @@ class Predictor:
     ) -> list[list[tuple[str, float]]]:
         """The prediction set of each sample: names and probabilities of its classes, the most probable first.
 
-        It holds the true class with a probability of about 1 − `miscoverage`: the predicted class, and all whose
-        probability under the class frequencies of training is large for a class as frequent as they are. What is large
-        is found by `longtail.posthoc.PredictionSets` on the held-out samples of the run. These have found a temperature
-        and the weight of the class frequencies as well (`longtail.auto.run_sets`), so the guarantee is approximate.
+        The set contains the true class with a probability of about 1 − `miscoverage`. It has the predicted class and
+        all classes whose probability, divided by their frequency in the training data, is at least a threshold. The
+        threshold is fitted on the held-out samples of the run (`longtail.posthoc.PredictionSets`). A temperature and
+        the weight of the class frequencies come from the same samples (`longtail.auto.run_sets`), so the guarantee is
+        approximate.
 
         Args:
             samples: as in `probabilities`.
             miscoverage: between 0 and 1: the share of samples whose set may miss the true class.
-            prior: as in `probabilities`; with "training" sets are smaller, and leave rare classes out.
+            prior: as in `probabilities`; with "training" sets are smaller and miss rare classes more often.
             progress: as in `probabilities`.
 
         Raises:
@@ -188,15 +189,16 @@ class Predictor:
 
     def _fitted_sets(self, miscoverage: float, prior: str) -> RunSets:
         check_miscoverage("miscoverage", miscoverage)
-        held_out = "validation" in self.folder.predicted_sets
-        logits, target = self.folder.load_predictions("validation") if held_out else (np.zeros((0, 2)), np.zeros(0))
-        if len(target) < fewest_samples(miscoverage):
+        predicted = "validation" in self.folder.predicted_sets
+        held_out = self.folder.load_predictions("validation") if predicted else None
+        number = 0 if held_out is None else len(held_out[1])
+        if held_out is None or number < fewest_samples(miscoverage):
             raise ValueError(
                 f"`miscoverage` of {miscoverage:g} needs at least {fewest_samples(miscoverage):,} held-out samples. "
-                f"{self.folder.path} has {len(target):,}: choose a larger one, or train with a larger --validation."
+                f"{self.folder.path} has {number:,}: choose a larger one, or train with a larger --validation."
             )
         counts = np.asarray(self.info.class_counts)
-        return RunSets.fitted(logits, target, class_counts=counts, miscoverage=miscoverage, prior=prior)
+        return RunSets.fitted(*held_out, class_counts=counts, miscoverage=miscoverage, prior=prior)
 
     def _split(self, samples: Any) -> Split:
         on_features = len(self.info.input_shape) == 1
@@ -230,7 +232,7 @@ class Predictor:
 
 
 def _without_labels(samples: Any) -> Any:
-    """The images of Parquet or tar files, or as bytes of a table or its column; anything else as it is."""
+    """The images in Parquet or tar files, or in a table or column of bytes; anything else is returned as it is."""
     if isinstance(samples, (str, os.PathLike)):
         packed = packed_at(Path(samples))
         return packed_images(packed, []) if packed else samples

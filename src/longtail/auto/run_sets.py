@@ -1,4 +1,4 @@
-"""Prediction sets of a run, fitted on its held-out samples, whatever loss its network was trained with."""
+"""Prediction sets of a run, fitted on its held-out samples, also if its loss has adjusted the logits."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -15,9 +15,13 @@ class RunSets:
     """Sets of the probabilities softmax(z / temperature + offset) under the class frequencies of training.
 
     The prevalence-adjusted score divides probabilities by these frequencies. The softmax of a network whose loss
-    adjusts logits (GALA, Balanced Softmax) follows them less, or not at all, so the offset adds what is missing: a
-    multiple of their logarithm. Temperature and multiple, two numbers, are those of the greatest likelihood on the
-    held-out samples.
+    adjusts logits (GALA, Balanced Softmax) follows them less, or not at all. The offset, a multiple of their logarithm,
+    adds what is missing. Temperature and multiple are fitted by maximum likelihood on the held-out samples.
+
+    Attributes:
+        temperature: the logits are divided by it.
+        offset: (C,) added to the divided logits.
+        sets: fitted on logits after both.
     """
 
     temperature: float
@@ -35,7 +39,7 @@ class RunSets:
             target: (N,) class indices.
             class_counts: (C,) training samples of each class.
             miscoverage: between 0 and 1.
-            prior: "uniform" for sets that leave no class out for being rare, "training" for the smallest sets.
+            prior: "uniform" for the prevalence-adjusted score, "training" for softmax, which gives smaller sets.
         """
         counts = np.maximum(np.asarray(class_counts, dtype=np.float64), 0.5)
         share = counts / counts.sum()

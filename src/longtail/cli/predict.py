@@ -39,11 +39,11 @@ def predict(
         run: Folder of the run, such as runs/LATEST.
         files: Images, Parquet or tar files of images, folders of any of these, lists of paths (.txt), or patterns.
         top: How many classes to name for each image, the most probable first.
-        sets: Name all classes that an image may well be of, in place of --top: sets that miss the true class in about
-            this share of images, such as 0.1. They are fitted on the held-out images of the run.
+        sets: Give a prediction set for each image instead of the --top classes. Sets miss the true class of about this
+            share of images, such as 0.1. They are fitted on the held-out images of the run.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
-        path_column: Column of the images in Parquet files, by default found by its content; their suffix in tar files.
+        path_column: Column of the images in Parquet files, by default found by its content; suffix in tar files.
         on_bad_file: fail, or skip to leave out files that are missing or can not be decoded.
         out: A CSV file to write; by default the predictions are printed, control characters in
             class names as escapes.

@@ -162,8 +162,8 @@ def require_trainable(parts: Parts) -> None:
     if empty:
         raise ValueError(
             f"train must hold a sample of each class. {len(empty)} of {len(parts.class_names)} classes have none: "
-            f"{first(empty)}. Add samples, or remove these classes from every part: their folders, or the names that "
-            "the data declare (none do where the labels are names)."
+            f"{first(empty)}. Add samples, or remove these classes from every part: delete their folders, or remove "
+            "their names from the declared class names. Labels that are names need no declared names."
         )
 
 

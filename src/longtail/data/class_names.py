@@ -156,6 +156,22 @@ def first_repeated(names: Sequence[Any]) -> tuple[int, int] | None:
     return None
 
 
+def distinct_names(names: tuple[str, ...], kind: str, notes: list[str]) -> tuple[str, ...]:
+    """The names that a data set declares for class indices; none, with a note, if two classes share one.
+
+    Example:
+        >>> notes = []
+        >>> distinct_names(("crane", "ant", "crane"), "ImageNet", notes), notes
+        ((), ["ImageNet names the classes 0 and 2 'crane': the labels are kept as names."])
+    """
+    if (places := first_repeated(names)) is None:
+        return names
+    notes.append(
+        f"{kind} names the classes {places[0]} and {places[1]} {names[places[1]]!r}: the labels are kept as names."
+    )
+    return ()
+
+
 def _decoded(label: bytes) -> str:
     try:
         return label.decode()

@@ -1,4 +1,4 @@
-"""Names of classes in a text file beside the data, one per line, in the order of their indices."""
+"""Class names in a text file beside the data: one per line, in the order of the class indices."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ NAMES = ("classnames.txt", "class_names.txt", "classes.txt")
 
 
 def class_names_file(folder: Path) -> Path | None:
-    """The file of class names in a folder; of the folder of a part also the one beside this."""
+    """The file of class names in a folder or, for the folder of a part, in the one above; `None` if there is none."""
     folders = [folder, folder.absolute().parent] if folder.absolute().name.lower() in PART_NAMES else [folder]
     return next((file for place in folders for name in NAMES if (file := place / name).is_file()), None)
 

@@ -1,4 +1,4 @@
-"""Data sets with columns, as Hugging Face has them: of images, or tables in another form."""
+"""Data sets with columns, as those of Hugging Face: of images, or tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from longtail.data.class_names import as_text, first_repeated, named_labels
+from longtail.data.class_names import as_text, distinct_names, named_labels
 from longtail.data.declared_classes import with_class_names
 from longtail.data.encoded_images import EncodedImages
 from longtail.data.first_of_many import first
@@ -22,7 +22,7 @@ from longtail.data.undecoded_column import UndecodedColumn
 
 IMAGE_COLUMNS = ("image", "img")
 ARRAYS = ("Array2D", "Array3D", "List", "LargeList", "Sequence")
-"""Kinds of columns that may hold images as numbers."""
+"""Types of columns that may hold images as arrays of numbers."""
 TABLES_OF_ROWS = ("arrow", "pandas", "polars")
 """Formats in which a row is a table."""
 
@@ -52,10 +52,10 @@ def has_columns(data: Any) -> bool:
 
 
 def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, RawPart]:
-    """Read the labels of a data set of images, whose items stay where they are; of others all columns.
+    """Read only the labels of a data set of images, whose items are read when they are needed; else the whole table.
 
     Raises:
-        ValueError: a column that is not there; no column of labels, or several; several columns of images.
+        ValueError: a named column is missing; no column may be the label, or several may; several columns of images.
     """
     if _is_table(data, options.path_column):
         return _read_table(data, options, notes)
@@ -71,14 +71,7 @@ def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     column = getattr(items.contents if isinstance(items, EncodedImages) else items, "column", None)
     if column is not None and column not in IMAGE_COLUMNS:
         note_once(f"{kind}: images are read from the column {column!r} (`path_column` names another).", notes)
-    declared = _class_names(data).get(label, ())
-    if (places := first_repeated(declared)) is not None:
-        notes.append(
-            f"{kind} names the classes {places[0]} and {places[1]} {declared[places[1]]!r}: the labels are kept as "
-            "names."
-        )
-        declared = ()
-    raw.declare(declared, kind, notes, indices=True)
+    raw.declare(distinct_names(_class_names(data).get(label, ()), kind, notes), kind, notes, indices=True)
     if group is not None:
         raw.groups = _groups(column_of(data, group), group, kind)
         note_once(f"{kind}: groups are read from the column {group!r} (`group` names another).", notes)
@@ -86,18 +79,19 @@ def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
 
 
 def images_of_rows(data: Any, given: str | None = None, label: str | None = None) -> Any:
-    """The items of a data set with columns, of which one is that of the images.
+    """The images of a data set, one per row: `EncodedImages`, the data set itself, or `OneColumn`.
 
-    They are `EncodedImages` where the data set of Hugging Face would decode them and nothing else: these are checked
-    before training, decoded by the workers, and their features are cached.
+    They are `EncodedImages` where a data set of Hugging Face would decode them and change nothing else: these are
+    checked before training, decoded by the workers, and their features are cached. It is the data set itself if its
+    rows have a usual name of images.
 
     Args:
         data: the data set.
-        given: name of that column.
+        given: name of the column of images.
         label: name of the column of labels.
 
     Raises:
-        ValueError: no such column, or several that hold images.
+        ValueError: there is no such column, or several hold images.
     """
     kind, names = type(data).__name__, [str(name) for name in data.column_names]
     if _format(data) in TABLES_OF_ROWS:
@@ -151,7 +145,7 @@ def _groups(values: Any, name: str, kind: str) -> np.ndarray:
 
 
 def _is_table(data: Any, images: str | None) -> bool:
-    """Whether all is in the columns: no images that the data set decodes, or changes when an item is read."""
+    """Whether the columns hold all values: no images that are decoded, and no function that changes rows on reading."""
     if not hasattr(data, "to_pandas") or _is_changed(data):
         return False
     features = getattr(data, "features", None)

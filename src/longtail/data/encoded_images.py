@@ -1,4 +1,4 @@
-"""Images that are no files of their own: bytes in a table, as in Parquet files of Hugging Face, or parts of files."""
+"""Images that are no files of their own: bytes in a table, such as a Parquet file, or parts of tar files."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ class EncodedImages:
 
     @property
     def state(self) -> bytes:
-        """What changes with the bytes where the digest may not: size and time of modification of the files."""
+        """Changes whenever the files of the images do, by size and time of modification; empty for bytes in memory."""
         return self.contents.state if isinstance(self.contents, FileParts) else b""
 
 

@@ -1,4 +1,4 @@
-"""Parts of large files, such as the members of tar files: they are read when they are needed."""
+"""Parts of large files, such as the members of tar files, which are read when they are needed."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ class LargeFile(NamedTuple):
 
     Attributes:
         path: of the file.
-        name: its path relative to the data set, by which data are known wherever they lie.
+        name: its path relative to the data set; data that have been moved are recognised by it.
         size: in bytes.
         changed: time of its last modification in nanoseconds.
     """
@@ -34,7 +34,7 @@ class LargeFile(NamedTuple):
 
 
 class FilePart(NamedTuple):
-    """Consecutive bytes of a file; `name` is what the file calls them, if it does."""
+    """Consecutive bytes of a file, with their name in the file, if they have one."""
 
     file: LargeFile
     offset: int
@@ -60,7 +60,7 @@ class FilePart(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FileParts:
-    """Parts of files, like a sequence of their bytes that takes 20 bytes of memory for each.
+    """A sequence of `FilePart`, in 20 bytes of memory for each.
 
     Attributes:
         files: the files.
@@ -84,7 +84,7 @@ class FileParts:
 
     @classmethod
     def of(cls, parts: Sequence[FilePart | None]) -> Self:
-        """The same of a list of parts (N,); `None` where there is none."""
+        """From a list of parts (N,), with `None` where there is none."""
         number = {file: place for place, file in enumerate(dict.fromkeys(part.file for part in parts if part))}
         places = [(number[part.file], part.offset, part.size) if part else (0, 0, 0) for part in parts]
         file, offset, size = np.array(places, dtype=np.int64).reshape(-1, 3).T
@@ -103,7 +103,7 @@ class FileParts:
 
     @property
     def digest(self) -> bytes:
-        """A hash of the names of the files and of the places of the parts, wherever the files lie."""
+        """A hash of the names of the files and the places of the parts; moved files have the same."""
         found = self._of_files([file.name for file in self.files])
         for values in (self.offset, self.size):
             found.update(np.ascontiguousarray(values, dtype=np.int64).data)
@@ -111,12 +111,12 @@ class FileParts:
 
     @property
     def state(self) -> bytes:
-        """A hash that changes whenever one of the files does, by place, size and time of modification."""
+        """A hash of path, size and time of modification of the files, which changes whenever one of them does."""
         said = [f"{os.path.realpath(file.path)} {file.size} {file.changed}" for file in self.files]
         return self._of_files(said).digest()
 
     def _of_files(self, texts: Sequence[str]) -> blake2b:
-        """A hash of what is said of the files that are used, and of which part is in which of these."""
+        """A hash of one text for each file that is used, and of the file of each part."""
         used, own = np.unique(self.file, return_inverse=True)
         found = blake2b(digest_size=16)
         for number in used.tolist():
@@ -126,7 +126,7 @@ class FileParts:
 
 
 def _read(file: int, offset: int, size: int) -> bytes:
-    """So many bytes, which a network drive may give in pieces."""
+    """`size` bytes from `offset`; a network drive may return them in pieces."""
     content = os.pread(file, size, offset)
     while len(content) < size and (more := os.pread(file, size - len(content), offset + len(content))):
         content += more

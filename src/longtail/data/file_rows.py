@@ -1,4 +1,4 @@
-"""An index that says of each row of a table which file it was read from, and which row of that file it is."""
+"""The index of a table that was read from files: the file of each row, and its number or name within the file."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,11 +29,11 @@ def file_rows(files: Sequence[str], lengths: Sequence[int]) -> Any:
 
 
 def file_keys(files: Sequence[str], keys: Sequence[str]) -> Any:
-    """The same of samples that have names instead of numbers.
+    """The index of a table of samples that have names within their files.
 
     Args:
-        files: (N,) that of each sample.
-        keys: (N,) their names.
+        files: (N,) the name of the file of each sample.
+        keys: (N,) the name of each sample.
 
     Example:
         >>> row_names(file_keys(["a.tar", "b.tar"], ["x", "x"]))
@@ -43,7 +43,7 @@ def file_keys(files: Sequence[str], keys: Sequence[str]) -> Any:
 
 
 def is_of_files(index: Any) -> bool:
-    """Whether an index is one of `file_rows`."""
+    """Whether an index was made by `file_rows` or `file_keys`."""
     return tuple(index.names) == FILE_AND_ROW
 
 

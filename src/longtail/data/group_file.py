@@ -19,8 +19,8 @@ from longtail.data.table_index import with_index
 def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
     """Give each file the group that a table of paths and groups names.
 
-    Paths are relative to the root of the files, or to the folder above it, or absolute. Images that are no files of
-    their own have the paths that a tar file or a table has for them; the folder that holds all may be left out.
+    Paths are relative to the root of the files, or to the folder above it, or absolute. Images within a tar file or a
+    table have their paths there, with or without the first folder.
 
     Raises:
         FileNotFoundError: no such file.
@@ -30,8 +30,8 @@ def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
         raise FileNotFoundError(f"`groups` must be a file of paths and groups. Got {path}, which is missing.")
     if any(_paths(part) is None for part in parts.values()):
         raise ValueError(
-            "`groups` must be left out for data that are not files, each with a path of its own. A table has its "
-            "groups in a column (--group), tar shards in a field of JSON (--group), an .npz file in an array `groups`."
+            "`groups` must be left out for data without a path of its own for each sample. A table has its groups "
+            "in a column (--group), tar shards in a field of JSON (--group), an .npz file in an array `groups`."
         )
     group_of = _table(path, notes)
     used: set[str] = set()
@@ -95,7 +95,7 @@ def _paths(part: RawPart) -> Sequence[str] | None:
 
 
 def _names(file: str, root: Path | None) -> list[str]:
-    """What a table may call a file."""
+    """The paths by which a table may name a file."""
     return (
         [file, file.partition("/")[2]] if root is None else [file, f"{root.name}/{file}", f"{root.absolute()}/{file}"]
     )

@@ -161,9 +161,9 @@ def _known_labels(source: Any) -> Any:
 
 
 def column_of(source: Any, name: str) -> Any:
-    """A column of a data set as it is stored: a format, or a function of the user, would be applied to whole rows."""
+    """A column of a data set as it is stored, without a format or a transform, which would read whole rows."""
     plain = source.with_format(None) if hasattr(source, "with_format") else source
-    return plain[name][:]  # of Hugging Face in one piece, where an iteration takes 500 times as long
+    return plain[name][:]  # one slice: iterating over a column of Hugging Face takes 500 times as long
 
 
 def _one_each(labels: Any, source: Any) -> bool:
@@ -185,8 +185,8 @@ def _label_of_item(item: Any, *, paired: bool) -> Any:
         name = next((name for name in LABEL_COLUMNS if name in item), None)
         if name is None:
             raise ValueError(
-                f"a row must have a label as {' or '.join(LABEL_COLUMNS)}. Got {', '.join(map(str, item))}: rename its "
-                "column."
+                f"a row must have a column {' or '.join(LABEL_COLUMNS)}. Got {', '.join(map(str, item))}: rename the "
+                "column of labels."
             )
         item = item[name]
     elif isinstance(item, tuple) or (paired and isinstance(item, list)):

@@ -1,4 +1,4 @@
-"""Which tar shards a data set has, by the files that its publishers put beside them."""
+"""Lists of the tar shards of a data set, which publishers put beside them."""
 
 import json
 from collections.abc import Sequence
@@ -7,20 +7,20 @@ from pathlib import Path
 from longtail.data.first_of_many import first
 
 NUMBER = "nshards.txt"
-"""In the folder of shards, how many there are (clip_benchmark)."""
+"""The number of shards in its folder (clip_benchmark)."""
 LISTS = ("_info.json", "info.json")
-"""In the folder of the data set, the names of the shards of each part (timm)."""
+"""The names of the shards of each part, in the folder of the data set (timm)."""
 
 
 def check_listed(files: Sequence[Path], folder: Path) -> None:
-    """Raise if there are fewer shards than are listed; of the lists, those of parts of which there is a shard.
+    """Raise if listed shards are missing. The list of a part of which there is no shard at all is ignored.
 
     Args:
         files: the shards of a data set.
         folder: of the data set.
 
     Raises:
-        ValueError: names what is missing.
+        ValueError: shards are missing.
     """
     for place in sorted({file.parent for file in files}):
         listed = _number(place / NUMBER)
@@ -49,7 +49,7 @@ def _number(file: Path) -> int:
 
 
 def _lists(file: Path) -> list[list[str]]:
-    """The names of the files of each part; none where they are said in another form."""
+    """The names of the files of each part; an empty list if the file has another form."""
     try:
         parts = json.loads(file.read_text())["splits"].values()
         return [[Path(str(name)).name for name in part["filenames"]] for part in parts]

@@ -1,8 +1,8 @@
-"""A note on what is so of all parts, which are read one by one."""
+"""Notes that hold for several parts, which are read one by one."""
 
 
 def note_once(text: str, notes: list[str]) -> None:
-    """Add a note unless it is there.
+    """Add a note unless it is among the notes.
 
     Example:
         >>> notes = ["The names of 3 classes are read."]

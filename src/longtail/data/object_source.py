@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset
 
-from longtail.data.class_names import first_repeated, named_labels
+from longtail.data.class_names import distinct_names, named_labels
 from longtail.data.column_source import IMAGE_COLUMNS, has_columns, read_columns
 from longtail.data.labels import LABEL_COLUMNS, raw_labels
 from longtail.data.options import Options
@@ -40,11 +40,7 @@ def read_dataset(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     options.refuse(what, "root", "path_column", "label", "split", "group")
     kind = type(data).__name__
     labels = raw_labels(data)
-    names = declared_names(data)
-    if (places := first_repeated(names)) is not None:  # as those of torchvision's ImageNet
-        name = names[places[1]]
-        notes.append(f"{kind} names the classes {places[0]} and {places[1]} {name!r}: the labels are kept as names.")
-        names = ()
+    names = distinct_names(declared_names(data), kind, notes)  # those of torchvision's ImageNet are not
     codes, found = named_labels(labels if isinstance(labels, np.ndarray) else list(labels), kind, notes)
     raw = RawPart(codes, found, items=data)
     raw.declare(names, kind, notes, indices=not isinstance(labels[0], str))
@@ -65,8 +61,8 @@ def input_of(item: Any) -> Any:
         raise TypeError(f"a row must have a column {' or '.join(IMAGE_COLUMNS)}. Got {', '.join(map(str, item))}.")
     if not isinstance(item, (tuple, list)) or not item:
         raise TypeError(
-            f"an item must be a pair of input and label, or a row. Got {type(item).__name__}. Of Hugging Face, reset "
-            "the format of the data set: data.with_format(None)."
+            f"an item must be a pair of input and label, or a row. Got {type(item).__name__}. With Hugging Face, "
+            "reset the format of the data set: data.with_format(None)."
         )
     return item[0]
 
@@ -82,8 +78,8 @@ def refuse_stream(data: Any) -> None:
     if isinstance(data, IterableDataset):
         raise TypeError(
             f"`data` must be a map-style data set, with a length and items by index. Got a stream, "
-            f"{type(data).__name__}. Of Hugging Face, load it without `streaming`; of tar shards (WebDataset), pass "
-            "the path of their folder."
+            f"{type(data).__name__}. With Hugging Face, load it without `streaming`; with tar shards (WebDataset), "
+            "pass the path of their folder."
         )
 
 

@@ -1,4 +1,4 @@
-"""Images to predict in files that hold many: Parquet files and tar files."""
+"""Images to predict from files that hold many images: Parquet and tar files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,17 +11,17 @@ from longtail.data.tar_source import is_tar_folder, tar_files
 
 
 def is_packed(path: Path) -> bool:
-    """Whether this is the name of such a file."""
+    """Whether the name is that of a Parquet or tar file."""
     return bool(pack_of(path))
 
 
 def pack_of(path: Path) -> str:
-    """The kind of such a file, "Parquet" or "tar"; an empty text for another file."""
+    """The kind of a file by its name: "Parquet", "tar", or an empty text for another."""
     return "Parquet" if is_parquet(path) else "tar" if is_tar_name(path.name) else ""
 
 
 def packed_at(path: Path) -> list[Path]:
-    """The files of this kind that a path names: itself, or those of a folder.
+    """The Parquet or tar files at a path: the path itself, or those of a folder; an empty list if it has none.
 
     Raises:
         ValueError: a folder of several data sets, or one that lacks some of its files.
@@ -35,7 +35,7 @@ def packed_images(files: Sequence[Path], notes: list[str], column: str | None = 
     """Their images, one after the other; they have no labels.
 
     Args:
-        files: of one kind.
+        files: all Parquet, or all tar files.
         notes: gets a note on what is read and left out.
         column: that of the images in a Parquet file, or their suffix in a tar file; needed where there are several.
 

@@ -9,9 +9,9 @@ from longtail.data.declared_classes import declare_together, with_class_names
 from longtail.data.file_rows import file_rows
 from longtail.data.first_of_many import first
 from longtail.data.options import Options
-from longtail.data.part_files import files_by_part, files_of, refuse_other_parts
 from longtail.data.raw_part import RawPart
 from longtail.data.shard_layout import ShardKind, shard_sets
+from longtail.data.shard_parts import files_by_part, files_of, refuse_other_parts
 from longtail.data.table_columns import label_columns, text_columns
 from longtail.data.table_file import PARQUET, TooLargeError, check_parquet_fits, pandas, read_table
 from longtail.data.table_source import read_table_as_parts

@@ -122,7 +122,7 @@ def _label(names: Sequence[str], where: str) -> str:
 
 
 def label_columns(names: Sequence[str]) -> list[str]:
-    """Names that a column of labels usually has; in a table of WebDataset samples, by its column of keys, `cls`."""
+    """Columns with a usual name of labels; `cls` in a table of WebDataset samples, which has a column `__key__`."""
     if {"__key__", "cls"} <= set(names):
         return ["cls"]
     found = [name for name in names if name.lower() in LABEL_COLUMNS]

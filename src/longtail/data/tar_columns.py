@@ -12,19 +12,19 @@ from longtail.data.tar_headers import TarHeaders
 from longtail.data.tar_members import fields_of, is_image, key_and_suffix, samples_of
 
 LABELS = ("cls", "cls.txt", "label.txt", "class.txt")
-"""Suffixes of labels, of which the first that there is comes before any other column."""
+"""Suffixes of labels: the first of these that exists comes before any other column."""
 JSON, TEXT = "json", "txt"
-FIRST = 100  # a field may be left out where it has no value
-MOST = 30  # where names have dots in them, there are as many suffixes as files
+FIRST = 100  # JSON files whose fields are looked up, more than one: a field without a value may be left out
+MOST = 30  # suffixes that become columns: with dots in the names of samples there are as many suffixes as files
 
 
 @dataclass(frozen=True)
 class TarColumns:
-    """What the columns are, and which of them are read.
+    """Which columns there are, and which of them are read.
 
     Attributes:
         shards: the tar files.
-        options: names of columns that are given.
+        options: may name columns.
     """
 
     shards: Sequence[TarHeaders]
@@ -32,14 +32,14 @@ class TarColumns:
 
     @cached_property
     def suffixes(self) -> list[str]:
-        """Those of files that are neither images nor JSON, the most frequent first."""
+        """Suffixes of files that are neither images nor JSON, the most frequent first."""
         counted = Counter(key_and_suffix(name)[1] for headers in self.shards for name in headers.names)
         others = [suffix for suffix, _ in counted.most_common() if suffix not in ("", JSON) and not is_image(suffix)]
         return [name for place, name in enumerate(others) if place < MOST or name in {*LABELS, *self._given}]
 
     @cached_property
     def fields(self) -> list[str]:
-        """The fields of the first JSON files of images, but those that are called as a suffix is."""
+        """Fields of the first JSON files of images, without those that have the name of a suffix."""
         of_images = (sample for sample in samples_of(self.shards) if JSON in sample.rows and sample.images)
         contents = (sample.headers.part(sample.rows[JSON]) for sample in islice(of_images, FIRST))
         found = dict.fromkeys(name for content in contents for name in fields_of(content))
@@ -47,12 +47,12 @@ class TarColumns:
 
     @property
     def names(self) -> list[str]:
-        """All of them."""
+        """All columns except the image."""
         return [*self.suffixes, *self.fields]
 
     @cached_property
     def label(self) -> str | None:
-        """The one of the labels: given, or of a usual name, or else text; `None` where several may be, or none."""
+        """The column of labels: the given one, else one of a usual name, else text; `None` if none or several fit."""
         if self.options.label is not None:
             return self.options.label
         found = [name for name in LABELS if name in self.suffixes][:1] or label_columns(self.names)
@@ -62,13 +62,13 @@ class TarColumns:
 
     @property
     def says_classes(self) -> bool:
-        """Whether columns are named, or one has the usual name of labels: then folders are no classes."""
+        """Whether columns are given, or one has a usual name of labels: then folders are not read as classes."""
         usual = [*self._given, *label_columns(self.names)]
         return bool(usual) or (self.label is not None and self.label != TEXT)
 
     @cached_property
     def read(self) -> frozenset[str]:
-        """Those whose values are read."""
+        """The columns whose values are read."""
         usual = (name for name in self.names if name.lower() in {*GROUP_COLUMNS, *SPLIT_COLUMNS})
         return frozenset(name for name in (self.label, *self._given, *usual) if name is not None)
 

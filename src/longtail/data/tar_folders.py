@@ -11,19 +11,11 @@ from longtail.data.counted import counted
 from longtail.data.encoded_images import EncodedImages
 from longtail.data.file_parts import FilePart, FileParts
 from longtail.data.first_of_many import first
-from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
-from longtail.data.part_files import refuse_other_parts
 from longtail.data.raw_part import PART_NAMES, RawPart
+from longtail.data.shard_parts import refuse_other_parts
 from longtail.data.tar_headers import TarHeaders
-
-
-def images_in(headers: TarHeaders) -> list[FilePart]:
-    """The files of a tar file that are images by their suffix."""
-    suffixes = image_suffixes()
-    return [
-        headers.part(row) for row, name in enumerate(headers.names) if PurePosixPath(name).suffix.lower() in suffixes
-    ]
+from longtail.data.tar_members import images_in, is_image, key_and_suffix
 
 
 def class_folders_of(shards: Sequence[TarHeaders]) -> list[tuple[str, ...]]:
@@ -45,20 +37,19 @@ def read_packed_folders(
     *,
     part: str,
 ) -> dict[str, RawPart]:
-    """The images by class folder, in the order in which those of unpacked folders are read.
+    """The images by class folder, in the order in which the same unpacked folders are read.
 
     Args:
         shards: the tar files.
         folders: of each image (`class_folders_of`).
         where: the tar files, for messages.
-        options: of which none says anything about folders.
+        options: refused where they mean nothing for class folders.
         notes: gets notes on what is left out.
-        part: that the names of the files say; where they say none, folders train, val and test may.
+        part: given by the names of the files, or an empty text; then folders train, val and test may give it.
     """
     options.refuse("a tar file of class folders", "root", "path_column", "label", "split", "group")
     images = [image for headers in shards for image in images_in(headers)]
-    suffixes = image_suffixes()
-    others = [n for headers in shards for n in headers.names if PurePosixPath(n).suffix.lower() not in suffixes]
+    others = [name for headers in shards for name in headers.names if not is_image(key_and_suffix(name)[1])]
     if others:
         left = counted(
             len(others), "file that is not an image of a class is", "files that are not images of a class are"
@@ -70,7 +61,7 @@ def read_packed_folders(
     _refuse_repeated({path[0] for path in folders}, where)
     of_part = np.array([PART_NAMES[path[0].lower()] for path in folders])
     if part:
-        refuse_other_parts(part, dict.fromkeys(of_part.tolist()), [headers.file.path for headers in shards], "A folder")
+        refuse_other_parts(part, dict.fromkeys(of_part.tolist()), [headers.file.path for headers in shards], "folder")
     return {
         name: _part(*_at(np.flatnonzero(of_part == name), images, [path[1] for path in folders]), where, notes)
         for name in dict.fromkeys(of_part.tolist())

@@ -24,7 +24,7 @@ MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz", b"\x28\xb5\x2f\
 BLOCK = tarfile.BLOCKSIZE
 READ_AT_ONCE = 1 << 20
 NAME, SIZE, CHECKSUM, TYPE, PREFIX = slice(0, 100), slice(124, 136), slice(148, 156), 156, 345
-"""Places in a header."""
+"""Byte ranges of the fields of a header (POSIX ustar)."""
 NUMBER = re.compile(rb" *[0-7]+[ \0]*")
 
 
@@ -54,7 +54,7 @@ class TarHeaders:
 
 
 class _Header(tarfile.TarInfo):
-    """A header of which only name and size are read, in a third of the time, where it is that of a plain file."""
+    """Reads only name and size from the header of a plain file, in a third of the time."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -128,7 +128,7 @@ def read_headers(path: Path, name: str) -> TarHeaders:
 
 
 def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
-    """The next header; the file itself need not be there."""
+    """The next header; its file may be cut off."""
     member = tar.next()
     tar.members = []  # type: ignore[attr-defined]  # it would keep them all
     if member is not None and member.size < 0:

@@ -1,4 +1,4 @@
-"""Images of tar files to predict, which need no labels."""
+"""Images to predict from tar files, which need no labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 from longtail.data.file_parts import FilePart
 from longtail.data.first_of_many import first
 from longtail.data.samples import Samples
-from longtail.data.tar_folders import as_encoded, images_in
-from longtail.data.tar_members import has_files_beside, images_of_samples, samples_of
+from longtail.data.tar_folders import as_encoded
+from longtail.data.tar_members import has_files_beside, images_in, images_of_samples, samples_of
 from longtail.data.tar_source import headers_of
 
 

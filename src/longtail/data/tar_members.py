@@ -1,4 +1,4 @@
-"""Samples of tar files as WebDataset writes them: a.jpg, and a.cls or a.json beside it, belong to the sample a."""
+"""The members of tar files by sample, as in WebDataset: a.jpg, and a.cls or a.json beside it, are the sample a."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -65,16 +65,21 @@ def is_image(suffix: str) -> bool:
     return f".{suffix.rpartition('.')[2]}" in image_suffixes()
 
 
+def images_in(headers: TarHeaders) -> list[FilePart]:
+    """The files of a tar file that are images by their suffix, in their order."""
+    return [headers.part(row) for row, name in enumerate(headers.names) if is_image(key_and_suffix(name)[1])]
+
+
 def has_files_beside(shards: Sequence[TarHeaders]) -> bool:
     """Whether samples hold more than images."""
     return any(sample.images and len(sample.rows) > len(sample.images) for sample in samples_of(shards))
 
 
 def images_of_samples(samples: Sequence[TarSample], given: str | None, where: str) -> dict[str, list[FilePart | None]]:
-    """The image of each sample, (N,), by the name of their column: the given one, their suffix, or "image".
+    """The image of each sample, (N,), as a dictionary of one column, which is named as given, or by suffix, or "image".
 
     Args:
-        samples: some of which may have none.
+        samples: of which some may have no image.
         given: suffix of the images, such as left.jpg, or left.
         where: the tar files, for messages.
 

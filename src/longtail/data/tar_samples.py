@@ -14,8 +14,8 @@ from longtail.data.file_rows import file_keys
 from longtail.data.first_of_many import first
 from longtail.data.note_once import note_once
 from longtail.data.options import Options
-from longtail.data.part_files import refuse_other_parts
 from longtail.data.raw_part import RawPart
+from longtail.data.shard_parts import refuse_other_parts
 from longtail.data.table_file import CLASS_NAMES, pandas
 from longtail.data.table_source import read_table_as_parts
 from longtail.data.tar_columns import JSON, TarColumns
@@ -32,7 +32,7 @@ def read_samples(columns: TarColumns, where: str, root: Path, notes: list[str], 
         where: the tar files, for messages.
         root: folder of the data set, where a file may name the classes.
         notes: gets notes on what is read and left out.
-        part: that the names of the files say, or an empty text.
+        part: given by the names of the files, or an empty text.
 
     Raises:
         ValueError: no image, several in a sample, or samples without a label.
@@ -63,7 +63,7 @@ def read_samples(columns: TarColumns, where: str, root: Path, notes: list[str], 
 
 
 def _with_image_or_label(columns: TarColumns) -> tuple[list[TarSample], list[str]]:
-    """Samples, also those that lack their image or their label; and the names of the other files."""
+    """Samples that have an image, a label or both; and the names of all other files."""
     samples, others = [], []
     for sample in samples_of(columns.shards):
         if sample.images or _has_label(sample, columns):
@@ -79,7 +79,7 @@ def _has_label(sample: TarSample, columns: TarColumns) -> bool:
 
 
 def _table(samples: Sequence[TarSample], columns: TarColumns, images: dict[str, list[FilePart | None]]) -> Any:
-    """The table; columns that are not read are empty."""
+    """The samples as a pandas table; columns that are not read are empty."""
     of_files = [name for name in columns.suffixes if name in columns.read]
     of_json = [name for name in columns.fields if name in columns.read]
     values: dict[str, list[Any]] = {name: [None] * len(samples) for name in columns.names}
@@ -95,7 +95,7 @@ def _table(samples: Sequence[TarSample], columns: TarColumns, images: dict[str, 
 
 
 def _name_classes(frame: Any, label: str, options: Options, root: Path, notes: list[str]) -> None:
-    """Give indices the names that a file beside the tar files has."""
+    """Give class indices the names in a file beside the tar files, if there is one."""
     numbered = all(INDEX.fullmatch(str(value)) for value in frame[label].tolist())
     if numbered:
         frame[label] = frame[label].astype(str).astype("int64")

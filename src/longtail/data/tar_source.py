@@ -9,9 +9,9 @@ from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.data.listed_shards import LISTS, NUMBER, check_listed
 from longtail.data.options import Options
-from longtail.data.part_files import files_by_part, files_of
 from longtail.data.raw_part import RawPart
 from longtail.data.shard_layout import ShardKind, shard_sets
+from longtail.data.shard_parts import files_by_part, files_of
 from longtail.data.table_file import PARQUET
 from longtail.data.tar_columns import TarColumns
 from longtail.data.tar_folders import class_folders_of, read_packed_folders
@@ -29,7 +29,8 @@ def is_tar(data: Any) -> bool:
 def is_tar_folder(data: Any) -> bool:
     """Whether `data` is the path of a folder that holds a data set in tar files (`shard_layout`).
 
-    Parquet files of the same names beside them are tables about what they hold; others are a data set themselves.
+    Parquet files of the same names beside them are tables about the tar files. With others, the folder is a data set in
+    Parquet files.
     """
     if not (isinstance(data, Path) and data.is_dir()):
         return False
@@ -46,7 +47,7 @@ def tar_files(folder: Path) -> list[Path]:
     Raises:
         ValueError: several data sets, or files that are missing by the names of the others.
     """
-    files = _without_packed_copies(files_of(folder, TAR_FILES), folder, [])
+    files = _without_compressed_copies(files_of(folder, TAR_FILES), folder, [])
     check_listed(files, folder)
     return files
 
@@ -57,7 +58,7 @@ def read_tar(data: Path, options: Options, notes: list[str]) -> dict[str, RawPar
 
 
 def read_tar_folder(data: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
-    """Read tar files; the first word of a name that is a part says which part the file, or its folder, belongs to.
+    """Read the tar files of a folder by part: the first word that names one in the name of the file or its folder.
 
     Raises:
         ValueError: several data sets; files that are missing by the names of the others, compressed, cut off or
@@ -77,7 +78,7 @@ def headers_of(files: Sequence[Path], root: Path, notes: list[str]) -> list[TarH
 
     Args:
         files: their paths.
-        root: folder that they are called relative to.
+        root: folder of the data set, relative to which they are named.
         notes: gets notes on what is left out.
 
     Raises:
@@ -89,7 +90,7 @@ def headers_of(files: Sequence[Path], root: Path, notes: list[str]) -> list[TarH
         raise ValueError(f"{first(list(map(str, files)))} must hold images. Got none.")
     if empty := [headers.file.name for headers in read if not headers.names]:
         notes.append(f"{root}: {counted(len(empty), 'tar file holds', 'tar files hold')} nothing: {first(empty)}.")
-    where = where_of(found)
+    where = _where(found)
     for what, names in (
         ("hidden or system files are left out", [name for headers in read for name in headers.hidden]),
         ("links, sparse files and devices are left out", [name for headers in read for name in headers.others]),
@@ -99,14 +100,14 @@ def headers_of(files: Sequence[Path], root: Path, notes: list[str]) -> list[TarH
     return found
 
 
-def where_of(shards: Sequence[TarHeaders]) -> str:
+def _where(shards: Sequence[TarHeaders]) -> str:
     """What messages call tar files that are read together."""
     path = Path(shards[0].file.path)
     return str(path) if len(shards) == 1 else f"{path.parent} ({path.name}, …)"
 
 
-def _without_packed_copies(files: Sequence[Path], root: Path, notes: list[str]) -> list[Path]:
-    """The files without compressed ones that are there unpacked, too, as gunzip -k leaves them."""
+def _without_compressed_copies(files: Sequence[Path], root: Path, notes: list[str]) -> list[Path]:
+    """The files without compressed copies of others, which gunzip -k leaves beside the unpacked file."""
     plain = {unpacked_name(file.name) for file in files if file.name.lower().endswith(TAR)}
     copies = [file for file in files if not file.name.lower().endswith(TAR) and unpacked_name(file.name) in plain]
     if copies:
@@ -116,8 +117,8 @@ def _without_packed_copies(files: Sequence[Path], root: Path, notes: list[str]) 
 
 
 def _read(part: str, files: list[Path], root: Path, options: Options, notes: list[str]) -> dict[str, RawPart]:
-    shards = headers_of(_without_packed_copies(files, root, notes), root, notes)
-    where, columns = where_of(shards), TarColumns(shards, options)
+    shards = headers_of(_without_compressed_copies(files, root, notes), root, notes)
+    where, columns = _where(shards), TarColumns(shards, options)
     folders = [] if columns.says_classes else class_folders_of(shards)
     if folders and (columns.label is None or len({path[0] for path in folders}) > 1):
         return read_packed_folders(shards, folders, where, options, notes, part=part)

@@ -1,6 +1,6 @@
 """Losses in the training loops of other libraries: one module for each, imported when its name is first used.
 
-Loops of your own, accelerate, timm and skorch need no more than the loss: docs/trainers.md.
+Your own loop, accelerate, timm and skorch need only the loss itself: docs/trainers.md.
 """
 
 from importlib import import_module

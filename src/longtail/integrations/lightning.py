@@ -1,4 +1,4 @@
-"""A callback for Lightning's `Trainer`: what the losses of a LightningModule have to be told."""
+"""A callback for Lightning's `Trainer` that tells the losses of a LightningModule about epochs and steps."""
 
 import importlib
 from typing import Any
@@ -61,7 +61,7 @@ class LightningLosses(_pytorch_lightning().Callback):  # type: ignore[misc]
         self._losses.set_epoch(trainer.current_epoch + 1)
 
     def on_train_batch_start(self, trainer: Any, pl_module: nn.Module, batch: Any, batch_idx: int) -> None:
-        """Begin a step, or go on with it."""
+        """Begin a step, or continue it."""
         self._losses.begin_step()
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: nn.Module, optimizer: Any) -> None:
@@ -69,7 +69,7 @@ class LightningLosses(_pytorch_lightning().Callback):  # type: ignore[misc]
         self._losses.end_step()
 
     def on_exception(self, trainer: Any, pl_module: nn.Module, exception: BaseException) -> None:
-        """Forget the batches of a step that was not finished."""
+        """Discard the batches of an unfinished step."""
         self._losses.drop_step()
 
 

@@ -1,4 +1,4 @@
-"""What a training loop of another library tells its losses: which epoch begins, and which passes are one step."""
+"""Tells the losses within a module which epoch begins and which forward passes are one step."""
 
 from contextlib import ExitStack
 
@@ -25,12 +25,12 @@ class LossesWithin:
         return [loss for loss in self.module.modules() if isinstance(loss, (LongTailedLoss, DeferredReweighting))]
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch begins, counted from 1."""
+        """Tell the losses which epoch begins, counted from 1."""
         for loss in self.found():
             loss.set_epoch(epoch)
 
     def begin_step(self) -> None:
-        """Let the passes from now on be one step, unless they are already."""
+        """Begin a step, unless one has begun."""
         if self._step is None:
             self._step = ExitStack()
             self._step.enter_context(one_step(self.module))
@@ -42,7 +42,7 @@ class LossesWithin:
             step.close()
 
     def drop_step(self) -> None:
-        """Forget the passes of a step that an error has ended."""
+        """Discard the passes of a step that failed."""
         if self._step is not None:
             step, self._step = self._step, None
             step.__exit__(InterruptedError, None, None)

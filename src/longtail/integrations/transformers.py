@@ -63,12 +63,12 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._is_called = False
 
     def __call__(self, outputs: Any, labels: Tensor | None, num_items_in_batch: Tensor | int | None = None) -> Tensor:
-        """The part of a batch in the mean loss of its step.
+        """The contribution of a batch to the mean loss of its step.
 
         Args:
             outputs: of the model, with `logits` (…, C).
             labels: (…) class indices, or probabilities (…, C).
-            num_items_in_batch: labels in all batches of the step; for probabilities, their numbers.
+            num_items_in_batch: labels in all batches of the step; C times as many for probabilities.
 
         Raises:
             ValueError: the batch has no labels, or such that do not fit the logits; logits of another number of
@@ -104,7 +104,7 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         return {"args": {}, "attributes": {"criterion": self._values()}}
 
     def on_init_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
-        """Refuse what `Trainer` would do to the loss without a word."""
+        """Refuse settings that would change the loss silently."""
         if args.label_smoothing_factor:
             raise ValueError(
                 "`label_smoothing_factor` must be 0: Trainer does not pass it to a loss function. "
@@ -120,7 +120,7 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Take the state of the checkpoint that training goes on from."""
+        """Restore the loss from the checkpoint that training is resumed from."""
         self._losses.drop_step()
         self._is_callback, self._is_called = True, False
         if state.global_step:
@@ -177,10 +177,10 @@ def _check_arguments(loss: nn.Module) -> None:
 
 
 def _logits_of(outputs: Any) -> Tensor:
-    """The logits (…, C) among the outputs of a model.
+    """The logits (…, C) among the outputs of a model; the first of a tuple.
 
     Raises:
-        ValueError: there are none, or several.
+        ValueError: outputs with names, of which none is `logits`.
     """
     if isinstance(outputs, dict) and "logits" not in outputs:
         raise ValueError(f"`model` must return `logits`, as classifiers do. It returns {', '.join(outputs)}.")

@@ -258,12 +258,12 @@ def groups_of(class_counts: Tensor | None, present: Tensor, bounds: GroupBounds)
 
 
 def indices_of(mask: Tensor) -> tuple[int, ...]:
-    """Where a mask over classes is true."""
+    """The classes for which a mask (C,) is true."""
     return tuple(mask.nonzero().flatten().tolist())
 
 
 def as_tensor(name: str, values: Labels) -> Tensor:
-    """Labels or scores, a tensor, an array or a list, as a tensor; an empty list holds integers."""
+    """Labels or scores (a tensor, an array or a list) as a tensor; an empty list gives integers."""
     if isinstance(values, Tensor):
         return values.detach()
     tensor = from_numpy(name, values)

@@ -1,4 +1,4 @@
-"""Scores of prediction sets: how often they hold the true class, over all samples and over classes, and their size.
+"""Scores of prediction sets: coverage over all samples, over classes and of many, medium and few; size.
 
 Classes without a test sample enter no average: their coverage is NaN and they are named in `absent`.
 """
@@ -18,7 +18,7 @@ class SetScores(NamedTuple):
     """What `set_scores` returns; fractions in [0, 1], NaN where there was nothing to average.
 
     Attributes:
-        coverage: fraction of samples whose set holds the true class, the marginal coverage.
+        coverage: fraction of samples whose set contains the true class, the marginal coverage.
         macro_coverage: mean coverage of the classes that are present.
         many: mean coverage of the present classes with more than 100 training samples.
         medium: of those with 20 to 100.
@@ -81,20 +81,8 @@ def set_scores(
         >>> scores.coverage.item(), scores.macro_coverage.item(), scores.mean_size.item()
         (0.6666666666666666, 0.5, 1.3333333333333333)
     """
-    inside = sets.detach() if isinstance(sets, Tensor) else from_numpy("sets", sets)
-    if inside.dtype != torch.bool:
-        raise TypeError(
-            f"`sets` must hold booleans (N, C), which classes are in each set. Got {inside.dtype}. Pass what "
-            "`predict_sets` returns."
-        )
-    labels = as_tensor("target", target).to(inside.device)
-    if inside.dim() != 2 or inside.shape[1] < 2 or labels.shape != inside.shape[:1]:
-        raise ValueError(
-            "`sets` and `target` must have the shapes (N, C), with C at least 2, and (N,). "
-            f"Got {tuple(inside.shape)} and {tuple(labels.shape)}."
-        )
+    inside, labels = _checked(sets, target)
     num_classes = inside.shape[1]
-    labels = as_class_indices("target", labels, num_classes, "Do the sets and the labels belong to the same classes?")
     counts = None if class_counts is None else as_class_counts(class_counts)
     precise = torch.float32 if inside.device.type == "mps" else torch.float64  # which MPS does not have
     covered = inside.gather(1, labels[:, None])[:, 0]
@@ -114,3 +102,21 @@ def set_scores(
         absent=indices_of(~present),
         groups=groups,
     )
+
+
+def _checked(sets: Tensor | np.ndarray | list[list[bool]], target: Labels) -> tuple[Tensor, Tensor]:
+    """Booleans (N, C) and int64 labels (N,) on one device; raises as `set_scores` does."""
+    inside = sets.detach() if isinstance(sets, Tensor) else from_numpy("sets", sets)
+    if inside.dtype != torch.bool:
+        raise TypeError(
+            f"`sets` must hold booleans (N, C), which classes are in each set. Got {inside.dtype}. Pass what "
+            "`predict_sets` returns."
+        )
+    labels = as_tensor("target", target).to(inside.device)
+    if inside.dim() != 2 or inside.shape[1] < 2 or labels.shape != inside.shape[:1]:
+        raise ValueError(
+            "`sets` and `target` must have the shapes (N, C), with C at least 2, and (N,). "
+            f"Got {tuple(inside.shape)} and {tuple(labels.shape)}."
+        )
+    hint = "Do the sets and the labels belong to the same classes?"
+    return inside, as_class_indices("target", labels, inside.shape[1], hint)

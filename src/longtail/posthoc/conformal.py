@@ -1,8 +1,8 @@
-"""Thresholds of split conformal prediction: marginal, class-wise, and between both (INTERP-Q).
+"""Thresholds of split conformal prediction: marginal, class-wise, and interpolated between both (INTERP-Q).
 
 Each sample has a value for its own class, larger where the model is surer. Of n samples the ⌈(n + 1)(1 − α)⌉-th largest
 value is the threshold: a new sample of the same distribution is at or above it with probability 1 − α at least, on
-average over samples to fit on. With too few samples for that rank the threshold is 0, below which no value lies.
+average over the n samples. With too few samples for that rank the threshold is 0, below which no value lies.
 """
 
 import math
@@ -64,9 +64,7 @@ def classwise_thresholds(values: Tensor, labels: Tensor, num_classes: int, misco
     return torch.tensor([marginal_threshold(part, miscoverage) for part in parts], dtype=torch.float64)
 
 
-def thresholds_between(
-    values: Tensor, labels: Tensor, num_classes: int, miscoverage: float, classwise: float
-) -> Tensor:
+def interpolated_thresholds(values: Tensor, labels: Tensor, num_classes: int, miscoverage: float, tau: float) -> Tensor:
     """Thresholds τ · class-wise + (1 − τ) · marginal, (C,) float64.
 
     Args:
@@ -74,10 +72,10 @@ def thresholds_between(
         labels: (N,) class indices.
         num_classes: C.
         miscoverage: α.
-        classwise: τ, from 0, one threshold for all classes, to 1, a threshold of each class.
+        tau: τ, from 0, one threshold for all classes, to 1, a threshold for each class.
     """
     marginal = torch.full((num_classes,), marginal_threshold(values, miscoverage), dtype=torch.float64)
-    if classwise == 0:
+    if tau == 0:
         return marginal
     # lerp, not two products: where both thresholds are equal it returns them to the last bit
-    return marginal.lerp(classwise_thresholds(values, labels, num_classes, miscoverage), classwise)
+    return marginal.lerp(classwise_thresholds(values, labels, num_classes, miscoverage), tau)

@@ -1,10 +1,10 @@
 """Scores of split conformal prediction that are a multiple of the probability, one factor for each class.
 
-    "softmax"               f_y = 1           the smallest sets of a marginal coverage, which leave rare classes out
-    "prevalence-adjusted"   f_y = ω_y / π_y   the smallest sets of a macro-coverage, the mean over classes (ω equal)
+    "softmax"               f_y = 1           the smallest sets of a given marginal coverage
+    "prevalence-adjusted"   f_y = ω_y / π_y   the smallest sets of a given macro-coverage (ω equal)
 
 π are the class frequencies of training, ω weights of classes: PAS and WPAS of Ding, Fermanian and Salmon (ICLR 2026).
-They are the smallest where probabilities and frequencies are those of the data.
+Sets are the smallest if probabilities and frequencies are those of the data.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ def score_factors(
         samples: (C,) samples to fit on, counted with "calibration"; a class without any counts as ½.
 
     Raises:
-        ValueError: factors that float64 does not hold.
+        ValueError: factors beyond the range of float64.
     """
     if score == "softmax" or class_counts is None:
         return torch.ones(samples.shape, dtype=torch.float64)

@@ -1,11 +1,11 @@
-"""Prediction sets that leave rare classes out less (Ding, Fermanian and Salmon, ICLR 2026; arXiv 2507.06867).
+"""Conformal prediction sets for long-tailed classes (Ding, Fermanian and Salmon, ICLR 2026; arXiv 2507.06867).
 
 With p(y|x) the softmax of the logits, class y is in the set of a sample x if its adjusted probability f_y p(y|x) is at
-least t_y. The factors f say what sets are optimised for (`longtail.posthoc.conformal_scores`), the thresholds t come
-from held-out samples (`longtail.posthoc.conformal`): one for all classes, one of each class, or, INTERP-Q, τ times the
-second plus 1 − τ times the first. The paper's scores are −f p, and its sets what is at most a threshold: the same.
-A class with too few samples has an infinite class-wise threshold, in whose place the paper's code puts the largest
-score there is, that of probability 0; here that is t_y = 0.
+least t_y. The factors f determine which coverage is optimised (`longtail.posthoc.conformal_scores`). The thresholds t
+come from held-out samples (`longtail.posthoc.conformal`): one for all classes, one for each class, or τ times the
+second plus 1 − τ times the first (INTERP-Q). The paper's score is −f p, and a class is in a set if its score is at most
+the threshold; the sets are the same. A class with too few samples has an infinite class-wise threshold. The paper's
+code replaces it by the largest possible score, that of probability 0; here that is t_y = 0.
 
 The definitions were checked against the authors' code (github.com/tiffanyding/long-tail-conformal). Their fuzzy
 class-wise method is not here.
@@ -24,7 +24,7 @@ from torch import Tensor
 from longtail.arguments import check_choice, check_fraction
 from longtail.plain_json import to_json
 from longtail.posthoc.blocks import row_blocks
-from longtail.posthoc.conformal import check_miscoverage, fewest_samples, thresholds_between
+from longtail.posthoc.conformal import check_miscoverage, fewest_samples, interpolated_thresholds
 from longtail.posthoc.conformal_scores import Values, check_score, score_factors
 from longtail.posthoc.inputs import Array, as_labels, as_logits, as_sample_logits, like
 from longtail.posthoc.parameters import Parameters
@@ -37,7 +37,7 @@ THRESHOLDS = {"marginal": 0.0, "classwise": 1.0}
 
 
 class _Fitted(NamedTuple):
-    """What `fit` learns, each (C,)."""
+    """What `fit` learns, (C,) each, and the parameters that it had."""
 
     factors: np.ndarray
     thresholds: np.ndarray
@@ -47,18 +47,18 @@ class _Fitted(NamedTuple):
 
 @dataclass(eq=False)
 class PredictionSets(Parameters):
-    """Sets of classes that hold the true class of a sample with a probability of 1 − `miscoverage`.
+    """Prediction sets: classes that contain the true class of a sample with a probability of 1 − `miscoverage`.
 
     Args:
         miscoverage: α, between 0 and 1: the share of samples whose set may miss the true class.
         score: "prevalence-adjusted" divides probabilities by the class frequencies of training, so that rare classes
-            enter sets; "softmax" does not. Logits that are re-balanced already take "softmax".
-        thresholds: "marginal", one for all classes; "classwise", one of each class; or τ from 0 to 1 between these.
+            enter sets; "softmax" does not. Use "softmax" for logits that are re-balanced already.
+        thresholds: "marginal", one for all classes; "classwise", one for each class; or τ from 0 to 1 to interpolate.
         class_counts: (C,) **training** samples of each class, for "prevalence-adjusted"; a class without any counts as
             ½. "calibration" counts the labels that `fit` gets in their place.
-        class_weight: (C,) weights above 0: classes of larger weight are covered more often ("prevalence-adjusted").
-        never_empty: put the class of the largest adjusted probability into every set. No set is empty then, and sets
-            hold the true class a little more often than they have to.
+        class_weight: (C,) weights above 0: classes of larger weight have a higher coverage ("prevalence-adjusted").
+        never_empty: put the class with the largest adjusted probability into every set. No set is empty then, and
+            coverage is a little higher than asked for.
 
     Attributes:
         factors_: (C,) float64; probabilities are multiplied by these. Only their ratios matter.
@@ -69,7 +69,7 @@ class PredictionSets(Parameters):
     **What is guaranteed**, if the samples of `fit` and new ones are exchangeable and the model, offsets and counts do
     not come from the samples of `fit`: "marginal" misses at most α of all samples, "classwise" at most α of each
     class, τ in between at most 2 α of all samples, in each case on average over sets of samples to fit on. With
-    "calibration" this is approximate. Macro-coverage is aimed at, and not guaranteed.
+    "calibration" this is approximate. Macro-coverage is optimised, but not guaranteed.
 
     Inputs are logits, numpy or torch; −inf masks a class, which is then in no set. For probabilities p pass log p.
 
@@ -115,8 +115,8 @@ class PredictionSets(Parameters):
         """
         checked, labels = self._checked(logits, target)
         num_classes = checked.shape[1]
-        classwise = self._check_parameters(num_classes)
-        if classwise < 1 and len(labels) < fewest_samples(self.miscoverage):
+        tau = self._check_parameters(num_classes)
+        if tau < 1 and len(labels) < fewest_samples(self.miscoverage):
             raise ValueError(
                 f"`logits` must hold at least {fewest_samples(self.miscoverage)} samples for a `miscoverage` of "
                 f"{self.miscoverage}. Got {len(labels)}. With fewer samples, choose a larger `miscoverage`."
@@ -124,7 +124,7 @@ class PredictionSets(Parameters):
         samples = torch.bincount(labels, minlength=num_classes)
         factors = score_factors(self.score, self.class_counts, self.class_weight, samples)
         values = factors[labels] * _own_probabilities(checked, labels)
-        thresholds = thresholds_between(values, labels, num_classes, self.miscoverage, classwise)
+        thresholds = interpolated_thresholds(values, labels, num_classes, self.miscoverage, tau)
         self._remember(factors.numpy(), thresholds.numpy(), samples.numpy())
         return self
 
@@ -252,7 +252,7 @@ class PredictionSets(Parameters):
         return checked, labels
 
     def _check_parameters(self, num_classes: int) -> float:
-        """Raise for parameters that do not fit; τ otherwise."""
+        """Raise if the parameters do not fit; returns τ."""
         check_miscoverage("miscoverage", self.miscoverage)
         if not isinstance(self.never_empty, bool):
             raise TypeError(f"`never_empty` must be True or False. Got {self.never_empty!r}.")

@@ -34,8 +34,8 @@ class LongTailedSampler(Sampler[int]):
         num_samples: draws per epoch, over all ranks; by default N. Draws that do not divide evenly among the ranks are
             dropped; with fewer draws than ranks, some draws are repeated, so that each rank has one.
         seed: in [0, 2^32).
-        rank: of this process; by default that of `torch.distributed` when it is used, 0 without it.
-        num_replicas: processes; by default as many as there are when it is used.
+        rank: of this process; by default that of `torch.distributed`, read when the sampler is used; 0 without it.
+        num_replicas: processes; by default the number of those of `torch.distributed`, read likewise; 1 without it.
 
     Raises:
         ValueError, TypeError: labels or settings outside what is written above.
@@ -94,12 +94,12 @@ class LongTailedSampler(Sampler[int]):
 
     @property
     def rank(self) -> int:
-        """This process; asked for now, since Lightning starts the process group after the samplers were made."""
+        """Rank of this process; read on each use, since Lightning starts the process group after samplers are made."""
         return _place(*self._given_place)[0]
 
     @property
     def num_replicas(self) -> int:
-        """The processes that share the draws."""
+        """Number of processes that share the draws."""
         return _place(*self._given_place)[1]
 
     def indices(self, epoch: int) -> Tensor:

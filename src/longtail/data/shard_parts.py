@@ -1,4 +1,4 @@
-"""The files of a data set by the part that their names, or those of their folders, say."""
+"""The files of a data set by part, which their names or those of their folders give."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -24,14 +24,14 @@ def files_of(folder: Path, kind: ShardKind) -> list[Path]:
 def files_by_part(
     folder: Path, kind: ShardKind, options: Options, notes: list[str], *, used: Collection[str] = ()
 ) -> dict[str, list[Path]]:
-    """The files of each part that is read; those of one empty name if no file says a part.
+    """The files of each part that is read; under an empty name if no file names a part.
 
     Args:
-        folder: that holds them (`shard_layout`).
+        folder: of the data set (`shard_layout`).
         kind: of the files.
-        options: may name a part that is needed alone.
+        options: `first_of` may name the only part that is needed.
         notes: gets a note on what is left out.
-        used: names of other files that are read.
+        used: names of further files that are read, which no note calls left out.
 
     Raises:
         ValueError: several data sets, or files that are missing by the names of the others.
@@ -52,19 +52,19 @@ def files_by_part(
     return by_part
 
 
-def refuse_other_parts(name: str, read: Collection[str], files: Sequence[str], says: str = "A column") -> None:
-    """Raise if a column of parts, or what else `says` so, names another than files of one part do.
+def refuse_other_parts(name: str, read: Collection[str], files: Sequence[str], by: str = "column") -> None:
+    """Raise if files that their names give to one part hold samples of another.
 
     Args:
         name: the part of the files.
-        read: the parts of their rows.
+        read: the parts of their samples.
         files: their paths.
-        says: what names the parts of the rows, for the message.
+        by: what names the parts of the samples, "column" or "folder", for the message.
     """
     if set(read) != {name}:
         raise ValueError(
-            f"{first(files)} must hold samples of {name} alone, as the names say. {says} names "
-            f"{' and '.join(read)}: rename the files, or drop the {says.rpartition(' ')[2]}."
+            f"{first(files)} must hold samples of {name} alone, as the names say. A {by} names "
+            f"{' and '.join(read)}: rename the files, or drop the {by}."
         )
 
 
