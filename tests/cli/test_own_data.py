@@ -70,7 +70,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
             ["--sets", "0.2", "--top", "3"],
             "--top must be left out with --sets, which name as many classes as needed. Got 3",
         ),
-        (["--sets", "80"], "`sets` must lie in [0, 1]. Got 80"),
+        (["--sets", "80"], "`sets` must lie between 0 and 1. Got 80.0. For sets that hold"),
         (["--sets", "0"], "`sets` must lie between 0 and 1. Got 0"),
         (
             ["--sets", "0.01"],
