@@ -165,7 +165,7 @@ def test_images_of_parquet_files_are_predicted_as_files_are(place, capsys):
     assert main(["predict", "runs/LATEST", "two.parquet", "--path-column", "phto"]) == 2
     assert "--path-column must name a column of two.parquet. Got 'phto'" in capsys.readouterr().err
     assert main(["predict", "runs/LATEST", str(files[0]), "--path-column", "photo"]) == 2
-    assert "--path-column can only be used with Parquet files" in capsys.readouterr().err
+    assert "--path-column can only be used with Parquet and tar files" in capsys.readouterr().err
     predictor = longtail.load("runs/LATEST")
     as_files = predictor.batch(files[:4])
     for samples in ("a.parquet", place / "shards", parquet_images([place / "a.parquet"], [])):
