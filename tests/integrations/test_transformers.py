@@ -46,9 +46,10 @@ def config(**settings):
     )
 
 
-def trainer(out, loss, *, model=None, data=None, parts=1, **settings):
+def trainer(out, loss, *, model=None, model_init=None, data=None, parts=1, **settings):
     torch.manual_seed(0)
-    model = model or BertForSequenceClassification(config())
+    if model_init is None:
+        model = model or BertForSequenceClassification(config())
     arguments = TrainingArguments(
         str(out),
         **{
@@ -67,7 +68,8 @@ def trainer(out, loss, *, model=None, data=None, parts=1, **settings):
         },
     )
     data = data or QUESTIONS
-    return Trainer(model, arguments, train_dataset=data, eval_dataset=data, compute_loss_func=loss, callbacks=[loss])
+    given = {"train_dataset": data, "eval_dataset": data, "compute_loss_func": loss, "callbacks": [loss]}
+    return Trainer(model, arguments, model_init=model_init, **given)
 
 
 def weights_of(done):
@@ -170,13 +172,13 @@ def test_probabilities_as_labels_count_samples():
     torch.manual_seed(0)
     logits, labels = torch.randn(6, CLASSES, requires_grad=True), torch.rand(6, CLASSES).softmax(1)
     loss = TransformersLoss(torch.nn.CrossEntropyLoss())
-    loss.on_train_begin(TrainingArguments(use_cpu=True), *trainer_state())
+    loss.on_train_begin(TrainingArguments(use_cpu=True), *trainer_state(), model=torch.nn.Linear(2, CLASSES))
     parts = [loss({"logits": logits[rows]}, labels[rows], labels.numel()) for rows in (slice(0, 2), slice(2, 6))]
     torch.testing.assert_close(sum(parts), torch.nn.functional.cross_entropy(logits, labels))
 
 
-def trainer_state(**values):
-    return TrainerState(**values), TrainerControl()
+def trainer_state():
+    return TrainerState(), TrainerControl()
 
 
 def test_a_loss_that_changes_is_told_the_epoch(tmp_path):
@@ -196,11 +198,34 @@ def test_a_loss_that_changes_is_told_the_epoch(tmp_path):
     assert seen == [2, 3]
 
 
-def test_each_trial_of_a_search_begins_with_the_initial_statistics():
+def test_another_model_begins_with_the_initial_statistics(tmp_path):
     loss = TransformersLoss(GALALoss(CLASSES))
-    loss.criterion.get_buffer("theta").fill_(1)
-    loss.on_train_begin(TrainingArguments(use_cpu=True), *trainer_state(is_hyper_param_search=True))
-    assert loss.criterion.get_buffer("theta").sum() == 0
+    first = trainer(tmp_path / "first", loss)
+    first.train()
+    once = loss.criterion.get_buffer("theta").clone()
+    trainer(tmp_path / "second", loss).train()
+    assert torch.equal(loss.criterion.get_buffer("theta"), once)
+
+
+def test_model_init_begins_with_the_initial_statistics(tmp_path):
+    """As each trial of a search does."""
+    loss = TransformersLoss(GALALoss(CLASSES))
+    again = trainer(tmp_path, loss, model_init=lambda: BertForSequenceClassification(config()))
+    again.train()
+    once = loss.criterion.get_buffer("theta").clone()
+    again.train()
+    assert torch.equal(loss.criterion.get_buffer("theta"), once)
+
+
+def test_a_model_that_is_trained_further_keeps_its_statistics(tmp_path):
+    loss = TransformersLoss(GALALoss(CLASSES))
+    loss.criterion.get_buffer("theta").fill_(1)  # of an earlier training, as loaded by the caller
+    longer = trainer(tmp_path, loss)
+    longer.train()
+    once = loss.criterion.get_buffer("theta").clone()
+    longer.train()
+    assert (once > 1).all()
+    assert (loss.criterion.get_buffer("theta") > once).all()
 
 
 @pytest.mark.parametrize(

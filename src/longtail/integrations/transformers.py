@@ -1,6 +1,7 @@
 """A loss for the `Trainer` of Hugging Face transformers: its share of a step, and its state in checkpoints."""
 
 import math
+import weakref
 from typing import Any
 
 import torch
@@ -59,6 +60,7 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._losses = LossesWithin(criterion)
         self._initial = self._values()
         self._device: torch.device | None = None
+        self._trained: weakref.ref[nn.Module] | None = None  # the model that the statistics are of
         self._is_callback = False  # seen by `Trainer` as one of its callbacks
         self._is_called = False
 
@@ -123,10 +125,12 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         """Take the state of the checkpoint that training goes on from."""
         self._losses.drop_step()
         self._is_callback, self._is_called = True, False
+        model = given["model"]
         if state.global_step:
             self._restore(state.stateful_callbacks.get(type(self).__name__))
-        elif state.is_hyper_param_search:
+        elif self._trained is not None and self._trained() is not model:
             self._load(self._initial)
+        self._trained = weakref.ref(model)
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
