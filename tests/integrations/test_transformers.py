@@ -2,9 +2,13 @@
 
 import json
 import re
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate.data_loader import prepare_data_loader
+from torch.utils.data import DataLoader
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -19,6 +23,7 @@ from transformers import (
 
 from longtail.integrations import TransformersLoss
 from longtail.losses import ClassBalancedLoss, DeferredReweighting, GALALoss
+from longtail.samplers import ClassAwareSampler
 
 pytestmark = pytest.mark.slow
 
@@ -262,6 +267,28 @@ def test_a_function_is_refused():
 def test_settings_that_would_change_the_loss_silently_are_refused(tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         trainer(tmp_path, TransformersLoss(GALALoss(CLASSES)), **settings)
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+@pytest.mark.parametrize(
+    ("replicas", "prepared", "message"),
+    [
+        (2, True, r"`num_replicas` of ClassAwareSampler must be 1.* Got 2. Make it with rank=0 and num_replicas=1"),
+        (1, False, "draws of ClassAwareSampler must be divided among the 2 processes.* self.accelerator.prepare"),
+        (1, True, None),
+        (2, False, None),
+    ],
+)
+def test_the_draws_of_a_sampler_are_divided_once(replicas, prepared, message, dispatch):
+    sampler = ClassAwareSampler(LABELS, rank=0, num_replicas=replicas)
+    loader: DataLoader = DataLoader(QUESTIONS, batch_size=4, sampler=sampler)
+    if prepared:
+        shared = {"num_processes": 2, "process_index": 0, "dispatch_batches": dispatch, "put_on_device": True}
+        loader = prepare_data_loader(loader, torch.device("cpu"), **shared)
+    arguments = SimpleNamespace(world_size=2)
+    loss = TransformersLoss(GALALoss(CLASSES))
+    with pytest.raises(ValueError, match=message) if message else nullcontext():
+        loss.on_train_begin(arguments, *trainer_state(), model=loss.criterion, train_dataloader=loader)
 
 
 def test_both_places_of_the_loss_are_needed(tmp_path):

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from longtail.integrations.losses_within import LossesWithin
 from longtail.losses.reduction import divisor_of_mean
+from longtail.samplers.contract import LongTailedSampler
 
 try:
+    from accelerate.data_loader import BatchSamplerShard, DataLoaderDispatcher
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     from transformers.trainer_callback import ExportableState
@@ -38,8 +40,9 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         TypeError: `criterion` is no module.
         ValueError: it has another `reduction` or `ignore_index`. When the `Trainer` is made: `label_smoothing_factor`,
             which is the loss's own argument; `restore_callback_states_from_checkpoint`, which would put another object
-            in the place of this one; a model that is no classifier. When training is resumed: a checkpoint without the
-            state of this loss.
+            in the place of this one; a model that is no classifier. When training begins: draws of a sampler of this
+            library that are divided among several processes twice, or not at all; a checkpoint without the state of
+            this loss.
 
     Example:
         >>> from transformers import BertConfig, BertForSequenceClassification
@@ -125,6 +128,7 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         """Take the state of the checkpoint that training goes on from."""
         self._losses.drop_step()
         self._is_callback, self._is_called = True, False
+        _check_sampler(given.get("train_dataloader"), args.world_size)
         model = given["model"]
         if state.global_step:
             self._restore(state.stateful_callbacks.get(type(self).__name__))
@@ -190,6 +194,26 @@ def _logits_of(outputs: Any) -> Tensor:
         raise ValueError(f"`model` must return `logits`, as classifiers do. It returns {', '.join(outputs)}.")
     logits: Tensor = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
     return logits
+
+
+def _check_sampler(loader: Any, processes: int) -> None:
+    batches = sampler = getattr(loader, "batch_sampler", None)
+    while (inner := getattr(sampler, "batch_sampler", getattr(sampler, "sampler", None))) is not None:
+        sampler = inner
+    if not isinstance(sampler, LongTailedSampler):
+        return
+    name = type(sampler).__name__
+    shared = isinstance(batches, BatchSamplerShard) and batches.num_processes > 1
+    if (shared or (processes > 1 and isinstance(loader, DataLoaderDispatcher))) and sampler.num_replicas > 1:
+        raise ValueError(
+            f"`num_replicas` of {name} must be 1: `accelerator.prepare` divides its draws among the processes. Got "
+            f"{sampler.num_replicas}. Make it with rank=0 and num_replicas=1."
+        )
+    if processes > 1 and sampler.num_replicas == 1 and not (shared or isinstance(loader, DataLoaderDispatcher)):
+        raise ValueError(
+            f"The draws of {name} must be divided among the {processes} processes. All of them draw the same: let "
+            "`get_train_dataloader` return self.accelerator.prepare(loader)."
+        )
 
 
 def _check_model(model: Any) -> None:
