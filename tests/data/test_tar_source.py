@@ -100,6 +100,7 @@ def test_keys_may_be_the_same_in_each_shard(tmp_path):
     data = read_data(tmp_path)
     assert image_names([data.train]) == data.train.items.names
     assert len(set(data.train.items.names)) == 4
+    assert image_names([tar_images(packed_at(tmp_path), [])]) == data.train.items.names  # predictions join features
 
 
 @pytest.mark.parametrize("file", ["classnames.txt", "classes.txt"])
