@@ -94,7 +94,7 @@ def test_sets_are_those_of_the_held_out_samples_in_the_order_of_the_probabilitie
 def test_sets_need_held_out_samples(predictor, trained, photographs, tmp_path):
     files = sorted(photographs.rglob("*.jpg"))[:3]
     with pytest.raises(
-        ValueError, match="`miscoverage` of 0.05 needs at least 19 held-out samples.* has 1[0-8]: choose"
+        ValueError, match=r"`miscoverage` \(--sets\) of 0.05 needs at least 19 held-out samples.* has 1[0-8]: choose"
     ):
         predictor.sets(files, 0.05)
     with pytest.raises(ValueError, match="`miscoverage` must lie between 0 and 1. Got 0"):

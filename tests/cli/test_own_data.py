@@ -74,7 +74,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
         (["--sets", "0"], "`sets` must lie between 0 and 1. Got 0"),
         (
             ["--sets", "0.01"],
-            "`miscoverage` of 0.01 needs at least 99 held-out samples. runs/LATEST has 11: choose",
+            "`miscoverage` (--sets) of 0.01 needs at least 99 held-out samples. runs/LATEST has 11: choose",
         ),
     ]:
         assert main(["predict", "runs/LATEST", "animals", *options]) == 2

@@ -192,8 +192,9 @@ class Predictor:
         logits, target = self.folder.load_predictions("validation") if held_out else (np.zeros((0, 2)), np.zeros(0))
         if len(target) < fewest_samples(miscoverage):
             raise ValueError(
-                f"`miscoverage` of {miscoverage:g} needs at least {fewest_samples(miscoverage):,} held-out samples. "
-                f"{self.folder.path} has {len(target):,}: choose a larger one, or train with a larger --validation."
+                f"`miscoverage` (--sets) of {miscoverage:g} needs at least {fewest_samples(miscoverage):,} held-out "
+                f"samples. {self.folder.path} has {len(target):,}: choose a larger one, or train with a larger "
+                "--validation."
             )
         counts = np.asarray(self.info.class_counts)
         return RunSets.fitted(logits, target, class_counts=counts, miscoverage=miscoverage, prior=prior)
