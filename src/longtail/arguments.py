@@ -252,9 +252,11 @@ def check_real(name: str, value: float) -> None:
 
 def _as_vector(name: str, values: Any) -> Tensor:
     if isinstance(values, Mapping):
+        by_name = any(isinstance(key, str) for key in values)
+        ordered = f"{name}[name] for name in class_names" if by_name else f"{name}[c] for c in range(num_classes)"
         raise TypeError(
             f"`{name}` must hold one number for each class, in order. Got a mapping: pass its values in the order of "
-            f"the classes, such as [{name}[c] for c in range(num_classes)]."
+            f"the classes, such as [{ordered}]."
         )
     if hasattr(values, "to_dict") and list(values.index) != list(range(len(values))):
         raise TypeError(
