@@ -306,6 +306,12 @@ def test_batches_without_labels_are_refused():
         TransformersLoss(GALALoss(CLASSES))({"logits": torch.zeros(2, CLASSES)}, None)
 
 
+def test_names_as_labels_are_refused_with_what_to_give_instead(tmp_path):
+    named = [{**question, "labels": f"class {question['labels']}"} for question in QUESTIONS]
+    with pytest.raises(ValueError, match="Got none: .* class indices in the place of names, since Trainer leaves out"):
+        trainer(tmp_path, TransformersLoss(GALALoss(CLASSES)), data=named).train()
+
+
 def test_a_model_without_logits_is_refused():
     with torch.no_grad(), pytest.raises(ValueError, match="`model` must return `logits`.* It returns start_logits"):
         TransformersLoss(GALALoss(CLASSES))({"start_logits": torch.zeros(2, 9)}, torch.zeros(2))

@@ -81,7 +81,8 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         """
         if labels is None:
             raise ValueError(
-                "`labels` must be in each batch. Got none: give the column of the labels the name `label` or `labels`."
+                "`labels` must be in each batch. Got none: give the column of the labels the name `label` or `labels`, "
+                "and class indices in the place of names, since Trainer leaves out text."
             )
         if torch.is_grad_enabled() and not self._is_callback:
             raise ValueError("`callbacks` of the Trainer must hold the loss, too: callbacks=[loss].")
