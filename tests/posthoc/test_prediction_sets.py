@@ -430,7 +430,7 @@ def test_samples_that_do_not_fit_are_refused():
             masked,
             target,
             ValueError,
-            f"above -inf for the own class .* for class {target[5]} in row 5. Drop the sample",
+            f"above -inf for the own class .* for class {target[5]} in row 5. Drop the sample.* that are 0. Clip those",
         ),
         (all_masked, target, ValueError, "Got -inf everywhere in row 7"),
         (logits, target[:5], ValueError, "`target` must hold one label per sample"),
