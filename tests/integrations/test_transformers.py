@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from accelerate.data_loader import prepare_data_loader
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -201,6 +201,16 @@ def test_a_loss_that_changes_is_told_the_epoch(tmp_path):
     again = trainer(tmp_path / "again", loss, num_train_epochs=3)
     again.train(resume_from_checkpoint=str(tmp_path / "out/checkpoint-6"))
     assert seen == [2, 3]
+    seen.clear()
+    trained(tmp_path / "stream", loss.criterion, data=Stream(), max_steps=10)
+    assert seen == [1, 2, 3]
+
+
+class Stream(IterableDataset):
+    """Data without a length."""
+
+    def __iter__(self):
+        yield from QUESTIONS
 
 
 def test_another_model_begins_with_the_initial_statistics(tmp_path):

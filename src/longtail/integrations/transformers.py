@@ -66,6 +66,7 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._trained: weakref.ref[nn.Module] | None = None  # the model that the statistics are of
         self._is_callback = False  # seen by `Trainer` as one of its callbacks
         self._is_called = False
+        self._epoch = 0  # counted here: `state.epoch` of data without a length is a share of `max_steps`
 
     def __call__(self, outputs: Any, labels: Tensor | None, num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """The part of a batch in the mean loss of its step.
@@ -129,6 +130,7 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         """Take the state of the checkpoint that training goes on from."""
         self._losses.drop_step()
         self._is_callback, self._is_called = True, False
+        self._epoch = math.floor(state.epoch or 0)
         _check_sampler(given.get("train_dataloader"), args.world_size)
         model = given["model"]
         if state.global_step:
@@ -141,7 +143,8 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Tell the loss which epoch begins."""
-        self._losses.set_epoch(math.floor(state.epoch or 0) + 1)
+        self._epoch += 1
+        self._losses.set_epoch(self._epoch)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
