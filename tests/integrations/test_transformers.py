@@ -1,6 +1,7 @@
 """The loss in the `Trainer` of transformers: accumulated batches, several processes, checkpoints, refusals."""
 
 import json
+import pickle
 import re
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -241,6 +242,13 @@ def test_a_model_that_is_trained_further_keeps_its_statistics(tmp_path):
     longer.train()
     assert (once > 1).all()
     assert (loss.criterion.get_buffer("theta") > once).all()
+
+
+def test_a_trained_loss_can_be_pickled(tmp_path):
+    loss = TransformersLoss(GALALoss(CLASSES))
+    trainer(tmp_path, loss).train()
+    copy = pickle.loads(pickle.dumps(loss))
+    assert torch.equal(copy.criterion.theta, loss.criterion.get_buffer("theta"))
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,10 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         total = num_items_in_batch / classes if labels.is_floating_point() else num_items_in_batch
         return torch.where(number > 0, mean, 0.0) * (number / total)  # a mean over ignored labels alone is NaN
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copies, which go on from the statistics: a reference to a model can't be pickled."""
+        return {**vars(self), "_trained": None}
+
     def state(self) -> dict[str, dict[str, Any]]:
         """The buffers of the loss, as JSON values; `Trainer` keeps them in `trainer_state.json`."""
         return {"args": {}, "attributes": {"criterion": self._values()}}
