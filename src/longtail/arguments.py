@@ -56,21 +56,21 @@ def _guess(value: object, choices: Sequence[object]) -> str:
 
 def check_strength(name: str, value: float) -> None:
     """Raise unless `value` is a finite real number ≥ 0 (0 switches a method off)."""
-    _check_real(name, value)
+    check_real(name, value)
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"`{name}` must be finite and at least 0. Got {value!r}.")
 
 
 def check_positive(name: str, value: float) -> None:
     """Raise unless `value` is a finite real number > 0."""
-    _check_real(name, value)
+    check_real(name, value)
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"`{name}` must be finite and greater than 0. Got {value!r}.")
 
 
 def check_fraction(name: str, value: float) -> None:
     """Raise unless 0 ≤ `value` ≤ 1."""
-    _check_real(name, value)
+    check_real(name, value)
     if not 0 <= value <= 1:
         raise ValueError(f"`{name}` must lie in [0, 1]. Got {value!r}.")
 
@@ -242,7 +242,8 @@ def _listed(classes: list[int]) -> str:
     return f"{shown} ({len(classes)} {'class' if len(classes) == 1 else 'classes'})"
 
 
-def _check_real(name: str, value: float) -> None:
+def check_real(name: str, value: float) -> None:
+    """Raise unless `value` is a real number."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"`{name}` must be a real number. Got {value!r} ({type(value).__name__}).")
     if isinstance(value, int) and abs(value) > sys.float_info.max:
@@ -251,9 +252,11 @@ def _check_real(name: str, value: float) -> None:
 
 def _as_vector(name: str, values: Any) -> Tensor:
     if isinstance(values, Mapping):
+        by_name = any(isinstance(key, str) for key in values)
+        ordered = f"{name}[name] for name in class_names" if by_name else f"{name}[c] for c in range(num_classes)"
         raise TypeError(
             f"`{name}` must hold one number for each class, in order. Got a mapping: pass its values in the order of "
-            f"the classes, such as [{name}[c] for c in range(num_classes)]."
+            f"the classes, such as [{ordered}]."
         )
     if hasattr(values, "to_dict") and list(values.index) != list(range(len(values))):
         raise TypeError(

@@ -94,7 +94,7 @@ def test_sets_are_those_of_the_held_out_samples_in_the_order_of_the_probabilitie
 def test_sets_need_held_out_samples(predictor, trained, photographs, tmp_path):
     files = sorted(photographs.rglob("*.jpg"))[:3]
     with pytest.raises(
-        ValueError, match="`miscoverage` of 0.05 needs at least 19 held-out samples.* has 1[0-8]: choose"
+        ValueError, match=r"`miscoverage` \(--sets\) of 0.05 needs at least 19 held-out samples.* has 1[0-8]: choose"
     ):
         predictor.sets(files, 0.05)
     with pytest.raises(ValueError, match="`miscoverage` must lie between 0 and 1. Got 0"):
@@ -283,7 +283,7 @@ PIXELS = np.full((20, 24, 3), 128, dtype=np.uint8)
 @pytest.mark.parametrize(
     ("samples", "error", "says"),
     [
-        ("a.png", TypeError, r"must be several samples. Got one path, 'a.png': use predictor\(path\)"),
+        ("a.png", TypeError, r"Got one path, 'a.png': pass a list of it, \[path\]; predictor\(path\) takes"),
         (Path("a.png"), TypeError, "must be several samples. Got one path, 'a.png'"),
         ({"image": PIXELS}, TypeError, "Got one, a dictionary"),
         (b"png", TypeError, r"Got bytes. Decode it: PIL.Image.open\(io.BytesIO"),
@@ -298,10 +298,10 @@ PIXELS = np.full((20, 24, 3), 128, dtype=np.uint8)
             r"Got dict. Decode it: PIL.Image.open\(io.BytesIO\(sample\['bytes",
         ),
         ([io.BytesIO(b"png")], TypeError, "sample 0 must be a path or an image. Got BytesIO. Decode it"),
-        (["a.parquet"], TypeError, "must be images. Got the Parquet file 'a.parquet': predictor.batch"),
+        (["a.parquet"], TypeError, r"Got the Parquet file 'a.parquet': .* and predictor.sets\(path\) take"),
         (Path("none.parquet"), FileNotFoundError, "must exist. Got the Parquet file 'none.parquet', which is missing"),
         ("a.csv", TypeError, "Got the path of a table, 'a.csv': read it with pandas"),
-        (".", TypeError, "Got the folder '.': predictor.batch takes a list of the paths in it, or a folder of Parquet"),
+        (".", TypeError, "Got the folder '.': pass a list of the paths in it, or a folder of Parquet or tar"),
         (Samples(np.array([0]), ("a",), features=np.zeros((1, 2))), TypeError, "must hold images, .* Got features"),
         ([torch.zeros(1, 3, 8, 8)], ValueError, r"Got \(1, 3, 8, 8\). Drop the first axis, sample\[0\]"),
         ([torch.zeros(2, 3, 8, 8)], ValueError, r"Got \(2, 3, 8, 8\). Pass it to predictor.batch"),

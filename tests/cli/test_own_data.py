@@ -70,11 +70,11 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
             ["--sets", "0.2", "--top", "3"],
             "--top must be left out with --sets, which name as many classes as needed. Got 3",
         ),
-        (["--sets", "80"], "`sets` must lie in [0, 1]. Got 80"),
+        (["--sets", "80"], "`sets` must lie between 0 and 1. Got 80.0. For sets that hold"),
         (["--sets", "0"], "`sets` must lie between 0 and 1. Got 0"),
         (
             ["--sets", "0.01"],
-            "`miscoverage` of 0.01 needs at least 99 held-out samples. runs/LATEST has 11: choose",
+            "`miscoverage` (--sets) of 0.01 needs at least 99 held-out samples. runs/LATEST has 11: choose",
         ),
     ]:
         assert main(["predict", "runs/LATEST", "animals", *options]) == 2
@@ -165,7 +165,7 @@ def test_images_of_parquet_files_are_predicted_as_files_are(place, capsys):
     assert main(["predict", "runs/LATEST", "two.parquet", "--path-column", "phto"]) == 2
     assert "--path-column must name a column of two.parquet. Got 'phto'" in capsys.readouterr().err
     assert main(["predict", "runs/LATEST", str(files[0]), "--path-column", "photo"]) == 2
-    assert "--path-column can only be used with Parquet files" in capsys.readouterr().err
+    assert "--path-column can only be used with Parquet and tar files" in capsys.readouterr().err
     predictor = longtail.load("runs/LATEST")
     as_files = predictor.batch(files[:4])
     for samples in ("a.parquet", place / "shards", parquet_images([place / "a.parquet"], [])):

@@ -99,6 +99,7 @@ def test_keys_may_be_the_same_in_each_shard(tmp_path):
     data = read_data(tmp_path)
     assert image_names([data.train]) == data.train.items.names
     assert len(set(data.train.items.names)) == 4
+    assert image_names([tar_images(packed_at(tmp_path), [])]) == data.train.items.names  # predictions join features
 
 
 @pytest.mark.parametrize("file", ["classnames.txt", "classes.txt"])
@@ -277,12 +278,23 @@ def test_compressed_shards_are_refused_with_what_to_type(tmp_path):
             read_data(data)
 
 
-def test_a_compressed_copy_of_a_shard_is_left_out(tmp_path):
-    path = pack(tmp_path / "train-0.tar", samples(["a", "b"]))
-    (tmp_path / "train-0.tar.gz").write_bytes(gzip.compress(path.read_bytes()))
+@pytest.mark.parametrize("name", ["train-{}.tar", "train-{}-of-3.tar"])
+def test_a_compressed_shard_among_others_is_not_said_to_be_missing(tmp_path, name):
+    paths = [pack(tmp_path / name.format(number), samples(["a", "b"], first=2 * number)) for number in range(3)]
+    packed = paths[1].with_name(f"{paths[1].name}.gz")
+    packed.write_bytes(gzip.compress(paths[1].read_bytes()))
+    paths[1].unlink()
+    with pytest.raises(ValueError, match=f"{packed} must be a tar file that is not compressed"):
+        read_data(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["train-0.tar", "train-0-of-1.tar"])
+def test_a_compressed_copy_of_a_shard_is_left_out(tmp_path, name):
+    path = pack(tmp_path / name, samples(["a", "b"]))
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(path.read_bytes()))
     data = read_data(tmp_path)
     assert len(data.train) == 2
-    assert "1 compressed copy of a tar file is left out: train-0.tar.gz" in said(data)
+    assert f"1 compressed copy of a tar file is left out: {name}.gz" in said(data)
     assert packed_at(tmp_path) == [path]
 
 

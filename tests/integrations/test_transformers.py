@@ -1,10 +1,15 @@
 """The loss in the `Trainer` of transformers: accumulated batches, several processes, checkpoints, refusals."""
 
 import json
+import pickle
 import re
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate.data_loader import prepare_data_loader
+from torch.utils.data import DataLoader, IterableDataset
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -19,6 +24,7 @@ from transformers import (
 
 from longtail.integrations import TransformersLoss
 from longtail.losses import ClassBalancedLoss, DeferredReweighting, GALALoss
+from longtail.samplers import ClassAwareSampler
 
 pytestmark = pytest.mark.slow
 
@@ -46,9 +52,10 @@ def config(**settings):
     )
 
 
-def trainer(out, loss, *, model=None, data=None, parts=1, **settings):
+def trainer(out, loss, *, model=None, model_init=None, data=None, parts=1, **settings):
     torch.manual_seed(0)
-    model = model or BertForSequenceClassification(config())
+    if model_init is None:
+        model = model or BertForSequenceClassification(config())
     arguments = TrainingArguments(
         str(out),
         **{
@@ -67,7 +74,8 @@ def trainer(out, loss, *, model=None, data=None, parts=1, **settings):
         },
     )
     data = data or QUESTIONS
-    return Trainer(model, arguments, train_dataset=data, eval_dataset=data, compute_loss_func=loss, callbacks=[loss])
+    given = {"train_dataset": data, "eval_dataset": data, "compute_loss_func": loss, "callbacks": [loss]}
+    return Trainer(model, arguments, model_init=model_init, **given)
 
 
 @pytest.fixture
@@ -178,13 +186,13 @@ def test_probabilities_as_labels_count_samples():
     torch.manual_seed(0)
     logits, labels = torch.randn(6, CLASSES, requires_grad=True), torch.rand(6, CLASSES).softmax(1)
     loss = TransformersLoss(torch.nn.CrossEntropyLoss())
-    loss.on_train_begin(TrainingArguments(use_cpu=True), *trainer_state())
+    loss.on_train_begin(TrainingArguments(use_cpu=True), *trainer_state(), model=torch.nn.Linear(2, CLASSES))
     parts = [loss({"logits": logits[rows]}, labels[rows], labels.numel()) for rows in (slice(0, 2), slice(2, 6))]
     torch.testing.assert_close(sum(parts), torch.nn.functional.cross_entropy(logits, labels))
 
 
-def trainer_state(**values):
-    return TrainerState(**values), TrainerControl()
+def trainer_state():
+    return TrainerState(), TrainerControl()
 
 
 def test_a_loss_that_changes_is_told_the_epoch(tmp_path):
@@ -202,13 +210,53 @@ def test_a_loss_that_changes_is_told_the_epoch(tmp_path):
     again = trainer(tmp_path / "again", loss, num_train_epochs=3)
     again.train(resume_from_checkpoint=str(tmp_path / "out/checkpoint-6"))
     assert seen == [2, 3]
+    seen.clear()
+    trained(tmp_path / "stream", loss.criterion, data=Stream(), max_steps=10)
+    assert seen == [1, 2, 3]
 
 
-def test_each_trial_of_a_search_begins_with_the_initial_statistics():
+class Stream(IterableDataset):
+    """Data without a length."""
+
+    def __iter__(self):
+        yield from QUESTIONS
+
+
+def test_another_model_begins_with_the_initial_statistics(tmp_path):
     loss = TransformersLoss(GALALoss(CLASSES))
-    loss.criterion.get_buffer("theta").fill_(1)
-    loss.on_train_begin(TrainingArguments(use_cpu=True), *trainer_state(is_hyper_param_search=True))
-    assert loss.criterion.get_buffer("theta").sum() == 0
+    first = trainer(tmp_path / "first", loss)
+    first.train()
+    once = loss.criterion.get_buffer("theta").clone()
+    trainer(tmp_path / "second", loss).train()
+    assert torch.equal(loss.criterion.get_buffer("theta"), once)
+
+
+def test_model_init_begins_with_the_initial_statistics(tmp_path):
+    """As each trial of a search does."""
+    loss = TransformersLoss(GALALoss(CLASSES))
+    again = trainer(tmp_path, loss, model_init=lambda: BertForSequenceClassification(config()))
+    again.train()
+    once = loss.criterion.get_buffer("theta").clone()
+    again.train()
+    assert torch.equal(loss.criterion.get_buffer("theta"), once)
+
+
+def test_a_model_that_is_trained_further_keeps_its_statistics(tmp_path):
+    loss = TransformersLoss(GALALoss(CLASSES))
+    loss.criterion.get_buffer("theta").fill_(1)  # of an earlier training, as loaded by the caller
+    longer = trainer(tmp_path, loss)
+    longer.train()
+    once = loss.criterion.get_buffer("theta").clone()
+    longer.train()
+    assert (once > 1).all()
+    assert (loss.criterion.get_buffer("theta") > once).all()
+
+
+def test_a_trained_loss_can_be_pickled(tmp_path):
+    loss = TransformersLoss(GALALoss(CLASSES))
+    trainer(tmp_path, loss).train()
+    copy = pickle.loads(pickle.dumps(loss))
+    assert torch.equal(copy.criterion.theta, loss.criterion.get_buffer("theta"))
 
 
 @pytest.mark.parametrize(
@@ -247,6 +295,28 @@ def test_settings_that_would_change_the_loss_silently_are_refused(tmp_path, sett
         trainer(tmp_path, TransformersLoss(GALALoss(CLASSES)), **settings)
 
 
+@pytest.mark.parametrize("dispatch", [False, True])
+@pytest.mark.parametrize(
+    ("replicas", "prepared", "message"),
+    [
+        (2, True, r"`num_replicas` of ClassAwareSampler must be 1.* Got 2. Make it with rank=0 and num_replicas=1"),
+        (1, False, "draws of ClassAwareSampler must be divided among the 2 processes.* self.accelerator.prepare"),
+        (1, True, None),
+        (2, False, None),
+    ],
+)
+def test_the_draws_of_a_sampler_are_divided_once(replicas, prepared, message, dispatch):
+    sampler = ClassAwareSampler(LABELS, rank=0, num_replicas=replicas)
+    loader: DataLoader = DataLoader(QUESTIONS, batch_size=4, sampler=sampler)
+    if prepared:
+        shared = {"num_processes": 2, "process_index": 0, "dispatch_batches": dispatch, "put_on_device": True}
+        loader = prepare_data_loader(loader, torch.device("cpu"), **shared)
+    arguments = SimpleNamespace(world_size=2)
+    loss = TransformersLoss(GALALoss(CLASSES))
+    with pytest.raises(ValueError, match=message) if message else nullcontext():
+        loss.on_train_begin(arguments, *trainer_state(), model=loss.criterion, train_dataloader=loader)
+
+
 def test_both_places_of_the_loss_are_needed(tmp_path):
     loss = TransformersLoss(GALALoss(CLASSES))
     arguments = TrainingArguments(str(tmp_path), use_cpu=True, report_to=[], disable_tqdm=True, num_train_epochs=1)
@@ -260,6 +330,12 @@ def test_both_places_of_the_loss_are_needed(tmp_path):
 def test_batches_without_labels_are_refused():
     with pytest.raises(ValueError, match="`labels` must be in each batch"):
         TransformersLoss(GALALoss(CLASSES))({"logits": torch.zeros(2, CLASSES)}, None)
+
+
+def test_names_as_labels_are_refused_with_what_to_give_instead(tmp_path):
+    named = [{**question, "labels": f"class {question['labels']}"} for question in QUESTIONS]
+    with pytest.raises(ValueError, match="Got none: .* class indices in the place of names, since Trainer leaves out"):
+        trainer(tmp_path, TransformersLoss(GALALoss(CLASSES)), data=named).train()
 
 
 def test_a_model_without_logits_is_refused():

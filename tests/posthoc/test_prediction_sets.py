@@ -328,7 +328,10 @@ DAMAGE = {
     "half a sample": (lambda c: c["samples"].__setitem__(3, 0.5), "a number of samples for each class"),
     "no parameters": (lambda c: c.pop("parameters"), "lacks fields"),
     "an unknown parameter": (lambda c: c["parameters"].update(alpha=1), "must hold the parameters of PredictionSets"),
-    "a parameter out of range": (lambda c: c["parameters"].update(miscoverage=2), "`miscoverage` must lie in"),
+    "a parameter out of range": (
+        lambda c: c["parameters"].update(miscoverage=2),
+        "`miscoverage` must lie between 0 and 1",
+    ),
     "counts of other classes": (
         lambda c: c["parameters"].update(class_counts=[1, 2]),
         "`class_counts` must hold 4 classes",
@@ -377,7 +380,8 @@ def test_what_was_fitted_stays_until_the_next_fit(tmp_path):
     [
         ({"miscoverage": 0}, ValueError, "`miscoverage` must lie between 0 and 1. Got 0. .* pass 0.1"),
         ({"miscoverage": 1.0}, ValueError, "`miscoverage` must lie between 0 and 1. Got 1.0"),
-        ({"miscoverage": 10}, ValueError, r"`miscoverage` must lie in \[0, 1\]. Got 10"),
+        ({"miscoverage": 10}, ValueError, "`miscoverage` must lie between 0 and 1. Got 10. .* pass 0.1"),
+        ({"miscoverage": float("nan")}, ValueError, "`miscoverage` must lie between 0 and 1. Got nan"),
         ({"miscoverage": "0.1"}, TypeError, "`miscoverage` must be a real number"),
         ({"miscoverage": 0.001}, ValueError, "at least 999 samples for a `miscoverage` of 0.001. Got 120"),
         ({"score": "pas"}, ValueError, "`score` must be one of 'prevalence-adjusted', 'softmax'. Got 'pas'"),
@@ -426,7 +430,7 @@ def test_samples_that_do_not_fit_are_refused():
             masked,
             target,
             ValueError,
-            f"above -inf for the own class .* for class {target[5]} in row 5. Drop the sample",
+            f"above -inf for the own class .* for class {target[5]} in row 5. Drop the sample.* that are 0. Clip those",
         ),
         (all_masked, target, ValueError, "Got -inf everywhere in row 7"),
         (logits, target[:5], ValueError, "`target` must hold one label per sample"),

@@ -194,8 +194,9 @@ class Predictor:
         number = 0 if held_out is None else len(held_out[1])
         if held_out is None or number < fewest_samples(miscoverage):
             raise ValueError(
-                f"`miscoverage` of {miscoverage:g} needs at least {fewest_samples(miscoverage):,} held-out samples. "
-                f"{self.folder.path} has {number:,}: choose a larger one, or train with a larger --validation."
+                f"`miscoverage` (--sets) of {miscoverage:g} needs at least {fewest_samples(miscoverage):,} held-out "
+                f"samples. {self.folder.path} has {number:,}: choose a larger one, or train with a larger "
+                "--validation."
             )
         counts = np.asarray(self.info.class_counts)
         return RunSets.fitted(*held_out, class_counts=counts, miscoverage=miscoverage, prior=prior)

@@ -26,8 +26,8 @@ def several_samples(samples: Any) -> Any:
     if isinstance(samples, (str, os.PathLike)):
         _refuse_tables(Path(samples))
         raise TypeError(
-            f"`samples` must be several samples. Got one path, {os.fspath(samples)!r}: use predictor(path), or "
-            "predictor.batch([path])."
+            f"`samples` must be several samples. Got one path, {os.fspath(samples)!r}: pass a list of it, [path]; "
+            "predictor(path) takes one image."
         )
     if isinstance(samples, Mapping):
         raise TypeError("`samples` must be several samples. Got one, a dictionary: use predictor(sample).")
@@ -42,8 +42,8 @@ def _refuse_tables(path: Path) -> None:
     """Raise if a path that is not read can't be that of an image either."""
     if path.is_dir():
         raise TypeError(
-            f"`samples` must be several samples. Got the folder {os.fspath(path)!r}: predictor.batch takes a list of "
-            "the paths in it, or a folder of Parquet or tar files of images."
+            f"`samples` must be several samples. Got the folder {os.fspath(path)!r}: pass a list of the paths in it, "
+            "or a folder of Parquet or tar files of images."
         )
     if is_packed(path) and not path.exists():
         raise FileNotFoundError(
@@ -71,12 +71,11 @@ def check_images(samples: Any) -> None:
     if packed is not None:
         raise TypeError(
             f"`samples` must be images. Got the {pack_of(Path(packed))} file {os.fspath(packed)!r}: "
-            "predictor.batch(path) takes one, or a folder of them."
+            "predictor.batch(path) and predictor.sets(path) take one, or a folder of them."
         )
     if hasattr(samples, "columns"):
         raise TypeError(
-            "`samples` must be a list of paths or images. Got a table: pass its column of paths, "
-            "predictor.batch(list(table['path']))."
+            "`samples` must be a list of paths or images. Got a table: pass its column of paths, list(table['path'])."
         )
     paths = [isinstance(sample, (str, os.PathLike)) for sample in samples]
     if any(paths) and not all(paths):

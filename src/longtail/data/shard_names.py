@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from longtail.data.raw_part import PART_NAMES
+from longtail.data.tar_headers import is_tar_name, unpacked_name
 
 WORD = re.compile(r"[A-Za-z]+")
 NUMBERED = re.compile(r"(.*?)(\d+)(\.[^\d]*)")
@@ -37,9 +38,12 @@ def name_of_shards(name: str) -> str:
 def check_complete(files: Sequence[Path]) -> None:
     """Raise if the names count files that are not there, or count them differently, or if a number is left out.
 
+    A compressed tar file counts as what is in it; that it can't be read is said by who reads it.
+
     Raises:
         ValueError: files are missing, or are those of two versions.
     """
+    files = list(dict.fromkeys(map(_unpacked, files)))
     _check_numbers(files)
     counted: dict[tuple[Path, str], tuple[str, dict[int, Path]]] = {}
     for file in files:
@@ -65,6 +69,10 @@ def check_complete(files: Sequence[Path]) -> None:
                 f"{prefix}-{missing:0{len(total)}}-of-{total}{suffix} is missing. Download it, or give the files that "
                 "are there names without a count."
             )
+
+
+def _unpacked(file: Path) -> Path:
+    return file.with_name(unpacked_name(file.name)) if is_tar_name(file.name) else file
 
 
 def _check_numbers(files: Sequence[Path]) -> None:

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def _part(images: Sequence[FilePart], folders: Sequence[str], where: str, notes:
     return RawPart(codes, names, items=as_encoded([images[row] for row in order]))
 
 
-def as_encoded(images: Sequence[FilePart]) -> EncodedImages:
-    """The images of tar files, called FILE:NAME."""
-    names = [f"{Path(image.file.path)}:{image.name}" for image in images]
+def as_encoded(images: Sequence[FilePart], names: Sequence[str] | None = None) -> EncodedImages:
+    """The images of tar files, called FILE:NAME unless names are given."""
+    names = [f"{image.file.path}:{image.name}" for image in images] if names is None else names
     return EncodedImages(FileParts.of(images), names, [image.name for image in images])

@@ -24,16 +24,19 @@ def tar_images(files: Sequence[Path], notes: list[str], column: str | None = Non
     Raises:
         ValueError: a file is compressed, cut off or damaged, or holds no images; several images in a sample.
     """
-    images = [image for path in files for image in _images(path, notes, column)]
-    return Samples(np.zeros(len(images), dtype=np.int64), (), items=as_encoded(images))
+    named = [image for path in files for image in _named_images(path, notes, column)]
+    names, images = [name for name, _ in named], [image for _, image in named]
+    return Samples(np.zeros(len(images), dtype=np.int64), (), items=as_encoded(images, names))
 
 
-def _images(path: Path, notes: list[str], column: str | None) -> list[FilePart]:
+def _named_images(path: Path, notes: list[str], column: str | None) -> list[tuple[str, FilePart]]:
+    """The images of a tar file, called as in training: FILE:KEY where they have labels beside them, else FILE:NAME."""
     shards = headers_of([path], path.parent, notes)
     if column is None and not has_files_beside(shards):  # images alone, whose names may begin alike
         images = images_in(shards[0])
         if not images:
             raise ValueError(f"{path} must hold images. It holds {first(shards[0].names)}.")
-        return images
-    found = images_of_samples([sample for sample in samples_of(shards) if sample.images], column, str(path))
-    return [image for images in found.values() for image in images if image is not None]
+        return [(f"{image.file.path}:{image.name}", image) for image in images]
+    samples = [sample for sample in samples_of(shards) if sample.images]
+    (found,) = images_of_samples(samples, column, str(path)).values()
+    return [(str(sample), image) for sample, image in zip(samples, found, strict=True) if image is not None]

@@ -1,6 +1,7 @@
 """A loss for the `Trainer` of Hugging Face transformers: its share of a step, and its state in checkpoints."""
 
 import math
+import weakref
 from typing import Any
 
 import torch
@@ -8,8 +9,10 @@ from torch import Tensor, nn
 
 from longtail.integrations.losses_within import LossesWithin
 from longtail.losses.reduction import divisor_of_mean
+from longtail.samplers.contract import LongTailedSampler
 
 try:
+    from accelerate.data_loader import BatchSamplerShard, DataLoaderDispatcher
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     from transformers.trainer_callback import ExportableState
@@ -37,8 +40,9 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         TypeError: `criterion` is no module.
         ValueError: it has another `reduction` or `ignore_index`. When the `Trainer` is made: `label_smoothing_factor`,
             which is the loss's own argument; `restore_callback_states_from_checkpoint`, which would put another object
-            in the place of this one; a model that is no classifier. When training is resumed: a checkpoint without the
-            state of this loss.
+            in the place of this one; a model that is no classifier. When training begins: draws of a sampler of this
+            library that are divided among several processes twice, or not at all; a checkpoint without the state of
+            this loss.
 
     Example:
         >>> from transformers import BertConfig, BertForSequenceClassification
@@ -59,8 +63,10 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._losses = LossesWithin(criterion)
         self._initial = self._values()
         self._device: torch.device | None = None
+        self._trained: weakref.ref[nn.Module] | None = None  # the model that the statistics are of
         self._is_callback = False  # seen by `Trainer` as one of its callbacks
         self._is_called = False
+        self._epoch = 0  # counted here: `state.epoch` of data without a length is a share of `max_steps`
 
     def __call__(self, outputs: Any, labels: Tensor | None, num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """The contribution of a batch to the mean loss of its step.
@@ -76,7 +82,8 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         """
         if labels is None:
             raise ValueError(
-                "`labels` must be in each batch. Got none: give the column of the labels the name `label` or `labels`."
+                "`labels` must be in each batch. Got none: give the column of the labels the name `label` or `labels`, "
+                "and class indices in the place of names, since Trainer leaves out text."
             )
         if torch.is_grad_enabled() and not self._is_callback:
             raise ValueError("`callbacks` of the Trainer must hold the loss, too: callbacks=[loss].")
@@ -98,6 +105,10 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         number = divisor_of_mean(target, None, IGNORED)
         total = num_items_in_batch / classes if labels.is_floating_point() else num_items_in_batch
         return torch.where(number > 0, mean, 0.0) * (number / total)  # a mean over ignored labels alone is NaN
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copies, which go on from the statistics: a reference to a model can't be pickled."""
+        return {**vars(self), "_trained": None}
 
     def state(self) -> dict[str, dict[str, Any]]:
         """The buffers of the loss, as JSON values; `Trainer` keeps them in `trainer_state.json`."""
@@ -123,16 +134,21 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         """Restore the loss from the checkpoint that training is resumed from."""
         self._losses.drop_step()
         self._is_callback, self._is_called = True, False
+        self._epoch = math.floor(state.epoch or 0)
+        _check_sampler(given.get("train_dataloader"), args.world_size)
+        model = given["model"]
         if state.global_step:
             self._restore(state.stateful_callbacks.get(type(self).__name__))
-        elif state.is_hyper_param_search:
+        elif self._trained is not None and self._trained() is not model:
             self._load(self._initial)
+        self._trained = weakref.ref(model)
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Tell the loss which epoch begins."""
-        self._losses.set_epoch(math.floor(state.epoch or 0) + 1)
+        self._epoch += 1
+        self._losses.set_epoch(self._epoch)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
@@ -186,6 +202,26 @@ def _logits_of(outputs: Any) -> Tensor:
         raise ValueError(f"`model` must return `logits`, as classifiers do. It returns {', '.join(outputs)}.")
     logits: Tensor = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
     return logits
+
+
+def _check_sampler(loader: Any, processes: int) -> None:
+    batches = sampler = getattr(loader, "batch_sampler", None)
+    while (inner := getattr(sampler, "batch_sampler", getattr(sampler, "sampler", None))) is not None:
+        sampler = inner
+    if not isinstance(sampler, LongTailedSampler):
+        return
+    name = type(sampler).__name__
+    shared = isinstance(batches, BatchSamplerShard) and batches.num_processes > 1
+    if (shared or (processes > 1 and isinstance(loader, DataLoaderDispatcher))) and sampler.num_replicas > 1:
+        raise ValueError(
+            f"`num_replicas` of {name} must be 1: `accelerator.prepare` divides its draws among the processes. Got "
+            f"{sampler.num_replicas}. Make it with rank=0 and num_replicas=1."
+        )
+    if processes > 1 and sampler.num_replicas == 1 and not (shared or isinstance(loader, DataLoaderDispatcher)):
+        raise ValueError(
+            f"The draws of {name} must be divided among the {processes} processes. All of them draw the same: let "
+            "`get_train_dataloader` return self.accelerator.prepare(loader)."
+        )
 
 
 def _check_model(model: Any) -> None:

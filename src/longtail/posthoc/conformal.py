@@ -11,13 +11,13 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from longtail.arguments import check_fraction
+from longtail.arguments import check_real
 
 
 def check_miscoverage(name: str, value: float) -> None:
     """Raise unless 0 < `value` < 1."""
-    check_fraction(name, value)
-    if value in (0, 1):
+    check_real(name, value)
+    if not 0 < value < 1:
         raise ValueError(
             f"`{name}` must lie between 0 and 1. Got {value}. For sets that hold the true class of 90 % of the "
             "samples, pass 0.1."

@@ -247,7 +247,8 @@ class PredictionSets(Parameters):
             row = int((own == -torch.inf).nonzero()[0])
             raise ValueError(
                 f"`logits` must be above -inf for the own class of each sample. Got -inf for class {int(labels[row])} "
-                f"in row {row}. Drop the sample, or do not mask its class."
+                f"in row {row}. Drop the sample, or do not mask its class. Logarithms of probabilities that are 0? "
+                "Clip those to a small number first."
             )
         return checked, labels
 
