@@ -129,7 +129,8 @@ def header(name, size=0, kind=tarfile.REGTYPE, fields=()):
     member = tarfile.TarInfo(name)
     member.type = kind
     block = bytearray(member.tobuf(tarfile.GNU_FORMAT))
-    for place, content in ((124, tarfile.itn(size, 12, tarfile.GNU_FORMAT)), *fields):
+    in_bytes = (size % 2**96 if size < 0 else 2**95 + size).to_bytes(12, "big")  # as GNU tar writes large sizes
+    for place, content in ((124, in_bytes), *fields):
         block[place : place + len(content)] = content
     block[148:156] = b" " * 8
     block[148:156] = f"{sum(block):06o}\0 ".encode()

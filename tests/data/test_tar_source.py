@@ -357,6 +357,24 @@ def test_a_tar_file_may_hold_the_folders_of_parts(tmp_path):
         read_data(tmp_path / "shards")
 
 
+@pytest.mark.parametrize("wrapped", ["", "photos/"])
+def test_folders_of_parts_are_read_as_such_where_labels_are_beside_the_images(tmp_path, wrapped):
+    parts = {"train": [0, 1, 0], "val": [1], "test": [0, 1]}
+    members = {f"{wrapped}{part}/{name}": value for part in parts for name, value in samples(parts[part]).items()}
+    data = read_data(pack(tmp_path / "photos.tar", members))
+    assert [list(map(int, own.target)) for own in (data.train, data.validation, data.test)] == [*parts.values()]
+    assert "photos.tar: the part of a sample is the folder that holds it." in said(data)
+    with pytest.raises(ValueError, match=r"train.tar must hold samples of train alone, .* A folder names train and "):
+        read_data(pack(tmp_path / "shards" / "train.tar", members).parent)
+
+
+def test_other_folders_than_those_of_parts_say_nothing_about_the_part(tmp_path):
+    for place, folders in enumerate((("train", "more"), ("a", "b"), ("x/train", "y/test"))):
+        members = {f"{folder}/{name}": value for folder in folders for name, value in samples([0, 1]).items()}
+        data = read_data(pack(tmp_path / f"{place}.tar", members))
+        assert len(data.train) == 4
+
+
 def test_two_folders_of_one_part_are_refused(tmp_path):
     path = pack(tmp_path / "t.tar", {f"{part}/ant/1.png": picture(1) for part in ("train", "val", "valid")})
     with pytest.raises(ValueError, match="t.tar must hold one folder for each part. Got val and valid"):
