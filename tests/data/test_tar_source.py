@@ -114,6 +114,24 @@ def test_a_file_names_the_classes(tmp_path, file):
     assert f"left out: {file}" not in said(read_data(tmp_path))
 
 
+def test_lines_of_class_names_end_at_line_ends_alone(tmp_path):
+    pack(tmp_path / "train.tar", samples([0, 1]))
+    (tmp_path / "classes.txt").write_bytes("sea\x0bhorse\r\nant\u2028bee\rcow\n".encode())
+    assert read_data(tmp_path).class_names == ("sea\x0bhorse", "ant\u2028bee", "cow")
+
+
+def test_class_names_that_are_numbered_from_1_are_no_names_of_indices_from_0(tmp_path):
+    (tmp_path / "classes.txt").write_text("1 001.Albatross\n2 002.Auklet\n3 003.Bunting\n")
+    pack(tmp_path / "train.tar", samples([1, 2, 1]))  # of a subset without the last class
+    with pytest.raises(ValueError, match=r"It numbers them from 1: '1 001.Albatross'\. Number them from 0 if"):
+        read_data(tmp_path)
+    pack(tmp_path / "train.tar", samples(["001.Albatross", "002.Auklet"]))
+    assert read_data(tmp_path).class_names == ("001.Albatross", "002.Auklet")
+    pack(tmp_path / "train.tar", samples([1, 2, 1]))
+    (tmp_path / "classes.txt").write_text("1 Series\n3 Series\n5 Series\n")
+    assert read_data(tmp_path).class_names == ("1 Series", "3 Series", "5 Series")
+
+
 def test_class_names_that_are_no_names_of_these_labels(tmp_path):
     names = tmp_path / "classnames.txt"
     pack(tmp_path / "train.tar", samples([1, 3, 1]))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from longtail.data.class_names_file import NAMES, class_names_file, read_class_names
+from longtail.data.class_names_file import NAMES, class_names_file, read_class_names, refuse_numbers_from_1
 from longtail.data.counted import counted
 from longtail.data.declared_classes import with_class_names
 from longtail.data.file_parts import FilePart
@@ -117,6 +117,8 @@ def _name_classes(frame: Any, label: str, options: Options, root: Path, notes: l
     file = class_names_file(root)
     if file is not None:
         names = read_class_names(file)
+        if numbered:
+            refuse_numbers_from_1(names, file)
         note_once(f"{root}: the names of {len(names):,} classes are read from {file.name}.", notes)
         frame.attrs[CLASS_NAMES] = {label: names}
         with_class_names(frame, options, str(file))
