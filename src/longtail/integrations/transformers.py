@@ -61,6 +61,8 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._device: torch.device | None = None
         self._is_callback = False  # seen by `Trainer` as one of its callbacks
         self._is_called = False
+        self._epoch = 0  # the latest that was begun
+        self._replicas = 1  # of the model, by `nn.DataParallel`
 
     def __call__(self, outputs: Any, labels: Tensor | None, num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """The part of a batch in the mean loss of its step.
@@ -97,7 +99,9 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
             return mean
         number = divisor_of_mean(target, None, IGNORED)
         total = num_items_in_batch / classes if labels.is_floating_point() else num_items_in_batch
-        return torch.where(number > 0, mean, 0.0) * (number / total)  # a mean over ignored labels alone is NaN
+        part = number / torch.as_tensor(total, device=number.device).clamp(min=1)  # 0 if all of the step are ignored
+        part = part / self._replicas  # Trainer multiplies by them, as if this were the loss of one
+        return torch.where(number > 0, mean, 0.0) * part  # a mean over ignored labels alone is NaN
 
     def state(self) -> dict[str, dict[str, Any]]:
         """The buffers of the loss, as JSON values; `Trainer` keeps them in `trainer_state.json`."""
@@ -116,15 +120,19 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
                 "place of the loss. The state of the loss is restored without it."
             )
         _check_model(given.get("model"))
+        self._replicas = max(1, args.n_gpu)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Take the state of the checkpoint that training goes on from."""
         self._losses.drop_step()
-        self._is_callback, self._is_called = True, False
+        self._is_callback, self._is_called, self._epoch = True, False, math.floor(state.epoch or 0)
+        stored = state.stateful_callbacks.get(type(self).__name__)
+        if isinstance(stored, list):
+            raise ValueError(f"`callbacks` of the Trainer must hold one {type(self).__name__}, once. Got several.")
         if state.global_step:
-            self._restore(state.stateful_callbacks.get(type(self).__name__))
+            self._restore(stored)
         elif state.is_hyper_param_search:
             self._load(self._initial)
 
@@ -132,7 +140,8 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Tell the loss which epoch begins."""
-        self._losses.set_epoch(math.floor(state.epoch or 0) + 1)
+        self._epoch += 1  # `state.epoch` is less than that after epochs of a stream, whose length is unknown
+        self._losses.set_epoch(self._epoch)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
@@ -148,6 +157,10 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
             raise ValueError("`compute_loss_func` of the Trainer must be the loss that is among its callbacks.")
         self._losses.end_step()
 
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """Forget the batches of a step that training was stopped in."""
+        self._losses.drop_step()
+
     def _values(self) -> dict[str, Any]:
         return {name: value.tolist() for name, value in self.criterion.state_dict().items()}
 
@@ -160,6 +173,10 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         except RuntimeError as error:  # names and shapes that do not fit
             fault = " ".join(str(error).split()).rstrip(". ")
             raise ValueError(f"{rule} {fault}. Make the loss as it was.") from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{rule} The state in its trainer_state.json is damaged ({error}). Take another checkpoint."
+            ) from error
 
     def _load(self, values: dict[str, Any]) -> None:
         own = self.criterion.state_dict()
@@ -184,7 +201,10 @@ def _logits_of(outputs: Any) -> Tensor:
     """
     if isinstance(outputs, dict) and "logits" not in outputs:
         raise ValueError(f"`model` must return `logits`, as classifiers do. It returns {', '.join(outputs)}.")
-    logits: Tensor = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
+    found = outputs["logits"] if isinstance(outputs, dict) else outputs
+    logits = found[0] if isinstance(found, tuple) and found and found is outputs else found
+    if not isinstance(logits, Tensor):
+        raise ValueError(f"`model` must return `logits`, one tensor, as classifiers do. Got {type(logits).__name__}.")
     return logits
 
 
