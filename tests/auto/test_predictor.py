@@ -99,6 +99,8 @@ def test_sets_need_held_out_samples(predictor, trained, photographs, tmp_path):
         predictor.sets(files, 0.05)
     with pytest.raises(ValueError, match="`miscoverage` must lie between 0 and 1. Got 0"):
         predictor.sets(files, 0)
+    with pytest.raises(TypeError, match=r"`miscoverage` must be a real number. Got \[0.1\]"):
+        predictor.sets(files, [0.1])
     with pytest.raises(ValueError, match="`prior` must be 'uniform' or 'training'. Got 'even'"):
         predictor.sets(files, 0.1, prior="even")
     shutil.copytree(trained.path, tmp_path / "run")

@@ -125,6 +125,7 @@ class Predictor:
             TypeError: as `probabilities`.
         """
         self._check_prior(prior)
+        check_miscoverage("miscoverage", miscoverage)
         sets = self._run_sets(miscoverage, prior or "uniform")
         logits = self.logits(samples, progress=progress)
         probability = self._probabilities(logits, prior)
@@ -187,7 +188,6 @@ class Predictor:
         return self._sets[miscoverage, prior]
 
     def _fitted_sets(self, miscoverage: float, prior: str) -> RunSets:
-        check_miscoverage("miscoverage", miscoverage)
         held_out = "validation" in self.folder.predicted_sets
         logits, target = self.folder.load_predictions("validation") if held_out else (np.zeros((0, 2)), np.zeros(0))
         if len(target) < fewest_samples(miscoverage):
