@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from data.tars import pack, samples
+from data.tars import header, pack, samples
 from longtail.data.tar_headers import read_headers
 
 MEMBERS = {"a/1.jpg": b"one", "a/" + "long" * 60 + "é.jpg": b"", "./b/2.jpg": b"three" * 400}
@@ -122,19 +122,6 @@ def test_a_file_that_is_there_twice_is_refused(tmp_path):
     path = pack(tmp_path / "t.tar", [("1.jpg", b"x"), ("2.jpg", b"x"), ("./1.jpg", b"y")])
     with pytest.raises(ValueError, match="t.tar must hold each file once. It holds '1.jpg' twice"):
         read_headers(path, "t.tar")
-
-
-def header(name, size=0, kind=tarfile.REGTYPE, fields=()):
-    """A header of any type and size; `fields` are other bytes by their place."""
-    member = tarfile.TarInfo(name)
-    member.type = kind
-    block = bytearray(member.tobuf(tarfile.GNU_FORMAT))
-    in_bytes = (size % 2**96 if size < 0 else 2**95 + size).to_bytes(12, "big")  # as GNU tar writes large sizes
-    for place, content in ((124, in_bytes), *fields):
-        block[place : place + len(content)] = content
-    block[148:156] = b" " * 8
-    block[148:156] = f"{sum(block):06o}\0 ".encode()
-    return bytes(block)
 
 
 def test_a_header_of_a_negative_size_ends_nothing(tmp_path):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import tarfile
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from data.pictures import fill
-from data.tars import pack, samples
+from data.tars import header, pack, samples
 from data.test_encoded_images import picture, reds
 from longtail.cli import main
 from longtail.data import check_files, make_splits, read_data
@@ -274,6 +275,36 @@ def test_tar_files_without_images_or_labels_are_refused(tmp_path):
         read_data(pack(path, {"n01440764.tar": b"", "n01443537.tar": b""}))
     with pytest.raises(ValueError, match="t.tar must hold images. Got none"):
         read_data(pack(path, {}))
+
+
+def test_labels_of_several_lines_are_refused(tmp_path):
+    path = pack(tmp_path / "t.tar", samples(["cat\n", "cat\r\ndog\n"]))
+    with pytest.raises(ValueError, match=r"t.tar:0001.cls must hold one line. It holds several: 'cat\\r\\ndog'"):
+        read_data(path)
+
+
+@pytest.mark.parametrize("suffix", ["cls", "json"])
+def test_a_label_larger_than_memory_is_refused(tmp_path, suffix):
+    path = tmp_path / "t.tar"
+    size = 1 << 40
+    path.write_bytes(header("1.png") + header(f"1.{suffix}", size))
+    os.truncate(path, size + 2048)  # a sparse file, which takes no room
+    with pytest.raises(ValueError, match=f"t.tar:1.{suffix} must be text about an image, of at most 67,108,864 bytes"):
+        read_data(path)
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "t.tar")
+    with pytest.raises(ValueError, match="t.tar must be a file. It is a pipe or a device"):
+        read_data(tmp_path)
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+@pytest.mark.parametrize("names", [("0.tar", "latest.tar"), ("test.tar", "train.tar")])
+def test_a_shard_of_two_names_is_refused(tmp_path, link, names):
+    link(pack(tmp_path / names[0], samples([0, 1])), tmp_path / names[1])
+    with pytest.raises(ValueError, match=f"must hold each file once. {names[0]} and {names[1]} are one, by a link"):
+        read_data(tmp_path)
 
 
 def test_an_empty_shard_is_noted(tmp_path):

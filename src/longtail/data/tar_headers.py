@@ -11,6 +11,7 @@ import numpy as np
 
 from longtail.data.file_parts import FilePart, LargeFile
 from longtail.data.image_folder import left_out
+from longtail.regular_file import check_regular
 
 TAR = ".tar"
 UNPACK = {
@@ -110,8 +111,9 @@ def read_headers(path: Path, name: str) -> TarHeaders:
         name: its path relative to the data set.
 
     Raises:
-        ValueError: compressed, no tar file, cut off, damaged, or it holds a file twice.
+        ValueError: compressed, no tar file, a pipe, cut off, damaged, or it holds a file twice.
     """
+    check_regular(path)
     _refuse_compressed(path)
     found, offsets, sizes = TarHeaders(LargeFile.at(path, name)), [], []
     end, last = 0, ""
