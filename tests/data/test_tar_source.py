@@ -245,6 +245,17 @@ def test_of_several_images_in_a_sample_one_is_named(tmp_path):
         read_data(path, path_column="top")
 
 
+def test_names_need_not_be_in_utf_8(tmp_path):
+    odd = "caf\udce9"
+    members = {f"{odd}{name}": content for name, content in samples([0, 1]).items()}
+    (tmp_path / odd).mkdir()
+    path = pack(tmp_path / odd / f"{odd}.tar", {**members, "readme.\udce9": "x"}, errors="surrogateescape")
+    for data in (path, path.parent):
+        parts = read_data(data)
+        assert parts.train.items.names == [f"{path}:{odd}000{number}" for number in range(2)]
+        assert reds(parts.train) == [0, 1]
+
+
 def test_images_may_be_of_several_formats(tmp_path):
     members = {"a.png": picture(1), "a.cls": "x", "b.webp": picture(2), "b.cls": "y", "c.JPG": picture(3), "c.cls": "x"}
     assert reds(read_data(pack(tmp_path / "t.tar", members)).train) == [1, 2, 3]

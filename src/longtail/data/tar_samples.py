@@ -95,7 +95,9 @@ def _table(samples: Sequence[TarSample], columns: TarColumns, images: dict[str, 
             for name in of_json:
                 values[name][row] = found.get(name)
     pd = pandas()
-    return pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in {**values, **images}.items()})
+    found = {name: pd.Series(column, dtype=object) for name, column in {**values, **images}.items()}
+    # of names of columns that are not in UTF-8, which are not read, pandas takes none
+    return pd.DataFrame({name.encode(errors="backslashreplace").decode(): column for name, column in found.items()})
 
 
 def _name_parts(frame: Any, samples: Sequence[TarSample], options: Options, where: str, notes: list[str]) -> bool:
