@@ -109,10 +109,11 @@ class Predictor:
     ) -> list[list[tuple[str, float]]]:
         """The prediction set of each sample: names and probabilities of its classes, the most probable first.
 
-        It holds the true class with a probability of about 1 − `miscoverage`: the predicted class, and all whose
-        probability under the class frequencies of training is large for a class as frequent as they are. What is large
-        is found by `longtail.posthoc.PredictionSets` on the held-out samples of the run. These have found a temperature
-        and the weight of the class frequencies as well (`longtail.auto.run_sets`), so the guarantee is approximate.
+        It holds the true class with a probability of at least about 1 − `miscoverage`: the predicted class in any case,
+        and all whose probability under the class frequencies of training is large for a class as frequent as they are.
+        What is large is found by `longtail.posthoc.PredictionSets` on the held-out samples of the run. These have found
+        a temperature and the weight of the class frequencies as well (`longtail.auto.run_sets`), so the guarantee is
+        approximate.
 
         Args:
             samples: as in `probabilities`.

@@ -39,8 +39,8 @@ def predict(
         run: Folder of the run, such as runs/LATEST.
         files: Images, Parquet or tar files of images, folders of any of these, lists of paths (.txt), or patterns.
         top: How many classes to name for each image, the most probable first.
-        sets: Name all classes that an image may well be of, in place of --top: sets that miss the true class in about
-            this share of images, such as 0.1. They are fitted on the held-out images of the run.
+        sets: Name all classes that an image may well be of, in place of --top: sets that miss the true class in at most
+            about this share of images, such as 0.1. They are fitted on the held-out images of the run.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
         path_column: Column of the images in Parquet files, by default found by its content; their suffix in tar files.
@@ -131,7 +131,7 @@ def _least_size(names: Sequence[str], class_names: Sequence[str], top: int) -> i
 
 
 def _how_covered(sets: float) -> str:
-    return f"hold the true class of about {100 * (1 - sets):g} % of images like the held-out ones"
+    return f"hold the true class of at least about {100 * (1 - sets):g} % of images like the held-out ones"
 
 
 def _how_calibrated(fix: "Fix | None", prior: str | None) -> str:
