@@ -213,6 +213,13 @@ def test_the_epoch_is_counted_also_where_its_length_is_unknown(tmp_path):
     assert seen == [1, 2, 3]
 
 
+def test_a_criterion_in_evaluation_mode_is_trained_with_nonetheless():
+    loss = TransformersLoss(GALALoss(CLASSES).eval())
+    loss.on_train_begin(TrainingArguments(use_cpu=True), *trainer_state())
+    loss({"logits": torch.zeros(2, CLASSES, requires_grad=True)}, torch.tensor([0, 1]))
+    assert loss.criterion.get_buffer("theta").sum() > 0
+
+
 def test_a_step_of_ignored_labels_alone_has_no_loss():
     logits, ignored = torch.randn(3, CLASSES, requires_grad=True), torch.full((3,), -100)
     loss = TransformersLoss(GALALoss(CLASSES))

@@ -127,6 +127,7 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
     ) -> None:
         """Take the state of the checkpoint that training goes on from."""
         self._losses.drop_step()
+        self.criterion.train()  # it is no part of the model, whose mode Trainer sets
         self._is_callback, self._is_called, self._epoch = True, False, math.floor(state.epoch or 0)
         stored = state.stateful_callbacks.get(type(self).__name__)
         if isinstance(stored, list):
