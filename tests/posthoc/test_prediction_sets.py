@@ -478,6 +478,19 @@ def test_samples_that_do_not_fit_are_refused():
         sets.predict_lists(logits, ["cat", "dog"])
 
 
+def test_tensors_that_torch_does_not_compute_with_are_refused():
+    logits, target = map(torch.as_tensor, sample())
+    for odd, kind in (
+        (logits.to("meta"), "on the device meta, without values"),
+        (logits.to_sparse(), "sparse"),
+        (logits.to(torch.float8_e4m3fn), "of torch.float8_e4m3fn"),
+    ):
+        with pytest.raises(TypeError, match=f"`logits` must be a dense tensor .* Got one {kind}"):
+            PredictionSets(class_counts=COUNTS).fit(odd, target)
+    with pytest.raises(TypeError, match="`target` must be a dense tensor .* Got one on the device meta"):
+        PredictionSets(class_counts=COUNTS).fit(logits, target.to("meta"))
+
+
 def test_probabilities_in_the_place_of_logits_are_noticed():
     logits, target = sample()
     with pytest.warns(UserWarning, match="Are they probabilities") as caught:
