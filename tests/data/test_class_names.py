@@ -79,3 +79,8 @@ def test_several_labels_for_a_sample_are_no_class(several):
     table = pd.DataFrame({"length": np.arange(6.0), "label": [*["cat"] * 4, several, several]})
     with pytest.raises(ValueError, match="Several labels for one sample are not supported"):
         read_data(table)
+
+
+def test_lists_of_labels_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="`y` must hold one label for each sample. Got lists of different lengths"):
+        named_labels([[0], [1, 2], [0]], "`y`", [])
