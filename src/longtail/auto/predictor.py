@@ -122,7 +122,8 @@ class Predictor:
             progress: as in `probabilities`.
 
         Raises:
-            ValueError: the run has no held-out samples, or too few for `miscoverage`; otherwise as `probabilities`.
+            ValueError: the run has no held-out samples, too few for `miscoverage`, or damaged logits of them; otherwise
+                as `probabilities`.
             TypeError: as `probabilities`.
         """
         self._check_prior(prior)
@@ -195,6 +196,12 @@ class Predictor:
             raise ValueError(
                 f"`miscoverage` of {miscoverage:g} needs at least {fewest_samples(miscoverage):,} held-out samples. "
                 f"{self.folder.path} has {len(target):,}: choose a larger one, or train with a larger --validation."
+            )
+        if logits.shape[1] != len(self.class_names) or not np.isfinite(logits).all():
+            raise ValueError(
+                f"{self.folder.path} must hold finite logits of its {len(self.class_names)} classes for its held-out "
+                "samples. It holds others: its predictions-validation.npz is damaged, or its training has diverged. "
+                "Restore the file, or train the run again."
             )
         counts = np.asarray(self.info.class_counts)
         return RunSets.fitted(logits, target, class_counts=counts, miscoverage=miscoverage, prior=prior)
