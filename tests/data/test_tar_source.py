@@ -256,6 +256,16 @@ def test_names_need_not_be_in_utf_8(tmp_path):
         assert reds(parts.train) == [0, 1]
 
 
+def test_labels_of_json_may_hold_any_sign(tmp_path):
+    found = [
+        read_data(
+            pack(tmp_path / "t.tar", samples([{"label": label}, {"label": "a"}], suffix="json"))
+        ).train.fingerprint
+        for label in ("\ud800", "\ud801", "\udce9")
+    ]
+    assert len(set(found)) == 3
+
+
 def test_images_may_be_of_several_formats(tmp_path):
     members = {"a.png": picture(1), "a.cls": "x", "b.webp": picture(2), "b.cls": "y", "c.JPG": picture(3), "c.cls": "x"}
     assert reds(read_data(pack(tmp_path / "t.tar", members)).train) == [1, 2, 3]

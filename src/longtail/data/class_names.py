@@ -102,7 +102,7 @@ def _array_of_list(labels: list[Any]) -> np.ndarray:
 
 
 def _whole(array: np.ndarray, where: str, place_of: Callable[[int], str]) -> np.ndarray:
-    odd = ~np.isfinite(array) | (array != np.round(array))
+    odd = ~np.isfinite(array) | (array != np.round(array)) | (np.abs(array) >= 2.0**63)
     if odd.any():
         index = int(np.flatnonzero(odd)[0])
         raise ValueError(
