@@ -76,7 +76,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
             "`miscoverage` of 0.01 needs at least 99 held-out samples. runs/LATEST has 11: choose",
         ),
     ]:
-        assert main(["predict", "runs/LATEST", "animals", *options]) == 2
+        assert main(["predict", "runs/LATEST", "no folder", *options]) == 2  # before images are looked for
         assert message in capsys.readouterr().err
 
     write_photographs(place / "other", {"green frog": 4, "red deer": 4}, seed=3)

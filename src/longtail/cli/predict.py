@@ -69,6 +69,8 @@ def predict(
             f"`run` must be a run on images. {run} was trained on {predictor.info.input_shape[0]} features: use "
             "longtail.load(run).batch(X) in Python, or longtail evaluate RUN --data TABLE."
         )
+    if sets is not None:
+        predictor.sets([], sets, prior=prior)  # which finds what sets need, before all images are looked at
     images = ImagesToPredict(image_files(files, missing_allowed=on_bad_file == "skip"), path_column)
     with Passes(counted=False) as passes:
         if on_bad_file == "skip":
