@@ -99,9 +99,16 @@ def test_sets_need_held_out_samples(predictor, trained, photographs, tmp_path):
         predictor.sets(files, 0.05)
     with pytest.raises(ValueError, match="`miscoverage` must lie between 0 and 1. Got 0"):
         predictor.sets(files, 0)
+    with pytest.raises(TypeError, match=r"`miscoverage` must be a real number. Got \[0.1\]"):
+        predictor.sets(files, [0.1])
     with pytest.raises(ValueError, match="`prior` must be 'uniform' or 'training'. Got 'even'"):
         predictor.sets(files, 0.1, prior="even")
     shutil.copytree(trained.path, tmp_path / "run")
+    logits, target = trained.load_predictions("validation")
+    for other in (logits[:, :2], np.full_like(logits, np.inf)):
+        np.savez(tmp_path / "run/predictions-validation.npz", logits=other, target=np.minimum(target, 1))
+        with pytest.raises(ValueError, match="run must hold finite logits of its 3 classes for its held-out samples"):
+            longtail.load(tmp_path / "run").sets(files)
     (tmp_path / "run/predictions-validation.npz").unlink()
     with pytest.raises(
         ValueError, match="needs at least 9 held-out samples.* has 0: choose a larger one, or train with a larger --val"

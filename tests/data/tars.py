@@ -28,3 +28,16 @@ def samples(labels, first=0, suffix="cls"):
         members[f"{number:04}.png"] = picture(number)
         members[f"{number:04}.{suffix}"] = label if isinstance(label, (str, dict)) else str(label)
     return members
+
+
+def header(name, size=0, kind=tarfile.REGTYPE, fields=()):
+    """A header of any type and size; `fields` are other bytes by their place."""
+    member = tarfile.TarInfo(name)
+    member.type = kind
+    block = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    in_bytes = (size % 2**96 if size < 0 else 2**95 + size).to_bytes(12, "big")  # as GNU tar writes large sizes
+    for place, content in ((124, in_bytes), *fields):
+        block[place : place + len(content)] = content
+    block[148:156] = b" " * 8
+    block[148:156] = f"{sum(block):06o}\0 ".encode()
+    return bytes(block)

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,3 +81,14 @@ def test_several_labels_for_a_sample_are_no_class(several):
     table = pd.DataFrame({"length": np.arange(6.0), "label": [*["cat"] * 4, several, several]})
     with pytest.raises(ValueError, match="Several labels for one sample are not supported"):
         read_data(table)
+
+
+def test_lists_of_labels_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="`y` must hold one label for each sample. Got lists of different lengths"):
+        named_labels([[0], [1, 2], [0]], "`y`", [])
+
+
+@pytest.mark.parametrize("large", [1e300, 2.0**63, -(2.0**70)])
+def test_numbers_that_no_integer_holds_are_named_as_they_are(large):
+    with pytest.raises(ValueError, match=f"`y` must hold classes: integers or names. Got {re.escape(str(large))} at"):
+        named_labels(np.array([1.0, large, 1.0]), "`y`", [])

@@ -202,10 +202,37 @@ def test_images_that_are_not_decoded_are_read_as_bytes():
     assert reds(data.train) == list(range(4))
 
 
+@pytest.mark.parametrize("column", ["split", "fold"])
+def test_a_column_may_name_the_parts(column):
+    data = rows(**{column: ["train", "train", "test", "train", "val", "test"]})
+    found = read_data(data, **({} if column == "split" else {"split": column}))
+    assert {name: part.target.tolist() for name, part in found.items()} == {
+        "train": [0, 1, 2],
+        "validation": [0],
+        "test": [0, 1],
+    }
+    assert (reds(found.train), reds(found.test)) == ([0, 1, 3], [2, 5])
+    assert f"Rows: parts are read from the column {column!r} (`split` names another)." in found.notes
+
+
+def test_the_parts_may_be_indices_of_names():
+    data = rows(split=[0, 0, 2, 0, 1, 2])
+    data.features["split"] = ClassLabel()
+    data.features["split"].names = ["train", "dev", "test"]
+    assert [len(part.target) for _, part in read_data(data).items()] == [3, 1, 2]
+    data.columns["split"][3] = -1
+    with pytest.raises(ValueError, match="the column 'split' of Rows must hold train, .* Got '-1'"):
+        read_data(data)
+
+
+def test_a_column_split_of_something_else_is_none_of_parts():
+    data = read_data(rows(split=["a", "b", "a", "b", "a", "b"]))
+    assert len(data.train.target) == 6
+
+
 def test_what_means_nothing_for_them_is_refused():
-    for option in ("root", "split"):
-        with pytest.raises(ValueError, match=f"`{option}` must be left out for a data set object of images"):
-            read_data(rows(), **{option: "label"})
+    with pytest.raises(ValueError, match="`root` must be left out for a data set object of images"):
+        read_data(rows(), root="label")
 
 
 def test_a_stream_is_refused_with_what_to_do():

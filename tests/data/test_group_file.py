@@ -32,6 +32,14 @@ def test_images_in_a_tar_file_have_the_groups_of_their_paths(tmp_path):
         read_data(tmp_path / "shards", groups=groups)
 
 
+def test_a_folder_that_does_not_hold_all_is_a_part_of_the_path(tmp_path):
+    groups = tmp_path / "groups.csv"
+    groups.write_text("path,group\n0.png,x\n")  # of which of two folders?
+    path = pack(tmp_path / "t.tar", {f"{name}/0.png": picture(1) for name in ("a", "b")})
+    with pytest.raises(ValueError, match="2 of 2 files of train have none: a/0.png, b/0.png"):
+        read_data(path, groups=groups)
+
+
 @pytest.mark.parametrize("index", ["path", None])
 def test_paths_may_be_the_index_of_a_parquet_file(tmp_path, index):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from data.tars import pack, samples
+from data.tars import header, pack, samples
 from longtail.data.tar_headers import read_headers
 
 MEMBERS = {"a/1.jpg": b"one", "a/" + "long" * 60 + "é.jpg": b"", "./b/2.jpg": b"three" * 400}
@@ -125,11 +125,39 @@ def test_a_file_that_is_there_twice_is_refused(tmp_path):
 
 
 def test_a_header_of_a_negative_size_ends_nothing(tmp_path):
-    path = pack(tmp_path / "t.tar", {"1.jpg": b"one"}, format=tarfile.GNU_FORMAT)
-    content = bytearray(path.read_bytes())
-    content[124:136] = b"\xff" * 12
-    content[148:156] = b" " * 8
-    content[148:156] = f"{sum(content[:512]):06o}\0 ".encode()
-    path.write_bytes(content)
+    path = tmp_path / "t.tar"
+    path.write_bytes(header("1.jpg", -1) + bytes(1024))
     with pytest.raises(ValueError, match="the size of '1.jpg' is negative"):
+        read_headers(path, "t.tar")
+
+
+def test_a_sparse_file_whose_blocks_have_a_negative_size_is_not_read_for_ever(tmp_path):
+    path = tmp_path / "t.tar"
+    of_sparse_file = ((386, b"0" * 11 + b"\0"), (398, b"0" * 11 + b"\0"), (483, b"00000004000\0"))
+    path.write_bytes(header("1.jpg") + header("2.jpg", -512, tarfile.GNUTYPE_SPARSE, of_sparse_file) + bytes(1024))
+    with pytest.raises(ValueError, match="the size of '2.jpg' is negative"):
+        read_headers(path, "t.tar")
+
+
+def test_a_sparse_file_that_is_cut_off_is_named(tmp_path):
+    path = tmp_path / "t.tar"
+    goes_on = ((386, b"0" * 48), (482, b"\1"), (483, b"0" * 12))
+    path.write_bytes(header("1.jpg") + header("2.jpg", 0, tarfile.GNUTYPE_SPARSE, goes_on))
+    with pytest.raises(ValueError, match="damaged: .*in or after '1.jpg'"):
+        read_headers(path, "t.tar")
+
+
+@pytest.mark.parametrize("kind", [b"L", b"K", b"x", b"g", b"X"])
+def test_what_is_said_about_a_file_is_not_larger_than_memory(tmp_path, kind):
+    path = tmp_path / "t.tar"
+    path.write_bytes(header("1.jpg") + header("long", 1 << 40, kind))
+    os.truncate(path, 1 << 40)  # a sparse file, which takes no room
+    with pytest.raises(ValueError, match="a header is followed by 1,099,511,627,776 bytes about the next file, in or"):
+        read_headers(path, "t.tar")
+
+
+def test_headers_about_headers_are_refused(tmp_path):
+    path = tmp_path / "t.tar"
+    path.write_bytes(header("about", 0, b"x") * 2000 + header("1.jpg") + bytes(1024))
+    with pytest.raises(ValueError, match="damaged: maximum recursion depth exceeded"):
         read_headers(path, "t.tar")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import tarfile
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from data.pictures import fill, picture, reds
-from data.tars import pack, samples
+from data.tars import header, pack, samples
 from longtail.cli import main
 from longtail.data import check_files, make_splits, read_data
 from longtail.data.image_names import image_names
@@ -112,6 +113,24 @@ def test_a_file_names_the_classes(tmp_path, file):
         assert data.train.target.tolist() == [1, 0, 0]
     assert f"the names of 3 classes are read from {file}" in said(read_data(tmp_path))
     assert f"left out: {file}" not in said(read_data(tmp_path))
+
+
+def test_lines_of_class_names_end_at_line_ends_alone(tmp_path):
+    pack(tmp_path / "train.tar", samples([0, 1]))
+    (tmp_path / "classes.txt").write_bytes("sea\x0bhorse\r\nant\u2028bee\rcow\n".encode())
+    assert read_data(tmp_path).class_names == ("sea\x0bhorse", "ant\u2028bee", "cow")
+
+
+def test_class_names_that_are_numbered_from_1_are_no_names_of_indices_from_0(tmp_path):
+    (tmp_path / "classes.txt").write_text("1 001.Albatross\n2 002.Auklet\n3 003.Bunting\n")
+    pack(tmp_path / "train.tar", samples([1, 2, 1]))  # of a subset without the last class
+    with pytest.raises(ValueError, match=r"It numbers them from 1: '1 001.Albatross'\. Number them from 0 if"):
+        read_data(tmp_path)
+    pack(tmp_path / "train.tar", samples(["001.Albatross", "002.Auklet"]))
+    assert read_data(tmp_path).class_names == ("001.Albatross", "002.Auklet")
+    pack(tmp_path / "train.tar", samples([1, 2, 1]))
+    (tmp_path / "classes.txt").write_text("1 Series\n3 Series\n5 Series\n")
+    assert read_data(tmp_path).class_names == ("1 Series", "3 Series", "5 Series")
 
 
 def test_class_names_that_are_no_names_of_these_labels(tmp_path):
@@ -226,6 +245,27 @@ def test_of_several_images_in_a_sample_one_is_named(tmp_path):
         read_data(path, path_column="top")
 
 
+def test_names_need_not_be_in_utf_8(tmp_path):
+    odd = "caf\udce9"
+    members = {f"{odd}{name}": content for name, content in samples([0, 1]).items()}
+    (tmp_path / odd).mkdir()
+    path = pack(tmp_path / odd / f"{odd}.tar", {**members, "readme.\udce9": "x"}, errors="surrogateescape")
+    for data in (path, path.parent):
+        parts = read_data(data)
+        assert parts.train.items.names == [f"{path}:{odd}000{number}" for number in range(2)]
+        assert reds(parts.train) == [0, 1]
+
+
+def test_labels_of_json_may_hold_any_sign(tmp_path):
+    found = [
+        read_data(
+            pack(tmp_path / "t.tar", samples([{"label": label}, {"label": "a"}], suffix="json"))
+        ).train.fingerprint
+        for label in ("\ud800", "\ud801", "\udce9")
+    ]
+    assert len(set(found)) == 3
+
+
 def test_images_may_be_of_several_formats(tmp_path):
     members = {"a.png": picture(1), "a.cls": "x", "b.webp": picture(2), "b.cls": "y", "c.JPG": picture(3), "c.cls": "x"}
     assert reds(read_data(pack(tmp_path / "t.tar", members)).train) == [1, 2, 3]
@@ -256,6 +296,36 @@ def test_tar_files_without_images_or_labels_are_refused(tmp_path):
         read_data(pack(path, {"n01440764.tar": b"", "n01443537.tar": b""}))
     with pytest.raises(ValueError, match="t.tar must hold images. Got none"):
         read_data(pack(path, {}))
+
+
+def test_labels_of_several_lines_are_refused(tmp_path):
+    path = pack(tmp_path / "t.tar", samples(["cat\n", "cat\r\ndog\n"]))
+    with pytest.raises(ValueError, match=r"t.tar:0001.cls must hold one line. It holds several: 'cat\\r\\ndog'"):
+        read_data(path)
+
+
+@pytest.mark.parametrize("suffix", ["cls", "json"])
+def test_a_label_larger_than_memory_is_refused(tmp_path, suffix):
+    path = tmp_path / "t.tar"
+    size = 1 << 40
+    path.write_bytes(header("1.png") + header(f"1.{suffix}", size))
+    os.truncate(path, size + 2048)  # a sparse file, which takes no room
+    with pytest.raises(ValueError, match=f"t.tar:1.{suffix} must be text about an image, of at most 67,108,864 bytes"):
+        read_data(path)
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "t.tar")
+    with pytest.raises(ValueError, match="t.tar must be a file. It is a pipe or a device"):
+        read_data(tmp_path)
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+@pytest.mark.parametrize("names", [("0.tar", "latest.tar"), ("test.tar", "train.tar")])
+def test_a_shard_of_two_names_is_refused(tmp_path, link, names):
+    link(pack(tmp_path / names[0], samples([0, 1])), tmp_path / names[1])
+    with pytest.raises(ValueError, match=f"must hold each file once. {names[0]} and {names[1]} are one, by a link"):
+        read_data(tmp_path)
 
 
 def test_an_empty_shard_is_noted(tmp_path):
@@ -366,6 +436,24 @@ def test_a_tar_file_may_hold_the_folders_of_parts(tmp_path):
     (tmp_path / "shards" / "val.tar").rename(tmp_path / "shards" / "test.tar")
     with pytest.raises(ValueError, match="test.tar must hold samples of test alone.* A folder names validation"):
         read_data(tmp_path / "shards")
+
+
+@pytest.mark.parametrize("wrapped", ["", "photos/"])
+def test_folders_of_parts_are_read_as_such_where_labels_are_beside_the_images(tmp_path, wrapped):
+    parts = {"train": [0, 1, 0], "val": [1], "test": [0, 1]}
+    members = {f"{wrapped}{part}/{name}": value for part in parts for name, value in samples(parts[part]).items()}
+    data = read_data(pack(tmp_path / "photos.tar", members))
+    assert [list(map(int, own.target)) for own in (data.train, data.validation, data.test)] == [*parts.values()]
+    assert "photos.tar: the part of a sample is the folder that holds it." in said(data)
+    with pytest.raises(ValueError, match=r"train.tar must hold samples of train alone, .* A folder names train and "):
+        read_data(pack(tmp_path / "shards" / "train.tar", members).parent)
+
+
+def test_other_folders_than_those_of_parts_say_nothing_about_the_part(tmp_path):
+    for place, folders in enumerate((("train", "more"), ("a", "b"), ("x/train", "y/test"))):
+        members = {f"{folder}/{name}": value for folder in folders for name, value in samples([0, 1]).items()}
+        data = read_data(pack(tmp_path / f"{place}.tar", members))
+        assert len(data.train) == 4
 
 
 def test_two_folders_of_one_part_are_refused(tmp_path):

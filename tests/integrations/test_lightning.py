@@ -97,6 +97,18 @@ def test_a_step_that_failed_is_dropped():
     assert module.criterion.theta.sum() > 0
 
 
+def test_training_that_is_stopped_within_a_step_leaves_no_step_open():
+    class Stop(pl.Callback):
+        def on_train_batch_end(self, trainer, *_):
+            trainer.should_stop = True
+
+    module = fit(Classifier(GALALoss(4)), parts=4, callbacks=[LightningLosses(), Stop()])
+    assert module.criterion.theta.sum() == 0
+    module.train()
+    module.criterion(module.network(INPUTS), LABELS)
+    assert module.criterion.theta.sum() > 0
+
+
 def test_a_module_without_a_loss_is_refused():
     with pytest.raises(ValueError, match="Classifier must hold a loss of longtail as an attribute"):
         fit(Classifier(torch.nn.CrossEntropyLoss()))

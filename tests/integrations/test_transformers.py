@@ -17,6 +17,7 @@ from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
     Trainer,
+    TrainerCallback,
     TrainerControl,
     TrainerState,
     TrainingArguments,
@@ -34,6 +35,7 @@ GENERATOR = torch.Generator().manual_seed(0)
 TOKENS = torch.randint(1, 30, (32, 6), generator=GENERATOR)
 LABELS = torch.arange(CLASSES).repeat_interleave(COUNTS)[torch.randperm(32, generator=GENERATOR)]
 QUESTIONS = [{"input_ids": ids, "labels": label} for ids, label in zip(TOKENS, LABELS, strict=True)]
+MODEL = torch.nn.Linear(1, 1)
 
 
 def config(**settings):
@@ -191,8 +193,8 @@ def test_probabilities_as_labels_count_samples():
     torch.testing.assert_close(sum(parts), torch.nn.functional.cross_entropy(logits, labels))
 
 
-def trainer_state():
-    return TrainerState(), TrainerControl()
+def trainer_state(**values):
+    return TrainerState(**values), TrainerControl()
 
 
 def test_a_loss_that_changes_is_told_the_epoch(tmp_path):
@@ -220,6 +222,95 @@ class Stream(IterableDataset):
 
     def __iter__(self):
         yield from QUESTIONS
+
+
+def test_the_epoch_is_counted_also_where_its_length_is_unknown(tmp_path):
+    seen = []
+
+    class Epochs(DeferredReweighting):
+        def set_epoch(self, epoch):
+            seen.append(epoch)
+
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            yield from QUESTIONS
+
+    loss = Epochs(torch.nn.CrossEntropyLoss(), COUNTS, start_epoch=2)
+    trained(tmp_path, loss, data=Stream(), max_steps=12)  # 4 in each pass over the stream
+    assert seen == [1, 2, 3]
+
+
+def test_a_criterion_in_evaluation_mode_is_trained_with_nonetheless():
+    loss = TransformersLoss(GALALoss(CLASSES).eval())
+    loss.on_train_begin(TrainingArguments(use_cpu=True), *trainer_state(), model=MODEL)
+    loss({"logits": torch.zeros(2, CLASSES, requires_grad=True)}, torch.tensor([0, 1]))
+    assert loss.criterion.get_buffer("theta").sum() > 0
+
+
+def test_a_step_of_ignored_labels_alone_has_no_loss():
+    logits, ignored = torch.randn(3, CLASSES, requires_grad=True), torch.full((3,), -100)
+    loss = TransformersLoss(GALALoss(CLASSES))
+    loss.on_train_begin(TrainingArguments(use_cpu=True), *trainer_state(), model=MODEL)
+    for number in (0, torch.tensor(0)):
+        assert loss({"logits": logits}, ignored, number).item() == 0
+
+
+@pytest.mark.parametrize("average", [True, False])
+def test_replicas_of_the_model_leave_the_loss_as_it_is(tmp_path, average):
+    logits, labels = torch.randn(8, CLASSES), torch.arange(8) % CLASSES
+    loss = TransformersLoss(torch.nn.CrossEntropyLoss())
+    done = trainer(tmp_path, loss, average_tokens_across_devices=average)
+    done.args._n_gpu = 2
+    loss.on_init_end(done.args, *trainer_state())
+    loss.on_train_begin(done.args, *trainer_state(), model=MODEL)
+    batch = {"labels": labels}
+    found = done.compute_loss(
+        lambda **_: {"logits": logits}, dict(batch), False, done._get_num_items_in_batch([batch], "cpu")
+    )
+    torch.testing.assert_close(found.mean(), torch.nn.functional.cross_entropy(logits, labels))
+
+
+def test_a_loss_that_is_there_twice_is_refused(tmp_path):
+    loss = TransformersLoss(GALALoss(CLASSES))
+    twice = trainer(tmp_path, loss)
+    twice.add_callback(loss)
+    with pytest.raises(
+        ValueError, match="`callbacks` of the Trainer must hold one TransformersLoss, once. Got several"
+    ):
+        twice.train()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda own: own.clear(),
+        lambda own: own["criterion"].update(theta=["1"] * CLASSES),
+        lambda own: own["criterion"].update(theta=None),
+        lambda own: own.update(criterion=[1]),
+    ],
+    ids=["nothing", "text", "null", "list"],
+)
+def test_a_damaged_state_is_refused(damage):
+    loss = TransformersLoss(GALALoss(CLASSES))
+    stored = loss.state()
+    damage(stored["attributes"])
+    state = trainer_state(global_step=1, stateful_callbacks={"TransformersLoss": stored})
+    with pytest.raises(ValueError, match="`resume_from_checkpoint` must .* trainer_state.json is damaged"):
+        loss.on_train_begin(TrainingArguments(use_cpu=True), *state, model=MODEL)
+
+
+def test_training_that_is_stopped_within_a_step_leaves_no_step_open(tmp_path):
+    class Stop(TrainerCallback):
+        def on_substep_end(self, args, state, control, **given):
+            control.should_training_stop = True
+
+    loss = TransformersLoss(GALALoss(CLASSES))
+    stopped = trainer(tmp_path, loss, parts=2)
+    stopped.add_callback(Stop())
+    stopped.train()
+    assert loss.criterion.get_buffer("theta").sum() == 0
+    loss.criterion(torch.randn(2, CLASSES, requires_grad=True), torch.tensor([0, 1]))
+    assert loss.criterion.get_buffer("theta").sum() > 0
 
 
 def test_another_model_begins_with_the_initial_statistics(tmp_path):
@@ -341,6 +432,19 @@ def test_names_as_labels_are_refused_with_what_to_give_instead(tmp_path):
 def test_a_model_without_logits_is_refused():
     with torch.no_grad(), pytest.raises(ValueError, match="`model` must return `logits`.* It returns start_logits"):
         TransformersLoss(GALALoss(CLASSES))({"start_logits": torch.zeros(2, 9)}, torch.zeros(2))
+
+
+@pytest.mark.parametrize("logits", [None, (torch.zeros(2, CLASSES),) * 2], ids=["none", "several"])
+def test_logits_that_are_no_tensor_are_refused(logits):
+    with torch.no_grad(), pytest.raises(ValueError, match="`model` must return `logits`, one tensor.* Got (None|tup)"):
+        TransformersLoss(GALALoss(CLASSES))({"logits": logits}, torch.zeros(2))
+
+
+def test_a_model_may_return_the_logits_alone_or_first():
+    logits, labels, loss = torch.randn(4, CLASSES), torch.arange(4) % CLASSES, TransformersLoss(GALALoss(CLASSES))
+    with torch.no_grad():
+        values = [loss(outputs, labels) for outputs in (logits, (logits, "hidden"), {"logits": logits})]
+    assert values[0] == values[1] == values[2]
 
 
 def test_labels_that_are_neither_indices_nor_probabilities_are_refused():

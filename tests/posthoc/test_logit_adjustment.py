@@ -36,3 +36,11 @@ def test_counts_and_logits_are_checked_by_fit():
         PostHocLogitAdjustment([3, -1]).fit()
     with pytest.raises(ValueError, match="`logits` must have 2 classes, as fitted. Got 3"):
         PostHocLogitAdjustment([3, 1]).fit(LOGITS)
+
+
+def test_arrays_that_are_changed_in_place_are_saved_as_they_were_fitted(tmp_path):
+    counts, prior = COUNTS.copy(), np.array([0.2, 0.3, 0.5])
+    fitted = PostHocLogitAdjustment(counts, target_prior=prior).fit()
+    counts[:], prior[:] = [1, 2, 3], [0.5, 0.3, 0.2]
+    loaded = PostHocLogitAdjustment.load(fitted.save(tmp_path / "offset.json"))
+    assert loaded.get_params() == {"class_counts": [60, 30, 10], "tau": 1.0, "target_prior": [0.2, 0.3, 0.5]}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -313,7 +314,35 @@ def test_counts_of_any_kind_can_be_saved(counts, tmp_path):
     assert PredictionSets.load(fitted.save(tmp_path / "sets.json")).class_counts == COUNTS
 
 
+@pytest.mark.parametrize("counts", [range(5, 1, -1), dict(enumerate(COUNTS)).values()], ids=type)
+def test_counts_that_json_does_not_know_can_be_saved(counts, tmp_path):
+    fitted = PredictionSets(class_counts=counts).fit(*sample())
+    assert PredictionSets.load(fitted.save(tmp_path / "sets.json")).class_counts == list(counts)
+
+
+def test_counts_that_are_changed_in_place_are_saved_as_they_were_fitted(tmp_path):
+    counts = np.array(COUNTS)
+    fitted = PredictionSets(class_counts=counts).fit(*sample())
+    counts[:] = counts[::-1].copy()
+    assert PredictionSets.load(fitted.save(tmp_path / "sets.json")).class_counts == COUNTS
+
+
+def test_names_are_in_the_order_of_the_columns():
+    logits, target = sample()
+    fitted = PredictionSets(class_counts=COUNTS).fit(logits, target)
+    by_index = fitted.predict_lists(logits)
+    for names in (["a", "b", "c", "d"], np.array(["a", "b", "c", "d"]), pd.Series(list("abcd"), index=[3, 2, 1, 0])):
+        assert fitted.predict_lists(logits, names) == [["abcd"[index] for index in own] for own in by_index]
+    others: list[Any] = ["abcd", b"abcd", {"a": 0, "b": 1, "c": 2, "d": 3}, {"a", "b", "c", "d"}, iter("abcd"), 4]
+    for other in others:
+        with pytest.raises(TypeError, match="`class_names` must be a list of names in the order of the columns. Got"):
+            fitted.predict_lists(logits, other)
+    with pytest.raises(ValueError, match="`class_names` must differ from each other. Got 'b' twice"):
+        fitted.predict_lists(logits, ["a", "b", "c", "b"])
+
+
 DAMAGE = {
+    "more samples than there are": (lambda c: c["samples"].__setitem__(0, 1e25), "a number of samples for each class"),
     "version": (lambda c: c.update(version=2), "must hold version 1 of the format. Got version 2"),
     "format": (lambda c: c.update(format="longtail.offset"), "is not one or is damaged"),
     "number of classes": (lambda c: c.update(num_classes=5), "`class_counts` must hold 5 classes"),
@@ -451,6 +480,19 @@ def test_samples_that_do_not_fit_are_refused():
             call(all_masked)
     with pytest.raises(ValueError, match="`class_names` must hold 4 names, one of each class. Got 2"):
         sets.predict_lists(logits, ["cat", "dog"])
+
+
+def test_tensors_that_torch_does_not_compute_with_are_refused():
+    logits, target = map(torch.as_tensor, sample())
+    for odd, kind in (
+        (logits.to("meta"), "on the device meta, without values"),
+        (logits.to_sparse(), "sparse"),
+        (logits.to(torch.float8_e4m3fn), "of torch.float8_e4m3fn"),
+    ):
+        with pytest.raises(TypeError, match=f"`logits` must be a dense tensor .* Got one {kind}"):
+            PredictionSets(class_counts=COUNTS).fit(odd, target)
+    with pytest.raises(TypeError, match="`target` must be a dense tensor .* Got one on the device meta"):
+        PredictionSets(class_counts=COUNTS).fit(logits, target.to("meta"))
 
 
 def test_probabilities_in_the_place_of_logits_are_noticed():

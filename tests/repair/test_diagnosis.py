@@ -200,6 +200,7 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
         ({"class_names": ["a", " a", "b"]}, ValueError, "`class_names` must differ from each other"),
         ({"class_names": ["a", "", "b"]}, ValueError, "and not be empty"),
         ({"class_names": "abc"}, TypeError, "`class_names` must be a sequence of names. Got the text 'abc'"),
+        ({"class_names": {"a", "b", "c"}}, TypeError, "`class_names` must be in the order of the classes. Got a set"),
         ({"groups": [None, "a"] * 10}, ValueError, "`groups` must hold a group for each sample. Sample 0 has none"),
         ({"groups": np.where(np.arange(20) == 7, np.nan, np.arange(20))}, ValueError, "Sample 7 has none"),
         ({"sample_weight": ["a"] * 20}, TypeError, "`sample_weight` must hold numbers. Got"),

@@ -233,6 +233,16 @@ def test_a_sampler_made_before_the_process_group_takes_its_share(monkeypatch):
     assert len(sampler) == len(alone) // 2
 
 
+def test_a_position_that_other_processes_do_not_have_is_refused_also_when_they_start_later(monkeypatch):
+    sampler = ClassBalancedSampler(LABELS)
+    sampler.load_state_dict({"epoch": 0, "position": len(sampler) - 1})
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    with pytest.raises(ValueError, match="the draws of an epoch of each of 2 processes. Got .* as many processes as"):
+        iter(sampler)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

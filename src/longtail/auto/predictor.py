@@ -109,11 +109,11 @@ class Predictor:
     ) -> list[list[tuple[str, float]]]:
         """The prediction set of each sample: names and probabilities of its classes, the most probable first.
 
-        The set contains the true class with a probability of about 1 − `miscoverage`. It has the predicted class and
-        all classes whose probability, divided by their frequency in the training data, is at least a threshold. The
-        threshold is fitted on the held-out samples of the run (`longtail.posthoc.PredictionSets`). A temperature and
-        the weight of the class frequencies come from the same samples (`longtail.auto.run_sets`), so the guarantee is
-        approximate.
+        The set contains the true class with a probability of at least about 1 − `miscoverage`. It has the predicted
+        class and all classes whose probability, divided by their frequency in the training data, is at least a
+        threshold. The threshold is fitted on the held-out samples of the run (`longtail.posthoc.PredictionSets`). A
+        temperature and the weight of the class frequencies come from the same samples (`longtail.auto.run_sets`), so
+        the guarantee is approximate.
 
         Args:
             samples: as in `probabilities`.
@@ -122,10 +122,12 @@ class Predictor:
             progress: as in `probabilities`.
 
         Raises:
-            ValueError: the run has no held-out samples, or too few for `miscoverage`; otherwise as `probabilities`.
+            ValueError: the run has no held-out samples, too few for `miscoverage`, or damaged logits of them; otherwise
+                as `probabilities`.
             TypeError: as `probabilities`.
         """
         self._check_prior(prior)
+        check_miscoverage("miscoverage", miscoverage)
         sets = self._run_sets(miscoverage, prior or "uniform")
         logits = self.logits(samples, progress=progress)
         probability = self._probabilities(logits, prior)
@@ -188,7 +190,6 @@ class Predictor:
         return self._sets[miscoverage, prior]
 
     def _fitted_sets(self, miscoverage: float, prior: str) -> RunSets:
-        check_miscoverage("miscoverage", miscoverage)
         predicted = "validation" in self.folder.predicted_sets
         held_out = self.folder.load_predictions("validation") if predicted else None
         number = 0 if held_out is None else len(held_out[1])
@@ -197,6 +198,13 @@ class Predictor:
                 f"`miscoverage` (--sets) of {miscoverage:g} needs at least {fewest_samples(miscoverage):,} held-out "
                 f"samples. {self.folder.path} has {number:,}: choose a larger one, or train with a larger "
                 "--validation."
+            )
+        logits = held_out[0]
+        if logits.shape[1] != len(self.class_names) or not np.isfinite(logits).all():
+            raise ValueError(
+                f"{self.folder.path} must hold finite logits of its {len(self.class_names)} classes for its held-out "
+                "samples. It holds others: its predictions-validation.npz is damaged, or its training has diverged. "
+                "Restore the file, or train the run again."
             )
         counts = np.asarray(self.info.class_counts)
         return RunSets.fitted(*held_out, class_counts=counts, miscoverage=miscoverage, prior=prior)

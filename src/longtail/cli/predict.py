@@ -39,8 +39,8 @@ def predict(
         run: Folder of the run, such as runs/LATEST.
         files: Images, Parquet or tar files of images, folders of any of these, lists of paths (.txt), or patterns.
         top: How many classes to name for each image, the most probable first.
-        sets: Give a prediction set for each image instead of the --top classes. Sets miss the true class of about this
-            share of images, such as 0.1. They are fitted on the held-out images of the run.
+        sets: Give a prediction set for each image instead of the --top classes. Sets miss the true class of at most
+            about this share of images, such as 0.1. They are fitted on the held-out images of the run.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
         path_column: Column of the images in Parquet files, by default found by its content; suffix in tar files.
@@ -69,6 +69,8 @@ def predict(
             f"`run` must be a run on images. {run} was trained on {predictor.info.input_shape[0]} features: use "
             "longtail.load(run).batch(X) in Python, or longtail evaluate RUN --data TABLE."
         )
+    if sets is not None:
+        predictor.sets([], sets, prior=prior)  # which finds what sets need, before all images are looked at
     images = ImagesToPredict(image_files(files, missing_allowed=on_bad_file == "skip"), path_column)
     with Passes(counted=False) as passes:
         if on_bad_file == "skip":
@@ -131,7 +133,7 @@ def _least_size(names: Sequence[str], class_names: Sequence[str], top: int) -> i
 
 
 def _how_covered(sets: float) -> str:
-    return f"hold the true class of about {100 * (1 - sets):g} % of images like the held-out ones"
+    return f"hold the true class of at least about {100 * (1 - sets):g} % of images like the held-out ones"
 
 
 def _how_calibrated(fix: "Fix | None", prior: str | None) -> str:

@@ -73,7 +73,13 @@ def refuse_distinct(codes: np.ndarray, where: str) -> None:
 def _as_column(labels: Any, where: str) -> np.ndarray:
     if isinstance(labels, Tensor):
         labels = labels.detach().cpu().numpy()
-    array = np.asarray(labels) if not isinstance(labels, list) else _array_of_list(labels)
+    try:
+        array = np.asarray(labels) if not isinstance(labels, list) else _array_of_list(labels)
+    except ValueError:  # of numpy
+        raise ValueError(
+            f"{where} must hold one label for each sample. Got lists of different lengths. Several labels for one "
+            "sample are not supported: keep the samples with one label, and write it without a list."
+        ) from None
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -96,7 +102,7 @@ def _array_of_list(labels: list[Any]) -> np.ndarray:
 
 
 def _whole(array: np.ndarray, where: str, place_of: Callable[[int], str]) -> np.ndarray:
-    odd = ~np.isfinite(array) | (array != np.round(array))
+    odd = ~np.isfinite(array) | (array != np.round(array)) | (np.abs(array) >= 2.0**63)
     if odd.any():
         index = int(np.flatnonzero(odd)[0])
         raise ValueError(

@@ -13,11 +13,11 @@ from longtail.data.first_of_many import first
 from longtail.data.labels import LABEL_COLUMNS, column_of
 from longtail.data.note_once import note_once
 from longtail.data.options import Options
-from longtail.data.raw_part import RawPart
+from longtail.data.raw_part import RawPart, rows_of
 from longtail.data.samples import Samples
-from longtail.data.table_columns import GROUP_COLUMNS, given_column, label_columns
-from longtail.data.table_file import CLASS_NAMES
-from longtail.data.table_source import read_frame
+from longtail.data.table_columns import GROUP_COLUMNS, SPLIT_COLUMNS, given_column, is_split, label_columns
+from longtail.data.table_file import CLASS_NAMES, pandas
+from longtail.data.table_source import read_frame, split_of
 from longtail.data.undecoded_column import UndecodedColumn
 
 IMAGE_COLUMNS = ("image", "img")
@@ -55,13 +55,15 @@ def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     """Read only the labels of a data set of images, whose items are read when they are needed; else the whole table.
 
     Raises:
-        ValueError: a named column is missing; no column may be the label, or several may; several columns of images.
+        ValueError: a named column is missing; no column may be the label, or several may; several columns of images; a
+            row without a part where a column names the parts.
     """
     if _is_table(data, options.path_column):
         return _read_table(data, options, notes)
     kind, names = type(data).__name__, [str(name) for name in data.column_names]
-    options.refuse("a data set object of images", "root", "split")
+    options.refuse("a data set object of images", "root")
     label = given_column(names, options.label, "label", kind) or _usual_label(names, kind)
+    split = _split(data, [name for name in names if name != label], options, kind)
     group = given_column(names, options.group, "group", kind)
     group = group or next((name for name in names if name.lower() in GROUP_COLUMNS and name != label), None)
     codes, found = named_labels(column_of(data, label), f"the column {label!r} of {kind}", notes)
@@ -75,7 +77,11 @@ def read_columns(data: Any, options: Options, notes: list[str]) -> dict[str, Raw
     if group is not None:
         raw.groups = _groups(column_of(data, group), group, kind)
         note_once(f"{kind}: groups are read from the column {group!r} (`group` names another).", notes)
-    return {"train": raw}
+    if split is None:
+        return {"train": raw}
+    place = split_of(_texts(data, split), split, kind)
+    note_once(f"{kind}: parts are read from the column {split!r} (`split` names another).", notes)
+    return {part: rows_of(raw, np.flatnonzero(place == part)) for part in dict.fromkeys(place.tolist())}
 
 
 def images_of_rows(data: Any, given: str | None = None, label: str | None = None) -> Any:
@@ -135,6 +141,18 @@ def _usual_label(names: Sequence[str], kind: str) -> str:
         f"{kind} must have a column {' or '.join(LABEL_COLUMNS)}, or --label must name its column of labels. Its "
         f"columns: {first(names)}."
     )
+
+
+def _split(data: Any, names: Sequence[str], options: Options, kind: str) -> str | None:
+    """The column that names the part of each row: the given one, or one of a usual name that names parts."""
+    usual = (name for name in names if name.lower() in SPLIT_COLUMNS and is_split(_texts(data, name)))
+    return given_column(names, options.split, "split", kind) or next(usual, None)
+
+
+def _texts(data: Any, name: str) -> Any:
+    """A column as pandas has it, of names where it holds their indices."""
+    declared = dict(enumerate(_class_names(data).get(name, ())))
+    return pandas().Series([declared.get(value, value) for value in column_of(data, name)], dtype=object)
 
 
 def _groups(values: Any, name: str, kind: str) -> np.ndarray:

@@ -24,7 +24,7 @@ def file_rows(files: Sequence[str], lengths: Sequence[int]) -> Any:
     place = {file: number for number, file in enumerate(dict.fromkeys(files))}
     of_files = np.repeat([place[file] for file in files], lengths)
     rows = np.concatenate([np.arange(length) for length in lengths])
-    levels = [list(place), pandas().RangeIndex(max(lengths))]
+    levels = [_as_objects(list(place)), pandas().RangeIndex(max(lengths))]
     return pandas().MultiIndex(levels=levels, codes=[of_files, rows], names=FILE_AND_ROW)
 
 
@@ -39,7 +39,12 @@ def file_keys(files: Sequence[str], keys: Sequence[str]) -> Any:
         >>> row_names(file_keys(["a.tar", "b.tar"], ["x", "x"]))
         ['a.tar:x', 'b.tar:x']
     """
-    return pandas().MultiIndex.from_arrays([files, keys], names=FILE_AND_ROW)
+    return pandas().MultiIndex.from_arrays([_as_objects(files), _as_objects(keys)], names=FILE_AND_ROW)
+
+
+def _as_objects(names: Sequence[str]) -> Any:
+    """Names of files as they are: text of pandas would be of UTF-8 alone, which names need not be."""
+    return pandas().Index(names, dtype=object)
 
 
 def is_of_files(index: Any) -> bool:

@@ -35,8 +35,9 @@ def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:
         )
     group_of = _table(path, notes)
     used: set[str] = set()
+    around = _folder_around([file for part in parts.values() if part.root is None for file in _paths(part) or ()])
     for name, part in parts.items():
-        part.groups = _groups(name, part, group_of, path, used)
+        part.groups = _groups(name, part, group_of, path, used, around)
     if len(used) < len(group_of):
         notes.append(
             f"{path}: {counted(len(group_of) - len(used), 'path is', 'paths are')} not among the files, and not used."
@@ -69,10 +70,10 @@ def _table(path: Path, notes: list[str]) -> dict[str, str]:
     return found
 
 
-def _groups(name: str, part: RawPart, group_of: dict[str, str], path: Path, used: set[str]) -> np.ndarray:
+def _groups(name: str, part: RawPart, group_of: dict[str, str], path: Path, used: set[str], around: str) -> np.ndarray:
     groups, missing, files = [], [], _paths(part) or ()
     for file in files:
-        key = next((name for name in _names(file, part.root) if name in group_of), None)
+        key = next((name for name in _names(file, part.root, around) if name in group_of), None)
         if key is not None:
             used.add(key)
             groups.append(group_of[key])
@@ -94,8 +95,14 @@ def _paths(part: RawPart) -> Sequence[str] | None:
     return paths if all(paths) and len(set(paths)) == len(paths) else None
 
 
-def _names(file: str, root: Path | None) -> list[str]:
+def _folder_around(files: Sequence[str]) -> str:
+    """The folder that holds all files, such as photos/; an empty text if none does."""
+    folders = {file.partition("/")[0] + "/" for file in files if "/" in file}
+    return folders.pop() if len(folders) == 1 and all("/" in file for file in files) else ""
+
+
+def _names(file: str, root: Path | None, around: str) -> list[str]:
     """The paths by which a table may name a file."""
-    return (
-        [file, file.partition("/")[2]] if root is None else [file, f"{root.name}/{file}", f"{root.absolute()}/{file}"]
-    )
+    if root is None:
+        return [file, file.removeprefix(around)]
+    return [file, f"{root.name}/{file}", f"{root.absolute()}/{file}"]

@@ -104,7 +104,7 @@ class Samples:
             *(self.feature_names or ()),
             *(self.files or ()),
         ):
-            digest.update(text.encode(errors="surrogateescape") + b"\0")
+            digest.update(_encoded(text) + b"\0")
         digest.update(np.ascontiguousarray(self.target).data)
         if self.encoded is not None:
             digest.update(self.encoded.digest)
@@ -197,6 +197,14 @@ def values_of_rows(part: Any, rows: np.ndarray) -> dict[str, Any]:
         "items": None if part.items is None else _subset(part.items, rows),
         "groups": _at(part.groups, rows),
     }
+
+
+def _encoded(text: str) -> bytes:
+    """The bytes of a name: of a path as the file system has it, or of a label of JSON, which may hold any sign."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")
 
 
 def _at(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

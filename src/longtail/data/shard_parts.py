@@ -14,10 +14,11 @@ def files_of(folder: Path, kind: ShardKind) -> list[Path]:
     """The files of all parts.
 
     Raises:
-        ValueError: several data sets, or files that are missing by the names of the others.
+        ValueError: several data sets, files that are missing by the names of the others, or one of two names.
     """
     files = sorted(file for part in _only_set(folder, kind).values() for file in part)
     check_complete(files)
+    _refuse_same(files)
     return files
 
 
@@ -34,7 +35,7 @@ def files_by_part(
         used: names of further files that are read, which no note calls left out.
 
     Raises:
-        ValueError: several data sets, or files that are missing by the names of the others.
+        ValueError: several data sets, files that are missing by the names of the others, or one of two names.
     """
     by_part = dict(_only_set(folder, kind))
     _note_others(folder, by_part, kind, used, notes)
@@ -49,7 +50,20 @@ def files_by_part(
         if name:
             _note_names(name, files, folder, notes)
         check_complete(files)
+    _refuse_same([file for files in by_part.values() for file in files])
     return by_part
+
+
+def _refuse_same(files: Sequence[Path]) -> None:
+    """Raise if a file has two names: its samples would be there twice."""
+    found: dict[tuple[int, int], Path] = {}
+    for file in files:
+        status = file.stat()
+        other = found.setdefault((status.st_dev, status.st_ino), file)
+        if other != file and status.st_ino:  # 0 on drives that number no files
+            raise ValueError(
+                f"{file.parent} must hold each file once. {other.name} and {file.name} are one, by a link."
+            )
 
 
 def refuse_other_parts(name: str, read: Collection[str], files: Sequence[str], by: str = "column") -> None:

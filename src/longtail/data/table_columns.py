@@ -86,7 +86,7 @@ def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> 
             notes.append(f"{where}: groups are read from the column {group!r} (--group names another).")
     split = given_column(names, options.split, "split", where)
     if split is None:
-        split = next((name for name in names if name.lower() in SPLIT_COLUMNS and _is_split(frame[name])), None)
+        split = next((name for name in names if name.lower() in SPLIT_COLUMNS and is_split(frame[name])), None)
         if split is not None:
             notes.append(f"{where}: parts are read from the column {split!r} (--split names another).")
     return Columns(label, path, images, group, split)
@@ -178,7 +178,7 @@ def part_text(value: Any) -> str:
     return "" if text in MISSING else text
 
 
-def _is_split(column: Any) -> bool:
+def is_split(column: Any) -> bool:
     """Whether it names any part: with other values beside it is an error, not a column to leave out."""
     return any(part_text(value) in PART_NAMES for value in column.tolist())
 

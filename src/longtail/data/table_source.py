@@ -112,11 +112,16 @@ def read_table_as_parts(
     if columns.split is None:
         whole.labels_from = f"the column {columns.label!r} of {where}"
         return {part: whole}
-    place = _split_of(frame[columns.split], columns.split, where)
+    place = split_of(frame[columns.split], columns.split, where)
     return {name: rows_of(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
 
 
-def _split_of(column: Any, name: str, where: str) -> np.ndarray:
+def split_of(column: Any, name: str, where: str) -> np.ndarray:
+    """The part of each row, (N,), by a column of a pandas table.
+
+    Raises:
+        ValueError: a row names none.
+    """
     values = [part_text(value) for value in column.tolist()]
     unknown = next((row for row, value in enumerate(values) if value not in PART_NAMES), None)
     if unknown is not None:

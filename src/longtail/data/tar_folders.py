@@ -20,12 +20,26 @@ from longtail.data.tar_members import images_in, is_image, key_and_suffix
 
 def class_folders_of(shards: Sequence[TarHeaders]) -> list[tuple[str, ...]]:
     """The folders of each image below the one that holds all; nothing if an image is in none."""
-    folders = [PurePosixPath(image.name).parts[:-1] for headers in shards for image in images_in(headers)]
+    folders = _below_common(
+        [PurePosixPath(image.name).parts[:-1] for headers in shards for image in images_in(headers)]
+    )
+    return folders if all(folders) else []
+
+
+def part_folders_of(keys: Sequence[str]) -> list[str]:
+    """The folder of each sample that names its part, such as train; nothing if one is in another, or in none."""
+    folders = [tuple(name for name in key.split("/")[:-1] if name not in ("", ".")) for key in keys]
+    below = _below_common(folders) if all(folders) else []
+    return [path[0] for path in below] if all(path and path[0].lower() in PART_NAMES for path in below) else []
+
+
+def _below_common(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The folders without those at their beginning that all share, up to one that is called as a part is."""
     while all(len(path) > 1 for path in folders) and len({path[0] for path in folders}) == 1:
         if folders[0][0].lower() in PART_NAMES:
             break
         folders = [path[1:] for path in folders]
-    return folders if all(folders) else []
+    return folders
 
 
 def read_packed_folders(

@@ -11,6 +11,7 @@ import numpy as np
 
 from longtail.data.file_parts import FilePart, LargeFile
 from longtail.data.image_folder import left_out
+from longtail.regular_file import check_regular
 
 TAR = ".tar"
 UNPACK = {
@@ -23,9 +24,15 @@ UNPACK = {
 MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
 BLOCK = tarfile.BLOCKSIZE
 READ_AT_ONCE = 1 << 20
+LONGEST = 1 << 24  # bytes of what is said about a file, such as a long name; they are read into memory
 NAME, SIZE, CHECKSUM, TYPE, PREFIX = slice(0, 100), slice(124, 136), slice(148, 156), 156, 345
 """Byte ranges of the fields of a header (POSIX ustar)."""
 NUMBER = re.compile(rb" *[0-7]+[ \0]*")
+DESCRIPTIONS = {
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+}
+"""Types of headers that are followed by what is said about the next file."""
 
 
 @dataclass
@@ -60,11 +67,18 @@ class _Header(tarfile.TarInfo):
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         plain = len(buf) == BLOCK and buf[TYPE : TYPE + 1] == tarfile.REGTYPE and not buf[PREFIX]
         if not plain or NUMBER.fullmatch(buf[SIZE]) is None or NUMBER.fullmatch(buf[CHECKSUM]) is None:
-            return super().frombuf(buf, encoding, errors)
+            return cls._other(buf, encoding, errors)
         if int(buf[CHECKSUM].strip(b"\0 "), 8) != sum(buf) - sum(buf[CHECKSUM]) + 8 * ord(" "):
-            return super().frombuf(buf, encoding, errors)
+            return cls._other(buf, encoding, errors)
         found = cls(bytes(buf[NAME]).partition(b"\0")[0].decode(encoding, errors))
         found.size = int(buf[SIZE].strip(b"\0 "), 8)
+        return found
+
+    @classmethod
+    def _other(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in DESCRIPTIONS and not 0 <= found.size <= LONGEST:
+            raise tarfile.ReadError(f"a header is followed by {found.size:,} bytes about the next file")
         return found
 
 
@@ -97,8 +111,9 @@ def read_headers(path: Path, name: str) -> TarHeaders:
         name: its path relative to the data set.
 
     Raises:
-        ValueError: compressed, no tar file, cut off, damaged, or it holds a file twice.
+        ValueError: compressed, no tar file, a pipe, cut off, damaged, or it holds a file twice.
     """
+    check_regular(path)
     _refuse_compressed(path)
     found, offsets, sizes = TarHeaders(LargeFile.at(path, name)), [], []
     end, last = 0, ""
@@ -118,7 +133,7 @@ def read_headers(path: Path, name: str) -> TarHeaders:
                     offsets.append(member.offset_data)
                     sizes.append(member.size)
             end = tar.offset
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError, IndexError, RecursionError) as error:
         beside = f", in or after {last!r}" if last else ""
         raise ValueError(_damaged(path, f"{error}{beside}; it has {path.stat().st_size:,} bytes")) from None
     _check_end(path, end, last)
@@ -131,7 +146,7 @@ def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
     """The next header; its file may be cut off."""
     member = tar.next()
     tar.members = []  # type: ignore[attr-defined]  # it would keep them all
-    if member is not None and member.size < 0:
+    if member is not None and (member.size < 0 or tar.offset <= member.offset):  # the size of a sparse file is another
         raise tarfile.ReadError(f"the size of {member.name!r} is negative")
     return member
 
@@ -169,7 +184,7 @@ def _check_end(path: Path, end: int, last: str) -> None:
         if len(block) < BLOCK or any(block):
             raise ValueError(_damaged(path, f"there is no header at byte {end:,}, after {last!r}"))
         while more := file.read(READ_AT_ONCE):
-            if any(more):
+            if more.count(0) < len(more):  # `any` would take seconds for each gigabyte
                 raise ValueError(
                     f"{path} must hold one tar file. More follows its end at byte {end:,}, as where tar files are "
                     f"joined by cat. Unpack it: tar -x --ignore-zeros -f {path}"

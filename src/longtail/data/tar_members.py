@@ -9,6 +9,8 @@ from longtail.data.first_of_many import first
 from longtail.data.image_folder import image_suffixes
 from longtail.data.tar_headers import TarHeaders
 
+LARGEST = 1 << 26
+
 
 class TarSample(NamedTuple):
     """The files of a tar file that share their name up to its first dot.
@@ -107,29 +109,45 @@ def _image_suffix(sample: TarSample, given: str | None) -> str | None:
 
 
 def text_of(content: FilePart | None) -> str | None:
-    """The text of a file, without blanks around it; `None` if there is none.
+    """The line in a file, without blanks around it; `None` if there is none.
 
     Raises:
-        ValueError: it is not in UTF-8.
+        ValueError: it is not in UTF-8, or of several lines.
     """
     if content is None:
         return None
     try:
-        return content.read().decode("utf-8-sig").strip() or None
+        text = _read(content).decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         raise ValueError(f"{content.file.path}:{content.name} must be text in UTF-8. It holds other bytes.") from None
+    if "\n" in text or "\r" in text:
+        raise ValueError(
+            f"{content.file.path}:{content.name} must hold one line. It holds several: {text[:60]!r}. Name another "
+            "column with --label; several labels for one sample are not supported."
+        )
+    return text or None
 
 
 def fields_of(content: FilePart) -> dict[str, Any]:
     """The fields of a JSON file.
 
     Raises:
-        ValueError: it holds no object.
+        ValueError: it holds no object, or is too large to be one about an image.
     """
+    text = _read(content)
     try:
-        found = json.loads(content.read())
+        found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ValueError(f"{content.file.path}:{content.name} must hold a JSON object. It does not.")
     return found
+
+
+def _read(content: FilePart) -> bytes:
+    if content.size > LARGEST:
+        raise ValueError(
+            f"{content.file.path}:{content.name} must be text about an image, of at most {LARGEST:,} bytes. It has "
+            f"{content.size:,}."
+        )
+    return content.read()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from longtail.data.class_names_file import NAMES, class_names_file, read_class_names
+from longtail.data.class_names_file import NAMES, class_names_file, read_class_names, refuse_numbers_from_1
 from longtail.data.counted import counted
 from longtail.data.declared_classes import with_class_names
 from longtail.data.file_parts import FilePart
@@ -16,9 +16,11 @@ from longtail.data.note_once import note_once
 from longtail.data.options import Options
 from longtail.data.raw_part import RawPart
 from longtail.data.shard_parts import refuse_other_parts
+from longtail.data.table_columns import SPLIT_COLUMNS
 from longtail.data.table_file import CLASS_NAMES, pandas
 from longtail.data.table_source import read_table_as_parts
 from longtail.data.tar_columns import JSON, TarColumns
+from longtail.data.tar_folders import part_folders_of
 from longtail.data.tar_members import TarSample, fields_of, images_of_samples, samples_of, text_of
 
 INDEX = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
@@ -55,10 +57,12 @@ def read_samples(columns: TarColumns, where: str, root: Path, notes: list[str], 
         _name_classes(frame, str(label), options, root, notes)
         if columns.options.label is None:
             notes.append(f"{where}: labels are read from the column {label!r} (--label names another).")
+    part_folders = _name_parts(frame, samples, options, where, notes)
     rows = file_keys([sample.headers.file.path for sample in samples], [sample.key for sample in samples])
     read = read_table_as_parts(frame, options, where, None, notes, part=part or "train", rows=rows)
     if part:
-        refuse_other_parts(part, read, list(dict.fromkeys(sample.headers.file.path for sample in samples)))
+        files = list(dict.fromkeys(sample.headers.file.path for sample in samples))
+        refuse_other_parts(part, read, files, "folder" if part_folders else "column")
     return read
 
 
@@ -91,7 +95,20 @@ def _table(samples: Sequence[TarSample], columns: TarColumns, images: dict[str, 
             for name in of_json:
                 values[name][row] = found.get(name)
     pd = pandas()
-    return pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in {**values, **images}.items()})
+    found = {name: pd.Series(column, dtype=object) for name, column in {**values, **images}.items()}
+    # of names of columns that are not in UTF-8, which are not read, pandas takes none
+    return pd.DataFrame({name.encode(errors="backslashreplace").decode(): column for name, column in found.items()})
+
+
+def _name_parts(frame: Any, samples: Sequence[TarSample], options: Options, where: str, notes: list[str]) -> bool:
+    """Whether the folders of the samples name their parts, as no column does; they are a column then."""
+    if options.split is not None or any(name.lower() in SPLIT_COLUMNS for name in frame.columns):
+        return False
+    folders = part_folders_of([sample.key for sample in samples])
+    if folders:
+        frame[SPLIT_COLUMNS[0]] = folders
+        notes.append(f"{where}: the part of a sample is the folder that holds it.")
+    return bool(folders)
 
 
 def _name_classes(frame: Any, label: str, options: Options, root: Path, notes: list[str]) -> None:
@@ -102,6 +119,8 @@ def _name_classes(frame: Any, label: str, options: Options, root: Path, notes: l
     file = class_names_file(root)
     if file is not None:
         names = read_class_names(file)
+        if numbered:
+            refuse_numbers_from_1(names, file)
         note_once(f"{root}: the names of {len(names):,} classes are read from {file.name}.", notes)
         frame.attrs[CLASS_NAMES] = {label: names}
         with_class_names(frame, options, str(file))

@@ -68,6 +68,10 @@ class LightningLosses(_pytorch_lightning().Callback):  # type: ignore[misc]
         """Let the losses learn from the batches of the step."""
         self._losses.end_step()
 
+    def on_train_end(self, trainer: Any, pl_module: nn.Module) -> None:
+        """Forget the batches of a step that training was stopped in."""
+        self._losses.drop_step()
+
     def on_exception(self, trainer: Any, pl_module: nn.Module, exception: BaseException) -> None:
         """Discard the batches of an unfinished step."""
         self._losses.drop_step()

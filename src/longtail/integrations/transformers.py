@@ -67,6 +67,7 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._is_callback = False  # seen by `Trainer` as one of its callbacks
         self._is_called = False
         self._epoch = 0  # counted here: `state.epoch` of data without a length is a share of `max_steps`
+        self._replicas = 1  # of the model, by `nn.DataParallel`
 
     def __call__(self, outputs: Any, labels: Tensor | None, num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """The contribution of a batch to the mean loss of its step.
@@ -104,7 +105,9 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
             return mean
         number = divisor_of_mean(target, None, IGNORED)
         total = num_items_in_batch / classes if labels.is_floating_point() else num_items_in_batch
-        return torch.where(number > 0, mean, 0.0) * (number / total)  # a mean over ignored labels alone is NaN
+        part = number / torch.as_tensor(total, device=number.device).clamp(min=1)  # 0 if all of the step are ignored
+        part = part / self._replicas  # Trainer multiplies by them, as if this were the loss of one
+        return torch.where(number > 0, mean, 0.0) * part  # a mean over ignored labels alone is NaN
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copies, which go on from the statistics: a reference to a model can't be pickled."""
@@ -127,18 +130,21 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
                 "place of the loss. The state of the loss is restored without it."
             )
         _check_model(given.get("model"))
+        self._replicas = max(1, args.n_gpu)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Restore the loss from the checkpoint that training is resumed from."""
         self._losses.drop_step()
-        self._is_callback, self._is_called = True, False
-        self._epoch = math.floor(state.epoch or 0)
+        self.criterion.train()  # it is no part of the model, whose mode Trainer sets
+        self._is_callback, self._is_called, self._epoch = True, False, math.floor(state.epoch or 0)
         _check_sampler(given.get("train_dataloader"), args.world_size)
-        model = given["model"]
+        stored, model = state.stateful_callbacks.get(type(self).__name__), given["model"]
+        if isinstance(stored, list):
+            raise ValueError(f"`callbacks` of the Trainer must hold one {type(self).__name__}, once. Got several.")
         if state.global_step:
-            self._restore(state.stateful_callbacks.get(type(self).__name__))
+            self._restore(stored)
         elif self._trained is not None and self._trained() is not model:
             self._load(self._initial)
         self._trained = weakref.ref(model)
@@ -164,6 +170,10 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
             raise ValueError("`compute_loss_func` of the Trainer must be the loss that is among its callbacks.")
         self._losses.end_step()
 
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """Forget the batches of a step that training was stopped in."""
+        self._losses.drop_step()
+
     def _values(self) -> dict[str, Any]:
         return {name: value.tolist() for name, value in self.criterion.state_dict().items()}
 
@@ -176,6 +186,10 @@ class TransformersLoss(TrainerCallback, ExportableState):  # type: ignore[misc]
         except RuntimeError as error:  # names and shapes that do not fit
             fault = " ".join(str(error).split()).rstrip(". ")
             raise ValueError(f"{rule} {fault}. Make the loss as it was.") from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"{rule} The state in its trainer_state.json is damaged ({error}). Take another checkpoint."
+            ) from error
 
     def _load(self, values: dict[str, Any]) -> None:
         own = self.criterion.state_dict()
@@ -200,7 +214,10 @@ def _logits_of(outputs: Any) -> Tensor:
     """
     if isinstance(outputs, dict) and "logits" not in outputs:
         raise ValueError(f"`model` must return `logits`, as classifiers do. It returns {', '.join(outputs)}.")
-    logits: Tensor = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
+    found = outputs["logits"] if isinstance(outputs, dict) else outputs
+    logits = found[0] if isinstance(found, tuple) and found and found is outputs else found
+    if not isinstance(logits, Tensor):
+        raise ValueError(f"`model` must return `logits`, one tensor, as classifiers do. Got {type(logits).__name__}.")
     return logits
 
 

@@ -129,8 +129,8 @@ class OffsetMethod(Parameters):
         return as_prior("target_prior", parameters["target_prior"], num_classes)
 
     def _remember(self, offset: np.ndarray | None) -> None:
-        """Keep a new offset and the parameters that it came from; later `set_params` change neither."""
-        self._offset, self._fitted_params = offset, self.get_params()
+        """Keep a new offset and the parameters that it came from; later changes of these change neither."""
+        self._offset, self._fitted_params = offset, self.copied_params()
 
     def _offset_for(self, tensor: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
         return torch.tensor(self.offset_, dtype=dtype, device=tensor.device)

@@ -32,6 +32,7 @@ def as_logits(logits: np.ndarray | Tensor, num_classes: int | None = None, *, ma
     tensor = logits.detach() if isinstance(logits, Tensor) else from_numpy("logits", logits, shared=True)
     if not tensor.is_floating_point():
         raise TypeError(f"`logits` must be floating point. Got {logits.dtype}.")
+    _refuse_odd("logits", tensor)
     if tensor.dim() not in (1, 2) or tensor.shape[-1] < 2:
         raise ValueError(f"`logits` must have the shape (N, C) with C at least 2. Got {tuple(tensor.shape)}.")
     if num_classes is not None and tensor.shape[-1] != num_classes:
@@ -54,6 +55,15 @@ def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None
     if all(look_like_probabilities(tensor[block]) for block in row_blocks(*tensor.shape)):
         warnings.warn("`logits` hold rows that sum to 1. Are they probabilities? Pass their logarithms.", stacklevel=4)
     return tensor
+
+
+def _refuse_odd(name: str, tensor: Tensor, smallest: int = 2) -> None:
+    """Raise for a tensor without values, a sparse one, or one of floats of a byte, with which torch can't compute."""
+    odd = "on the device meta, without values" if tensor.is_meta else None
+    odd = odd or ("sparse" if tensor.layout != torch.strided else None)
+    odd = odd or (f"of {tensor.dtype}" if tensor.dtype.itemsize < smallest else None)
+    if odd is not None:
+        raise TypeError(f"`{name}` must be a dense tensor of values that torch computes with. Got one {odd}.")
 
 
 def _refuse_all_masked(tensor: Tensor) -> None:
@@ -95,6 +105,7 @@ def as_features(features: np.ndarray | Tensor, size: int | None = None) -> Tenso
     tensor = features.detach() if isinstance(features, Tensor) else from_numpy("features", features)
     if not tensor.is_floating_point():
         raise TypeError(f"`features` must be floating point. Got {features.dtype}.")
+    _refuse_odd("features", tensor)
     if tensor.dim() != 2 or not len(tensor) or size not in (None, tensor.shape[1]):
         expected = "(N, D)" if size is None else f"(N, {size})"
         raise ValueError(f"`features` must have the shape {expected} with N at least 1. Got {tuple(tensor.shape)}.")
@@ -116,6 +127,8 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
             "`target` must hold class indices. Got names: pass class_names.index(name) for each, or give scores and "
             "labels to `longtail.repair.read_predictions((logits, labels), class_names=...)`, which matches names."
         )
+    if isinstance(target, Tensor):
+        _refuse_odd("target", target, smallest=1)
     labels = target.detach().cpu() if isinstance(target, Tensor) else from_numpy("target", target)
     if labels.shape == (num_samples, num_classes) and num_samples:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Parameters of post-hoc methods as scikit-learn's `clone` and searches ask for them."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, Self
 
 
@@ -11,6 +12,10 @@ class Parameters:
         """The parameters by name; `deep` has nothing to add."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]  # of the subclass
         return {field.name: getattr(self, field.name) for field in fields if field.init}
+
+    def copied_params(self) -> dict[str, Any]:
+        """The parameters as they are now, arrays and tensors as lists: who changes one later changes no copy."""
+        return {name: _copied(value) for name, value in self.get_params().items()}
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn asks of an estimator; called by scikit-learn alone, which need not be installed."""
@@ -25,3 +30,9 @@ class Parameters:
                 raise ValueError(f"`{name}` must be one of {', '.join(self.get_params())}.")
             setattr(self, name, value)
         return self
+
+
+def _copied(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value

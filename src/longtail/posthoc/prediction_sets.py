@@ -12,7 +12,7 @@ class-wise method is not here.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -33,6 +33,7 @@ from longtail.whole_file import write_whole
 
 FORMAT = "longtail.prediction-sets"
 VERSION = 1
+MOST = 2.0**53  # from here on a float does not tell whole numbers apart
 THRESHOLDS = {"marginal": 0.0, "classwise": 1.0}
 
 
@@ -173,12 +174,10 @@ class PredictionSets(Parameters):
             A list for each sample, or the list of one sample (C,).
 
         Raises:
-            ValueError: as `predict_sets`; another number of names.
+            ValueError: as `predict_sets`; another number of names, or two that are equal.
+            TypeError: as `predict_sets`; names in no order, such as a mapping or a set.
         """
-        if class_names is not None and len(class_names) != self.factors_.size:
-            raise ValueError(
-                f"`class_names` must hold {self.factors_.size} names, one of each class. Got {len(class_names)}."
-            )
+        names = None if class_names is None else _as_names(class_names, self.factors_.size)
         checked = as_logits(logits, num_classes=self.factors_.size, masked=True)
         rows = checked.reshape(-1, checked.shape[-1])
         found: list[list[Any]] = []
@@ -186,8 +185,8 @@ class PredictionSets(Parameters):
             inside, adjusted = self._sets(rows[block])
             order = adjusted.argsort(dim=1, descending=True, stable=True)
             found += [own[is_in[own]].tolist() for own, is_in in zip(order, inside, strict=True)]
-        if class_names is not None:
-            found = [[class_names[index] for index in own] for own in found]
+        if names is not None:
+            found = [[names[index] for index in own] for own in found]
         return found if checked.dim() == 2 else found[0]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -234,7 +233,7 @@ class PredictionSets(Parameters):
         )
         if not (factors > 0).all() or not (thresholds >= 0).all():
             raise ValueError(f"`path` must hold factors above 0 and thresholds of at least 0. Got others in {path}.")
-        if not ((samples >= 0) & (samples % 1 == 0)).all():
+        if not ((samples >= 0) & (samples < MOST) & (samples % 1 == 0)).all():
             raise ValueError(f"`path` must hold a number of samples for each class. Got something else in {path}.")
         loaded._remember(factors, thresholds, samples.astype(np.int64))
         return loaded
@@ -276,12 +275,25 @@ class PredictionSets(Parameters):
     def _remember(self, factors: np.ndarray, thresholds: np.ndarray, samples: np.ndarray) -> None:
         for array in (factors, thresholds, samples):
             array.setflags(write=False)
-        self._fitted = _Fitted(factors, thresholds, samples, self.get_params())
+        self._fitted = _Fitted(factors, thresholds, samples, self.copied_params())
 
     def _learnt(self) -> _Fitted:
         if self._fitted is None:
             raise AttributeError(f"This {type(self).__name__} is not fitted yet: call `fit` first.")
         return self._fitted
+
+
+def _as_names(class_names: Sequence[str], num_classes: int) -> list[str]:
+    if isinstance(class_names, (str, bytes, Mapping, set, frozenset)) or not hasattr(class_names, "__len__"):
+        kind = type(class_names).__name__
+        raise TypeError(f"`class_names` must be a list of names in the order of the columns. Got {kind}.")
+    names = list(class_names)
+    if len(names) != num_classes:
+        raise ValueError(f"`class_names` must hold {num_classes} names, one of each class. Got {len(names)}.")
+    if len(set(names)) < num_classes:
+        repeated = next(name for place, name in enumerate(names) if name in names[:place])
+        raise ValueError(f"`class_names` must differ from each other. Got {repeated!r} twice.")
+    return names
 
 
 def _own_probabilities(logits: Tensor, labels: Tensor) -> Tensor:

@@ -118,6 +118,8 @@ class LongTailedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         draws = self.indices(self.epoch)
         mine = draws[torch.arange(len(self), device=draws.device) * self.num_replicas + self.rank % len(draws)]
+        if self._begins_at > len(mine):  # restored before the process group was there
+            self._refuse_position(self._begins_at)
         position = self._latest = [self._begins_at]
         return self._from(mine.tolist(), position)
 
@@ -147,9 +149,16 @@ class LongTailedSampler(Sampler[int]):
         check_integer("epoch", state["epoch"], minimum=0)
         check_integer("position", state["position"], minimum=0)
         if state["position"] > len(self):
-            raise ValueError(f"`position` must be at most {len(self)}, the draws of an epoch. Got {state['position']}.")
+            self._refuse_position(state["position"])
         self.epoch, self._begins_at = state["epoch"], state["position"]
         self._latest = [self._begins_at]
+
+    def _refuse_position(self, position: int) -> None:
+        of_each = f" of each of {self.num_replicas} processes" if self.num_replicas > 1 else ""
+        raise ValueError(
+            f"`position` must be at most {len(self)}, the draws of an epoch{of_each}. Got {position}: resume with as "
+            "many processes as before, and with the same labels."
+        )
 
     def generator(self, epoch: int) -> torch.Generator:
         """The generator of one epoch, on the device of the labels."""

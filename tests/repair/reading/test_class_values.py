@@ -163,3 +163,8 @@ def test_a_damaged_array_file_is_told_with_its_name(tmp_path, content):
     for read in (lambda path: read_values("counts", path, []), lambda path: read_costs(path, NAMES, [])):
         with pytest.raises(ValueError, match="c.npy could not be read"):
             read(tmp_path / "c.npy")
+
+
+def test_names_in_no_order_are_refused():
+    with pytest.raises(TypeError, match="`class_names` must be in the order of the classes. Got a set, which has none"):
+        class_list({"cat", "lynx"})

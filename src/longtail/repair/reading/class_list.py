@@ -15,11 +15,14 @@ def class_list(given: Sequence[object] | str | os.PathLike[str]) -> tuple[str, .
     Raises:
         FileNotFoundError: the file does not exist.
         ValueError: fewer than two names, an empty or a repeated name.
+        TypeError: names in no order.
 
     Example:
         >>> class_list("cat, lynx"), class_list([1, 2])
         (('cat', 'lynx'), ('1', '2'))
     """
+    if isinstance(given, (set, frozenset)):
+        raise TypeError("`class_names` must be in the order of the classes. Got a set, which has none: pass a list.")
     if isinstance(given, (str, os.PathLike)):
         path = Path(given)
         if os.path.isfile(path):  # noqa: PTH113, a hundred names are too long for Path.is_file
