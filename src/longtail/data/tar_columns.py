@@ -9,7 +9,7 @@ from itertools import islice
 from longtail.data.options import Options
 from longtail.data.table_columns import GROUP_COLUMNS, SPLIT_COLUMNS, label_columns
 from longtail.data.tar_headers import TarHeaders
-from longtail.data.tar_members import fields_of, is_image, key_and_suffix, samples_of
+from longtail.data.tar_samples import fields_of, is_image, key_and_suffix, samples_of
 
 LABELS = ("cls", "cls.txt", "label.txt", "class.txt")
 """Suffixes of labels: the first of these that exists comes before any other column."""

@@ -15,7 +15,7 @@ from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
 from longtail.data.shard_parts import refuse_other_parts
 from longtail.data.tar_headers import TarHeaders
-from longtail.data.tar_members import images_in, is_image, key_and_suffix
+from longtail.data.tar_samples import images_in, is_image, key_and_suffix
 
 
 def class_folders_of(shards: Sequence[TarHeaders]) -> list[tuple[str, ...]]:

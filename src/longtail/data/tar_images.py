@@ -9,7 +9,7 @@ from longtail.data.file_parts import FilePart
 from longtail.data.first_of_many import first
 from longtail.data.samples import Samples
 from longtail.data.tar_folders import as_encoded
-from longtail.data.tar_members import has_files_beside, images_in, images_of_samples, samples_of
+from longtail.data.tar_samples import has_files_beside, images_in, images_of_samples, samples_of
 from longtail.data.tar_source import headers_of
 
 

@@ -1,128 +1,153 @@
-"""Samples of tar files with their labels, as the rows of a table."""
+"""The members of tar files by sample, as in WebDataset: a.jpg, and a.cls or a.json beside it, are the sample a."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from longtail.data.class_names_file import NAMES, class_names_file, read_class_names, refuse_numbers_from_1
-from longtail.data.counted import counted
-from longtail.data.declared_classes import with_class_names
 from longtail.data.file_parts import FilePart
-from longtail.data.file_rows import file_keys
 from longtail.data.first_of_many import first
-from longtail.data.note_once import note_once
-from longtail.data.options import Options
-from longtail.data.raw_part import RawPart
-from longtail.data.shard_parts import refuse_other_parts
-from longtail.data.table_columns import SPLIT_COLUMNS
-from longtail.data.table_file import CLASS_NAMES, pandas
-from longtail.data.table_source import read_table_as_parts
-from longtail.data.tar_columns import JSON, TarColumns
-from longtail.data.tar_folders import part_folders_of
-from longtail.data.tar_members import TarSample, fields_of, images_of_samples, samples_of, text_of
+from longtail.data.image_folder import image_suffixes
+from longtail.data.tar_headers import TarHeaders
 
-INDEX = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
+LARGEST = 1 << 26
 
 
-def read_samples(columns: TarColumns, where: str, root: Path, notes: list[str], *, part: str) -> dict[str, RawPart]:
-    """Read the samples of tar files.
+class TarSample(NamedTuple):
+    """The files of a tar file that share their name up to its first dot.
+
+    Attributes:
+        headers: of the tar file.
+        key: what they share.
+        rows: place in the headers of each, by suffix.
+    """
+
+    headers: TarHeaders
+    key: str
+    rows: dict[str, int]
+
+    def part(self, suffix: str) -> FilePart | None:
+        """Where the file of this suffix lies, if there is one."""
+        return self.headers.part(self.rows[suffix]) if suffix in self.rows else None
+
+    @property
+    def images(self) -> list[str]:
+        """The suffixes of its images."""
+        return list(filter(is_image, self.rows))
+
+    def __str__(self) -> str:
+        return f"{self.headers.file.path}:{self.key}"
+
+
+def samples_of(shards: Sequence[TarHeaders]) -> Iterator[TarSample]:
+    """The samples of tar files, in their order."""
+    for headers in shards:
+        rows: dict[str, dict[str, int]] = {}
+        for row, name in enumerate(headers.names):
+            key, suffix = key_and_suffix(name)
+            own = rows.setdefault(key, {})
+            own[name[len(key) + 1 :] if suffix in own else suffix] = row  # a.JPG beside a.jpg
+        for key, own in rows.items():
+            yield TarSample(headers, key, own)
+
+
+def key_and_suffix(name: str) -> tuple[str, str]:
+    """The name of a sample, and which of its files this is.
+
+    Example:
+        >>> key_and_suffix("birds/0001.left.JPG"), key_and_suffix("README")
+        (('birds/0001', 'left.jpg'), ('README', ''))
+    """
+    folder, slash, base = name.rpartition("/")
+    stem, _, suffix = base.partition(".")
+    return folder + slash + stem, suffix.lower()
+
+
+def is_image(suffix: str) -> bool:
+    """Whether a suffix such as left.jpg is that of an image."""
+    return f".{suffix.rpartition('.')[2]}" in image_suffixes()
+
+
+def images_in(headers: TarHeaders) -> list[FilePart]:
+    """The files of a tar file that are images by their suffix, in their order."""
+    return [headers.part(row) for row, name in enumerate(headers.names) if is_image(key_and_suffix(name)[1])]
+
+
+def has_files_beside(shards: Sequence[TarHeaders]) -> bool:
+    """Whether samples hold more than images."""
+    return any(sample.images and len(sample.rows) > len(sample.images) for sample in samples_of(shards))
+
+
+def images_of_samples(samples: Sequence[TarSample], given: str | None, where: str) -> dict[str, list[FilePart | None]]:
+    """The image of each sample, (N,), as a dictionary of one column, which is named as given, or by suffix, or "image".
 
     Args:
-        columns: of the samples.
+        samples: of which some may have no image.
+        given: suffix of the images, such as left.jpg, or left.
         where: the tar files, for messages.
-        root: folder of the data set, where a file may name the classes.
-        notes: gets notes on what is read and left out.
-        part: given by the names of the files, or an empty text.
 
     Raises:
-        ValueError: no image, several in a sample, or samples without a label.
+        ValueError: no sample has one, or one has several.
     """
-    samples, others = _with_image_or_label(columns)
-    if not samples:
-        raise ValueError(f"{where} must hold images. It holds {first(others)}.")
-    if others:
-        left = counted(len(others), "file of no sample is", "files of no sample are")
-        notes.append(f"{where}: {left} left out: {first(others)}.")
-    images = images_of_samples(samples, columns.options.path_column, where)
-    if columns.label is None and not columns.says_classes:
+    found = [_image_suffix(sample, given) for sample in samples]
+    suffixes = dict.fromkeys(suffix for suffix in found if suffix is not None)
+    if not suffixes:
+        held = first(list(dict.fromkeys(suffix for sample in samples for suffix in sample.rows if suffix)))
+        must = "images" if given is None else f"images with the suffix {given} (--path-column)"
+        raise ValueError(f"{where} must hold {must}. It holds {f'files with the suffixes {held}' if held else 'none'}.")
+    name = given or (next(iter(suffixes)) if len(suffixes) == 1 else "image")
+    return {name: [None if own is None else sample.part(own) for sample, own in zip(samples, found, strict=True)]}
+
+
+def _image_suffix(sample: TarSample, given: str | None) -> str | None:
+    found = [suffix for suffix in sample.images if given in (None, suffix, suffix.rpartition(".")[0])]
+    if len(found) > 1:
         raise ValueError(
-            f"{where} must hold a label beside each image, such as 1.cls or 1.json beside 1.jpg, or images in the "
-            f"folders of their classes. Its columns: {first([*columns.names, *images])}. Name one with --label."
+            f"{sample} must have one image; names of samples end at the first dot. It has {' and '.join(found)}. Name "
+            f"one: --path-column {found[0]}."
         )
-    frame, label = _table(samples, columns, images), columns.label
-    options = replace(columns.options, label=label, path_column=next(iter(images)))
-    if label in frame.columns:
-        _name_classes(frame, str(label), options, root, notes)
-        if columns.options.label is None:
-            notes.append(f"{where}: labels are read from the column {label!r} (--label names another).")
-    part_folders = _name_parts(frame, samples, options, where, notes)
-    rows = file_keys([sample.headers.file.path for sample in samples], [sample.key for sample in samples])
-    read = read_table_as_parts(frame, options, where, None, notes, part=part or "train", rows=rows)
-    if part:
-        files = list(dict.fromkeys(sample.headers.file.path for sample in samples))
-        refuse_other_parts(part, read, files, "folder" if part_folders else "column")
-    return read
+    return found[0] if found else None
 
 
-def _with_image_or_label(columns: TarColumns) -> tuple[list[TarSample], list[str]]:
-    """Samples that have an image, a label or both; and the names of all other files."""
-    samples, others = [], []
-    for sample in samples_of(columns.shards):
-        if sample.images or _has_label(sample, columns):
-            samples.append(sample)
-        else:
-            others += [sample.headers.names[row] for row in sample.rows.values()]
-    return samples, others
+def text_of(content: FilePart | None) -> str | None:
+    """The line in a file, without blanks around it; `None` if there is none.
+
+    Raises:
+        ValueError: it is not in UTF-8, or of several lines.
+    """
+    if content is None:
+        return None
+    try:
+        text = _read(content).decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise ValueError(f"{content.file.path}:{content.name} must be text in UTF-8. It holds other bytes.") from None
+    if "\n" in text or "\r" in text:
+        raise ValueError(
+            f"{content.file.path}:{content.name} must hold one line. It holds several: {text[:60]!r}. Name another "
+            "column with --label; several labels for one sample are not supported."
+        )
+    return text or None
 
 
-def _has_label(sample: TarSample, columns: TarColumns) -> bool:
-    content = sample.part(JSON) if columns.label in columns.fields else None
-    return columns.label in sample.rows or (content is not None and columns.label in fields_of(content))
+def fields_of(content: FilePart) -> dict[str, Any]:
+    """The fields of a JSON file.
+
+    Raises:
+        ValueError: it holds no object, or is too large to be one about an image.
+    """
+    text = _read(content)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f"{content.file.path}:{content.name} must hold a JSON object. It does not.")
+    return found
 
 
-def _table(samples: Sequence[TarSample], columns: TarColumns, images: dict[str, list[FilePart | None]]) -> Any:
-    """The samples as a pandas table; columns that are not read are empty."""
-    of_files = [name for name in columns.suffixes if name in columns.read]
-    of_json = [name for name in columns.fields if name in columns.read]
-    values: dict[str, list[Any]] = {name: [None] * len(samples) for name in columns.names}
-    for row, sample in enumerate(samples):
-        for name in of_files:
-            values[name][row] = text_of(sample.part(name))
-        if of_json and (content := sample.part(JSON)) is not None:
-            found = fields_of(content)
-            for name in of_json:
-                values[name][row] = found.get(name)
-    pd = pandas()
-    found = {name: pd.Series(column, dtype=object) for name, column in {**values, **images}.items()}
-    # of names of columns that are not in UTF-8, which are not read, pandas takes none
-    return pd.DataFrame({name.encode(errors="backslashreplace").decode(): column for name, column in found.items()})
-
-
-def _name_parts(frame: Any, samples: Sequence[TarSample], options: Options, where: str, notes: list[str]) -> bool:
-    """Whether the folders of the samples name their parts, as no column does; they are a column then."""
-    if options.split is not None or any(name.lower() in SPLIT_COLUMNS for name in frame.columns):
-        return False
-    folders = part_folders_of([sample.key for sample in samples])
-    if folders:
-        frame[SPLIT_COLUMNS[0]] = folders
-        notes.append(f"{where}: the part of a sample is the folder that holds it.")
-    return bool(folders)
-
-
-def _name_classes(frame: Any, label: str, options: Options, root: Path, notes: list[str]) -> None:
-    """Give class indices the names in a file beside the tar files, if there is one."""
-    numbered = all(INDEX.fullmatch(str(value)) for value in frame[label].tolist())
-    if numbered:
-        frame[label] = frame[label].astype(str).astype("int64")
-    file = class_names_file(root)
-    if file is not None:
-        names = read_class_names(file)
-        if numbered:
-            refuse_numbers_from_1(names, file)
-        note_once(f"{root}: the names of {len(names):,} classes are read from {file.name}.", notes)
-        frame.attrs[CLASS_NAMES] = {label: names}
-        with_class_names(frame, options, str(file))
-    elif numbered:
-        note_once(f"{root}: classes are called by their numbers; {NAMES[0]} in it may name one per line.", notes)
+def _read(content: FilePart) -> bytes:
+    if content.size > LARGEST:
+        raise ValueError(
+            f"{content.file.path}:{content.name} must be text about an image, of at most {LARGEST:,} bytes. It has "
+            f"{content.size:,}."
+        )
+    return content.read()

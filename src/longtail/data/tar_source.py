@@ -7,16 +7,16 @@ from typing import Any
 from longtail.data.class_names_file import class_names_file
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
-from longtail.data.listed_shards import LISTS, NUMBER, check_listed
 from longtail.data.options import Options
 from longtail.data.raw_part import RawPart
 from longtail.data.shard_layout import ShardKind, shard_sets
+from longtail.data.shard_lists import LISTS, NUMBER, check_listed
 from longtail.data.shard_parts import files_by_part, files_of
 from longtail.data.table_file import PARQUET
 from longtail.data.tar_columns import TarColumns
 from longtail.data.tar_folders import class_folders_of, read_packed_folders
 from longtail.data.tar_headers import TAR, UNPACK, TarHeaders, is_tar_name, read_headers, unpacked_name
-from longtail.data.tar_samples import read_samples
+from longtail.data.tar_table import read_samples
 
 TAR_FILES = ShardKind("tar", (TAR, *UNPACK))
 
