@@ -99,7 +99,7 @@ def test_a_restored_place_stays_until_its_epoch_ends(make):
     whole = make(LABELS).indices(3).tolist()
     resumed = make(LABELS)
     resumed.load_state_dict({"epoch": 3, "position": 40})
-    assert resumed.state_dict() == {"epoch": 3, "position": 40}
+    assert resumed.state_dict() == {"epoch": 3, "position": 40, "num_replicas": 1}
     resumed.set_epoch(3)  # as a loop does, which does not know that it was restored
     next(iter(resumed))
     assert list(resumed) == whole[40:]
@@ -262,11 +262,38 @@ def test_settings_are_checked(call, message):
         call()
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_position_of_another_number_of_processes_is_refused(monkeypatch, number):
+    """Position 8 of one process and position 8 of each of four are not the same draws."""
+    state = ClassBalancedSampler(LABELS, rank=0, num_replicas=number).state_dict(8)
+    waiting = ClassBalancedSampler(LABELS)
+    if number == 1:
+        waiting.load_state_dict(state)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 4)
+    sampler = ClassBalancedSampler(LABELS)
+    sampler.load_state_dict({**state, "position": 0})  # the beginning of an epoch is the same for any number
+    with pytest.raises(ValueError, match=f"`num_replicas` must be {number}, as when the position was saved. Got 4"):
+        sampler.load_state_dict(state)
+    assert sampler.state_dict() == {"epoch": 0, "position": 0, "num_replicas": 4}
+    if number == 1:
+        with pytest.raises(ValueError, match="`num_replicas` must be 1, as when the position was saved. Got 4"):
+            iter(waiting)
+
+
+def test_a_position_of_several_processes_is_refused_by_one():
+    sampler = ClassBalancedSampler(LABELS)
+    sampler.load_state_dict(ClassBalancedSampler(LABELS, rank=1, num_replicas=2).state_dict(8))
+    with pytest.raises(ValueError, match="`num_replicas` must be 2, as when the position was saved. Got 1"):
+        list(sampler)
+
+
 def test_a_position_beyond_the_epoch_is_its_end():
     """275 draws in batches of 32 are nine steps, of which the last is smaller."""
     sampler, resumed = ClassBalancedSampler(LABELS), ClassBalancedSampler(LABELS)
     state = sampler.state_dict(9 * 32)
-    assert state == {"epoch": 0, "position": len(LABELS)}
+    assert state == {"epoch": 0, "position": len(LABELS), "num_replicas": 1}
     resumed.load_state_dict(state)
     assert list(resumed) == []
 

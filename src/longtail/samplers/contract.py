@@ -76,6 +76,7 @@ class LongTailedSampler(Sampler[int]):
         _place(rank, num_replicas)  # checks them
         self.epoch = 0
         self._begins_at = 0  # as restored, until an iterator has reached the end of the epoch or another epoch is set
+        self._saved_by: int | None = None  # processes of the state that was restored
         self._latest = [0]  # the position of the latest iterator, which the iterator itself advances
         self.class_counts = torch.bincount(self.labels)
         self._by_class = self.labels.argsort(stable=True)
@@ -118,8 +119,7 @@ class LongTailedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         draws = self.indices(self.epoch)
         mine = draws[torch.arange(len(self), device=draws.device) * self.num_replicas + self.rank % len(draws)]
-        if self._begins_at > len(mine):  # restored before the process group was there
-            self._refuse_position(self._begins_at)
+        self._check_restored(self.num_replicas)
         position = self._latest = [self._begins_at]
         return self._from(mine.tolist(), position)
 
@@ -138,27 +138,46 @@ class LongTailedSampler(Sampler[int]):
                 are all of it: the last batch may be smaller.
         """
         if position is None:
-            return {"epoch": self.epoch, "position": self._latest[0]}
+            position = self._latest[0]
         check_integer("position", position, minimum=0)
-        return {"epoch": self.epoch, "position": min(position, len(self))}
+        return {"epoch": self.epoch, "position": min(position, len(self)), "num_replicas": self.num_replicas}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Restore the epoch and position: the next iterator leaves out the draws that were used."""
+        """Restore the epoch and position: the next iterator leaves out the draws that were used.
+
+        Raises:
+            ValueError: not such a state, a position beyond the epoch, or one of another number of processes.
+            TypeError: values that are no integers.
+        """
         if not isinstance(state, Mapping) or not {"epoch", "position"} <= set(state):
             raise ValueError(f"`state` must be what `state_dict` returned, with epoch and position. Got {state!r}.")
         check_integer("epoch", state["epoch"], minimum=0)
         check_integer("position", state["position"], minimum=0)
-        if state["position"] > len(self):
-            self._refuse_position(state["position"])
-        self.epoch, self._begins_at = state["epoch"], state["position"]
+        former = self.epoch, self._begins_at, self._saved_by
+        self.epoch, self._begins_at, self._saved_by = state["epoch"], state["position"], state.get("num_replicas")
+        known = self._given_place[1] is not None or (dist.is_available() and dist.is_initialized())
+        try:
+            self._check_restored(self.num_replicas if known else None)
+        except ValueError:
+            self.epoch, self._begins_at, self._saved_by = former
+            raise
         self._latest = [self._begins_at]
 
-    def _refuse_position(self, position: int) -> None:
-        of_each = f" of each of {self.num_replicas} processes" if self.num_replicas > 1 else ""
-        raise ValueError(
-            f"`position` must be at most {len(self)}, the draws of an epoch{of_each}. Got {position}: resume with as "
-            "many processes as before, and with the same labels."
-        )
+    def _check_restored(self, processes: int | None) -> None:
+        """Raise unless the position is one of this rank; of `None` processes a process group may still be started."""
+        if not self._begins_at:
+            return
+        if processes is not None and self._saved_by not in (None, processes):
+            raise ValueError(
+                f"`num_replicas` must be {self._saved_by}, as when the position was saved. Got {processes}: resume "
+                "with as many processes as before, or at the beginning of an epoch."
+            )
+        if self._begins_at > len(self):
+            of_each = f" of each of {self.num_replicas} processes" if self.num_replicas > 1 else ""
+            raise ValueError(
+                f"`position` must be at most {len(self)}, the draws of an epoch{of_each}. Got {self._begins_at}: "
+                "resume with as many processes as before, and with the same labels."
+            )
 
     def generator(self, epoch: int) -> torch.Generator:
         """The generator of one epoch, on the device of the labels."""
