@@ -190,10 +190,13 @@ class Predictor:
         return self._sets[miscoverage, prior]
 
     def _fitted_sets(self, miscoverage: float, prior: str) -> RunSets:
-        predicted = "validation" in self.folder.predicted_sets
-        held_out = self.folder.load_predictions("validation") if predicted else None
-        number = 0 if held_out is None else len(held_out[1])
-        if held_out is None or number < fewest_samples(miscoverage):
+        if "validation" not in self.folder.predicted_sets:
+            raise ValueError(
+                f"Prediction sets (--sets) need held-out samples. {self.folder.path} has none: train with --validation."
+            )
+        held_out = self.folder.load_predictions("validation")
+        number = len(held_out[1])
+        if number < fewest_samples(miscoverage):
             raise ValueError(
                 f"`miscoverage` (--sets) of {miscoverage:g} needs at least {fewest_samples(miscoverage):,} held-out "
                 f"samples. {self.folder.path} has {number:,}: choose a larger one, or train with a larger "
