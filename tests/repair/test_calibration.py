@@ -213,3 +213,29 @@ TWO = np.array([[1.0, 0.0], [0.0, 2.0]])
 def test_what_can_not_be_calibrated_is_refused(logits, target, prior, message):
     with pytest.raises(ValueError, match=message):
         fit_calibration(logits, np.array(target, dtype=np.int64), prior)
+
+
+def test_offsets_on_a_line_are_the_best_multiple_of_it():
+    rng = np.random.default_rng(4)
+    share = np.array([0.7, 0.2, 0.1])
+    target = rng.choice(3, 4000, p=share)
+    posterior = rng.normal(size=(4000, 3)) + 2 * np.eye(3)[target]  # of equally frequent classes, with 2 * logits
+    temperature, offset = fit_calibration(3 * 2 * posterior, target, share, line=np.log(share))
+    assert temperature == pytest.approx(3, rel=0.1)
+    line = np.log(share) - np.log(share).mean()
+    assert (offset @ line) / (line @ line) == pytest.approx(1, abs=0.15)
+    np.testing.assert_allclose(offset, (offset @ line) / (line @ line) * line, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"line": np.zeros(2)}, r"`line` must hold one finite number per class, \(3,\)"),
+        ({"line": np.array([0, 1, np.inf])}, "`line` must hold one finite number per class"),
+        ({"decision": np.array([0, 1, np.nan])}, "`decision` must hold one finite number per class"),
+        ({"line": np.zeros(3), "decision": np.zeros(3)}, "`line` must be None with `decision`"),
+    ],
+)
+def test_lines_and_decisions_that_do_not_fit_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        fit_calibration(np.eye(3), np.arange(3), "uniform", **given)

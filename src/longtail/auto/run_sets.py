@@ -6,8 +6,7 @@ from typing import Self
 import numpy as np
 
 from longtail.posthoc import PredictionSets
-from longtail.repair.calibration import calibrated
-from longtail.repair.samples import Samples
+from longtail.repair import fit_calibration
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,10 @@ class RunSets:
         """
         counts = np.maximum(np.asarray(class_counts, dtype=np.float64), 0.5)
         share = counts / counts.sum()
-        found = calibrated(Samples.of(logits.astype(np.float64), target), share, line=np.log(share))
+        temperature, offset = fit_calibration(logits, target, share, line=np.log(share))
         score = "softmax" if prior == "training" else "prevalence-adjusted"
         sets = PredictionSets(miscoverage, score, class_counts=counts, never_empty=False)
-        own = cls(found.temperature, found.offset, sets)
+        own = cls(temperature, offset, sets)
         sets.fit(own._under_training_frequencies(logits), target)
         return own
 

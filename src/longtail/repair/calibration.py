@@ -34,7 +34,11 @@ class FittedCalibration(NamedTuple):
 
 
 def fit_calibration(
-    logits: np.ndarray, target: np.ndarray, prior: str | np.ndarray, decision: np.ndarray | None = None
+    logits: np.ndarray,
+    target: np.ndarray,
+    prior: str | np.ndarray,
+    decision: np.ndarray | None = None,
+    line: np.ndarray | None = None,
 ) -> tuple[float, np.ndarray]:
     """Temperature T and offsets b of probabilities softmax(z/T + b), calibrated under the class prior `prior`.
 
@@ -48,12 +52,15 @@ def fit_calibration(
         prior: (C,) probabilities, or "uniform".
         decision: (C,) offsets o of the predictions; if given, b = o/T and only T is fitted, so that the most probable
             class is the prediction.
+        line: (C,) if given, offsets are a multiple of it, of which there are two numbers to fit. With the logarithm of
+            the class frequencies of training for few samples per class, or for logits of a loss that adjusts them.
 
     Returns:
         T > 0 and (C,) offsets of mean 0.
 
     Raises:
-        ValueError, TypeError: shapes or values other than those above; a prior of 0 for all classes that have samples.
+        ValueError, TypeError: shapes or values other than those above; a prior of 0 for all classes that have samples;
+            both `decision` and `line`.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -70,10 +77,20 @@ def fit_calibration(
     own = as_prior("prior", prior, samples.num_classes).numpy()
     if not own[samples.target].any():
         raise ValueError("`prior` must be above 0 for a class that has samples. It is 0 for all of them.")
-    if decision is not None and np.shape(decision) != own.shape:
-        raise ValueError(f"`decision` must hold one offset per class, {own.shape}. Got {np.shape(decision)}.")
-    fitted = calibrated(samples, own, None if decision is None else np.asarray(decision, dtype=np.float64))
+    if decision is not None and line is not None:
+        raise ValueError("`line` must be None with `decision`, which says the offsets. Pass one of them.")
+    direction = _of_classes("line", line, own.shape)
+    fitted = calibrated(samples, own, _of_classes("decision", decision, own.shape), line=direction)
     return fitted.temperature, fitted.offset
+
+
+def _of_classes(name: str, values: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    if values is None:
+        return None
+    found = np.asarray(values, dtype=np.float64)
+    if found.shape != shape or not np.isfinite(found).all():
+        raise ValueError(f"`{name}` must hold one finite number per class, {shape}. Got {found.tolist()!r:.80}.")
+    return found
 
 
 def _checked(logits: np.ndarray, target: np.ndarray) -> Samples:
