@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 SCRIPT = Path(__file__).parents[2] / "results/run_pending.py"
-PATIENCE = 240
+PATIENCE = 480  # seconds; a queue has the lowest priority on a busy machine
 
 
 def group(name: str, recipe: str = "digits-lt", each: str = "", **settings: object) -> str:
