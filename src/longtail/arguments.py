@@ -242,6 +242,12 @@ def _listed(classes: list[int]) -> str:
     return f"{shown} ({len(classes)} {'class' if len(classes) == 1 else 'classes'})"
 
 
+def refuse_unordered(class_names: object) -> None:
+    """Raise if class names are a set."""
+    if isinstance(class_names, (set, frozenset)):
+        raise TypeError("`class_names` must be in the order of the classes. Got a set, which has none: pass a list.")
+
+
 def check_real(name: str, value: float) -> None:
     """Raise unless `value` is a real number."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):

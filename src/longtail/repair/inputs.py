@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, as_float64
+from longtail.arguments import as_class_counts, as_float64, refuse_unordered
 from longtail.data.check import Progress
 from longtail.data.class_names import as_text
 from longtail.posthoc.blocks import row_blocks
@@ -147,8 +147,7 @@ def as_names(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, 
     """(C,) names that differ from each other, by default 0, 1, …."""
     if isinstance(class_names, str):
         raise TypeError(f"`class_names` must be a sequence of names. Got the text {class_names!r}.")
-    if isinstance(class_names, (set, frozenset)):
-        raise TypeError("`class_names` must be in the order of the classes. Got a set, which has none: pass a list.")
+    refuse_unordered(class_names)
     names = tuple(map(str, range(num_classes) if class_names is None else class_names))
     if len(names) != num_classes:
         raise ValueError(f"`class_names` must hold {num_classes} names, one per class. Got {len(names)}.")

@@ -119,7 +119,7 @@ class LongTailedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         draws = self.indices(self.epoch)
         mine = draws[torch.arange(len(self), device=draws.device) * self.num_replicas + self.rank % len(draws)]
-        self._check_restored(self.num_replicas)
+        self._check_position(self._begins_at, self._saved_by, self.num_replicas)
         position = self._latest = [self._begins_at]
         return self._from(mine.tolist(), position)
 
@@ -153,29 +153,25 @@ class LongTailedSampler(Sampler[int]):
             raise ValueError(f"`state` must be what `state_dict` returned, with epoch and position. Got {state!r}.")
         check_integer("epoch", state["epoch"], minimum=0)
         check_integer("position", state["position"], minimum=0)
-        former = self.epoch, self._begins_at, self._saved_by
-        self.epoch, self._begins_at, self._saved_by = state["epoch"], state["position"], state.get("num_replicas")
         known = self._given_place[1] is not None or (dist.is_available() and dist.is_initialized())
-        try:
-            self._check_restored(self.num_replicas if known else None)
-        except ValueError:
-            self.epoch, self._begins_at, self._saved_by = former
-            raise
+        saved_by = state.get("num_replicas")
+        self._check_position(state["position"], saved_by, self.num_replicas if known else None)
+        self.epoch, self._begins_at, self._saved_by = state["epoch"], state["position"], saved_by
         self._latest = [self._begins_at]
 
-    def _check_restored(self, processes: int | None) -> None:
+    def _check_position(self, position: int, saved_by: int | None, processes: int | None) -> None:
         """Raise unless the position is one of this rank; of `None` processes a process group may still be started."""
-        if not self._begins_at:
+        if not position:
             return
-        if processes is not None and self._saved_by not in (None, processes):
+        if processes is not None and saved_by not in (None, processes):
             raise ValueError(
-                f"`num_replicas` must be {self._saved_by}, as when the position was saved. Got {processes}: resume "
+                f"`num_replicas` must be {saved_by}, as when the position was saved. Got {processes}: resume "
                 "with as many processes as before, or at the beginning of an epoch."
             )
-        if self._begins_at > len(self):
+        if position > len(self):
             of_each = f" of each of {self.num_replicas} processes" if self.num_replicas > 1 else ""
             raise ValueError(
-                f"`position` must be at most {len(self)}, the draws of an epoch{of_each}. Got {self._begins_at}: "
+                f"`position` must be at most {len(self)}, the draws of an epoch{of_each}. Got {position}: "
                 "resume with as many processes as before, and with the same labels."
             )
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from longtail.arguments import refuse_unordered
 from longtail.data.text_file import read_text
 from longtail.repair.by_name import ClassIndex
 from longtail.repair.reading.json_file import read_json
@@ -21,8 +22,7 @@ def class_list(given: Sequence[object] | str | os.PathLike[str]) -> tuple[str, .
         >>> class_list("cat, lynx"), class_list([1, 2])
         (('cat', 'lynx'), ('1', '2'))
     """
-    if isinstance(given, (set, frozenset)):
-        raise TypeError("`class_names` must be in the order of the classes. Got a set, which has none: pass a list.")
+    refuse_unordered(given)
     if isinstance(given, (str, os.PathLike)):
         path = Path(given)
         if os.path.isfile(path):  # noqa: PTH113, a hundred names are too long for Path.is_file
