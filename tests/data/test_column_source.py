@@ -54,6 +54,9 @@ class Rows:
     def with_format(self, kind):
         return Rows(self.columns, self.features, kind)
 
+    def select_columns(self, name):
+        return Rows({name: self.columns[name]}, {name: self.features[name]})
+
     def cast_column(self, name, kind):
         content = [encoded(image) for image in self.columns[name]]
         return Rows({**self.columns, name: content}, {**self.features, name: kind})

@@ -61,6 +61,14 @@ def test_a_transform_is_applied_to_what_is_trained_on(of_bytes):
     assert pixels(data.train).min() == 255
 
 
+def test_other_images_of_a_row_are_not_decoded(of_bytes):
+    masks = datasets.Dataset.from_dict(
+        {"mask": [{"bytes": b"no image", "path": None}] * 6}, features=datasets.Features({"mask": datasets.Image()})
+    )
+    both = datasets.concatenate_datasets([of_bytes, masks], axis=1)
+    np.testing.assert_array_equal(pixels(read_data(both).train), pixels(read_data(of_bytes).train))
+
+
 def test_a_table(of_bytes):
     rows = datasets.Dataset.from_dict({"length": [1.0, 2.0, 3.0], "kind": ["ant", "bee", "ant"]})
     data = read_data(rows, label="kind")

@@ -25,7 +25,8 @@ class UndecodedColumn:
         if not hasattr(data, "cast_column"):
             return None
         kind = data.features[column]
-        rows = data.with_format(None).cast_column(column, type(kind)(decode=False))
+        alone = data.with_format(None).select_columns(column)  # reading a row would decode its other images
+        rows = alone.cast_column(column, type(kind)(decode=False))
         found = cls(rows, column, range(len(rows)))
         return None if len(found) and _is_remote(found.rows[0][column]) else found
 
