@@ -1,7 +1,7 @@
 """Mixing of images and labels, sample by sample in float64.
 
 mixup: Zhang et al., ICLR 2018. CutMix: Yun et al., ICCV 2019, equation 1 and algorithm A1. Remix: Chou et al., "Remix:
-Rebalanced Mixup", ECCV 2020 workshops, equation 5.
+Rebalanced Mixup", ECCV 2020 workshops, equation 5. CMO: Park et al., CVPR 2022, algorithm 1.
 """
 
 import numpy as np
@@ -21,6 +21,11 @@ def mixup(images, target, num_classes, partner, share):
 
 
 def cutmix(images, target, num_classes, partner, share, centre):
+    """CMO with the batch itself, in another order, as patches."""
+    return cmo(images, target, images[partner], target[partner], num_classes, share, centre)
+
+
+def cmo(images, target, patches, patch_target, num_classes, share, centre):
     """A box with √(1 − λ) of each side, cut at the border; the label's λ is the share of pixels that are left."""
     height, width = images.shape[2:]
     inside = np.zeros((height, width), bool)
@@ -30,10 +35,10 @@ def cutmix(images, target, num_classes, partner, share, centre):
             offsets = row - centre[0], column - centre[1]
             inside[row, column] = all(-h <= offset < h for h, offset in zip(half, offsets, strict=True))
     left = 1 - inside.mean()
-    mixed = np.stack([np.where(inside, images[j], images[i]) for i, j in enumerate(partner)])
+    mixed = np.stack([np.where(inside, patch, image) for image, patch in zip(images, patches, strict=True)])
     labels = [
-        left * one_hot(target[i], num_classes) + (1 - left) * one_hot(target[j], num_classes)
-        for i, j in enumerate(partner)
+        left * one_hot(own, num_classes) + (1 - left) * one_hot(other, num_classes)
+        for own, other in zip(target, patch_target, strict=True)
     ]
     return mixed, np.stack(labels)
 

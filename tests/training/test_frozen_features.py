@@ -342,8 +342,9 @@ def test_what_does_not_suit_the_stage_is_refused(photographs, tmp_path):
     folder = run_experiment(features_config(epochs=1), data=photographs, out=tmp_path / "run")
     with pytest.raises(ValueError, match="`first_stage` must be left out"):
         FrozenFeatures(StageInput(features_config(), splits, None, CPU, torch.no_grad, first_stage=folder))
-    with pytest.raises(ValueError, match='`mixing` must not be "cutmix" for features'):
-        run_experiment(features_config(stage="scratch", mixing="cutmix"), data=feature_table(), out=tmp_path / "cutmix")
+    for mixing in ("cutmix", "cmo"):
+        with pytest.raises(ValueError, match=f'`mixing` must not be "{mixing}" for features'):
+            run_experiment(features_config(stage="scratch", mixing=mixing), data=feature_table(), out=tmp_path / mixing)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "run"]
 
 

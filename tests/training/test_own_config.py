@@ -84,6 +84,7 @@ def test_an_unknown_network_is_refused():
         ({"views": 0}, "`views` must be at least 1"),
         ({"views": 2}, "`views` must be 1 without `augmentations` or `augment`, by which they differ. Got 2."),
         ({"mixing": "cutmix"}, '`mixing` must not be "cutmix" for features'),
+        ({"mixing": "cmo"}, '`mixing` must not be "cmo" for features, which have no pixels. Pass "mixup"'),
         ({"size": 4}, "`size` must be at least 8"),
         ({"pretrained": True, "weights": "some.pt"}, "`weights` must be left out with `pretrained`"),
     ],

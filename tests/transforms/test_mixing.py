@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from longtail import losses as lt
 from longtail.losses.catalogue import LOSSES, make_loss
-from longtail.transforms import cutmix, mixing, mixup, remix
+from longtail.transforms import cmo, cutmix, mixing, mixup, remix
 from reference import mixing as reference
 
 IMAGES = torch.arange(6.0).view(6, 1, 1, 1).expand(6, 3, 8, 8).contiguous()
@@ -71,12 +71,17 @@ def test_batches_are_mixed_as_in_the_papers(seed, fixed, monkeypatch):
     partner, share, centre = rng.permutation(7).tolist(), rng.random(), (rng.integers(5), rng.integers(9))
     kappa, threshold = rng.uniform(1, 6), rng.random()
     fixed(share, partner)
-    centres = iter(centre)
+    centres = iter((*centre, *centre))
     monkeypatch.setattr(mixing, "_centre", lambda _: int(next(centres)))
     batch, counts = (torch.from_numpy(images), torch.from_numpy(target)), COUNTS.tolist()
+    patches, patch_target = rng.normal(size=images.shape), rng.integers(0, 3, 7)
     for got, want in (
         (mixup(*batch, 3), reference.mixup(images, target, 3, partner, share)),
         (cutmix(*batch, 3), reference.cutmix(images, target, 3, partner, share, centre)),
+        (
+            cmo(*batch, torch.from_numpy(patches), torch.from_numpy(patch_target), 3),
+            reference.cmo(images, target, patches, patch_target, 3, share, centre),
+        ),
         (
             remix(*batch, COUNTS, kappa=kappa, threshold=threshold),
             reference.remix(images, target, counts, partner, share, kappa, threshold),
@@ -152,6 +157,18 @@ def test_draws_follow_the_seed_and_the_beta_distribution():
             r"class indices must have the shape \(6,\). Got \(6, 1\)",
         ),
         (lambda: cutmix(IMAGES, TARGET, 2), ValueError, r"`target` must lie in \[0, 2\). Got 2 at index 5. Is `num_cl"),
+        (
+            lambda: cmo(IMAGES, TARGET, IMAGES[:5], TARGET[:5], 3),
+            ValueError,
+            r"`patches` must have the shape and dtype ",
+        ),
+        (lambda: cmo(IMAGES, TARGET, IMAGES.double(), TARGET, 3), ValueError, r"`patches` must .* Got .*torch.float64"),
+        (
+            lambda: cmo(IMAGES, TARGET, IMAGES, TARGET[:5], 3),
+            ValueError,
+            "`patch_target` must hold one label per image",
+        ),
+        (lambda: cmo(IMAGES, TARGET, IMAGES, TARGET + 1, 3), ValueError, r"`patch_target` must lie in \[0, 3\). Got 3"),
         (lambda: cutmix(IMAGES[0], TARGET[:3], 3), ValueError, r"`images` must have the shape \(N, C, H, W\)"),
         (lambda: remix(IMAGES, TARGET, COUNTS, kappa=0), ValueError, "`kappa` must be finite and greater than 0"),
         (lambda: remix(IMAGES, TARGET, COUNTS, threshold=2), ValueError, r"`threshold` must lie in \[0, 1\]"),

@@ -55,6 +55,10 @@ ONE_STAGE = {
     ),
     "mixup": Method("Zhang et al., ICLR 2018", _settings(loss="ce", mixing="mixup")),
     "cutmix": Method("Yun et al., ICCV 2019", _settings(loss="ce", mixing="cutmix")),
+    "cmo": Method("Park et al., CVPR 2022", _settings(loss="ce", mixing="cmo", mixing_alpha=1.0)),
+    "balanced-softmax-cmo": Method(
+        "Park et al., CVPR 2022", _settings(loss="balanced-softmax", mixing="cmo", mixing_alpha=1.0)
+    ),
     "remix": Method("Chou et al., ECCV workshops 2020", _settings(loss="ce", mixing="remix")),
     "effective-number-sampling": Method("Cui et al., CVPR 2019", _settings(loss="ce", sampler="effective-number")),
 }

@@ -69,24 +69,38 @@ class Epochs:
         """Batches per epoch; a last partial one is dropped, unless it is the only one."""
         return max(1, len(self.data) // self.batch_size)
 
+    @property
+    def size(self) -> int:
+        """Samples of a step, over all processes."""
+        return min(self.batch_size, len(self.data))
+
+    @property
+    def share(self) -> slice:
+        """The part of a step that this process takes."""
+        return slice(*(self.size * rank // self.processes for rank in (self.rank, self.rank + 1)))
+
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Input and labels of the steps of one epoch, from `first_step` on."""
-        device = self.data.target.device
-        generator = generator_for(device, self.seed, epoch)
-        if self.sampler is None:
-            order = torch.randperm(len(self.data), generator=generator, device=device)
-        else:
-            order = self.sampler.indices(epoch - 1)
-        size = min(self.batch_size, len(order))
-        begin, end = (size * rank // self.processes for rank in (self.rank, self.rank + 1))
-        starts = [step * size for step in range(first_step, self.steps)]
+        generator, share = self.generator(epoch), self.share
+        order = self.order(epoch, generator)
+        starts = [step * self.size for step in range(first_step, self.steps)]
         return self.data.batches(
             order,
-            [slice(start + begin, start + end) for start in starts],
+            [slice(start + share.start, start + share.stop) for start in starts],
             augment=self.augment,
             generator=generator,
             each_once=self.sampler is None,
         )
+
+    def generator(self, epoch: int) -> torch.Generator:
+        """The generator of an epoch, on the device of the labels; it draws the order first."""
+        return generator_for(self.data.target.device, self.seed, epoch)
+
+    def order(self, epoch: int, generator: torch.Generator) -> Tensor:
+        """(N,) indices of the samples of an epoch, over all processes."""
+        if self.sampler is None:
+            return torch.randperm(len(self.data), generator=generator, device=generator.device)
+        return self.sampler.indices(epoch - 1)
 
 
 def epochs_of(

@@ -9,6 +9,7 @@ from longtail.data import OwnDataConfig
 from longtail.data.own_config import INTERPOLATIONS
 from longtail.models import DEFAULT_BACKBONE, make_backbone
 from longtail.training.config import TrainingConfig
+from longtail.training.mixing import check_for_features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,8 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
             raise ValueError(
                 f"`views` must be 1 without `augmentations` or `augment`, by which they differ. Got {self.views}."
             )
-        if self.stage == "features" and self.mixing == "cutmix":
-            raise ValueError('`mixing` must not be "cutmix" for features, which have no pixels. Got "cutmix".')
+        if self.stage == "features":
+            check_for_features(self.mixing)
 
     def completed(self) -> Self:
         """The configuration with size, normalisation and crop of the network where they are left open.

@@ -21,6 +21,7 @@ from longtail.training.evaluation import Evaluation, Scorer
 from longtail.training.finishing import LastAugmentation
 from longtail.training.initial_state import initial_state
 from longtail.training.mixing import Mix, mixing
+from longtail.training.pasting import PastedEpochs
 from longtail.training.ranks import Ranks
 from longtail.training.seeds import derive_seed, generator_for
 from longtail.training.stages import Stage, StageInput, make_stage
@@ -88,6 +89,9 @@ def prepare(
         StageInput(config, splits, augment, fabric.device, fabric.autocast, first_stage, progress, ranks)
     )
     epochs = stage.batches(epochs)
+    if config.mixing == "cmo":
+        classes, alpha = len(splits.class_counts), config.mixing_alpha
+        epochs = PastedEpochs(**vars(epochs), num_classes=classes, alpha=alpha, epochs=config.epochs)
     state = initial_state(config, stage, criterion, fabric, callbacks)
     if isinstance(criterion, (LongTailedLoss, DeferredReweighting)):
         state.notes += criterion.notes()

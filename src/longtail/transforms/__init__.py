@@ -11,7 +11,7 @@ torch.uint8
 
 from longtail.transforms.auto_augment import auto_augment
 from longtail.transforms.crop_flip_cutout import cutout, random_crop, random_flip
-from longtail.transforms.mixing import cutmix, mixup, remix
+from longtail.transforms.mixing import cmo, cutmix, mixup, remix
 from longtail.transforms.normalise import normalise
 
-__all__ = ["auto_augment", "cutmix", "cutout", "mixup", "normalise", "random_crop", "random_flip", "remix"]
+__all__ = ["auto_augment", "cmo", "cutmix", "cutout", "mixup", "normalise", "random_crop", "random_flip", "remix"]

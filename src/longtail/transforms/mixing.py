@@ -1,9 +1,11 @@
 """Mixing augmentations of whole batches: two images become one, and so do their labels.
 
 mixup (Zhang et al., ICLR 2018), CutMix (Yun et al., ICCV 2019) and Remix (Chou et al., "Remix: Rebalanced Mixup", ECCV
-2020 workshops). One share λ ~ Beta(α, α) per batch, partners by a random order of it, as in their code. The target
-comes back as probabilities, which every loss here takes as one target: two calls of a loss that learns, one per label,
-would count every sample twice. Draws come from PyTorch's global generators, λ from that of the CPU.
+2020 workshops); CMO (Park et al., "The Majority Can Help the Minority: Context-rich Minority Oversampling for
+Long-tailed Classification", CVPR 2022). One share λ ~ Beta(α, α) per batch, partners by a random order of it, as in
+their code; those of CMO are a batch of their own, in which rare classes are as frequent as others. The target comes
+back as probabilities, which every loss here takes as one target: two calls of a loss that learns, one per label, would
+count every sample twice. Draws come from PyTorch's global generators, λ from that of the CPU.
 """
 
 import torch
@@ -59,16 +61,56 @@ def cutmix(images: Tensor, target: Tensor, num_classes: int, *, alpha: float = 1
         (torch.Size([4, 3, 8, 8]), torch.Size([4, 3]))
     """
     labels = _probabilities(images, target, num_classes, alpha)
-    if images.dim() != 4:
-        raise ValueError(f"`images` must have the shape (N, C, H, W). Got {tuple(images.shape)}.")
-    partner, (height, width) = _partners(images), images.shape[2:]
-    side = (1 - _share(alpha)) ** 0.5
-    top, bottom = _interval(height, side)
-    left, right = _interval(width, side)
+    _check_pixels(images)
+    partner, (rows, columns, share) = _partners(images), _box(images, alpha)
     mixed = images.clone()
-    mixed[:, :, top:bottom, left:right] = images[partner, :, top:bottom, left:right]
-    share = 1 - (bottom - top) * (right - left) / (height * width)
+    mixed[:, :, rows, columns] = images[partner, :, rows, columns]
     return mixed, torch.lerp(labels[partner], labels, share)
+
+
+def cmo(
+    images: Tensor, target: Tensor, patches: Tensor, patch_target: Tensor, num_classes: int, *, alpha: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Context-rich minority oversampling: CutMix whose boxes come from a second batch, drawn for its classes.
+
+    Rare classes get the varied backgrounds of the frequent ones. Draw `patches` with equal probability for each class,
+    as the authors do (`longtail.samplers.ClassBalancedSampler`), and mix every second batch.
+
+    Args:
+        images: (N, C, H, W) floating point, drawn as usual.
+        target: (N,) class indices, or (N, num_classes) probabilities.
+        patches: a box of each goes into the image at its place; shape and dtype of the images.
+        patch_target: their labels, as `target`.
+        num_classes: the number of classes.
+        alpha: α > 0.
+
+    Returns:
+        Images of the same shape, and (N, num_classes) float32 probabilities, by the pixels.
+
+    Raises:
+        ValueError, TypeError: a shape, dtype or setting outside what is written above.
+
+    Example:
+        >>> common, rare = torch.zeros(4, 3, 8, 8), torch.ones(4, 3, 8, 8)
+        >>> images, target = cmo(common, torch.tensor([0, 0, 0, 1]), rare, torch.tensor([2, 1, 0, 2]), num_classes=3)
+        >>> torch.allclose(images[0].mean(), target[0, 2])  # the share of the rare image's pixels
+        True
+
+    Source: Park et al., "The Majority Can Help the Minority", CVPR 2022, and their code. `training.pasting` has what
+    training adds.
+    """
+    labels = _probabilities(images, target, num_classes, alpha)
+    _check_pixels(images)
+    if patches.shape != images.shape or patches.dtype != images.dtype:
+        raise ValueError(
+            f"`patches` must have the shape and dtype of the images, {tuple(images.shape)} {images.dtype}. "
+            f"Got {tuple(patches.shape)} {patches.dtype}."
+        )
+    patch_labels = _probabilities(patches, patch_target, num_classes, alpha, name="patch_target")
+    rows, columns, share = _box(images, alpha)
+    mixed = images.clone()
+    mixed[:, :, rows, columns] = patches[:, :, rows, columns]
+    return mixed, torch.lerp(patch_labels, labels, share)
 
 
 def remix(
@@ -117,25 +159,30 @@ def remix(
     return _blend(images, partner, share), torch.lerp(labels[partner], labels, shares)
 
 
-def _probabilities(images: Tensor, target: Tensor, num_classes: int, alpha: float) -> Tensor:
+def _probabilities(images: Tensor, target: Tensor, num_classes: int, alpha: float, *, name: str = "target") -> Tensor:
     check_num_classes(num_classes)
     check_positive("alpha", alpha)
     if not images.is_floating_point():
         raise TypeError(f"`images` must be floating point. Got {images.dtype}. Normalise them first.")
     if len(target) != len(images):
-        raise ValueError(f"`target` must hold one label per image, {len(images)}. Got {len(target)}.")
+        raise ValueError(f"`{name}` must hold one label per image, {len(images)}. Got {len(target)}.")
     soft = target.is_floating_point()
     expected = (len(images), num_classes) if soft else (len(images),)
     if target.shape != expected:
         raise ValueError(
-            f"`target` given as {'probabilities' if soft else 'class indices'} must have the shape {expected}. "
+            f"`{name}` given as {'probabilities' if soft else 'class indices'} must have the shape {expected}. "
             f"Got {tuple(target.shape)}."
         )
     if soft:
         return target.to(torch.float32)
     checked = num_classes if target.device.type == "cpu" else None  # on another device it would synchronise
-    labels = as_class_indices("target", target, checked, "Is `num_classes` right?")
+    labels = as_class_indices(name, target, checked, "Is `num_classes` right?")
     return F.one_hot(labels, num_classes).to(torch.float32)
+
+
+def _check_pixels(images: Tensor) -> None:
+    if images.dim() != 4:
+        raise ValueError(f"`images` must have the shape (N, C, H, W). Got {tuple(images.shape)}.")
 
 
 def _share(alpha: float) -> float:
@@ -150,10 +197,18 @@ def _blend(images: Tensor, partner: Tensor, share: float) -> Tensor:
     return torch.lerp(images[partner], images, share)
 
 
-def _interval(length: int, side: float) -> tuple[int, int]:
+def _box(images: Tensor, alpha: float) -> tuple[slice, slice, float]:
+    """Rows and columns of a box of the area 1 − λ before it is cut at the border, and the share of pixels outside."""
+    height, width = images.shape[2:]
+    side = (1 - _share(alpha)) ** 0.5
+    rows, columns = _interval(height, side), _interval(width, side)
+    return rows, columns, 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
+
+
+def _interval(length: int, side: float) -> slice:
     """A random interval of that share of a length, cut at its ends."""
     size, centre = int(length * side), _centre(length)
-    return max(centre - size // 2, 0), min(centre + size // 2, length)
+    return slice(max(centre - size // 2, 0), min(centre + size // 2, length))
 
 
 def _centre(length: int) -> int:

@@ -1,0 +1,89 @@
+"""Context-rich minority oversampling: boxes of images of rare classes, pasted into the images of some steps.
+
+CMO: Park et al., "The Majority Can Help the Minority: Context-rich Minority Oversampling for Long-tailed
+Classification", CVPR 2022. Settings are those of the authors' code: patches are drawn with equal probability for each
+class (the weight of a sample is 1 / n of its class; in the paper 1 / n is the probability of the class), a step pastes
+with probability 1/2, and none do in the first four and the last three epochs. Of fewer than 100 epochs, those without
+pasting are fewer in proportion; this is our choice, since the paper trains for 100 epochs and more.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from longtail.samplers import ClassBalancedSampler
+from longtail.training.epochs import Epochs
+from longtail.training.seeds import derive_seed
+from longtail.transforms import cmo
+
+PROBABILITY = 0.5
+EPOCHS_WITHOUT = 4, 3
+"""At the beginning and at the end, of 100 epochs and more."""
+OF_PASTING = 1
+"""Tells the seeds of these draws from others of the same epoch and step."""
+
+
+@dataclass(frozen=True)
+class PastedEpochs(Epochs):
+    """The batches of each epoch; those of steps that paste have probabilities as labels.
+
+    What is drawn is a function of (seed, epoch, step), the same on all processes: together they see what one would see.
+
+    Attributes:
+        num_classes: C.
+        alpha: α > 0 of the Beta distribution of the share that is left of an image.
+        epochs: of the run.
+    """
+
+    num_classes: int = field(kw_only=True)
+    alpha: float = field(kw_only=True)
+    epochs: int = field(kw_only=True)
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Input and labels of the steps of one epoch, from `first_step` on."""
+        pastes = self._steps_that_paste(epoch)
+        if not any(pastes):
+            yield from super().batches(epoch, first_step)
+            return
+        generator = self.generator(epoch)
+        order = self._with_patches(self.order(epoch, generator), epoch, pastes)
+        parts = self._parts(pastes)[first_step:]
+        batches = self.data.batches(order, parts, augment=self.augment, generator=generator, each_once=False)
+        for step, (part, (images, target)) in enumerate(zip(parts, batches, strict=True), first_step):
+            complete = len(images) == part.stop - part.start  # else a file has become bad, and pairs are not known
+            yield self._pasted(images, target, epoch, step) if pastes[step] and complete else (images, target)
+
+    def _steps_that_paste(self, epoch: int) -> list[bool]:
+        first, last = (min(without, without * self.epochs // 100) for without in EPOCHS_WITHOUT)
+        if not first < epoch <= self.epochs - last:
+            return [False] * self.steps
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch, 0, 0, OF_PASTING))
+        drawn: list[bool] = (torch.rand(self.steps, generator=generator) < PROBABILITY).tolist()
+        return drawn
+
+    def _with_patches(self, order: Tensor, epoch: int, pastes: Sequence[bool]) -> Tensor:
+        """The order in which each sample of a step that pastes is followed by its patch."""
+        seed = derive_seed(self.seed, 0, 0, 0, OF_PASTING) % 2**32
+        patches = ClassBalancedSampler(self.data.target, num_samples=len(order), seed=seed).indices(epoch - 1)
+        size = self.size
+        rows = []
+        for step, with_patches in enumerate(pastes):
+            own = order[step * size : (step + 1) * size]
+            drawn = patches[step * size : (step + 1) * size]
+            rows.append(torch.stack([own, drawn], 1).flatten() if with_patches else own)
+        return torch.cat(rows)
+
+    def _parts(self, pastes: Sequence[bool]) -> list[slice]:
+        """The part of that order that this process takes of each step."""
+        parts, start = [], 0
+        for each in (2 if with_patches else 1 for with_patches in pastes):
+            parts.append(slice(start + each * self.share.start, start + each * self.share.stop))
+            start += each * self.size
+        return parts
+
+    def _pasted(self, images: Tensor, target: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(derive_seed(self.seed, epoch, step + 1, 0, OF_PASTING))
+            return cmo(images[::2], target[::2], images[1::2], target[1::2], self.num_classes, alpha=self.alpha)
