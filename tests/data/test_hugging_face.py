@@ -75,6 +75,15 @@ def test_a_table(of_bytes):
     assert data.train.features.tolist() == [[1.0], [2.0], [3.0]]
 
 
+def test_embeddings_are_features():
+    rows = datasets.Dataset.from_dict(
+        {"embedding": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], "kind": ["ant", "bee", "ant"]}
+    )
+    data = read_data(rows, label="kind")
+    assert data.train.feature_names == ("embedding[0]", "embedding[1]")
+    assert data.train.features.tolist() == [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+
+
 def test_a_stream_is_refused(of_bytes):
     with pytest.raises(TypeError, match="load it without `streaming`"):
         read_data(of_bytes.to_iterable_dataset())

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from longtail.data.counted import counted
+from longtail.data.vector_columns import numbers_of_row, with_numbers
 
 
 def ordered_features(samples: Any, names: Sequence[str] | None, size: int) -> np.ndarray:
@@ -28,7 +29,9 @@ def ordered_features(samples: Any, names: Sequence[str] | None, size: int) -> np
         return np.empty((0, size), dtype=np.float32)
     rows = samples
     if hasattr(samples, "columns"):
-        rows = samples if names is None else samples[keys_of_features("samples", samples.columns, names)]
+        rows = with_numbers(samples)
+        if names is not None:
+            rows = rows[keys_of_features("samples", rows.columns, names)]
     elif all(hasattr(row, "keys") for row in samples):
         rows = _of_named_rows(samples, names)
     try:
@@ -57,7 +60,8 @@ def _of_named_rows(samples: Sequence[Any], names: Sequence[str] | None) -> list[
             "`samples` must hold features in the order of training, without names: the run was trained on features "
             "that have none. Pass arrays."
         )
-    return [[row[key] for key in keys_of_features("samples", row.keys(), names)] for row in samples]
+    numbers = [numbers_of_row(row) for row in samples]
+    return [[row[key] for key in keys_of_features("samples", row, names)] for row in numbers]
 
 
 def keys_of_features(argument: str, given: Iterable[Any], names: Sequence[str]) -> list[Any]:

@@ -32,6 +32,7 @@ from longtail.data.table_columns import (
 from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, read_table, refuse_repeated
 from longtail.data.table_index import with_index
 from longtail.data.text_file import kind_of, read_text
+from longtail.data.vector_columns import holds_vectors, vectors_of, with_numbers
 
 USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
 NO_FEATURES = USUAL - {COORDINATE}
@@ -148,6 +149,7 @@ def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: li
     if columns.images is not None:
         _note_unused(frame, columns, where, notes)
         return RawPart(codes, names, items=images_of(frame[columns.images]), groups=groups)
+    frame = _with_numbers(frame, columns, where)
     feature_names = _feature_columns(frame, columns, where, notes)
     features = _features(frame, feature_names, where) if feature_names else None
     return RawPart(codes, names, features=features, feature_names=feature_names or None, groups=groups)
@@ -223,6 +225,13 @@ def _note_unused(frame: Any, columns: Columns, where: str, notes: list[str]) -> 
         notes.append(f"{where}: columns that are not used: {first(left)}.")
 
 
+def _with_numbers(frame: Any, columns: Columns, where: str) -> Any:
+    taken = {columns.label, columns.group, columns.split}
+    numbers = with_numbers(frame, [name for name in frame.columns if name not in taken])
+    refuse_repeated(list(numbers.columns), where)
+    return numbers
+
+
 def _feature_columns(frame: Any, columns: Columns, where: str, notes: list[str]) -> tuple[str, ...]:
     taken = {columns.label, columns.group, columns.split}
     names: list[str] = []
@@ -249,7 +258,8 @@ def _has_features(frame: Any, options: Options) -> bool:
     """Whether any column is a feature."""
     names = list(map(str, frame.columns))
     taken = {options.label, options.group, options.split, *([] if options.label else label_columns(names))}
-    return any(_why_no_feature(frame[name], name) is None for name in names if name not in taken)
+    columns = [(frame[name], name) for name in names if name not in taken]
+    return any(_why_no_feature(column, name) is None or vectors_of(column) is not None for column, name in columns)
 
 
 def _why_no_feature(column: Any, name: str) -> str | None:
@@ -259,6 +269,8 @@ def _why_no_feature(column: Any, name: str) -> str | None:
     if column.isna().all():
         return "empty"
     kind = getattr(column.dtype, "kind", "O")
+    if kind == "O" and holds_vectors(column):
+        return "lists that are not of one length, or hold no numbers"
     return None if kind in "biuf" else {"c": "complex numbers", "M": "dates", "m": "durations"}.get(kind, "no numbers")
 
 

@@ -1,0 +1,78 @@
+"""Columns of vectors, such as embeddings: each becomes one column per number, `name[0]`, `name[1]`, …."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from longtail.data.table_file import pandas
+
+VECTORS = (list, tuple, np.ndarray)
+
+
+def with_numbers(frame: Any, names: Iterable[str] | None = None) -> Any:
+    """A pandas table in which columns of vectors of one length are replaced by columns of their numbers.
+
+    Args:
+        frame: the table; itself if it has no such column.
+        names: the columns to look at; by default all.
+
+    Example:
+        >>> import pandas as pd
+        >>> with_numbers(pd.DataFrame({"id": [1, 2], "embedding": [[0.5, 1.0], [2.0, 0.0]]})).columns.tolist()
+        ['id', 'embedding[0]', 'embedding[1]']
+    """
+    looked_at = set(frame.columns if names is None else names)
+    vectors = {name: vectors_of(frame[name]) for name in frame.columns if name in looked_at}
+    if all(found is None for found in vectors.values()):
+        return frame
+    return pandas().concat([_part(frame, name, vectors.get(name)) for name in frame.columns], axis=1)
+
+
+def _part(frame: Any, name: Any, vectors: np.ndarray | None) -> Any:
+    if vectors is None:
+        return frame[[name]]
+    return pandas().DataFrame(vectors, index=frame.index, columns=list(_names(name, vectors.shape[1])))
+
+
+def vectors_of(column: Any) -> np.ndarray | None:
+    """(N, D) numbers of a column of vectors, NaN where a row has none; `None` if it holds anything else.
+
+    Vectors of different lengths, such as the tokens of texts, are no features.
+    """
+    if getattr(column.dtype, "kind", "O") != "O" or not holds_vectors(column):
+        return None
+    rows = column.tolist()
+    sizes = {len(row) for row in rows if isinstance(row, VECTORS)}
+    if len(sizes) != 1 or not all(isinstance(row, VECTORS) or _is_missing(row) for row in rows):
+        return None
+    missing = [np.nan] * sizes.pop()
+    try:
+        found = np.array([row if isinstance(row, VECTORS) else missing for row in rows])
+    except ValueError:  # vectors in vectors, of different lengths
+        return None
+    return found if found.ndim == 2 and found.shape[1] and found.dtype.kind in "biuf" else None
+
+
+def holds_vectors(column: Any) -> bool:
+    """Whether the first value that is not missing is a list or an array."""
+    return isinstance(next((value for value in column if not _is_missing(value)), None), VECTORS)
+
+
+def numbers_of_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a row by name, in which numbers of vectors have names as in `with_numbers`."""
+    numbers: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, VECTORS):
+            numbers.update(zip(_names(name, len(value)), value, strict=True))
+        else:
+            numbers[name] = value
+    return numbers
+
+
+def _names(name: Any, size: int) -> Iterable[str]:
+    return (f"{name}[{place}]" for place in range(size))
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and value != value)

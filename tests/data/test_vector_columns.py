@@ -1,0 +1,99 @@
+"""Columns of vectors, such as embeddings, as features."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import longtail
+from longtail.auto.named_features import ordered_features
+from longtail.data import read_data
+from longtail.data.vector_columns import numbers_of_row, vectors_of, with_numbers
+
+RNG = np.random.default_rng(0)
+LABELS = np.repeat(["ant", "bee", "cow"], [30, 12, 6])
+VECTORS = RNG.normal(size=(48, 4)).astype(np.float32) + np.repeat(np.arange(3), [30, 12, 6])[:, None]
+
+
+def frame(**columns):
+    return pd.DataFrame({"species": LABELS, "embedding": list(VECTORS), **columns})
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl", "frame"])
+def test_the_numbers_of_vectors_are_features(kind, tmp_path):
+    data = frame(weight=np.arange(48.0))
+    path = tmp_path / f"table.{kind}"
+    if kind == "parquet":
+        data.to_parquet(path)
+    elif kind == "jsonl":
+        data.to_json(path, orient="records", lines=True, double_precision=15)
+    parts = read_data(data if kind == "frame" else path, label="species")
+    assert parts.train.feature_names == (*(f"embedding[{place}]" for place in range(4)), "weight")
+    np.testing.assert_allclose(parts.train.features, np.c_[VECTORS, np.arange(48.0)], rtol=1e-6)
+    assert "5 features: embedding[0], embedding[1]" in " ".join(parts.notes)
+
+
+def test_several_columns_of_vectors_keep_their_places(tmp_path):
+    parts = read_data(frame(other=list(VECTORS[:, :2] * 2)), label="species")
+    assert parts.train.feature_names[4:] == ("other[0]", "other[1]")
+    np.testing.assert_allclose(parts.train.features, np.c_[VECTORS, VECTORS[:, :2] * 2], rtol=1e-6)
+
+
+def test_lists_of_different_lengths_are_no_features():
+    parts = read_data(frame(tokens=[[1] * (1 + row % 3) for row in range(48)]), label="species")
+    assert "tokens (lists that are not of one length, or hold no numbers)" in " ".join(parts.notes)
+    assert len(parts.train.feature_names) == 4
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [["1", "2"]] * 48,
+        [[1, "a"]] * 48,
+        [[[1, 2], [3, 4]]] * 48,
+        [[[1, 2], [3]]] * 48,
+        [[]] * 48,
+        [[1, 2]] * 47 + ["text"],
+        [{"a": 1}] * 48,
+    ],
+)
+def test_other_cells_are_no_vectors(cells):
+    column = pd.Series(cells)
+    assert vectors_of(column) is None
+    table = pd.DataFrame({"column": column})
+    assert with_numbers(table) is table
+
+
+def test_a_row_without_a_vector_is_named(tmp_path):
+    vectors = list(VECTORS)
+    vectors[5] = None
+    path = tmp_path / "table.parquet"
+    pd.DataFrame({"species": LABELS, "embedding": vectors}).to_parquet(path)
+    with pytest.raises(ValueError, match=r"a finite number .* Row 5 of .* has none in the column 'embedding\[0\]'"):
+        read_data(path, label="species")
+
+
+def test_a_column_of_the_same_name_is_refused():
+    with pytest.raises(ValueError, match=r"embedding\[1\]"):
+        read_data(frame(**{"embedding[1]": np.arange(48)}), label="species")
+
+
+def test_new_samples_are_matched_by_name():
+    names = ("embedding[1]", "weight", "embedding[0]")
+    table = pd.DataFrame({"weight": [7.0, 8.0], "embedding": [[1, 2], [3, 4]]})
+    wanted = np.array([[2, 7, 1], [4, 8, 3]], dtype=np.float32)
+    for samples in (table, table.to_dict("records"), [row for _, row in table.iterrows()]):
+        np.testing.assert_array_equal(ordered_features(samples, names, 3), wanted)
+    with pytest.raises(ValueError, match=r"1 of 3 are missing: embedding\[1\]"):
+        ordered_features(table.assign(embedding=pd.Series([[1], [3]])), names, 3)
+    assert numbers_of_row({"a": np.array([1.0, 2.0]), "b": "text"}) == {"a[0]": 1.0, "a[1]": 2.0, "b": "text"}
+
+
+def test_a_run_on_vectors_predicts_rows_of_a_service(tmp_path):
+    path = tmp_path / "table.parquet"
+    frame().to_parquet(path)
+    run = longtail.fit(path, label="species", epochs=5, out=tmp_path / "run")
+    predictor = longtail.load(run.path)
+    row = json.loads(json.dumps({"embedding": VECTORS[47].tolist(), "id": 3}))
+    assert predictor(row) == predictor.batch(frame()[47:], top=3)[0]
