@@ -18,6 +18,8 @@ NAMES = {
     "gala": "GALA",
     "cutmix": "CutMix",
     "remix": "Remix",
+    "cmo": "CMO",
+    "balanced-softmax-cmo": "Balanced Softmax with CMO",
     "crt": "cRT",
     "lws": "LWS",
     "mislas": "MiSLAS",
