@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import longtail
+from longtail.auto.named_features import ordered_features
 
 RANDOM = np.random.default_rng(0)
 TABLE = pd.DataFrame(RANDOM.normal(size=(60, 3)), columns=["length", "width", "weight"])
@@ -66,3 +68,11 @@ def test_names_are_refused_where_training_had_none(tmp_path):
     assert len(predictor.batch(TABLE)) == len(TABLE)  # a table is an array with names, as in scikit-learn
     with pytest.raises(ValueError, match="the run was trained on features that have none. Pass arrays"):
         predictor.batch(TABLE.to_dict("records"))
+
+
+def test_a_table_may_hold_its_columns_in_reverse(tmp_path):
+    """pandas then selects a view with a negative stride, which PyTorch does not take."""
+    pd.DataFrame({"weight": [1.0, 2.0], "length": [3.0, 4.0]}).to_parquet(tmp_path / "table.parquet")
+    table = pd.read_parquet(tmp_path / "table.parquet")
+    features = ordered_features(table, ("length", "weight"), 2)
+    assert torch.from_numpy(features).tolist() == [[3.0, 1.0], [4.0, 2.0]]

@@ -1,16 +1,26 @@
 """What is said of images that can't be predicted."""
 
+import re
+
 import pandas as pd
 import pytest
 
 from data.pictures import picture
 from longtail.cli.images_to_predict import ImagesToPredict
+from longtail.data.decoding import BadImageError
 
 
 def test_the_first_bad_images_are_named_each_in_its_own_sentence(tmp_path):
     pd.DataFrame({"image": [picture(1), *[b""] * 7]}).to_parquet(tmp_path / "a.parquet")
-    said = ImagesToPredict([tmp_path / "a.parquet"]).bad()
-    assert said.startswith(f"`files` must be images. 7 of 8 can't be decoded: {tmp_path}/a.parquet:1 must be ")
+    images = ImagesToPredict([tmp_path / "a.parquet"])
+
+    def decode(group):
+        raise BadImageError("a.parquet:1", "it has no bytes")
+
+    named = f"`files` must be images. 7 of 8 can't be decoded: {tmp_path}/a.parquet:1 must be "
+    with pytest.raises(ValueError, match=f"^{re.escape(named)}") as error:
+        images.predicted(decode)
+    said = str(error.value)
     assert said.endswith("it has no bytes. And 2 more. Replace them, or leave them out with --on-bad-file skip.")
     assert ".," not in said
 

@@ -54,7 +54,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert all(float(row["probability_1"]) >= float(row["probability_2"]) for row in rows)
 
     assert main(["predict", "runs/LATEST", "animals", "--sets", "0.2", "--out", "sets.csv"]) == 0
-    covered = "sets that hold the true class of at least about 80 % of images like the held-out ones, probab"
+    covered = "sets that hold the true class of at least about 80 % of samples like the held-out ones, probab"
     assert f"70 predictions, {covered}" in capsys.readouterr().out
     found = list(csv.DictReader((place / "sets.csv").read_text().splitlines()))
     classes = [[row[name] for name in row if name.startswith("class_") and row[name]] for row in found]
@@ -309,12 +309,11 @@ def test_a_table_of_features_is_trained_on(place, capsys):
     said = capsys.readouterr()
     assert "table-features-gala-seed0" in said.out
     assert "64 training samples, features, gala" in said.err  # not the network of the settings
-    assert "longtail.load('runs/table-features-gala-seed0').batch(X) applies: offsets" in said.out
-    assert "; longtail evaluate runs/table-features-gala-seed0 --data TABLE" in said.out
-    assert "longtail predict" not in said.out
+    assert "longtail predict applies: offsets" in said.out
+    assert "; longtail predict runs/table-features-gala-seed0 TABLE" in said.out
     assert "images" not in said.out.partition("\n")[2]
     assert main(["export", "runs/LATEST", "--onnx", "model.onnx"]) == 0
-    assert "fix.json, which longtail.load(run).batch(X) applies too" in capsys.readouterr().out
+    assert "fix.json, which longtail predict applies too" in capsys.readouterr().out
     assert main(["compare", "table.csv", "--label", "species", "--methods", "ce", "--epochs", "1", *options[4:]]) == 0
     assert "table-features, features as they are in the data, 1 epoch (before" in (said := capsys.readouterr().out)
     assert "images" not in said

@@ -134,7 +134,7 @@ def test_a_complete_run_without_its_fix_on_a_read_only_disk_can_be_looked_at(run
     for command in (["train", "--resume", run], ["report", run, "--out", str(tmp_path / "report.html")]):
         assert main(command) == 0, capsys.readouterr().err
     said = capsys.readouterr()
-    assert ".batch(X) applies: no fix" in said.out
+    assert "longtail predict applies: no fix" in said.out
     assert "None" not in said.err + said.out
 
 

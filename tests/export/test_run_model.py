@@ -46,7 +46,7 @@ def test_the_fix_of_the_run_is_used_unless_another_is_named(runs, tmp_path):
     fix.save(run / "fix.json")
     model = RunModel.open(run)
     assert (model.fix.offset == fix.offset).all()
-    assert "which longtail.load(run).batch(X) applies too" in model.notes[0]
+    assert "which longtail predict applies too" in model.notes[0]
     assert (model.fix.offset == longtail.load(run).fix.offset).all()
     assert RunModel.open(run, None).fix is None
     other = dataclasses.replace(fix, temperature=9.0).save(tmp_path / "other.json")

@@ -131,7 +131,7 @@ def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> Any:
     trained, given = predictor.info.feature_names, samples.feature_names
     if trained is None or given is None or trained == given:
         return np.asarray(samples.features)
-    return np.asarray(samples.features)[:, [given.index(key) for key in keys_of_features("data", given, trained)]]
+    return np.asarray(samples.features)[:, [given.index(key) for key in keys_of_features("`data`", given, trained)]]
 
 
 def _logits(samples: Samples, predictor: Predictor, progress: Progress | None) -> Tensor:

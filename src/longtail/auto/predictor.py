@@ -25,7 +25,7 @@ from longtail.runs import RunFolder
 from longtail.training import stored_config, trained_network
 from longtail.training.outputs import outputs_of
 
-SeveralSamples = Sequence[Any] | Samples | str | os.PathLike[str]
+SeveralSamples = Sequence[Any] | np.ndarray | Samples | str | os.PathLike[str]
 
 
 class Predictor:

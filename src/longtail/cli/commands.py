@@ -30,7 +30,7 @@ from longtail.cli.resume_option import refuse_run_beside
 COMMANDS = {
     "train": "Train on your own data (longtail train photos/) or with the recipe of a benchmark, then evaluate.",
     "retrain": "Retrain the classifier of a finished run on its features (decoupled training), as a run of its own.",
-    "predict": "Predict the classes of new images, with probabilities.",
+    "predict": "Predict the classes of new images, or of rows of features, with probabilities.",
     "evaluate": "Score a finished run, or a deployed fix on new labelled predictions.",
     "features": "Extract features of your images with a pretrained network, for any other tool.",
     "fix": "Find out whether re-balancing improves a trained model, and write the fix to a small file.",

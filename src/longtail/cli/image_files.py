@@ -29,7 +29,7 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
     from longtail.data.first_of_many import first
     from longtail.data.packed_images import is_packed
 
-    found = [image for path in files for match in _matches(path) for image in _of(match)]
+    found = [image for path in files for match in matches(path) for image in _of(match)]
     missing = [path for path in found if not path.is_file()]
     for path in missing:
         check_regular(path)
@@ -51,8 +51,12 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
     return found
 
 
-def _matches(path: Path) -> list[Path]:
-    """The paths that match a pattern; any other path itself."""
+def matches(path: Path) -> list[Path]:
+    """The paths that match a pattern, sorted; any other path itself.
+
+    Raises:
+        FileNotFoundError: none matches.
+    """
     if path.exists() or not glob.has_magic(str(path)):
         return [path]
     matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207, it may be absolute

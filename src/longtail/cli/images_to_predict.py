@@ -1,14 +1,15 @@
 """The images of `longtail predict`: files, and those in Parquet and tar files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from longtail.cli.console import say
 from longtail.data.check import SKIPPING, find_bad_samples
+from longtail.data.decoding import BadImageError
 from longtail.data.first_of_many import first
 from longtail.data.image_names import image_names
 from longtail.data.packed_images import is_packed, pack_of, packed_images
@@ -16,6 +17,8 @@ from longtail.data.samples import Samples
 
 if TYPE_CHECKING:
     from longtail.data.check import Progress
+
+Classes = TypeVar("Classes")
 
 
 class ImagesToPredict:
@@ -30,8 +33,11 @@ class ImagesToPredict:
             such column.
 
     Attributes:
+        heading: what the names are.
         groups: the images; each group is either of files or of images as bytes.
     """
+
+    heading = "path"
 
     def __init__(self, files: Sequence[Path], column: str | None = None) -> None:
         if column is not None and not any(map(is_packed, files)):
@@ -72,8 +78,18 @@ class ImagesToPredict:
             for group, found in zip(self.groups, bad, strict=True)
         ]
 
-    def bad(self) -> str:
-        """A message that names what can't be decoded, so that all is replaced before the next try."""
+    def predicted(self, classes_of: Callable[[Samples], list[Classes]]) -> list[Classes]:
+        """What `classes_of` returns for each image; it is given the images of a group.
+
+        Raises:
+            ValueError: images can't be decoded; the message names them all.
+        """
+        try:
+            return [classes for group in self.groups for classes in classes_of(group)]
+        except BadImageError as error:
+            raise ValueError(self._bad() or str(error)) from None
+
+    def _bad(self) -> str:
         reasons = [reason for found in self._find_bad(None) for reason in found.values()]
         if not reasons:
             return ""

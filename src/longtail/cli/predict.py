@@ -14,8 +14,12 @@ from longtail.cli.output_file import check_room, check_writable
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from longtail.auto import Predictor
+    from longtail.cli.images_to_predict import ImagesToPredict
     from longtail.cli.passes import Passes
+    from longtail.cli.rows_to_predict import RowsToPredict
     from longtail.data import Samples
     from longtail.repair import Fix
 
@@ -29,20 +33,23 @@ def predict(
     top: int = 1,
     sets: float | None = None,
     prior: Literal["uniform", "training"] | None = None,
+    id_column: str | None = None,
     path_column: str | None = None,
     on_bad_file: Literal["fail", "skip"] = "fail",
     out: Path | None = None,
 ) -> None:
-    """Predict the classes of new images, with probabilities.
+    """Predict the classes of new images, or of rows of features, with probabilities.
 
     Args:
         run: Folder of the run, such as runs/LATEST.
-        files: Images, Parquet or tar files of images, folders of any of these, lists of paths (.txt), or patterns.
-        top: How many classes to name for each image, the most probable first.
-        sets: Give a prediction set for each image instead of the --top classes. Sets miss the true class of at most
-            about this share of images, such as 0.1. They are fitted on the held-out images of the run.
+        files: Images, Parquet or tar files of images, folders of any of these, lists of paths (.txt), or patterns. For
+            a run on features tables (.csv, .parquet, …) or arrays (.npy, .npz) of them.
+        top: How many classes to name for each sample, the most probable first.
+        sets: Give a prediction set for each sample instead of the --top classes. Sets miss the true class of at most
+            about this share of samples, such as 0.1. They are fitted on the held-out samples of the run.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
+        id_column: Column of a table of features that names its rows, by default FILE:ROW.
         path_column: Column of the images in Parquet files, by default found by its content; suffix in tar files.
         on_bad_file: fail, or skip to leave out files that are missing or can not be decoded.
         out: A CSV file to write; by default the predictions are printed, control characters in
@@ -50,10 +57,8 @@ def predict(
     """
     from longtail.arguments import check_integer
     from longtail.auto import load
-    from longtail.cli.images_to_predict import ImagesToPredict
     from longtail.cli.passes import Passes
     from longtail.data.counted import counted
-    from longtail.data.decoding import BadImageError
     from longtail.posthoc.conformal import check_miscoverage
 
     check_integer("top", top, minimum=1)
@@ -64,25 +69,15 @@ def predict(
     if out is not None:
         check_writable("--out", out)
     predictor = load(run)
-    if len(predictor.info.input_shape) == 1:
-        raise ValueError(
-            f"`run` must be a run on images. {run} was trained on {predictor.info.input_shape[0]} features: use "
-            "longtail.load(run).batch(X) in Python, or longtail evaluate RUN --data TABLE."
-        )
+    _check_options(run, predictor, id_column, path_column, on_bad_file)
     if sets is not None:
-        predictor.sets([], sets, prior=prior)  # which finds what sets need, before all images are looked at
-    images = ImagesToPredict(image_files(files, missing_allowed=on_bad_file == "skip"), path_column)
+        predictor.sets([], sets, prior=prior)  # which finds what sets need, before all samples are looked at
     with Passes(counted=False) as passes:
-        if on_bad_file == "skip":
-            images.leave_out_bad(passes)
-        names = images.names
+        samples = _samples(predictor, files, id_column, path_column, passes if on_bad_file == "skip" else None)
         if out is not None:
-            check_room("--out", out, _least_size(names, predictor.class_names, top))
-        try:
-            found = [_classes_of(predictor, group, top, sets, prior, passes) for group in images.groups]
-        except BadImageError as error:
-            raise ValueError(images.bad() or str(error)) from None
-    text = _csv(names, [own for classes in found for own in classes])
+            check_room("--out", out, _least_size(samples.names, predictor.class_names, top))
+        found = samples.predicted(lambda some: _classes_of(predictor, some, top, sets, prior, passes))
+    text = _csv(samples.heading, samples.names, found)
     fixed = _how_calibrated(predictor.fix, prior)
     if out is None:
         say(text.rstrip("\n"))
@@ -94,32 +89,65 @@ def predict(
     with write_whole(out) as file:
         file.write(text.encode(errors="surrogateescape"))
     what = "" if sets is None else f", sets that {_how_covered(sets)}"
-    say(f"{counted(len(names), 'prediction', 'predictions')}{what}, probabilities {fixed}: {out}")
+    say(f"{counted(len(samples.names), 'prediction', 'predictions')}{what}, probabilities {fixed}: {out}")
+
+
+def _check_options(
+    run: Path, predictor: "Predictor", id_column: str | None, path_column: str | None, on_bad_file: str
+) -> None:
+    """Refuse options of images for a run on features, and the other way round."""
+    kind, others = "images", {"--id-column": id_column}
+    if len(predictor.info.input_shape) == 1:
+        skip = None if on_bad_file == "fail" else on_bad_file
+        kind, others = "features", {"--path-column": path_column, "--on-bad-file": skip}
+    for option, value in others.items():
+        if value is not None:
+            raise ValueError(f"{option} must be left out for {run}, which was trained on {kind}. Got {value!r}.")
+
+
+def _samples(
+    predictor: "Predictor",
+    files: Sequence[Path],
+    id_column: str | None,
+    path_column: str | None,
+    skipping: "Passes | None",
+) -> "ImagesToPredict | RowsToPredict":
+    """The samples in the files; with `skipping`, which shows the progress, bad images are left out."""
+    if len(predictor.info.input_shape) == 1:
+        from longtail.cli.rows_to_predict import RowsToPredict
+
+        return RowsToPredict(files, predictor.info, id_column)
+    from longtail.cli.images_to_predict import ImagesToPredict
+
+    images = ImagesToPredict(image_files(files, missing_allowed=skipping is not None), path_column)
+    if skipping is not None:
+        images.leave_out_bad(skipping)
+    return images
 
 
 def _classes_of(
     predictor: "Predictor",
-    images: "Samples",
+    samples: "Samples | np.ndarray",
     top: int,
     sets: float | None,
     prior: str | None,
     progress: "Passes",
 ) -> list[list[tuple[str, float]]]:
-    """Names and probabilities of the classes to name for each image."""
+    """Names and probabilities of the classes to name for each sample."""
     if sets is not None:
-        return predictor.sets(images, sets, prior=prior, progress=progress)
-    return predictor.batch(images, top=top, prior=prior, progress=progress)
+        return predictor.sets(samples, sets, prior=prior, progress=progress)
+    return predictor.batch(samples, top=top, prior=prior, progress=progress)
 
 
-def _csv(names: Sequence[str], classes: Sequence[Sequence[tuple[str, float]]]) -> str:
-    """A row per image: its path or row, and names and probabilities of its classes; empty cells where it has fewer."""
+def _csv(heading: str, names: Sequence[str], classes: Sequence[Sequence[tuple[str, float]]]) -> str:
+    """A row per sample: its name, and names and probabilities of its classes; empty cells where it has fewer."""
     most = max(map(len, classes))
-    heading = ["path"]
+    columns = [heading]
     for rank in range(1, most + 1):
-        heading += [f"class_{rank}", f"probability_{rank}"]
+        columns += [f"class_{rank}", f"probability_{rank}"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(heading)
+    writer.writerow(columns)
     for name, own in zip(names, classes, strict=True):
         cells = [cell for label, probability in own for cell in (label, f"{probability:.6f}")]
         writer.writerow([name, *cells, *[""] * (2 * (most - len(own)))])
@@ -133,7 +161,7 @@ def _least_size(names: Sequence[str], class_names: Sequence[str], top: int) -> i
 
 
 def _how_covered(sets: float) -> str:
-    return f"hold the true class of at least about {100 * (1 - sets):g} % of images like the held-out ones"
+    return f"hold the true class of at least about {100 * (1 - sets):g} % of samples like the held-out ones"
 
 
 def _how_calibrated(fix: "Fix | None", prior: str | None) -> str:

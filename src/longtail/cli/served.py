@@ -20,7 +20,5 @@ def say_what_is_served(folder: RunFolder) -> None:
     file = folder.fix_path
     served = f"offsets and probabilities of {file} ({Fix.load(file).method})" if file.is_file() else "no fix"
     path, of_features = folder.path, folder.of_features
-    in_python = f"longtail.load({str(path)!r}).batch(X)"
-    say(f"{in_python if of_features else 'longtail predict'} applies: {served}")
-    predict = f"longtail evaluate {path} --data TABLE" if of_features else f"longtail predict {path} IMAGES"
-    say(f"next: longtail report {path}; {predict}")
+    say(f"longtail predict applies: {served}")
+    say(f"next: longtail report {path}; longtail predict {path} {'TABLE' if of_features else 'IMAGES'}")

@@ -107,6 +107,19 @@ def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
     return found if place is None else _divided(found, place, data, notes)
 
 
+def read_inputs(path: Path) -> np.ndarray:
+    """The inputs of an `.npy` or `.npz` file without its labels; a large table is mapped.
+
+    Raises:
+        ValueError: damaged, pickled, or not one array of inputs.
+    """
+    arrays = _load(path)
+    keys = [key for key in arrays if key.lower() in ("", *INPUT_NAMES)]
+    if len(keys) != 1:
+        raise ValueError(f"{path} must hold one array of inputs, such as {INPUT_NAMES[0]!r}. Got {_keys(arrays)}.")
+    return arrays[keys[0]]
+
+
 def _place_of_each(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """(N,) the part of each sample, where an array names it."""
     key = PARTS_OF_SAMPLES

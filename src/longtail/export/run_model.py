@@ -103,8 +103,7 @@ class RunModel:
         if fix == "run":
             if not own.is_file():
                 return dataclasses.replace(self, notes=("no fix: the run has no fix.json",))
-            user = "longtail.load(run).batch(X)" if self.folder.of_features else "longtail predict"
-            file, origin = own, f"fix: {own}, which {user} applies too; --fix none leaves it out"
+            file, origin = own, f"fix: {own}, which longtail predict applies too; --fix none leaves it out"
         elif not isinstance(fix, Fix):
             file, origin = Path(fix), f"fix: {fix}"
         found = fix if isinstance(fix, Fix) else Fix.load(file)
