@@ -300,8 +300,8 @@ def test_a_cosine_classifier_can_be_replaced_but_not_scaled(tiny, tmp_path):
     assert trained_network(ldam).classifier.scale == 30
     with pytest.raises(
         ValueError,
-        match="`method` must be crt, decoupled-gala or ncm for a network without a linear classifier. "
-        "Got lws, .* a cosine",
+        match="`method` must be crt, decoupled-gala, decoupled-balanced-softmax or ncm for a network without a linear "
+        "classifier. Got lws, .* a cosine",
     ):
         run_experiment(second_stage(ldam, "lws"), data=tiny, out=tmp_path / "lws", first_stage=ldam)
     folder = run_experiment(second_stage(ldam, "crt"), data=tiny, out=tmp_path / "crt", first_stage=ldam)
@@ -426,8 +426,8 @@ def test_a_network_without_a_linear_head_is_told_what_it_can_have(headed, tiny, 
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert (
-            f"`method` must be crt, decoupled-gala or ncm for a network without a linear classifier. Got {method}"
-            in said
+            "`method` must be crt, decoupled-gala, decoupled-balanced-softmax or ncm for a network without a linear "
+            f"classifier. Got {method}" in said
         )
         assert "Pass --method crt." in said
     with pytest.raises(ValueError, match=r"`classifier` must be registered in longtail.models.CLASSIFIERS"):

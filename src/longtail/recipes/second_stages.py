@@ -1,7 +1,8 @@
 """Second stages by name, with their papers' settings: what is done to the classifier of a run that is complete.
 
 Learning rates belong to a batch size; where the first stage ran with another, they are scaled with it. MiSLAS has its
-settings of CIFAR-100-LT; `large_second_stages` has those of the large data sets.
+settings of CIFAR-100-LT; Balanced Softmax those of CIFAR-LT, whose 2,000 batches of 512 are about 100 epochs;
+`large_second_stages` has those of the large data sets.
 """
 
 from collections.abc import Mapping
@@ -61,6 +62,10 @@ SECOND_STAGES = {
             classifier="new", learns="classifier", loss="gala", sampler="class-aware", epochs=10, learning_rate=0.12
         ),
         first_stage="mixup",
+    ),
+    "decoupled-balanced-softmax": SecondStageMethod(
+        "Ren et al., NeurIPS 2020",
+        _settings(classifier="new", learns="classifier", loss="balanced-softmax", epochs=100, learning_rate=0.1),
     ),
     "tau-norm": SecondStageMethod("Kang et al., ICLR 2020", _settings(classifier="tau-normalised", epochs=0)),
     "ncm": SecondStageMethod("Kang et al., ICLR 2020", _settings(classifier="nearest-mean", epochs=0)),
