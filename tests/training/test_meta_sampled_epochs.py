@@ -1,12 +1,15 @@
 """Batches of a Meta Sampler: shared by processes, and the same from any step on."""
 
 import copy
+import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from longtail.data import FeatureViews
+from longtail.data import FeatureViews, StoredFeatures
+from longtail.data.feature_rows import FeatureRows
 from longtail.losses import BalancedSoftmaxLoss
 from longtail.training.meta_sampled_epochs import MetaSampledEpochs
 from longtail.training.meta_sampler import BETAS, MetaSampler
@@ -52,6 +55,17 @@ def test_an_epoch_goes_on_from_any_step():
         assert torch.equal(features, same)
         assert torch.equal(target, labels)
     assert torch.equal(epochs.meta_sampler.logits, resumed.meta_sampler.logits)
+
+
+def test_features_on_disk_give_the_same_batches(tmp_path):
+    epochs = epochs_of(views=1)
+    np.save(tmp_path / "features.npy", epochs.data.features[0].numpy())
+    rows = FeatureRows(np.load(tmp_path / "features.npy", mmap_mode="r"))
+    stored = dataclasses.replace(epochs_of(views=1), data=StoredFeatures(rows, TARGET))
+    for (features, target), (same, labels) in zip(epochs.batches(1), stored.batches(1), strict=True):
+        assert torch.equal(features, same)
+        assert torch.equal(target, labels)
+    assert torch.equal(epochs.meta_sampler.logits, stored.meta_sampler.logits)
 
 
 def test_every_step_and_epoch_draws_others():
