@@ -100,7 +100,7 @@ def test_a_second_stage_that_is_killed_goes_on_to_the_same_weights(first, data, 
     assert_same_end(tmp_path / "killed", whole.path)
 
 
-@pytest.mark.parametrize("method", ["crt", "lws", "tau-norm", "ncm", "mislas"])
+@pytest.mark.parametrize("method", ["decoupled-balanced-softmax", "balms", "crt", "lws", "tau-norm", "ncm", "mislas"])
 @pytest.mark.slow
 def test_second_stages_of_other_papers(method, name, first, data, tmp_path):
     settings = {} if method in ("tau-norm", "ncm") else {"epochs": 1, "batch_size": 8}
@@ -151,6 +151,12 @@ def test_settings_of_the_papers(first, name):
     half = second_stage(first, "decoupled-gala", batch_size=256)
     assert half.learning_rate == pytest.approx(config.learning_rate / 2)
     assert second_stage(first, "crt").epochs == (30 if inaturalist else 10)
+    balanced = second_stage(first, "decoupled-balanced-softmax")
+    assert (balanced.batch_size, balanced.learning_rate) == ((128, 0.01) if name == "places-lt" else (512, 0.2))
+    balms = second_stage(first, "balms")
+    assert (balms.features, balms.views, balms.meta_learning_rate, balms.meta_batch_size) == ("computed", 4, 0.01, 512)
+    with pytest.raises(ValueError, match="`features` must not be 'each-step' where `meta_learning_rate` is set"):
+        second_stage(first, "balms", features="each-step")
     smoothing = second_stage(first, "mislas").loss_arguments
     assert smoothing == (() if name == "places-lt" else ("head=0.3", "tail=0.0"))
 

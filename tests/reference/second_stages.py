@@ -8,8 +8,8 @@ def softmax(logits):
     return e / e.sum(1, keepdims=True)
 
 
-def train(batches, weight, bias, *, learns, rate, momentum, decay, epochs, longest=None):
-    """logits = s_c (w_c · x + b_c), cross-entropy, SGD with weight decay; `longest` limits the norm of the weights.
+def train(batches, weight, bias, *, learns, rate, momentum, decay, epochs, longest=None, shift=0.0):
+    """logits = s_c (w_c · x + b_c) + shift_c, cross-entropy, SGD with weight decay; `longest` limits weight norms.
 
     `batches(epoch)` gives (features, labels) of each step. Returns weight, bias and scales at the end.
     """
@@ -20,7 +20,7 @@ def train(batches, weight, bias, *, learns, rate, momentum, decay, epochs, longe
         current = rate(epoch)
         for x, y in batches(epoch):
             inner = x @ values["weight"].T + values["bias"]
-            error = softmax(values["scales"] * inner)
+            error = softmax(values["scales"] * inner + shift)
             error[np.arange(len(y)), y] -= 1
             error /= len(y)
             gradients = {

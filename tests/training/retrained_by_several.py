@@ -17,6 +17,7 @@ STEPS = 200
 ON_IMAGES = {
     "gala": ("decoupled-gala", {"epochs": 34, "views": 2, "augmentations": ("flip",)}),
     "gala-each-step": ("decoupled-gala", {"epochs": 2, "features": "each-step"}),
+    "balms": ("balms", {"epochs": 2, "views": 2}),
     "crt-kept": ("crt", {"epochs": 2, "features": "kept", "views": 2}),
     "lws": ("lws", {"epochs": 2}),
     "weight-balancing": ("weight-balancing", {"epochs": 2}),

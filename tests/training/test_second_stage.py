@@ -33,6 +33,7 @@ from training.test_resume import At, assert_same_end
 from training.tiny import tiny_cifar10, tiny_config
 
 CPU = torch.device("cpu")
+META = {"meta_learning_rate": 0.01, "sampler": "shuffle", "loss": "balanced-softmax"}
 AUTOCAST = torch.no_grad
 
 
@@ -209,6 +210,46 @@ def test_training_agrees_with_the_reference(settings, first, tiny, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_meta_sampler_that_learns_nothing_leaves_plain_training(first, tiny, tmp_path):
+    plain = {"epochs": 2, "learning_rate": 0.01, "weight_decay": 0.01, "classifier": "kept", "views": 2}
+    config = second_stage(first, "balms", meta_learning_rate=0.0, **plain)
+    folder = run_experiment(config, data=tiny, out=tmp_path / "run", first_stage=first)
+    counts = np.array(folder.result["class_counts"])
+    np.testing.assert_allclose(folder.result["draw_probabilities"], counts / counts.sum(), rtol=1e-6)
+
+    _, epochs = stage_and_epochs(config, first, load_splits(config, tiny, CPU))
+    old = {name: value.numpy() for name, value in weights(first).items()}
+    weight, bias, _ = reference.train(
+        lambda epoch: [(x.double().numpy(), y.numpy()) for x, y in epochs.batches(epoch)],
+        old["classifier.weight"],
+        old["classifier.bias"],
+        learns="classifier",
+        rate=lambda epoch: learning_rate(epoch, base=0.01, epochs=2, warmup_epochs=0),
+        momentum=0.9,
+        decay=0.01,
+        epochs=2,
+        shift=np.log(counts / counts.sum()),
+    )
+    np.testing.assert_allclose(weights(folder)["classifier.weight"], weight, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(weights(folder)["classifier.bias"], bias, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_meta_sampler_learns_in_each_step_and_is_not_part_of_the_network(first, tiny, tmp_path):
+    config = second_stage(first, "balms", epochs=2, warmup_epochs=2, learning_rate=0.5, meta_learning_rate=0.2)
+    stage, epochs = stage_and_epochs(config, first, load_splits(config, tiny, CPU))
+    assert [epochs.rate(epoch, 3) for epoch in (1, 2)] == pytest.approx([0.25, 0.5])
+    learnt = [stage.meta_sampler.logits.clone() for _ in zip(epochs.batches(1), range(2), strict=False)]
+    assert not torch.equal(learnt[0], learnt[1])
+    assert "sampler.logits" in stage.model.state_dict()
+    assert not any("sampler" in name for name in stage.finished().state_dict())
+    folder = run_experiment(config, data=tiny, out=tmp_path / "run", first_stage=first)
+    assert sum(folder.result["draw_probabilities"]) == pytest.approx(1)
+    counts = np.array(folder.result["class_counts"])
+    assert np.abs(folder.result["draw_probabilities"] - counts / counts.sum()).max() > 0.01
+
+
+@pytest.mark.slow
 def test_kept_features_are_those_of_augmented_copies(first, tiny):
     config = second_stage(first, "crt", views=3)
     sets = load_splits(config, tiny, CPU)
@@ -234,7 +275,7 @@ def test_gradients_end_at_the_classifier(first):
     }
 
 
-@pytest.mark.parametrize("method", ["crt", "mislas"])
+@pytest.mark.parametrize("method", ["crt", "mislas", "balms"])
 @pytest.mark.slow
 def test_a_stopped_second_stage_resumes_bit_identically(method, first, tiny, tmp_path):
     config = second_stage(first, method, epochs=2)
@@ -277,6 +318,17 @@ def test_settings_that_contradict_the_first_stage_are_refused(first, tiny, tmp_p
         ({"mixing": "mixup"}, '`mixing` must be "none" in a second stage'),
         ({"max_norm": 1.5}, "`max_norm`"),
         ({"views": 0}, "`views` must be at least 1"),
+        (
+            {"meta_learning_rate": 0.01},
+            "`sampler` must be 'shuffle' where `meta_learning_rate` is set (Meta Sampler). Got",
+        ),
+        ({**META, "loss": "ce"}, "`loss` must be 'balanced-softmax' where `meta_learning_rate` is set"),
+        ({**META, "learns": "both"}, "`learns` must be 'classifier' where `meta_learning_rate` is set"),
+        ({**META, "reweight_from": 2}, "`reweight_from` must be 0 where `meta_learning_rate` is set"),
+        ({**META, "shift_batch_norm": True}, "`shift_batch_norm` must be False where `meta_learning_rate` is set"),
+        ({**META, "features": "each-step"}, "`features` must not be 'each-step' where `meta_learning_rate` is set"),
+        ({**META, "meta_learning_rate": -1.0}, "`meta_learning_rate`"),
+        ({"meta_batch_size": 0}, "`meta_batch_size` must be at least 1"),
         ({"classifier": "nearest-mean"}, '`learns` must be "nothing" for class means'),
         ({"model": "resnet20-cifar"}, "`model` must be as in the first stage, 'resnet8-cifar'. Got 'resnet20-cifar'"),
         ({"validation": 0.5}, "`validation` must be as in the first stage, 0.0. Got 0.5"),
@@ -300,8 +352,8 @@ def test_a_cosine_classifier_can_be_replaced_but_not_scaled(tiny, tmp_path):
     assert trained_network(ldam).classifier.scale == 30
     with pytest.raises(
         ValueError,
-        match="`method` must be crt, decoupled-gala or ncm for a network without a linear classifier. "
-        "Got lws, .* a cosine",
+        match="`method` must be crt, decoupled-gala, decoupled-balanced-softmax, balms or ncm for a network without a "
+        "linear classifier. Got lws, .* a cosine",
     ):
         run_experiment(second_stage(ldam, "lws"), data=tiny, out=tmp_path / "lws", first_stage=ldam)
     folder = run_experiment(second_stage(ldam, "crt"), data=tiny, out=tmp_path / "crt", first_stage=ldam)
@@ -426,8 +478,8 @@ def test_a_network_without_a_linear_head_is_told_what_it_can_have(headed, tiny, 
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert (
-            f"`method` must be crt, decoupled-gala or ncm for a network without a linear classifier. Got {method}"
-            in said
+            "`method` must be crt, decoupled-gala, decoupled-balanced-softmax, balms or ncm for a network without a "
+            f"linear classifier. Got {method}" in said
         )
         assert "Pass --method crt." in said
     with pytest.raises(ValueError, match=r"`classifier` must be registered in longtail.models.CLASSIFIERS"):

@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 
 import tyro
 
-Method = Literal["decoupled-gala", "crt", "lws", "tau-norm", "ncm", "mislas", "weight-balancing"]
+Method = Literal[
+    "decoupled-gala",
+    "decoupled-balanced-softmax",
+    "balms",
+    "crt",
+    "lws",
+    "tau-norm",
+    "ncm",
+    "mislas",
+    "weight-balancing",
+]
 
 
 def retrain(
@@ -34,10 +44,11 @@ def retrain(
     Args:
         run: Folder of the first stage.
         method: The second stage, with its paper's settings: decoupled-gala, a new classifier with GALA and class-aware
-            sampling (after a run with mixup); crt, a new classifier with class-aware sampling; lws, one
-            scale per class; tau-norm, τ-normalised classifier weights; ncm, nearest class means; mislas, scales and
-            classifier with label-aware smoothing (after a run with mixup); weight-balancing, classifier weights of
-            limited norm (after a run with a large weight decay).
+            sampling (after a run with mixup); decoupled-balanced-softmax, a new one with Balanced Softmax; balms,
+            likewise, and how often each class is drawn is learnt; crt, a new classifier with class-aware sampling; lws,
+            one scale per class; tau-norm, τ-normalised classifier weights; ncm, nearest class means; mislas, scales and
+            classifier with label-aware smoothing (after a run with mixup); weight-balancing, classifier
+            weights of limited norm (after a run with a large weight decay).
         data: Data of the first stage; by default the path that it read. Digits need none.
         groups: The table of groups of your own data, if it has moved; likewise root, val and test.
         root: Folder that the paths of a list or table are relative to.

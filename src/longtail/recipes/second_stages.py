@@ -1,7 +1,8 @@
 """Second stages by name, with their papers' settings: what is done to the classifier of a run that is complete.
 
 Learning rates belong to a batch size; where the first stage ran with another, they are scaled with it. MiSLAS has its
-settings of CIFAR-100-LT; `large_second_stages` has those of the large data sets.
+settings of CIFAR-100-LT; Balanced Softmax and BALMS those of CIFAR-LT, whose 2,000 batches of 512 are about 100 epochs;
+`large_second_stages` has those of the large data sets.
 """
 
 from collections.abc import Mapping
@@ -61,6 +62,21 @@ SECOND_STAGES = {
             classifier="new", learns="classifier", loss="gala", sampler="class-aware", epochs=10, learning_rate=0.12
         ),
         first_stage="mixup",
+    ),
+    "decoupled-balanced-softmax": SecondStageMethod(
+        "Ren et al., NeurIPS 2020",
+        _settings(classifier="new", learns="classifier", loss="balanced-softmax", epochs=100, learning_rate=0.1),
+    ),
+    "balms": SecondStageMethod(
+        "Ren et al., NeurIPS 2020",
+        _settings(
+            classifier="new",
+            learns="classifier",
+            loss="balanced-softmax",
+            meta_learning_rate=0.01,
+            epochs=100,
+            learning_rate=0.1,
+        ),
     ),
     "tau-norm": SecondStageMethod("Kang et al., ICLR 2020", _settings(classifier="tau-normalised", epochs=0)),
     "ncm": SecondStageMethod("Kang et al., ICLR 2020", _settings(classifier="nearest-mean", epochs=0)),
@@ -133,10 +149,11 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     on_this_data = LARGE_SECOND_STAGES.get(config.dataset, {}).get(name, {})
     of_the_paper = {**method.settings, **on_this_data}
     changes: dict[str, Any] = {**plain, **machine, "warmup_epochs": 0, "weight_decay": 5e-4, **of_the_paper}
-    if "learning_rate" in of_the_paper and "learning_rate" not in settings:
-        usual = on_this_data.get("batch_size", method.batch_size)
-        batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
-        changes["learning_rate"] = of_the_paper["learning_rate"] * batch_size / usual
+    for rate in ("learning_rate", "meta_learning_rate"):
+        if rate in of_the_paper and rate not in settings:
+            usual = on_this_data.get("batch_size", method.batch_size)
+            batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
+            changes[rate] = of_the_paper[rate] * batch_size / usual
     changes.setdefault("features", _features(config))
     if "views" in settings and (changes | settings)["features"] == "each-step":
         raise ValueError(

@@ -13,6 +13,7 @@ SECOND = {
     "classifier_rate": 1.0,
     "max_norm": None,
     "shift_batch_norm": False,
+    "meta_learning_rate": None,
 }
 
 

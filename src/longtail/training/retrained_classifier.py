@@ -18,16 +18,24 @@ class RetrainedClassifier(nn.Module):
         num_classes: C.
         config: says which parameters are trained.
         on_features: whether its inputs in training are features; else inputs of the backbone.
+        sampler: learns beside the classifier; a part of the model, so that checkpoints have its state.
 
     Shape:
         inputs of the network, or features (N, D), to logits (N, C).
     """
 
     def __init__(
-        self, network: Network, num_classes: int, config: SecondStageConfig, *, on_features: bool = True
+        self,
+        network: Network,
+        num_classes: int,
+        config: SecondStageConfig,
+        *,
+        on_features: bool = True,
+        sampler: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.network = network
+        self.sampler = sampler
         self.on_features = on_features
         self.shifts = config.shift_batch_norm
         network.requires_grad_(False)

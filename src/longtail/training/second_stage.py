@@ -12,11 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from longtail.models import Network
+from longtail.training.criterion import make_criterion
 from longtail.training.epochs import Epochs
 from longtail.training.feature_space import feature_space
 from longtail.training.first_stage import first_stage_summary, network_of_first_stage
+from longtail.training.meta_sampled_epochs import MetaSampledEpochs
+from longtail.training.meta_sampler import MetaSampler
 from longtail.training.outputs import features_of
 from longtail.training.retrained_classifier import RetrainedClassifier
+from longtail.training.schedule import rate_of_step
 from longtail.training.second_stage_config import OwnSecondStageConfig, SecondStageConfig
 from longtail.training.stages import STAGES, StageInput, StageKind
 from longtail.training.starting_classifier import nearest_means, normalised_by_tau
@@ -56,7 +60,11 @@ class SecondStage:
         self.splits = self.space.splits
         self._begin_classifier()
         number = len(self.splits.info.class_names)
-        self.model = RetrainedClassifier(self.space.network, number, self.config, on_features=self.space.frozen)
+        rate = self.config.meta_learning_rate
+        self.meta_sampler = None if rate is None else MetaSampler(self.splits.train.target, number, rate)
+        self.model = RetrainedClassifier(
+            self.space.network, number, self.config, on_features=self.space.frozen, sampler=self.meta_sampler
+        )
         self.model = self.model.to(given.device)
         self.longest = self._longest_length()
 
@@ -69,7 +77,10 @@ class SecondStage:
 
     def batches(self, default: Epochs) -> Epochs:
         """Features if the whole network is frozen, else images."""
-        return default if self.config.learns == "nothing" else self.space.batches(default)
+        if self.config.learns == "nothing":
+            return default
+        epochs = self.space.batches(default)
+        return epochs if self.meta_sampler is None else self._meta_sampled(epochs, self.meta_sampler)
 
     def after_step(self) -> None:
         """Shorten classifier weights whose norm exceeds the limit (MaxNorm by projection, Alshammari et al.)."""
@@ -87,8 +98,13 @@ class SecondStage:
         return self.space.from_inputs(self.scored())
 
     def provenance(self) -> dict[str, Any]:
-        """The run of the first stage."""
-        return {"first_stage": first_stage_summary(self.first), "notes": self.notes}
+        """The run of the first stage; how often the Meta Sampler came to draw each class."""
+        drawn = (
+            {}
+            if self.meta_sampler is None
+            else {"draw_probabilities": self.meta_sampler.class_probabilities().tolist()}
+        )
+        return {"first_stage": first_stage_summary(self.first), "notes": self.notes, **drawn}
 
     def _begin_classifier(self) -> None:
         """Give the network the initial classifier that the configuration names."""
@@ -106,6 +122,25 @@ class SecondStage:
 
     def _features(self, split: str) -> Tensor:
         return features_of(self.space.network, getattr(self.splits, split), self.given.autocast, self.given.ranks)
+
+    def _meta_sampled(self, epochs: Epochs, meta_sampler: MetaSampler) -> Epochs:
+        """The batches that a Meta Sampler draws."""
+        config = self.config
+        criterion, _ = make_criterion(config, self.splits.class_counts)
+
+        def rate(epoch: int, step: int) -> float:
+            base = config.learning_rate * config.classifier_rate
+            plan = {"epochs": config.epochs, "warmup_epochs": config.warmup_epochs, "steps": epochs.steps}
+            return rate_of_step(config.schedule, epoch, step, base=base, **plan)
+
+        return MetaSampledEpochs(
+            **vars(epochs),
+            meta_sampler=meta_sampler,
+            classifier=cast(nn.Linear, self.model.network.classifier),
+            criterion=criterion.to(self.given.device),
+            meta_batch_size=config.meta_batch_size,
+            rate=rate,
+        )
 
     def _longest_length(self) -> Tensor | None:
         """The largest allowed norm, between the smallest and largest of the first stage, as in the authors' code."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from longtail.arguments import check_fraction, check_integer, check_positive
+from longtail.arguments import check_fraction, check_integer, check_positive, check_strength
 from longtail.data import OwnDataConfig
 from longtail.losses.catalogue import find_loss
 from longtail.training.config import TrainingConfig
@@ -35,6 +35,11 @@ class SecondStageConfig(TrainingConfig):
     """Largest norm of a class's weights, between the smallest (0) and the largest (1) initial norm."""
     shift_batch_norm: bool = False
     """Whether the running statistics of batch norm keep learning."""
+    meta_learning_rate: float | None = None
+    """Learning rate of how often each class is drawn (Meta Sampler); by default `sampler` draws, and nothing is learnt
+    of that. 0 leaves all samples equally likely."""
+    meta_batch_size: int = 512
+    """Class-balanced training samples of each step on which the Meta Sampler learns."""
     views: int = 4
     """Copies of each training image whose features are trained on; `features` says which are augmented."""
     features: Literal["computed", "kept", "standardised", "each-step"] = "computed"
@@ -63,6 +68,25 @@ class SecondStageConfig(TrainingConfig):
             raise ValueError(f'`learns` must be "nothing" for class means, which are not trained. Got {self.learns!r}.')
         if find_loss(self.loss).head == "cosine":
             raise ValueError(f"`loss` must not need a cosine head in a second stage. Got {self.loss!r}.")
+        check_integer("meta_batch_size", self.meta_batch_size, minimum=1)
+        if self.meta_learning_rate is not None:
+            self._check_meta_sampler(self.meta_learning_rate)
+
+    def _check_meta_sampler(self, rate: float) -> None:
+        """The rates learn from a linear classifier on features in memory, by the loss of the paper."""
+        check_strength("meta_learning_rate", rate)
+        needed = {"learns": "classifier", "sampler": "shuffle", "loss": "balanced-softmax"}
+        for name, value in {**needed, "reweight_from": 0, "shift_batch_norm": False}.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"`{name}` must be {value!r} where `meta_learning_rate` is set (Meta Sampler). "
+                    f"Got {getattr(self, name)!r}."
+                )
+        if self.features == "each-step":
+            raise ValueError(
+                "`features` must not be 'each-step' where `meta_learning_rate` is set (Meta Sampler): a batch is drawn "
+                'after the step before it, so that no image can be decoded ahead. Pass features="computed".'
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

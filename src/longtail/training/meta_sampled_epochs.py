@@ -1,0 +1,61 @@
+"""Batches that are drawn by learnt rates: before each step, the rates learn from what it would do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from longtail.samplers import ClassBalancedSampler
+from longtail.training.epochs import Epochs
+from longtail.training.look_ahead import gains_of_samples
+from longtail.training.meta_sampler import MetaSampler
+from longtail.training.seeds import generator_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaSampledEpochs(Epochs):
+    """The batches of each epoch, drawn with replacement by a Meta Sampler that learns in each step.
+
+    A batch depends on the steps before it, through the classifier and the rates, and is drawn when it is asked for.
+    Every process draws whole batches and learns the same rates; it trains on its share.
+
+    Attributes:
+        meta_sampler: draws the samples.
+        classifier: which is trained.
+        criterion: the loss that it is trained with.
+        meta_batch_size: class-balanced samples on which the rates learn in each step.
+        rate: the learning rate of (epoch, step).
+    """
+
+    meta_sampler: MetaSampler
+    classifier: nn.Linear
+    criterion: nn.Module
+    meta_batch_size: int
+    rate: Callable[[int, int], float]
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features and labels of the steps of one epoch, from `first_step` on."""
+        size = min(self.batch_size, len(self.data))
+        own = slice(*(size * rank // self.processes for rank in (self.rank, self.rank + 1)))
+        balanced = self._balanced(epoch)
+        for step in range(first_step, self.steps):
+            # Five numbers: all other places of a run have fewer.
+            generator = generator_for(self.data.target.device, self.seed, epoch, step + 1, 0, 1)
+            draws = self.meta_sampler.draw(size, generator)
+            batch = self._samples(draws.indices, generator)
+            others = self._samples(balanced[step], generator)
+            gains = gains_of_samples(self.classifier, self.criterion, batch, others, self.rate(epoch, step))
+            self.meta_sampler.learn(draws, gains)
+            yield batch[0][own], batch[1][own]
+
+    def _balanced(self, epoch: int) -> Tensor:
+        """Indices of the class-balanced samples of each step."""
+        number = self.steps * self.meta_batch_size
+        sampler = ClassBalancedSampler(self.data.target, num_samples=number, seed=self.seed)
+        return sampler.indices(epoch - 1).view(self.steps, -1)
+
+    def _samples(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        whole = [slice(0, len(indices))]
+        [samples] = self.data.batches(indices, whole, augment=None, generator=generator, each_once=False)
+        return samples
