@@ -7,7 +7,7 @@ the sum is divided by the sum of the weights, as `nn.CrossEntropyLoss(weight=…
 own code divides by the batch size. An empty class is left out of Σ_j w_j = C and gets the weight of half a sample.
 
 The paper has ρ = 1. With β = 1 the weights are those of the generalised re-weighting of DisAlign (Zhang et al.,
-"Distribution Alignment", CVPR 2021), π_j^{−ρ}. That paper averages over the batch size, its code over the weights.
+"Distribution Alignment", CVPR 2021), π_j^{−ρ}; its code divides by the sum of the weights too.
 """
 
 from typing import Unpack
