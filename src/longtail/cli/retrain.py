@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-Method = Literal["decoupled-gala", "crt", "lws", "tau-norm", "ncm", "mislas", "weight-balancing"]
+Method = Literal["decoupled-gala", "crt", "lws", "tau-norm", "ncm", "mislas", "weight-balancing", "disalign"]
 
 
 def retrain(
@@ -37,7 +37,8 @@ def retrain(
             sampling (after a run with mixup); crt, a new classifier with class-aware sampling; lws, one
             scale per class; tau-norm, τ-normalised classifier weights; ncm, nearest class means; mislas, scales and
             classifier with label-aware smoothing (after a run with mixup); weight-balancing, classifier weights of
-            limited norm (after a run with a large weight decay).
+            limited norm (after a run with a large weight decay); disalign, logits calibrated by a magnitude and a
+            margin per class and a confidence per sample, with class weights.
         data: Data of the first stage; by default the path that it read. Digits need none.
         groups: The table of groups of your own data, if it has moved; likewise root, val and test.
         root: Folder that the paths of a list or table are relative to.

@@ -1,7 +1,8 @@
 """Second stages by name, with their papers' settings: what is done to the classifier of a run that is complete.
 
 Learning rates belong to a batch size; where the first stage ran with another, they are scaled with it. MiSLAS has its
-settings of CIFAR-100-LT; `large_second_stages` has those of the large data sets.
+settings of CIFAR-100-LT; DisAlign, for which no settings on small images are known, has those of its code for
+ImageNet-LT. `large_second_stages` has those of the large data sets.
 """
 
 from collections.abc import Mapping
@@ -91,6 +92,17 @@ SECOND_STAGES = {
         ),
         batch_size=64,
         first_stage="ce-weight-decay",
+    ),
+    "disalign": SecondStageMethod(
+        "Zhang et al., CVPR 2021",
+        _settings(
+            learns="calibration",
+            loss="class-balanced",
+            loss_arguments=("beta=1.0", "power=1.2"),
+            epochs=10,
+            learning_rate=0.1,
+        ),
+        batch_size=256,
     ),
 }
 
