@@ -23,6 +23,7 @@ NAMES = {
     "crt": "cRT",
     "lws": "LWS",
     "mislas": "MiSLAS",
+    "disalign": "DisAlign",
     "ncm": "NCM",
     "ce-weight-decay": "cross-entropy with a large weight decay",
 }

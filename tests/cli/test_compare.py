@@ -305,6 +305,14 @@ def test_a_method_that_trains_nothing_has_no_settings_of_a_loss(capsys):
         assert ("label_smoothing" in capsys.readouterr().out) == shown
 
 
+def test_a_second_stage_is_listed_with_its_own_arguments_of_the_loss(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["methods", "disalign"]) == 0
+    said = capsys.readouterr().out
+    assert "loss_arguments beta=1.0 power=1.2, epochs 10" in said
+    assert "  beta = 1.0\n  power = 1.2\n  gamma = 0.0\n" in said
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_a_configuration(name):
     config = with_method(cifar100_lt(sampler="progressive", reweight_from=5), name, seed=7)

@@ -11,7 +11,7 @@ from longtail.repair import Fix
 AWKWARD = ('say "a"', "b\\n' OR 1=1; --", "Löwe\n# x", "*/ ${c} `d` {e} </script>", "猫", "__proto__", "%s", "true")
 INVISIBLE = "\u202eflow\x1b[31m\u2028\x00"
 NUM_CLASSES = (2, 3, 200)
-KINDS_OF_RUNS = ("timm", "own network", "cosine", "features", "second stage", "cifar")
+KINDS_OF_RUNS = ("timm", "own network", "cosine", "features", "second stage", "calibrated", "cifar")
 KINDS = ("offset", "probabilities", "cost")
 
 

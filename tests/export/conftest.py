@@ -18,6 +18,8 @@ def runs(tmp_path_factory):
         timm = features_config(model="test_efficientnet", loss="ce", size=32)
         own = run_experiment(scratch_config(), data=photographs, out=out / "own")
         ncm = second_stage(own, "ncm")
+        features = run_experiment(features_config(), data=feature_table(), out=out / "features")
+        disalign = second_stage(features, "disalign")
         with tiny_cifar10():
             config = tiny_config(model="resnet8-cifar", epochs=1, augmentations=())
             cifar = run_experiment(config, data=write_tiny(out / "cifar"), out=out / "tiny")
@@ -25,7 +27,8 @@ def runs(tmp_path_factory):
             "timm": run_experiment(timm, data=photographs, out=out / "timm"),
             "own network": own,
             "cosine": run_experiment(scratch_config(loss="ldam"), data=photographs, out=out / "cosine"),
-            "features": run_experiment(features_config(), data=feature_table(), out=out / "features"),
+            "features": features,
             "second stage": run_experiment(ncm, data=photographs, out=out / "ncm", first_stage=own),
+            "calibrated": run_experiment(disalign, data=feature_table(), out=out / "disalign", first_stage=features),
             "cifar": cifar,
         }

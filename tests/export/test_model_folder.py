@@ -36,6 +36,8 @@ def test_the_readme_loads_a_network_with_the_same_logits(kind, runs, tmp_path, m
         expected = model.network(inputs)
         torch.testing.assert_close(served["model"](inputs), expected, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(load_model(folder)(inputs), expected, rtol=1e-4, atol=1e-4)
+    summary = {"features": "A linear classifier for 3", "calibrated": "A calibrated-linear classifier for 3"}
+    assert summary.get(kind, f"`{model.config.model}` for") in (folder / "README.md").read_text()
     assert (kind == "timm") == ("timm" in code)
     if kind == "timm":
         assert tuple(served["model"].pretrained_cfg["label_names"]) == ("ant", "bee", "cow")
@@ -89,8 +91,9 @@ def test_the_readme_says_where_a_fix_changes_nothing(runs, tmp_path):
 
 def test_what_can_not_be_exported_leaves_nothing(runs, tmp_path):
     fix = fix_of(3, names=("ant", "bee", "cow"))
-    with pytest.raises(ValueError, match="must be linear to hold the fix. It is a CosineClassifier"):
-        export_safetensors(RunModel.open(runs["cosine"].path, fix), tmp_path / "model")
+    for kind, classifier in (("cosine", "CosineClassifier"), ("calibrated", "AdaptiveCalibration")):
+        with pytest.raises(ValueError, match=f"must be linear to hold the fix. It is a {classifier}"):
+            export_safetensors(RunModel.open(runs[kind].path, fix), tmp_path / "model")
     cost = fix_of(3, "cost", names=("ant", "bee", "cow"))
     with pytest.raises(ValueError, match="decides by costs"):
         export_safetensors(RunModel.open(runs["timm"].path, cost), tmp_path / "model")

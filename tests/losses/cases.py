@@ -148,6 +148,13 @@ PEERS = [
         {"beta": 0, "gamma": 0},
     ),
     _counted(
+        "generalised-reweighting",
+        partial(lt.ClassBalancedLoss, beta=1.0, power=1.2),
+        partial(lt.class_balanced_loss, beta=1.0, power=1.2),
+        partial(peers.class_balanced, beta=1.0, power=1.2),
+        {"power": 0},
+    ),
+    _counted(
         "label-aware-smoothing",
         lt.LabelAwareSmoothingLoss,
         lt.label_aware_smoothing_loss,

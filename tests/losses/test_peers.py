@@ -50,6 +50,20 @@ def test_class_balanced_weights_run_from_none_to_inverse_frequency():
     torch.testing.assert_close(almost, inverse / inverse.mean(), rtol=1e-5, atol=0)
 
 
+@pytest.mark.parametrize("power", [0.3, 1.2, 400.0])
+def test_a_power_of_inverse_frequencies_is_the_generalised_reweighting(power):
+    """Of DisAlign: w_j = (1 / π_j)^ρ / Σ_k (1 / π_k)^ρ, here times C."""
+    counts = COUNTS.double().numpy()
+    logarithms = -power * np.log(counts / counts.sum())
+    expected = np.exp(logarithms - np.log(np.exp(logarithms - logarithms.max()).sum()) - logarithms.max())
+    np.testing.assert_allclose(lt.class_balanced_weights(COUNTS, beta=1, power=power), 5 * expected, rtol=1e-10)
+
+
+def test_a_power_of_0_weights_all_classes_alike():
+    torch.testing.assert_close(lt.class_balanced_weights(COUNTS, power=0), torch.ones(5, dtype=torch.float64))
+    assert torch.equal(lt.ClassBalancedLoss(COUNTS, power=0)(LOGITS, TARGET), F.cross_entropy(LOGITS, TARGET))
+
+
 def test_class_balanced_cross_entropy_is_weighted_cross_entropy():
     weight = lt.class_balanced_weights(COUNTS, beta=0.99)
     a = lt.ClassBalancedLoss(COUNTS, beta=0.99)(LOGITS, TARGET)
@@ -340,6 +354,7 @@ def test_deferred_weights_multiply_those_of_the_loss():
         (lambda: lt.GCLLoss(COUNTS, cloud=-0.1), "`cloud` must be"),
         (lambda: lt.EQLLoss(COUNTS, probability=1.2), r"`probability` must lie in \[0, 1\]"),
         (lambda: lt.ClassBalancedLoss(COUNTS, beta=1.1), r"`beta` must lie in \[0, 1\]"),
+        (lambda: lt.ClassBalancedLoss(COUNTS, power=-0.5), "`power` must be finite and at least 0"),
         (lambda: lt.LabelAwareSmoothingLoss(COUNTS, head=1.1), r"`head` must lie in \[0, 1\]"),
         (lambda: lt.LabelAwareSmoothingLoss(COUNTS, ramp="cubic"), "`ramp` must be one of"),
         (lambda: lt.SeesawLoss(5, eps=0), "`eps` must be finite and greater than 0"),

@@ -8,6 +8,7 @@ from torch import nn
 
 from longtail.models import (
     CLASSIFIERS,
+    AdaptiveCalibration,
     ClassifierKind,
     CosineClassifier,
     NearestMeans,
@@ -21,6 +22,8 @@ HEADS = {
     "without bias": nn.Linear(6, 4, bias=False),
     "cosine": CosineClassifier(6, 4, scale=20.1),
     "nearest-mean": NearestMeans(torch.randn(6), torch.randn(4, 6)),
+    "calibrated": AdaptiveCalibration(nn.Linear(6, 4)),
+    "calibrated without bias": AdaptiveCalibration(nn.Linear(6, 4, bias=False)),
 }
 
 

@@ -100,7 +100,9 @@ def test_a_second_stage_that_is_killed_goes_on_to_the_same_weights(first, data, 
     assert_same_end(tmp_path / "killed", whole.path)
 
 
-@pytest.mark.parametrize("method", ["decoupled-balanced-softmax", "balms", "crt", "lws", "tau-norm", "ncm", "mislas"])
+@pytest.mark.parametrize(
+    "method", ["decoupled-balanced-softmax", "balms", "crt", "lws", "tau-norm", "ncm", "mislas", "disalign"]
+)
 @pytest.mark.slow
 def test_second_stages_of_other_papers(method, name, first, data, tmp_path):
     settings = {} if method in ("tau-norm", "ncm") else {"epochs": 1, "batch_size": 8}

@@ -80,10 +80,10 @@ def focal(logits, targets, gamma=1.0, weight=None, label_smoothing=0.0):
     return np.array(losses)
 
 
-def class_balanced(logits, targets, counts, beta=0.9999, gamma=0.0, weight=None, label_smoothing=0.0):
-    """Focal loss weighted by (1 − β) / (1 − β^n), rescaled to sum C."""
+def class_balanced(logits, targets, counts, beta=0.9999, power=1.0, gamma=0.0, weight=None, label_smoothing=0.0):
+    """Focal loss weighted by ((1 − β) / (1 − β^n))^ρ, rescaled to sum C."""
     effective = np.array([(1 - beta**n) / (1 - beta) if beta < 1 else n for n in np.asarray(counts, dtype=np.float64)])
-    w = 1 / effective
+    w = 1 / effective**power
     w = w / w.sum() * len(w) * (1 if weight is None else np.asarray(weight))
     return focal(logits, targets, gamma, w, label_smoothing)
 

@@ -1,4 +1,7 @@
-"""Second stages on features, step by step in float64: Kang et al. (ICLR 2020), Alshammari et al. (CVPR 2022)."""
+"""Second stages on features, step by step in float64.
+
+Kang et al. (ICLR 2020), Zhang et al. (CVPR 2021: DisAlign), Alshammari et al. (CVPR 2022).
+"""
 
 import numpy as np
 
@@ -36,3 +39,51 @@ def train(batches, weight, bias, *, learns, rate, momentum, decay, epochs, longe
                 length = np.linalg.norm(values["weight"], axis=1, keepdims=True)
                 values["weight"] = values["weight"] * np.minimum(longest / length, 1)
     return values["weight"], values["bias"], values["scales"]
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def calibrated_logits(features, values):
+    """ŝ_ij = σ(x_i) (α_j z_ij + β_j) + (1 − σ(x_i)) z_ij, one sample and one class at a time."""
+    logits = np.zeros((len(features), len(values["magnitude"])))
+    for i, x in enumerate(features):
+        confidence = sigmoid(values["confidence.weight"][0] @ x + values["confidence.bias"][0])
+        for j in range(logits.shape[1]):
+            z = values["linear.weight"][j] @ x + (values["linear.bias"][j] if "linear.bias" in values else 0)
+            logits[i, j] = confidence * (values["magnitude"][j] * z + values["margin"][j]) + (1 - confidence) * z
+    return logits
+
+
+def train_calibration(batches, values, class_counts, *, power, rate, momentum, decay, epochs):
+    """Magnitudes, margins and confidence of `calibrated_logits` by SGD with weight decay.
+
+    The loss is cross-entropy weighted by (1 / π_c)^ρ, divided by the weights of the batch. `batches(epoch)` gives
+    (features, labels) of each step. Returns the values at the end; those of the linear classifier are as they were.
+    """
+    prior = np.asarray(class_counts, dtype=np.float64) / np.sum(class_counts)
+    weights = (1 / prior) ** power
+    weights = weights / weights.sum()
+    values = {name: value.astype(np.float64) for name, value in values.items()}
+    speed: dict[str, np.ndarray] = {}
+    for epoch in range(1, epochs + 1):
+        for x, y in batches(epoch):
+            error = softmax(calibrated_logits(x, values))
+            error[np.arange(len(y)), y] -= 1
+            error *= (weights[y] / weights[y].sum())[:, None]
+            plain = x @ values["linear.weight"].T + values["linear.bias"]
+            confidence = sigmoid(x @ values["confidence.weight"].T + values["confidence.bias"])
+            change = (values["magnitude"] - 1) * plain + values["margin"]
+            inner = (error * change).sum(1, keepdims=True) * confidence * (1 - confidence)
+            gradients = {
+                "magnitude": (error * confidence * plain).sum(0),
+                "margin": (error * confidence).sum(0),
+                "confidence.weight": inner.T @ x,
+                "confidence.bias": inner.sum(0),
+            }
+            for name, found in gradients.items():
+                gradient = found + decay * values[name]
+                speed[name] = momentum * speed[name] + gradient if name in speed else gradient
+                values[name] = values[name] - rate(epoch) * speed[name]
+    return values

@@ -21,6 +21,7 @@ ON_IMAGES = {
     "crt-kept": ("crt", {"epochs": 2, "features": "kept", "views": 2}),
     "lws": ("lws", {"epochs": 2}),
     "weight-balancing": ("weight-balancing", {"epochs": 2}),
+    "disalign": ("disalign", {"epochs": 2}),
     "tau-norm": ("tau-norm", {}),
     "ncm": ("ncm", {}),
     "mislas": ("mislas", {"epochs": 1}),

@@ -209,6 +209,87 @@ def test_training_agrees_with_the_reference(settings, first, tiny, tmp_path):
     np.testing.assert_allclose(new["classifier.bias"], bias * scales, rtol=1e-4, atol=1e-6)
 
 
+def calibration_of(folder):
+    """The numbers of the calibrated classifier by name, in float64."""
+    of_classifier = {name: value for name, value in weights(folder).items() if name.startswith("classifier.")}
+    return {name.removeprefix("classifier."): value.double().numpy() for name, value in of_classifier.items()}
+
+
+@pytest.mark.slow
+def test_disalign_learns_the_calibration_alone(run, first):
+    folder = run("disalign")
+    assert changed(folder, first) == set()  # of the backbone
+    old, new = weights(first), weights(folder)
+    assert torch.equal(new["classifier.linear.weight"], old["classifier.weight"])
+    assert torch.equal(new["classifier.linear.bias"], old["classifier.bias"])
+    found = calibration_of(folder)
+    assert np.abs(found["magnitude"] - 1).max() > 0.05
+    assert np.abs(found["margin"]).max() > 0.05
+    assert np.ptp(found["confidence.weight"]) > 1e-5
+    assert folder.result["notes"] == []
+    assert folder.result["network"] == {
+        "classifier": "calibrated-linear",
+        "num_classes": 10,
+        "input_shape": [3, 32, 32],
+    }
+
+
+@pytest.mark.slow
+def test_disalign_that_learns_nothing_predicts_as_its_first_stage(run, first):
+    folder = run("disalign", epochs=1, learning_rate=1e-30)
+    expected = first.load_predictions("test")[0]
+    np.testing.assert_allclose(folder.load_predictions("test")[0], expected, rtol=1e-5, atol=1e-5)
+    assert folder.result["notes"][0].startswith(
+        "the calibration has learnt nothing, so that scores are those of the fi"
+    )
+
+
+@pytest.mark.slow
+def test_disalign_agrees_with_the_reference(first, tiny, tmp_path):
+    rate = 0.05
+    config = second_stage(first, "disalign", epochs=2, learning_rate=rate, weight_decay=0.01, views=2)
+    folder = run_experiment(config, data=tiny, out=tmp_path / "run", first_stage=first)
+    start = tmp_path / "start"
+    run_experiment(dataclasses.replace(config, learning_rate=1e-30), data=tiny, out=start, first_stage=first)
+    splits = load_splits(config, tiny, CPU)
+    _, epochs = stage_and_epochs(config, first, splits)
+    expected = reference.train_calibration(
+        lambda epoch: [(x.double().numpy(), y.numpy()) for x, y in epochs.batches(epoch)],
+        calibration_of(RunFolder.open(start)),
+        splits.info.class_counts,
+        power=1.2,
+        rate=lambda epoch: learning_rate(epoch, base=rate, epochs=2, warmup_epochs=0),
+        momentum=0.9,
+        decay=0.01,
+        epochs=2,
+    )
+    found = calibration_of(folder)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_calibrated_classifier_can_be_replaced_but_not_scaled(run, first, tiny, tmp_path):
+    calibrated = run("disalign", epochs=1)
+    for method in ("lws", "disalign"):
+        with pytest.raises(ValueError, match=f"Got {method}, and .* ends with a calibrated-linear classifier"):
+            second_stage(calibrated, method)
+    config = second_stage(calibrated, "crt", epochs=1)
+    folder = run_experiment(config, data=tiny, out=tmp_path / "crt", first_stage=calibrated)
+    assert isinstance(trained_network(folder).classifier, nn.Linear)
+
+
+@pytest.mark.slow
+def test_a_calibration_without_confidence_says_that_it_learns_nothing(tmp_path):
+    inputs, names = feature_table()
+    shifted = inputs - 1e6
+    first = run_experiment(features_config(loss="ce"), data=(shifted, names), out=tmp_path / "first")
+    config = second_stage(first, "disalign")
+    folder = run_experiment(config, data=(shifted, names), out=tmp_path / "disalign", first_stage=first)
+    assert "its confidence begins near 0 where the features of a sample sum to far below 0" in folder.result["notes"][0]
+
+
 @pytest.mark.slow
 def test_a_meta_sampler_that_learns_nothing_leaves_plain_training(first, tiny, tmp_path):
     plain = {"epochs": 2, "learning_rate": 0.01, "weight_decay": 0.01, "classifier": "kept", "views": 2}
@@ -275,7 +356,7 @@ def test_gradients_end_at_the_classifier(first):
     }
 
 
-@pytest.mark.parametrize("method", ["crt", "mislas", "balms"])
+@pytest.mark.parametrize("method", ["crt", "mislas", "balms", "disalign"])
 @pytest.mark.slow
 def test_a_stopped_second_stage_resumes_bit_identically(method, first, tiny, tmp_path):
     config = second_stage(first, method, epochs=2)
@@ -330,6 +411,11 @@ def test_settings_that_contradict_the_first_stage_are_refused(first, tiny, tmp_p
         ({**META, "meta_learning_rate": -1.0}, "`meta_learning_rate`"),
         ({"meta_batch_size": 0}, "`meta_batch_size` must be at least 1"),
         ({"classifier": "nearest-mean"}, '`learns` must be "nothing" for class means'),
+        ({"learns": "calibration"}, '`classifier` must be "kept" where its logits are calibrated'),
+        (
+            {"classifier": "kept", "learns": "calibration", "max_norm": 0.1},
+            "`max_norm` must be None where logits are calibrated: the classifier weights stay as they are. Got 0.1",
+        ),
         ({"model": "resnet20-cifar"}, "`model` must be as in the first stage, 'resnet8-cifar'. Got 'resnet20-cifar'"),
         ({"validation": 0.5}, "`validation` must be as in the first stage, 0.0. Got 0.5"),
     ):
@@ -473,7 +559,7 @@ def test_a_linear_classifier_without_bias_has_every_method(method, headed, tiny,
 def test_a_network_without_a_linear_head_is_told_what_it_can_have(headed, tiny, tmp_path, monkeypatch, capsys):
     first = headed(DeepHeaded)
     assert first.result["network"]["classifier"] == "torch.nn.modules.container.Sequential"
-    for method in ("lws", "tau-norm", "mislas", "weight-balancing"):
+    for method in ("lws", "tau-norm", "mislas", "weight-balancing", "disalign"):
         assert main(["retrain", str(first.path), "--method", method, "--data", str(tiny)]) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1

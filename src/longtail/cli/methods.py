@@ -15,7 +15,7 @@ def methods(name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(meta
         name: One of them, to see its defaults too.
     """
     from longtail.arguments import check_choice
-    from longtail.losses.catalogue import paper_settings, settable_arguments
+    from longtail.losses.catalogue import paper_settings, parse_arguments, settable_arguments
     from longtail.recipes.methods import METHODS, add_loss
     from longtail.recipes.second_stages import SECOND_STAGES
 
@@ -30,7 +30,7 @@ def methods(name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(meta
             changes = {**method.settings, **({"reweight_from": "after 80 % of the epochs"} if method.deferred else {})}
             if method.first_stage is not None:
                 changes = {"second stage of": method.first_stage, **SECOND_STAGES[known].settings}
-            table.add_row(known, ", ".join(f"{key} {value}" for key, value in changes.items()), method.source)
+            table.add_row(known, ", ".join(f"{key} {_words(value)}" for key, value in changes.items()), method.source)
     console = PlainConsole()
     console.print(table)
     if name is not None:
@@ -38,5 +38,11 @@ def methods(name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(meta
         if second.get("epochs") == 0:  # nothing is trained, so no loss is used
             return
         loss = second.get("loss", METHODS[name].settings["loss"])
-        for key, value in (settable_arguments(loss) | paper_settings(loss)).items():
+        own = parse_arguments(second.get("loss_arguments", ()))
+        for key, value in (settable_arguments(loss) | paper_settings(loss) | own).items():
             console.print(f"  {key} = {value}")
+
+
+def _words(value: object) -> str:
+    """A setting as it would be typed: the parts of a tuple with blanks between them."""
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

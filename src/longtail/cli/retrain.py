@@ -15,6 +15,7 @@ Method = Literal[
     "ncm",
     "mislas",
     "weight-balancing",
+    "disalign",
 ]
 
 
@@ -48,7 +49,8 @@ def retrain(
             likewise, and how often each class is drawn is learnt; crt, a new classifier with class-aware sampling; lws,
             one scale per class; tau-norm, τ-normalised classifier weights; ncm, nearest class means; mislas, scales and
             classifier with label-aware smoothing (after a run with mixup); weight-balancing, classifier
-            weights of limited norm (after a run with a large weight decay).
+            weights of limited norm (after a run with a large weight decay); disalign, logits calibrated by a magnitude
+            and a margin per class and a confidence per sample, with class weights.
         data: Data of the first stage; by default the path that it read. Digits need none.
         groups: The table of groups of your own data, if it has moved; likewise root, val and test.
         root: Folder that the paths of a list or table are relative to.

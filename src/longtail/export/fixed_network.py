@@ -30,7 +30,7 @@ def fixed_network(network: nn.Module, fix: Fix) -> nn.Module:
 
 
 class _Fixed(nn.Module):
-    """A network whose classifier has no bias, such as one by cosines."""
+    """A network whose classifier has no bias that is added to all logits: cosines, class means, calibrated logits."""
 
     offset: Tensor
 

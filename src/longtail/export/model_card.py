@@ -11,6 +11,7 @@ from longtail.data import DataInfo
 from longtail.export.run_model import RunModel
 from longtail.export.source_text import visible
 from longtail.metrics.groups import GroupBounds
+from longtail.models import describe_classifier
 from longtail.repair import Fix
 from longtail.training.evaluation import Scorer
 
@@ -69,7 +70,8 @@ def _name(model: RunModel) -> str:
 
 def _summary(model: RunModel, info: DataInfo) -> str:
     what = "features" if len(info.input_shape) == 1 else "images"
-    name = "A linear classifier" if what == "features" else f"`{model.config.model}`"
+    classifier = describe_classifier(model.network.classifier)["classifier"]
+    name = f"A {classifier} classifier" if what == "features" else f"`{model.config.model}`"
     return (
         f"{name} for {len(info.class_names)} classes, trained on {sum(info.class_counts):,} {what} with longtail "
         f"{model.folder.header['versions'].get('longtail', '')}. Exported from a run folder; `config.json` holds the "

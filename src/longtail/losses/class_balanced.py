@@ -1,10 +1,13 @@
 """Class-balanced loss (Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019).
 
-    L = w_k · base(z, k),   w_j ∝ (1 − β) / (1 − β^{n_j}),   Σ_j w_j = C
+    L = w_k · base(z, k),   w_j ∝ ((1 − β) / (1 − β^{n_j}))^ρ,   Σ_j w_j = C
 
 with cross-entropy or the focal loss as base. β = 0 weights all classes alike, β → 1 by inverse frequency. Under "mean"
 the sum is divided by the sum of the weights, as `nn.CrossEntropyLoss(weight=…)` and the code of LDAM do; the paper's
 own code divides by the batch size. An empty class is left out of Σ_j w_j = C and gets the weight of half a sample.
+
+The paper has ρ = 1. With β = 1 the weights are those of the generalised re-weighting of DisAlign (Zhang et al.,
+"Distribution Alignment", CVPR 2021), π_j^{−ρ}; its code divides by the sum of the weights too.
 """
 
 from typing import Unpack
@@ -21,25 +24,29 @@ from longtail.losses.reduction import divisor_of_mean, mean_or_one
 from longtail.losses.shifts import ClassCounts, counts_of
 
 
-def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999) -> Tensor:
+def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, power: float = 1.0) -> Tensor:
     """The weight of each class, (C,) float64, of mean 1 over the classes that have samples.
 
     Args:
         class_counts: (C,) training samples of each class, ≥ 0.
         beta: β in [0, 1]; at 1 the weights are the limit, inverse frequencies.
+        power: ρ ≥ 0, of the weights; 0 weights all classes alike.
 
     Example:
         >>> class_balanced_weights([100, 1], beta=0.99).round(decimals=3)
         tensor([0.0310, 1.9690], dtype=torch.float64)
 
-    Source: eqs. 2 and 4 of the paper.
+    Source: eqs. 2 and 4 of the paper; the power from Zhang et al., CVPR 2021.
     """
     check_fraction("beta", beta)
+    check_strength("power", power)
     counts = counts_of(class_counts)
     if beta == 1:
         weights = 1 / counts
     else:
         weights = (1 - beta) / -torch.expm1(counts * torch.tensor(beta, dtype=torch.float64).log())
+    if power != 1:
+        weights = (weights / weights.max()) ** power  # of the largest 1, so that no power of all is 0
     return weights / weights[as_class_counts(class_counts) > 0].mean()
 
 
@@ -61,6 +68,7 @@ def class_balanced_loss(
     class_counts: ClassCounts,
     *,
     beta: float = 0.9999,
+    power: float = 1.0,
     gamma: float = 0.0,
     weight: Tensor | None = None,
     ignore_index: int = -100,
@@ -73,6 +81,7 @@ def class_balanced_loss(
         target: class indices, or probabilities of the shape of the logits.
         class_counts: (C,) training samples of each class, ≥ 0.
         beta: β in [0, 1].
+        power: ρ ≥ 0, of the weights.
         gamma: γ ≥ 0 of the focal loss; 0 is cross-entropy.
         weight: (C,) class weights, multiplied with those of the loss.
         ignore_index: index targets of this value give 0.
@@ -91,7 +100,7 @@ def class_balanced_loss(
 
     Source: eq. 4 of the paper.
     """
-    weights = class_balanced_weights(class_counts, beta)
+    weights = class_balanced_weights(class_counts, beta, power)
     check_arguments(weights.numel(), weight, ignore_index, label_smoothing)
     target = checked_target(logits, target, weights.numel(), ignore_index)
     weights = weights.to(logits.device) if weight is None else weights.to(logits.device) * weight
@@ -107,6 +116,7 @@ class ClassBalancedLoss(LongTailedLoss):
         class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
         weight: (C,) class weights, multiplied with those of the loss (which act in training only).
         beta: β in [0, 1]; 0 weights all classes alike.
+        power: ρ ≥ 0, of the weights; with `beta=1` they are the ρ-th power of inverse frequencies.
         gamma: γ ≥ 0 of the focal loss; 0 is cross-entropy.
         **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
             `margins_without_grad`, as in `LongTailedLoss`.
@@ -134,20 +144,22 @@ class ClassBalancedLoss(LongTailedLoss):
         weight: Tensor | None = None,
         *,
         beta: float = 0.9999,
+        power: float = 1.0,
         gamma: float = 0.0,
         **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         check_strength("gamma", gamma)
-        class_weight = class_balanced_weights(class_counts, beta)
+        class_weight = class_balanced_weights(class_counts, beta, power)
         super().__init__(class_weight.numel(), weight, **arguments)
         self.beta = beta
+        self.power = power
         self.gamma = gamma
         self.register_buffer("class_weight", class_weight)
 
     @property
     def combines(self) -> bool:
         """Whether there are weights or a factor; γ may be changed during training."""
-        return self.beta > 0 or self.gamma > 0
+        return (self.beta > 0 and self.power > 0) or self.gamma > 0
 
     def margins(self) -> Margins | None:
         """None but the weights, unless the base is the focal loss."""
@@ -178,4 +190,4 @@ class ClassBalancedLoss(LongTailedLoss):
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
-        return f"{super().extra_repr()}, beta={self.beta}, gamma={self.gamma}"
+        return f"{super().extra_repr()}, beta={self.beta}, power={self.power}, gamma={self.gamma}"

@@ -5,6 +5,7 @@ there are.
 """
 
 from longtail.default_backbone import DEFAULT_BACKBONE
+from longtail.models.adaptive_calibration import AdaptiveCalibration
 from longtail.models.backbones import BACKBONES, Backbone, make_backbone
 from longtail.models.cifar_resnet import CifarBackbone, CifarResNet
 from longtail.models.classifiers import CLASSIFIERS, ClassifierKind, build_classifier, describe_classifier
@@ -23,6 +24,7 @@ __all__ = [
     "CLASSIFIERS",
     "DEFAULT_BACKBONE",
     "MLP",
+    "AdaptiveCalibration",
     "Backbone",
     "CifarBackbone",
     "CifarResNet",

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from longtail.models.adaptive_calibration import AdaptiveCalibration
 from longtail.models.cosine import CosineClassifier
 from longtail.models.nearest_mean import NearestMeans
 
@@ -38,14 +39,23 @@ class ClassifierKind:
     settings: Callable[[Any], dict[str, Any]] = lambda _classifier: {}
 
 
+def _bias_of(linear: nn.Linear) -> dict[str, Any]:
+    return {} if linear.bias is not None else {"bias": False}
+
+
 CLASSIFIERS: dict[str, ClassifierKind] = {
-    "linear": ClassifierKind(nn.Linear, nn.Linear, lambda linear: {} if linear.bias is not None else {"bias": False}),
+    "linear": ClassifierKind(nn.Linear, nn.Linear, _bias_of),
     "cosine": ClassifierKind(CosineClassifier, CosineClassifier, lambda cosine: {"scale": float(cosine.scale)}),
     "nearest-mean": ClassifierKind(
         NearestMeans,
         lambda num_features, num_classes: NearestMeans(
             torch.zeros(num_features), torch.zeros(num_classes, num_features)
         ),
+    ),
+    "calibrated-linear": ClassifierKind(
+        AdaptiveCalibration,
+        lambda num_features, num_classes, bias=True: AdaptiveCalibration(nn.Linear(num_features, num_classes, bias)),
+        lambda calibrated: _bias_of(calibrated.linear),
     ),
 }
 

@@ -1,10 +1,10 @@
 """Settings of second stages on ImageNet-LT, Places-LT and iNaturalist 2018, where they are others than on small images.
 
 From the released code of GALA (none for Places-LT, which takes those of ImageNet-LT), of Kang et al. (ICLR 2020; for
-Places-LT too) and of MiSLAS (Zhong et al., CVPR 2021), and from the paper of Balanced Softmax and BALMS (Ren et
-al., NeurIPS 2020; none for iNaturalist 2018, which takes those of ImageNet-LT). The images of each step are augmented
-again and pass through the frozen network, as in these codes, except where `COMPUTED`. Learning rates are those of the
-batch size beside them.
+Places-LT too), of MiSLAS (Zhong et al., CVPR 2021) and of DisAlign (Zhang et al., CVPR 2021; for ImageNet-LT alone,
+whose settings the others take), and from the paper of Balanced Softmax and BALMS (Ren et al., NeurIPS 2020; none for
+iNaturalist 2018, which takes those of ImageNet-LT). The images of each step are augmented again and pass through the
+frozen network, as in these codes, except where `COMPUTED`. Learning rates are those of the batch size beside them.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ ON_PLACES = {"batch_size": 256, "learning_rate": 0.1}
 BALANCED = {"batch_size": 512, "learning_rate": 0.2, "epochs": 10, **EACH_STEP}
 BALANCED_ON_PLACES = {"batch_size": 128, "learning_rate": 0.01}
 MISLAS = {"batch_size": 256, "learning_rate": 0.1, "weight_decay": 5e-4, "classifier_rate": 0.05}
+CALIBRATED = {"batch_size": 256, "learning_rate": 0.1, **EACH_STEP}
 SMOOTHED = {"loss_arguments": ("head=0.3", "tail=0.0")}
 SLOWER_DECAY = {"weight_decay": 1e-4}
 COMPUTED = {"features": "computed"}
@@ -33,6 +34,7 @@ LARGE_SECOND_STAGES: dict[str, dict[str, dict[str, Any]]] = {
         "tau-norm": ONCE,
         "ncm": ONCE,
         "mislas": MISLAS | SMOOTHED,
+        "disalign": CALIBRATED,
     },
     "places-lt": {
         "decoupled-gala": GALA,
@@ -43,6 +45,7 @@ LARGE_SECOND_STAGES: dict[str, dict[str, dict[str, Any]]] = {
         "tau-norm": ONCE,
         "ncm": ONCE,
         "mislas": MISLAS,
+        "disalign": CALIBRATED,
     },
     "inaturalist18": {
         "decoupled-gala": GALA | {"learning_rate": 0.2, "epochs": 30} | SLOWER_DECAY,
@@ -53,6 +56,7 @@ LARGE_SECOND_STAGES: dict[str, dict[str, dict[str, Any]]] = {
         "tau-norm": ONCE,
         "ncm": ONCE,
         "mislas": MISLAS | SMOOTHED | SLOWER_DECAY,
+        "disalign": CALIBRATED,
     },
 }
 """For each data set the settings of each method that differ."""

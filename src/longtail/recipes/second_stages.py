@@ -2,7 +2,8 @@
 
 Learning rates belong to a batch size; where the first stage ran with another, they are scaled with it. MiSLAS has its
 settings of CIFAR-100-LT; Balanced Softmax and BALMS those of CIFAR-LT, whose 2,000 batches of 512 are about 100 epochs;
-`large_second_stages` has those of the large data sets.
+DisAlign, for which no settings on small images are known, has those of its code for ImageNet-LT. `large_second_stages`
+has those of the large data sets.
 """
 
 from collections.abc import Mapping
@@ -107,6 +108,17 @@ SECOND_STAGES = {
         ),
         batch_size=64,
         first_stage="ce-weight-decay",
+    ),
+    "disalign": SecondStageMethod(
+        "Zhang et al., CVPR 2021",
+        _settings(
+            learns="calibration",
+            loss="class-balanced",
+            loss_arguments=("beta=1.0", "power=1.2"),
+            epochs=10,
+            learning_rate=0.1,
+        ),
+        batch_size=256,
     ),
 }
 

@@ -1,13 +1,14 @@
 """The features that a second stage trains on: computed for this run, or kept in the cache."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import nn
 
 from longtail.data import FeatureViews, Splits
-from longtail.models import Network
+from longtail.models import AdaptiveCalibration, Network
 from longtail.training.epochs import Epochs
 from longtail.training.kept_features import KeptFeatures
 from longtail.training.outputs import features_of
@@ -95,8 +96,8 @@ class CachedFeatures:
             features = features.changed(self.standard.apply)
         self.train, self.splits = features.train, features.with_info(given.splits.info)
         classifier = network.classifier
-        if self.standard is not None and isinstance(classifier, nn.Linear):
-            classifier = self.standard.on_standardised_features(classifier)
+        if self.standard is not None:
+            classifier = _with_layers(classifier, self.standard.on_standardised_features)
         self.network = Network(nn.Identity(), classifier)
 
     def num_features(self) -> int:
@@ -110,6 +111,13 @@ class CachedFeatures:
     def from_inputs(self, network: Network) -> Network:
         """The backbone with the classifier for features that are not standardised."""
         classifier = network.classifier
-        if self.standard is not None and isinstance(classifier, nn.Linear):
-            classifier = self.standard.on_raw_features(classifier)
+        if self.standard is not None:
+            classifier = _with_layers(classifier, self.standard.on_raw_features)
         return Network(self.whole.backbone, classifier, self.whole.input_config)
+
+
+def _with_layers(classifier: nn.Module, change: Callable[[nn.Linear], nn.Linear]) -> nn.Module:
+    """The classifier with its layers on the features changed; one without linear layers as it is."""
+    if isinstance(classifier, AdaptiveCalibration):
+        return classifier.with_layers(change)
+    return change(classifier) if isinstance(classifier, nn.Linear) else classifier

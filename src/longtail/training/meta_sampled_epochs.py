@@ -36,18 +36,16 @@ class MetaSampledEpochs(Epochs):
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Features and labels of the steps of one epoch, from `first_step` on."""
-        size = min(self.batch_size, len(self.data))
-        own = slice(*(size * rank // self.processes for rank in (self.rank, self.rank + 1)))
         balanced = self._balanced(epoch)
         for step in range(first_step, self.steps):
             # Five numbers: all other places of a run have fewer.
             generator = generator_for(self.data.target.device, self.seed, epoch, step + 1, 0, 1)
-            draws = self.meta_sampler.draw(size, generator)
+            draws = self.meta_sampler.draw(self.size, generator)
             batch = self._samples(draws.indices, generator)
             others = self._samples(balanced[step], generator)
             gains = gains_of_samples(self.classifier, self.criterion, batch, others, self.rate(epoch, step))
             self.meta_sampler.learn(draws, gains)
-            yield batch[0][own], batch[1][own]
+            yield batch[0][self.share], batch[1][self.share]
 
     def _balanced(self, epoch: int) -> Tensor:
         """Indices of the class-balanced samples of each step."""

@@ -1,11 +1,12 @@
-"""A frozen network whose classifier is retrained, or whose logits are rescaled."""
+"""A frozen network whose classifier is retrained, or whose logits are rescaled or calibrated."""
 
 import copy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from longtail.models import Network
+from longtail.models import AdaptiveCalibration, Network
 from longtail.training.classifier_precision import logits_precision
 from longtail.training.second_stage_config import SecondStageConfig
 
@@ -43,6 +44,10 @@ class RetrainedClassifier(nn.Module):
         self.scales = nn.Parameter(torch.ones(num_classes), requires_grad=self.learns_scales)
         if config.learns in ("classifier", "both"):
             network.classifier.requires_grad_(True)
+        elif config.learns == "calibration":
+            calibrated = cast(AdaptiveCalibration, network.classifier)
+            calibrated.requires_grad_(True)
+            calibrated.linear.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "RetrainedClassifier":
         """As usual, but batch norm keeps its statistics unless they are to go on learning."""

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from longtail.models import Network
+from longtail.models import AdaptiveCalibration, Network
 from longtail.training.criterion import make_criterion
 from longtail.training.epochs import Epochs
 from longtail.training.feature_space import feature_space
@@ -24,6 +24,9 @@ from longtail.training.schedule import rate_of_step
 from longtail.training.second_stage_config import OwnSecondStageConfig, SecondStageConfig
 from longtail.training.stages import STAGES, StageInput, StageKind
 from longtail.training.starting_classifier import nearest_means, normalised_by_tau
+
+LEAST_MARGIN = 1e-6
+"""Largest margin of a calibration that has learnt nothing."""
 
 
 class SecondStage:
@@ -52,8 +55,11 @@ class SecondStage:
             raise ValueError("`first_stage` must be the run that the second stage starts from. Got none.")
         self.given, self.config = given, cast(SecondStageConfig, given.config)
         self.first, self.notes = given.first_stage, list[str]()
-        network = network_of_first_stage(self.first, self.config, given.splits).to(given.device)
+        network = network_of_first_stage(self.first, self.config, given.splits)
         _check_classifier(network.classifier, self.config, self.first.path)
+        if self.config.learns == "calibration":  # the initial confidence is one of features that are not standardised
+            network.classifier = AdaptiveCalibration(cast(nn.Linear, network.classifier))
+        network = network.to(given.device)
         if self.config.channels_last == "on":
             network = network.to(memory_format=torch.channels_last)
         self.space = feature_space(network, given, self.config)
@@ -69,7 +75,7 @@ class SecondStage:
         self.longest = self._longest_length()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """The scales and the classifier."""
+        """The scales and the classifier, with its calibration if it has one."""
         return [
             {"params": [self.model.scales], "factor": 1.0},
             {"params": list(self.model.network.classifier.parameters()), "factor": self.config.classifier_rate},
@@ -99,12 +105,11 @@ class SecondStage:
 
     def provenance(self) -> dict[str, Any]:
         """The run of the first stage; how often the Meta Sampler came to draw each class."""
-        drawn = (
-            {}
-            if self.meta_sampler is None
-            else {"draw_probabilities": self.meta_sampler.class_probabilities().tolist()}
-        )
-        return {"first_stage": first_stage_summary(self.first), "notes": self.notes, **drawn}
+        notes = [*self.notes, *_note_on_calibration(self.model.network.classifier)]
+        entries: dict[str, Any] = {"first_stage": first_stage_summary(self.first), "notes": notes}
+        if self.meta_sampler is not None:
+            entries["draw_probabilities"] = self.meta_sampler.class_probabilities().tolist()
+        return entries
 
     def _begin_classifier(self) -> None:
         """Give the network the initial classifier that the configuration names."""
@@ -162,6 +167,16 @@ def _check_classifier(classifier: nn.Module, config: SecondStageConfig, path: os
             f"`first_stage` must have a linear classifier for {config.second_stage or 'this'}. Got {path}, "
             f"which ends with a {type(classifier).__name__}."
         )
+
+
+def _note_on_calibration(classifier: nn.Module) -> list[str]:
+    """That a calibration has learnt nothing: margins get no gradient where no sample has confidence."""
+    if not isinstance(classifier, AdaptiveCalibration) or classifier.margin.abs().max() > LEAST_MARGIN:
+        return []
+    return [
+        "the calibration has learnt nothing, so that scores are those of the first stage: its confidence begins near 0 "
+        "where the features of a sample sum to far below 0. Shift the features, or use another method"
+    ]
 
 
 STAGES["second-stage"] = StageKind(SecondStage, (SecondStageConfig, OwnSecondStageConfig))

@@ -27,8 +27,8 @@ class SecondStageConfig(TrainingConfig):
     """Name of the method."""
     classifier: Literal["new", "kept", "tau-normalised", "nearest-mean"] = "kept"
     """The initial classifier: a new one, that of the first stage, or one computed from it or from its features."""
-    learns: Literal["classifier", "scales", "both", "nothing"] = "nothing"
-    """What is trained: the classifier, one scale per class, or both."""
+    learns: Literal["classifier", "scales", "both", "calibration", "nothing"] = "nothing"
+    """What is trained: the classifier, one scale per class, both, or an adaptive calibration of its logits."""
     classifier_rate: float = 1.0
     """Learning rate of the classifier over that of the scales."""
     max_norm: float | None = None
@@ -64,6 +64,8 @@ class SecondStageConfig(TrainingConfig):
             raise ValueError(f"`epochs` must be 0 where nothing is trained, and only there. Got {self.epochs}.")
         if self.mixing != "none":
             raise ValueError(f'`mixing` must be "none" in a second stage. Got {self.mixing!r}.')
+        if self.learns == "calibration":
+            self._check_calibration()
         if self.classifier == "nearest-mean" and self.learns != "nothing":
             raise ValueError(f'`learns` must be "nothing" for class means, which are not trained. Got {self.learns!r}.')
         if find_loss(self.loss).head == "cosine":
@@ -86,6 +88,19 @@ class SecondStageConfig(TrainingConfig):
             raise ValueError(
                 "`features` must not be 'each-step' where `meta_learning_rate` is set (Meta Sampler): a batch is drawn "
                 'after the step before it, so that no image can be decoded ahead. Pass features="computed".'
+            )
+
+    def _check_calibration(self) -> None:
+        """Raise unless the classifier is that of the first stage and stays so."""
+        if self.classifier != "kept":
+            raise ValueError(
+                '`classifier` must be "kept" where its logits are calibrated: only the calibration is trained. '
+                f"Got {self.classifier!r}."
+            )
+        if self.max_norm is not None:
+            raise ValueError(
+                "`max_norm` must be None where logits are calibrated: the classifier weights stay as they are. "
+                f"Got {self.max_norm}."
             )
 
 

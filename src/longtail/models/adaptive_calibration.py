@@ -1,0 +1,68 @@
+"""A linear classifier whose logits are calibrated for each sample: the second stage of DisAlign."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+INITIAL_WEIGHT = 0.1
+"""Of the confidence layer, in the authors' code."""
+
+
+class AdaptiveCalibration(nn.Module):
+    """ŝ_j = σ(x) (α_j z_j + β_j) + (1 − σ(x)) z_j, where z are the logits of a linear classifier.
+
+    The magnitude α_j and the margin β_j are numbers of the class, the confidence σ(x) is the sigmoid of a linear
+    function of the features. At first α is 1 and β is 0, so that the logits are those of the classifier.
+
+    The formula is the paper's, which the authors' code for segmentation computes too. Their code for classification has
+    (1 + σ(x) α_j) z_j + σ(x) β_j instead, with α = 1 at first: the same functions with another α, larger by 1 here. It
+    begins with logits up to twice as large, and weight decay draws its α to where logits stay as they are, that of the
+    formula to 0. Initial values are those of the code; the confidence begins near 1 for features behind a ReLU.
+
+    Args:
+        linear: the classifier; it is kept, not copied.
+
+    Attributes:
+        linear: the classifier.
+        confidence: from features to the logit of the confidence.
+        magnitude: (C,) α.
+        margin: (C,) β.
+
+    Shape:
+        features (N, D) to logits (N, C).
+
+    Example:
+        >>> linear, features = nn.Linear(4, 3), torch.randn(2, 4)
+        >>> classifier = AdaptiveCalibration(linear)
+        >>> torch.equal(classifier(features), linear(features))
+        True
+        >>> with torch.no_grad():
+        ...     _ = classifier.margin.copy_(torch.tensor([0.0, 0.0, 2.0]))  # for the third class, where it is sure
+        >>> bool((classifier(features)[:, 2] > linear(features)[:, 2]).all())
+        True
+
+    Source: Zhang et al., "Distribution Alignment: A Unified Framework for Long-tail Visual Recognition", CVPR 2021.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.linear = linear
+        self.confidence = nn.Linear(linear.in_features, 1)
+        nn.init.constant_(self.confidence.weight, INITIAL_WEIGHT)
+        self.magnitude = nn.Parameter(torch.ones(linear.out_features))
+        self.margin = nn.Parameter(torch.zeros(linear.out_features))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (N, C)."""
+        logits: Tensor = self.linear(features)
+        confidence = self.confidence(features).sigmoid()
+        calibrated: Tensor = logits + confidence * ((self.magnitude - 1) * logits + self.margin)
+        return calibrated
+
+    def with_layers(self, change: Callable[[nn.Linear], nn.Linear]) -> "AdaptiveCalibration":
+        """A copy in which `change` has replaced the two layers that take the features."""
+        changed = copy.deepcopy(self)
+        changed.linear, changed.confidence = change(self.linear), change(self.confidence)
+        return changed
