@@ -66,6 +66,9 @@ def _joined(frames: Sequence[tuple[str, Any]], reading: Reading, processes: Proc
     nested = next((where for where, frame in frames if frame.columns.nlevels > 1), None)
     if nested is not None:
         raise ValueError(f"{nested} must have one name for each column. Its columns have several levels: join them.")
+    empty = next((where for where, frame in frames if not len(frame)), None)
+    if empty is not None:
+        raise ValueError(f"{empty} must hold at least one row. Got none.")
     named = [
         (where, with_score_columns(_with_label(frame.rename(columns=lambda name: str(name).strip()), reading), where))
         for where, frame in frames

@@ -28,7 +28,7 @@ def with_score_columns(frame: Any, where: str) -> Any:
         ['label', 'scores.dog', 'scores.cat']
     """
     for name in SCORES:
-        first = _by_name(frame[name].iloc[0]) if name in frame.columns and len(frame) else None
+        first = _by_name(frame[name].iloc[0]) if name in frame.columns else None
         if first is not None:
             rows = [_by_name(cell) or {} for cell in frame[name].tolist()]
             odd = next((number for number, row in enumerate(rows) if row.keys() != first.keys()), None)
@@ -51,7 +51,7 @@ def unread_scores(frame: Any) -> list[str]:
         >>> unread_scores(pandas.DataFrame({"probs": [{"cat": 0.2, "dog": 0.8}], "meta": [{"camera": "north"}]}))
         ['probs']
     """
-    firsts = {name: _by_name(frame[name].iloc[0]) or {} for name in frame.columns} if len(frame) else {}
+    firsts = {name: _by_name(frame[name].iloc[0]) or {} for name in frame.columns}
     return [
         name
         for name, first in firsts.items()
