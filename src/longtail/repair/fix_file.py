@@ -4,12 +4,15 @@ Version 2 has the costs of the metric, so that a fix can be evaluated on new dat
 metric `goal`; both versions are read.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longtail.plain_json import to_json
 from longtail.posthoc.saved import number_within, numbers
+from longtail.repair.calibration import SMALLEST
 
 if TYPE_CHECKING:
     from longtail.repair.fix import Fix
@@ -17,12 +20,21 @@ if TYPE_CHECKING:
 FORMAT = "longtail.fix"
 VERSION, OLDEST = 2, 1
 COLDEST, HOTTEST = 1e-150, 1e150  # temperature
-SMALLEST = 1e-30  # replaces probabilities of 0
 TAKES = ("logits", "probabilities")
 
 
-def content_of(fix: "Fix") -> dict[str, Any]:
-    """The content of the file."""
+def text_of(fix: "Fix", path: Path) -> str:
+    """The text of the file; its values are checked as they are when it is read.
+
+    Raises:
+        ValueError: as `values_of`; names `path`.
+    """
+    text = to_json(_content_of(fix), indent=1) + "\n"
+    values_of(json.loads(text), path)
+    return text
+
+
+def _content_of(fix: "Fix") -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
