@@ -60,14 +60,11 @@ class Predictor:
             raise ValueError(f"{folder.path} must hold data.json, which holds the class names. Train the run again.")
         self.folder, self.info = folder, DataInfo.from_json(folder.data)
         self.class_names = self.info.class_names
-        self.network = (
-            fold_batch_norm(trained_network(folder)) if len(self.info.input_shape) > 1 else trained_network(folder)
-        )
+        network = trained_network(folder)
+        self.network = fold_batch_norm(network) if len(self.info.input_shape) > 1 else network
         self.config = stored_config(folder)
         self._sets: dict[tuple[float, str], RunSets] = {}
-        self.fix = Fix.load(folder.fix_path) if folder.fix_path.exists() else None
-        if self.fix is not None and tuple(self.fix.class_names) != self.class_names:
-            raise ValueError(f"{folder.fix_path} must be of the classes of the run. It is of others.")
+        self.fix = Fix.load(folder.fix_path, self.class_names) if folder.fix_path.exists() else None
 
     def __call__(self, sample: Any) -> list[tuple[str, float]]:
         """Names and probabilities of all classes for one sample, the most probable first.
