@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
+from longtail.data.list_source import LISTS
 from longtail.data.table_file import DELIMITED, TABLES, read_table
 from longtail.data.text_file import kind_of, read_text
 from longtail.repair.reading.array_files import plain, read_arrays
 from longtail.repair.reading.json_file import read_json
 from longtail.repair.reading.memory import check_fits
 from longtail.repair.reading.usual_names import LABELS
-
-TEXT = (".txt", ".lst", ".list")
 
 
 def read_labels(path: Path, column: str | None, notes: list[str]) -> np.ndarray:
@@ -31,7 +30,7 @@ def read_labels(path: Path, column: str | None, notes: list[str]) -> np.ndarray:
     kind = kind_of(path)
     if kind == ".json":
         return _json(path)
-    if kind in TEXT or (kind in DELIMITED and _is_one_column(path)):
+    if kind in LISTS or (kind in DELIMITED and _is_one_column(path)):
         return _lines(path, column)
     if kind in TABLES:
         check_fits(path)
