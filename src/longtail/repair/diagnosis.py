@@ -36,6 +36,7 @@ KEEP = "the model as it is"
 LEAST_PRIOR = 1e-12
 MOST_FOLDS = 20
 MOST_REPEATS = 10
+MOST_WORST = 5  # classes of lowest recall that are named
 NUMBERS_OF_ALL_REPEATS = 2**22  # logits; with more, single samples hardly move a choice
 
 
@@ -288,9 +289,9 @@ def _fix(
 
 
 def _worst(
-    target: np.ndarray, predicted: np.ndarray, names: tuple[str, ...], num_classes: int, number: int = 5
+    target: np.ndarray, predicted: np.ndarray, names: tuple[str, ...], num_classes: int
 ) -> tuple[tuple[str, float, int, int], ...]:
     recall, present = recalls(target, predicted, np.ones(len(target)), num_classes)
     support, times = np.bincount(target, minlength=num_classes), np.bincount(predicted, minlength=num_classes)
-    order = [label for label in np.lexsort((-support, recall)) if present[label]][:number]
+    order = [label for label in np.lexsort((-support, recall)) if present[label]][:MOST_WORST]
     return tuple((names[label], float(recall[label]), int(support[label]), int(times[label])) for label in order)
