@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from longtail.data.encoded_images import holds_bytes, holds_images, refuse_other_images
+from longtail.data.first_of_many import first
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES
@@ -28,6 +29,7 @@ SPLIT_COLUMNS = ("split",)
 COORDINATE = "y"  # a label only where no other column may be one
 MISSING = ("none", "nan", "<na>", "nat")
 """How missing values of pandas are printed."""
+SHOWN = 20  # names of columns in a message
 NUMBERING = ("", "id", "index", "unnamed: 0", "row", "row_id")
 
 
@@ -100,7 +102,8 @@ def given_column(names: Sequence[str], name: str | None, option: str, where: str
     """
     if name is None or name in names:
         return name
-    raise ValueError(f"--{option} must name a column of {where}. Got {name!r}; its columns: {_listed(names)}.")
+    columns = first(names, SHOWN) or "none"
+    raise ValueError(f"--{option} must name a column of {where}. Got {name!r}; its columns: {columns}.")
 
 
 def _label(names: Sequence[str], where: str) -> str:
@@ -114,10 +117,10 @@ def _label(names: Sequence[str], where: str) -> str:
             )
         raise ValueError(
             f"{where} must have a column {' or '.join(LABEL_COLUMNS)}, or --label must name its column of labels. "
-            f"Its columns: {_listed(names)}."
+            f"Its columns: {first(names, SHOWN) or 'none'}."
         )
     if len(found) > 1:
-        raise ValueError(f"{where} has several columns that may be the label: {_listed(found)}. Name one with --label.")
+        raise ValueError(f"{where} has several columns that may be the label: {first(found)}. Name one with --label.")
     return found[0]
 
 
@@ -153,8 +156,7 @@ def image_column(frame: Any, names: Sequence[str], given: str | None, where: str
     images = [name for name in usual or names if holds_images(frame[name])]
     if len(images) > 1:
         raise ValueError(
-            f"{where} has several columns of images: {_listed(images)}. Name one with --path-column, or drop the "
-            "others."
+            f"{where} has several columns of images: {first(images)}. Name one with --path-column, or drop the others."
         )
     return next(iter(images or usual), None)
 
@@ -181,7 +183,3 @@ def part_text(value: Any) -> str:
 def is_split(column: Any) -> bool:
     """Whether it names any part: with other values beside it is an error, not a column to leave out."""
     return any(part_text(value) in PART_NAMES for value in column.tolist())
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "") if names else "none"

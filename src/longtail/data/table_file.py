@@ -7,9 +7,9 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from longtail.data.text_file import decoded, kind_of, read_text
+from longtail.data.text_file import decoded, kind_of, read_stream, read_text
 from longtail.free_memory import free_memory
 
 DELIMITED = (".csv", ".tsv", ".tab")
@@ -49,9 +49,9 @@ def read_table(path: Path, text_columns: Choose, notes: list[str]) -> Any:
     return _with_rows(frame, str(path))
 
 
-def table_of_bytes(content: bytes, where: str, text_columns: Choose, notes: list[str]) -> Any:
-    """`read_table` for bytes from standard input: JSON lines, else separated values; also compressed."""
-    text = decoded(content, where)
+def table_of_stream(stream: IO[bytes], where: str, text_columns: Choose, notes: list[str]) -> Any:
+    """`read_table` for a stream such as standard input: JSON lines, else separated values; also compressed."""
+    text = decoded(read_stream(stream, where), where)
     if text.lstrip().startswith("{"):
         return _with_rows(_json_lines(text, where), where)
     return _with_rows(_delimited(text, where, ",", text_columns, notes), where)
