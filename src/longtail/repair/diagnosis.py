@@ -66,8 +66,8 @@ def diagnose(
 
     All scores are cross-fitted: no prediction is by offsets that were fitted on its own fold. Of all candidates and
     values of τ whose score is within one standard error of the best, the one that changes the fewest decisions is
-    chosen. Its gain is less by what choosing it on these samples has made it too good, and the verdict is "use" only
-    if the interval of that gain, corrected for the number of candidates, lies above 0.
+    chosen. Its gain is reduced by the optimism of having chosen it on these samples, and the verdict is "use" only if
+    the interval of that gain, corrected for the number of candidates, lies above 0.
 
     Args:
         logits: (N, C), on data that the model was not trained on, -inf for masked classes; or probabilities. A
