@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Predictor:
             TypeError: several samples; `batch` takes those, also as a pandas table.
             ValueError: features are missing, too many or not finite.
         """
-        several = isinstance(sample, (list, tuple)) and sample and not isinstance(sample[0], (int, float))
+        several = isinstance(sample, (list, tuple)) and sample and not isinstance(sample[0], Real)
         if several or isinstance(sample, Samples) or hasattr(sample, "columns"):
             raise TypeError(f"`sample` must be one sample. Got {len(sample)}: predictor.batch(samples) takes several.")
         probability = self.probabilities([sample])[0]
