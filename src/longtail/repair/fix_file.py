@@ -5,6 +5,7 @@ metric `goal`; both versions are read.
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,10 @@ def values_of(content: dict[str, Any], path: Path) -> dict[str, Any]:
 def _prior(content: dict[str, Any], num_classes: int, path: Path) -> np.ndarray:
     prior = numbers(content, "prior", num_classes, path)
     if not (prior > 0).all() or abs(prior.sum() - 1) > 1e-6:
-        raise ValueError(f"{path} must hold a prior above 0 that sums to 1. It sums to {prior.sum():g}.")
+        raise ValueError(
+            f"{path} must hold a prior above 0 that sums to 1. Its lowest value is {prior.min():g}, its sum "
+            f"{prior.sum():g}."
+        )
     return prior
 
 
@@ -97,8 +101,9 @@ def _class_names(content: dict[str, Any], path: Path) -> tuple[str, ...]:
     names = content.get("classes")
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
         raise ValueError(f"{path} must hold the names of at least two classes. It does not.")
-    if len(set(names)) < len(names):
-        raise ValueError(f"{path} must hold classes that differ from each other. It does not.")
+    name, number = Counter(names).most_common(1)[0]
+    if number > 1:
+        raise ValueError(f"{path} must hold classes that differ from each other. It holds {name!r} {number} times.")
     return tuple(names)
 
 

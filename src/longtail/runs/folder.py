@@ -245,7 +245,9 @@ class RunFolder:
         """
         path = self.file("weights.pt")
         if not path.exists():
-            raise FileNotFoundError(f"{self.path} must hold weights.pt, as a complete run does. It does not.")
+            raise FileNotFoundError(
+                f"{self.path} must hold weights.pt, as a complete run does. Restore it, or train the run again."
+            )
         return path
 
     @property
