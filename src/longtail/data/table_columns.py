@@ -3,13 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from longtail.data.encoded_images import holds_bytes, holds_images, refuse_other_images
 from longtail.data.first_of_many import first
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
 
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "category", "y")
 FILE_COLUMNS = (
@@ -52,7 +55,7 @@ def text_columns(names: Sequence[str], options: Options) -> list[str]:
     return [name for name in names if name.strip() in {*chosen, label} or name.strip().lower() in usual]
 
 
-def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> Columns:
+def find_columns(frame: "DataFrame", options: Options, where: str, notes: list[str]) -> Columns:
     """Choose the columns of a table.
 
     Args:
@@ -132,7 +135,7 @@ def label_columns(names: Sequence[str]) -> list[str]:
     return [name for name in found if name.lower() != COORDINATE] or found
 
 
-def usual_path(frame: Any, names: Sequence[str]) -> str | None:
+def usual_path(frame: "DataFrame", names: Sequence[str]) -> str | None:
     """The one of these columns that holds paths, by its usual name or by the names of images."""
     texts = [name for name in names if _is_text(frame[name])]
     for usual in FILE_COLUMNS:
@@ -142,7 +145,7 @@ def usual_path(frame: Any, names: Sequence[str]) -> str | None:
     return images[0] if len(images) == 1 else None
 
 
-def image_column(frame: Any, names: Sequence[str], given: str | None, where: str) -> str | None:
+def image_column(frame: "DataFrame", names: Sequence[str], given: str | None, where: str) -> str | None:
     """The column that holds images as bytes: the one that is given, or that has a usual name, or any other.
 
     Raises:
@@ -161,7 +164,7 @@ def image_column(frame: Any, names: Sequence[str], given: str | None, where: str
     return next(iter(images or usual), None)
 
 
-def _is_text(column: Any) -> bool:
+def _is_text(column: "Series[Any]") -> bool:
     return not len(column) or any(isinstance(value, (str, Path)) for value in column.head(100).tolist())
 
 
@@ -180,6 +183,6 @@ def part_text(value: Any) -> str:
     return "" if text in MISSING else text
 
 
-def is_split(column: Any) -> bool:
+def is_split(column: "Series[Any]") -> bool:
     """Whether it names any part: with other values beside it is an error, not a column to leave out."""
     return any(part_text(value) in PART_NAMES for value in column.tolist())

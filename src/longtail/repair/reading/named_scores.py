@@ -1,7 +1,7 @@
 """Scores with the names of their classes in one cell, as services and pipelines of Hugging Face return them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,8 +9,11 @@ from longtail.data.table_file import pandas
 from longtail.repair.by_name import listed
 from longtail.repair.reading.usual_names import SCORES
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-def with_score_columns(frame: Any, where: str) -> Any:
+
+def with_score_columns(frame: "DataFrame", where: str) -> "DataFrame":
     """The table, with a column `scores.cat` for each class of a column `scores`.
 
     Args:
@@ -43,7 +46,7 @@ def with_score_columns(frame: Any, where: str) -> Any:
     return frame
 
 
-def unread_scores(frame: Any) -> list[str]:
+def unread_scores(frame: "DataFrame") -> list[str]:
     """Columns that hold scores by name in their first row, whatever they are called.
 
     Example:
