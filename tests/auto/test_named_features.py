@@ -41,6 +41,9 @@ def test_one_sample_with_names(predictor):
     assert predictor(TABLE.iloc[0, ::-1]) == expected
     assert predictor(TABLE.iloc[0, ::-1].to_dict()) == expected
     assert predictor(TABLE.iloc[0].tolist()) == expected
+    own = predictor(TABLE.iloc[0].to_numpy(np.float32))
+    assert predictor(list(TABLE.iloc[0].to_numpy(np.float32))) == own
+    assert predictor(tuple(TABLE.iloc[0].to_numpy(np.float32))) == own
     with pytest.raises(TypeError, match=r"must be one sample. Got 60: predictor.batch\(samples\) takes several"):
         predictor(TABLE)
 

@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_refused(predictor, trained, tmp_path):
         predictor("nothing.jpg")
     run = run_experiment(digits_lt(epochs=1, device="cpu", threads=1), data=None, out=tmp_path / "digits")
     (run.path / "fix.json").write_bytes((trained.path / "fix.json").read_bytes())
-    with pytest.raises(ValueError, match="must be of the classes of the run. It is of others"):
+    with pytest.raises(ValueError, match="fix.json must be for these classes. "):
         longtail.load(run.path)
     (run.path / "fix.json").unlink()
     (run.path / "data.json").unlink()

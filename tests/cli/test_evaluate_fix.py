@@ -117,7 +117,8 @@ def test_a_run(tmp_path, capsys):
     [
         ([], "--fix must be given to evaluate predictions"),
         (["--json", "--kind", "logits"], "--kind, --json can only be used with --fix"),
-        (["--fix", "FIX", "--converge"], "--data, --root, --path-column and --on-bad-file cannot be used with --fix"),
+        (["--fix", "FIX", "--converge"], "longtail: --converge cannot be used with --fix"),
+        (["--fix", "FIX", "--root", "x", "--fit-on", "y"], "longtail: --fit-on, --root cannot be used with --fix"),
         (["--fix", "none.json"], "none.json"),
         (["--fix", "FIX", "--kind", "probabilities"], "must hold probabilities"),
     ],

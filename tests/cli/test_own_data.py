@@ -40,8 +40,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert (place / "runs/LATEST").resolve() == (place / "runs/animals-features-gala-seed0").resolve()
 
     assert main(["report", "runs/LATEST", "--out", "report.html"]) == 0
-    page = (place / "report.html").read_text()
-    assert "red deer" in page or "The worst confusions" not in page
+    assert "red deer" in (place / "report.html").read_text()
 
     assert main(["predict", "runs/LATEST", "animals/red deer", "--top", "2", "--out", "predictions.csv"]) == 0
     assert (

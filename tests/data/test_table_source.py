@@ -64,7 +64,8 @@ def test_compressed_tables(tmp_path, suffix):
 def test_a_compression_that_is_not_read_is_named(tmp_path):
     (tmp_path / "t.csv.zst").write_bytes(b"\x28\xb5\x2f\xfd\x04\x00\x81")
     with pytest.raises(
-        ValueError, match=r"must be packed as .gz, .bz2, .xz or .zip, or not. Unpack it: zstd -d .*t.csv"
+        ValueError,
+        match=r"must be plain, or packed as .gz, .bz2, .xz or .zip. Got Zstandard. Unpack it: zstd -d .*t.csv",
     ):
         read_data(tmp_path / "t.csv.zst")
 

@@ -335,7 +335,9 @@ def test_lists_that_can_not_be_read_are_one_line(tmp_path, capsys, name, content
 
 def test_options_that_say_nothing_are_refused(runs, tmp_path, capsys):
     assert main(["doctor", str(runs / "short"), "--root", str(tmp_path)]) == 2
-    assert "`test` and `root` must be left out for a run" in capsys.readouterr().err
+    assert f"`root` must be left out for a run, which {runs / 'short'} is. Got {tmp_path}" in capsys.readouterr().err
+    assert main(["doctor", str(runs / "short"), "--label", "kind"]) == 2
+    assert "`label` must be left out for a run" in capsys.readouterr().err
     assert main(["doctor", str(runs / "short"), "--test", str(tmp_path / "none")]) == 2
     assert "`test` must exist" in capsys.readouterr().err
 

@@ -12,7 +12,7 @@ from longtail.repair import Fix, diagnose, evaluate_fix
 from longtail.repair.calibration import prior_weight
 from longtail.repair.intervals import estimate_of_gain
 from longtail.repair.labels import Labels
-from longtail.repair.metrics import BalancedAccuracy, WorstRecall
+from longtail.repair.metrics import BalancedAccuracy, ExpectedCost, WorstRecall
 
 NAMES = ("cat", "dog", "lynx")
 SHARES = np.array([0.6, 0.3, 0.1])
@@ -207,3 +207,18 @@ def test_probabilities(fix):
         evaluate_fix(of_probabilities, logits, target)
     with pytest.raises(ValueError, match="must be logits, but their rows sum to 1"):
         evaluate_fix(fix, probability, target)
+
+
+def test_a_saving_of_costs_is_in_the_unit_of_the_costs():
+    logits, target = long_tailed(seed=1)
+    cost = np.array([[0.0, 1, 1], [5, 0, 1], [20, 5, 0]])
+    evidence = {"gain_interval": [2.5, 3.25]}
+    fix = Fix(
+        np.array([-1.0, 0.0, 1.0]), 1.0, np.zeros(3), SHARES, NAMES, ExpectedCost.name, "by hand", evidence,
+        metric_cost=cost,
+    )  # fmt: skip
+    found = evaluate_fix(fix, logits, target)
+    saved = f"{-found.before.score:.3g} → {-found.after.score:.3g}, a saving of {found.gain:.3g} (95 % interval"
+    assert found.summary.startswith(f"The fix still helps: expected cost per decision {saved}")
+    assert "the interval of its gain was 2.5 to 3.25: the gain here lies below it" in found.summary
+    assert "points" not in found.summary

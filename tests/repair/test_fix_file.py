@@ -108,8 +108,8 @@ def test_what_cannot_be_represented_is_refused_before_any_work():
         ({"offset": np.array([np.nan, 0, 0])}, "one finite number per class as offset"),
         ({"temperature": 0.0}, "a temperature between"),
         ({"temperature": float("inf")}, "a temperature between"),
-        ({"prior": np.array([1.0, 0.0, 0.0])}, "a prior above 0 that sums to 1"),
-        ({"class_names": ("cat", "cat", "dog")}, "classes that differ from each other"),
+        ({"prior": np.array([1.0, 0.0, 0.0])}, "that sums to 1. Its lowest value is 0, its sum 1."),
+        ({"class_names": ("cat", "cat", "dog")}, "differ from each other. It holds 'cat' 2 times"),
         ({"takes": "scores"}, "logits or probabilities"),
     ],
 )

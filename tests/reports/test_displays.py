@@ -49,6 +49,14 @@ def test_a_curve_begins_at_strength_zero():
     assert frame["tail"].tolist() == [0.1, 0.5, 0.1, 0.6]
 
 
+def test_savings_of_costs_are_no_percentages():
+    gains = {"re-balancing": (2.0, 1.0, 3.0)}
+    assert "~%" in str(GainsDisplay(gains).plot().to_dict())
+    of_costs = str(GainsDisplay(gains, "minus the expected cost").plot().to_dict())
+    assert "saving per decision" in of_costs
+    assert "~%" not in of_costs
+
+
 def test_bins_without_samples_are_left_out():
     assert DISPLAYS["reliability"].frame()["confidence"].tolist() == [0.9, 0.3]
 

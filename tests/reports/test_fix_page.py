@@ -142,3 +142,12 @@ def test_other_verdicts_have_a_page_too(tmp_path):
     few = fix_page(diagnose(rng.normal(size=(40, 40)), np.arange(40)))
     assert few.title == "Too few samples to tell: predictions"
     assert few.html().count('class="chart"') == len(few.figures)
+
+
+@pytest.mark.slow
+def test_the_unit_of_a_metric_of_costs_is_said():
+    logits, target, _ = long_tailed(3, head=60, tail=30)
+    costs = {"metric": "cost", "cost": 5 * (1 - np.eye(3))}
+    of_shares, of_costs = (fix_page(diagnose(logits, target, repeats=1, **own)).tables[0] for own in ({}, costs))
+    assert of_shares.title == "Scores of each candidate, in %, cross-fitted"
+    assert of_costs.title == "Scores of each candidate, metric multiplied by 100, recalls in %, cross-fitted"

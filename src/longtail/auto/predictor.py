@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +61,11 @@ class Predictor:
             raise ValueError(f"{folder.path} must hold data.json, which holds the class names. Train the run again.")
         self.folder, self.info = folder, DataInfo.from_json(folder.data)
         self.class_names = self.info.class_names
-        self.network = (
-            fold_batch_norm(trained_network(folder)) if len(self.info.input_shape) > 1 else trained_network(folder)
-        )
+        network = trained_network(folder)
+        self.network = fold_batch_norm(network) if len(self.info.input_shape) > 1 else network
         self.config = stored_config(folder)
         self._sets: dict[tuple[float, str], RunSets] = {}
-        self.fix = Fix.load(folder.fix_path) if folder.fix_path.exists() else None
-        if self.fix is not None and tuple(self.fix.class_names) != self.class_names:
-            raise ValueError(f"{folder.fix_path} must be of the classes of the run. It is of others.")
+        self.fix = Fix.load(folder.fix_path, self.class_names) if folder.fix_path.exists() else None
 
     def __call__(self, sample: Any) -> list[tuple[str, float]]:
         """Names and probabilities of all classes for one sample, the most probable first.
@@ -80,7 +78,7 @@ class Predictor:
             TypeError: several samples; `batch` takes those, also as a pandas table.
             ValueError: features are missing, too many or not finite.
         """
-        several = isinstance(sample, (list, tuple)) and sample and not isinstance(sample[0], (int, float))
+        several = isinstance(sample, (list, tuple)) and sample and not isinstance(sample[0], Real)
         if several or isinstance(sample, Samples) or hasattr(sample, "columns"):
             raise TypeError(f"`sample` must be one sample. Got {len(sample)}: predictor.batch(samples) takes several.")
         probability = self.probabilities([sample])[0]

@@ -7,17 +7,16 @@ from longtail.cli.console import PlainConsole, say
 from longtail.cli.fitted_table import fitted
 from longtail.repair import Diagnosis
 from longtail.repair.findings import Calibration
-from longtail.repair.metrics import ExpectedCost
 from longtail.reports.formatting import percent
 from longtail.reports.next_steps import next_steps
-from longtail.reports.outcomes import Column, candidate_columns, class_columns, shows_classes
+from longtail.reports.outcomes import Column, candidate_columns, class_columns, shows_classes, unit_of_scores
 
 
 def print_diagnosis(found: Diagnosis, warnings: Sequence[str]) -> None:
     """Print the tables, the calibration errors, warnings and the verdict."""
-    unit = "metric multiplied by 100, recalls in %" if found.metric == ExpectedCost.name else "in %"
     level = 100 * float(found.fix.evidence["interval_level"])
     say(f"{found.samples:,} samples; {_classes(found)}; metric: {found.metric}")
+    unit = unit_of_scores(found)
     say(f"\nscores of each candidate, {unit}, cross-fitted{_repeated(found)}; intervals of {level:.2f} %")
     _print_table(candidate_columns(found))
     for outcome in found.outcomes:

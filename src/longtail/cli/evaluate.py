@@ -1,5 +1,6 @@
 """`longtail evaluate RUN`, and `longtail evaluate FILE --fix fix.json`."""
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -52,16 +53,21 @@ def evaluate(
         path_column: With --data, the column of the paths, or of images as bytes, of a table; suffix in tar shards.
         on_bad_file: With --data: fail, or skip to leave out files that can not be decoded.
     """
-    of_run = (rebalance, converge, transductive, fit_on) != ("1", False, False, None)
+    of_run = _changed(
+        rebalance=(rebalance, "1"),
+        converge=(converge, False),
+        transductive=(transductive, False),
+        fit_on=(fit_on, None),
+    )
+    of_data = _changed(
+        data=(data, None), root=(root, None), path_column=(path_column, None), on_bad_file=(on_bad_file, "fail")
+    )
     given = reading.given() | {name: value for name, value in (("kind", kind), ("part", part)) if value is not None}
     if fix is not None:
         from longtail.cli.evaluate_fix import evaluate_with_fix
 
-        if of_run or (data, root, path_column, on_bad_file) != (None, None, None, "fail"):
-            raise ValueError(
-                "--rebalance, --converge, --transductive, --fit-on, --data, --root, --path-column and --on-bad-file "
-                "cannot be used with --fix. Leave them out."
-            )
+        if of_run or of_data:
+            raise ValueError(f"{_options([*of_run, *of_data])} cannot be used with --fix. Leave out one or the other.")
         evaluate_with_fix(source, fix, given, as_json=json)
         return
     foreign = [name for name in (*given, *(["json"] if json else [])) if name not in ("label", "part")]
@@ -76,22 +82,23 @@ def evaluate(
     run = Path(source[0])
     if data is not None:
         if of_run:
-            raise ValueError(
-                "--rebalance, --converge, --transductive and --fit-on cannot be used with --data. Leave them out."
-            )
+            raise ValueError(f"{_options(of_run)} cannot be used with --data. Leave out one or the other.")
         columns = {"label": reading.label, "path_column": path_column}
         _evaluate_on(run, data, part=part, root=root, on_bad_file=on_bad_file, **columns)
         return
-    skip = on_bad_file if on_bad_file != "fail" else None
-    only_data = {"--root": root, "--path-column": path_column, "--on-bad-file": skip}
-    for option, value in {**only_data, "--label": reading.label, "--part": part}.items():
-        if value is not None:
-            where = "--data" if option in only_data else "--data or --fix"
-            raise ValueError(f"{option} can only be used with {where}. Add --data PATH.")
+    if of_data:
+        raise ValueError(f"{_options(of_data)} can only be used with --data. Add --data PATH.")
+    if given:
+        raise ValueError(f"{_options(given)} can only be used with --data or --fix. Add --data PATH.")
     _evaluate_run(run, _tau(rebalance), converge=converge, transductive=transductive, fit_on=fit_on)
 
 
-def _options(names: list[str]) -> str:
+def _changed(**options: tuple[object, object]) -> list[str]:
+    """The names of the options whose value is not their default."""
+    return [name for name, (value, default) in options.items() if value != default]
+
+
+def _options(names: Iterable[str]) -> str:
     return ", ".join(f"--{name.replace('_', '-')}" for name in names)
 
 

@@ -33,11 +33,10 @@ def export_run(
     for note in model.notes:
         say(note)
     if onnx is not None:
-        inputs = model.onnx_input
         export_onnx(
             model.network,
             onnx,
-            inputs,
+            model.onnx_input,
             fix=model.fix,
             probabilities=probabilities,
             class_names=model.class_names,

@@ -3,11 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-KINDS = (
-    "a folder of class folders, Parquet files or tar shards, a tar file, a list (.txt), a table (.csv, .tsv, .jsonl, "
-    ".parquet) or arrays (.npz, .npy)"
-)
-
 
 def with_recipe(arguments: Sequence[str]) -> list[str]:
     """`train PATH …` as `train RECIPE --data PATH …`, and `--no-pretrained` as `--pretrained False`.
@@ -32,6 +27,8 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
     if not Path(words[1]).exists():
         if Path(words[1]).suffix or Path(words[1]).name != words[1]:
             raise FileNotFoundError(f"PATH must exist. Got {words[1]}; {Path(words[1]).absolute()} is missing.")
+        from longtail.data.read import KINDS
+
         raise ValueError(
             f"`longtail {words[0]}` takes a recipe ({', '.join(RECIPES)}) or a path ({KINDS}). Got {words[1]!r}, which "
             "is neither."

@@ -81,11 +81,11 @@ def _point_to(run: Path) -> None:
             link.symlink_to(run.name)
 
 
-def _recipe_in_words(config: "TrainingConfig", data: Path | None) -> str:
+def _recipe_in_words(config: "TrainingConfig", data: Path) -> str:
     from longtail.cli.recipe_of import recipe_of
 
     name, _ = recipe_of(config)
-    default, reason = ("", "") if data is None else default_recipe(data)
+    default, reason = default_recipe(data)
     return f"recipe {name}{f' ({reason})' if name == default else ''}, loss {config.loss}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,8 +11,11 @@ from longtail.data.options import Options
 from longtail.data.table_columns import text_columns
 from longtail.data.table_file import CLASS_NAMES
 
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
 
-def with_class_names(frame: Any, options: Options, where: str) -> Any:
+
+def with_class_names(frame: "DataFrame", options: Options, where: str) -> "DataFrame":
     """The table, with names for indices in its columns of labels, groups and parts.
 
     A column that holds anything but indices of the names that are declared for it is left as it is.
@@ -42,7 +45,7 @@ def _refuse_repeated(names: tuple[str, ...], column: str, where: str) -> None:
         )
 
 
-def declare_together(frames: Sequence[Any], label: str, files: Sequence[Path]) -> None:
+def declare_together(frames: "Sequence[DataFrame]", label: str, files: Sequence[Path]) -> None:
     """Let the first table declare the classes of all, which may each declare others, or the same in another order.
 
     Args:
@@ -65,20 +68,20 @@ def declare_together(frames: Sequence[Any], label: str, files: Sequence[Path]) -
     frames[0].attrs[CLASS_NAMES] = {**declared[0], label: every}
 
 
-def _indices(column: Any, number: int) -> np.ndarray | None:
+def _indices(column: "Series[Any]", number: int) -> np.ndarray | None:
     """The column as indices of so many names, (N,) int64; `None` if it holds anything else."""
-    if getattr(column.dtype, "kind", "O") not in "iuf" or column.isna().any():
+    if column.dtype.kind not in "iuf" or column.isna().any():
         return None
     values = column.to_numpy(dtype=np.float64)
     fits = (values >= 0) & (values < number) & (values == np.floor(values))
     return values.astype(np.int64) if fits.all() else None
 
 
-def _is_number(frame: Any, label: str) -> bool:
-    return label in frame.columns and getattr(frame[label].dtype, "kind", "O") in "iuf"
+def _is_number(frame: "DataFrame", label: str) -> bool:
+    return label in frame.columns and frame[label].dtype.kind in "iuf"
 
 
-def _has_names(frame: Any, label: str) -> bool:
+def _has_names(frame: "DataFrame", label: str) -> bool:
     if label not in frame.columns or _is_number(frame, label):
         return False
     texts = (as_text(value) or "" for value in frame[label].tolist() if isinstance(value, str))

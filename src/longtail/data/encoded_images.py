@@ -15,6 +15,7 @@ from longtail.data.image_bytes import ImageBytes
 from longtail.data.undecoded_column import UndecodedColumn
 
 if TYPE_CHECKING:
+    from pandas import Series
     from PIL.Image import Image
 
 ELSEWHERE = (FileParts, UndecodedColumn)
@@ -105,12 +106,12 @@ def _read(part: FilePart) -> bytes:
         return b""
 
 
-def holds_bytes(column: Any) -> bool:
+def holds_bytes(column: "Series[Any]") -> bool:
     """Whether a column of a table holds bytes, by the first rows that are not empty."""
     return _first_bytes(column) is not None
 
 
-def holds_images(column: Any) -> bool:
+def holds_images(column: "Series[Any]") -> bool:
     """Whether these are images: bytes may also be identifiers."""
     from PIL import Image
 
@@ -124,13 +125,13 @@ def holds_images(column: Any) -> bool:
     return True
 
 
-def refuse_other_images(column: Any, where: str) -> None:
+def refuse_other_images(column: "Series[Any]", where: str) -> None:
     """Raise where a column holds images in a form that is not read: their paths without the bytes, or several in a row.
 
     Raises:
         ValueError: says which, and what to write instead.
     """
-    if getattr(column.dtype, "kind", "O") != "O":
+    if column.dtype.kind != "O":
         return
     values = [value for value in column.head(100).tolist() if value is not None]
     if any(isinstance(value, Mapping) and {BYTES, PATH} <= set(value) for value in values):
@@ -144,7 +145,7 @@ def refuse_other_images(column: Any, where: str) -> None:
         )
 
 
-def images_of(column: Any) -> EncodedImages:
+def images_of(column: "Series[Any]") -> EncodedImages:
     """The images of a column; a row without one has no bytes."""
     values, names = column.tolist(), row_names(column.index)
     if any(isinstance(value, FilePart) for value in values):
@@ -152,8 +153,8 @@ def images_of(column: Any) -> EncodedImages:
     return EncodedImages([_bytes_of(value) or b"" for value in values], names, [*map(_path_of, values)])
 
 
-def _first_bytes(column: Any) -> bytes | None:
-    if getattr(column.dtype, "kind", "O") in "biufcmM":
+def _first_bytes(column: "Series[Any]") -> bytes | None:
+    if column.dtype.kind in "biufcmM":
         return None
     present = (value for value in column if not _is_empty(value))  # not all of a long column
     found = (_bytes_of(value) for value in islice(present, 100))

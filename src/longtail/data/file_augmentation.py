@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from longtail.data.decoding import as_image, decode, decode_crop, resize_crop, resized
+from longtail.data.decoding import Box, as_image, decode, decode_crop, resize_crop, resized
 from longtail.data.image_bytes import ImageBytes
 
 if TYPE_CHECKING:
@@ -66,23 +66,14 @@ class TrainingImage:
     def __call__(self, source: Any, seed: int) -> np.ndarray:
         """The image, (size, size, 3) uint8; raises as `decode` does."""
         if self.augment == "none":
-            return self._centre(source)
+            return centre_crop(source, self.shorter, self.size, self.interpolation)
         seed_generators(seed)
-        choose = partial(_random_box, SCALES.get(self.augment, SCALE))
-        if isinstance(source, (str, ImageBytes)):
-            image = decode_crop(source, choose, self.size, self.interpolation)
-        else:
-            image = resize_crop(as_image(source), choose, self.size, self.interpolation)
+        image = _crop(source, partial(_random_box, SCALES.get(self.augment, SCALE)), self.size, self.interpolation)
         if random.random() < FLIPPED:
             image = image.transpose(_left_to_right())
         if self.augment in POLICIES:
             image = _policy(self.augment, self.size)(image)
         return np.array(image)
-
-    def _centre(self, source: Any) -> np.ndarray:
-        if isinstance(source, (str, ImageBytes)):
-            return centre(decode(source, self.shorter, self.interpolation), self.size)
-        return centre(resized(as_image(source), self.shorter, self.interpolation), self.size)
 
 
 @dataclass(frozen=True)
@@ -104,18 +95,27 @@ class CentreSquare:
 
     def __call__(self, source: Any, seed: int) -> np.ndarray:
         """The image, (size, size, 3) uint8, whatever the seed; raises as `decode` does."""
-        if isinstance(source, (str, ImageBytes)):
-            return np.array(decode_crop(source, _centre_box, self.size, self.interpolation))
-        return np.array(resize_crop(as_image(source), _centre_box, self.size, self.interpolation))
+        return np.array(_crop(source, _centre_box, self.size, self.interpolation))
 
 
-def _centre_box(width: int, height: int) -> tuple[int, int, int, int]:
+def _crop(source: Any, choose: Callable[[int, int], Box], size: int, interpolation: str) -> "Image.Image":
+    """A part of an image file, or of an image in memory, as a square."""
+    if isinstance(source, (str, ImageBytes)):
+        return decode_crop(source, choose, size, interpolation)
+    return resize_crop(as_image(source), choose, size, interpolation)
+
+
+def _centre_box(width: int, height: int) -> Box:
     side = min(width, height)
     return (width - side) // 2, (height - side) // 2, side, side
 
 
-def centre(image: np.ndarray, size: int) -> np.ndarray:
-    """The (size, size, 3) pixels in the middle."""
+def centre_crop(source: Any, shorter: int, size: int, interpolation: str) -> np.ndarray:
+    """The image as evaluation takes it, (size, size, 3) uint8: the shorter side is resized, then the centre cut out."""
+    if isinstance(source, (str, ImageBytes)):
+        image = decode(source, shorter, interpolation)
+    else:
+        image = resized(as_image(source), shorter, interpolation)
     top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
     return image[top : top + size, left : left + size]
 
@@ -139,7 +139,7 @@ def kept_generators() -> Iterator[None]:
         np.random.set_state(kept[2])  # noqa: NPY002
 
 
-def _random_box(scale: tuple[float, float], width: int, height: int) -> tuple[int, int, int, int]:
+def _random_box(scale: tuple[float, float], width: int, height: int) -> Box:
     """Left, top, width and height of a random resized crop, in pixels, as torchvision draws it."""
     drawn = _resized_crop(scale).make_params([torch.empty(1, height, width, device="meta")])
     return drawn["left"], drawn["top"], drawn["width"], drawn["height"]

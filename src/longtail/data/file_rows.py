@@ -1,11 +1,14 @@
 """The index of a table that was read from files: the file of each row, and its number or name within the file."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from longtail.data.table_file import pandas
+
+if TYPE_CHECKING:
+    from pandas import Index
 
 FILE_AND_ROW = ("file", "row")
 
@@ -47,11 +50,11 @@ def _as_objects(names: Sequence[str]) -> Any:
     return pandas().Index(names, dtype=object)
 
 
-def is_of_files(index: Any) -> bool:
+def is_of_files(index: "Index[Any]") -> bool:
     """Whether an index was made by `file_rows` or `file_keys`."""
     return tuple(index.names) == FILE_AND_ROW
 
 
-def row_names(index: Any) -> list[str] | None:
+def row_names(index: "Index[Any]") -> list[str] | None:
     """(N,) FILE:ROW, rows counted from 0, or FILE:NAME; `None` for the index of another table."""
     return [f"{file}:{row}" for file, row in index] if is_of_files(index) else None

@@ -17,7 +17,6 @@ from longtail.data.contract import DataInfo, Split, Splits
 from longtail.data.download import refuse_download
 from longtail.data.feature_rows import FeatureRows
 from longtail.data.features import FeatureViews
-from longtail.data.image_bytes import ImageBytes
 from longtail.data.object_source import input_of
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.read import read_data
@@ -157,12 +156,10 @@ def _training_split(config: OwnDataConfig, samples: Samples, device: torch.devic
     from longtail.data.workers import Draw
 
     assert config.size is not None
-    on_device = DeviceAugmentation(config.augment, config.size) if config.augment_on == "device" else None
-    interpolation = config.interpolation or "bicubic"
-    shorter = round(config.size / (config.crop_pct or 1.0))
-    draw: Draw = TrainingImage(config.augment, config.size, shorter, interpolation)
-    size = config.size
-    if on_device is not None:
+    size, interpolation, on_device = config.size, config.interpolation or "bicubic", None
+    draw: Draw = TrainingImage(config.augment, size, round(size / (config.crop_pct or 1.0)), interpolation)
+    if config.augment_on == "device":
+        on_device = DeviceAugmentation(config.augment, size)
         size = on_device.source_size
         draw = CentreSquare(size, interpolation)
     workers = config.workers
@@ -252,14 +249,7 @@ def image_loader(
         >>> load(1).shape, load(1)[5, [0, -1], 0].tolist()
         ((10, 10, 3), [255, 0])
     """
-    from longtail.data.decoding import decode, resized
-    from longtail.data.file_augmentation import centre
+    from longtail.data.file_augmentation import centre_crop
 
     shorter, source = round(size / crop_pct), source_of(samples)
-
-    def load(index: int) -> np.ndarray:
-        found = source(index)
-        read = decode if isinstance(found, (str, ImageBytes)) else resized
-        return centre(read(found, shorter, interpolation), size)
-
-    return load
+    return lambda index: centre_crop(source(index), shorter, size, interpolation)

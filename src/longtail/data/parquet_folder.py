@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from longtail.data.counted import counted
 from longtail.data.declared_classes import declare_together, with_class_names
@@ -15,6 +15,9 @@ from longtail.data.shard_parts import files_by_part, files_of, refuse_other_part
 from longtail.data.table_columns import label_columns, text_columns
 from longtail.data.table_file import PARQUET, TooLargeError, check_parquet_fits, pandas, read_table
 from longtail.data.table_source import read_table_as_parts
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 PARQUET_FILES = ShardKind("Parquet", PARQUET)
 
@@ -92,7 +95,7 @@ def _read(part: str, files: list[Path], folder: Path, options: Options, notes: l
     return read
 
 
-def _check_columns(file: Path, frame: Any, first_file: Path, first_frame: Any) -> None:
+def _check_columns(file: Path, frame: "DataFrame", first_file: Path, first_frame: "DataFrame") -> None:
     """The names must be the same; their order does not matter, since columns are matched by name."""
     missing = [str(name) for name in first_frame.columns if name not in frame.columns]
     other = [str(name) for name in frame.columns if name not in first_frame.columns]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from longtail.data.parquet_folder import is_parquet_folder, parquet_files, with_
 from longtail.data.samples import Samples
 from longtail.data.table_columns import FILE_COLUMNS, given_column, image_column
 from longtail.data.table_file import PARQUET, pandas, read_table, refuse_repeated
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
 
 
 def is_parquet(path: Path) -> bool:
@@ -72,11 +75,11 @@ def table_images(samples: Any) -> Samples | None:
     return _without_labels(table[name])
 
 
-def _without_labels(column: Any) -> Samples:
+def _without_labels(column: "Series[Any]") -> Samples:
     return Samples(np.zeros(len(column), dtype=np.int64), (), items=images_of(column))
 
 
-def _image_columns(files: Sequence[Path], frames: Sequence[Any], given: str | None) -> list[Any]:
+def _image_columns(files: Sequence[Path], frames: "Sequence[DataFrame]", given: str | None) -> "list[Series[Any]]":
     """The column of images of each table; in one that holds none, the column that has the name of one in another."""
     found = [_image_column(frame, given, str(file)) for file, frame in zip(files, frames, strict=True)]
     usual = next((name for name in found if name is not None), None)
@@ -89,12 +92,12 @@ def _image_columns(files: Sequence[Path], frames: Sequence[Any], given: str | No
     return [frame[name] for frame, name in zip(frames, names, strict=True)]
 
 
-def _image_column(frame: Any, given: str | None, where: str) -> str | None:
+def _image_column(frame: "DataFrame", given: str | None, where: str) -> str | None:
     names = list(map(str, frame.columns))
     return image_column(frame, names, given_column(names, given, "path-column", where), where)
 
 
-def _refuse(frame: Any, where: str) -> None:
+def _refuse(frame: "DataFrame", where: str) -> None:
     for name in map(str, frame.columns):
         if name.lower() in FILE_COLUMNS:
             refuse_other_images(frame[name], where)

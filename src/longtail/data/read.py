@@ -110,14 +110,13 @@ def read_data(
     options = Options(None if root is None else Path(root), path_column, label, split, group, tuple(first_of))
     notes: list[str] = []
     parts = _parts(data, options, notes)
-    for name, given in (("validation", val), ("test", test)):
+    for argument, given in (("val", val), ("test", test)):
         if given is None:
             continue
+        name = PART_NAMES[argument]
         if name in parts:
-            raise ValueError(
-                f"`{'val' if name == 'validation' else name}` must be left out: `data` holds {name} samples."
-            )
-        parts[name] = _one_part(given, options, "val" if name == "validation" else name, notes)
+            raise ValueError(f"`{argument}` must be left out: `data` holds {name} samples.")
+        parts[name] = _one_part(given, options, argument, notes)
     if groups is not None:
         add_groups(parts, Path(groups), notes)
     if "train" not in parts:

@@ -3,12 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from longtail.data.encoded_images import holds_bytes, holds_images, refuse_other_images
+from longtail.data.first_of_many import first
 from longtail.data.image_folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
 
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class", "category", "y")
 FILE_COLUMNS = (
@@ -28,6 +32,7 @@ SPLIT_COLUMNS = ("split",)
 COORDINATE = "y"  # a label only where no other column may be one
 MISSING = ("none", "nan", "<na>", "nat")
 """How missing values of pandas are printed."""
+SHOWN = 20  # names of columns in a message
 NUMBERING = ("", "id", "index", "unnamed: 0", "row", "row_id")
 
 
@@ -50,7 +55,7 @@ def text_columns(names: Sequence[str], options: Options) -> list[str]:
     return [name for name in names if name.strip() in {*chosen, label} or name.strip().lower() in usual]
 
 
-def find_columns(frame: Any, options: Options, where: str, notes: list[str]) -> Columns:
+def find_columns(frame: "DataFrame", options: Options, where: str, notes: list[str]) -> Columns:
     """Choose the columns of a table.
 
     Args:
@@ -100,7 +105,8 @@ def given_column(names: Sequence[str], name: str | None, option: str, where: str
     """
     if name is None or name in names:
         return name
-    raise ValueError(f"--{option} must name a column of {where}. Got {name!r}; its columns: {_listed(names)}.")
+    columns = first(names, SHOWN) or "none"
+    raise ValueError(f"--{option} must name a column of {where}. Got {name!r}; its columns: {columns}.")
 
 
 def _label(names: Sequence[str], where: str) -> str:
@@ -114,10 +120,10 @@ def _label(names: Sequence[str], where: str) -> str:
             )
         raise ValueError(
             f"{where} must have a column {' or '.join(LABEL_COLUMNS)}, or --label must name its column of labels. "
-            f"Its columns: {_listed(names)}."
+            f"Its columns: {first(names, SHOWN) or 'none'}."
         )
     if len(found) > 1:
-        raise ValueError(f"{where} has several columns that may be the label: {_listed(found)}. Name one with --label.")
+        raise ValueError(f"{where} has several columns that may be the label: {first(found)}. Name one with --label.")
     return found[0]
 
 
@@ -129,7 +135,7 @@ def label_columns(names: Sequence[str]) -> list[str]:
     return [name for name in found if name.lower() != COORDINATE] or found
 
 
-def usual_path(frame: Any, names: Sequence[str]) -> str | None:
+def usual_path(frame: "DataFrame", names: Sequence[str]) -> str | None:
     """The one of these columns that holds paths, by its usual name or by the names of images."""
     texts = [name for name in names if _is_text(frame[name])]
     for usual in FILE_COLUMNS:
@@ -139,7 +145,7 @@ def usual_path(frame: Any, names: Sequence[str]) -> str | None:
     return images[0] if len(images) == 1 else None
 
 
-def image_column(frame: Any, names: Sequence[str], given: str | None, where: str) -> str | None:
+def image_column(frame: "DataFrame", names: Sequence[str], given: str | None, where: str) -> str | None:
     """The column that holds images as bytes: the one that is given, or that has a usual name, or any other.
 
     Raises:
@@ -153,13 +159,12 @@ def image_column(frame: Any, names: Sequence[str], given: str | None, where: str
     images = [name for name in usual or names if holds_images(frame[name])]
     if len(images) > 1:
         raise ValueError(
-            f"{where} has several columns of images: {_listed(images)}. Name one with --path-column, or drop the "
-            "others."
+            f"{where} has several columns of images: {first(images)}. Name one with --path-column, or drop the others."
         )
     return next(iter(images or usual), None)
 
 
-def _is_text(column: Any) -> bool:
+def _is_text(column: "Series[Any]") -> bool:
     return not len(column) or any(isinstance(value, (str, Path)) for value in column.head(100).tolist())
 
 
@@ -178,10 +183,6 @@ def part_text(value: Any) -> str:
     return "" if text in MISSING else text
 
 
-def is_split(column: Any) -> bool:
+def is_split(column: "Series[Any]") -> bool:
     """Whether it names any part: with other values beside it is an error, not a column to leave out."""
     return any(part_text(value) in PART_NAMES for value in column.tolist())
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "") if names else "none"

@@ -7,10 +7,13 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
-from longtail.data.text_file import decoded, kind_of, read_text
+from longtail.data.text_file import decoded, kind_of, read_stream, read_text
 from longtail.free_memory import free_memory
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 DELIMITED = (".csv", ".tsv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
@@ -26,7 +29,7 @@ DECIMAL_COMMA, DECIMAL_POINT = (re.compile(CELL.format(sign), re.MULTILINE) for 
 EMPTY = ["", "NA", "N/A", "nan", "NaN", "null", "NULL", "None"]
 
 
-def read_table(path: Path, text_columns: Choose, notes: list[str]) -> Any:
+def read_table(path: Path, text_columns: Choose, notes: list[str]) -> "DataFrame":
     """Read a table; strings such as "null", "NA" and "007" are kept in text columns.
 
     Args:
@@ -49,24 +52,24 @@ def read_table(path: Path, text_columns: Choose, notes: list[str]) -> Any:
     return _with_rows(frame, str(path))
 
 
-def table_of_bytes(content: bytes, where: str, text_columns: Choose, notes: list[str]) -> Any:
-    """`read_table` for bytes from standard input: JSON lines, else separated values; also compressed."""
-    text = decoded(content, where)
+def table_of_stream(stream: IO[bytes], where: str, text_columns: Choose, notes: list[str]) -> "DataFrame":
+    """`read_table` for a stream such as standard input: JSON lines, else separated values; also compressed."""
+    text = decoded(read_stream(stream, where), where)
     if text.lstrip().startswith("{"):
         return _with_rows(_json_lines(text, where), where)
     return _with_rows(_delimited(text, where, ",", text_columns, notes), where)
 
 
-def _with_rows(frame: Any, where: str) -> Any:
+def _with_rows(frame: "DataFrame", where: str) -> "DataFrame":
     if not len(frame):
         raise ValueError(f"{where} must hold at least one row. Got none.")
     return frame
 
 
-def with_named_rows(frame: Any) -> Any:
+def with_named_rows(frame: "DataFrame") -> "DataFrame":
     """The table, with its index as the first columns unless that only numbers the rows: Parquet keeps names there."""
     unnamed = frame.index.nlevels == 1 and frame.index.name is None
-    if unnamed and getattr(frame.index.dtype, "kind", "O") in "iu":
+    if unnamed and frame.index.dtype.kind in "iu":
         return frame
     return frame.reset_index(allow_duplicates=True)
 
@@ -127,7 +130,7 @@ def pandas() -> Any:
     return pandas
 
 
-def _delimited(text: str, where: str, usual: str, text_columns: Choose, notes: list[str]) -> Any:
+def _delimited(text: str, where: str, usual: str, text_columns: Choose, notes: list[str]) -> "DataFrame":
     pd = pandas()
     header = QUOTED.sub("", _first_line(text))
     delimiter = max(",;\t|", key=header.count)
@@ -145,7 +148,9 @@ def _delimited(text: str, where: str, usual: str, text_columns: Choose, notes: l
             names = [str(name) for name in pd.read_csv(io.StringIO(text), nrows=0, **options).columns]
             kept = text_columns(names)
             empty = {name: EMPTY for name in names if name not in kept}
-            frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(kept, str), na_values=empty, **options)
+            frame: DataFrame = pd.read_csv(
+                io.StringIO(text), dtype=dict.fromkeys(kept, str), na_values=empty, **options
+            )
     except pd.errors.EmptyDataError:
         raise ValueError(f"{where} must hold a header and rows. It is empty.") from None
     except RepeatedColumnError:
@@ -164,14 +169,15 @@ def _first_line(text: str) -> str:
     return "" if found is None else found[0]
 
 
-def _json_lines(text: str, where: str) -> Any:
+def _json_lines(text: str, where: str) -> "DataFrame":
     try:
-        return pandas().read_json(io.StringIO(text), lines=True, dtype=False)
+        frame: DataFrame = pandas().read_json(io.StringIO(text), lines=True, dtype=False)
     except ValueError as error:
         raise ValueError(f"{where} must hold a JSON object on each line. It could not be read: {error}.") from None
+    return frame
 
 
-def _parquet(path: Path) -> Any:
+def _parquet(path: Path) -> "DataFrame":
     pd = pandas()
     try:
         importlib.import_module("pyarrow")
@@ -181,7 +187,7 @@ def _parquet(path: Path) -> Any:
         ) from None
     try:
         check_parquet_fits([path])
-        frame = pd.read_parquet(path, engine="pyarrow")
+        frame: DataFrame = pd.read_parquet(path, engine="pyarrow")
         frame.columns = list(map(str, frame.columns))  # pandas may have written numbers
         frame.attrs[CLASS_NAMES] = _declared_names(path)
         return frame

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from longtail.data.options import Options
 from longtail.data.table_columns import (
@@ -15,8 +15,13 @@ from longtail.data.table_columns import (
     usual_path,
 )
 
+if TYPE_CHECKING:
+    from pandas import DataFrame, Index
 
-def with_index(frame: Any, options: Options, where: str, notes: list[str], *, has_features: bool) -> Any:
+
+def with_index(
+    frame: "DataFrame", options: Options, where: str, notes: list[str], *, has_features: bool
+) -> "DataFrame":
     """The table, with those levels of its index as columns that an option names, or that hold what no column does.
 
     Args:
@@ -54,12 +59,12 @@ def with_index(frame: Any, options: Options, where: str, notes: list[str], *, ha
     return frame
 
 
-def _holds_inputs(frame: Any, columns: list[str], where: str) -> bool:
+def _holds_inputs(frame: "DataFrame", columns: list[str], where: str) -> bool:
     """Whether a column holds paths or images."""
     return usual_path(frame, columns) is not None or image_column(frame, columns, None, where) is not None
 
 
-def _levels(index: Any) -> dict[str, Any]:
+def _levels(index: "Index[Any]") -> dict[str, Any]:
     """Values by the name of the level: "index", or "index 0" and so on, for one without a name."""
     usual = [f"index {place}" for place in range(index.nlevels)] if index.nlevels > 1 else ["index"]
     names = [own if name is None else str(name) for name, own in zip(index.names, usual, strict=True)]

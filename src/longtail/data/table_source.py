@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,10 +29,13 @@ from longtail.data.table_columns import (
     part_text,
     text_columns,
 )
-from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, read_table, refuse_repeated
+from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, pandas, read_table, refuse_repeated
 from longtail.data.table_index import with_index
 from longtail.data.text_file import kind_of, read_text
 from longtail.data.vector_columns import holds_vectors, vectors_of, with_numbers
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
 
 USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
 NO_FEATURES = USUAL - {COORDINATE}
@@ -62,8 +65,7 @@ def read_table_file(data: Path, options: Options, notes: list[str]) -> dict[str,
         rows = file_rows([str(data)], [len(frame)])
     else:
         first_line = 1 if kind_of(data) in JSON_LINES else 2
-        frame.index = range(first_line, first_line + len(frame))
-        frame.index.name = LINE
+        frame.index = pandas().RangeIndex(first_line, first_line + len(frame), name=LINE)
     root = data.parent if options.root is None else options.root
     return read_table_as_parts(frame, options, str(data), root, notes, rows=rows)
 
@@ -78,7 +80,7 @@ def read_frame(data: Any, options: Options, notes: list[str]) -> dict[str, RawPa
 
 
 def read_table_as_parts(
-    frame: Any,
+    frame: "DataFrame",
     options: Options,
     where: str,
     root: Path | None,
@@ -117,7 +119,7 @@ def read_table_as_parts(
     return {name: rows_of(whole, np.flatnonzero(place == name)) for name in dict.fromkeys(place.tolist())}
 
 
-def split_of(column: Any, name: str, where: str) -> np.ndarray:
+def split_of(column: "Series[Any]", name: str, where: str) -> np.ndarray:
     """The part of each row, (N,), by a column of a pandas table.
 
     Raises:
@@ -134,7 +136,7 @@ def split_of(column: Any, name: str, where: str) -> np.ndarray:
     return np.array([PART_NAMES[value] for value in values])
 
 
-def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: list[str]) -> RawPart:
+def _part(frame: "DataFrame", columns: Columns, where: str, root: Path | None, notes: list[str]) -> RawPart:
     labels = frame[columns.label]
     _refuse_empty(labels, columns.label, where, "hold a label", "has none")
     of_labels = f"the column {columns.label!r} of {where}"
@@ -155,17 +157,17 @@ def _part(frame: Any, columns: Columns, where: str, root: Path | None, notes: li
     return RawPart(codes, names, features=features, feature_names=feature_names or None, groups=groups)
 
 
-def _plain(labels: Any) -> Any:
+def _plain(labels: "Series[Any]") -> Any:
     """Numbers as numpy has them, anything else as a list."""
-    return labels.to_numpy() if getattr(labels.dtype, "kind", "O") in "biuf" else labels.astype(object).tolist()
+    return labels.to_numpy() if labels.dtype.kind in "biuf" else labels.astype(object).tolist()
 
 
-def _groups(column: Any, name: str, where: str) -> np.ndarray:
+def _groups(column: "Series[Any]", name: str, where: str) -> np.ndarray:
     _refuse_empty(column, name, where, "name a group", "names none")  # all that have none would be one group
     return np.array([as_text(value) for value in column], dtype=object)
 
 
-def _refuse_empty(column: Any, name: str, where: str, must: str, but: str, advice: str = "") -> None:
+def _refuse_empty(column: "Series[Any]", name: str, where: str, must: str, but: str, advice: str = "") -> None:
     empty = column.isna() | _is_blank(column)
     if empty.any():
         row = int(np.flatnonzero(empty)[0])
@@ -175,13 +177,13 @@ def _refuse_empty(column: Any, name: str, where: str, must: str, but: str, advic
         )
 
 
-def _is_blank(column: Any) -> Any:
+def _is_blank(column: "Series[Any]") -> "Series[bool]":
     if column.dtype == object:  # bytes need not be text
         return column.map(lambda value: isinstance(value, (str, bytes)) and not value.strip()).astype(bool)
     return column.astype(str).str.strip() == ""
 
 
-def _place(table: Any, row: int) -> str:
+def _place(table: "DataFrame | Series[Any]", row: int) -> str:
     """What to call a row in a message: by its line or row in a file, or by its index in memory."""
     if is_of_files(table.index):
         file, own = table.index[row]
@@ -189,13 +191,15 @@ def _place(table: Any, row: int) -> str:
     return f"{'line' if table.index.name == LINE else 'row'} {table.index[row]}"
 
 
-def _row(table: Any, row: int) -> str:
+def _row(table: "DataFrame | Series[Any]", row: int) -> str:
     """The same at the start of a sentence."""
     place = _place(table, row)
     return place.capitalize() if place.startswith(("row ", "line ")) else place
 
 
-def _files(column: Any, name: str, where: str, root: Path | None, notes: list[str]) -> tuple[tuple[str, ...], Path]:
+def _files(
+    column: "Series[Any]", name: str, where: str, root: Path | None, notes: list[str]
+) -> tuple[tuple[str, ...], Path]:
     _refuse_empty(
         column, name, where, "name a file", "names none", ". Drop such rows: --on-bad-file skip leaves out files alone"
     )
@@ -208,7 +212,7 @@ def _files(column: Any, name: str, where: str, root: Path | None, notes: list[st
     return below(root, paths, where), root
 
 
-def _refuse_no_text(column: Any, name: str, where: str) -> None:
+def _refuse_no_text(column: "Series[Any]", name: str, where: str) -> None:
     odd = next((value for value in column.tolist() if isinstance(value, NO_PATHS)), None)
     if odd is not None:
         raise ValueError(
@@ -217,7 +221,7 @@ def _refuse_no_text(column: Any, name: str, where: str) -> None:
         )
 
 
-def _note_unused(frame: Any, columns: Columns, where: str, notes: list[str]) -> None:
+def _note_unused(frame: "DataFrame", columns: Columns, where: str, notes: list[str]) -> None:
     """Say which columns of a table of paths or images are not read: one of them may say which rows are for testing."""
     taken = {columns.label, columns.path, columns.images, columns.group, columns.split}
     left = [name for name in map(str, frame.columns) if name not in taken and name.strip().lower() not in NUMBERING]
@@ -225,14 +229,14 @@ def _note_unused(frame: Any, columns: Columns, where: str, notes: list[str]) -> 
         notes.append(f"{where}: columns that are not used: {first(left)}.")
 
 
-def _with_numbers(frame: Any, columns: Columns, where: str) -> Any:
+def _with_numbers(frame: "DataFrame", columns: Columns, where: str) -> "DataFrame":
     taken = {columns.label, columns.group, columns.split}
     numbers = with_numbers(frame, [name for name in frame.columns if name not in taken])
     refuse_repeated(list(numbers.columns), where)
     return numbers
 
 
-def _feature_columns(frame: Any, columns: Columns, where: str, notes: list[str]) -> tuple[str, ...]:
+def _feature_columns(frame: "DataFrame", columns: Columns, where: str, notes: list[str]) -> tuple[str, ...]:
     taken = {columns.label, columns.group, columns.split}
     names: list[str] = []
     left: list[str] = []
@@ -254,7 +258,7 @@ def _feature_columns(frame: Any, columns: Columns, where: str, notes: list[str])
     return tuple(names)
 
 
-def _has_features(frame: Any, options: Options) -> bool:
+def _has_features(frame: "DataFrame", options: Options) -> bool:
     """Whether any column is a feature."""
     names = list(map(str, frame.columns))
     taken = {options.label, options.group, options.split, *([] if options.label else label_columns(names))}
@@ -262,19 +266,19 @@ def _has_features(frame: Any, options: Options) -> bool:
     return any(_why_no_feature(column, name) is None or vectors_of(column) is not None for column, name in columns)
 
 
-def _why_no_feature(column: Any, name: str) -> str | None:
+def _why_no_feature(column: "Series[Any]", name: str) -> str | None:
     """The reason why a column is not a feature; None if it is one."""
     if name.strip().lower() in {*NUMBERING, *NO_FEATURES}:
         return "by its name no feature"
     if column.isna().all():
         return "empty"
-    kind = getattr(column.dtype, "kind", "O")
+    kind = column.dtype.kind
     if kind == "O" and holds_vectors(column):
         return "lists that are not of one length, or hold no numbers"
     return None if kind in "biuf" else {"c": "complex numbers", "M": "dates", "m": "durations"}.get(kind, "no numbers")
 
 
-def _features(frame: Any, names: tuple[str, ...], where: str) -> np.ndarray:
+def _features(frame: "DataFrame", names: tuple[str, ...], where: str) -> np.ndarray:
     features = frame[list(names)].to_numpy(dtype=np.float32, na_value=np.nan)
     odd = ~np.isfinite(features)
     if odd.any():

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from longtail.data.class_names_file import NAMES, class_names_file, read_class_names, refuse_numbers_from_1
 from longtail.data.counted import counted
@@ -22,6 +22,9 @@ from longtail.data.table_source import read_table_as_parts
 from longtail.data.tar_columns import JSON, TarColumns
 from longtail.data.tar_folders import part_folders_of
 from longtail.data.tar_samples import TarSample, fields_of, images_of_samples, samples_of, text_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 INDEX = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
 
@@ -100,7 +103,9 @@ def _table(samples: Sequence[TarSample], columns: TarColumns, images: dict[str, 
     return pd.DataFrame({name.encode(errors="backslashreplace").decode(): column for name, column in found.items()})
 
 
-def _name_parts(frame: Any, samples: Sequence[TarSample], options: Options, where: str, notes: list[str]) -> bool:
+def _name_parts(
+    frame: "DataFrame", samples: Sequence[TarSample], options: Options, where: str, notes: list[str]
+) -> bool:
     """Whether the folders of the samples name their parts, as no column does; they are a column then."""
     if options.split is not None or any(name.lower() in SPLIT_COLUMNS for name in frame.columns):
         return False
@@ -111,7 +116,7 @@ def _name_parts(frame: Any, samples: Sequence[TarSample], options: Options, wher
     return bool(folders)
 
 
-def _name_classes(frame: Any, label: str, options: Options, root: Path, notes: list[str]) -> None:
+def _name_classes(frame: "DataFrame", label: str, options: Options, root: Path, notes: list[str]) -> None:
     """Give class indices the names in a file beside the tar files, if there is one."""
     numbered = all(INDEX.fullmatch(str(value)) for value in frame[label].tolist())
     if numbered:

@@ -92,7 +92,9 @@ def decoded(content: bytes, where: str) -> str:
 def _unpacked(content: bytes, where: str) -> bytes:
     file = io.BytesIO(content)
     if content.startswith(ZSTANDARD):
-        raise RefusedError(f"{where} must be packed as .gz, .bz2, .xz or .zip, or not. Unpack it: zstd -d {where}")
+        raise RefusedError(
+            f"{where} must be plain, or packed as .gz, .bz2, .xz or .zip. Got Zstandard. Unpack it: zstd -d {where}"
+        )
     try:
         if content[:4] == b"PK\x03\x04":
             return _only_member(file, where)

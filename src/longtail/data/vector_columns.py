@@ -1,16 +1,19 @@
 """Columns of vectors, such as embeddings: each becomes one column per number, `name[0]`, `name[1]`, …."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from longtail.data.table_file import pandas
 
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
 VECTORS = (list, tuple, np.ndarray)
 
 
-def with_numbers(frame: Any, names: Iterable[str] | None = None) -> Any:
+def with_numbers(frame: "DataFrame", names: Iterable[str] | None = None) -> "DataFrame":
     """A pandas table in which columns of vectors of one length are replaced by columns of their numbers.
 
     Args:
@@ -26,21 +29,25 @@ def with_numbers(frame: Any, names: Iterable[str] | None = None) -> Any:
     vectors = {name: vectors_of(frame[name]) for name in frame.columns if name in looked_at}
     if all(found is None for found in vectors.values()):
         return frame
-    return pandas().concat([_part(frame, name, vectors.get(name)) for name in frame.columns], axis=1)
+    parts = [_part(frame, name, vectors.get(name)) for name in frame.columns]
+    whole: DataFrame = pandas().concat(parts, axis=1)
+    return whole
 
 
-def _part(frame: Any, name: Any, vectors: np.ndarray | None) -> Any:
+def _part(frame: "DataFrame", name: str, vectors: np.ndarray | None) -> "DataFrame":
     if vectors is None:
         return frame[[name]]
-    return pandas().DataFrame(vectors, index=frame.index, columns=list(_names(name, vectors.shape[1])))
+    names = list(_names(name, vectors.shape[1]))
+    numbers: DataFrame = pandas().DataFrame(vectors, index=frame.index, columns=names)
+    return numbers
 
 
-def vectors_of(column: Any) -> np.ndarray | None:
+def vectors_of(column: "Series[Any]") -> np.ndarray | None:
     """(N, D) numbers of a column of vectors, NaN where a row has none; `None` if it holds anything else.
 
     Vectors of different lengths, such as the tokens of texts, are no features.
     """
-    if getattr(column.dtype, "kind", "O") != "O" or not holds_vectors(column):
+    if column.dtype.kind != "O" or not holds_vectors(column):
         return None
     rows = column.tolist()
     sizes = {len(row) for row in rows if isinstance(row, VECTORS)}
@@ -54,7 +61,7 @@ def vectors_of(column: Any) -> np.ndarray | None:
     return found if found.ndim == 2 and found.shape[1] and found.dtype.kind in "biuf" else None
 
 
-def holds_vectors(column: Any) -> bool:
+def holds_vectors(column: "Series[Any]") -> bool:
     """Whether the first value that is not missing is a list or an array."""
     return isinstance(next((value for value in column if not _is_missing(value)), None), VECTORS)
 

@@ -54,27 +54,28 @@ def examine(
         >>> [finding.severity for finding in examine(path, label="label")]
         ['warning', 'fact', 'fact']
     """
+    options: dict[str, Any] = {
+        "val": val,
+        "test": test,
+        "root": root,
+        "groups": groups,
+        "path_column": path_column,
+        "label": label,
+        "split": split,
+        "group": group,
+    }
     for name, given in (("path", path), ("val", val), ("test", test)):
         if isinstance(given, (str, os.PathLike)) and not Path(given).exists():
             raise FileNotFoundError(f"`{name}` must exist. Got {given}.")
     if isinstance(path, (str, os.PathLike)) and (Path(path) / "run.json").is_file():
-        if any(given is not None for given in (val, test, root, groups, path_column, label, split, group)):
-            raise ValueError(f"`test` and `root` must be left out for a run, like all other options. {path} is one.")
+        for name, given in options.items():
+            if given is not None:
+                raise ValueError(f"`{name}` must be left out for a run, which {path} is. Got {given}.")
         found = run_findings(RunFolder.open(path))
     else:
         from longtail.doctor.parts import part_findings  # needs Pillow, which runs do not
 
-        parts = read_data(
-            path,
-            root=root,
-            val=val,
-            test=test,
-            groups=groups,
-            path_column=path_column,
-            label=label,
-            split=split,
-            group=group,
-        )
+        parts = read_data(path, **options)
         listed = isinstance(path, (str, os.PathLike)) and Path(path).is_file()
         found = part_findings(parts, listed=listed, progress=progress)
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

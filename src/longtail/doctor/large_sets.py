@@ -70,7 +70,7 @@ def _file_findings(part: str, samples: Samples, workers: int, progress: Progress
             Finding(
                 "serious",
                 f"{len(missing):,} of {len(files):,} files are missing",
-                f"{part}: {first([files[i] for i in missing[: SHOWN + 1].tolist()], SHOWN)}",
+                f"{part}: {first([files[i] for i in missing.tolist()], SHOWN)}",
                 f"Are they below {root}? Else fetch them again, or train without them: --on-bad-file skip.",
             )
         )

@@ -56,7 +56,10 @@ def _copy(location: str, origin: Path, folder: Path) -> Path:
         raise ValueError(f"The model must keep its data in its own folder. It names {location!r}.")
     source, target = origin / location, folder / location
     if target.exists():
-        raise FileExistsError(f"The data of the model are copied to {target}, which must not exist yet.")
+        raise FileExistsError(
+            f"The data of the model are copied to {target}, which must not exist yet. Remove it, or write the model to "
+            "another folder."
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with source.open("rb") as data, write_whole(target) as file:
         shutil.copyfileobj(data, file, 1 << 20)

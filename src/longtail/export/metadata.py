@@ -4,13 +4,13 @@ The keys are those of the file's `metadata_props`; each value is JSON.
 """
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longtail.plain_json import to_json
 from longtail.repair import Fix
+from longtail.repair.fix_file import text_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -37,7 +37,7 @@ def write_metadata(
     """
     entries = {
         CLASS_NAMES: None if class_names is None else to_json(list(class_names)),
-        FIX: None if fix is None else fix_text(fix),
+        FIX: None if fix is None else text_of(fix, Path("fix.json")),
         **{key: None if value is None else to_json(value) for key, value in (inputs or {}).items()},
     }
     kept = [entry for entry in model.metadata_props if entries.get(entry.key) is None]
@@ -69,9 +69,3 @@ def own_class_names(model: "ModelProto") -> tuple[str, ...] | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"The metadata {CLASS_NAMES} must be a list of names, as JSON. Got {text[:100]!r}.")
     return tuple(names)
-
-
-def fix_text(fix: Fix) -> str:
-    """The JSON that `Fix.save` writes."""
-    with tempfile.TemporaryDirectory() as folder:
-        return fix.save(Path(folder) / "fix.json").read_text()

@@ -1,10 +1,9 @@
 """A network as an ONNX file that gives logits or probabilities, compared with PyTorch before it is kept."""
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -66,6 +65,7 @@ def export_onnx(
             left then.
 
     Example:
+        >>> import tempfile
         >>> from longtail.export import ImageInput
         >>> from longtail.models import CifarResNet
         >>> network, folder = CifarResNet(8, 10, in_channels=1).eval(), Path(tempfile.mkdtemp())
@@ -79,7 +79,7 @@ def export_onnx(
         fix, _ = match_classes(fix, classes, class_names, "the network", assume_order=assume_order)
         class_names = fix.class_names
     model = inputs.before(network if fix is None or probabilities else fixed_network(network, fix)).eval()
-    content = _converted(model, inputs, onnx)
+    content = _converted(model, inputs)
     write_metadata(content, class_names, fix, inputs.metadata())
     applied = fix or without_a_fix(_num_classes(model, inputs), class_names)
     if probabilities:
@@ -98,7 +98,7 @@ def export_onnx(
     return Path(path)
 
 
-def _converted(model: nn.Module, inputs: OnnxInput, onnx: Any) -> "ModelProto":
+def _converted(model: nn.Module, inputs: OnnxInput) -> "ModelProto":
     """The model by PyTorch's exporter; axes that are not free have the size of the first batch."""
     example = next(inputs.batches())[:2]
     program = torch.onnx.export(
@@ -111,10 +111,7 @@ def _converted(model: nn.Module, inputs: OnnxInput, onnx: Any) -> "ModelProto":
         dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in inputs.free_axes.items()},),
     )
     assert program is not None
-    with tempfile.TemporaryDirectory() as folder:
-        program.save(str(Path(folder) / "model.onnx"))
-        content: ModelProto = onnx.load(Path(folder) / "model.onnx")
-    return content
+    return program.model_proto
 
 
 def _num_classes(model: nn.Module, inputs: OnnxInput) -> int:

@@ -47,11 +47,17 @@ def as_logits(logits: np.ndarray | Tensor, num_classes: int | None = None, *, ma
     return tensor
 
 
-def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None, *, masked: bool = False) -> Tensor:
-    """`as_logits`, for fitting: (N, C) with at least one sample."""
+def as_logit_rows(logits: np.ndarray | Tensor, num_classes: int | None = None, *, masked: bool = False) -> Tensor:
+    """`as_logits` for (N, C) with at least one sample."""
     tensor = as_logits(logits, num_classes, masked=masked)
     if tensor.dim() != 2 or not len(tensor):
         raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
+    return tensor
+
+
+def as_sample_logits(logits: np.ndarray | Tensor, num_classes: int | None = None, *, masked: bool = False) -> Tensor:
+    """`as_logit_rows`, for fitting: warns if they look like probabilities."""
+    tensor = as_logit_rows(logits, num_classes, masked=masked)
     if all(look_like_probabilities(tensor[block]) for block in row_blocks(*tensor.shape)):
         warnings.warn("`logits` hold rows that sum to 1. Are they probabilities? Pass their logarithms.", stacklevel=4)
     return tensor

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from longtail.arguments import as_prior
-from longtail.posthoc.inputs import as_labels, as_logits
+from longtail.posthoc.inputs import as_labels, as_logit_rows
 from longtail.repair.likelihood import WIDEST, Likelihood, maximum
 from longtail.repair.margins import IMPOSSIBLE, own_margins, spread_of
 from longtail.repair.samples import FEW_NUMBERS, Samples
@@ -94,9 +94,7 @@ def _of_classes(name: str, values: np.ndarray | None, shape: tuple[int, ...]) ->
 
 
 def _checked(logits: np.ndarray, target: np.ndarray) -> Samples:
-    given = as_logits(logits, masked=True)
-    if given.dim() != 2 or not len(given):
-        raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(given.shape)}.")
+    given = as_logit_rows(logits, masked=True)
     labels = as_labels(target, *given.shape).numpy()
     rows = given.cpu().double().numpy()
     masked = rows[np.arange(len(rows)), labels] == -np.inf

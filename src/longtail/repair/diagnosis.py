@@ -36,6 +36,7 @@ KEEP = "the model as it is"
 LEAST_PRIOR = 1e-12
 MOST_FOLDS = 20
 MOST_REPEATS = 10
+MOST_WORST = 5  # classes of lowest recall that are named
 NUMBERS_OF_ALL_REPEATS = 2**22  # logits; with more, single samples hardly move a choice
 
 
@@ -65,8 +66,8 @@ def diagnose(
 
     All scores are cross-fitted: no prediction is by offsets that were fitted on its own fold. Of all candidates and
     values of τ whose score is within one standard error of the best, the one that changes the fewest decisions is
-    chosen. Its gain is less by what choosing it on these samples has made it too good, and the verdict is "use" only
-    if the interval of that gain, corrected for the number of candidates, lies above 0.
+    chosen. Its gain is reduced by the optimism of having chosen it on these samples, and the verdict is "use" only if
+    the interval of that gain, corrected for the number of candidates, lies above 0.
 
     Args:
         logits: (N, C), on data that the model was not trained on, -inf for masked classes; or probabilities. A
@@ -288,9 +289,9 @@ def _fix(
 
 
 def _worst(
-    target: np.ndarray, predicted: np.ndarray, names: tuple[str, ...], num_classes: int, number: int = 5
+    target: np.ndarray, predicted: np.ndarray, names: tuple[str, ...], num_classes: int
 ) -> tuple[tuple[str, float, int, int], ...]:
     recall, present = recalls(target, predicted, np.ones(len(target)), num_classes)
     support, times = np.bincount(target, minlength=num_classes), np.bincount(predicted, minlength=num_classes)
-    order = [label for label in np.lexsort((-support, recall)) if present[label]][:number]
+    order = [label for label in np.lexsort((-support, recall)) if present[label]][:MOST_WORST]
     return tuple((names[label], float(recall[label]), int(support[label]), int(times[label])) for label in order)

@@ -25,6 +25,7 @@ from longtail.repair.samples import Samples
 from longtail.repair.suspicions import decisions_and_fingerprints, digest_of, suspicions
 from longtail.repair.verdict import MOST_NAMED_CLASSES
 
+LEVEL = 0.95  # of the intervals, by default
 FITTED_HERE = (
     "These are probably the samples that the fix was fitted on, so the gain is too optimistic. Use labelled "
     "predictions that it was not fitted on."
@@ -92,7 +93,7 @@ def evaluate_fix(
     class_counts: Tensor | np.ndarray | Sequence[float] | None = None,
     groups: np.ndarray | Sequence[object] | None = None,
     sample_weight: np.ndarray | Sequence[float] | None = None,
-    level: float = 0.95,
+    level: float = LEVEL,
     progress: Progress | None = None,
     bounds: GroupBounds = USUAL,
 ) -> FixEvaluation:
@@ -130,10 +131,8 @@ def evaluate_fix(
     return _evaluated(fix, samples, class_names, class_counts, groups, level, bounds)
 
 
-def evaluate_predictions(
-    fix: Fix, found: Predictions, *, level: float = 0.95, progress: Progress | None = None
-) -> FixEvaluation:
-    """`evaluate_fix` on `Predictions`.
+def evaluate_predictions(fix: Fix, found: Predictions, *, progress: Progress | None = None) -> FixEvaluation:
+    """`evaluate_fix` on `Predictions`, with intervals of 95 %.
 
     Raises:
         ValueError: as `evaluate_fix`; or the scores are not of the kind that the fix takes.
@@ -142,7 +141,7 @@ def evaluate_predictions(
         raise ValueError(f"The predictions must be {fix.takes}, which the fix takes. Got {found.kind}: see `kind`.")
     logits = found.logits if fix.takes == "logits" else _at_floor(found.logits, found.floor, fix.floor)
     samples = as_samples(logits, found.target, found.sample_weight, progress)
-    return _evaluated(fix, samples, found.class_names, found.class_counts, found.groups, level, found.bounds)
+    return _evaluated(fix, samples, found.class_names, found.class_counts, found.groups, LEVEL, found.bounds)
 
 
 def _at_floor(log_probability: np.ndarray, floor: float, asked: float) -> np.ndarray:

@@ -1,7 +1,6 @@
 """The correction of a model: offsets, temperature, class names, metric and evidence."""
 
 import inspect
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +12,12 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_prior, check_keywords
-from longtail.plain_json import to_json
 from longtail.posthoc.inputs import Array, as_logits, decisions, like
 from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
 from longtail.posthoc.saved import read_saved
 from longtail.repair.by_name import in_class_order
-from longtail.repair.fix_file import FORMAT, OLDEST, SMALLEST, VERSION, content_of, values_of
+from longtail.repair.calibration import SMALLEST
+from longtail.repair.fix_file import FORMAT, OLDEST, VERSION, text_of, values_of
 from longtail.repair.one_score import both_columns
 from longtail.signatures import naming_misspelt
 from longtail.whole_file import write_whole
@@ -222,10 +221,9 @@ class Fix:
             OSError: the file cannot be written.
             ValueError: invalid values, such as an offset that is not finite.
         """
-        text = to_json(content_of(self), indent=1)
-        values_of(json.loads(text), Path(path))
+        text = text_of(self, Path(path))
         with write_whole(path) as file:
-            file.write((text + "\n").encode())
+            file.write(text.encode())
         return Path(path)
 
     @classmethod
@@ -261,10 +259,8 @@ class Fix:
         if not checked.numel():
             return checked, checked.dtype
         summing = look_like_probabilities(checked)
-        if self.takes == "logits":
-            summing = (
-                summing and checked.dim() == 2 and len(checked) >= NO_CHANCE
-            )  # the logits of a single sample may sum to 1
+        if self.takes == "logits":  # of which those of a single sample may sum to 1
+            summing = summing and checked.dim() == 2 and len(checked) >= NO_CHANCE
         if summing != (self.takes == "probabilities"):
             known = "sum to 1" if self.takes == "logits" else "do not sum to 1"
             raise ValueError(f"`logits` must be {self.takes}, which this fix takes. Their rows {known}.")
@@ -282,9 +278,7 @@ class Fix:
         return names if isinstance(given, Tensor) else np.array(names, dtype=np.str_)
 
     def _probabilities(self, logits: Tensor, offset: np.ndarray) -> Tensor:
-        centred = logits.double() - logits.double().amax(
-            -1, keepdim=True
-        )  # a small T would make them overflow otherwise
+        centred = logits.double() - logits.double().amax(-1, keepdim=True)  # otherwise a small T makes them overflow
         return (centred / self.temperature + self._tensor(offset, logits)).softmax(-1)
 
     @staticmethod

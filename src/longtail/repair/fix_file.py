@@ -4,12 +4,16 @@ Version 2 has the costs of the metric, so that a fix can be evaluated on new dat
 metric `goal`; both versions are read.
 """
 
+import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longtail.plain_json import to_json
 from longtail.posthoc.saved import number_within, numbers
+from longtail.repair.calibration import SMALLEST
 
 if TYPE_CHECKING:
     from longtail.repair.fix import Fix
@@ -17,12 +21,21 @@ if TYPE_CHECKING:
 FORMAT = "longtail.fix"
 VERSION, OLDEST = 2, 1
 COLDEST, HOTTEST = 1e-150, 1e150  # temperature
-SMALLEST = 1e-30  # replaces probabilities of 0
 TAKES = ("logits", "probabilities")
 
 
-def content_of(fix: "Fix") -> dict[str, Any]:
-    """The content of the file."""
+def text_of(fix: "Fix", path: Path) -> str:
+    """The text of the file; its values are checked as they are when it is read.
+
+    Raises:
+        ValueError: as `values_of`; names `path`.
+    """
+    text = to_json(_content_of(fix), indent=1) + "\n"
+    values_of(json.loads(text), path)
+    return text
+
+
+def _content_of(fix: "Fix") -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -77,7 +90,10 @@ def values_of(content: dict[str, Any], path: Path) -> dict[str, Any]:
 def _prior(content: dict[str, Any], num_classes: int, path: Path) -> np.ndarray:
     prior = numbers(content, "prior", num_classes, path)
     if not (prior > 0).all() or abs(prior.sum() - 1) > 1e-6:
-        raise ValueError(f"{path} must hold a prior above 0 that sums to 1. It sums to {prior.sum():g}.")
+        raise ValueError(
+            f"{path} must hold a prior above 0 that sums to 1. Its lowest value is {prior.min():g}, its sum "
+            f"{prior.sum():g}."
+        )
     return prior
 
 
@@ -85,8 +101,9 @@ def _class_names(content: dict[str, Any], path: Path) -> tuple[str, ...]:
     names = content.get("classes")
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
         raise ValueError(f"{path} must hold the names of at least two classes. It does not.")
-    if len(set(names)) < len(names):
-        raise ValueError(f"{path} must hold classes that differ from each other. It does not.")
+    name, number = Counter(names).most_common(1)[0]
+    if number > 1:
+        raise ValueError(f"{path} must hold classes that differ from each other. It holds {name!r} {number} times.")
     return tuple(names)
 
 

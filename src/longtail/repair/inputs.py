@@ -11,7 +11,7 @@ from longtail.arguments import as_class_counts, as_float64, refuse_unordered
 from longtail.data.check import Progress
 from longtail.data.class_names import as_text
 from longtail.posthoc.blocks import row_blocks
-from longtail.posthoc.inputs import as_labels, as_logits
+from longtail.posthoc.inputs import as_labels, as_logit_rows
 from longtail.posthoc.probability_rows import look_like_probabilities
 from longtail.repair.by_name import ClassIndex
 from longtail.repair.folds import Splits, stratified_folds
@@ -26,9 +26,7 @@ FINEST, LARGEST = 1e-100, -MASKED  # range of logits for which temperatures and 
 
 def as_log_probabilities(probability: np.ndarray | Tensor) -> tuple[np.ndarray, float]:
     """Logarithms of probabilities (N, C), and the value that replaces 0."""
-    tensor = as_logits(probability)
-    if tensor.dim() != 2 or not len(tensor):
-        raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
+    tensor = as_logit_rows(probability)
     notes: list[str] = []
     rows = Rows((("`logits`", len(tensor)),))
     logits, floor = as_checked_logits(tensor.cpu().double().numpy(), "probabilities", rows, None, notes)
@@ -48,9 +46,7 @@ def as_samples(
 
     Labels and weights are those of all processes that share the samples.
     """
-    tensor = as_logits(logits, masked=True)
-    if tensor.dim() != 2 or not len(tensor):
-        raise ValueError(f"`logits` must have the shape (N, C) with N at least 1. Got {tuple(tensor.shape)}.")
+    tensor = as_logit_rows(logits, masked=True)
     processes = share.processes
     like_probabilities = all(look_like_probabilities(tensor[part]) for part in row_blocks(*tensor.shape))
     if all(processes.gathered("rows like probabilities", like_probabilities)):

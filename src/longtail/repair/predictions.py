@@ -18,8 +18,7 @@ from longtail.repair.reading.kinds import as_checked_logits, check_own_class
 from longtail.repair.reading.label_files import read_labels
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.sources import is_paths, of_object, of_paths, paths_of
-
-KINDS = ("logits", "probabilities")
+from longtail.repair.reading.usual_names import KINDS
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from longtail.reports.theme import GREYS, LEGEND
 
 @dataclass
 class BetweenGroupsDisplay:
-    """A table and a figure: a stacked bar for each group and run, its parts the groups that it is taken for or owed to.
+    """A table and a figure: a stacked bar for each group of classes and run, split by a second group of classes.
 
     It draws figure 1(c) of the GALA paper: the negative gradient on the classifiers of each group, split by the class
     of the samples that caused it.

@@ -11,13 +11,12 @@ from longtail.reports.formatting import percent
 from longtail.reports.gains import GainsDisplay
 from longtail.reports.head_and_tail import head_and_tail
 from longtail.reports.next_steps import next_steps
-from longtail.reports.outcomes import AS_IT_IS, as_rows, candidate_columns, class_columns, shows_classes
+from longtail.reports.outcomes import AS_IT_IS, as_rows, candidate_columns, class_columns, shows_classes, unit_of_scores
 from longtail.reports.page import Figure, Page, Table
 from longtail.reports.per_class_recall import MOST_NAMED_CLASSES, PerClassRecallDisplay
 from longtail.reports.reliability import ReliabilityDisplay
 from longtail.reports.trade_off import TradeOffDisplay
 
-CANDIDATES = "Scores of each candidate in %, cross-fitted"
 MANY_CLASSES = "Lines are means over neighbouring ranks, points are classes; the table has 95 % Wilson intervals."
 CLASSES = "Recall of each class in %, cross-fitted"
 
@@ -44,7 +43,8 @@ def fix_page(
     drawn = (_trade_off, _gains, _recall, _predicted, _reliability)
     figures = [figure for draw in drawn if (figure := draw(found)) is not None]
     failures = [f"{o.name}: {o.failure}" for o in found.outcomes if o.failure]
-    tables = [Table(CANDIDATES, *as_rows(candidate_columns(found)))]
+    scored = f"Scores of each candidate, {unit_of_scores(found)}, cross-fitted"
+    tables = [Table(scored, *as_rows(candidate_columns(found)))]
     if shows_classes(found):
         tables.append(Table(CLASSES, *as_rows(class_columns(found))))
     return Page(

@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from longtail.repair.metrics import ExpectedCost
 from longtail.reports.theme import PERCENT, wide
 
 
@@ -15,7 +16,7 @@ class GainsDisplay:
     """A table and a figure: the gain of each candidate with its interval.
 
     Args:
-        gains: candidate to (gain, lower end, upper end), as shares.
+        gains: candidate to (gain, lower end, upper end), as shares; savings per decision if the metric is a cost.
         metric: name of the metric.
 
     Raises:
@@ -42,9 +43,10 @@ class GainsDisplay:
             y=alt.Y("candidate:N", title=None, sort=list(self.gains), axis=alt.Axis(labelLimit=260)),
             tooltip=["candidate:N", *(alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("gain", "low", "high"))],
         )
-        ranges = base.mark_rule(size=2).encode(
-            x=alt.X("low:Q", title=f"gain of {self.metric}", axis=PERCENT), x2="high:Q"
-        )
+        x = alt.X("low:Q", title=f"gain of {self.metric}", axis=PERCENT)
+        if self.metric == ExpectedCost.name:
+            x = alt.X("low:Q", title="saving per decision")
+        ranges = base.mark_rule(size=2).encode(x=x, x2="high:Q")
         points = base.mark_point(filled=True, size=80, opacity=1, color="black").encode(x="gain:Q")
         nothing = alt.Chart(pd.DataFrame({"gain": [0.0]})).mark_rule(strokeDash=[4, 4]).encode(x="gain:Q")
         return wide(alt.layer(nothing, ranges, points)).properties(height=40 + 30 * len(self.gains))

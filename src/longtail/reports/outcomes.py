@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from longtail.repair import Diagnosis
+from longtail.repair.metrics import ExpectedCost
 from longtail.repair.verdict import MOST_NAMED_CLASSES
 from longtail.reports.formatting import NONE, percent, points
 
@@ -32,8 +33,13 @@ def shows_classes(found: Diagnosis) -> bool:
     return len(found.fix.class_names) <= MOST_NAMED_CLASSES
 
 
+def unit_of_scores(found: Diagnosis) -> str:
+    """The unit of `candidate_columns`, in words."""
+    return "metric multiplied by 100, recalls in %" if found.metric == ExpectedCost.name else "in %"
+
+
 def candidate_columns(found: Diagnosis) -> list[Column]:
-    """Rows: the uncorrected model and each candidate; scores in %."""
+    """Rows: the uncorrected model and each candidate; scores multiplied by 100 (`unit_of_scores`)."""
     outcomes = found.outcomes
     scores = [found.before, *(outcome.scores for outcome in outcomes)]
     names = [o.name if o.scores is None else f"{o.name}, τ={o.strength:g}" for o in outcomes]

@@ -1,7 +1,7 @@
 """A run as a report shows it: what its folder holds, read once."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,7 @@ class RunView:
             ValueError: the result does not say.
         """
         counts = self.result.get("class_counts")
-        whole = isinstance(counts, list) and all(type(count) is int for count in counts)
-        if not whole or not isinstance(self.result.get("test"), dict):
+        if counts is None or "test" not in self.result:
             raise ValueError(
                 f"{self.folder.path} must hold the result of a training run. Its result.json is of another kind."
             )
@@ -177,12 +176,9 @@ class RunView:
         return splits.test.pictures(samples)
 
 
-def _are_scores(test: object) -> bool:
-    """Whether it is {treatment: {score: number or null}}, that of the model as it is included."""
-    if not isinstance(test, dict) or "raw" not in test or not all(isinstance(row, dict) for row in test.values()):
-        return False
-    values = [value for row in test.values() for value in row.values()]
-    return all(value is None or type(value) in (int, float) for value in values)
+def _are_scores(test: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether each treatment has one number per score, not one per class, and one treatment is the model as it is."""
+    return "raw" in test and not any(isinstance(value, list) for row in test.values() for value in row.values())
 
 
 def run_views(

@@ -18,8 +18,8 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -171,8 +171,7 @@ class RunFolder:
         """Drop the lines of `epoch` and later ones, which a resumed run will write again."""
         drop_lines_from(self.path / "metrics.jsonl", epoch)
 
-    @contextmanager
-    def lock(self, *, enabled: bool = True, wait: float = 0.0) -> Iterator[None]:
+    def lock(self, *, enabled: bool = True, wait: float = 0.0) -> AbstractContextManager[None]:
         """Keep other processes from working on this run within the block; clear away what a killed one was writing.
 
         Args:
@@ -182,11 +181,7 @@ class RunFolder:
         Raises:
             RunInUseError: the run is locked by another process.
         """
-        if not enabled:
-            yield
-            return
-        with run_lock(self.path, wait):
-            yield
+        return run_lock(self.path, wait) if enabled else nullcontext()
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Keep the state of training in the place of the former; that one survives if writing fails."""
@@ -250,7 +245,9 @@ class RunFolder:
         """
         path = self.file("weights.pt")
         if not path.exists():
-            raise FileNotFoundError(f"{self.path} must hold weights.pt, as a complete run does. It does not.")
+            raise FileNotFoundError(
+                f"{self.path} must hold weights.pt, as a complete run does. Restore it, or train the run again."
+            )
         return path
 
     @property

@@ -47,7 +47,9 @@ def run_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise RunInUseError(f"`path` must not be in use. Another process works on {folder}.") from None
+        raise RunInUseError(
+            f"`path` must not be in use. Another process works on {folder}: wait for it to end."
+        ) from None
     except OSError as error:
         raise _not_writable(folder, error) from error
     try:

@@ -42,6 +42,12 @@ def test_what_was_changed_is_said():
     assert "the table: labels such as True are read as class 1." in of_table(["0", "1"], [True, False])[1]
 
 
+@pytest.mark.parametrize("kind", [int, np.int64, float, np.float32])
+def test_numbers_of_any_type_in_an_array_of_objects_are_indices(kind):
+    target = np.array([kind(2), kind(0), kind(1)], dtype=object)
+    assert of_arrays(target, class_names=["cat", "dog", "lynx"]).target.tolist() == [2, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

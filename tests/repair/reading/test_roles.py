@@ -253,6 +253,12 @@ def test_signs_that_turn_text_are_shown_as_codes():
     assert "--ignore '\\u202ec'" in str(error.value)
 
 
+@pytest.mark.parametrize("columns", [["label", "scores"], ["label", "cat", "dog"]])
+def test_a_table_without_rows_is_refused(columns):
+    with pytest.raises(ValueError, match="the table must hold at least one row. Got none"):
+        read_predictions(pd.DataFrame(columns=columns), class_names=["cat", "dog"])
+
+
 def test_one_column_never_stands_for_two_classes_that_both_have_one():
     text = "label,cat,dog\ncat,2,0\ndog,0,1\n"
     for options in ({"weight": "cat"}, {"ignore": "cat"}, {"ignore": "cat", "class_names": "cat,dog"}):

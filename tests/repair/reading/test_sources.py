@@ -124,6 +124,22 @@ def test_labels_in_a_file_of_their_own(tmp_path, scores, names):
     assert isinstance(found.logits, np.memmap)
 
 
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("species", r"--label must name labels in .*labels.csv. Got 'species'; it holds 'id', 'kind'."),
+        (None, "`labels` must have one column of labels. Got .*labels.csv with 'id', 'kind'. Name it with --label"),
+    ],
+)
+def test_the_column_of_a_file_of_labels_is_named(tmp_path, label, message):
+    path = tmp_path / "labels.csv"
+    path.write_text("id,kind\n1,cat\n2,dog\n")
+    with pytest.raises(ValueError, match=message):
+        read_predictions(3 * np.eye(2), labels=path, label=label, class_names=["cat", "dog"])
+    found = read_predictions(3 * np.eye(2), labels=path, label="kind", class_names=["cat", "dog"])
+    assert found.target.tolist() == [0, 1]
+
+
 def test_labels_beside_a_table_name_its_classes(tmp_path, frame, scores):
     texts = frame["label"].tolist()
     check(read_predictions(frame.drop(columns="label"), labels=texts), scores)

@@ -50,7 +50,7 @@ def large_set(config: DataConfig, data: Any, device: torch.device, download: boo
         raise ValueError(found.problems[0])
     _check_validation(config, found.parts)
     require_trainable(found.parts)
-    parts = _without_missing(found.parts, config, name, str(data), progress)
+    parts = _without_missing(found.parts, config, str(data), progress)
     plan = plan_splits(parts, validation=config.validation, test=0.0, seed=config.subset_seed)
     return splits_of(config.completed(), plan.apply(parts), plan, str(Path(data).resolve()), device)
 
@@ -73,7 +73,7 @@ def _check_validation(config: OwnDataConfig, parts: Parts) -> None:
         )
 
 
-def _without_missing(parts: Parts, config: OwnDataConfig, name: str, data: str, progress: Progress | None) -> Parts:
+def _without_missing(parts: Parts, config: OwnDataConfig, data: str, progress: Progress | None) -> Parts:
     """The parts whose files are there; with `on_bad_file` "fail" all must be."""
     kept, notes, done = {}, list(parts.notes), 0
     total = sum(len(part) for _, part in parts.items())
@@ -86,13 +86,13 @@ def _without_missing(parts: Parts, config: OwnDataConfig, name: str, data: str, 
             progress("looking for files", done / total)
         if not len(missing):
             continue
-        names = first([part.name(index) for index in missing[:6].tolist()], most=5)
-        said = f"{len(missing):,} of {len(part):,} files of {part_name} are missing, among them {names}"
+        names = first([part.name(index) for index in missing.tolist()])
+        said = f"{len(missing):,} of {len(part):,} files of {part_name} are missing: {names}"
         if config.on_bad_file == "fail":
             where = f"--data {data}" + ("" if config.root is None else f" --root {config.root}")
             raise FileNotFoundError(
-                f"{said}. To see all that is missing or damaged: longtail doctor {name} {where}. To leave them "
-                "out: --on-bad-file skip."
+                f"{said}. To see all that is missing or damaged: longtail doctor {config.dataset} {where}. To leave "
+                "them out: --on-bad-file skip."
             )
         notes.append(f"{said}; they are left out.")
         kept[part_name] = part.take(np.setdiff1d(np.arange(len(part)), missing))

@@ -6,7 +6,7 @@ Of several processes that share the rows, each holds some of them; a column is g
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from longtail.data.table_file import EMPTY, pandas
 from longtail.printable import printable
 from longtail.repair.processes import ALL, Share
 from longtail.repair.reading.raw import Rows
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
 
 LONGEST = 40
 
@@ -35,7 +38,7 @@ class Table:
         share: which of them `frame` holds.
     """
 
-    frame: Any
+    frame: "DataFrame"
     rows: Rows
     share: Share = ALL
     _gathered: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
@@ -135,7 +138,7 @@ def _bad_cell(cell: Any, where: str, value: float) -> str:
     return f"{where}: {text!r} is not a number.{hint}"
 
 
-def _cells(column: Any) -> list[Any]:
+def _cells(column: "Series[Any]") -> list[Any]:
     """The values of a column; None for empty cells."""
     cells = column.astype(object)
     missing = cells.isna().tolist()

@@ -15,9 +15,7 @@ from longtail.repair.reading.labels import as_indices
 from longtail.repair.reading.options import Reading
 from longtail.repair.reading.raw import RawPredictions, Rows
 from longtail.repair.reading.temporary_array import temporary_array
-from longtail.repair.reading.usual_names import GROUPS, LABELS, SCORES, WEIGHTS
-
-KINDS = SCORES[:2]
+from longtail.repair.reading.usual_names import GROUPS, KINDS, LABELS, SCORES, WEIGHTS
 
 
 def of_content(
@@ -108,7 +106,7 @@ def _scores(content: Mapping[str, Any], where: str, kind: str) -> tuple[str, str
     named = [name for name in KINDS if name in content]
     if len(named) == 2:
         return kind, kind
-    other = next((name for name in SCORES[2:] if name in content), None)
+    other = next((name for name in SCORES if name not in KINDS and name in content), None)
     if other is not None and not named:
         return other, None
     if not named:

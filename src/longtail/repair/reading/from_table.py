@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from longtail.repair.reading.raw import RawPredictions, Rows
 from longtail.repair.reading.roles import find_roles
 from longtail.repair.reading.usual_names import GROUPS, LABELS, SCORES, WEIGHTS
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 
 def kept_as_text(reading: Reading) -> Choose:
     """A function that returns, from the names of all columns, those to be read as text."""
@@ -28,7 +31,7 @@ def kept_as_text(reading: Reading) -> Choose:
 
 
 def of_tables(
-    frames: Sequence[tuple[str, Any]], reading: Reading, notes: list[str], processes: Processes = ONE
+    frames: "Sequence[tuple[str, DataFrame]]", reading: Reading, notes: list[str], processes: Processes = ONE
 ) -> RawPredictions:
     """Read pandas tables with the same columns, concatenated.
 
@@ -62,10 +65,13 @@ def of_tables(
     return RawPredictions(scores, target, table.rows, None, names, None, groups, weight, table.share)
 
 
-def _joined(frames: Sequence[tuple[str, Any]], reading: Reading, processes: Processes) -> Table:
+def _joined(frames: "Sequence[tuple[str, DataFrame]]", reading: Reading, processes: Processes) -> Table:
     nested = next((where for where, frame in frames if frame.columns.nlevels > 1), None)
     if nested is not None:
         raise ValueError(f"{nested} must have one name for each column. Its columns have several levels: join them.")
+    empty = next((where for where, frame in frames if not len(frame)), None)
+    if empty is not None:
+        raise ValueError(f"{empty} must hold at least one row. Got none.")
     named = [
         (where, with_score_columns(_with_label(frame.rename(columns=lambda name: str(name).strip()), reading), where))
         for where, frame in frames
@@ -83,7 +89,7 @@ def _joined(frames: Sequence[tuple[str, Any]], reading: Reading, processes: Proc
     return Table(parts[0] if len(parts) == 1 else pandas().concat(parts, ignore_index=True), rows, share)
 
 
-def _with_label(frame: Any, reading: Reading) -> Any:
+def _with_label(frame: "DataFrame", reading: Reading) -> "DataFrame":
     """The table, with the labels as a column if they are its index, where a Parquet file has them after `set_index`."""
     if reading.labels is not None:
         return frame

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
+from longtail.data.list_source import LISTS
 from longtail.data.table_file import DELIMITED, TABLES, read_table
 from longtail.data.text_file import kind_of, read_text
+from longtail.repair.by_name import listed
 from longtail.repair.reading.array_files import plain, read_arrays
 from longtail.repair.reading.json_file import read_json
 from longtail.repair.reading.memory import check_fits
 from longtail.repair.reading.usual_names import LABELS
-
-TEXT = (".txt", ".lst", ".list")
 
 
 def read_labels(path: Path, column: str | None, notes: list[str]) -> np.ndarray:
@@ -31,7 +31,7 @@ def read_labels(path: Path, column: str | None, notes: list[str]) -> np.ndarray:
     kind = kind_of(path)
     if kind == ".json":
         return _json(path)
-    if kind in TEXT or (kind in DELIMITED and _is_one_column(path)):
+    if kind in LISTS or (kind in DELIMITED and _is_one_column(path)):
         return _lines(path, column)
     if kind in TABLES:
         check_fits(path)
@@ -45,14 +45,14 @@ def read_labels(path: Path, column: str | None, notes: list[str]) -> np.ndarray:
 
 
 def _one_of(names: list[str], column: str | None, path: Path) -> str:
-    if column is not None and column in names:
+    if column is not None:
+        if column not in names:
+            raise ValueError(f"--label must name labels in {path}. Got {column!r}; it holds {listed(names)}.")
         return column
-    found = [name for name in names if name.lower() in LABELS] if column is None else []
-    if len(found) == 1 or (len(names) == 1 and column is None):
+    found = [name for name in names if name.lower() in LABELS]
+    if len(found) == 1 or len(names) == 1:
         return (found or names)[0]
-    raise ValueError(
-        f"`labels` must have one column of labels. Got {path} with {', '.join(names[:20])}. Name it with --label."
-    )
+    raise ValueError(f"`labels` must have one column of labels. Got {path} with {listed(names)}. Name it with --label.")
 
 
 def _is_one_column(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Labels as class indices: names are matched to class names; integers in arrays are indices, as in PyTorch."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def as_indices(target: Any, names: Sequence[str] | None, num_classes: int, rows:
             strings without class names.
     """
     labels = _column(np.asarray(target), num_classes, rows)
-    if labels.dtype.kind == "O" and all(isinstance(label, (int, float)) for label in labels.tolist()):
+    if labels.dtype.kind == "O" and all(isinstance(label, Real) for label in labels.tolist()):
         labels = np.asarray(labels.tolist())
     if labels.dtype.kind == "f":
         labels = _whole(labels, rows)

@@ -1,7 +1,7 @@
 """Scores with the names of their classes in one cell, as services and pipelines of Hugging Face return them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,8 +9,11 @@ from longtail.data.table_file import pandas
 from longtail.repair.by_name import listed
 from longtail.repair.reading.usual_names import SCORES
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-def with_score_columns(frame: Any, where: str) -> Any:
+
+def with_score_columns(frame: "DataFrame", where: str) -> "DataFrame":
     """The table, with a column `scores.cat` for each class of a column `scores`.
 
     Args:
@@ -28,7 +31,7 @@ def with_score_columns(frame: Any, where: str) -> Any:
         ['label', 'scores.dog', 'scores.cat']
     """
     for name in SCORES:
-        first = _by_name(frame[name].iloc[0]) if name in frame.columns and len(frame) else None
+        first = _by_name(frame[name].iloc[0]) if name in frame.columns else None
         if first is not None:
             rows = [_by_name(cell) or {} for cell in frame[name].tolist()]
             odd = next((number for number, row in enumerate(rows) if row.keys() != first.keys()), None)
@@ -43,7 +46,7 @@ def with_score_columns(frame: Any, where: str) -> Any:
     return frame
 
 
-def unread_scores(frame: Any) -> list[str]:
+def unread_scores(frame: "DataFrame") -> list[str]:
     """Columns that hold scores by name in their first row, whatever they are called.
 
     Example:
@@ -51,7 +54,7 @@ def unread_scores(frame: Any) -> list[str]:
         >>> unread_scores(pandas.DataFrame({"probs": [{"cat": 0.2, "dog": 0.8}], "meta": [{"camera": "north"}]}))
         ['probs']
     """
-    firsts = {name: _by_name(frame[name].iloc[0]) or {} for name in frame.columns} if len(frame) else {}
+    firsts = {name: _by_name(frame[name].iloc[0]) or {} for name in frame.columns}
     return [
         name
         for name, first in firsts.items()

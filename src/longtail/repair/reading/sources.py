@@ -14,9 +14,9 @@ from torch import Tensor
 
 from longtail.array_headers import shape_of
 from longtail.data.row_order import refuse_another_order
-from longtail.data.table_file import TABLES, read_table, table_of_bytes
+from longtail.data.table_file import TABLES, read_table, table_of_stream
 from longtail.data.table_source import is_frame
-from longtail.data.text_file import kind_of, read_stream
+from longtail.data.text_file import kind_of
 from longtail.metrics.groups import GroupBounds
 from longtail.regular_file import check_regular
 from longtail.repair.by_name import listed
@@ -172,9 +172,8 @@ def _table(path: Path, reading: Reading, notes: list[str]) -> tuple[str, Any]:
     """The name of a table in messages, and the table."""
     text_columns = kept_as_text(reading)
     if str(path) == STANDARD_INPUT:
-        return "standard input", table_of_bytes(
-            read_stream(sys.stdin.buffer, "standard input"), "standard input", text_columns, notes
-        )
+        where = "standard input"
+        return where, table_of_stream(sys.stdin.buffer, where, text_columns, notes)
     check_fits(path)
     return str(path), read_table(path, text_columns, notes)
 

@@ -6,5 +6,6 @@ LABELS = ("label", "target", "labels", "y", "true_label", "y_true", "ground_trut
 WEIGHTS = ("weight", "weights", "sample_weight")
 GROUPS = ("group", "groups", "group_id")
 IDS = ("id", "idx", "index", "sample_id")
-SCORES = ("logits", "probabilities", "scores", "predictions")
+KINDS = ("logits", "probabilities")
+SCORES = (*KINDS, "scores", "predictions")
 UNNAMED = re.compile(r"(Unnamed: \d+)?")
