@@ -180,6 +180,14 @@ def test_a_collapsed_tail_is_serious(runs):
     assert any(" never predicted on" in what for what in whats(examine(runs / "short"), "warning"))
 
 
+@pytest.mark.parametrize("setting", ["beta", "power"])
+def test_each_strength_of_a_loss_counts(tmp_path, setting):
+    config = {"loss": "class-balanced", "loss_arguments": [f"{setting}=0.0"], "epochs": 9}
+    RunFolder.create(tmp_path / "run", config=config, seed=0).log(epoch=2, loss=1.0)
+    wanted = f"{setting} of class-balanced is 0: the weights do nothing and the loss is plain cross-entropy"
+    assert wanted in whats(examine(tmp_path / "run"), "serious")
+
+
 def test_a_run_in_progress_is_a_finding(tmp_path):
     RunFolder.create(tmp_path / "run", config={"loss": "ce", "epochs": 9}, seed=0).log(epoch=2, loss=1.0)
     assert whats(examine(tmp_path / "run")) == ["not complete: epoch 2 of 9"]

@@ -15,12 +15,13 @@ from longtail.runs import RunFolder
 
 COLLAPSED, FINE = 0.05, 0.4
 STRENGTHS = {
-    "gala": ("lambda_positive", "the margins"),
-    "focal": ("gamma", "the focus"),
-    "class-balanced": ("beta", "the weights"),
-    "logit-adjustment": ("tau", "the margins"),
-    "ldam": ("max_margin", "the margins"),
+    "gala": (["lambda_positive"], "the margins"),
+    "focal": (["gamma"], "the focus"),
+    "class-balanced": (["beta", "power"], "the weights"),
+    "logit-adjustment": (["tau"], "the margins"),
+    "ldam": (["max_margin"], "the margins"),
 }
+"""Settings of a loss of which one that is 0 leaves plain cross-entropy, and what then has no effect."""
 
 
 def run_findings(folder: RunFolder) -> list[Finding]:
@@ -50,11 +51,12 @@ def _loss_findings(folder: RunFolder, config: Mapping[str, Any], where: str) -> 
     loss = str(config["loss"])
     arguments = settable_arguments(loss) | paper_settings(loss) | parse_arguments(config.get("loss_arguments", ()))
     found = []
-    name, what = STRENGTHS.get(loss, ("", ""))
-    if name and arguments.get(name) == 0:
-        found.append(
-            _without_effect(f"{name} of {loss} is 0: {what} do nothing and the loss is plain cross-entropy", where)
-        )
+    strengths, what = STRENGTHS.get(loss, ([], ""))
+    found += [
+        _without_effect(f"{name} of {loss} is 0: {what} do nothing and the loss is plain cross-entropy", where)
+        for name in strengths
+        if arguments.get(name) == 0
+    ]
     if loss == "gala" and arguments.get("form") == "released" and arguments.get("lambda_negative") is not None:
         found.append(_without_effect('lambda_negative does nothing in the form "released": softmax cancels it', where))
     counts = np.asarray((folder.result or {}).get("class_counts", ()), dtype=np.float64)
