@@ -90,6 +90,18 @@ def test_every_document_is_linked_from_the_readme():
     assert all(f"(docs/{page.name})" in text for page in (ROOT / "docs").glob("*.md"))
 
 
+def test_the_page_of_methods_lists_all_with_their_sources():
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \|.*\| ([^|]+) \|$", (ROOT / "docs/methods.md").read_text(), re.MULTILINE)
+    assert dict(rows) == {name: method.source for name, method in METHODS.items()}
+    assert len(rows) == len(METHODS)
+
+
+def test_the_page_of_methods_names_the_first_stages():
+    text = (ROOT / "docs/methods.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \|.*\| `([a-z-]+)` \| [^|]+ \|$", text, re.MULTILINE))
+    assert rows == {name: method.first_stage for name, method in METHODS.items() if method.first_stage}
+
+
 def test_every_method_is_cited():
     references = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"]
     cited = {
