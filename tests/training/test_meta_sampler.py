@@ -6,7 +6,7 @@ from torch import nn
 
 from longtail.losses import BalancedSoftmaxLoss
 from longtail.training import meta_sampler
-from longtail.training.look_ahead import gains_of_samples
+from longtail.training.look_ahead import look_ahead_gradient
 from longtail.training.meta_sampler import MetaSampler
 from reference.meta_sampler import gradient_of_rates
 
@@ -71,9 +71,9 @@ def test_the_gradient_of_the_rates_is_that_of_the_unrolled_step(with_bias):
     balanced = torch.randn(9, 6, dtype=torch.float64), torch.tensor([0, 1, 3] * 3)
     draws = sampler.draw(16, generator())
     batch = features[draws.indices], TARGET[draws.indices]
-    gains = gains_of_samples(classifier, BalancedSoftmaxLoss(COUNTS), batch, balanced, rate=0.7)
+    of_weights = look_ahead_gradient(classifier, BalancedSoftmaxLoss(COUNTS), batch, balanced, rate=0.7)
     before = sampler.logits.double()
-    sampler.learn(draws, gains.float())
+    sampler.learn(draws, of_weights.float())
 
     counts = torch.tensor(COUNTS, dtype=torch.float64).clamp_min(0.5)  # a class without a sample counts as ½
     weight, bias = classifier.weight.detach(), None if classifier.bias is None else classifier.bias.detach()

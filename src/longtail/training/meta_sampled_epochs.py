@@ -1,4 +1,4 @@
-"""Batches that are drawn by learnt rates: before each step, the rates learn from what it would do."""
+"""Batches of a Meta Sampler, whose sampling rates are updated before each step by its look-ahead gradient."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from longtail.samplers import ClassBalancedSampler
 from longtail.training.epochs import Epochs
-from longtail.training.look_ahead import gains_of_samples
+from longtail.training.look_ahead import look_ahead_gradient
 from longtail.training.meta_sampler import MetaSampler
 from longtail.training.seeds import generator_for
 
@@ -17,15 +17,15 @@ from longtail.training.seeds import generator_for
 class MetaSampledEpochs(Epochs):
     """The batches of each epoch, drawn with replacement by a Meta Sampler that learns in each step.
 
-    A batch depends on the steps before it, through the classifier and the rates, and is drawn when it is asked for.
+    A batch depends on the previous steps, through the classifier and the rates, so it is drawn when it is asked for.
     Every process draws whole batches and learns the same rates; it trains on its share.
 
     Attributes:
         meta_sampler: draws the samples.
-        classifier: which is trained.
-        criterion: the loss that it is trained with.
-        meta_batch_size: class-balanced samples on which the rates learn in each step.
-        rate: the learning rate of (epoch, step).
+        classifier: the classifier that is trained.
+        criterion: its loss.
+        meta_batch_size: number of class-balanced samples from which the rates learn in each step.
+        rate: from (epoch, step) to the learning rate of the classifier.
     """
 
     meta_sampler: MetaSampler
@@ -38,13 +38,13 @@ class MetaSampledEpochs(Epochs):
         """Features and labels of the steps of one epoch, from `first_step` on."""
         balanced = self._balanced(epoch)
         for step in range(first_step, self.steps):
-            # Five numbers: all other places of a run have fewer.
+            # The fifth number sets these draws apart. `pasting` has one too, but a second stage does not paste.
             generator = generator_for(self.data.target.device, self.seed, epoch, step + 1, 0, 1)
             draws = self.meta_sampler.draw(self.size, generator)
             batch = self._samples(draws.indices, generator)
             others = self._samples(balanced[step], generator)
-            gains = gains_of_samples(self.classifier, self.criterion, batch, others, self.rate(epoch, step))
-            self.meta_sampler.learn(draws, gains)
+            gradient = look_ahead_gradient(self.classifier, self.criterion, batch, others, self.rate(epoch, step))
+            self.meta_sampler.learn(draws, gradient)
             yield batch[0][self.share], batch[1][self.share]
 
     def _balanced(self, epoch: int) -> Tensor:

@@ -1,12 +1,12 @@
 """The Meta Sampler: how often each class is drawn is learnt (Ren et al., "Balanced Meta-Softmax", NeurIPS 2020).
 
 Section 3.2 and appendix B.1: a sample of class c is drawn with a probability proportional to the rate π_c = σ(ψ_c) of
-its class; rates start at ½, so that all samples are equally likely. Of each draw, the sample i with the largest
-log π_i + g_i is taken, with Gumbel noise g; its gradient is that of the softmax over all samples (straight-through, at
+its class; rates start at ½, so that all samples are equally likely. Each draw takes the sample i with the largest
+log π_i + g_i, with Gumbel noise g; its gradient is that of the softmax over all samples (straight-through, at
 temperature 1). ψ is learnt by Adam. The time of a draw is proportional to the number of training samples.
 
 The released configuration for Places-LT starts at rates ∝ n_c^−0.3 instead. In the released code workers draw a few
-batches ahead, by rates that are older by as many steps; here each batch is drawn by what all steps before it learnt.
+batches ahead, so that their rates are a few steps old; here each batch is drawn by the current rates.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from torch.nn import functional as F
 BETAS = (0.9, 0.99)
 EPSILON = 1e-8
 AT_ONCE = 1 << 24
-"""Random numbers that are held at once."""
+"""Random numbers that are in memory at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """Samples that were drawn, and what the gradient of the rates needs of each draw.
+    """Samples that were drawn, and the values of each draw that the gradient of the rates needs.
 
     Attributes:
         indices: (B,) the samples.
@@ -37,17 +37,17 @@ class Draws:
 
 
 class MetaSampler(nn.Module):
-    """Draws samples by the rates of their classes, and learns these; its state is in its buffers.
+    """Draws samples by the sampling rates of their classes, and learns these rates; its state is in its buffers.
 
     Args:
-        target: (N,) class indices of the training samples, on the device that is to draw.
+        target: (N,) class indices of the training samples, on the device on which samples are drawn.
         num_classes: C.
-        learning_rate: of Adam.
+        learning_rate: that of Adam, at least 0; at 0 the rates stay equal.
 
     Example:
         >>> sampler = MetaSampler(torch.tensor([0] * 9 + [1]), num_classes=2, learning_rate=0.1)
         >>> draws = sampler.draw(4, torch.Generator().manual_seed(0))
-        >>> sampler.learn(draws, gains=torch.where(draws.indices == 9, -1.0, 1.0))  # the loss falls with the rare class
+        >>> sampler.learn(draws, torch.where(draws.indices == 9, -1.0, 1.0))  # the rare class reduces the loss
         >>> bool(sampler.class_probabilities()[1] > 0.1)
         True
     """
@@ -67,27 +67,27 @@ class MetaSampler(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def class_probabilities(self) -> Tensor:
-        """(C,) how likely a draw is to be of each class; 0 for a class without a sample."""
+        """(C,) the probability that a draw is of each class; 0 for a class without a sample."""
         weights = self.class_counts * self.logits.sigmoid()
         return weights / weights.sum()
 
     def draw(self, number: int, generator: torch.Generator) -> Draws:
-        """So many samples, with replacement."""
+        """Draw `number` samples with replacement."""
         at_once = max(1, AT_ONCE // len(self.target))
         blocks = [self._block(min(at_once, number - start), generator) for start in range(0, number, at_once)]
         return Draws(*map(torch.cat, zip(*blocks, strict=True)))
 
     @torch.no_grad()
-    def learn(self, draws: Draws, gains: Tensor) -> None:
-        """One step of Adam.
+    def learn(self, draws: Draws, gradient: Tensor) -> None:
+        """Update the rates by one step of Adam.
 
         Args:
-            draws: as `draw` returned them, since the rates were last learnt.
-            gains: (B,) the gradient of what is to be minimised with respect to the weight of each draw.
+            draws: what `draw` returned since the last update.
+            gradient: (B,) that of the loss with respect to the weight of each draw.
         """
         # ∂s_i/∂ψ_c = s_i ([i is of c] − Σ_{j of c} s_j) ∂log π_c/∂ψ_c with s the softmax, i the sample that was drawn
         drawn = F.one_hot(self.target[draws.indices], len(self.logits))
-        self._step((1 - self.logits.sigmoid()) * ((gains * draws.chosen) @ (drawn - draws.shares)))
+        self._step((1 - self.logits.sigmoid()) * ((gradient * draws.chosen) @ (drawn - draws.shares)))
 
     def _block(self, number: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """With g = −log e and e exponential, the softmax of log π + g is π / e over its sum."""
