@@ -240,7 +240,7 @@ def test_disalign_that_learns_nothing_predicts_as_its_first_stage(run, first):
     expected = first.load_predictions("test")[0]
     np.testing.assert_allclose(folder.load_predictions("test")[0], expected, rtol=1e-5, atol=1e-5)
     assert folder.result["notes"][0].startswith(
-        "the calibration has learnt nothing, so that scores are those of the fi"
+        "the calibration has learnt nothing, so the scores are those of the firs"
     )
 
 
@@ -287,7 +287,7 @@ def test_a_calibration_without_confidence_says_that_it_learns_nothing(tmp_path):
     first = run_experiment(features_config(loss="ce"), data=(shifted, names), out=tmp_path / "first")
     config = second_stage(first, "disalign")
     folder = run_experiment(config, data=(shifted, names), out=tmp_path / "disalign", first_stage=first)
-    assert "its confidence begins near 0 where the features of a sample sum to far below 0" in folder.result["notes"][0]
+    assert "confidence in a sample is near 0 if its features have a large negative sum" in folder.result["notes"][0]
 
 
 @pytest.mark.slow

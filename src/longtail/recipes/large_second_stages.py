@@ -4,7 +4,8 @@ From the released code of GALA (none for Places-LT, which takes those of ImageNe
 Places-LT too), of MiSLAS (Zhong et al., CVPR 2021) and of DisAlign (Zhang et al., CVPR 2021; for ImageNet-LT alone,
 whose settings the others take), and from the paper of Balanced Softmax and BALMS (Ren et al., NeurIPS 2020; none for
 iNaturalist 2018, which takes those of ImageNet-LT). The images of each step are augmented again and pass through the
-frozen network, as in these codes, except where `COMPUTED`. Learning rates are those of the batch size beside them.
+frozen network, as in these codes, except with `COMPUTED` or `ONCE`. Learning rates are those of the batch size beside
+them.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ CALIBRATED = {"batch_size": 256, "learning_rate": 0.1, **EACH_STEP}
 SMOOTHED = {"loss_arguments": ("head=0.3", "tail=0.0")}
 SLOWER_DECAY = {"weight_decay": 1e-4}
 COMPUTED = {"features": "computed"}
-"""A batch is drawn after the step before it, so that no image could be decoded ahead: features of `views` copies."""
+"""Features of `views` copies: each batch is drawn only after the previous step, so images cannot be decoded ahead."""
 ONCE = {"features": "computed", "views": 1}
 """Nothing is trained, so that features are computed once, without a cache of gigabytes."""
 

@@ -31,7 +31,7 @@ class SecondStageMethod:
 
     Attributes:
         source: authors, venue and year.
-        settings: fields of `SecondStageConfig`; the learning rate for batches of `batch_size`.
+        settings: fields of `SecondStageConfig`; learning rates for batches of `batch_size`.
         batch_size: that of the paper.
         first_stage: the method that its own first stage is, a name of `longtail.recipes.METHODS`.
     """
@@ -161,10 +161,10 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     on_this_data = LARGE_SECOND_STAGES.get(config.dataset, {}).get(name, {})
     of_the_paper = {**method.settings, **on_this_data}
     changes: dict[str, Any] = {**plain, **machine, "warmup_epochs": 0, "weight_decay": 5e-4, **of_the_paper}
+    usual = on_this_data.get("batch_size", method.batch_size)
+    batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
     for rate in ("learning_rate", "meta_learning_rate"):
         if rate in of_the_paper and rate not in settings:
-            usual = on_this_data.get("batch_size", method.batch_size)
-            batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
             changes[rate] = of_the_paper[rate] * batch_size / usual
     changes.setdefault("features", _features(config))
     if "views" in settings and (changes | settings)["features"] == "each-step":

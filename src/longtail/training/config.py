@@ -55,8 +55,7 @@ class TrainingConfig(OptimiserConfig):
     """In this order: crop (an eighth of the side as padding), flip, auto_augment (CIFAR-10 policy), cutout (half the
     side)."""
     mixing: Literal["none", "mixup", "cutmix", "remix", "cmo"] = "none"
-    """How the images of a batch, and their labels, are mixed: in pairs, or (cmo) with boxes of images in which all
-    classes are equally frequent."""
+    """How the images of a batch and their labels are mixed: in pairs, or (cmo) with boxes of class-balanced images."""
     mixing_alpha: float = 1.0
     """α > 0 of the Beta distribution of an image's share in its pair; 1 is uniform."""
     seed: int = 0

@@ -1,10 +1,11 @@
-"""Context-rich minority oversampling: boxes of images of rare classes, pasted into the images of some steps.
+"""Context-rich minority oversampling: boxes of class-balanced images are pasted into the images of some steps.
 
 CMO: Park et al., "The Majority Can Help the Minority: Context-rich Minority Oversampling for Long-tailed
 Classification", CVPR 2022. Settings are those of the authors' code: patches are drawn with equal probability for each
-class (the weight of a sample is 1 / n of its class; in the paper 1 / n is the probability of the class), a step pastes
-with probability 1/2, and none do in the first four and the last three epochs. Of fewer than 100 epochs, those without
-pasting are fewer in proportion; this is our choice, since the paper trains for 100 epochs and more.
+class (a sample has the weight 1 / n, with n the samples of its class; in the paper the probability of the class is
+∝ 1 / n), a step pastes with probability 1/2, and none does in the first four and the last three epochs. Runs of fewer
+than 100 epochs have proportionally fewer epochs without pasting; this is our choice, since the paper trains for 100
+epochs and more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,27 +15,28 @@ import torch
 from torch import Tensor
 
 from longtail.samplers import ClassBalancedSampler
+from longtail.samplers.contract import SEEDS
 from longtail.training.epochs import Epochs
 from longtail.training.seeds import derive_seed
 from longtail.transforms import cmo
 
 PROBABILITY = 0.5
 EPOCHS_WITHOUT = 4, 3
-"""At the beginning and at the end, of 100 epochs and more."""
+"""At the beginning and at the end, for 100 epochs or more."""
 OF_PASTING = 1
-"""Tells the seeds of these draws from others of the same epoch and step."""
+"""Last number of the seeds, which sets these draws apart from others of the same epoch and step."""
 
 
 @dataclass(frozen=True)
 class PastedEpochs(Epochs):
     """The batches of each epoch; those of steps that paste have probabilities as labels.
 
-    What is drawn is a function of (seed, epoch, step), the same on all processes: together they see what one would see.
+    Draws are a function of (seed, epoch, step), the same on all processes: together they see what one would see.
 
     Attributes:
         num_classes: C.
-        alpha: α > 0 of the Beta distribution of the share that is left of an image.
-        epochs: of the run.
+        alpha: α > 0 of the Beta distribution of the share of an image that is not pasted over.
+        epochs: number of epochs of the run.
     """
 
     num_classes: int = field(kw_only=True)
@@ -52,7 +54,7 @@ class PastedEpochs(Epochs):
         parts = self._parts(pastes)[first_step:]
         batches = self.data.batches(order, parts, augment=self.augment, generator=generator, each_once=False)
         for step, (part, (images, target)) in enumerate(zip(parts, batches, strict=True), first_step):
-            complete = len(images) == part.stop - part.start  # else a file has become bad, and pairs are not known
+            complete = len(images) == part.stop - part.start  # else a file could not be decoded, and pairs are unknown
             yield self._pasted(images, target, epoch, step) if pastes[step] and complete else (images, target)
 
     def _steps_that_paste(self, epoch: int) -> list[bool]:
@@ -65,7 +67,7 @@ class PastedEpochs(Epochs):
 
     def _with_patches(self, order: Tensor, epoch: int, pastes: Sequence[bool]) -> Tensor:
         """The order in which each sample of a step that pastes is followed by its patch."""
-        seed = derive_seed(self.seed, 0, 0, 0, OF_PASTING) % 2**32
+        seed = derive_seed(self.seed, 0, 0, 0, OF_PASTING) % SEEDS
         patches = ClassBalancedSampler(self.data.target, num_samples=len(order), seed=seed).indices(epoch - 1)
         size = self.size
         rows = []
@@ -76,9 +78,10 @@ class PastedEpochs(Epochs):
         return torch.cat(rows)
 
     def _parts(self, pastes: Sequence[bool]) -> list[slice]:
-        """The part of that order that this process takes of each step."""
+        """The slice of that order that this process takes in each step."""
         parts, start = [], 0
-        for each in (2 if with_patches else 1 for with_patches in pastes):
+        for with_patches in pastes:
+            each = 2 if with_patches else 1
             parts.append(slice(start + each * self.share.start, start + each * self.share.stop))
             start += each * self.size
         return parts

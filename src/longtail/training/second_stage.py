@@ -26,7 +26,7 @@ from longtail.training.stages import STAGES, StageInput, StageKind
 from longtail.training.starting_classifier import nearest_means, normalised_by_tau
 
 LEAST_MARGIN = 1e-6
-"""Largest margin of a calibration that has learnt nothing."""
+"""A calibration whose margins are all at most this has learnt nothing."""
 
 
 class SecondStage:
@@ -57,7 +57,7 @@ class SecondStage:
         self.first, self.notes = given.first_stage, list[str]()
         network = network_of_first_stage(self.first, self.config, given.splits)
         _check_classifier(network.classifier, self.config, self.first.path)
-        if self.config.learns == "calibration":  # the initial confidence is one of features that are not standardised
+        if self.config.learns == "calibration":  # its initial weights are for features before standardisation
             network.classifier = AdaptiveCalibration(cast(nn.Linear, network.classifier))
         network = network.to(given.device)
         if self.config.channels_last == "on":
@@ -104,7 +104,7 @@ class SecondStage:
         return self.space.from_inputs(self.scored())
 
     def provenance(self) -> dict[str, Any]:
-        """The run of the first stage; how often the Meta Sampler came to draw each class."""
+        """The run of the first stage, notes, and the class probabilities that the Meta Sampler has learnt."""
         notes = [*self.notes, *_note_on_calibration(self.model.network.classifier)]
         entries: dict[str, Any] = {"first_stage": first_stage_summary(self.first), "notes": notes}
         if self.meta_sampler is not None:
@@ -170,12 +170,12 @@ def _check_classifier(classifier: nn.Module, config: SecondStageConfig, path: os
 
 
 def _note_on_calibration(classifier: nn.Module) -> list[str]:
-    """That a calibration has learnt nothing: margins get no gradient where no sample has confidence."""
+    """A note if the calibration has learnt nothing: without confidence in any sample its margins get no gradient."""
     if not isinstance(classifier, AdaptiveCalibration) or classifier.margin.abs().max() > LEAST_MARGIN:
         return []
     return [
-        "the calibration has learnt nothing, so that scores are those of the first stage: its confidence begins near 0 "
-        "where the features of a sample sum to far below 0. Shift the features, or use another method"
+        "the calibration has learnt nothing, so the scores are those of the first stage: the initial confidence in a "
+        "sample is near 0 if its features have a large negative sum. Shift the features, or use another method"
     ]
 
 

@@ -36,17 +36,17 @@ class SecondStageConfig(TrainingConfig):
     shift_batch_norm: bool = False
     """Whether the running statistics of batch norm keep learning."""
     meta_learning_rate: float | None = None
-    """Learning rate of how often each class is drawn (Meta Sampler); by default `sampler` draws, and nothing is learnt
-    of that. 0 leaves all samples equally likely."""
+    """Learning rate of the sampling rates of classes (Meta Sampler); at 0 all samples stay equally likely. By default
+    `sampler` draws the samples, and no rates are learnt."""
     meta_batch_size: int = 512
-    """Class-balanced training samples of each step on which the Meta Sampler learns."""
+    """Number of class-balanced training samples from which the Meta Sampler learns in each step."""
     views: int = 4
     """Copies of each training image whose features are trained on; `features` says which are augmented."""
     features: Literal["computed", "kept", "standardised", "each-step"] = "computed"
     """Where the network is frozen: "computed", features of augmented copies are computed for this run, which is scored
     on images; "kept", features of all samples are cached between runs, the first copy being the image as it is;
     "standardised", these are also standardised by the training set, as those of the first stage are; "each-step",
-    the images of each step are augmented again and pass through the network, and `views` says nothing."""
+    the images of each step are augmented again and pass through the network, and `views` is ignored."""
     first_stage: str = ""
     """Checksum of the first stage's weights."""
     epochs: int = 10
@@ -72,13 +72,19 @@ class SecondStageConfig(TrainingConfig):
             raise ValueError(f"`loss` must not need a cosine head in a second stage. Got {self.loss!r}.")
         check_integer("meta_batch_size", self.meta_batch_size, minimum=1)
         if self.meta_learning_rate is not None:
-            self._check_meta_sampler(self.meta_learning_rate)
+            check_strength("meta_learning_rate", self.meta_learning_rate)
+            self._check_meta_sampler()
 
-    def _check_meta_sampler(self, rate: float) -> None:
-        """The rates learn from a linear classifier on features in memory, by the loss of the paper."""
-        check_strength("meta_learning_rate", rate)
-        needed = {"learns": "classifier", "sampler": "shuffle", "loss": "balanced-softmax"}
-        for name, value in {**needed, "reweight_from": 0, "shift_batch_norm": False}.items():
+    def _check_meta_sampler(self) -> None:
+        """Raise unless a classifier alone is trained, on features, with the loss of the paper."""
+        needed: dict[str, object] = {
+            "learns": "classifier",
+            "sampler": "shuffle",
+            "loss": "balanced-softmax",
+            "reweight_from": 0,
+            "shift_batch_norm": False,
+        }
+        for name, value in needed.items():
             if getattr(self, name) != value:
                 raise ValueError(
                     f"`{name}` must be {value!r} where `meta_learning_rate` is set (Meta Sampler). "
@@ -86,12 +92,12 @@ class SecondStageConfig(TrainingConfig):
                 )
         if self.features == "each-step":
             raise ValueError(
-                "`features` must not be 'each-step' where `meta_learning_rate` is set (Meta Sampler): a batch is drawn "
-                'after the step before it, so that no image can be decoded ahead. Pass features="computed".'
+                "`features` must not be 'each-step' where `meta_learning_rate` is set (Meta Sampler): each batch is "
+                'drawn only after the previous step, so images cannot be decoded ahead. Pass features="computed".'
             )
 
     def _check_calibration(self) -> None:
-        """Raise unless the classifier is that of the first stage and stays so."""
+        """Raise unless the classifier is that of the first stage and stays unchanged."""
         if self.classifier != "kept":
             raise ValueError(
                 '`classifier` must be "kept" where its logits are calibrated: only the calibration is trained. '
