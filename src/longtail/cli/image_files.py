@@ -55,14 +55,14 @@ def matches(path: Path) -> list[Path]:
     """The paths that match a pattern, sorted; any other path itself.
 
     Raises:
-        FileNotFoundError: none matches.
+        FileNotFoundError: no path matches the pattern.
     """
     if path.exists() or not glob.has_magic(str(path)):
         return [path]
-    matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207, it may be absolute
-    if not matches:
+    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207, it may be absolute
+    if not found:
         raise FileNotFoundError(f"`files` must match files. Got {path}.")
-    return list(map(Path, matches))
+    return list(map(Path, found))
 
 
 def _of(path: Path) -> list[Path]:

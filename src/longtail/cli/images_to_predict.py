@@ -33,7 +33,7 @@ class ImagesToPredict:
             such column.
 
     Attributes:
-        heading: what the names are.
+        heading: heading of the names.
         groups: the images; each group is either of files or of images as bytes.
     """
 
@@ -82,7 +82,7 @@ class ImagesToPredict:
         """What `classes_of` returns for each image; it is given the images of a group.
 
         Raises:
-            ValueError: images can't be decoded; the message names them all.
+            ValueError: images can't be decoded; the message says how many and names the first five.
         """
         try:
             return [classes for group in self.groups for classes in classes_of(group)]

@@ -44,5 +44,5 @@ def methods(name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(meta
 
 
 def _words(value: object) -> str:
-    """A setting as it would be typed: the parts of a tuple with blanks between them."""
+    """A setting as it would be typed: the parts of a tuple separated by spaces."""
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -43,13 +43,13 @@ def predict(
     Args:
         run: Folder of the run, such as runs/LATEST.
         files: Images, Parquet or tar files of images, folders of any of these, lists of paths (.txt), or patterns. For
-            a run on features tables (.csv, .parquet, …) or arrays (.npy, .npz) of them.
+            a run on features: tables (.csv, .parquet, …) or arrays (.npy, .npz) of features.
         top: How many classes to name for each sample, the most probable first.
         sets: Give a prediction set for each sample instead of the --top classes. Sets miss the true class of at most
             about this share of samples, such as 0.1. They are fitted on the held-out samples of the run.
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
-        id_column: Column of a table of features that names its rows, by default FILE:ROW.
+        id_column: Column of a table of features that names its rows; by default they are called FILE:ROW.
         path_column: Column of the images in Parquet files, by default found by its content; suffix in tar files.
         on_bad_file: fail, or skip to leave out files that are missing or can not be decoded.
         out: A CSV file to write; by default the predictions are printed, control characters in
@@ -71,7 +71,7 @@ def predict(
     predictor = load(run)
     _check_options(run, predictor, id_column, path_column, on_bad_file)
     if sets is not None:
-        predictor.sets([], sets, prior=prior)  # which finds what sets need, before all samples are looked at
+        predictor.sets([], sets, prior=prior)  # fails for lack of held-out samples before any file is read
     with Passes(counted=False) as passes:
         samples = _samples(predictor, files, id_column, path_column, passes if on_bad_file == "skip" else None)
         if out is not None:

@@ -46,7 +46,7 @@ def retrain(
         run: Folder of the first stage.
         method: The second stage, with its paper's settings: decoupled-gala, a new classifier with GALA and class-aware
             sampling (after a run with mixup); decoupled-balanced-softmax, a new one with Balanced Softmax; balms,
-            likewise, and how often each class is drawn is learnt; crt, a new classifier with class-aware sampling; lws,
+            the same with learnt sampling rates; crt, a new classifier with class-aware sampling; lws,
             one scale per class; tau-norm, τ-normalised classifier weights; ncm, nearest class means; mislas, scales and
             classifier with label-aware smoothing (after a run with mixup); weight-balancing, classifier
             weights of limited norm (after a run with a large weight decay); disalign, logits calibrated by a magnitude

@@ -11,22 +11,26 @@ from longtail.cli.console import say
 from longtail.cli.image_files import matches
 from longtail.data.array_source import is_array_file, read_inputs
 from longtail.data.feature_rows import is_mapped
+from longtail.data.table_columns import given_column
 from longtail.data.table_file import TABLES, read_table, with_named_rows
 from longtail.data.text_file import kind_of
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from longtail.data import DataInfo
 
 AT_ONCE = 1 << 16
+"""Rows that are predicted at once."""
 Classes = TypeVar("Classes")
 
 
 class RowsToPredict:
-    """Rows in the order of their files, with the features that a run was trained on.
+    """Rows of features in the order of their files.
 
     Args:
         files: tables (.csv, .tsv, .jsonl, .parquet; .gz too) and arrays (.npy, .npz), or patterns of these.
-        info: of the data of the run; columns of tables are matched to its features by name.
+        info: describes the data of the run; columns of tables are matched to its features by name.
         id_column: column of tables that names the rows.
 
     Raises:
@@ -34,8 +38,8 @@ class RowsToPredict:
         ValueError: a file of another kind, a feature that is missing or no finite number, or no column of this name.
 
     Attributes:
-        heading: what the names are: the column, or "row".
-        names: (N,) those of the column, else FILE:ROW, rows counted from 0.
+        heading: heading of the names: `id_column`, or "row".
+        names: (N,) the values of `id_column`, or FILE:ROW, with rows counted from 0.
     """
 
     def __init__(self, files: Sequence[Path], info: "DataInfo", id_column: str | None = None) -> None:
@@ -64,6 +68,7 @@ class RowsToPredict:
             if self.id_column is not None:
                 raise ValueError(f"--id-column can only be used with tables. Got the arrays {path}.")
             table = read_inputs(path)
+            # A mapped table is checked in parts, when they are read.
             return (table if is_mapped(table) and table.ndim == 2 else self._features(path, table)), []
         if path.is_dir() or kind_of(path) not in TABLES:
             raise ValueError(
@@ -89,19 +94,15 @@ class RowsToPredict:
     def _text_columns(self, names: Sequence[str]) -> list[str]:
         return [name for name in names if name == self.id_column]
 
-    def _ids(self, frame: Any, path: Path) -> list[str]:
-        if self.id_column is None:
+    def _ids(self, frame: "DataFrame", path: Path) -> list[str]:
+        column = given_column(list(map(str, frame.columns)), self.id_column, "id-column", str(path))
+        if column is None:
             return []
-        if self.id_column not in frame.columns:
-            raise ValueError(
-                f"--id-column must name a column of {path}. Got {self.id_column!r}; its columns: "
-                f"{', '.join(map(str, frame.columns[:20]))}{', …' if len(frame.columns) > 20 else ''}."
-            )
-        ids = frame[self.id_column]
+        ids = frame[column]
         names: list[str] = ids.astype(str).tolist()
         missing = np.flatnonzero(ids.isna() | ids.astype(str).str.strip().eq(""))
         if len(missing):
             raise ValueError(
-                f"{path} must name each row in the column {self.id_column!r}. {path}:{missing[0]} has no name there."
+                f"{path} must name each row in the column {column!r}. {path}:{missing[0]} has no name there."
             )
         return names
