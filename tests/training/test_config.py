@@ -145,18 +145,20 @@ def test_every_loss_of_the_catalogue_is_made_with_its_paper_s_settings(name):
 
 
 @pytest.mark.parametrize(
-    ("processes", "batch_size", "message"),
+    ("processes", "batch_size", "accumulate", "message"),
     [
-        (20, 40, "There must be at least one training sample per process. Got 10 for 20."),
-        (3, 2, "`batch_size` must be at least 3, a sample for each process. Got 2. Pass --batch-size 3 or more"),
-        (1, 11, "`batch_size` must be at most 10, the number of training samples. Got 11."),
+        (20, 40, 1, "There must be at least one training sample per process. Got 10 for 20."),
+        (3, 2, 1, "`batch_size` must be at least 3, a sample for each process. Got 2. Pass --batch-size 3 or more"),
+        (1, 11, 1, "`batch_size` must be at most 10, the number of training samples. Got 11."),
+        (3, 8, 4, "`accumulate` must be at most 2, the samples of a batch that each process has. Got 4."),
     ],
 )
-def test_batches_must_fit_samples_and_processes(processes, batch_size, message):
+def test_batches_must_fit_samples_and_processes(processes, batch_size, accumulate, message):
     images = ResidentImages(torch.zeros(10, 3, 8, 8), torch.arange(10), (0.5,) * 3, (0.5,) * 3, torch.contiguous_format)
     splits = Splits(images, images, images, DataInfo(tuple("abcdefghij"), (1,) * 10, (3, 8, 8)))
+    config = TrainingConfig(batch_size=batch_size, accumulate=accumulate)
     with pytest.raises(ValueError, match=re.escape(message)):
-        epochs_of(TrainingConfig(batch_size=batch_size), splits.train, None, processes=processes)
+        epochs_of(config, splits.train, None, processes=processes)
 
 
 def test_there_is_one_validation_set():

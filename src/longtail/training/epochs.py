@@ -143,6 +143,6 @@ def check_batches(config: TrainingConfig, samples: int, processes: int = 1) -> N
         )
     if config.accumulate * processes > config.batch_size:
         raise ValueError(
-            f"`accumulate` must leave a sample in each part of the {config.batch_size // processes} that a process has "
-            f"of a batch. Got {config.accumulate}."
+            f"`accumulate` must be at most {config.batch_size // processes}, the samples of a batch that each process "
+            f"has. Got {config.accumulate}."
         )
