@@ -24,8 +24,8 @@ def ordered_features(
             such rows hold, such as a label, is ignored.
         names: (D,) names of the features in training; None if they had none.
         size: D.
-        where: the samples, for messages.
-        name_of: what messages call the sample at an index.
+        where: what errors call the samples.
+        name_of: from an index to what errors call that sample.
 
     Raises:
         ValueError: a feature is missing, another number of features, or values that are not finite numbers.
@@ -77,7 +77,7 @@ def keys_of_features(where: str, given: Iterable[Any], names: Sequence[str]) -> 
     """The given key of each name; keys, such as columns of a pandas table, may be numbers.
 
     Raises:
-        ValueError: one is missing `where` they are given.
+        ValueError: a name has no key; the message calls the samples `where`.
     """
     by_name = {str(key): key for key in given}
     missing = [name for name in names if name not in by_name]

@@ -108,10 +108,10 @@ def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
 
 
 def read_inputs(path: Path) -> np.ndarray:
-    """The inputs of an `.npy` or `.npz` file without its labels; a large table is mapped.
+    """The inputs of an `.npy` or `.npz` file, which need no labels beside them; a large table is memory-mapped.
 
     Raises:
-        ValueError: damaged, pickled, or not one array of inputs.
+        ValueError: damaged, pickled, without an array of inputs, or with several.
     """
     arrays = _load(path)
     keys = [key for key in arrays if key.lower() in ("", *INPUT_NAMES)]

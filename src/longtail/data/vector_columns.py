@@ -17,8 +17,11 @@ def with_numbers(frame: "DataFrame", names: Iterable[str] | None = None) -> "Dat
     """A pandas table in which columns of vectors of one length are replaced by columns of their numbers.
 
     Args:
-        frame: the table; itself if it has no such column.
-        names: the columns to look at; by default all.
+        frame: the table.
+        names: the columns that may hold vectors; by default all.
+
+    Returns:
+        A new table; `frame` itself if it has no such column.
 
     Example:
         >>> import pandas as pd
@@ -43,9 +46,9 @@ def _part(frame: "DataFrame", name: str, vectors: np.ndarray | None) -> "DataFra
 
 
 def vectors_of(column: "Series[Any]") -> np.ndarray | None:
-    """(N, D) numbers of a column of vectors, NaN where a row has none; `None` if it holds anything else.
+    """(N, D) the numbers of a column of vectors, NaN in rows without a vector; `None` if it holds anything else.
 
-    Vectors of different lengths, such as the tokens of texts, are no features.
+    Vectors of different lengths, such as tokens of texts, are not features.
     """
     if column.dtype.kind != "O" or not holds_vectors(column):
         return None
@@ -67,7 +70,7 @@ def holds_vectors(column: "Series[Any]") -> bool:
 
 
 def numbers_of_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a row by name, in which numbers of vectors have names as in `with_numbers`."""
+    """The values of a row by name; the numbers of vectors are named as in `with_numbers`."""
     numbers: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, VECTORS):

@@ -21,7 +21,7 @@ STRENGTHS = {
     "logit-adjustment": (["tau"], "the margins"),
     "ldam": (["max_margin"], "the margins"),
 }
-"""Settings of a loss of which one that is 0 leaves plain cross-entropy, and what then has no effect."""
+"""For each loss the settings that turn it into cross-entropy if one of them is 0, and what then has no effect."""
 
 
 def run_findings(folder: RunFolder) -> list[Finding]:

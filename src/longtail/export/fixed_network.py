@@ -1,4 +1,4 @@
-"""A network with a fix: folded into its last layer if that is linear, else added behind it."""
+"""A network with a fix: folded into its last layer if that is linear, else applied to its logits."""
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ def fixed_network(network: nn.Module, fix: Fix) -> nn.Module:
 
 
 class _Fixed(nn.Module):
-    """A network whose classifier has no bias that is added to all logits: cosines, class means, calibrated logits."""
+    """A network whose classifier is not linear (cosine, nearest-mean, calibrated), with a fix of its logits."""
 
     offset: Tensor
 

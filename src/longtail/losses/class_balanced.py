@@ -30,7 +30,7 @@ def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, powe
     Args:
         class_counts: (C,) training samples of each class, ≥ 0.
         beta: β in [0, 1]; at 1 the weights are the limit, inverse frequencies.
-        power: ρ ≥ 0, of the weights; 0 weights all classes alike.
+        power: ρ ≥ 0, the exponent of the weights; 0 weights all classes alike.
 
     Example:
         >>> class_balanced_weights([100, 1], beta=0.99).round(decimals=3)
@@ -46,7 +46,7 @@ def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, powe
     else:
         weights = (1 - beta) / -torch.expm1(counts * torch.tensor(beta, dtype=torch.float64).log())
     if power != 1:
-        weights = (weights / weights.max()) ** power  # of the largest 1, so that no power of all is 0
+        weights = (weights / weights.max()) ** power  # the largest is 1, so that they do not all underflow to 0
     return weights / weights[as_class_counts(class_counts) > 0].mean()
 
 
@@ -81,7 +81,7 @@ def class_balanced_loss(
         target: class indices, or probabilities of the shape of the logits.
         class_counts: (C,) training samples of each class, ≥ 0.
         beta: β in [0, 1].
-        power: ρ ≥ 0, of the weights.
+        power: ρ ≥ 0, the exponent of the weights.
         gamma: γ ≥ 0 of the focal loss; 0 is cross-entropy.
         weight: (C,) class weights, multiplied with those of the loss.
         ignore_index: index targets of this value give 0.
@@ -116,7 +116,7 @@ class ClassBalancedLoss(LongTailedLoss):
         class_counts: (C,) training samples of each class, as `longtail.data.class_counts` returns them.
         weight: (C,) class weights, multiplied with those of the loss (which act in training only).
         beta: β in [0, 1]; 0 weights all classes alike.
-        power: ρ ≥ 0, of the weights; with `beta=1` they are the ρ-th power of inverse frequencies.
+        power: ρ ≥ 0, the exponent of the weights; with `beta=1` they are the ρ-th power of inverse frequencies.
         gamma: γ ≥ 0 of the focal loss; 0 is cross-entropy.
         **arguments: those of `nn.CrossEntropyLoss` (`ignore_index`, `reduction`, `label_smoothing`), `validate` and
             `margins_without_grad`, as in `LongTailedLoss`.

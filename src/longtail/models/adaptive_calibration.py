@@ -7,26 +7,26 @@ import torch
 from torch import Tensor, nn
 
 INITIAL_WEIGHT = 0.1
-"""Of the confidence layer, in the authors' code."""
+"""Initial weights of the confidence layer, as in the authors' code."""
 
 
 class AdaptiveCalibration(nn.Module):
     """ŝ_j = σ(x) (α_j z_j + β_j) + (1 − σ(x)) z_j, where z are the logits of a linear classifier.
 
-    The magnitude α_j and the margin β_j are numbers of the class, the confidence σ(x) is the sigmoid of a linear
-    function of the features. At first α is 1 and β is 0, so that the logits are those of the classifier.
+    Each class has a magnitude α_j and a margin β_j; the confidence σ(x) is the sigmoid of a linear function of the
+    features. Initially α is 1 and β is 0, so that the logits are those of the classifier.
 
-    The formula is the paper's, which the authors' code for segmentation computes too. Their code for classification has
-    (1 + σ(x) α_j) z_j + σ(x) β_j instead, with α = 1 at first: the same functions with another α, larger by 1 here. It
-    begins with logits up to twice as large, and weight decay draws its α to where logits stay as they are, that of the
-    formula to 0. Initial values are those of the code; the confidence begins near 1 for features behind a ReLU.
+    The formula is that of the paper and of the authors' code for segmentation. Their code for classification computes
+    (1 + σ(x) α'_j) z_j + σ(x) β_j, the same function with α' = α − 1, but initially α' is 1, so that its logits are at
+    first up to twice as large. Weight decay draws its α' to 0, where logits are unchanged; here it draws α to 0. The
+    initial weights of the confidence are those of the code; on features behind a ReLU the initial confidence is near 1.
 
     Args:
-        linear: the classifier; it is kept, not copied.
+        linear: the classifier, which is not copied.
 
     Attributes:
         linear: the classifier.
-        confidence: from features to the logit of the confidence.
+        confidence: a linear layer from features to the logit of the confidence.
         magnitude: (C,) α.
         margin: (C,) β.
 
@@ -39,7 +39,7 @@ class AdaptiveCalibration(nn.Module):
         >>> torch.equal(classifier(features), linear(features))
         True
         >>> with torch.no_grad():
-        ...     _ = classifier.margin.copy_(torch.tensor([0.0, 0.0, 2.0]))  # for the third class, where it is sure
+        ...     _ = classifier.margin.copy_(torch.tensor([0.0, 0.0, 2.0]))  # raises the logit of the third class
         >>> bool((classifier(features)[:, 2] > linear(features)[:, 2]).all())
         True
 

@@ -2,10 +2,10 @@
 
 mixup (Zhang et al., ICLR 2018), CutMix (Yun et al., ICCV 2019) and Remix (Chou et al., "Remix: Rebalanced Mixup", ECCV
 2020 workshops); CMO (Park et al., "The Majority Can Help the Minority: Context-rich Minority Oversampling for
-Long-tailed Classification", CVPR 2022). One share λ ~ Beta(α, α) per batch, partners by a random order of it, as in
-their code; those of CMO are a batch of their own, in which rare classes are as frequent as others. The target comes
-back as probabilities, which every loss here takes as one target: two calls of a loss that learns, one per label, would
-count every sample twice. Draws come from PyTorch's global generators, λ from that of the CPU.
+Long-tailed Classification", CVPR 2022). One share λ ~ Beta(α, α) per batch, as in their code. The partners are
+the same batch in a random order; in CMO they are a second, class-balanced batch. The target comes back as
+probabilities, which every loss here takes as one target: two calls of a loss that learns, one per label, would count
+every sample twice. Draws come from PyTorch's global generators, λ from that of the CPU.
 """
 
 import torch
@@ -71,7 +71,7 @@ def cutmix(images: Tensor, target: Tensor, num_classes: int, *, alpha: float = 1
 def cmo(
     images: Tensor, target: Tensor, patches: Tensor, patch_target: Tensor, num_classes: int, *, alpha: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Context-rich minority oversampling: CutMix whose boxes come from a second batch, drawn for its classes.
+    """Context-rich minority oversampling: CutMix whose boxes come from a second, class-balanced batch.
 
     Rare classes get the varied backgrounds of the frequent ones. Draw `patches` with equal probability for each class,
     as the authors do (`longtail.samplers.ClassBalancedSampler`), and mix every second batch.
@@ -79,13 +79,13 @@ def cmo(
     Args:
         images: (N, C, H, W) floating point, drawn as usual.
         target: (N,) class indices, or (N, num_classes) probabilities.
-        patches: a box of each goes into the image at its place; shape and dtype of the images.
-        patch_target: their labels, as `target`.
+        patches: of the shape and dtype of `images`; a box of each is pasted into the image of the same index.
+        patch_target: labels of the patches, like `target`.
         num_classes: the number of classes.
         alpha: α > 0.
 
     Returns:
-        Images of the same shape, and (N, num_classes) float32 probabilities, by the pixels.
+        Images of the same shape, and (N, num_classes) float32 probabilities: the shares of the pixels.
 
     Raises:
         ValueError, TypeError: a shape, dtype or setting outside what is written above.
@@ -96,8 +96,8 @@ def cmo(
         >>> torch.allclose(images[0].mean(), target[0, 2])  # the share of the rare image's pixels
         True
 
-    Source: Park et al., "The Majority Can Help the Minority", CVPR 2022, and their code. `training.pasting` has what
-    training adds.
+    Source: Park et al., "The Majority Can Help the Minority", CVPR 2022, and their code. In training,
+    `longtail.training.pasting` chooses the batches that are mixed.
     """
     labels = _probabilities(images, target, num_classes, alpha)
     _check_pixels(images)
