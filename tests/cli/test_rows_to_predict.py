@@ -16,13 +16,13 @@ RNG = np.random.default_rng(0)
 NAMES = ("length", "weight")
 LABELS = np.repeat(["otter", "seal", "whale"], [60, 30, 10])
 FEATURES = RNG.normal(np.repeat([0.0, 4.0, 8.0], [60, 30, 10])[:, None], 1, (100, 2)).astype(np.float32)
-MACHINE = {"epochs": 5, "batch_size": 16, "threads": 1, "device": "cpu"}
+SETTINGS = {"epochs": 5, "batch_size": 16, "threads": 1, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     table = pd.DataFrame(dict(zip(NAMES, FEATURES.T, strict=True)) | {"label": LABELS})
-    return longtail.fit(table, out=tmp_path_factory.mktemp("runs") / "run", **MACHINE).path
+    return longtail.fit(table, out=tmp_path_factory.mktemp("runs") / "run", **SETTINGS).path
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_column_names_the_rows(run, files, file, capsys):
     assert [row[0] for row in rows] == [f"00{i}" for i in range(5)]
 
 
-def test_prediction_sets_are_written(run, files, tmp_path, capsys):
+def test_prediction_sets_are_written(run, files, capsys):
     assert main(["predict", str(run), "rows.csv", "--sets", "0.3", "--out", "sets.csv"]) == 0
     assert "5 predictions, sets that hold the true class of at least about 70 % of samples" in capsys.readouterr().out
     assert pd.read_csv("sets.csv")["row"].tolist() == [f"rows.csv:{row}" for row in range(5)]

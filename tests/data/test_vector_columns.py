@@ -34,7 +34,7 @@ def test_the_numbers_of_vectors_are_features(kind, tmp_path):
     assert "5 features: embedding[0], embedding[1]" in " ".join(parts.notes)
 
 
-def test_several_columns_of_vectors_keep_their_places(tmp_path):
+def test_several_columns_of_vectors_keep_their_places():
     parts = read_data(frame(other=list(VECTORS[:, :2] * 2)), label="species")
     assert parts.train.feature_names[4:] == ("other[0]", "other[1]")
     np.testing.assert_allclose(parts.train.features, np.c_[VECTORS, VECTORS[:, :2] * 2], rtol=1e-6)
