@@ -101,9 +101,11 @@ def test_a_large_table_is_read_in_parts(run, files, monkeypatch):
             "lacking.csv must have the features that the run was trained on. 1 of 2 are missing: weight.",
         ),
         (["missing.csv"], "missing.csv must hold finite features. Got nan at missing.csv:1, feature 1 (weight)."),
-        (["words.csv"], "words.csv must hold numbers as features, without missing values. Got other values."),
+        (["words.csv"], "words.csv must hold numbers as features, without missing values. Got other values: could not"),
+        (["words.csv"], "could not convert string to float: 'heavy'."),
         (["wide.npy"], "wide.npy must hold 2 features each, as the run was trained on. Got the shape (5, 3)."),
-        (["two.npz"], "two.npz must hold one array of inputs, such as 'images'. Got x (100, 2), features (100, 2)."),
+        (["two.npz"], "two.npz must hold one array that is named images, image, x, data, features, inputs, feats or "),
+        (["two.npz"], "embeddings. Got x (100, 2), features (100, 2)."),
         (
             ["rows.csv", "--id-column", "name"],
             "--id-column must name a column of rows.csv. Got 'name'; its columns: weight",
@@ -111,7 +113,7 @@ def test_a_large_table_is_read_in_parts(run, files, monkeypatch):
         (["rows.npy", "--id-column", "key"], "--id-column can only be used with tables. Got the arrays rows.npy."),
         (
             ["nameless.csv", "--id-column", "key"],
-            "nameless.csv must name each row in the column 'key'. nameless.csv:1 has",
+            "nameless.csv must name each row in the column 'key'. nameless.csv:1 has no name there. Fill it in",
         ),
         (
             ["rows.csv", "--path-column", "key"],

@@ -45,8 +45,11 @@ def ordered_features(
         rows = _of_named_rows(samples, names, where)
     try:
         features = np.array(rows, dtype=np.float32, order="C")  # torch takes no reversed or read-only views
-    except (TypeError, ValueError):
-        raise ValueError(f"{where} must hold numbers as features, without missing values. Got other values.") from None
+    except (TypeError, ValueError) as error:
+        found = str(error).rstrip(".")
+        raise ValueError(
+            f"{where} must hold numbers as features, without missing values. Got other values: {found}."
+        ) from None
     if features.ndim != 2 or features.shape[1] != size:
         raise ValueError(
             f"{where} must hold {counted(size, 'feature', 'features')} each, as the run was trained on. "

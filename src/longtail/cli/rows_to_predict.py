@@ -103,6 +103,7 @@ class RowsToPredict:
         missing = np.flatnonzero(ids.isna() | ids.astype(str).str.strip().eq(""))
         if len(missing):
             raise ValueError(
-                f"{path} must name each row in the column {column!r}. {path}:{missing[0]} has no name there."
+                f"{path} must name each row in the column {column!r}. {path}:{missing[0]} has no name there. "
+                "Fill it in, or leave out --id-column."
             )
         return names

@@ -116,7 +116,10 @@ def read_inputs(path: Path) -> np.ndarray:
     arrays = _load(path)
     keys = [key for key in arrays if key.lower() in ("", *INPUT_NAMES)]
     if len(keys) != 1:
-        raise ValueError(f"{path} must hold one array of inputs, such as {INPUT_NAMES[0]!r}. Got {_keys(arrays)}.")
+        raise ValueError(
+            f"{path} must hold one array that is named {', '.join(INPUT_NAMES[:-1])} or {INPUT_NAMES[-1]}. "
+            f"Got {_keys(arrays)}."
+        )
     return arrays[keys[0]]
 
 
