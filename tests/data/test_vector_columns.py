@@ -1,10 +1,12 @@
 """Columns of vectors, such as embeddings, as features."""
 
 import json
+import sqlite3
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import longtail
 from longtail.auto.named_features import ordered_features
@@ -72,6 +74,52 @@ def test_a_row_without_a_vector_is_named(tmp_path):
     pd.DataFrame({"species": LABELS, "embedding": vectors}).to_parquet(path)
     with pytest.raises(ValueError, match=r"a finite number .* Row 5 of .* has none in the column 'embedding\[0\]'"):
         read_data(path, label="species")
+
+
+@pytest.mark.parametrize("missing", [pd.NA, float("nan"), [1.0, None, 2.0, 3.0], [1.0, pd.NA, 2.0, 3.0]])
+def test_a_missing_number_is_named_and_the_vectors_stay_features(missing):
+    vectors = pd.Series([*VECTORS.tolist()[:-1], missing], dtype=object)
+    with pytest.raises(ValueError, match=r"Row 47 has none in the column 'embedding\[[01]\]'"):
+        read_data(frame(embedding=vectors), label="species")
+
+
+def test_the_first_vector_may_be_missing_in_a_column_of_arrow():
+    pa = pytest.importorskip("pyarrow")
+    vectors = pd.Series([None, *VECTORS.tolist()[1:]], dtype=pd.ArrowDtype(pa.list_(pa.float32())))
+    with pytest.raises(ValueError, match=r"Row 0 has none in the column 'embedding\[0\]'"):
+        read_data(frame(embedding=vectors), label="species")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_tensors_are_vectors(dtype):
+    tensors = [row.requires_grad_() for row in torch.from_numpy(VECTORS).to(dtype)]
+    parts = read_data(frame(embedding=pd.Series(tensors)), label="species")
+    np.testing.assert_allclose(parts.train.features, torch.stack(tensors).detach().float())
+    assert numbers_of_row({"a": torch.ones(2, requires_grad=True)}) == {"a[0]": 1.0, "a[1]": 1.0}
+
+
+def test_integers_of_any_size_are_numbers():
+    np.testing.assert_array_equal(vectors_of(pd.Series([[2**70, 1], [0, 1]])), [[2.0**70, 1], [0, 1]])
+    assert vectors_of(pd.Series([[2**2000, 1], [0, 1]])) is None
+
+
+def test_scalar_arrays_are_no_vectors():
+    scalars = pd.Series([np.array(1.0), np.array(2.0)])
+    assert vectors_of(scalars) is None
+    assert vectors_of(pd.Series([np.ones(2), np.array(2.0)])) is None
+    assert numbers_of_row({"a": np.array(1.0)}) == {"a": np.array(1.0)}
+
+
+def test_rows_of_a_database_have_names():
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    rows = connection.execute("SELECT 2 AS width, 7 AS length").fetchall()
+    assert ordered_features(rows, ("length", "width"), 2).tolist() == [[7, 2]]
+
+
+def test_groups_are_no_vectors():
+    with pytest.raises(ValueError, match="the column 'place' of the table must name one group in each row"):
+        read_data(frame(place=list(VECTORS)), label="species", group="place")
 
 
 def test_a_column_of_the_same_name_is_refused():

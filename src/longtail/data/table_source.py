@@ -164,6 +164,11 @@ def _plain(labels: "Series[Any]") -> Any:
 
 def _groups(column: "Series[Any]", name: str, where: str) -> np.ndarray:
     _refuse_empty(column, name, where, "name a group", "names none")  # all that have none would be one group
+    if holds_vectors(column):
+        raise ValueError(
+            f"the column {name!r} of {where} must name one group in each row. It holds lists: name another column with "
+            "--group."
+        )
     return np.array([as_text(value) for value in column], dtype=object)
 
 

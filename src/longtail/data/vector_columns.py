@@ -1,16 +1,16 @@
 """Columns of vectors, such as embeddings: each becomes one column per number, `name[0]`, `name[1]`, …."""
 
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 from longtail.data.table_file import pandas
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
-
-VECTORS = (list, tuple, np.ndarray)
 
 
 def with_numbers(frame: "DataFrame", names: Iterable[str] | None = None) -> "DataFrame":
@@ -49,28 +49,29 @@ def vectors_of(column: "Series[Any]") -> np.ndarray | None:
     """
     if column.dtype.kind != "O" or not holds_vectors(column):
         return None
-    rows = column.tolist()
-    sizes = {len(row) for row in rows if isinstance(row, VECTORS)}
-    if len(sizes) != 1 or not all(isinstance(row, VECTORS) or _is_missing(row) for row in rows):
+    rows = [_plain(row) for row in column.tolist()]
+    sizes = {len(row) for row in rows if _is_vector(row)}
+    if len(sizes) != 1 or not all(_is_vector(row) or _is_missing(row) for row in rows):
         return None
     missing = [np.nan] * sizes.pop()
     try:
-        found = np.array([row if isinstance(row, VECTORS) else missing for row in rows])
-    except ValueError:  # vectors in vectors, of different lengths
+        found = _numbers(np.array([row if _is_vector(row) else missing for row in rows]))
+    except (ValueError, OverflowError):  # vectors in vectors, of different lengths; integers beyond any float
         return None
     return found if found.ndim == 2 and found.shape[1] and found.dtype.kind in "biuf" else None
 
 
 def holds_vectors(column: "Series[Any]") -> bool:
-    """Whether the first value that is not missing is a list or an array."""
-    return isinstance(next((value for value in column if not _is_missing(value)), None), VECTORS)
+    """Whether the first value that is not missing is a list, an array or a tensor."""
+    return _is_vector(next((value for value in column if not _is_missing(value)), None))
 
 
 def numbers_of_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a row by name, in which numbers of vectors have names as in `with_numbers`."""
     numbers: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, VECTORS):
+    for name in row.keys():  # noqa: SIM118 - rows of databases iterate over their values
+        value = _plain(row[name])
+        if _is_vector(value):
             numbers.update(zip(_names(name, len(value)), value, strict=True))
         else:
             numbers[name] = value
@@ -81,5 +82,22 @@ def _names(name: Any, size: int) -> Iterable[str]:
     return (f"{name}[{place}]" for place in range(size))
 
 
+def _numbers(vectors: np.ndarray) -> np.ndarray:
+    """Numbers of mixed types, or beside missing ones (null in JSON), as floats; anything else as it is."""
+    if vectors.dtype.kind != "O" or not all(isinstance(value, Real) or _is_missing(value) for value in vectors.flat):
+        return vectors
+    numbers = [np.nan if _is_missing(value) else float(value) for value in vectors.flat]
+    return np.array(numbers).reshape(vectors.shape)
+
+
+def _plain(value: Any) -> Any:
+    """A tensor as an array, anything else as it is."""
+    return value.detach().cpu().float().numpy() if isinstance(value, Tensor) else value
+
+
+def _is_vector(value: object) -> bool:
+    return isinstance(value, (list, tuple)) or (isinstance(value, (np.ndarray, Tensor)) and value.ndim > 0)
+
+
 def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and value != value)
+    return value is None or value is pandas().NA or (isinstance(value, float) and value != value)
