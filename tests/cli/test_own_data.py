@@ -385,3 +385,12 @@ def test_settings_of_fine_tuning_are_refused_elsewhere(place, arguments, option,
     name = option.replace("-", "_")
     assert f'longtail: `{name}` does not apply to the stage "{stage}", which trains' in capsys.readouterr().err
     assert not (place / "runs").exists()
+
+
+def test_features_do_not_replace_the_images(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.savez("a.npz", images=np.zeros((3, 8, 8), np.uint8), labels=[0, 0, 1])
+    content = (tmp_path / "a.npz").read_bytes()
+    assert main(["features", "a.npz", "--model", "resnet8-cifar", "--out", "a.npz"]) == 2
+    assert "--out must not be a file that is read. Got a.npz. Name another with --out." in capsys.readouterr().err
+    assert (tmp_path / "a.npz").read_bytes() == content

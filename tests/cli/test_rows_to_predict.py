@@ -101,7 +101,9 @@ def test_a_large_table_is_read_in_parts(run, files, monkeypatch):
             "lacking.csv must have the features that the run was trained on. 1 of 2 are missing: weight.",
         ),
         (["missing.csv"], "missing.csv must hold finite features. Got nan at missing.csv:1, feature 1 (weight)."),
-        (["words.csv"], "words.csv must hold numbers as features, without missing values. Got other values."),
+        (["words.csv"], "words.csv must hold numbers as features, without missing values. Got 'heavy' in the column "),
+        (["empty.npy"], "empty.npy must hold at least one row. Got none."),
+        (["scalar.npy"], "scalar.npy must hold 2 features each, as the run was trained on. Got the shape ()."),
         (["wide.npy"], "wide.npy must hold 2 features each, as the run was trained on. Got the shape (5, 3)."),
         (["two.npz"], "two.npz must hold one array of inputs, such as 'images'. Got x (100, 2), features (100, 2)."),
         (
@@ -130,7 +132,25 @@ def test_what_can_not_be_predicted_is_refused(run, files, arguments, message, ca
     Path("words.csv").write_text("length,weight\n1,heavy\n")
     Path("nameless.csv").write_text("length,weight,key\n1,2,a\n3,4,\n")
     np.save("wide.npy", np.zeros((5, 3), np.float32))
+    np.save("empty.npy", FEATURES[:0])
+    np.save("scalar.npy", np.float32(1))
     np.savez("two.npz", x=FEATURES, features=FEATURES)
     assert main(["predict", str(run), *arguments, "--out", "out.csv"]) == 2
     assert message.replace("RUN", str(run)) in capsys.readouterr().err
     assert not Path("out.csv").exists()
+
+
+def test_a_feature_may_name_the_rows(run, files, capsys):
+    expected = predicted(capsys, run, "rows.csv")
+    _, *rows = predicted(capsys, run, "rows.csv", "--id-column", "weight")
+    assert [row[1:] for row in rows] == [row[1:] for row in expected[1:]]
+    assert [float(row[0]) for row in rows] == pytest.approx(FEATURES[:5, 1], rel=1e-6)
+
+
+@pytest.mark.parametrize("given", ["rows.csv", "rows.c*"])
+def test_predictions_do_not_replace_what_is_predicted(run, files, given, capsys):
+    content = Path("rows.csv").read_bytes()
+    Path("link.csv").symlink_to("rows.csv")
+    assert main(["predict", str(run), given, "--out", "link.csv"]) == 2
+    assert "--out must not be a file that is read. Got link.csv." in capsys.readouterr().err
+    assert Path("rows.csv").read_bytes() == content

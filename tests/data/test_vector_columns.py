@@ -138,6 +138,22 @@ def test_new_samples_are_matched_by_name():
     assert numbers_of_row({"a": np.array([1.0, 2.0]), "b": "text"}) == {"a[0]": 1.0, "a[1]": 2.0, "b": "text"}
 
 
+@pytest.mark.parametrize("as_rows", [False, True])
+def test_vectors_of_another_kind_are_refused(as_rows):
+    names = ("embedding[0]", "embedding[1]", "weight")
+
+    def given(**columns):
+        table = pd.DataFrame({"weight": [7.0, 8.0], **{name: pd.Series(cells) for name, cells in columns.items()}})
+        return table.to_dict("records") if as_rows else table
+
+    with pytest.raises(ValueError, match=r"must hold 2 numbers in 'embedding', .* It holds more, such as embedding\[2"):
+        ordered_features(given(embedding=[[1, 2, 3], [3, 4, 5]]), names, 3)
+    with pytest.raises(ValueError, match=r"must name each column once. Got 'embedding\[1\]' twice"):
+        ordered_features(given(**{"embedding": [[1, 2], [3, 4]], "embedding[1]": [5, 6]}), names, 3)
+    with pytest.raises(ValueError, match=r"2 of 3 are missing.* 'embedding' does not hold a vector of one length"):
+        ordered_features(given(embedding=["[1, 2]", "[3, 4]"]), names, 3)
+
+
 def test_a_run_on_vectors_predicts_rows_of_a_service(tmp_path):
     path = tmp_path / "table.parquet"
     frame().to_parquet(path)

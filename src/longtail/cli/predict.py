@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from longtail.cli.console import say
-from longtail.cli.image_files import image_files
-from longtail.cli.output_file import check_room, check_writable
+from longtail.cli.image_files import image_files, matches
+from longtail.cli.output_file import check_no_input, check_room, check_writable
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def predict(
             raise ValueError(f"--top must be left out with --sets, which name as many classes as needed. Got {top}.")
     if out is not None:
         check_writable("--out", out)
+        check_no_input("--out", out, (match for file in files for match in matches(file)))
     predictor = load(run)
     _check_options(run, predictor, id_column, path_column, on_bad_file)
     if sets is not None:

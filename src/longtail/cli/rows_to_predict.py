@@ -64,6 +64,8 @@ class RowsToPredict:
             if self.id_column is not None:
                 raise ValueError(f"--id-column can only be used with tables. Got the arrays {path}.")
             table = read_inputs(path)
+            if table.shape[:1] == (0,):
+                raise ValueError(f"{path} must hold at least one row. Got none.")
             return (table if is_mapped(table) and table.ndim == 2 else self._features(path, table)), []
         if path.is_dir() or kind_of(path) not in TABLES:
             raise ValueError(
@@ -75,7 +77,8 @@ class RowsToPredict:
         for note in notes:
             say(note, error=True)
         ids = self._ids(frame, path)
-        return self._features(path, frame.drop(columns=self.id_column) if ids else frame), ids
+        only_names = self.id_column in frame.columns and self.id_column not in (self.info.feature_names or ())
+        return self._features(path, frame.drop(columns=self.id_column) if only_names else frame), ids
 
     def _features(self, path: Path, rows: Any, first: int = 0) -> np.ndarray:
         return ordered_features(

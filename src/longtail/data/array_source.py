@@ -22,6 +22,8 @@ GROUP_NAMES = ("groups", "group")
 PARTS_OF_SAMPLES = "part"
 """Name of an array that names the part of each sample, as `longtail features` writes it."""
 CHANNELS = (1, 3, 4)
+NO_NUMBERS = "cmM"
+"""Kinds of arrays that numpy would cast to numbers: complex ones lose a part, of dates none is a feature."""
 
 
 def is_array_file(data: Any) -> bool:
@@ -298,6 +300,8 @@ def _as_features(inputs: np.ndarray, where: str) -> np.ndarray | FeatureRows:
         features = FeatureRows(inputs)
     else:
         try:
+            if inputs.dtype.kind in NO_NUMBERS:
+                raise TypeError
             features = np.ascontiguousarray(inputs, dtype=np.float32)
         except (ValueError, TypeError):
             raise ValueError(f"{where} must hold numbers. Got {inputs.dtype}.") from None

@@ -1,16 +1,21 @@
 """Columns of vectors, such as embeddings: each becomes one column per number, `name[0]`, `name[1]`, …."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import lru_cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
-from longtail.data.table_file import pandas
+from longtail.data.counted import counted
+from longtail.data.table_file import pandas, refuse_repeated
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+NUMBER = re.compile(r"(.*)\[(\d{1,9})\]", re.DOTALL)
 
 
 def with_numbers(frame: "DataFrame", names: Iterable[str] | None = None) -> "DataFrame":
@@ -49,7 +54,7 @@ def vectors_of(column: "Series[Any]") -> np.ndarray | None:
     """
     if column.dtype.kind != "O" or not holds_vectors(column):
         return None
-    rows = [_plain(row) for row in column.tolist()]
+    rows = [as_array(row) for row in column.tolist()]
     sizes = {len(row) for row in rows if _is_vector(row)}
     if len(sizes) != 1 or not all(_is_vector(row) or _is_missing(row) for row in rows):
         return None
@@ -67,15 +72,47 @@ def holds_vectors(column: "Series[Any]") -> bool:
 
 
 def numbers_of_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a row by name, in which numbers of vectors have names as in `with_numbers`."""
-    numbers: dict[str, Any] = {}
+    """The values of a row by name, in which numbers of vectors have names as in `with_numbers`.
+
+    Raises:
+        ValueError: two of them have the same name.
+    """
+    numbers: list[tuple[str, Any]] = []
     for name in row.keys():  # noqa: SIM118 - rows of databases iterate over their values
-        value = _plain(row[name])
-        if _is_vector(value):
-            numbers.update(zip(_names(name, len(value)), value, strict=True))
-        else:
-            numbers[name] = value
-    return numbers
+        value = as_array(row[name])
+        numbers += zip(_names(name, len(value)), value, strict=True) if _is_vector(value) else [(name, value)]
+    by_name = dict(numbers)
+    if len(by_name) < len(numbers):
+        refuse_repeated([name for name, _ in numbers], "a row")
+    return by_name
+
+
+def refuse_longer(given: Container[str], names: Sequence[str], where: str) -> None:
+    """Raise if a vector is longer than that whose numbers have these names: it is of another kind, not one to cut.
+
+    Raises:
+        ValueError: one is.
+    """
+    for name, size in _sizes(tuple(names)).items():
+        if f"{name}[{size}]" in given:
+            raise ValueError(
+                f"{where} must hold {counted(size, 'number', 'numbers')} in {name!r}, as the run was trained on. It "
+                f"holds more, such as {name}[{size}]: pass vectors of the kind that was trained on."
+            )
+
+
+@lru_cache(maxsize=4)
+def _sizes(names: tuple[str, ...]) -> dict[str, int]:
+    """The length of each vector whose numbers have these names."""
+    sizes: dict[str, int] = {}
+    for found in filter(None, map(NUMBER.fullmatch, names)):
+        sizes[found[1]] = max(sizes.get(found[1], 0), int(found[2]) + 1)
+    return sizes
+
+
+def as_array(value: Any) -> Any:
+    """A tensor of any device and precision as an array; anything else as it is."""
+    return value.detach().cpu().float().numpy() if isinstance(value, Tensor) else value
 
 
 def _names(name: Any, size: int) -> Iterable[str]:
@@ -88,11 +125,6 @@ def _numbers(vectors: np.ndarray) -> np.ndarray:
         return vectors
     numbers = [np.nan if _is_missing(value) else float(value) for value in vectors.flat]
     return np.array(numbers).reshape(vectors.shape)
-
-
-def _plain(value: Any) -> Any:
-    """A tensor as an array, anything else as it is."""
-    return value.detach().cpu().float().numpy() if isinstance(value, Tensor) else value
 
 
 def _is_vector(value: object) -> bool:
