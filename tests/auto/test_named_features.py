@@ -107,3 +107,10 @@ def test_tensors_of_any_kind_are_features(predictor):
 def test_the_column_of_another_value_is_named(predictor):
     with pytest.raises(ValueError, match="Got 'broad' in the column 'width'"):
         predictor.batch(TABLE.assign(width="broad"))
+
+
+def test_a_name_that_no_feature_has_may_be_there_twice(predictor):
+    table = pd.concat([TABLE, pd.DataFrame({"note": ["a"] * 60}), pd.DataFrame({"note": ["b"] * 60})], axis=1)
+    assert predictor.batch(table) == predictor.batch(TABLE)
+    with pytest.raises(ValueError, match="must name each column once. Got 'width' twice"):
+        predictor.batch(pd.concat([TABLE, TABLE[["width"]]], axis=1))

@@ -1,6 +1,7 @@
 """`longtail predict` for runs on features."""
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,8 @@ def test_a_large_table_is_read_in_parts(run, files, monkeypatch):
         ),
         (["missing.csv"], "missing.csv must hold finite features. Got nan at missing.csv:1, feature 1 (weight)."),
         (["words.csv"], "words.csv must hold numbers as features, without missing values. Got 'heavy' in the column "),
+        (["pipe.csv"], "pipe.csv"),
+        (["twice.parquet", "--id-column", "key"], "twice.parquet must name each column once. Got 'key' twice."),
         (["empty.npy"], "empty.npy must hold at least one row. Got none."),
         (["scalar.npy"], "scalar.npy must hold 2 features each, as the run was trained on. Got the shape ()."),
         (["wide.npy"], "wide.npy must hold 2 features each, as the run was trained on. Got the shape (5, 3)."),
@@ -132,6 +135,9 @@ def test_what_can_not_be_predicted_is_refused(run, files, arguments, message, ca
     Path("words.csv").write_text("length,weight\n1,heavy\n")
     Path("nameless.csv").write_text("length,weight,key\n1,2,a\n3,4,\n")
     np.save("wide.npy", np.zeros((5, 3), np.float32))
+    os.mkfifo("pipe.csv")
+    indexed = pd.DataFrame({"length": [1.0], "weight": [2.0], "key": [3]}, index=pd.Index(["a"], name="key"))
+    indexed.to_parquet("twice.parquet")
     np.save("empty.npy", FEATURES[:0])
     np.save("scalar.npy", np.float32(1))
     np.savez("two.npz", x=FEATURES, features=FEATURES)

@@ -42,6 +42,14 @@ def test_several_columns_of_vectors_keep_their_places(tmp_path):
     np.testing.assert_allclose(parts.train.features, np.c_[VECTORS, VECTORS[:, :2] * 2], rtol=1e-6)
 
 
+def test_a_table_of_vectors_may_come_beside_its_labels():
+    parts = read_data((frame().drop(columns="species"), LABELS))
+    assert parts.train.feature_names == tuple(f"embedding[{place}]" for place in range(4))
+    np.testing.assert_allclose(parts.train.features, VECTORS, rtol=1e-6)
+    with pytest.raises(ValueError, match="`X` must name each column once. Got 'a' twice"):
+        read_data((pd.DataFrame(VECTORS, columns=["a", "a", "b", "c"]), LABELS))
+
+
 def test_lists_of_different_lengths_are_no_features():
     parts = read_data(frame(tokens=[[1] * (1 + row % 3) for row in range(48)]), label="species")
     assert "tokens (lists that are not of one length, or hold no numbers)" in " ".join(parts.notes)

@@ -11,8 +11,9 @@ from longtail.cli.console import say
 from longtail.cli.image_files import matches
 from longtail.data.array_source import is_array_file, read_inputs
 from longtail.data.feature_rows import is_mapped
-from longtail.data.table_file import TABLES, read_table, with_named_rows
+from longtail.data.table_file import TABLES, read_table, refuse_repeated, with_named_rows
 from longtail.data.text_file import kind_of
+from longtail.regular_file import check_regular
 
 if TYPE_CHECKING:
     from longtail.data import DataInfo
@@ -31,7 +32,8 @@ class RowsToPredict:
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a file of another kind, a feature that is missing or no finite number, or no column of this name.
+        ValueError: a pipe or another kind of file, a feature that is missing or no finite number, or no column of this
+            name.
 
     Attributes:
         heading: what the names are: the column, or "row".
@@ -59,6 +61,7 @@ class RowsToPredict:
 
     def _read(self, path: Path) -> tuple[np.ndarray, list[str]]:
         if not path.is_dir() and not path.is_file():
+            check_regular(path)
             raise FileNotFoundError(f"`files` must exist. Got {path}, which is missing.")
         if is_array_file(path):
             if self.id_column is not None:
@@ -100,6 +103,7 @@ class RowsToPredict:
                 f"--id-column must name a column of {path}. Got {self.id_column!r}; its columns: "
                 f"{', '.join(map(str, frame.columns[:20]))}{', …' if len(frame.columns) > 20 else ''}."
             )
+        refuse_repeated([name for name in frame.columns if name == self.id_column], str(path))
         ids = frame[self.id_column]
         names: list[str] = ids.astype(str).tolist()
         missing = np.flatnonzero(ids.isna() | ids.astype(str).str.strip().eq(""))

@@ -15,6 +15,9 @@ from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_tabl
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
 from longtail.data.row_order import refuse_another_order
+from longtail.data.table_file import refuse_repeated
+from longtail.data.table_source import is_frame
+from longtail.data.vector_columns import with_numbers
 
 INPUT_NAMES = ("images", "image", "x", "data", "features", "inputs", "feats", "embeddings")
 LABEL_NAMES = ("labels", "label", "y", "target", "targets")
@@ -66,12 +69,14 @@ def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict
     if hasattr(data[0], "toarray"):
         raise TypeError(f"`X` must be a dense array. Got a {type(data[0]).__name__}: pass `X.toarray()`.")
     refuse_another_order(*data, "y")
-    inputs = data[0].detach().cpu().numpy() if isinstance(data[0], Tensor) else np.asarray(data[0])
+    table = with_numbers(data[0]) if is_frame(data[0]) else data[0]
+    inputs = table.detach().cpu().numpy() if isinstance(table, Tensor) else np.asarray(table)
     codes, names = named_labels(data[1], "`y`", notes)
     raw = RawPart(codes, names, labels_from="`y`", **_inputs(inputs, "`X`", notes))
-    if raw.features is not None and hasattr(data[0], "columns"):
+    if raw.features is not None and hasattr(table, "columns"):
         raw.features = np.asarray(raw.features)
-        raw.feature_names = tuple(str(name) for name in data[0].columns)
+        raw.feature_names = tuple(str(name) for name in table.columns)
+        refuse_repeated(raw.feature_names, "`X`")
     return {"train": raw}
 
 

@@ -31,19 +31,20 @@ def with_numbers(frame: "DataFrame", names: Iterable[str] | None = None) -> "Dat
         ['id', 'embedding[0]', 'embedding[1]']
     """
     looked_at = set(frame.columns if names is None else names)
-    vectors = {name: vectors_of(frame[name]) for name in frame.columns if name in looked_at}
-    if all(found is None for found in vectors.values()):
+    columns = list(frame.items())  # by place: names may be there twice
+    vectors = [vectors_of(column) if name in looked_at else None for name, column in columns]
+    if all(found is None for found in vectors):
         return frame
-    parts = [_part(frame, name, vectors.get(name)) for name in frame.columns]
+    parts = [_part(column, found) for (_, column), found in zip(columns, vectors, strict=True)]
     whole: DataFrame = pandas().concat(parts, axis=1)
     return whole
 
 
-def _part(frame: "DataFrame", name: str, vectors: np.ndarray | None) -> "DataFrame":
+def _part(column: "Series[Any]", vectors: np.ndarray | None) -> "DataFrame | Series[Any]":
     if vectors is None:
-        return frame[[name]]
-    names = list(_names(name, vectors.shape[1]))
-    numbers: DataFrame = pandas().DataFrame(vectors, index=frame.index, columns=names)
+        return column
+    names = list(_names(column.name, vectors.shape[1]))
+    numbers: DataFrame = pandas().DataFrame(vectors, index=column.index, columns=names)
     return numbers
 
 
