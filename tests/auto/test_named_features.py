@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import longtail
+from longtail.auto.evaluation import evaluate_on
 from longtail.auto.named_features import ordered_features
 from longtail.data import read_data
 
@@ -114,3 +115,8 @@ def test_a_name_that_no_feature_has_may_be_there_twice(predictor):
     assert predictor.batch(table) == predictor.batch(TABLE)
     with pytest.raises(ValueError, match="must name each column once. Got 'width' twice"):
         predictor.batch(pd.concat([TABLE, TABLE[["width"]]], axis=1))
+
+
+def test_data_to_score_have_as_many_features(predictor):
+    with pytest.raises(ValueError, match=r"`data` must hold 3 features each, as the run was trained on. Got 2"):
+        evaluate_on(predictor, (TABLE.to_numpy()[:, :2], SPECIES))

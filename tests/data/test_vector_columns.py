@@ -11,6 +11,7 @@ import torch
 import longtail
 from longtail.auto.named_features import ordered_features
 from longtail.data import read_data
+from longtail.data.check import require_trainable
 from longtail.data.vector_columns import numbers_of_row, vectors_of, with_numbers
 
 RNG = np.random.default_rng(0)
@@ -48,6 +49,18 @@ def test_a_table_of_vectors_may_come_beside_its_labels():
     np.testing.assert_allclose(parts.train.features, VECTORS, rtol=1e-6)
     with pytest.raises(ValueError, match="`X` must name each column once. Got 'a' twice"):
         read_data((pd.DataFrame(VECTORS, columns=["a", "a", "b", "c"]), LABELS))
+
+
+def test_parts_have_vectors_of_one_length():
+    with pytest.raises(ValueError, match="validation must hold 4 numbers in 'embedding', as in training"):
+        read_data(frame(), val=frame(embedding=np.c_[VECTORS, VECTORS].tolist()), label="species")
+
+
+def test_lists_as_text_are_said_to_be_no_features(tmp_path):
+    frame(embedding=VECTORS.tolist()).to_csv(tmp_path / "table.csv", index=False)
+    parts = read_data(tmp_path / "table.csv", label="species")
+    with pytest.raises(ValueError, match=r"labels alone.* embedding \(lists as text: save the table as .parquet or "):
+        require_trainable(parts)
 
 
 def test_lists_of_different_lengths_are_no_features():

@@ -130,6 +130,12 @@ def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> Any:
     assert samples.features is not None
     trained, given = predictor.info.feature_names, samples.feature_names
     if trained is None or given is None or trained == given:
+        size = predictor.info.input_shape[0]
+        if samples.features.shape[1] != size:
+            raise ValueError(
+                f"`data` must hold {counted(size, 'feature', 'features')} each, as the run was trained on. "
+                f"Got {samples.features.shape[1]}."
+            )
         return np.asarray(samples.features)
     return np.asarray(samples.features)[:, [given.index(key) for key in keys_of_features("`data`", given, trained)]]
 

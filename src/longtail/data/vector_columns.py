@@ -97,8 +97,8 @@ def refuse_longer(given: Container[str], names: Sequence[str], where: str) -> No
     for name, size in _sizes(tuple(names)).items():
         if f"{name}[{size}]" in given:
             raise ValueError(
-                f"{where} must hold {counted(size, 'number', 'numbers')} in {name!r}, as the run was trained on. It "
-                f"holds more, such as {name}[{size}]: pass vectors of the kind that was trained on."
+                f"{where} must hold {counted(size, 'number', 'numbers')} in {name!r}, as in training. It holds more, "
+                f"such as {name}[{size}]: pass vectors of the same kind."
             )
 
 
