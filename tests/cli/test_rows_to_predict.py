@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import longtail
+from longtail.auto.evaluation import evaluate_on
 from longtail.cli import main
 from longtail.cli.rows_to_predict import RowsToPredict
 from longtail.data import mapped_array
@@ -160,3 +161,15 @@ def test_predictions_do_not_replace_what_is_predicted(run, files, given, capsys)
     assert main(["predict", str(run), given, "--out", "link.csv"]) == 2
     assert "--out must not be a file that is read. Got link.csv." in capsys.readouterr().err
     assert Path("rows.csv").read_bytes() == content
+
+
+def test_the_order_of_columns_is_said_where_the_run_has_no_names(files, tmp_path, capsys):
+    run = longtail.fit((FEATURES, LABELS), out=tmp_path / "nameless", **MACHINE).path
+    assert main(["predict", str(run), "rows.csv", "--id-column", "key"]) == 0
+    said = "the run has no names of features, so that columns are read in this order: weight, length."
+    assert f"rows.csv: {said}" in capsys.readouterr().err
+    notes: list[str] = []
+    evaluate_on(
+        longtail.load(run), pd.read_csv("rows.csv").assign(label="seal").drop(columns="key"), on_note=notes.append
+    )
+    assert f"`data`: {said}" in notes

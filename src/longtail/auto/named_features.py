@@ -7,6 +7,7 @@ import numpy as np
 
 from longtail.data.array_source import NO_NUMBERS
 from longtail.data.counted import counted
+from longtail.data.first_of_many import first
 from longtail.data.table_file import refuse_repeated
 from longtail.data.vector_columns import as_array, numbers_of_row, refuse_longer, with_numbers
 
@@ -91,6 +92,17 @@ def _of_named_rows(samples: Sequence[Any], names: Sequence[str] | None, where: s
         )
     numbers = [numbers_of_row(row) for row in samples]
     return [[row[key] for key in keys_of_features(where, row, names)] for row in numbers]
+
+
+def note_on_order(where: str, columns: Iterable[Any]) -> str:
+    """What is assumed of a table where training had no names.
+
+    Example:
+        >>> note_on_order("fish.csv", ["length", "width"])
+        'fish.csv: the run has no names of features, so that columns are read in this order: length, width.'
+    """
+    names = first(list(map(str, columns)))
+    return f"{where}: the run has no names of features, so that columns are read in this order: {names}."
 
 
 def keys_of_features(where: str, given: Iterable[Any], names: Sequence[str]) -> list[Any]:

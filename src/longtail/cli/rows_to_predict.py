@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from longtail.auto.named_features import ordered_features
+from longtail.auto.named_features import note_on_order, ordered_features
 from longtail.cli.console import say
 from longtail.cli.image_files import matches
 from longtail.data.array_source import is_array_file, read_inputs
@@ -81,7 +81,10 @@ class RowsToPredict:
             say(note, error=True)
         ids = self._ids(frame, path)
         only_names = self.id_column in frame.columns and self.id_column not in (self.info.feature_names or ())
-        return self._features(path, frame.drop(columns=self.id_column) if only_names else frame), ids
+        rows = frame.drop(columns=self.id_column) if only_names else frame
+        if self.info.feature_names is None:
+            say(note_on_order(str(path), rows.columns), error=True)
+        return self._features(path, rows), ids
 
     def _features(self, path: Path, rows: Any, first: int = 0) -> np.ndarray:
         return ordered_features(
