@@ -122,10 +122,12 @@ def _names(name: Any, size: int) -> Iterable[str]:
 
 def _numbers(vectors: np.ndarray) -> np.ndarray:
     """Numbers of mixed types, or beside missing ones (null in JSON), as floats; anything else as it is."""
-    if vectors.dtype.kind != "O" or not all(isinstance(value, Real) or _is_missing(value) for value in vectors.flat):
+    if vectors.dtype.kind != "O" or vectors.ndim != 2:
         return vectors
-    numbers = [np.nan if _is_missing(value) else float(value) for value in vectors.flat]
-    return np.array(numbers).reshape(vectors.shape)
+    missing = pandas().isna(vectors)
+    if not all(issubclass(kind, Real) for kind in set(map(type, vectors[~missing]))):
+        return vectors
+    return np.where(missing, np.nan, vectors).astype(np.float64)
 
 
 def _is_vector(value: object) -> bool:
