@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -286,6 +287,18 @@ def test_predictions_that_do_not_fit_on_the_disk_are_refused_before_they_are_mad
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, free=1000))
     assert main(["predict", "runs/LATEST", "animals", "--out", "predictions.csv"]) == 2
     assert "--out must be on a disk with room for it. Got predictions.csv" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", ["animals", "list.txt"])
+def test_predictions_do_not_replace_an_image_that_is_predicted(given, place, capsys):
+    assert main(["train", "animals", *replaced(OPTIONS, ["--epochs", "1"])]) == 0
+    image = next(Path("animals").rglob("*.png"))
+    Path("list.txt").write_text(f"{image}\n")
+    content = image.read_bytes()
+    assert main(["predict", "runs/LATEST", given, "--out", str(image)]) == 2
+    assert f"--out must not be a file that is read. Got {image}." in capsys.readouterr().err
+    assert image.read_bytes() == content
 
 
 def test_the_folder_of_an_output_is_that_of_the_file_a_link_leads_to(place, capsys):

@@ -53,7 +53,8 @@ def check_no_input(option: str, path: Path, inputs: Iterable[Path]) -> None:
     Raises:
         ValueError: it is one of the inputs.
     """
-    if path.exists() and any(given.exists() and path.samefile(given) for given in inputs):
+    own = path.stat() if path.exists() else None
+    if own is not None and any(os.path.samestat(own, given.stat()) for given in inputs if given.exists()):
         raise ValueError(f"{option} must not be a file that is read. Got {path}. Name another with {option}.")
 
 

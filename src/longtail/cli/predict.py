@@ -74,7 +74,7 @@ def predict(
     if sets is not None:
         predictor.sets([], sets, prior=prior)  # which finds what sets need, before all samples are looked at
     with Passes(counted=False) as passes:
-        samples = _samples(predictor, files, id_column, path_column, passes if on_bad_file == "skip" else None)
+        samples = _samples(predictor, files, id_column, path_column, passes if on_bad_file == "skip" else None, out)
         if out is not None:
             check_room("--out", out, _least_size(samples.names, predictor.class_names, top))
         found = samples.predicted(lambda some: _classes_of(predictor, some, top, sets, prior, passes))
@@ -112,6 +112,7 @@ def _samples(
     id_column: str | None,
     path_column: str | None,
     skipping: "Passes | None",
+    out: Path | None,
 ) -> "ImagesToPredict | RowsToPredict":
     """The samples in the files; with `skipping`, which shows the progress, bad images are left out."""
     if len(predictor.info.input_shape) == 1:
@@ -120,7 +121,10 @@ def _samples(
         return RowsToPredict(files, predictor.info, id_column)
     from longtail.cli.images_to_predict import ImagesToPredict
 
-    images = ImagesToPredict(image_files(files, missing_allowed=skipping is not None), path_column)
+    found = image_files(files, missing_allowed=skipping is not None)
+    if out is not None:
+        check_no_input("--out", out, found)
+    images = ImagesToPredict(found, path_column)
     if skipping is not None:
         images.leave_out_bad(skipping)
     return images
