@@ -6,7 +6,9 @@ import pytest
 import torch
 
 import longtail
+from longtail.auto.evaluation import evaluate_on
 from longtail.auto.named_features import ordered_features
+from longtail.data import read_data
 
 RANDOM = np.random.default_rng(0)
 TABLE = pd.DataFrame(RANDOM.normal(size=(60, 3)), columns=["length", "width", "weight"])
@@ -79,3 +81,42 @@ def test_a_table_may_hold_its_columns_in_reverse(tmp_path):
     table = pd.read_parquet(tmp_path / "table.parquet")
     features = ordered_features(table, ("length", "weight"), 2)
     assert torch.from_numpy(features).tolist() == [[3.0, 1.0], [4.0, 2.0]]
+
+
+@pytest.mark.parametrize("kind", ["complex64", "datetime64[D]", "timedelta64[D]"])
+def test_arrays_that_are_no_numbers_are_refused(kind):
+    other = np.arange(120).reshape(60, 2).astype(kind)
+    with pytest.raises(ValueError, match="must hold numbers as features"):
+        ordered_features(other, None, 2)
+    with pytest.raises(ValueError, match=f"`X` must hold numbers. Got {kind.split('[')[0]}"):
+        read_data((other, SPECIES))
+
+
+def test_one_number_is_no_sample(predictor):
+    with pytest.raises(ValueError, match=r"must hold 3 features each.* Got the shape \(\)"):
+        predictor.batch(np.array(3.0))
+
+
+def test_tensors_of_any_kind_are_features(predictor):
+    expected = predictor.batch(TABLE.to_numpy())
+    tensor = torch.tensor(TABLE.to_numpy(), dtype=torch.float32, requires_grad=True)
+    assert predictor.batch(tensor) == predictor.batch(list(tensor)) == expected
+    assert predictor(tensor[0]) == predictor.batch(tensor[:1], top=2)[0]
+    assert len(predictor.batch(tensor.bfloat16())) == len(TABLE)
+
+
+def test_the_column_of_another_value_is_named(predictor):
+    with pytest.raises(ValueError, match="Got 'broad' in the column 'width'"):
+        predictor.batch(TABLE.assign(width="broad"))
+
+
+def test_a_name_that_no_feature_has_may_be_there_twice(predictor):
+    table = pd.concat([TABLE, pd.DataFrame({"note": ["a"] * 60}), pd.DataFrame({"note": ["b"] * 60})], axis=1)
+    assert predictor.batch(table) == predictor.batch(TABLE)
+    with pytest.raises(ValueError, match="must name each column once. Got 'width' twice"):
+        predictor.batch(pd.concat([TABLE, TABLE[["width"]]], axis=1))
+
+
+def test_data_to_score_have_as_many_features(predictor):
+    with pytest.raises(ValueError, match=r"`data` must hold 3 features each, as the run was trained on. Got 2"):
+        evaluate_on(predictor, (TABLE.to_numpy()[:, :2], SPECIES))

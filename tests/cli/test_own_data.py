@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -288,6 +289,18 @@ def test_predictions_that_do_not_fit_on_the_disk_are_refused_before_they_are_mad
     assert "--out must be on a disk with room for it. Got predictions.csv" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("given", ["animals", "list.txt"])
+def test_predictions_do_not_replace_an_image_that_is_predicted(given, place, capsys):
+    assert main(["train", "animals", *replaced(OPTIONS, ["--epochs", "1"])]) == 0
+    image = next(Path("animals").rglob("*.png"))
+    Path("list.txt").write_text(f"{image}\n")
+    content = image.read_bytes()
+    assert main(["predict", "runs/LATEST", given, "--out", str(image)]) == 2
+    assert f"--out must not be a file that is read. Got {image}." in capsys.readouterr().err
+    assert image.read_bytes() == content
+
+
 def test_the_folder_of_an_output_is_that_of_the_file_a_link_leads_to(place, capsys):
     (place / "f.npz").symlink_to(place / "gone" / "f.npz")
     assert main(["features", "animals", "--out", "f.npz"]) == 2
@@ -385,3 +398,12 @@ def test_settings_of_fine_tuning_are_refused_elsewhere(place, arguments, option,
     name = option.replace("-", "_")
     assert f'longtail: `{name}` does not apply to the stage "{stage}", which trains' in capsys.readouterr().err
     assert not (place / "runs").exists()
+
+
+def test_features_do_not_replace_the_images(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.savez("a.npz", images=np.zeros((3, 8, 8), np.uint8), labels=[0, 0, 1])
+    content = (tmp_path / "a.npz").read_bytes()
+    assert main(["features", "a.npz", "--model", "resnet8-cifar", "--out", "a.npz"]) == 2
+    assert "--out must not be a file that is read. Got a.npz. Name another with --out." in capsys.readouterr().err
+    assert (tmp_path / "a.npz").read_bytes() == content

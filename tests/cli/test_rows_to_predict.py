@@ -1,6 +1,7 @@
 """`longtail predict` for runs on features."""
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 import longtail
+from longtail.auto.evaluation import evaluate_on
 from longtail.cli import main
 from longtail.cli.rows_to_predict import RowsToPredict
 from longtail.data import mapped_array
@@ -101,8 +103,11 @@ def test_a_large_table_is_read_in_parts(run, files, monkeypatch):
             "lacking.csv must have the features that the run was trained on. 1 of 2 are missing: weight.",
         ),
         (["missing.csv"], "missing.csv must hold finite features. Got nan at missing.csv:1, feature 1 (weight)."),
-        (["words.csv"], "words.csv must hold numbers as features, without missing values. Got other values: could not"),
-        (["words.csv"], "could not convert string to float: 'heavy'."),
+        (["words.csv"], "words.csv must hold numbers as features, without missing values. Got 'heavy' in the column "),
+        (["pipe.csv"], "pipe.csv"),
+        (["twice.parquet", "--id-column", "key"], "twice.parquet must name each column once. Got 'key' twice."),
+        (["empty.npy"], "empty.npy must hold at least one row. Got none."),
+        (["scalar.npy"], "scalar.npy must hold 2 features each, as the run was trained on. Got the shape ()."),
         (["wide.npy"], "wide.npy must hold 2 features each, as the run was trained on. Got the shape (5, 3)."),
         (["two.npz"], "two.npz must hold one array that is named images, image, x, data, features, inputs, feats or "),
         (["two.npz"], "embeddings. Got x (100, 2), features (100, 2)."),
@@ -132,7 +137,40 @@ def test_what_can_not_be_predicted_is_refused(run, files, arguments, message, ca
     Path("words.csv").write_text("length,weight\n1,heavy\n")
     Path("nameless.csv").write_text("length,weight,key\n1,2,a\n3,4,\n")
     np.save("wide.npy", np.zeros((5, 3), np.float32))
+    os.mkfifo("pipe.csv")
+    indexed = pd.DataFrame({"length": [1.0], "weight": [2.0], "key": [3]}, index=pd.Index(["a"], name="key"))
+    indexed.to_parquet("twice.parquet")
+    np.save("empty.npy", FEATURES[:0])
+    np.save("scalar.npy", np.float32(1))
     np.savez("two.npz", x=FEATURES, features=FEATURES)
     assert main(["predict", str(run), *arguments, "--out", "out.csv"]) == 2
     assert message.replace("RUN", str(run)) in capsys.readouterr().err
     assert not Path("out.csv").exists()
+
+
+def test_a_feature_may_name_the_rows(run, files, capsys):
+    expected = predicted(capsys, run, "rows.csv")
+    _, *rows = predicted(capsys, run, "rows.csv", "--id-column", "weight")
+    assert [row[1:] for row in rows] == [row[1:] for row in expected[1:]]
+    assert [float(row[0]) for row in rows] == pytest.approx(FEATURES[:5, 1], rel=1e-6)
+
+
+@pytest.mark.parametrize("given", ["rows.csv", "rows.c*"])
+def test_predictions_do_not_replace_what_is_predicted(run, files, given, capsys):
+    content = Path("rows.csv").read_bytes()
+    Path("link.csv").symlink_to("rows.csv")
+    assert main(["predict", str(run), given, "--out", "link.csv"]) == 2
+    assert "--out must not be a file that is read. Got link.csv." in capsys.readouterr().err
+    assert Path("rows.csv").read_bytes() == content
+
+
+def test_the_order_of_columns_is_said_where_the_run_has_no_names(files, tmp_path, capsys):
+    run = longtail.fit((FEATURES, LABELS), out=tmp_path / "nameless", **SETTINGS).path
+    assert main(["predict", str(run), "rows.csv", "--id-column", "key"]) == 0
+    said = "the run has no names of features, so that columns are read in this order: weight, length."
+    assert f"rows.csv: {said}" in capsys.readouterr().err
+    notes: list[str] = []
+    evaluate_on(
+        longtail.load(run), pd.read_csv("rows.csv").assign(label="seal").drop(columns="key"), on_note=notes.append
+    )
+    assert f"`data`: {said}" in notes

@@ -51,6 +51,8 @@ def test_each_label_keeps_its_own_name():
         ([0.0, 1.5], "must hold classes: integers or names. Got 1.5 at sample 1"),
         ([0.0, float("nan")], "Got nan at sample 1"),
         (["cat", None], "must hold a label for each sample. Sample 1 has none"),
+        (["cat", pd.NA], "must hold a label for each sample. Sample 1 has none"),
+        (pd.array(["cat", None], dtype="string"), "must hold a label for each sample. Sample 1 has none"),
         (["cat", "  "], "Sample 1 has none"),
         (np.eye(3), r"\(N,\) or \(N, 1\). Got the shape \(3, 3\). One-hot"),
         ([], "at least one sample. Got none"),

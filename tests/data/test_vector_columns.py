@@ -1,14 +1,17 @@
 """Columns of vectors, such as embeddings, as features."""
 
 import json
+import sqlite3
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import longtail
 from longtail.auto.named_features import ordered_features
 from longtail.data import read_data
+from longtail.data.check import require_trainable
 from longtail.data.vector_columns import numbers_of_row, vectors_of, with_numbers
 
 RNG = np.random.default_rng(0)
@@ -38,6 +41,26 @@ def test_several_columns_of_vectors_keep_their_places():
     parts = read_data(frame(other=list(VECTORS[:, :2] * 2)), label="species")
     assert parts.train.feature_names[4:] == ("other[0]", "other[1]")
     np.testing.assert_allclose(parts.train.features, np.c_[VECTORS, VECTORS[:, :2] * 2], rtol=1e-6)
+
+
+def test_a_table_of_vectors_may_come_beside_its_labels():
+    parts = read_data((frame().drop(columns="species"), LABELS))
+    assert parts.train.feature_names == tuple(f"embedding[{place}]" for place in range(4))
+    np.testing.assert_allclose(parts.train.features, VECTORS, rtol=1e-6)
+    with pytest.raises(ValueError, match="`X` must name each column once. Got 'a' twice"):
+        read_data((pd.DataFrame(VECTORS, columns=["a", "a", "b", "c"]), LABELS))
+
+
+def test_parts_have_vectors_of_one_length():
+    with pytest.raises(ValueError, match="validation must hold 4 numbers in 'embedding', as in training"):
+        read_data(frame(), val=frame(embedding=np.c_[VECTORS, VECTORS].tolist()), label="species")
+
+
+def test_lists_as_text_are_said_to_be_no_features(tmp_path):
+    frame(embedding=VECTORS.tolist()).to_csv(tmp_path / "table.csv", index=False)
+    parts = read_data(tmp_path / "table.csv", label="species")
+    with pytest.raises(ValueError, match=r"labels alone.* embedding \(lists as text: save the table as .parquet or "):
+        require_trainable(parts)
 
 
 def test_lists_of_different_lengths_are_no_features():
@@ -74,6 +97,52 @@ def test_a_row_without_a_vector_is_named(tmp_path):
         read_data(path, label="species")
 
 
+@pytest.mark.parametrize("missing", [pd.NA, float("nan"), [1.0, None, 2.0, 3.0], [1.0, pd.NA, 2.0, 3.0]])
+def test_a_missing_number_is_named_and_the_vectors_stay_features(missing):
+    vectors = pd.Series([*VECTORS.tolist()[:-1], missing], dtype=object)
+    with pytest.raises(ValueError, match=r"Row 47 has none in the column 'embedding\[[01]\]'"):
+        read_data(frame(embedding=vectors), label="species")
+
+
+def test_the_first_vector_may_be_missing_in_a_column_of_arrow():
+    pa = pytest.importorskip("pyarrow")
+    vectors = pd.Series([None, *VECTORS.tolist()[1:]], dtype=pd.ArrowDtype(pa.list_(pa.float32())))
+    with pytest.raises(ValueError, match=r"Row 0 has none in the column 'embedding\[0\]'"):
+        read_data(frame(embedding=vectors), label="species")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_tensors_are_vectors(dtype):
+    tensors = [row.requires_grad_() for row in torch.from_numpy(VECTORS).to(dtype)]
+    parts = read_data(frame(embedding=pd.Series(tensors)), label="species")
+    np.testing.assert_allclose(parts.train.features, torch.stack(tensors).detach().float())
+    assert numbers_of_row({"a": torch.ones(2, requires_grad=True)}) == {"a[0]": 1.0, "a[1]": 1.0}
+
+
+def test_integers_of_any_size_are_numbers():
+    np.testing.assert_array_equal(vectors_of(pd.Series([[2**70, 1], [0, 1]])), [[2.0**70, 1], [0, 1]])
+    assert vectors_of(pd.Series([[2**2000, 1], [0, 1]])) is None
+
+
+def test_scalar_arrays_are_no_vectors():
+    scalars = pd.Series([np.array(1.0), np.array(2.0)])
+    assert vectors_of(scalars) is None
+    assert vectors_of(pd.Series([np.ones(2), np.array(2.0)])) is None
+    assert numbers_of_row({"a": np.array(1.0)}) == {"a": np.array(1.0)}
+
+
+def test_rows_of_a_database_have_names():
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    rows = connection.execute("SELECT 2 AS width, 7 AS length").fetchall()
+    assert ordered_features(rows, ("length", "width"), 2).tolist() == [[7, 2]]
+
+
+def test_groups_are_no_vectors():
+    with pytest.raises(ValueError, match="the column 'place' of the table must name one group in each row"):
+        read_data(frame(place=list(VECTORS)), label="species", group="place")
+
+
 def test_a_column_of_the_same_name_is_refused():
     with pytest.raises(ValueError, match=r"embedding\[1\]"):
         read_data(frame(**{"embedding[1]": np.arange(48)}), label="species")
@@ -88,6 +157,22 @@ def test_new_samples_are_matched_by_name():
     with pytest.raises(ValueError, match=r"1 of 3 are missing: embedding\[1\]"):
         ordered_features(table.assign(embedding=pd.Series([[1], [3]])), names, 3)
     assert numbers_of_row({"a": np.array([1.0, 2.0]), "b": "text"}) == {"a[0]": 1.0, "a[1]": 2.0, "b": "text"}
+
+
+@pytest.mark.parametrize("as_rows", [False, True])
+def test_vectors_of_another_kind_are_refused(as_rows):
+    names = ("embedding[0]", "embedding[1]", "weight")
+
+    def given(**columns):
+        table = pd.DataFrame({"weight": [7.0, 8.0], **{name: pd.Series(cells) for name, cells in columns.items()}})
+        return table.to_dict("records") if as_rows else table
+
+    with pytest.raises(ValueError, match=r"must hold 2 numbers in 'embedding', .* It holds more, such as embedding\[2"):
+        ordered_features(given(embedding=[[1, 2, 3], [3, 4, 5]]), names, 3)
+    with pytest.raises(ValueError, match=r"must name each column once. Got 'embedding\[1\]' twice"):
+        ordered_features(given(**{"embedding": [[1, 2], [3, 4]], "embedding[1]": [5, 6]}), names, 3)
+    with pytest.raises(ValueError, match=r"2 of 3 are missing.* 'embedding' does not hold a vector of one length"):
+        ordered_features(given(embedding=["[1, 2]", "[3, 4]"]), names, 3)
 
 
 def test_a_run_on_vectors_predicts_rows_of_a_service(tmp_path):

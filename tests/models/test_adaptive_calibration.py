@@ -62,3 +62,19 @@ def test_its_layers_may_be_changed_to_other_features():
     with torch.no_grad():
         changed.margin.add_(1)
     assert all(torch.equal(before[name], value) for name, value in classifier.state_dict().items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_it_has_the_dtype_of_the_classifier(dtype):
+    linear, features = nn.Linear(5, 3, dtype=dtype), torch.randn(4, 5, dtype=dtype)
+    assert torch.equal(AdaptiveCalibration(linear)(features), linear(features))
+
+
+def test_it_has_the_device_of_the_classifier():
+    calibrated = AdaptiveCalibration(nn.Linear(5, 3, device="meta"))
+    assert {parameter.device.type for parameter in calibrated.parameters()} == {"meta"}
+
+
+def test_another_layer_is_refused():
+    with pytest.raises(TypeError, match="`linear` must be an nn.Linear. Got Sequential"):
+        AdaptiveCalibration(nn.Sequential(nn.Linear(5, 3)))

@@ -515,6 +515,20 @@ def test_on_features_of_any_scale_a_new_classifier_learns(own_runs, tmp_path):
     assert folder.metrics[-1]["loss"] > 10
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("between", ["disalign", "ncm"])
+def test_on_features_a_new_classifier_learns_after_another_second_stage_too(between, own_runs, tmp_path):
+    first, data = own_runs["table"]
+    settings = {} if between == "ncm" else {"epochs": 1}
+    second = run_experiment(
+        second_stage(first, between, **settings), data=data, out=tmp_path / between, first_stage=first
+    )
+    config = second_stage(second, "crt", epochs=20)
+    assert config.features == "standardised"
+    folder = run_experiment(config, data=data, out=tmp_path / "crt", first_stage=second)
+    assert folder.metrics[-1]["loss"] < 1.0
+
+
 class Headed(Scratch):
     """A stage whose network ends with another classifier than that of the loss."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.arguments import check_choice, check_keywords, keywords_of
-from longtail.auto.named_features import keys_of_features
+from longtail.auto.named_features import keys_of_features, note_on_order
 from longtail.auto.predictor import Predictor
 from longtail.data import Parts, Samples, read_data
 from longtail.data.check import Progress, check_part
@@ -70,6 +70,8 @@ def evaluate_on(
     _target_of_the_run(samples, predictor.class_names)  # other classes are refused before files are decoded
     if name == "train" and _is_origin(data, predictor.info.origin):
         notes.append(f"The run was trained on samples of {data}: their scores say nothing about new samples.")
+    if samples.feature_names is not None and predictor.info.feature_names is None:
+        notes.append(note_on_order("`data`", samples.feature_names))
     samples = check_part(name, samples, notes, on_bad_file=on_bad_file, progress=progress)
     if on_note is not None:
         for note in notes:
@@ -130,6 +132,12 @@ def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> Any:
     assert samples.features is not None
     trained, given = predictor.info.feature_names, samples.feature_names
     if trained is None or given is None or trained == given:
+        size = predictor.info.input_shape[0]
+        if samples.features.shape[1] != size:
+            raise ValueError(
+                f"`data` must hold {counted(size, 'feature', 'features')} each, as the run was trained on. "
+                f"Got {samples.features.shape[1]}."
+            )
         return np.asarray(samples.features)
     return np.asarray(samples.features)[:, [given.index(key) for key in keys_of_features("`data`", given, trained)]]
 

@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from longtail.data.array_source import NO_NUMBERS
 from longtail.data.counted import counted
-from longtail.data.vector_columns import numbers_of_row, with_numbers
+from longtail.data.first_of_many import first
+from longtail.data.table_file import refuse_repeated
+from longtail.data.vector_columns import as_array, numbers_of_row, refuse_longer, with_numbers
 
 
 def ordered_features(
@@ -34,22 +37,26 @@ def ordered_features(
         >>> ordered_features([{"width": 2, "length": 7, "id": "a"}], ("length", "width"), 2)
         array([[7., 2.]], dtype=float32)
     """
-    if not len(samples):
+    is_one = not getattr(samples, "ndim", 1)
+    if not is_one and not len(samples):
         return np.empty((0, size), dtype=np.float32)
-    rows = samples
+    rows = as_array(samples)
+    if isinstance(samples, (list, tuple)):
+        rows = [as_array(row) for row in samples]
     if hasattr(samples, "columns"):
         rows = with_numbers(samples)
         if names is not None:
             rows = rows[keys_of_features(where, rows.columns, names)]
-    elif all(hasattr(row, "keys") for row in samples):
+    elif not is_one and all(hasattr(row, "keys") for row in samples):
         rows = _of_named_rows(samples, names, where)
     try:
-        features = np.array(rows, dtype=np.float32, order="C")  # torch takes no reversed or read-only views
-    except (TypeError, ValueError) as error:
-        found = str(error).rstrip(".")
-        raise ValueError(
-            f"{where} must hold numbers as features, without missing values. Got other values: {found}."
-        ) from None
+        found = np.asarray(rows)
+        if found.dtype.kind in NO_NUMBERS:
+            raise TypeError
+        features = np.array(found, dtype=np.float32, order="C")  # torch takes no reversed or read-only views
+    except (TypeError, ValueError):
+        got = _first_other(rows) or "other values"
+        raise ValueError(f"{where} must hold numbers as features, without missing values. Got {got}.") from None
     if features.ndim != 2 or features.shape[1] != size:
         raise ValueError(
             f"{where} must hold {counted(size, 'feature', 'features')} each, as the run was trained on. "
@@ -66,6 +73,17 @@ def ordered_features(
     return features
 
 
+def _first_other(rows: Any) -> str | None:
+    """The first value of a pandas table that is no number, and its column."""
+    for name, column in rows.items() if hasattr(rows, "columns") else ():
+        for value in column:
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                return f"{value!r:.60} in the column {name!r}"
+    return None
+
+
 def _of_named_rows(samples: Sequence[Any], names: Sequence[str] | None, where: str) -> list[list[Any]]:
     if names is None:
         raise ValueError(
@@ -76,17 +94,35 @@ def _of_named_rows(samples: Sequence[Any], names: Sequence[str] | None, where: s
     return [[row[key] for key in keys_of_features(where, row, names)] for row in numbers]
 
 
+def note_on_order(where: str, columns: Iterable[Any]) -> str:
+    """What is assumed of a table where training had no names.
+
+    Example:
+        >>> note_on_order("fish.csv", ["length", "width"])
+        'fish.csv: the run has no names of features, so that columns are read in this order: length, width.'
+    """
+    names = first(list(map(str, columns)))
+    return f"{where}: the run has no names of features, so that columns are read in this order: {names}."
+
+
 def keys_of_features(where: str, given: Iterable[Any], names: Sequence[str]) -> list[Any]:
     """The given key of each name; keys, such as columns of a pandas table, may be numbers.
 
     Raises:
-        ValueError: a name has no key; the message calls the samples `where`.
+        ValueError: a name has no key, or two; a vector is longer than in training. The message calls the samples
+            `where`.
     """
-    by_name = {str(key): key for key in given}
+    keys = list(given)
+    by_name = {str(key): key for key in keys}
+    if len(by_name) < len(keys):
+        refuse_repeated([name for name in map(str, keys) if name in set(names)], where)
     missing = [name for name in names if name not in by_name]
     if missing:
+        vector = next((name for name in (name.rpartition("[")[0] for name in missing) if name in by_name), None)
         raise ValueError(
             f"{where} must have the features that the run was trained on. {len(missing)} of {len(names)} are "
             f"missing: {', '.join(missing[:5])}."
+            + ("" if vector is None else f" {vector!r} does not hold a vector of one length, of numbers, in each row.")
         )
+    refuse_longer(by_name, names, where)
     return [by_name[name] for name in names]

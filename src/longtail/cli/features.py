@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from longtail.cli.console import say
-from longtail.cli.output_file import check_room, check_writable
+from longtail.cli.output_file import check_no_input, check_room, check_writable
 from longtail.default_backbone import DEFAULT_BACKBONE
 from longtail.whole_file import write_whole
 
@@ -52,6 +52,7 @@ def features(
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz. Got {out}.")
     check_writable("--out", out)
+    check_no_input("--out", out, [data])
     first = first_process()
     with Passes(counted=False) as passes:
         arrays = extract_features(

@@ -1,6 +1,7 @@
 """Checks of files to write, before the work that fills them."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from longtail.whole_file import free_bytes
@@ -44,6 +45,17 @@ def check_room(option: str, path: Path, size: int) -> None:
             f"{option} must be on a disk with room for it. Got {path}: {takes}{free / 1e6:,.1f} MB are free. Make room "
             f"there, or name a file on another disk with {option}."
         )
+
+
+def check_no_input(option: str, path: Path, inputs: Iterable[Path]) -> None:
+    """Raise if writing a file would replace one that is read.
+
+    Raises:
+        ValueError: it is one of the inputs.
+    """
+    own = path.stat() if path.exists() else None
+    if own is not None and any(os.path.samestat(own, given.stat()) for given in inputs if given.exists()):
+        raise ValueError(f"{option} must not be a file that is read. Got {path}. Name another with {option}.")
 
 
 def check_new(option: str, path: Path) -> None:

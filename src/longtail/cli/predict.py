@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from longtail.cli.console import say
-from longtail.cli.image_files import image_files
-from longtail.cli.output_file import check_room, check_writable
+from longtail.cli.image_files import image_files, matches
+from longtail.cli.output_file import check_no_input, check_room, check_writable
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -68,12 +68,13 @@ def predict(
             raise ValueError(f"--top must be left out with --sets, which name as many classes as needed. Got {top}.")
     if out is not None:
         check_writable("--out", out)
+        check_no_input("--out", out, (match for file in files for match in matches(file)))
     predictor = load(run)
     _check_options(run, predictor, id_column, path_column, on_bad_file)
     if sets is not None:
         predictor.sets([], sets, prior=prior)  # fails for lack of held-out samples before any file is read
     with Passes(counted=False) as passes:
-        samples = _samples(predictor, files, id_column, path_column, passes if on_bad_file == "skip" else None)
+        samples = _samples(predictor, files, id_column, path_column, passes if on_bad_file == "skip" else None, out)
         if out is not None:
             check_room("--out", out, _least_size(samples.names, predictor.class_names, top))
         found = samples.predicted(lambda some: _classes_of(predictor, some, top, sets, prior, passes))
@@ -111,6 +112,7 @@ def _samples(
     id_column: str | None,
     path_column: str | None,
     skipping: "Passes | None",
+    out: Path | None,
 ) -> "ImagesToPredict | RowsToPredict":
     """The samples in the files; with `skipping`, which shows the progress, bad images are left out."""
     if len(predictor.info.input_shape) == 1:
@@ -119,7 +121,10 @@ def _samples(
         return RowsToPredict(files, predictor.info, id_column)
     from longtail.cli.images_to_predict import ImagesToPredict
 
-    images = ImagesToPredict(image_files(files, missing_allowed=skipping is not None), path_column)
+    found = image_files(files, missing_allowed=skipping is not None)
+    if out is not None:
+        check_no_input("--out", out, found)
+    images = ImagesToPredict(found, path_column)
     if skipping is not None:
         images.leave_out_bad(skipping)
     return images

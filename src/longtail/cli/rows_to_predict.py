@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from longtail.auto.named_features import ordered_features
+from longtail.auto.named_features import note_on_order, ordered_features
 from longtail.cli.console import say
 from longtail.cli.image_files import matches
 from longtail.data.array_source import is_array_file, read_inputs
 from longtail.data.feature_rows import is_mapped
 from longtail.data.table_columns import given_column
-from longtail.data.table_file import TABLES, read_table, with_named_rows
+from longtail.data.table_file import TABLES, read_table, refuse_repeated, with_named_rows
 from longtail.data.text_file import kind_of
+from longtail.regular_file import check_regular
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,7 +36,8 @@ class RowsToPredict:
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a file of another kind, a feature that is missing or no finite number, or no column of this name.
+        ValueError: a pipe or another kind of file, a feature that is missing or no finite number, or no column of this
+            name.
 
     Attributes:
         heading: heading of the names: `id_column`, or "row".
@@ -63,11 +65,14 @@ class RowsToPredict:
 
     def _read(self, path: Path) -> tuple[np.ndarray, list[str]]:
         if not path.is_dir() and not path.is_file():
+            check_regular(path)
             raise FileNotFoundError(f"`files` must exist. Got {path}, which is missing.")
         if is_array_file(path):
             if self.id_column is not None:
                 raise ValueError(f"--id-column can only be used with tables. Got the arrays {path}.")
             table = read_inputs(path)
+            if table.shape[:1] == (0,):
+                raise ValueError(f"{path} must hold at least one row. Got none.")
             # A mapped table is checked in parts, when they are read.
             return (table if is_mapped(table) and table.ndim == 2 else self._features(path, table)), []
         if path.is_dir() or kind_of(path) not in TABLES:
@@ -80,7 +85,11 @@ class RowsToPredict:
         for note in notes:
             say(note, error=True)
         ids = self._ids(frame, path)
-        return self._features(path, frame.drop(columns=self.id_column) if ids else frame), ids
+        only_names = self.id_column in frame.columns and self.id_column not in (self.info.feature_names or ())
+        rows = frame.drop(columns=self.id_column) if only_names else frame
+        if self.info.feature_names is None:
+            say(note_on_order(str(path), rows.columns), error=True)
+        return self._features(path, rows), ids
 
     def _features(self, path: Path, rows: Any, first: int = 0) -> np.ndarray:
         return ordered_features(
@@ -98,6 +107,7 @@ class RowsToPredict:
         column = given_column(list(map(str, frame.columns)), self.id_column, "id-column", str(path))
         if column is None:
             return []
+        refuse_repeated([name for name in frame.columns if name == column], str(path))
         ids = frame[column]
         names: list[str] = ids.astype(str).tolist()
         missing = np.flatnonzero(ids.isna() | ids.astype(str).str.strip().eq(""))

@@ -15,6 +15,9 @@ from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_tabl
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
 from longtail.data.row_order import refuse_another_order
+from longtail.data.table_file import refuse_repeated
+from longtail.data.table_source import is_frame
+from longtail.data.vector_columns import with_numbers
 
 INPUT_NAMES = ("images", "image", "x", "data", "features", "inputs", "feats", "embeddings")
 LABEL_NAMES = ("labels", "label", "y", "target", "targets")
@@ -22,6 +25,8 @@ GROUP_NAMES = ("groups", "group")
 PARTS_OF_SAMPLES = "part"
 """Name of an array that names the part of each sample, as `longtail features` writes it."""
 CHANNELS = (1, 3, 4)
+NO_NUMBERS = "cmM"
+"""Kinds of arrays that numpy would cast to numbers: complex ones lose a part, of dates none is a feature."""
 
 
 def is_array_file(data: Any) -> bool:
@@ -64,12 +69,14 @@ def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict
     if hasattr(data[0], "toarray"):
         raise TypeError(f"`X` must be a dense array. Got a {type(data[0]).__name__}: pass `X.toarray()`.")
     refuse_another_order(*data, "y")
-    inputs = data[0].detach().cpu().numpy() if isinstance(data[0], Tensor) else np.asarray(data[0])
+    table = with_numbers(data[0]) if is_frame(data[0]) else data[0]
+    inputs = table.detach().cpu().numpy() if isinstance(table, Tensor) else np.asarray(table)
     codes, names = named_labels(data[1], "`y`", notes)
     raw = RawPart(codes, names, labels_from="`y`", **_inputs(inputs, "`X`", notes))
-    if raw.features is not None and hasattr(data[0], "columns"):
+    if raw.features is not None and hasattr(table, "columns"):
         raw.features = np.asarray(raw.features)
-        raw.feature_names = tuple(str(name) for name in data[0].columns)
+        raw.feature_names = tuple(str(name) for name in table.columns)
+        refuse_repeated(raw.feature_names, "`X`")
     return {"train": raw}
 
 
@@ -301,6 +308,8 @@ def _as_features(inputs: np.ndarray, where: str) -> np.ndarray | FeatureRows:
         features = FeatureRows(inputs)
     else:
         try:
+            if inputs.dtype.kind in NO_NUMBERS:
+                raise TypeError
             features = np.ascontiguousarray(inputs, dtype=np.float32)
         except (ValueError, TypeError):
             raise ValueError(f"{where} must hold numbers. Got {inputs.dtype}.") from None

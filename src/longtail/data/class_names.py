@@ -142,9 +142,17 @@ def as_text(label: Any) -> str | None:
         )
     if isinstance(label, bytes):
         label = _decoded(label)
-    if label is None or label != label:  # NaN
+    if is_missing(label):
         return None
     return unicodedata.normalize("NFC", str(label)).strip() or None
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a scalar is None, NaN, or one of pandas' missing values."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas' NA is neither true nor false
+        return True
 
 
 def first_repeated(names: Sequence[Any]) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from longtail.data.counted import counted
 from longtail.data.feature_rows import FeatureRows
 from longtail.data.samples import Parts, Samples, values_of_rows
 from longtail.data.shared_files import note_shared_files
+from longtail.data.vector_columns import refuse_longer
 
 PART_NAMES = {
     "train": "train",
@@ -129,6 +130,7 @@ def _match_features(name: str, part: RawPart, train: RawPart) -> None:
         missing = [column for column in train.feature_names if column not in part.feature_names]
         if missing:
             raise ValueError(f"{name} must have the features of train. It lacks {', '.join(missing[:5])}.")
+        refuse_longer(part.feature_names, train.feature_names, name)
         part.features = np.asarray(part.features)[
             :, [part.feature_names.index(column) for column in train.feature_names]
         ]

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
 NO_FEATURES = USUAL - {COORDINATE}
 NO_PATHS = (Mapping, list, tuple, np.ndarray, bytes)
+NOT_USED = "not used as features"
+"""In the note on columns that are no features, which an error may quote."""
 LINE = "Line"
 """Name of an index that holds the line of the file from which each row was read."""
 
@@ -164,6 +166,11 @@ def _plain(labels: "Series[Any]") -> Any:
 
 def _groups(column: "Series[Any]", name: str, where: str) -> np.ndarray:
     _refuse_empty(column, name, where, "name a group", "names none")  # all that have none would be one group
+    if holds_vectors(column):
+        raise ValueError(
+            f"the column {name!r} of {where} must name one group in each row. It holds lists: name another column with "
+            "--group."
+        )
     return np.array([as_text(value) for value in column], dtype=object)
 
 
@@ -250,7 +257,7 @@ def _feature_columns(frame: "DataFrame", columns: Columns, where: str, notes: li
             left.append(f"{name} ({why})")
     if left:
         unused = counted(len(left), "column is", "columns are")
-        notes.append(f"{where}: {unused} not used as features: {first(left)}.")
+        notes.append(f"{where}: {unused} {NOT_USED}: {first(left)}.")
     if not names:
         notes.append(f"{where} has neither a column of paths nor numbers: only its labels are read.")
     else:
@@ -275,7 +282,15 @@ def _why_no_feature(column: "Series[Any]", name: str) -> str | None:
     kind = column.dtype.kind
     if kind == "O" and holds_vectors(column):
         return "lists that are not of one length, or hold no numbers"
+    if kind == "O" and _holds_lists_as_text(column):
+        return "lists as text: save the table as .parquet or .jsonl"
     return None if kind in "biuf" else {"c": "complex numbers", "M": "dates", "m": "durations"}.get(kind, "no numbers")
+
+
+def _holds_lists_as_text(column: "Series[Any]") -> bool:
+    """Whether lists were written as text, as pandas does in CSV files."""
+    value = next((value for value in column if isinstance(value, str)), "").strip()
+    return value.startswith("[") and value.endswith("]")
 
 
 def _features(frame: "DataFrame", names: tuple[str, ...], where: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,10 @@ class AdaptiveCalibration(nn.Module):
     initial weights of the confidence are those of the code; on features behind a ReLU the initial confidence is near 1.
 
     Args:
-        linear: the classifier, which is not copied.
+        linear: the classifier, which is not copied. The calibration has its device and dtype.
+
+    Raises:
+        TypeError: another layer.
 
     Attributes:
         linear: the classifier.
@@ -48,11 +52,14 @@ class AdaptiveCalibration(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
+        if not isinstance(linear, nn.Linear):
+            raise TypeError(f"`linear` must be an nn.Linear. Got {type(linear).__name__}.")
         self.linear = linear
-        self.confidence = nn.Linear(linear.in_features, 1)
+        like: dict[str, Any] = {"device": linear.weight.device, "dtype": linear.weight.dtype}
+        self.confidence = nn.Linear(linear.in_features, 1, **like)
         nn.init.constant_(self.confidence.weight, INITIAL_WEIGHT)
-        self.magnitude = nn.Parameter(torch.ones(linear.out_features))
-        self.margin = nn.Parameter(torch.zeros(linear.out_features))
+        self.magnitude = nn.Parameter(torch.ones(linear.out_features, **like))
+        self.margin = nn.Parameter(torch.zeros(linear.out_features, **like))
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, C)."""

@@ -186,10 +186,14 @@ def _check_known(settings: Mapping[str, Any], kind: type[SecondStageConfig], dat
 
 
 def _features(config: TrainingConfig) -> str:
-    """Those of small images are computed for each run; of the user's own data they are kept, as the first stage's."""
+    """Those of small images are computed for each run; of the user's own data they are kept, as the first stage's.
+
+    A second stage after another one on features has them standardised as that has.
+    """
     if data_config(config.dataset) is DataConfig:
         return "computed"
-    return "standardised" if config.stage == "features" else "kept"
+    standardised = config.stage == "features" or getattr(config, "features", None) == "standardised"
+    return "standardised" if standardised else "kept"
 
 
 def _check_head(first: RunFolder, name: str) -> None:
