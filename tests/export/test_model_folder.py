@@ -89,6 +89,15 @@ def test_the_readme_says_where_a_fix_changes_nothing(runs, tmp_path):
     assert "calibrated" not in text
 
 
+@pytest.mark.parametrize("kind", ["cosine", "calibrated"])
+def test_any_classifier_holds_a_fix_that_leaves_the_logits_as_they_are(kind, runs, tmp_path):
+    model = RunModel.open(runs[kind].path, fix_of(3, names=("ant", "bee", "cow"), offset=np.zeros(3), temperature=1.0))
+    folder = export_safetensors(model, tmp_path / "model")
+    inputs = inputs_for(model)
+    with torch.no_grad():
+        torch.testing.assert_close(load_model(folder)(inputs), model.network(inputs), rtol=1e-4, atol=1e-4)
+
+
 def test_what_can_not_be_exported_leaves_nothing(runs, tmp_path):
     fix = fix_of(3, names=("ant", "bee", "cow"))
     for kind, classifier in (("cosine", "CosineClassifier"), ("calibrated", "AdaptiveCalibration")):
