@@ -59,8 +59,19 @@ def test_what_is_missing_is_named(predictor):
         predictor({"length": 1.0, "width": 2.0})
     with pytest.raises(ValueError, match=r"Got nan at sample 7, feature 1 \(width\). Fill in missing values"):
         predictor.batch(TABLE.mask((TABLE.index == 7)[:, None] & (TABLE.columns == "width")))
-    with pytest.raises(ValueError, match="must hold numbers as features"):
+    with pytest.raises(
+        ValueError, match=r"must hold numbers as features.* Got 'broad' at sample 0, feature 1 \(width\)"
+    ):
         predictor.batch(TABLE.assign(width="broad"))
+    rows = TABLE.head(3).to_dict("records")
+    rows[2]["weight"] = "heavy"
+    with pytest.raises(ValueError, match=r"Got 'heavy' at sample 2, feature 2 \(weight\)\.$"):
+        predictor.batch(rows)
+    del rows[2]["weight"]
+    with pytest.raises(ValueError, match=r"1 of 3 are missing: weight \(sample 2\)\.$"):
+        predictor.batch(rows)
+    with pytest.raises(ValueError, match=r"Got different numbers of them: 2, 3\.$"):
+        predictor.batch([[1.0, 2.0, 3.0], [1.0, 2.0]])
 
 
 def test_names_are_refused_where_training_had_none(tmp_path):
@@ -69,6 +80,8 @@ def test_names_are_refused_where_training_had_none(tmp_path):
     )
     predictor = longtail.load(run.path)
     assert len(predictor.batch(TABLE)) == len(TABLE)  # a table is an array with names, as in scikit-learn
+    with pytest.raises(ValueError, match=r"Got 'a' at sample 0, feature 3 \(id\); without names in training, all col"):
+        predictor.batch(TABLE.assign(id="a"))
     with pytest.raises(ValueError, match="the run was trained on features that have none. Pass arrays"):
         predictor.batch(TABLE.to_dict("records"))
 

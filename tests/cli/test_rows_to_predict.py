@@ -101,7 +101,10 @@ def test_a_large_table_is_read_in_parts(run, files, monkeypatch):
             "lacking.csv must have the features that the run was trained on. 1 of 2 are missing: weight.",
         ),
         (["missing.csv"], "missing.csv must hold finite features. Got nan at missing.csv:1, feature 1 (weight)."),
-        (["words.csv"], "words.csv must hold numbers as features, without missing values. Got other values."),
+        (
+            ["words.csv"],
+            "words.csv must hold numbers as features, without missing values. Got 'heavy' at words.csv:0, feature 1 ",
+        ),
         (["wide.npy"], "wide.npy must hold 2 features each, as the run was trained on. Got the shape (5, 3)."),
         (["two.npz"], "two.npz must hold one array of inputs, such as 'images'. Got x (100, 2), features (100, 2)."),
         (

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from longtail.data.counted import counted
+from longtail.data.first_of_many import first
 from longtail.data.vector_columns import numbers_of_row, with_numbers
 
 
@@ -42,11 +43,12 @@ def ordered_features(
         if names is not None:
             rows = rows[keys_of_features(where, rows.columns, names)]
     elif all(hasattr(row, "keys") for row in samples):
-        rows = _of_named_rows(samples, names, where)
+        rows = _of_named_rows(samples, names, where, name_of)
     try:
         features = np.array(rows, dtype=np.float32, order="C")  # torch takes no reversed or read-only views
     except (TypeError, ValueError):
-        raise ValueError(f"{where} must hold numbers as features, without missing values. Got other values.") from None
+        got = _not_a_number(rows, names, name_of)
+        raise ValueError(f"{where} must hold numbers as features, without missing values. Got {got}.") from None
     if features.ndim != 2 or features.shape[1] != size:
         raise ValueError(
             f"{where} must hold {counted(size, 'feature', 'features')} each, as the run was trained on. "
@@ -63,18 +65,44 @@ def ordered_features(
     return features
 
 
-def _of_named_rows(samples: Sequence[Any], names: Sequence[str] | None, where: str) -> list[list[Any]]:
+def _not_a_number(rows: Any, names: Sequence[str] | None, name_of: Callable[[int], str]) -> str:
+    """The first value that is no number, and where it is."""
+    columns = getattr(rows, "columns", names)
+    table = rows.to_numpy(dtype=object) if hasattr(rows, "to_numpy") else rows
+    for index, row in enumerate(table):
+        for place, value in enumerate(row if np.iterable(row) else [row]):
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                which = f"{place}" if columns is None else f"{place} ({columns[place]})"
+                all_taken = "; without names in training, all columns are features" if names is None else ""
+                return f"{value!r:.40} at {name_of(index)}, feature {which}{all_taken if columns is not None else ''}"
+    return f"different numbers of them: {first([str(size) for size in sorted({np.size(row) for row in table})])}"
+
+
+def _of_named_rows(
+    samples: Sequence[Any], names: Sequence[str] | None, where: str, name_of: Callable[[int], str]
+) -> list[list[Any]]:
     if names is None:
         raise ValueError(
             f"{where} must hold features in the order of training, without names: the run was trained on features "
             "that have none. Pass arrays."
         )
     numbers = [numbers_of_row(row) for row in samples]
-    return [[row[key] for key in keys_of_features(where, row, names)] for row in numbers]
+    return [
+        [row[key] for key in keys_of_features(where, row, names, at=f" ({name_of(index)})")]
+        for index, row in enumerate(numbers)
+    ]
 
 
-def keys_of_features(where: str, given: Iterable[Any], names: Sequence[str]) -> list[Any]:
+def keys_of_features(where: str, given: Iterable[Any], names: Sequence[str], *, at: str = "") -> list[Any]:
     """The given key of each name; keys, such as columns of a pandas table, may be numbers.
+
+    Args:
+        where: what holds them, for messages.
+        given: the keys.
+        names: the features in training.
+        at: the sample, for messages.
 
     Raises:
         ValueError: one is missing `where` they are given.
@@ -84,6 +112,17 @@ def keys_of_features(where: str, given: Iterable[Any], names: Sequence[str]) -> 
     if missing:
         raise ValueError(
             f"{where} must have the features that the run was trained on. {len(missing)} of {len(names)} are "
-            f"missing: {', '.join(missing[:5])}."
+            f"missing: {', '.join(missing[:5])}{at}.{_no_vector(by_name, missing)}"
         )
     return [by_name[name] for name in names]
+
+
+def _no_vector(given: Iterable[str], missing: Sequence[str]) -> str:
+    """A hint where the vectors that hold the missing features are there, but as something else."""
+    vectors = {name.rpartition("[")[0] for name in missing if name.endswith("]")}
+    found = next((name for name in given if name in vectors), None)
+    if found is None:
+        return ""
+    return (
+        f" {found!r} must hold vectors of numbers, all of one length: Parquet and JSON lines keep them, CSV does not."
+    )

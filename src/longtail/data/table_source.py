@@ -23,6 +23,7 @@ from longtail.data.table_columns import (
     LABEL_COLUMNS,
     NUMBERING,
     SPLIT_COLUMNS,
+    UNUSED,
     Columns,
     find_columns,
     label_columns,
@@ -32,7 +33,7 @@ from longtail.data.table_columns import (
 from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, pandas, read_table, refuse_repeated
 from longtail.data.table_index import with_index
 from longtail.data.text_file import kind_of, read_text
-from longtail.data.vector_columns import holds_vectors, vectors_of, with_numbers
+from longtail.data.vector_columns import holds_vectors, is_written_vectors, vectors_of, with_numbers
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -250,7 +251,7 @@ def _feature_columns(frame: "DataFrame", columns: Columns, where: str, notes: li
             left.append(f"{name} ({why})")
     if left:
         unused = counted(len(left), "column is", "columns are")
-        notes.append(f"{where}: {unused} not used as features: {first(left)}.")
+        notes.append(f"{where}: {unused} {UNUSED}: {first(left)}.")
     if not names:
         notes.append(f"{where} has neither a column of paths nor numbers: only its labels are read.")
     else:
@@ -275,7 +276,11 @@ def _why_no_feature(column: "Series[Any]", name: str) -> str | None:
     kind = column.dtype.kind
     if kind == "O" and holds_vectors(column):
         return "lists that are not of one length, or hold no numbers"
-    return None if kind in "biuf" else {"c": "complex numbers", "M": "dates", "m": "durations"}.get(kind, "no numbers")
+    if kind in "biuf":
+        return None
+    if is_written_vectors(column):
+        return "vectors written as text: save the table as Parquet or JSON lines"
+    return {"c": "complex numbers", "M": "dates", "m": "durations"}.get(kind, "no numbers")
 
 
 def _features(frame: "DataFrame", names: tuple[str, ...], where: str) -> np.ndarray:
