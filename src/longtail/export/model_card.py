@@ -18,7 +18,7 @@ from longtail.training.evaluation import Scorer
 
 SETTINGS = (
     "dataset", "imbalance", "second_stage", "stage", "model", "pretrained", "loss", "loss_arguments", "sampler",
-    "mixing", "augmentations", "epochs", "batch_size", "learning_rate", "weight_decay", "seed",
+    "mixing", "augmentations", "augment", "epochs", "batch_size", "learning_rate", "weight_decay", "seed",
 )  # fmt: skip
 FILES = ("val", "test", "groups")
 SCORES = {
