@@ -324,7 +324,7 @@ def test_a_second_stage_is_listed_with_its_own_arguments_of_the_loss(capsys, mon
     assert main(["methods", "disalign"]) == 0
     said = capsys.readouterr().out
     assert "loss_arguments beta=1.0 power=1.2, epochs 10" in said
-    assert "  beta = 1.0\n  power = 1.2\n  gamma = 0.0\n" in said
+    assert "\narguments of its loss, class-balanced:\n  beta = 1.0\n  power = 1.2\n  gamma = 0.0\n" in said
 
 
 @pytest.mark.parametrize("name", METHODS)
