@@ -48,6 +48,13 @@ def test_one_sample_with_names(predictor):
         predictor(TABLE)
 
 
+def test_columns_in_a_dictionary_are_answered_with_what_takes_them(predictor):
+    columns = TABLE.to_dict("list")  # as a slice of a data set of Hugging Face
+    with pytest.raises(TypeError, match=r"of columns, pass pandas\.DataFrame\(samples\)"):
+        predictor.batch(columns)
+    assert predictor.batch(pd.DataFrame(columns)) == predictor.batch(TABLE)
+
+
 def test_no_samples_have_no_probabilities(predictor):
     assert predictor.probabilities(TABLE[:0]).shape == predictor.probabilities([]).shape == (0, 2)
 
