@@ -50,6 +50,13 @@ def test_one_sample_with_names(predictor):
         predictor(TABLE)
 
 
+def test_columns_in_a_dictionary_are_answered_with_what_takes_them(predictor):
+    columns = TABLE.to_dict("list")  # as a slice of a data set of Hugging Face
+    with pytest.raises(TypeError, match=r"of columns, pass pandas\.DataFrame\(samples\)"):
+        predictor.batch(columns)
+    assert predictor.batch(pd.DataFrame(columns)) == predictor.batch(TABLE)
+
+
 def test_no_samples_have_no_probabilities(predictor):
     assert predictor.probabilities(TABLE[:0]).shape == predictor.probabilities([]).shape == (0, 2)
 
@@ -61,8 +68,19 @@ def test_what_is_missing_is_named(predictor):
         predictor({"length": 1.0, "width": 2.0})
     with pytest.raises(ValueError, match=r"Got nan at sample 7, feature 1 \(width\). Fill in missing values"):
         predictor.batch(TABLE.mask((TABLE.index == 7)[:, None] & (TABLE.columns == "width")))
-    with pytest.raises(ValueError, match="must hold numbers as features"):
+    with pytest.raises(
+        ValueError, match=r"must hold numbers as features.* Got 'broad' at sample 0, feature 1 \(width\)"
+    ):
         predictor.batch(TABLE.assign(width="broad"))
+    rows = TABLE.head(3).to_dict("records")
+    rows[2]["weight"] = "heavy"
+    with pytest.raises(ValueError, match=r"Got 'heavy' at sample 2, feature 2 \(weight\)\.$"):
+        predictor.batch(rows)
+    del rows[2]["weight"]
+    with pytest.raises(ValueError, match=r"1 of 3 are missing: weight \(sample 2\)\.$"):
+        predictor.batch(rows)
+    with pytest.raises(ValueError, match=r"Got different numbers of them: 2, 3\.$"):
+        predictor.batch([[1.0, 2.0, 3.0], [1.0, 2.0]])
 
 
 def test_names_are_refused_where_training_had_none(tmp_path):
@@ -71,6 +89,8 @@ def test_names_are_refused_where_training_had_none(tmp_path):
     )
     predictor = longtail.load(run.path)
     assert len(predictor.batch(TABLE)) == len(TABLE)  # a table is an array with names, as in scikit-learn
+    with pytest.raises(ValueError, match=r"Got 'a' at sample 0, feature 3 \(id\); without names in training, all col"):
+        predictor.batch(TABLE.assign(id="a"))
     with pytest.raises(ValueError, match="the run was trained on features that have none. Pass arrays"):
         predictor.batch(TABLE.to_dict("records"))
 
@@ -86,7 +106,7 @@ def test_a_table_may_hold_its_columns_in_reverse(tmp_path):
 @pytest.mark.parametrize("kind", ["complex64", "datetime64[D]", "timedelta64[D]"])
 def test_arrays_that_are_no_numbers_are_refused(kind):
     other = np.arange(120).reshape(60, 2).astype(kind)
-    with pytest.raises(ValueError, match="must hold numbers as features"):
+    with pytest.raises(ValueError, match=f"must hold numbers as features.* Got {kind.split('[')[0]}"):
         ordered_features(other, None, 2)
     with pytest.raises(ValueError, match=f"`X` must hold numbers. Got {kind.split('[')[0]}"):
         read_data((other, SPECIES))
@@ -106,7 +126,7 @@ def test_tensors_of_any_kind_are_features(predictor):
 
 
 def test_the_column_of_another_value_is_named(predictor):
-    with pytest.raises(ValueError, match="Got 'broad' in the column 'width'"):
+    with pytest.raises(ValueError, match=r"Got 'broad' at sample 0, feature 1 \(width\)"):
         predictor.batch(TABLE.assign(width="broad"))
 
 

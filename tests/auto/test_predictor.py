@@ -290,7 +290,7 @@ PIXELS = np.full((20, 24, 3), 128, dtype=np.uint8)
     [
         ("a.png", TypeError, r"Got one path, 'a.png': pass a list of it, \[path\]; predictor\(path\) takes"),
         (Path("a.png"), TypeError, "must be several samples. Got one path, 'a.png'"),
-        ({"image": PIXELS}, TypeError, "Got one, a dictionary"),
+        ({"image": PIXELS}, TypeError, "Got a dictionary: of one sample, use predictor"),
         (b"png", TypeError, r"Got bytes. Decode it: PIL.Image.open\(io.BytesIO"),
         (io.BytesIO(b"png"), TypeError, r"Got BytesIO. Decode it: PIL.Image.open\(file\)"),
         (7, TypeError, "must be a list of samples. Got int"),

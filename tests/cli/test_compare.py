@@ -2,6 +2,7 @@
 
 import csv
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from longtail.cli import main
 from longtail.data import check
 from longtail.losses.catalogue import LOSSES
 from longtail.models import CifarBackbone, make_network
-from longtail.recipes import METHODS, cifar100_lt, with_method
-from longtail.recipes.methods import names_of
+from longtail.recipes import METHODS, cifar100_lt, features, with_method
+from longtail.recipes.methods import job_of, names_of
 from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training import comparison
@@ -246,6 +247,19 @@ def test_names_for_several_methods():
     assert sorted(names_of("all")) == sorted(METHODS)
 
 
+def test_all_methods_on_features_are_those_that_need_no_pixels(table, capsys, monkeypatch):
+    for name in (names := names_of("all", of_features=True)):
+        job_of(features(), name, seed=0)
+    assert [name for name in METHODS if name not in names] == ["cutmix", "cmo", "balanced-softmax-cmo"]
+    assert main(["compare", table, "--methods", "ce,cmo", "--label", "species"]) == 2
+    assert "train on the images: recipe finetune or scratch" in capsys.readouterr().err
+    monkeypatch.setattr("longtail.training.comparison.check_settings", lambda *_: sys.exit("settings"))
+    with pytest.raises(SystemExit):
+        main(["compare", table, "--methods", "all", "--label", "species"])
+    said = "left out: cutmix, cmo, balanced-softmax-cmo, which cut boxes out of images; these are features\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.slow
 def test_a_run_that_fails_is_a_row_and_not_the_end(tiny, tmp_path, capsys):
     (tmp_path / "out").mkdir()
@@ -310,7 +324,7 @@ def test_a_second_stage_is_listed_with_its_own_arguments_of_the_loss(capsys, mon
     assert main(["methods", "disalign"]) == 0
     said = capsys.readouterr().out
     assert "loss_arguments beta=1.0 power=1.2, epochs 10" in said
-    assert "  beta = 1.0\n  power = 1.2\n  gamma = 0.0\n" in said
+    assert "\narguments of its loss, class-balanced:\n  beta = 1.0\n  power = 1.2\n  gamma = 0.0\n" in said
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -103,7 +103,10 @@ def test_a_large_table_is_read_in_parts(run, files, monkeypatch):
             "lacking.csv must have the features that the run was trained on. 1 of 2 are missing: weight.",
         ),
         (["missing.csv"], "missing.csv must hold finite features. Got nan at missing.csv:1, feature 1 (weight)."),
-        (["words.csv"], "words.csv must hold numbers as features, without missing values. Got 'heavy' in the column "),
+        (
+            ["words.csv"],
+            "words.csv must hold numbers as features, without missing values. Got 'heavy' at words.csv:0, feature 1 ",
+        ),
         (["pipe.csv"], "pipe.csv"),
         (["twice.parquet", "--id-column", "key"], "twice.parquet must name each column once. Got 'key' twice."),
         (["empty.npy"], "empty.npy must hold at least one row. Got none."),

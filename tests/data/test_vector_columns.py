@@ -10,9 +10,8 @@ import torch
 
 import longtail
 from longtail.auto.named_features import ordered_features
-from longtail.data import read_data
-from longtail.data.check import require_trainable
-from longtail.data.vector_columns import numbers_of_row, vectors_of, with_numbers
+from longtail.data import read_data, require_trainable
+from longtail.data.vector_columns import is_written_vectors, numbers_of_row, vectors_of, with_numbers
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(["ant", "bee", "cow"], [30, 12, 6])
@@ -56,13 +55,6 @@ def test_parts_have_vectors_of_one_length():
         read_data(frame(), val=frame(embedding=np.c_[VECTORS, VECTORS].tolist()), label="species")
 
 
-def test_lists_as_text_are_said_to_be_no_features(tmp_path):
-    frame(embedding=VECTORS.tolist()).to_csv(tmp_path / "table.csv", index=False)
-    parts = read_data(tmp_path / "table.csv", label="species")
-    with pytest.raises(ValueError, match=r"labels alone.* embedding \(lists as text: save the table as .parquet or "):
-        require_trainable(parts)
-
-
 def test_lists_of_different_lengths_are_no_features():
     parts = read_data(frame(tokens=[[1] * (1 + row % 3) for row in range(48)]), label="species")
     assert "tokens (lists that are not of one length, or hold no numbers)" in " ".join(parts.notes)
@@ -86,6 +78,24 @@ def test_other_cells_are_no_vectors(cells):
     assert vectors_of(column) is None
     table = pd.DataFrame({"column": column})
     assert with_numbers(table) is table
+
+
+@pytest.mark.parametrize(
+    "written", [lambda vector: str(vector.tolist()), str, lambda vector: f"[{vector[0]:.3f} ... {vector[-1]:.3f}]"]
+)
+def test_vectors_in_a_csv_file_are_no_features_and_what_keeps_them_is_said(written, tmp_path):
+    path = tmp_path / "table.csv"
+    frame(embedding=list(map(written, VECTORS)), text="turn it off").to_csv(path, index=False)
+    unused = r"embedding \(vectors written as text: save the table as Parquet or JSON lines\), text \(no numbers\)\.$"
+    with pytest.raises(ValueError, match=f"It holds labels alone: .* 2 columns are not used as features: {unused}"):
+        require_trainable(read_data(path, label="species"))
+    with pytest.raises(ValueError, match=r"are missing: .*\. 'embedding' must hold vectors .*: Parquet and JSON lines"):
+        ordered_features(pd.read_csv(path), [f"embedding[{place}]" for place in range(4)], 4)
+
+
+@pytest.mark.parametrize("text", ["[off] turn it", "[]", "turn it off", "(1, two)", "7"])
+def test_other_texts_are_no_written_vectors(text):
+    assert not is_written_vectors(pd.Series([None, text]))
 
 
 def test_a_row_without_a_vector_is_named(tmp_path):
@@ -171,7 +181,7 @@ def test_vectors_of_another_kind_are_refused(as_rows):
         ordered_features(given(embedding=[[1, 2, 3], [3, 4, 5]]), names, 3)
     with pytest.raises(ValueError, match=r"must name each column once. Got 'embedding\[1\]' twice"):
         ordered_features(given(**{"embedding": [[1, 2], [3, 4]], "embedding[1]": [5, 6]}), names, 3)
-    with pytest.raises(ValueError, match=r"2 of 3 are missing.* 'embedding' does not hold a vector of one length"):
+    with pytest.raises(ValueError, match=r"2 of 3 are missing.* 'embedding' must hold vectors of numbers"):
         ordered_features(given(embedding=["[1, 2]", "[3, 4]"]), names, 3)
 
 

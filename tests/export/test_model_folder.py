@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -87,6 +88,30 @@ def test_the_readme_says_where_a_fix_changes_nothing(runs, tmp_path):
     assert "verdict: use) changes nothing" in text
     assert "| model |" not in text  # features pass through no network
     assert "calibrated" not in text
+
+
+@pytest.mark.parametrize("kind", ["cosine", "calibrated"])
+def test_any_classifier_holds_a_fix_that_leaves_the_logits_as_they_are(kind, runs, tmp_path):
+    model = RunModel.open(runs[kind].path, fix_of(3, names=("ant", "bee", "cow"), offset=np.zeros(3), temperature=1.0))
+    folder = export_safetensors(model, tmp_path / "model")
+    inputs = inputs_for(model)
+    with torch.no_grad():
+        torch.testing.assert_close(load_model(folder)(inputs), model.network(inputs), rtol=1e-4, atol=1e-4)
+
+
+def test_the_readme_of_a_run_on_tables_counts_samples_and_names_files_without_their_folders(tmp_path):
+    features, labels = feature_table()
+    table = pd.DataFrame(features, columns=[f"x{i}" for i in range(features.shape[1])]).assign(label=labels)
+    for name in ("own.csv", "other.csv"):
+        table.to_csv(tmp_path / name, index=False)
+    config = features_config(test=str(tmp_path / "other.csv"))
+    run = run_experiment(config, data=tmp_path / "own.csv", out=tmp_path / "run")
+    text = (export_safetensors(RunModel.open(run.path), tmp_path / "model") / "README.md").read_text()
+    number, size = sum(run.data["class_counts"]), features.shape[1]
+    assert f"trained on {number} samples of {size} features with longtail" in text
+    assert "- own.csv: labels are read" in text
+    assert "- other.csv: labels are read" in text
+    assert str(tmp_path) not in text
 
 
 def test_what_can_not_be_exported_leaves_nothing(runs, tmp_path):

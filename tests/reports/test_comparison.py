@@ -1,6 +1,8 @@
 import dataclasses
 
-from longtail.recipes import features
+import pytest
+
+from longtail.recipes import digits_lt, features, finetune, scratch
 from longtail.reports import comparison_table
 from longtail.runs import RunFolder
 
@@ -27,6 +29,19 @@ def test_without_a_finished_run_nothing_is_said_of_features():
     table = comparison_table({"ce": []}, {"ce": ["seed 0: no weights"]}, recipe)
     assert "features as they are" not in " ".join(table.notes)
     assert recipe["model"] in table.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (finetune(), "augmented by light;"),
+        (finetune(augment="none"), "augmented by nothing;"),
+        (scratch(), "augmented by crop, flip;"),
+        (digits_lt(), "augmented by crop;"),
+    ],
+)
+def test_the_augmentation_of_all_runs_is_named(recipe, said):
+    assert said in comparison_table({"ce": []}, {"ce": ["seed 0: no weights"]}, dataclasses.asdict(recipe)).notes[0]
 
 
 def test_the_numbers_of_each_run_are_kept(tmp_path):

@@ -101,4 +101,8 @@ def test_wilsons_interval_is_the_one_of_the_textbook():
     """Agresti and Coull (1998): 0 of 10 gives 0 to 0.278, 5 of 10 gives 0.237 to 0.763."""
     low, high = wilson(np.array([0.0, 0.5]), np.array([10, 10]))
     np.testing.assert_allclose([low, high], [[0, 0.237], [0.278, 0.763]], atol=1e-3)
+    for share in (0.0, 1.0):
+        low, high = wilson(np.full(200, share), np.arange(1, 201))
+        assert low.min() >= 0
+        assert high.max() <= 1
     assert np.isnan(wilson(np.array([np.nan]), np.array([0]))).all()

@@ -40,23 +40,8 @@ def ordered_features(
     is_one = not getattr(samples, "ndim", 1)
     if not is_one and not len(samples):
         return np.empty((0, size), dtype=np.float32)
-    rows = as_array(samples)
-    if isinstance(samples, (list, tuple)):
-        rows = [as_array(row) for row in samples]
-    if hasattr(samples, "columns"):
-        rows = with_numbers(samples)
-        if names is not None:
-            rows = rows[keys_of_features(where, rows.columns, names)]
-    elif not is_one and all(hasattr(row, "keys") for row in samples):
-        rows = _of_named_rows(samples, names, where)
-    try:
-        found = np.asarray(rows)
-        if found.dtype.kind in NO_NUMBERS:
-            raise TypeError
-        features = np.array(found, dtype=np.float32, order="C")  # torch takes no reversed or read-only views
-    except (TypeError, ValueError):
-        got = _first_other(rows) or "other values"
-        raise ValueError(f"{where} must hold numbers as features, without missing values. Got {got}.") from None
+    rows = samples if is_one else _rows_of(samples, names, where, name_of)
+    features = _as_floats(rows, names, where, name_of)
     if features.ndim != 2 or features.shape[1] != size:
         raise ValueError(
             f"{where} must hold {counted(size, 'feature', 'features')} each, as the run was trained on. "
@@ -73,25 +58,55 @@ def ordered_features(
     return features
 
 
-def _first_other(rows: Any) -> str | None:
-    """The first value of a pandas table that is no number, and its column."""
-    for name, column in rows.items() if hasattr(rows, "columns") else ():
-        for value in column:
+def _rows_of(samples: Any, names: Sequence[str] | None, where: str, name_of: Callable[[int], str]) -> Any:
+    """The samples as an array, a pandas table or rows of numbers, in the order of training where there are names."""
+    if hasattr(samples, "columns"):
+        table = with_numbers(samples)
+        return table if names is None else table[keys_of_features(where, table.columns, names)]
+    if all(hasattr(row, "keys") for row in samples):
+        return _of_named_rows(samples, names, where, name_of)
+    return [as_array(row) for row in samples] if isinstance(samples, (list, tuple)) else as_array(samples)
+
+
+def _as_floats(rows: Any, names: Sequence[str] | None, where: str, name_of: Callable[[int], str]) -> np.ndarray:
+    try:
+        found = np.asarray(rows)
+        if found.dtype.kind not in NO_NUMBERS:
+            return np.array(found, dtype=np.float32, order="C")  # torch takes no reversed or read-only views
+        got = str(found.dtype)
+    except (TypeError, ValueError):
+        got = _not_a_number(rows, names, name_of)
+    raise ValueError(f"{where} must hold numbers as features, without missing values. Got {got}.")
+
+
+def _not_a_number(rows: Any, names: Sequence[str] | None, name_of: Callable[[int], str]) -> str:
+    """The first value that is no number, and where it is."""
+    columns = getattr(rows, "columns", names)
+    table = rows.to_numpy(dtype=object) if hasattr(rows, "to_numpy") else rows
+    for index, row in enumerate(table):
+        for place, value in enumerate(row if np.iterable(row) else [row]):
             try:
                 float(value)
             except (TypeError, ValueError):
-                return f"{value!r:.60} in the column {name!r}"
-    return None
+                which = f"{place}" if columns is None else f"{place} ({columns[place]})"
+                all_taken = "; without names in training, all columns are features" if names is None else ""
+                return f"{value!r:.40} at {name_of(index)}, feature {which}{all_taken if columns is not None else ''}"
+    return f"different numbers of them: {first([str(size) for size in sorted({np.size(row) for row in table})])}"
 
 
-def _of_named_rows(samples: Sequence[Any], names: Sequence[str] | None, where: str) -> list[list[Any]]:
+def _of_named_rows(
+    samples: Sequence[Any], names: Sequence[str] | None, where: str, name_of: Callable[[int], str]
+) -> list[list[Any]]:
     if names is None:
         raise ValueError(
             f"{where} must hold features in the order of training, without names: the run was trained on features "
             "that have none. Pass arrays."
         )
     numbers = [numbers_of_row(row) for row in samples]
-    return [[row[key] for key in keys_of_features(where, row, names)] for row in numbers]
+    return [
+        [row[key] for key in keys_of_features(where, row, names, at=f" ({name_of(index)})")]
+        for index, row in enumerate(numbers)
+    ]
 
 
 def note_on_order(where: str, columns: Iterable[Any]) -> str:
@@ -105,8 +120,14 @@ def note_on_order(where: str, columns: Iterable[Any]) -> str:
     return f"{where}: the run has no names of features, so that columns are read in this order: {names}."
 
 
-def keys_of_features(where: str, given: Iterable[Any], names: Sequence[str]) -> list[Any]:
+def keys_of_features(where: str, given: Iterable[Any], names: Sequence[str], *, at: str = "") -> list[Any]:
     """The given key of each name; keys, such as columns of a pandas table, may be numbers.
+
+    Args:
+        where: what holds them, for messages.
+        given: the keys.
+        names: the features in training.
+        at: the sample, for messages.
 
     Raises:
         ValueError: a name has no key, or two; a vector is longer than in training. The message calls the samples
@@ -118,11 +139,20 @@ def keys_of_features(where: str, given: Iterable[Any], names: Sequence[str]) -> 
         refuse_repeated([name for name in map(str, keys) if name in set(names)], where)
     missing = [name for name in names if name not in by_name]
     if missing:
-        vector = next((name for name in (name.rpartition("[")[0] for name in missing) if name in by_name), None)
         raise ValueError(
             f"{where} must have the features that the run was trained on. {len(missing)} of {len(names)} are "
-            f"missing: {', '.join(missing[:5])}."
-            + ("" if vector is None else f" {vector!r} does not hold a vector of one length, of numbers, in each row.")
+            f"missing: {', '.join(missing[:5])}{at}.{_no_vector(by_name, missing)}"
         )
     refuse_longer(by_name, names, where)
     return [by_name[name] for name in names]
+
+
+def _no_vector(given: Iterable[str], missing: Sequence[str]) -> str:
+    """A hint where the vectors that hold the missing features are there, but as something else."""
+    vectors = {name.rpartition("[")[0] for name in missing if name.endswith("]")}
+    found = next((name for name in given if name in vectors), None)
+    if found is None:
+        return ""
+    return (
+        f" {found!r} must hold vectors of numbers, all of one length: Parquet and JSON lines keep them, CSV does not."
+    )

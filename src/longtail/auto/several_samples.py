@@ -30,7 +30,10 @@ def several_samples(samples: Any) -> Any:
             "predictor(path) takes one image."
         )
     if isinstance(samples, Mapping):
-        raise TypeError("`samples` must be several samples. Got one, a dictionary: use predictor(sample).")
+        raise TypeError(
+            "`samples` must be several samples. Got a dictionary: of one sample, use predictor(sample); of columns, "
+            "pass pandas.DataFrame(samples); of several sets, pass one of them."
+        )
     if isinstance(samples, Iterator) and not hasattr(samples, "read"):
         return list(samples)
     if isinstance(samples, (bytes, bytearray)) or not hasattr(samples, "__len__"):

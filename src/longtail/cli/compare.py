@@ -32,7 +32,8 @@ def compare(
 
     Args:
         recipe: The recipes.
-        methods: Names with commas between them; `longtail methods` lists them. "losses" is every loss, "all" all.
+        methods: Names with commas between them; `longtail methods` lists them. "losses" is every loss, "all"
+            all that apply: on features none that cuts boxes out of images.
         data: Your own data, or the folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
         seeds: Runs of each method, with the seeds from --seed on.
         out: Folder of the comparison; by default one in runs/, named after the data.
@@ -51,7 +52,9 @@ def compare(
     check_integer("seeds", seeds, minimum=1)
     check_strength("checkpoint_seconds", checkpoint_seconds)
     _check_left_to_methods(config)
-    names = names_of(methods)
+    names = names_of(methods, of_features=config.stage == "features")
+    if left := [name for name in names_of(methods) if name not in names]:
+        say(f"left out: {', '.join(left)}, which cut boxes out of images; these are features", error=True)
     jobs = [job_of(config, name, seed=config.seed + number) for name in names for number in range(seeds)]
     origin = _origin(config, data)
     out = out or Path("runs") / f"compare-{origin}"

@@ -12,7 +12,7 @@ def methods(name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(meta
     """List the methods that can be compared: what each changes in a recipe, and where it comes from.
 
     Args:
-        name: One of them, to see its defaults too.
+        name: One of them, to see the arguments of its loss too.
     """
     from longtail.arguments import check_choice
     from longtail.losses.catalogue import paper_settings, parse_arguments, settable_arguments
@@ -39,6 +39,7 @@ def methods(name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(meta
             return
         loss = second.get("loss", METHODS[name].settings["loss"])
         own = parse_arguments(second.get("loss_arguments", ()))
+        console.print(f"arguments of its loss, {loss}:")
         for key, value in (settable_arguments(loss) | paper_settings(loss) | own).items():
             console.print(f"  {key} = {value}")
 

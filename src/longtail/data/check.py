@@ -12,7 +12,7 @@ from longtail.arguments import check_choice
 from longtail.data.ahead import results_ahead
 from longtail.data.first_of_many import first
 from longtail.data.samples import Parts, Samples
-from longtail.data.table_source import NOT_USED
+from longtail.data.table_columns import UNUSED
 
 SMALL = 8  # pixels: JPEG files are read to their end, but transformed at an eighth of their size
 FILES_AT_ONCE = 500
@@ -153,10 +153,9 @@ def require_trainable(parts: Parts) -> None:
     if not len(train):
         raise ValueError("train must hold at least one sample. It holds none: are these the right files?")
     if train.kind == "labels":
-        unused = next((f" {note}" for note in parts.notes if NOT_USED in note), "")
         raise ValueError(
             "train must hold something to learn from. It holds labels alone: name the column of paths with "
-            f"--path-column, or give numeric features.{unused}"
+            f"--path-column, or give numeric features.{''.join(f' {note}' for note in parts.notes if UNUSED in note)}"
         )
     if len(parts.class_names) < 2:
         raise ValueError(f"`data` must hold at least two classes. Got one: {parts.class_names[0]!r}.")

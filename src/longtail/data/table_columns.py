@@ -33,6 +33,7 @@ COORDINATE = "y"  # a label only where no other column may be one
 MISSING = ("none", "nan", "<na>", "nat")
 """How missing values of pandas are printed."""
 SHOWN = 20  # names of columns in a message
+UNUSED = "not used as features"  # in notes on columns
 NUMBERING = ("", "id", "index", "unnamed: 0", "row", "row_id")
 
 

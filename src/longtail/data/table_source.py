@@ -23,6 +23,7 @@ from longtail.data.table_columns import (
     LABEL_COLUMNS,
     NUMBERING,
     SPLIT_COLUMNS,
+    UNUSED,
     Columns,
     find_columns,
     label_columns,
@@ -32,7 +33,7 @@ from longtail.data.table_columns import (
 from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, pandas, read_table, refuse_repeated
 from longtail.data.table_index import with_index
 from longtail.data.text_file import kind_of, read_text
-from longtail.data.vector_columns import holds_vectors, vectors_of, with_numbers
+from longtail.data.vector_columns import holds_vectors, is_written_vectors, vectors_of, with_numbers
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
 NO_FEATURES = USUAL - {COORDINATE}
 NO_PATHS = (Mapping, list, tuple, np.ndarray, bytes)
-NOT_USED = "not used as features"
-"""In the note on columns that are no features, which an error may quote."""
 LINE = "Line"
 """Name of an index that holds the line of the file from which each row was read."""
 
@@ -257,7 +256,7 @@ def _feature_columns(frame: "DataFrame", columns: Columns, where: str, notes: li
             left.append(f"{name} ({why})")
     if left:
         unused = counted(len(left), "column is", "columns are")
-        notes.append(f"{where}: {unused} {NOT_USED}: {first(left)}.")
+        notes.append(f"{where}: {unused} {UNUSED}: {first(left)}.")
     if not names:
         notes.append(f"{where} has neither a column of paths nor numbers: only its labels are read.")
     else:
@@ -282,15 +281,11 @@ def _why_no_feature(column: "Series[Any]", name: str) -> str | None:
     kind = column.dtype.kind
     if kind == "O" and holds_vectors(column):
         return "lists that are not of one length, or hold no numbers"
-    if kind == "O" and _holds_lists_as_text(column):
-        return "lists as text: save the table as .parquet or .jsonl"
-    return None if kind in "biuf" else {"c": "complex numbers", "M": "dates", "m": "durations"}.get(kind, "no numbers")
-
-
-def _holds_lists_as_text(column: "Series[Any]") -> bool:
-    """Whether lists were written as text, as pandas does in CSV files."""
-    value = next((value for value in column if isinstance(value, str)), "").strip()
-    return value.startswith("[") and value.endswith("]")
+    if kind in "biuf":
+        return None
+    if is_written_vectors(column):
+        return "vectors written as text: save the table as Parquet or JSON lines"
+    return {"c": "complex numbers", "M": "dates", "m": "durations"}.get(kind, "no numbers")
 
 
 def _features(frame: "DataFrame", names: tuple[str, ...], where: str) -> np.ndarray:

@@ -75,6 +75,22 @@ def holds_vectors(column: "Series[Any]") -> bool:
     return _is_vector(next((value for value in column if not _is_missing(value)), None))
 
 
+def is_written_vectors(column: "Series[Any]") -> bool:
+    """Whether the first value that is not missing is a vector as Python and numpy print it, as in a CSV file."""
+    value = next((value for value in column if not _is_missing(value)), None)
+    text = value.strip() if isinstance(value, str) else ""
+    numbers = text[1:-1].replace(",", " ").split()
+    return text[:1] + text[-1:] in ("[]", "()") and bool(numbers) and all(map(_is_number, numbers))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text == "..."  # numpy shortens vectors of more than 1,000 numbers
+    return True
+
+
 def numbers_of_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a row by name; the numbers of vectors are named as in `with_numbers`.
 

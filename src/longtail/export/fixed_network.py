@@ -12,7 +12,7 @@ def fixed_network(network: nn.Module, fix: Fix) -> nn.Module:
     """A network that gives (logits + offset) / temperature.
 
     Args:
-        network: from inputs to logits (N, C); it is not changed.
+        network: from inputs to logits (N, C); it is not changed, and is returned if the fix leaves logits as they are.
         fix: with its classes in the order of the logits.
 
     Raises:
@@ -23,6 +23,8 @@ def fixed_network(network: nn.Module, fix: Fix) -> nn.Module:
             "This fix decides by costs, which no linear layer does: logits can't hold it. Export probabilities "
             "(--probabilities), or the network without the fix (--fix none)."
         )
+    if fix.temperature == 1 and not np.any(fix.offset):
+        return network
     if isinstance(network, Network) and not isinstance(network.classifier, nn.Linear):
         return _Fixed(network, fix).eval()
     folded: nn.Module = fix.fold_into(network)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from longtail.data import DataInfo
+from longtail.data.counted import counted
 from longtail.export.run_model import RunModel
 from longtail.export.source_text import visible
 from longtail.metrics.groups import GroupBounds
@@ -17,8 +18,9 @@ from longtail.training.evaluation import Scorer
 
 SETTINGS = (
     "dataset", "imbalance", "second_stage", "stage", "model", "pretrained", "loss", "loss_arguments", "sampler",
-    "mixing", "augmentations", "epochs", "batch_size", "learning_rate", "weight_decay", "seed",
+    "mixing", "augmentations", "augment", "epochs", "batch_size", "learning_rate", "weight_decay", "seed",
 )  # fmt: skip
+FILES = ("val", "test", "groups")
 SCORES = {
     "top1": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -69,9 +71,10 @@ def _name(model: RunModel) -> str:
 
 
 def _summary(model: RunModel, info: DataInfo) -> str:
-    what = "features" if len(info.input_shape) == 1 else "images"
+    of_features = len(info.input_shape) == 1
     classifier = describe_classifier(model.network.classifier)["classifier"]
-    name = f"A {classifier} classifier" if what == "features" else f"`{model.config.model}`"
+    name = f"A {classifier} classifier" if of_features else f"`{model.config.model}`"
+    what = f"samples of {counted(info.input_shape[0], 'feature', 'features')}" if of_features else "images"
     return (
         f"{name} for {len(info.class_names)} classes, trained on {sum(info.class_counts):,} {what} with longtail "
         f"{model.folder.header['versions'].get('longtail', '')}. Exported from a run folder; `config.json` holds the "
@@ -171,11 +174,18 @@ def _training(model: RunModel, info: DataInfo) -> str:
     data = [
         *([f"data: {Path(info.origin).name}"] if info.origin else []),
         *([f"fingerprint of the data: {info.fingerprint}"] if info.fingerprint else []),
-        *info.notes,
+        *(_without_folders(note, [info.origin, *map(header["config"].get, FILES)]) for note in info.notes),
         ", ".join(f"{name} {version}" for name, version in header["versions"].items()),
     ]
     rows = [[name, ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v)] for name, v in settings.items()]
     return _table(["setting", "value"], rows) + "\n\n" + "\n".join(f"- {_cell(line)}" for line in data)
+
+
+def _without_folders(note: str, paths: Iterable[str | None]) -> str:
+    """The note with files named as on the command line: folders of this machine tell others nothing."""
+    for path in filter(None, paths):
+        note = note.replace(str(path), Path(path).name)
+    return note
 
 
 def _classes(model: RunModel, info: DataInfo) -> str:

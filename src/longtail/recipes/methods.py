@@ -11,6 +11,7 @@ from longtail.losses.catalogue import LOSSES, find_loss
 from longtail.recipes.second_stages import SECOND_STAGES, second_stage
 from longtail.training.comparison import Job
 from longtail.training.config import TrainingConfig
+from longtail.training.mixing import OF_PIXELS
 
 DEFERRED = 0.8  # of the epochs; 160 of 200 in the code of LDAM
 
@@ -62,7 +63,6 @@ ONE_STAGE = {
     "remix": Method("Chou et al., ECCV workshops 2020", _settings(loss="ce", mixing="remix")),
     "effective-number-sampling": Method("Cui et al., CVPR 2019", _settings(loss="ce", sampler="effective-number")),
 }
-
 """Methods of one run."""
 
 METHODS = ONE_STAGE | {
@@ -70,6 +70,9 @@ METHODS = ONE_STAGE | {
     for name, stage in SECOND_STAGES.items()
 }
 """All methods, those of two stages among them."""
+
+METHODS_OF_PIXELS = tuple(name for name, method in METHODS.items() if method.settings.get("mixing") in OF_PIXELS)
+"""Methods that need images, since they cut boxes out of them."""
 
 
 def add_loss(name: str) -> None:
@@ -122,8 +125,12 @@ def job_of(config: TrainingConfig, name: str, *, seed: int) -> Job:
     return Job(name, first, METHODS[name].first_stage, lambda folder: second_stage(folder, name))
 
 
-def names_of(methods: str) -> list[str]:
+def names_of(methods: str, *, of_features: bool = False) -> list[str]:
     """Names with commas between them; "all" and "losses" stand for many.
+
+    Args:
+        methods: the names.
+        of_features: whether the recipe trains on features: "all" is then without methods that mix pixels.
 
     Raises:
         ValueError: a name that is none.
@@ -132,7 +139,8 @@ def names_of(methods: str) -> list[str]:
         >>> names_of("ce, gala,ce")
         ['ce', 'gala']
     """
-    groups = {"all": list(METHODS), "losses": list(LOSSES)}
+    of_pixels = METHODS_OF_PIXELS if of_features else ()
+    groups = {"all": [name for name in METHODS if name not in of_pixels], "losses": list(LOSSES)}
     names = [name for word in methods.split(",") for name in groups.get(word.strip(), [word.strip()])]
     for name in names:
         add_loss(name)

@@ -231,9 +231,11 @@ def _protocol(recipe: Mapping[str, Any], *, of_features: bool) -> str:
     tail = "" if recipe["imbalance"] is None else f", imbalance {recipe['imbalance']:g}"
     network = "features as they are in the data" if of_features else recipe["model"]
     epochs = counted(recipe["epochs"], "epoch", "epochs")
+    augment = recipe.get("augment", "none")  # of files, as they are decoded
+    augmentations = [*recipe["augmentations"], *([] if augment == "none" else [augment])]
     return (
         f"{recipe['dataset']}{tail}, {network}, {epochs} (before any second stage), "
-        f"batches of {recipe['batch_size']}, augmented by {', '.join(recipe['augmentations']) or 'nothing'}; "
+        f"batches of {recipe['batch_size']}, augmented by {', '.join(augmentations) or 'nothing'}; "
         f"many: more than {recipe['many_above']} training samples, few: fewer than {recipe['few_below']}"
     )
 

@@ -150,4 +150,4 @@ def wilson(share: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarr
     with np.errstate(divide="ignore", invalid="ignore"):
         centre = (share + Z**2 / (2 * samples)) / (1 + Z**2 / samples)
         half = Z / (1 + Z**2 / samples) * np.sqrt(share * (1 - share) / samples + Z**2 / (4 * samples**2))
-    return centre - half, centre + half
+    return np.maximum(centre - half, 0), np.minimum(centre + half, 1)  # which rounding may miss by 1e-16

@@ -8,6 +8,9 @@ from longtail.transforms import cutmix, mixup, remix
 
 Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
+OF_PIXELS = ("cutmix", "cmo")
+"""Mixings that cut boxes out of images."""
+
 
 def mixing(name: str, alpha: float, class_counts: Tensor, *, of_features: bool) -> Mix | None:
     """The mixing of that name; `None` for "none", and for "cmo", whose batches come mixed (`training.pasting`).
@@ -40,8 +43,8 @@ def check_for_features(name: str) -> None:
     Raises:
         ValueError: "cutmix" or "cmo".
     """
-    if name in ("cutmix", "cmo"):
+    if name in OF_PIXELS:
         raise ValueError(
             f'`mixing` must not be "{name}" for features, which have no pixels. Pass "mixup" or "remix", or train on '
-            "the images: longtail train finetune."
+            "the images: recipe finetune or scratch, such as longtail train finetune --data photos/."
         )

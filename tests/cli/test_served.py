@@ -1,0 +1,42 @@
+"""What `longtail train` says that predictions apply."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import longtail
+from longtail.cli.served import say_what_is_served
+from longtail.repair import Fix
+from longtail.runs import RunFolder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    features = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    out = tmp_path_factory.mktemp("served") / "run"
+    return longtail.fit((features, np.repeat(["a", "b"], [40, 20])), out=out, epochs=1, device="cpu", threads=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "evidence", "said"),
+    [
+        (
+            {},
+            {"verdict": "too few"},
+            "no offsets, since there are too few held-out samples to tell whether they help; no",
+        ),
+        ({}, {"verdict": "keep"}, "no offsets, since they did not improve the decisions on the held-out samples; no"),
+        ({}, {}, "no offsets; no calibration of probabilities"),
+        ({"temperature": 2.0}, {"calibrated": True}, "no offsets; calibrated probabilities of {}"),
+        ({"offset": np.array([0.0, 1.0])}, {"verdict": "use"}, "offsets and probabilities of {} (by hand)"),
+        ({"cost": np.eye(2)}, {"verdict": "use"}, "offsets and probabilities of {} (by hand)"),
+    ],
+)
+def test_what_the_fix_does_is_said(run, changes, evidence, said, capsys):
+    even = np.array([0.5, 0.5])
+    fix = Fix(np.zeros(2), 1.0, np.zeros(2), even, ("a", "b"), "balanced accuracy", "by hand", evidence)
+    run.fix_path.unlink(missing_ok=True)
+    dataclasses.replace(fix, **changes).save(run.fix_path)
+    say_what_is_served(RunFolder.open(run.path))
+    assert f"longtail predict applies: {said.format(run.fix_path)}" in capsys.readouterr().out
