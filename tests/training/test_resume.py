@@ -297,7 +297,7 @@ def test_a_run_in_use_is_left_alone(tiny, tmp_path, capsys):
     RunFolder.create(tmp_path / "run", config=tiny_config(dataset="cifar10", augmentations=()), seed=0)
     with FileLock(tmp_path / "run" / ".lock"):
         assert main([*command, "--augmentations", "--resume"]) == 2
-    assert f"Another process works on {tmp_path / 'run'}." in capsys.readouterr().err
+    assert f"Another process works on {tmp_path / 'run'}: wait for it to end." in capsys.readouterr().err
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == [".lock", "run.json"]
 
 

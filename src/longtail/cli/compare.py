@@ -74,8 +74,7 @@ def compare(
                 progress=passes,
             )
         )
-    recipe_settings = dataclasses.asdict(config)
-    table = _table(names, outcomes, recipe_settings | ({"dataset": origin} if config.dataset == "own" else {}))
+    table = _table(names, outcomes, _shared_settings(config, origin, outcomes))
     _write(table, out)
     say(f"{table.text()}\nruns, tables (txt, md, csv, tex) and the scores of each run (runs.csv): {out}")
     return 2 if any(outcome.failure for outcome in outcomes) else 0
@@ -100,6 +99,15 @@ def _origin(config: "TrainingConfig", data: Path | None) -> str:
     if data is None or not data.exists():
         raise ValueError(f"--data must name your own data, or pass a path: longtail compare photos/. Got {data}.")
     return f"{data.resolve().name.split('.')[0]}-{data_name(config)}"
+
+
+def _shared_settings(config: "TrainingConfig", origin: str, outcomes: Sequence["Outcome"]) -> dict[str, Any]:
+    """What all runs share; a batch size that was left open is that of the runs."""
+    shared = dataclasses.asdict(config) | ({"dataset": origin} if config.dataset == "own" else {})
+    run = next((outcome.folder for outcome in outcomes if outcome.folder), None)
+    if config.batch_size == 0 and run is not None:
+        shared["batch_size"] = run.header["config"]["batch_size"]
+    return shared
 
 
 def _table(names: Sequence[str], outcomes: Sequence["Outcome"], recipe: Mapping[str, Any]) -> "ComparisonTable":

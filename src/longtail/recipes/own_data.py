@@ -22,7 +22,7 @@ def features(loss: str = "gala", seed: int = 0, **settings: Any) -> OwnConfig:
     recipe: dict[str, Any] = {
         "stage": "features",
         "epochs": 40,
-        "batch_size": 128,
+        "batch_size": 0,
         "learning_rate": 0.01,
         "warmup_epochs": 2,
         "augmentations": (),

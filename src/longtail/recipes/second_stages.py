@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, cast
 
-from longtail.arguments import check_choice, check_keywords
+from longtail.arguments import check_choice, check_integer, check_keywords
 from longtail.data import DataConfig, data_config
 from longtail.recipes.large_second_stages import LARGE_SECOND_STAGES
 from longtail.runs import RunFolder
@@ -163,6 +163,7 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     changes: dict[str, Any] = {**plain, **machine, "warmup_epochs": 0, "weight_decay": 5e-4, **of_the_paper}
     usual = on_this_data.get("batch_size", method.batch_size)
     batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
+    check_integer("batch_size", batch_size, minimum=1)
     for rate in ("learning_rate", "meta_learning_rate"):
         if rate in of_the_paper and rate not in settings:
             changes[rate] = of_the_paper[rate] * batch_size / usual

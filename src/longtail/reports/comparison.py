@@ -233,9 +233,10 @@ def _protocol(recipe: Mapping[str, Any], *, of_features: bool) -> str:
     epochs = counted(recipe["epochs"], "epoch", "epochs")
     augment = recipe.get("augment", "none")  # of files, as they are decoded
     augmentations = [*recipe["augmentations"], *([] if augment == "none" else [augment])]
+    batches = f"batches of {recipe['batch_size']}" if recipe["batch_size"] else "batches by the number of samples"
     return (
         f"{recipe['dataset']}{tail}, {network}, {epochs} (before any second stage), "
-        f"batches of {recipe['batch_size']}, augmented by {', '.join(augmentations) or 'nothing'}; "
+        f"{batches}, augmented by {', '.join(augmentations) or 'nothing'}; "
         f"many: more than {recipe['many_above']} training samples, few: fewer than {recipe['few_below']}"
     )
 

@@ -81,6 +81,8 @@ class TrainingConfig(OptimiserConfig):
     LEAST_EPOCHS: ClassVar[int] = 1
     ONE_BATCH_WILL_DO: ClassVar[bool] = False
     """Whether data smaller than a batch make one batch instead of an error."""
+    BATCH_SIZE_MAY_BE_OPEN: ClassVar[bool] = False
+    """Whether `batch_size` may be 0, to be chosen by the number of samples."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,7 +90,7 @@ class TrainingConfig(OptimiserConfig):
             raise ValueError(f"`weights` must be left out with `pretrained`. Got {self.weights!r}.")
         find_loss(self.loss)
         check_choice("sampler", self.sampler, ["shuffle", *SAMPLERS])
-        check_integer("batch_size", self.batch_size, minimum=1)
+        check_integer("batch_size", self.batch_size, minimum=0 if self.BATCH_SIZE_MAY_BE_OPEN else 1)
         check_integer("epochs", self.epochs, minimum=self.LEAST_EPOCHS)
         for name in ("evaluate_every", "reweight_from", "many_above", "few_below"):
             check_integer(name, getattr(self, name), minimum=0)
@@ -98,7 +100,7 @@ class TrainingConfig(OptimiserConfig):
         for name in ("threads", "processes"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), minimum=1)
-        if self.accumulate > self.batch_size:
+        if self.batch_size and self.accumulate > self.batch_size:
             raise ValueError(
                 f"`accumulate` must be at most `batch_size`, {self.batch_size}: parts hold a sample each. "
                 f"Got {self.accumulate}."

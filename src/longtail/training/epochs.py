@@ -131,6 +131,8 @@ def check_batches(config: TrainingConfig, samples: int, processes: int = 1) -> N
     """
     if processes > samples:
         raise ValueError(f"There must be at least one training sample per process. Got {samples} for {processes}.")
+    if config.batch_size == 0:  # chosen by the number of samples
+        return
     if config.batch_size > samples and not config.ONE_BATCH_WILL_DO:
         raise ValueError(
             f"`batch_size` must be at most {samples}, the number of training samples. Got {config.batch_size}. "

@@ -30,7 +30,12 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
     views: int = 1
     """Copies of each training image whose features are kept: the first as it is, the others augmented."""
 
+    batch_size: int = 64
+    """Samples per step, over all processes; the last partial batch of an epoch is dropped. 0: 128, or fewer (at least
+    8) where an epoch would have fewer than 50 steps."""
+
     ONE_BATCH_WILL_DO: ClassVar[bool] = True
+    BATCH_SIZE_MAY_BE_OPEN: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

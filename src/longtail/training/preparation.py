@@ -13,6 +13,7 @@ from longtail.losses import DeferredReweighting
 from longtail.losses.contract import LongTailedLoss
 from longtail.metrics.groups import GroupBounds
 from longtail.runs import RunFolder
+from longtail.training.batch_size import fitting_batch_size
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
 from longtail.training.criterion import make_criterion
@@ -78,6 +79,9 @@ def prepare(
     """
     ranks = Ranks.of(fabric)
     config = config if splits.of_features else config.completed()
+    if config.batch_size == 0:
+        parts = config.accumulate * ranks.number
+        config = dataclasses.replace(config, batch_size=fitting_batch_size(len(splits.train), parts))
     criterion, arguments = make_criterion(config, splits.class_counts)
     config = dataclasses.replace(config, loss_arguments=arguments)
     augment = None if splits.of_features else augmentation(config.augmentations, splits.channels)
