@@ -1,4 +1,4 @@
-"""A comparison of methods: the rows of its table, from collected runs or from a table that was transcribed."""
+"""A comparison of methods: the rows of its table, from collected runs."""
 
 import math
 import statistics
@@ -43,8 +43,7 @@ class Comparison:
         self.versions: dict[str, str | None] = content["versions"]
         self.class_counts: list[int] = content["class_counts"]
         self.config: dict[str, Any] = current(content["config"])
-        self.transcribed: bool = content.get("transcribed", False)
-        self.rows = list(transcribed_rows(content) if self.transcribed else collected_rows(content))
+        self.rows = list(collected_rows(content))
 
     def __contains__(self, method: str) -> bool:
         return any(row.method == method for row in self.rows)
@@ -91,7 +90,7 @@ class Comparison:
                 " ".join(map(str, row.seeds)),
                 *row.scores.values(),
                 f"{row.parameters:,}",
-                decimal(row.minutes) if row.minutes < 10 else f"{row.minutes:.0f}",
+                minutes_text(row.minutes),
             )
             for row in self.rows
         ]
@@ -134,16 +133,15 @@ def score_of(shares: list[float | None]) -> Score:
     return Score(in_percent(statistics.mean(known)), in_percent(statistics.stdev(known)) if len(known) > 1 else None)
 
 
+def minutes_text(minutes: float) -> str:
+    if minutes >= 10:
+        return f"{minutes:.0f}"
+    return decimal(minutes, 1 if minutes >= 1 else 2)
+
+
 def minutes_of(result: dict[str, Any]) -> float:
     """Of both stages, where there are two."""
     return result["training_minutes"] + (result.get("first_stage", {}).get("training_minutes") or 0.0)
-
-
-def transcribed_rows(content: dict[str, Any]) -> Iterable[Row]:
-    """From a printed table: means and standard deviations with one decimal."""
-    for row in content["rows"]:
-        scores = {group: Score(*score) for group, score in row["scores"].items()}
-        yield Row(**{**row, "seeds": tuple(row["seeds"]), "scores": scores})
 
 
 def by_method(content: dict[str, Any], pick: Callable[[dict[str, Any]], Any]) -> dict[str, dict[int, Any]]:

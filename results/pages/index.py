@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pages import digits, methods_digits, methods_plankton
+from pages import digits, methods_digits
 
 
 def values(results: Path) -> dict[str, Any]:
@@ -14,5 +14,4 @@ def values(results: Path) -> dict[str, Any]:
         "seeds": methods["c"].seeds,
         "ce": [f"{comparison.mean('ce'):.1f}" for comparison in both.comparisons],
         "largest_change": digits.values(results)["largest_change"],
-        "plankton_transcribed": methods_plankton.values(results)["c"].transcribed,
     }

@@ -80,10 +80,12 @@ def best_row(comparison: Comparison) -> Row:
 
 
 def followers(comparison: Comparison, number: int = 4) -> list[str]:
-    """The methods behind the best one, each with its mean. Those with the same scores as the best are left out."""
-    first, *others = comparison.ranked()
-    others = [name for name in others if not comparison.equal(name, first)]
-    return [f"{name_of(name)} ({decimal(comparison.mean(name))})" for name in others[:number]]
+    """The methods behind the best one, each with its mean. Of methods with the same scores the first one is listed."""
+    distinct: list[str] = []
+    for name in comparison.ranked():
+        if not any(comparison.equal(name, other) for other in distinct):
+            distinct.append(name)
+    return [f"{name_of(name)} ({decimal(comparison.mean(name))})" for name in distinct[1 : number + 1]]
 
 
 def largest_gains(comparison: Comparison, number: int = 3) -> list[str]:
