@@ -170,7 +170,7 @@ def main() -> None:
         "commit": current_commit(),
         "versions": current_versions(),
         "samples": len(np.load(data)["labels"]),
-        "config": {"epochs": features().epochs, "batch_size": features().batch_size},
+        "config": {"epochs": features().epochs, "batch_size": run.header["config"]["batch_size"]},
         "class_names": (run.data or {})["class_names"],
         "class_counts": class_counts,
         "rows": rows,
