@@ -126,3 +126,10 @@ def test_a_step_of_which_a_file_has_become_bad_is_not_pasted(data, monkeypatch):
     made = pasted_epochs(OneMissing(**vars(data)))
     assert any(made._steps_that_paste(2))
     assert not any(pasted_steps(made, 2))
+
+
+def test_a_run_without_a_step_that_pastes_says_so(data):
+    assert pasted_epochs(data).notes() == []
+    short = [pasted_epochs(data, epochs=1, batch_size=80, seed=seed).notes() for seed in range(20)]
+    assert [] in short
+    assert ["no step pasted images (cmo): the run has too few steps. Train longer, or in smaller batches"] in short

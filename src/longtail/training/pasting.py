@@ -57,6 +57,12 @@ class PastedEpochs(Epochs):
             complete = len(images) == part.stop - part.start  # else a file could not be decoded, and pairs are unknown
             yield self._pasted(images, target, epoch, step) if pastes[step] and complete else (images, target)
 
+    def notes(self) -> list[str]:
+        """That no step of the run pastes, where there are few."""
+        if any(any(self._steps_that_paste(epoch)) for epoch in range(1, self.epochs + 1)):
+            return []
+        return ["no step pasted images (cmo): the run has too few steps. Train longer, or in smaller batches"]
+
     def _steps_that_paste(self, epoch: int) -> list[bool]:
         first, last = (min(without, without * self.epochs // 100) for without in EPOCHS_WITHOUT)
         if not first < epoch <= self.epochs - last:

@@ -99,6 +99,8 @@ def prepare(
     state = initial_state(config, stage, criterion, fabric, callbacks)
     if isinstance(criterion, (LongTailedLoss, DeferredReweighting)):
         state.notes += criterion.notes()
+    if isinstance(epochs, PastedEpochs):
+        state.notes += epochs.notes()
     scorer = Scorer(splits.class_counts, GroupBounds.of(config))
     evaluation = Evaluation(scorer, stage.splits, fabric.autocast, ranks)
     return PreparedRun(config, stage, state, epochs, mix, evaluation, last)
