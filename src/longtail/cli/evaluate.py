@@ -117,12 +117,13 @@ def _evaluate_on(run: Path, data: Path, **options: Any) -> None:
 
 def _evaluate_run(run: Path, rebalance: float | None, **options: Any) -> None:
     """Its saved logits; `options` are those of `longtail.training.evaluation.score`."""
+    from longtail.auto.served_scores import served_scores
     from longtail.cli.table import print_rows
     from longtail.runs import RunFolder
     from longtail.training.evaluation import score
 
     folder = RunFolder.open(run)
-    print_rows(folder, score(folder, rebalance=rebalance, **options))
+    print_rows(folder, {**score(folder, rebalance=rebalance, **options), **served_scores(folder)})
 
 
 def _tau(text: str) -> float | None:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from longtail.cli.console import say
 from longtail.runs import RunFolder
 
@@ -30,12 +28,13 @@ def say_what_is_served(folder: RunFolder) -> None:
 
 
 def _served(file: Path) -> str:
+    from longtail.auto.served_scores import moves_decisions
     from longtail.repair import Fix
 
     if not file.is_file():
         return "no fix"
     fix = Fix.load(file)
-    if np.any(fix.offset) or fix.cost is not None:
+    if moves_decisions(fix):
         return f"offsets and probabilities of {file} ({fix.method})"
     why = WHY_NO_OFFSETS.get(str(fix.evidence.get("verdict")))
     calibrated = f"calibrated probabilities of {file}" if fix.is_calibrated else "no calibration of probabilities"

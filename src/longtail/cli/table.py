@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from longtail.auto.served_scores import WITH_FIX, served_scores
 from longtail.cli.console import PlainConsole
 from longtail.cli.run_name import data_name
 from longtail.metrics.groups import GroupBounds
@@ -20,7 +21,7 @@ NOTE = "transductive: fitted on the unlabelled test set as a whole, taken to be 
 def print_result(folder: RunFolder) -> None:
     """The result of a complete run and where its files are."""
     result = folder.result or {}
-    print_rows(folder, result["test"])
+    print_rows(folder, {**result["test"], **served_scores(folder)})
     console = PlainConsole()
     if "validation" in result:
         console.print(f"validation, balanced accuracy: {percent(result['validation']['balanced_accuracy'])}")
@@ -60,6 +61,8 @@ def print_rows(
     fit_on = (folder.result or {}).get("fit_on")
     if fit_on in FIT_SETS and any(treatment.startswith("inductive") for treatment in scores):
         console.print(f"inductive: re-balanced by a fit on {FIT_SETS[fit_on]}, unless another set is named")
+    if WITH_FIX in scores:
+        console.print(f"{WITH_FIX}: as longtail predict decides")
     if any("transductive" in treatment for treatment in scores):
         console.print(NOTE, soft_wrap=True)
 
