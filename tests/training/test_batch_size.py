@@ -1,5 +1,7 @@
 """The batch size that is left open."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from longtail.recipes import features, finetune, second_stage
 from longtail.runs import RunFolder
 from longtail.training import run_experiment
 from longtail.training.batch_size import fitting_batch_size
+from longtail.training.resume import adopt
 
 SETTINGS = {"epochs": 1, "threads": 1, "device": "cpu", "validation": 0.0, "test_share": 0.2}
 
@@ -35,6 +38,13 @@ def test_the_run_keeps_the_size_that_was_chosen(tmp_path):
         run_experiment(
             features(loss="ce", **SETTINGS, batch_size=32), data=table(1000), out=tmp_path / "run", resume=True
         )
+
+
+def test_another_setting_that_equals_0_is_not_left_open(tmp_path):
+    config = dataclasses.asdict(features(pretrained=True))
+    folder = RunFolder.create(tmp_path / "run", config=config, seed=0)
+    with pytest.raises(ValueError, match="`pretrained` is True, not False"):
+        adopt(features(pretrained=False), folder)
 
 
 def test_a_second_stage_has_the_size_of_the_first(tmp_path):

@@ -13,8 +13,8 @@ from longtail.training.state import TrainingState
 from longtail.training.stored_config import stored_config
 from longtail.training.stored_state import check_stored
 
-LEFT_OPEN = ("threads", "pretrained", "size", "mean", "std", "crop_pct", "interpolation", "batch_size")
-"""Settings that the machine, the network or the data decide if they are not given."""
+LEFT_OPEN = ("threads", "pretrained", "size", "mean", "std", "crop_pct", "interpolation")
+"""Settings that the machine or the network decides if they are not given."""
 
 
 def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
@@ -36,7 +36,8 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
         if field.name == "loss_arguments":
             named, known = parse_arguments(asked), parse_arguments(had)
             asked = had if named.items() <= known.items() else asked
-        left_open = asked == "auto" or (asked in (None, (), 0) and field.name in LEFT_OPEN)
+        left_open = asked == "auto" or (asked in (None, ()) and field.name in LEFT_OPEN)
+        left_open = left_open or (field.name == "batch_size" and asked == 0)  # the data decide it
         if asked != had and not left_open and field.name not in (*config.PATHS, *config.OF_THE_PROCESS, "processes"):
             differences.append(f"`{field.name}` is {had!r}, not {asked!r}")
     if differences:
