@@ -11,7 +11,7 @@ from torch import Tensor
 from longtail.arguments import check_choice, check_keywords, keywords_of
 from longtail.auto.named_features import keys_of_features, note_on_order
 from longtail.auto.predictor import Predictor
-from longtail.auto.served_scores import WITH_FIX, moves_decisions
+from longtail.auto.served_scores import WITH_FIX
 from longtail.data import Parts, Samples, read_data
 from longtail.data.check import Progress, check_part
 from longtail.data.counted import counted
@@ -81,7 +81,7 @@ def evaluate_on(
     logits = _logits(samples, predictor, progress).numpy()
     scorer = Scorer(np.asarray(predictor.info.class_counts), GroupBounds.of(predictor.config))
     scores = {"raw": scorer(logits, target)}
-    if predictor.fix is not None and moves_decisions(predictor.fix):
+    if predictor.fix is not None and predictor.fix.moves_decisions:
         scores[WITH_FIX] = scorer(np.asarray(predictor.fix.predict(logits)), target)
     return scores
 

@@ -136,7 +136,8 @@ def keys_of_features(where: str, given: Iterable[Any], names: Sequence[str], *, 
     keys = list(given)
     by_name = {str(key): key for key in keys}
     if len(by_name) < len(keys):
-        refuse_repeated([name for name in map(str, keys) if name in set(names)], where)
+        taken = set(names)
+        refuse_repeated([name for name in map(str, keys) if name in taken], where)
     missing = [name for name in names if name not in by_name]
     if missing:
         raise ValueError(

@@ -28,13 +28,8 @@ def served_scores(folder: RunFolder) -> dict[str, dict[str, float]]:
     if folder.result is None or not folder.fix_path.is_file():
         return {}
     fix = Fix.load(folder.fix_path)
-    if not moves_decisions(fix):
+    if not fix.moves_decisions:
         return {}
     logits, target = folder.load_predictions("test")
     scorer = Scorer(np.asarray(folder.result["class_counts"]), GroupBounds.of(folder.header["config"]))
     return {WITH_FIX: scorer(np.asarray(fix.predict(logits)), target)}
-
-
-def moves_decisions(fix: Fix) -> bool:
-    """Whether decisions of the fix differ from those of the logits alone."""
-    return bool(np.any(fix.offset)) or fix.cost is not None

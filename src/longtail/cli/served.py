@@ -28,13 +28,12 @@ def say_what_is_served(folder: RunFolder) -> None:
 
 
 def _served(file: Path) -> str:
-    from longtail.auto.served_scores import moves_decisions
     from longtail.repair import Fix
 
     if not file.is_file():
         return "no fix"
     fix = Fix.load(file)
-    if moves_decisions(fix):
+    if fix.moves_decisions:
         return f"offsets and probabilities of {file} ({fix.method})"
     why = WHY_NO_OFFSETS.get(str(fix.evidence.get("verdict")))
     calibrated = f"calibrated probabilities of {file}" if fix.is_calibrated else "no calibration of probabilities"

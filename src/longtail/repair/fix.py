@@ -75,6 +75,11 @@ class Fix:
         """Whether the cross-fitted calibration error did not increase; else `predict_proba` is not calibrated."""
         return bool(self.evidence.get("calibrated", self.temperature != 1))
 
+    @property
+    def moves_decisions(self) -> bool:
+        """Whether any decision may differ from that of the logits alone."""
+        return bool(np.any(self.offset)) or self.cost is not None
+
     @classmethod
     @naming_misspelt
     def from_predictions(cls, source: Any, **options: Any) -> "Fix":

@@ -9,7 +9,7 @@ epochs and more.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ OF_PASTING = 1
 """Last number of the seeds, which sets these draws apart from others of the same epoch and step."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PastedEpochs(Epochs):
     """The batches of each epoch; those of steps that paste have probabilities as labels.
 
@@ -39,9 +39,9 @@ class PastedEpochs(Epochs):
         epochs: number of epochs of the run.
     """
 
-    num_classes: int = field(kw_only=True)
-    alpha: float = field(kw_only=True)
-    epochs: int = field(kw_only=True)
+    num_classes: int
+    alpha: float
+    epochs: int
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Input and labels of the steps of one epoch, from `first_step` on."""
