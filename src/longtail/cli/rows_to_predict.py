@@ -61,7 +61,8 @@ class RowsToPredict:
     def _blocks(self) -> Iterator[np.ndarray]:
         for path, table in self._tables:
             for start in range(0, len(table), AT_ONCE):
-                yield self._features(path, table[start : start + AT_ONCE], start)
+                rows = table[start : start + AT_ONCE]
+                yield self._features(path, rows, start) if is_mapped(table) else rows  # others are checked already
 
     def _read(self, path: Path) -> tuple[np.ndarray, list[str]]:
         if not path.is_dir() and not path.is_file():
