@@ -72,6 +72,7 @@ LOOPS = {
     "divided": (lambda: GALALoss(CLASSES, accumulate="released"), {"accumulate": 2, "micro_batch_size": 3}),
     "uneven": (lambda: GALALoss(CLASSES, form="paper"), {"batch_size": 15}),
     "weighted": (lambda: ClassBalancedLoss(COUNTS, beta=0.99), {"micro_batch_size": 3}),
+    "sharpness-aware": (lambda: GALALoss(CLASSES), {"batch_size": 15, "sam_radius": 0.5}),
     "deferred": (lambda: DeferredReweighting(GALALoss(CLASSES), COUNTS, start_epoch=2), {"batch_size": 15}),
 }
 """Losses and settings under which the number of processes must change nothing."""
