@@ -18,7 +18,15 @@ from longtail.posthoc import NearestClassMean, TauNormalization
 from longtail.recipes.second_stages import SECOND_STAGES, second_stage
 from longtail.runs import RunFolder
 from longtail.samplers import make_sampler
-from longtail.training import STAGES, OwnSecondStageConfig, Scratch, StageKind, TrainingStopped, run_experiment
+from longtail.training import (
+    STAGES,
+    OwnSecondStageConfig,
+    Scratch,
+    StageKind,
+    TrainingConfig,
+    TrainingStopped,
+    run_experiment,
+)
 from longtail.training.epochs import Epochs, augmentation
 from longtail.training.network import trained_network
 from longtail.training.outputs import features_of
@@ -607,3 +615,10 @@ def test_a_run_that_is_not_complete_is_no_first_stage(tmp_path):
         second_stage(folder, "crt")
     with pytest.raises(ValueError, match="must be a complete run"):
         trained_network(folder)
+
+
+def test_a_second_stage_takes_over_nothing_of_the_optimizer(tiny, tmp_path):
+    given = {"optimizer": "adamw", "schedule": "poly", "ema": 0.9, "accumulate": 2, "clip_norm": 1.0, "sam_radius": 0.1}
+    first = run_experiment(tiny_config(epochs=1, model="resnet8-cifar", **given), data=tiny, out=tmp_path / "run")
+    second, plain = second_stage(first, "crt"), TrainingConfig()
+    assert {name: getattr(second, name) for name in given} == {name: getattr(plain, name) for name in given}

@@ -54,6 +54,9 @@ ONE_STAGE = {
     "ce-weight-decay": Method(
         "Alshammari et al., CVPR 2022", _settings(loss="ce", weight_decay=5e-3, learning_rate=0.01)
     ),
+    "sam": Method("Rangwani et al., NeurIPS 2022", _settings(loss="ce", sam_radius=0.2)),
+    "ce-drw-sam": Method("Rangwani et al., NeurIPS 2022", _settings(loss="ce", sam_radius=0.8), deferred=True),
+    "ldam-drw-sam": Method("Rangwani et al., NeurIPS 2022", _settings(loss="ldam", sam_radius=0.8), deferred=True),
     "mixup": Method("Zhang et al., ICLR 2018", _settings(loss="ce", mixing="mixup")),
     "cutmix": Method("Yun et al., ICCV 2019", _settings(loss="ce", mixing="cutmix")),
     "cmo": Method("Park et al., CVPR 2022", _settings(loss="ce", mixing="cmo", mixing_alpha=1.0)),

@@ -46,7 +46,7 @@ def _settings(**settings: Any) -> MappingProxyType[str, Any]:
     return MappingProxyType(settings)
 
 
-OF_THE_OPTIMIZER = ("optimizer", "schedule", "layer_decay", "tune", "ema", "accumulate", "clip_norm")
+OF_THE_OPTIMIZER = ("optimizer", "schedule", "layer_decay", "tune", "ema", "accumulate", "clip_norm", "sam_radius")
 """Settings of a first stage that its second stage does not take over: the papers have SGD and a cosine."""
 
 SECOND_STAGES = {
