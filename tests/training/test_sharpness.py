@@ -100,10 +100,16 @@ def test_frozen_weights_stay_and_all_come_back_after_an_error():
     model[0].requires_grad_(False)
     F.cross_entropy(model(INPUTS), TARGET).backward()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    with pytest.raises(RuntimeError, match="stop"), climbed(model, radius=1.0):
-        moved = {name for name, tensor in model.named_parameters() if not torch.equal(tensor, before[name])}
-        model(INPUTS)
-        raise RuntimeError("stop")
+    moved = set()
+
+    def fail_on_the_way() -> None:
+        with climbed(model, radius=1.0):
+            moved.update(name for name, tensor in model.named_parameters() if not torch.equal(tensor, before[name]))
+            model(INPUTS)
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail_on_the_way()
     assert moved == {"1.weight", "1.bias", "3.weight", "3.bias"}
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]), name
