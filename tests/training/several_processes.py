@@ -6,6 +6,7 @@ whole runs of every kind.
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,7 +68,7 @@ class Seen(Callback):
         self.labels.append(step.target.tolist())
 
 
-LOOPS = {
+LOOPS: dict[str, tuple[Callable[[], nn.Module], dict[str, object]]] = {
     "gala": (lambda: GALALoss(CLASSES), {}),
     "divided": (lambda: GALALoss(CLASSES, accumulate="released"), {"accumulate": 2, "micro_batch_size": 3}),
     "uneven": (lambda: GALALoss(CLASSES, form="paper"), {"batch_size": 15}),

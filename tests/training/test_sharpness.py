@@ -100,7 +100,7 @@ def test_frozen_weights_stay_and_all_come_back_after_an_error():
     model[0].requires_grad_(False)
     F.cross_entropy(model(INPUTS), TARGET).backward()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    moved = set()
+    moved: set[str] = set()
 
     def fail_on_the_way() -> None:
         with climbed(model, radius=1.0):
