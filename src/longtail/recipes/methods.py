@@ -54,7 +54,7 @@ ONE_STAGE = {
     "ce-weight-decay": Method(
         "Alshammari et al., CVPR 2022", _settings(loss="ce", weight_decay=5e-3, learning_rate=0.01)
     ),
-    "sam": Method("Rangwani et al., NeurIPS 2022", _settings(loss="ce", sam_radius=0.2)),
+    "sam": Method("Foret et al., ICLR 2021", _settings(loss="ce", sam_radius=0.05)),
     "ce-drw-sam": Method("Rangwani et al., NeurIPS 2022", _settings(loss="ce", sam_radius=0.8), deferred=True),
     "ldam-drw-sam": Method("Rangwani et al., NeurIPS 2022", _settings(loss="ldam", sam_radius=0.8), deferred=True),
     "mixup": Method("Zhang et al., ICLR 2018", _settings(loss="ce", mixing="mixup")),
