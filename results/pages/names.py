@@ -20,6 +20,7 @@ NAMES = {
     "remix": "Remix",
     "cmo": "CMO",
     "balanced-softmax-cmo": "Balanced Softmax with CMO",
+    "bcl": "BCL",
     "sam": "SAM",
     "ce-drw-sam": "cross-entropy with deferred re-weighting and SAM",
     "ldam-drw-sam": "LDAM-DRW with SAM",

@@ -250,13 +250,13 @@ def test_names_for_several_methods():
 def test_all_methods_on_features_are_those_that_need_no_pixels(table, capsys, monkeypatch):
     for name in (names := names_of("all", of_features=True)):
         job_of(features(), name, seed=0)
-    assert [name for name in METHODS if name not in names] == ["cutmix", "cmo", "balanced-softmax-cmo"]
+    assert [name for name in METHODS if name not in names] == ["bcl", "cutmix", "cmo", "balanced-softmax-cmo"]
     assert main(["compare", table, "--methods", "ce,cmo", "--label", "species"]) == 2
     assert "train on the images: recipe finetune or scratch" in capsys.readouterr().err
     monkeypatch.setattr("longtail.training.comparison.check_settings", lambda *_: sys.exit("settings"))
     with pytest.raises(SystemExit):
         main(["compare", table, "--methods", "all", "--label", "species"])
-    said = "left out: cutmix, cmo, balanced-softmax-cmo, which cut boxes out of images; these are features\n"
+    said = "left out: bcl, cutmix, cmo, balanced-softmax-cmo, which need images; these are features\n"
     assert capsys.readouterr().err == said
 
 

@@ -83,4 +83,7 @@ def _described(folder: RunFolder) -> str:
 
 def _loss_and_mixing(config: Mapping[str, Any]) -> str:
     mixing = config.get("mixing", "none")
-    return str(config["loss"]) + ("" if mixing == "none" else f" with {mixing}")
+    beside = [] if mixing == "none" else [mixing]
+    beside += ["contrastive learning"] if config.get("contrastive") else []
+    beside += ["SAM"] if config.get("sam_radius") else []
+    return str(config["loss"]) + (f" with {' and '.join(beside)}" if beside else "")

@@ -46,8 +46,18 @@ def _settings(**settings: Any) -> MappingProxyType[str, Any]:
     return MappingProxyType(settings)
 
 
-OF_THE_OPTIMIZER = ("optimizer", "schedule", "layer_decay", "tune", "ema", "accumulate", "clip_norm", "sam_radius")
-"""Settings of a first stage that its second stage does not take over: the papers have SGD and a cosine."""
+OF_THE_FIRST_STAGE = (
+    "optimizer",
+    "schedule",
+    "layer_decay",
+    "tune",
+    "ema",
+    "accumulate",
+    "clip_norm",
+    "sam_radius",
+    "contrastive",
+)
+"""Settings that a second stage does not take over: the papers have SGD and a cosine."""
 
 SECOND_STAGES = {
     "crt": SecondStageMethod(
@@ -155,7 +165,7 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     kind = cast(type[SecondStageConfig], config_class("second-stage", config.dataset))
     _check_known(settings, kind, config.dataset)
     shared = {field.name for owner in (TrainingConfig, data_config(config.dataset)) for field in fields(owner)}
-    kept = {name: getattr(config, name) for name in shared - {"stage", *OF_THE_OPTIMIZER}}
+    kept = {name: getattr(config, name) for name in shared - {"stage", *OF_THE_FIRST_STAGE}}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
     machine = {"device": "auto", "threads": None, "processes": None}  # as this process finds it
     on_this_data = LARGE_SECOND_STAGES.get(config.dataset, {}).get(name, {})

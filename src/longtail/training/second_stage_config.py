@@ -64,6 +64,8 @@ class SecondStageConfig(TrainingConfig):
             raise ValueError(f"`epochs` must be 0 where nothing is trained, and only there. Got {self.epochs}.")
         if self.mixing != "none":
             raise ValueError(f'`mixing` must be "none" in a second stage. Got {self.mixing!r}.')
+        if self.contrastive:
+            raise ValueError(f"`contrastive` must be 0 in a second stage. Got {self.contrastive}.")
         if self.learns == "calibration":
             self._check_calibration()
         if self.classifier == "nearest-mean" and self.learns != "nothing":

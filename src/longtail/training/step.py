@@ -12,7 +12,7 @@ losses and what a loss learns are those of the first pass, the gradient of the u
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,19 @@ from longtail.training.state import TrainingState
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+class OutputsWithLoss(Protocol):
+    """The outputs of a model that adds a loss of its own to that of its logits."""
+
+    @property
+    def logits(self) -> Tensor:
+        """(N, C)."""
+        ...
+
+    def loss(self, target: Tensor) -> Tensor:
+        """A scalar, for the labels (N,)."""
+        ...
 
 
 class Passed(NamedTuple):
@@ -118,18 +131,21 @@ class TrainingStep:
     def _backward(self, images: Tensor, target: Tensor, *, share: Tensor | None, last: bool) -> tuple[Tensor, Tensor]:
         """Logits of a part and its share of the loss; gradients are added to those of the earlier parts."""
         with self.fabric.no_backward_sync(self.model, enabled=not last):  # type: ignore[arg-type]
-            logits = self._logits(images)
+            outputs = self._outputs(images)
+            logits = outputs if isinstance(outputs, Tensor) else outputs.logits
             if self.needs_gradients:
                 logits.retain_grad()
             loss: Tensor = self.state.criterion(logits, target)
+            if not isinstance(outputs, Tensor):
+                loss = loss + outputs.loss(target)
             if share is not None:
                 loss = loss * share
             self.fabric.backward(loss)
         return logits, loss.detach()
 
-    def _logits(self, images: Tensor) -> Tensor:
+    def _outputs(self, images: Tensor) -> Tensor | OutputsWithLoss:
         try:
-            logits: Tensor = self.model(images)
+            outputs: Tensor | OutputsWithLoss = self.model(images)
         except ValueError as error:
             if len(images) > 1 or "more than 1 value per channel" not in str(error):
                 raise
@@ -138,7 +154,7 @@ class TrainingStep:
                 f"behind maps of 1 x 1. Got a part of 1 (`batch_size` {self.config.batch_size}, `accumulate` "
                 f"{self.config.accumulate}). Train with a larger batch, fewer parts, or larger images (`size`)."
             ) from error
-        return logits
+        return outputs
 
     def _gradient(self, passed: Passed) -> Tensor:
         """Of the loss with respect to the logits, as if each process had a share of this size."""
