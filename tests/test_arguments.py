@@ -71,8 +71,24 @@ def test_a_series_in_another_order_than_the_classes_is_refused():
     with pytest.raises(TypeError, match=r"Got a pandas Series by \[1, 2, 0\]"):
         as_class_counts(target.value_counts())
     assert as_class_counts(target.value_counts().sort_index()).tolist() == [1, 3, 2]
-    with pytest.raises(TypeError, match="`values` must have no masked values"):
-        from_numpy("values", np.ma.masked_greater([1.0, 2.0], 1.5))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        from_numpy,
+        as_float64,
+        lambda _, values: as_class_counts(values),
+        lambda name, values: as_prior(name, values, 3),
+        lambda name, values: as_class_weights(name, values, 3),
+    ],
+)
+def test_masked_values_are_refused(function):
+    values = np.ma.masked_array([0.5, 0.25, 0.25], mask=[False, True, False])
+    with pytest.raises(TypeError, match=r"` must have no masked values\. Leave them out, or fill them in"):
+        function("values", values)
+    function("values", values.filled(0.25))
+    function("values", np.ma.masked_array(values.data))  # nothing is masked
 
 
 def test_rows_of_different_lengths_are_refused():

@@ -192,11 +192,10 @@ def from_numpy(name: str, values: Any, *, shared: bool = False) -> Tensor:
         shared: share read-only memory too (a file mapped into it): for tensors that nobody writes to.
 
     Raises:
-        TypeError: not numbers.
+        TypeError: not numbers, or masked values.
         ValueError: rows of different lengths.
     """
-    if np.ma.is_masked(values):
-        raise TypeError(f"`{name}` must have no masked values. Leave their samples out.")
+    refuse_masked(f"`{name}`", values)
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -215,12 +214,24 @@ def from_numpy(name: str, values: Any, *, shared: bool = False) -> Tensor:
         return torch.from_numpy(array)
 
 
+def refuse_masked(what: str, values: object) -> None:
+    """Raise `TypeError` if a numpy array has masked values: `np.asarray` would show what is under the mask.
+
+    Args:
+        what: they are, as the message calls them.
+        values: of any kind.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise TypeError(f"{what} must have no masked values. Leave them out, or fill them in: `.filled(…)`.")
+
+
 def as_float64(name: str, values: Any) -> np.ndarray:
     """Values as float64.
 
     Raises:
-        TypeError: values that are no numbers, that no float64 holds, or rows of different lengths.
+        TypeError: values that are no numbers, that no float64 holds, that are masked, or rows of different lengths.
     """
+    refuse_masked(f"`{name}`", values)
     if isinstance(values, Tensor):  # numpy has no bfloat16, and takes no tensor of a graph
         values = values.detach().cpu().resolve_conj()
         values = values.numpy() if values.is_complex() else values.double().numpy()
@@ -269,6 +280,7 @@ def _as_vector(name: str, values: Any) -> Tensor:
             f"`{name}` must hold one number for each class, in order. Got a pandas Series by {list(values.index)[:3]}, "
             "…: bring it into the order of the classes and pass `.to_numpy()`."
         )
+    refuse_masked(f"`{name}`", values)
     if isinstance(values, Iterable) and not isinstance(values, (Tensor, np.ndarray, list, tuple)):
         values = list(values)
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from longtail.arguments import refuse_masked
 from longtail.array_headers import UNREADABLE, ArrayFile, PickledError, is_npy, shape_of
 from longtail.data.class_names import INTEGER, as_text, first_repeated, named_labels
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
@@ -62,13 +63,14 @@ def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict
     """Read (X, y): features (N, D), or images (N, H, W[, C]) uint8, and labels.
 
     Raises:
-        TypeError: a sparse matrix, such as that of a text vectoriser.
+        TypeError: a sparse matrix, such as that of a text vectoriser; masked values.
         ValueError: inputs of another form, or invalid labels.
     """
     options.refuse("(X, y)", "root", "path_column", "label", "split", "group")
     if hasattr(data[0], "toarray"):
         raise TypeError(f"`X` must be a dense array. Got a {type(data[0]).__name__}: pass `X.toarray()`.")
     refuse_another_order(*data, "y")
+    refuse_masked("`X`", data[0])
     table = with_numbers(data[0]) if is_frame(data[0]) else data[0]
     inputs = table.detach().cpu().numpy() if isinstance(table, Tensor) else np.asarray(table)
     codes, names = named_labels(data[1], "`y`", notes)
