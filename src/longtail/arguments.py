@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 SHOWN = 25  # keywords in a message
+LARGEST = 1e15  # of a strength or a size: float32 still holds the product of two
 
 
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
@@ -55,10 +56,12 @@ def _guess(value: object, choices: Sequence[object]) -> str:
 
 
 def check_strength(name: str, value: float) -> None:
-    """Raise unless `value` is a finite real number ≥ 0 (0 switches a method off)."""
+    """Raise unless `value` is a real number in [0, 1e15] (0 switches a method off)."""
     check_real(name, value)
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"`{name}` must be finite and at least 0. Got {value!r}.")
+    if float(value) > LARGEST:
+        raise ValueError(f"`{name}` must be at most {LARGEST:g}: results overflow above. Got {value!r:.80}.")
 
 
 def check_positive(name: str, value: float) -> None:
@@ -66,6 +69,15 @@ def check_positive(name: str, value: float) -> None:
     check_real(name, value)
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"`{name}` must be finite and greater than 0. Got {value!r}.")
+
+
+def check_size(name: str, value: float) -> None:
+    """Raise unless `value` is a real number in [1e-15, 1e15]: a scale, or a number that is divided by."""
+    check_positive(name, value)
+    if not 1 / LARGEST <= float(value) <= LARGEST:
+        raise ValueError(
+            f"`{name}` must lie in [{1 / LARGEST:g}, {LARGEST:g}]: results are not finite outside. Got {value!r:.80}."
+        )
 
 
 def check_fraction(name: str, value: float) -> None:
@@ -104,11 +116,12 @@ def refuse_class_counts(num_classes: object) -> None:
 
 
 def as_class_counts(class_counts: Tensor | np.ndarray | Iterable[float]) -> Tensor:
-    """Training samples of each class as a (C,) float64 tensor on the CPU: finite, ≥ 0, not all 0."""
+    """Training samples of each class as a (C,) float64 tensor on the CPU: in [0, 1e15], not all 0."""
     counts = _as_vector("class_counts", class_counts)
     if counts.numel() < 2:
         raise ValueError(f"`class_counts` must hold at least 2 classes. Got {counts.numel()}.")
     _refuse("class_counts", "be finite and at least 0", counts, ~(counts.isfinite() & (counts >= 0)))
+    _refuse("class_counts", f"be at most {LARGEST:g}", counts, counts > LARGEST)
     if not counts.any():
         raise ValueError("`class_counts` must hold at least one sample. Got only zeros.")
     return counts

@@ -3,6 +3,7 @@
 import copy
 import math
 import warnings
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from longtail import losses as lt
+from longtail.losses.catalogue import LOSSES, make_loss, settable_arguments
 from longtail.models import CosineClassifier
 from losses.cases import COUNTS
 
@@ -360,6 +362,12 @@ def test_deferred_weights_multiply_those_of_the_loss():
         (lambda: lt.SeesawLoss(5, eps=0), "`eps` must be finite and greater than 0"),
         (lambda: lt.EQLv2Loss(5, gamma=-1), "`gamma` must be finite and at least 0"),
         (lambda: lt.LADELoss(COUNTS, lam=-1), "`lam` must be finite and at least 0"),
+        (lambda: lt.FocalLoss(5, gamma=10**30), r"`gamma` must be at most 1e\+15: results overflow above. Got 10"),
+        (lambda: lt.ClassBalancedLoss(COUNTS, power=50), "a weight of .* for class 0. Choose a smaller `power`"),
+        (
+            lambda: lt.BalancedSoftmaxLoss([1e308, 1e308]),
+            r"`class_counts` must be at most 1e\+15. Got 1e\+308 for class",
+        ),
         (
             lambda: lt.DeferredReweighting(nn.CrossEntropyLoss(), COUNTS, start_epoch=0),
             "`start_epoch` must be at least 1",
@@ -371,6 +379,32 @@ def test_deferred_weights_multiply_those_of_the_loss():
 def test_settings_are_checked(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def numbers_of(name):
+    return [key for key, value in settable_arguments(name).items() if type(value) is float]
+
+
+@pytest.mark.parametrize("value", [1e39, 1e300, 10**30])
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_numbers_beyond_those_of_float32_are_refused(name, value):
+    for key in numbers_of(name):
+        with pytest.raises(ValueError, match=f"`{key}` must"):
+            make_loss(name, COUNTS, **{key: value})
+
+
+@pytest.mark.parametrize("value", [1e-12, 1.0, 1e12])
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_the_loss_is_finite_for_every_number_that_is_accepted(name, value):
+    for key in numbers_of(name):
+        with suppress(ValueError):  # 1e12 is no fraction
+            criterion = make_loss(name, COUNTS, **{key: value})
+            for _ in range(2):  # losses that learn use what the first step has found
+                logits = LOGITS.float().requires_grad_()
+                loss = criterion(logits, TARGET)
+                loss.backward()
+                assert loss.isfinite()
+                assert logits.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -23,6 +23,8 @@ from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean, mean_or_one
 from longtail.losses.shifts import ClassCounts, counts_of
 
+SMALLEST = 1e-30  # weight
+
 
 def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, power: float = 1.0) -> Tensor:
     """The weight of each class, (C,) float64, of mean 1 over the classes that have samples.
@@ -31,6 +33,10 @@ def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, powe
         class_counts: (C,) training samples of each class, ≥ 0.
         beta: β in [0, 1]; at 1 the weights are the limit, inverse frequencies.
         power: ρ ≥ 0, the exponent of the weights; 0 weights all classes alike.
+
+    Raises:
+        ValueError: a count or setting outside what is written above; weights outside [1e-30, 1e30].
+        TypeError: no numbers.
 
     Example:
         >>> class_balanced_weights([100, 1], beta=0.99).round(decimals=3)
@@ -47,7 +53,9 @@ def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, powe
         weights = (1 - beta) / -torch.expm1(counts * torch.tensor(beta, dtype=torch.float64).log())
     if power != 1:
         weights = (weights / weights.max()) ** power  # the largest is 1, so that they do not all underflow to 0
-    return weights / weights[as_class_counts(class_counts) > 0].mean()
+    weights = weights / weights[as_class_counts(class_counts) > 0].mean()
+    _check_range(weights, power)
+    return weights
 
 
 def mean_weight(target: Tensor, weight: Tensor) -> Tensor | float:
@@ -191,3 +199,14 @@ class ClassBalancedLoss(LongTailedLoss):
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"{super().extra_repr()}, beta={self.beta}, power={self.power}, gamma={self.gamma}"
+
+
+def _check_range(weights: Tensor, power: float) -> None:
+    """Raise for weights that would be 0 or infinite in float32, or whose products with losses would."""
+    wrong = ~((weights >= SMALLEST) & (weights <= 1 / SMALLEST))
+    if wrong.any():
+        place = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"`power` must leave weights between {SMALLEST:g} and {1 / SMALLEST:g} for these `class_counts`. Got "
+            f"{power!r}, and a weight of {weights[place].item():g} for class {place}. Choose a smaller `power`."
+        )

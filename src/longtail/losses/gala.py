@@ -22,7 +22,7 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from longtail.arguments import check_choice, check_fraction, check_positive, check_strength
+from longtail.arguments import check_choice, check_fraction, check_size, check_strength
 from longtail.losses.fused import Received
 from longtail.losses.inputs import along_classes, class_dimension
 from longtail.losses.margins import Margins
@@ -326,4 +326,4 @@ def _check_settings(lambda_positive: float, lambda_negative: float | None, form:
     if lambda_negative is not None:
         check_strength("lambda_negative", lambda_negative)
     check_choice("form", form, FORMS)
-    check_positive("eps", eps)
+    check_size("eps", eps)

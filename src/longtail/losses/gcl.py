@@ -13,7 +13,7 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from longtail.arguments import check_positive, check_strength
+from longtail.arguments import check_size, check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.fused import fuses_draws, random_half_normals
 from longtail.losses.inputs import along_classes
@@ -173,7 +173,7 @@ class GCLLoss(LongTailedLoss):
 def _check(cloud: float, margin: float, scale: float) -> None:
     check_strength("cloud", cloud)
     check_strength("margin", margin)
-    check_positive("scale", scale)
+    check_size("scale", scale)
 
 
 def _rarity(class_counts: ClassCounts) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.arguments import check_positive, check_strength
+from longtail.arguments import check_size, check_strength
 from longtail.losses.fused import Received
 from longtail.losses.inputs import along_classes, class_dimension
 from longtail.losses.margins import Margins
@@ -180,7 +180,7 @@ class SeesawLoss(LossWithMemory):
 def _check(p: float, q: float, eps: float) -> None:
     check_strength("p", p)
     check_strength("q", q)
-    check_positive("eps", eps)
+    check_size("eps", eps)
 
 
 def _margins(logits: Tensor, target: Tensor, seen: Tensor, p: float, q: float, eps: float) -> Margins:
