@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
 
-from longtail.arguments import check_choice, check_integer, check_positive
+from longtail.arguments import check_choice, check_integer, check_size
 from longtail.data.config import Switch
 from longtail.losses.catalogue import CALLER_S_OWN, find_loss, parse_arguments
 from longtail.samplers import SAMPLERS
@@ -110,7 +110,7 @@ class TrainingConfig(OptimiserConfig):
         for name in ("augmentations", "loss_arguments"):
             if not isinstance(getattr(self, name), tuple):
                 raise TypeError(f"`{name}` must be a tuple. Got {getattr(self, name)!r}.")
-        check_positive("mixing_alpha", self.mixing_alpha)
+        check_size("mixing_alpha", self.mixing_alpha)
         for name in self.augmentations:
             check_choice("augmentations", name, get_args(Augmentation))
         for name in parse_arguments(self.loss_arguments):

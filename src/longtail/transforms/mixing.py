@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.arguments import as_class_counts, as_class_indices, check_fraction, check_num_classes, check_positive
+from longtail.arguments import as_class_counts, as_class_indices, check_fraction, check_num_classes, check_size
+
+SMALL = 0.01  # α; below, PyTorch's draws of both gamma variables underflow to the same number too often
 
 
 def mixup(images: Tensor, target: Tensor, num_classes: int, *, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -146,7 +148,7 @@ def remix(
         >>> target.shape
         torch.Size([2, 2])
     """
-    check_positive("kappa", kappa)
+    check_size("kappa", kappa)
     check_fraction("threshold", threshold)
     counts = as_class_counts(class_counts).to(images.device)
     target = as_class_indices("target", target)
@@ -161,7 +163,7 @@ def remix(
 
 def _probabilities(images: Tensor, target: Tensor, num_classes: int, alpha: float, *, name: str = "target") -> Tensor:
     check_num_classes(num_classes)
-    check_positive("alpha", alpha)
+    check_size("alpha", alpha)
     if not images.is_floating_point():
         raise TypeError(f"`images` must be floating point. Got {images.dtype}. Normalise them first.")
     if len(target) != len(images):
@@ -186,7 +188,14 @@ def _check_pixels(images: Tensor) -> None:
 
 
 def _share(alpha: float) -> float:
-    return float(torch.distributions.Beta(alpha, alpha).sample())
+    """λ ~ Beta(α, α)."""
+    alpha = float(alpha)
+    if alpha >= SMALL:
+        return float(torch.distributions.Beta(alpha, alpha).sample())
+    # λ = G / (G + G'), where G of shape α is a gamma variable of shape α + 1 times U^(1/α).
+    first, second = torch.distributions.Gamma(1 + alpha, 1.0).sample((2,)).log().double()
+    one, other = torch.rand(2, dtype=torch.float64).log()
+    return float((first - second + (one - other) / alpha).sigmoid())
 
 
 def _partners(images: Tensor) -> Tensor:
