@@ -87,6 +87,12 @@ def check_fraction(name: str, value: float) -> None:
         raise ValueError(f"`{name}` must lie in [0, 1]. Got {value!r}.")
 
 
+def check_flag(name: str, value: object) -> None:
+    """Raise unless `value` is True or False: any other text than "" would be true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"`{name}` must be True or False. Got {value!r}.")
+
+
 def check_integer(name: str, value: int, minimum: int) -> None:
     """Raise unless `value` is an integer ≥ `minimum`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):

@@ -75,7 +75,7 @@ class OffsetMethod(Parameters):
 
         Raises:
             TypeError: neither an `nn.Linear` nor a 1 × 1 convolution, nor a subclass that computes the same.
-            ValueError: another number of classes.
+            ValueError: another number of classes, or an offset of −inf, of a class whose target prior is 0.
         """
         return folded(linear, self.offset_)
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import check_choice, check_fraction
+from longtail.arguments import check_choice, check_flag, check_fraction
 from longtail.plain_json import to_json
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.conformal import check_miscoverage, fewest_samples, interpolated_thresholds
@@ -254,8 +254,7 @@ class PredictionSets(Parameters):
     def _check_parameters(self, num_classes: int) -> float:
         """Raise if the parameters do not fit; returns τ."""
         check_miscoverage("miscoverage", self.miscoverage)
-        if not isinstance(self.never_empty, bool):
-            raise TypeError(f"`never_empty` must be True or False. Got {self.never_empty!r}.")
+        check_flag("never_empty", self.never_empty)
         check_score(self.score, self.class_counts, self.class_weight, num_classes)
         if isinstance(self.thresholds, str):
             check_choice("thresholds", self.thresholds, list(THRESHOLDS))
