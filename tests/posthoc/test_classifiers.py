@@ -114,7 +114,7 @@ def test_a_class_without_a_sample_is_never_predicted(metric):
         (lambda: NearestClassMean().fit(FEATURES, []), ValueError, "`target` must hold one label per sample"),
         (lambda: NearestClassMean().fit(FEATURES, TARGET - 1), ValueError, r"`target` must lie in \[0, 3\). Got -1 at"),
         (
-            lambda: NearestClassMean().fit(FEATURES, ["a"] * 92),
+            lambda: NearestClassMean().fit(FEATURES, np.array(["a"] * 92)),
             TypeError,
             "`target` must hold class indices. Got names",
         ),

@@ -10,12 +10,10 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_prior, check_strength
-from longtail.plain_json import to_json
 from longtail.posthoc.folding import Layer, folded
 from longtail.posthoc.inputs import Array, as_logits, by_blocks, decisions, like
 from longtail.posthoc.parameters import Parameters
-from longtail.posthoc.saved import is_number, read_saved
-from longtail.whole_file import write_whole
+from longtail.posthoc.saved import is_number, made_of, read_saved, write_saved
 
 FORMAT = "longtail.offset"
 VERSION = 1
@@ -96,9 +94,7 @@ class OffsetMethod(Parameters):
             "num_classes": offset.size,
             "offset": offset,  # −inf, the only value that is not finite, becomes null
         }
-        with write_whole(path) as file:
-            file.write(to_json(content, indent=1).encode())
-        return Path(path)
+        return write_saved(path, content)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -112,10 +108,7 @@ class OffsetMethod(Parameters):
         method = OffsetMethod._methods.get(str(content["method"]))
         if method is None or not issubclass(method, cls):
             raise ValueError(f"`path` must hold a {cls.__name__}. Got a {content['method']} in {path}.")
-        try:
-            loaded = method(**content["parameters"])
-        except TypeError as error:
-            raise ValueError(f"`path` must hold the parameters of a {method.__name__}: {error}, in {path}.") from None
+        loaded = made_of(content["parameters"], method, path)
         loaded._check_parameters(len(content["offset"]))
         offset = [-np.inf if value is None else float(value) for value in content["offset"]]
         loaded._remember(scaled(torch.tensor(offset, dtype=torch.float64), 1.0))

@@ -22,14 +22,12 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import check_choice, check_flag, check_fraction
-from longtail.plain_json import to_json
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.conformal import check_miscoverage, fewest_samples, interpolated_thresholds
 from longtail.posthoc.conformal_scores import Values, check_score, score_factors
 from longtail.posthoc.inputs import Array, as_labels, as_logits, as_sample_logits, like
 from longtail.posthoc.parameters import Parameters
-from longtail.posthoc.saved import numbers, read_saved
-from longtail.whole_file import write_whole
+from longtail.posthoc.saved import made_of, numbers, read_saved, write_saved
 
 FORMAT = "longtail.prediction-sets"
 VERSION = 1
@@ -206,9 +204,7 @@ class PredictionSets(Parameters):
             "factors": factors,
             "thresholds": thresholds,
         }
-        with write_whole(path) as file:
-            file.write(to_json(content, indent=1).encode())
-        return Path(path)
+        return write_saved(path, content)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -223,10 +219,7 @@ class PredictionSets(Parameters):
         parameters, num_classes = content.get("parameters"), content.get("num_classes")
         if not isinstance(parameters, dict) or type(num_classes) is not int or num_classes < 2:
             raise ValueError(f"`path` must name a complete file. Got {path}, which lacks fields.")
-        try:
-            loaded = cls(**parameters)
-        except TypeError as error:
-            raise ValueError(f"`path` must hold the parameters of {cls.__name__}: {error}, in {path}.") from None
+        loaded = made_of(parameters, cls, path)
         loaded._check_parameters(num_classes)
         factors, thresholds, samples = (
             numbers(content, name, num_classes, path) for name in ("factors", "thresholds", "samples")
