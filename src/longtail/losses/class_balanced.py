@@ -15,7 +15,8 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, check_fraction, check_strength
+from longtail.arguments import check_fraction, check_strength
+from longtail.class_vectors import as_class_counts
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.focal import focal_cross_entropy, focal_loss
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension

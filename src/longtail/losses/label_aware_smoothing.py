@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.arguments import as_class_counts, check_choice, check_fraction
+from longtail.arguments import check_choice, check_fraction
+from longtail.class_vectors import as_class_counts
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs, sum_over_classes
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import (
-    as_class_counts,
     as_class_indices,
     check_choice,
     check_integer,
@@ -19,6 +18,7 @@ from longtail.arguments import (
     from_numpy,
     refuse_class_counts,
 )
+from longtail.class_vectors import as_class_counts
 from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, USUAL, GroupBounds
 
 Labels = Tensor | np.ndarray | Sequence[Any]

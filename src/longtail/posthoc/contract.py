@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_prior, check_strength
+from longtail.arguments import check_strength
+from longtail.class_vectors import as_prior
 from longtail.posthoc.folding import Layer, folded
 from longtail.posthoc.inputs import Array, as_logits, by_blocks, decisions, like
 from longtail.posthoc.parameters import Parameters

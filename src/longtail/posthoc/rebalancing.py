@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_prior, check_flag, describe_classes
+from longtail.arguments import check_flag
+from longtail.class_vectors import as_prior, describe_classes
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.contract import OffsetMethod, scaled
 from longtail.posthoc.fixed_point import fixed_point_offsets

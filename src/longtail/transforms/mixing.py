@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.arguments import as_class_counts, as_class_indices, check_fraction, check_num_classes, check_size
+from longtail.arguments import as_class_indices, check_fraction, check_num_classes, check_size
+from longtail.class_vectors import as_class_counts
 
 SMALL = 0.01  # α; below, PyTorch's draws of both gamma variables underflow to the same number too often
 
