@@ -24,7 +24,7 @@ from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean, mean_or_one
 from longtail.losses.shifts import ClassCounts, counts_of
 
-SMALLEST = 1e-30  # weight
+SMALLEST = 1e-30  # weight of a loss
 
 
 def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, power: float = 1.0) -> Tensor:
@@ -36,7 +36,7 @@ def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, powe
         power: ρ ≥ 0, the exponent of the weights; 0 weights all classes alike.
 
     Raises:
-        ValueError: a count or setting outside what is written above; weights outside [1e-30, 1e30].
+        ValueError: a count or setting outside what is written above; weights that are not finite.
         TypeError: no numbers.
 
     Example:
@@ -55,7 +55,7 @@ def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, powe
     if power != 1:
         weights = (weights / weights.max()) ** power  # the largest is 1, so that they do not all underflow to 0
     weights = weights / weights[as_class_counts(class_counts) > 0].mean()
-    _check_range(weights, power)
+    _refuse(weights, ~weights.isfinite(), power)
     return weights
 
 
@@ -100,7 +100,8 @@ def class_balanced_loss(
         The shape of the logits without C.
 
     Raises:
-        ValueError, TypeError: a shape, dtype, count or setting outside what is written above.
+        ValueError, TypeError: a shape, dtype, count or setting outside what is written above; a `power` with which a
+            weight is below 1e-30 or above 1e30.
 
     Example:
         >>> import torch
@@ -109,7 +110,7 @@ def class_balanced_loss(
 
     Source: eq. 4 of the paper.
     """
-    weights = class_balanced_weights(class_counts, beta, power)
+    weights = _weights_of_losses(class_counts, beta, power)
     check_arguments(weights.numel(), weight, ignore_index, label_smoothing)
     target = checked_target(logits, target, weights.numel(), ignore_index)
     weights = weights.to(logits.device) if weight is None else weights.to(logits.device) * weight
@@ -134,7 +135,8 @@ class ClassBalancedLoss(LongTailedLoss):
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
-        ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
+        ValueError, TypeError: a count, setting, shape or dtype outside what is written above; a `power` with which a
+            weight is below 1e-30 or above 1e30.
         IndexError: a class index outside [0, C).
 
     Example:
@@ -158,7 +160,7 @@ class ClassBalancedLoss(LongTailedLoss):
         **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         check_strength("gamma", gamma)
-        class_weight = class_balanced_weights(class_counts, beta, power)
+        class_weight = _weights_of_losses(class_counts, beta, power)
         super().__init__(class_weight.numel(), weight, **arguments)
         self.beta = beta
         self.power = power
@@ -202,9 +204,14 @@ class ClassBalancedLoss(LongTailedLoss):
         return f"{super().extra_repr()}, beta={self.beta}, power={self.power}, gamma={self.gamma}"
 
 
-def _check_range(weights: Tensor, power: float) -> None:
-    """Raise for weights that would be 0 or infinite in float32, or whose products with losses would."""
-    wrong = ~((weights >= SMALLEST) & (weights <= 1 / SMALLEST))
+def _weights_of_losses(class_counts: ClassCounts, beta: float, power: float) -> Tensor:
+    """The weights, of which none is 0 or infinite in float32, nor its product with a loss."""
+    weights = class_balanced_weights(class_counts, beta, power)
+    _refuse(weights, ~((weights >= SMALLEST) & (weights <= 1 / SMALLEST)), power)
+    return weights
+
+
+def _refuse(weights: Tensor, wrong: Tensor, power: float) -> None:
     if wrong.any():
         place = int(wrong.nonzero()[0])
         raise ValueError(
