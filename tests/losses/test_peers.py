@@ -381,6 +381,18 @@ def test_settings_are_checked(call, message):
         call()
 
 
+def test_an_ignored_index_may_be_an_integer_of_numpy_and_flags_are_no_text():
+    criterion = lt.LogitAdjustmentLoss(COUNTS, ignore_index=np.int64(-1))
+    assert type(criterion.ignore_index) is int
+    target = torch.where(TARGET == 2, -1, TARGET)
+    torch.testing.assert_close(
+        criterion(LOGITS, target), lt.LogitAdjustmentLoss(COUNTS, ignore_index=-1)(LOGITS, target)
+    )
+    for flag in ("validate", "margins_without_grad"):
+        with pytest.raises(TypeError, match=f"`{flag}` must be True or False. Got 'no'"):
+            lt.GALALoss(5, **{flag: "no"})
+
+
 def numbers_of(name):
     return [key for key, value in settable_arguments(name).items() if type(value) is float]
 

@@ -2,6 +2,7 @@
 
 from typing import NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from longtail.arguments import as_class_indices, check_fraction, column_hint
 def check_arguments(num_classes: int, weight: Tensor | None, ignore_index: int, label_smoothing: float) -> None:
     """Raise unless the arguments that every loss shares with `F.cross_entropy` are what they must be."""
     check_fraction("label_smoothing", label_smoothing)
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, (int, np.integer)):
         raise TypeError(f"`ignore_index` must be an integer. Got {ignore_index!r}. To ignore nothing, leave it out.")
     if weight is None:
         return
