@@ -373,7 +373,12 @@ def test_deferred_weights_multiply_those_of_the_loss():
             "`start_epoch` must be at least 1",
         ),
         (lambda: lt.gcl_loss(LOGITS, TARGET, COUNTS, torch.zeros(2)), "`noise` must have the shape of the logits"),
-        (lambda: lt.eql_loss(LOGITS, TARGET, COUNTS, torch.zeros(40, 5)), "`left_out` must hold booleans"),
+        (lambda: lt.seesaw_loss(LOGITS, TARGET, torch.ones(5, 1)), r"`seen` must have the shape \(C,\). Got \(5, 1\)"),
+        (lambda: lt.seesaw_loss(LOGITS[:, :1], TARGET, torch.ones(1)), "`seen` must hold at least 2 classes. Got 1"),
+        (
+            lambda: lt.eql_v2_loss(LOGITS, TARGET, torch.ones(5), torch.ones(1)),
+            r"`negative` must have the shape of `positive`, \(5,\). Got \(1,\)",
+        ),
     ],
 )
 def test_settings_are_checked(call, message):
@@ -391,6 +396,37 @@ def test_an_ignored_index_may_be_an_integer_of_numpy_and_flags_are_no_text():
     for flag in ("validate", "margins_without_grad"):
         with pytest.raises(TypeError, match=f"`{flag}` must be True or False. Got 'no'"):
             lt.GALALoss(5, **{flag: "no"})
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: lt.seesaw_loss(LOGITS, TARGET, [1.0] * 5), "`seen` must be a tensor of real numbers. Got list"),
+        (
+            lambda: lt.eql_v2_loss(LOGITS, TARGET, torch.ones(5), torch.ones(5, dtype=torch.cfloat)),
+            "`negative` must be a tensor of real numbers. Got torch.complex64",
+        ),
+        (lambda: lt.gcl_loss(LOGITS, TARGET, COUNTS, [[0.1] * 5] * 40), "`noise` must be a tensor of real numbers"),
+        (
+            lambda: lt.eql_loss(LOGITS, TARGET, COUNTS, torch.zeros(40, 5)),
+            "`left_out` must be a tensor of torch.bool. Got torch.float32",
+        ),
+        (
+            lambda: lt.GALALoss(5, torch.ones(5, dtype=torch.cfloat)),
+            "`weight` must hold real numbers. Got torch.complex64",
+        ),
+    ],
+)
+def test_what_is_no_tensor_of_numbers_is_refused(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_statistics_of_half_precision_are_computed_with_in_float32():
+    positive, negative = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([0.0, 0.0, 2.0])
+    logits, target = torch.zeros(2, 3), torch.tensor([0, 2])
+    expected = lt.eql_v2_loss(logits, target, positive, negative)
+    torch.testing.assert_close(lt.eql_v2_loss(logits, target, positive.half(), negative.half()), expected)
 
 
 def numbers_of(name):

@@ -25,6 +25,7 @@ from torch import Tensor
 from longtail.arguments import check_choice, check_fraction, check_size, check_strength
 from longtail.losses.fused import Received
 from longtail.losses.gala_margins import PAPER_LAMBDA_NEGATIVE, adjust_logits, margins_of
+from longtail.losses.inputs import as_statistics
 from longtail.losses.margins import Margins
 from longtail.losses.memory import LossWithMemory, MemoryArguments
 from longtail.losses.received_gradients import count_samples, received_gradients
@@ -120,7 +121,7 @@ def gala_logits(
         >>> F.cross_entropy(gala_logits(logits, target, theta, theta), target, reduction="none")
         tensor([0.4970, 2.1052])
     """
-    theta, phi = _checked_statistics(theta, phi)
+    theta, phi = as_statistics(theta=theta, phi=phi)
     _check_settings(lambda_positive, lambda_negative, form, eps)
     target = class_indices(logits, target, theta.numel())
     return adjust_logits(logits, target, theta, phi, lambda_positive, lambda_negative, form, eps)
@@ -257,19 +258,6 @@ class GALALoss(LossWithMemory):
             negative = PAPER_LAMBDA_NEGATIVE if self.lambda_negative is None else self.lambda_negative
             shown += f", lambda_negative={negative}"
         return f"{shown}, accumulate={self.accumulate!r}, eps={self.eps}"
-
-
-def _checked_statistics(theta: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
-    if not (isinstance(theta, Tensor) and isinstance(phi, Tensor)):
-        raise TypeError(f"`theta` and `phi` must be tensors. Got {type(theta).__name__} and {type(phi).__name__}.")
-    if phi.shape != theta.shape or theta.dim() != 1:
-        raise ValueError(
-            f"`phi` must have the shape of `theta`, (C,). Got {tuple(phi.shape)} and {tuple(theta.shape)}."
-        )
-    if theta.numel() < 2:
-        raise ValueError(f"`theta` must hold at least 2 classes. Got {theta.numel()}.")
-    dtype = torch.promote_types(theta.dtype, torch.float32)
-    return theta.detach().to(dtype), phi.detach().to(dtype)
 
 
 def _check_settings(lambda_positive: float, lambda_negative: float | None, form: str, eps: float) -> None:
