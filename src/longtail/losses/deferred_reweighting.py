@@ -60,7 +60,8 @@ class DeferredReweighting(KeepsPrecision):
         self.criterion = criterion
         self.start_epoch = start_epoch
         self.beta = beta
-        weights = class_balanced_weights(class_counts, beta).to(torch.float32)
+        device = next((buffer.device for buffer in criterion.buffers()), torch.device("cpu"))
+        weights = class_balanced_weights(class_counts, beta).to(torch.float32).to(device)
         _check_number_of_classes(criterion, len(weights))
         self.register_buffer("class_weight", weights if criterion.weight is None else weights * criterion.weight)
         self._begun = start_epoch <= 1  # not the epoch: `torch.compile` would compile the loss again in each
