@@ -192,6 +192,8 @@ def test_a_vanishing_alpha_leaves_images_and_labels_unmixed():
         ),
         (lambda: remix(IMAGES, TARGET, COUNTS, kappa=10**30), ValueError, r"`kappa` must lie in \[1e-15, 1e\+15"),
         (lambda: remix(IMAGES, TARGET, COUNTS, kappa=0), ValueError, "`kappa` must be finite and greater than 0"),
+        (lambda: mixup(IMAGES.numpy(), TARGET, 3), TypeError, "`images` must be a tensor of a batch. Got ndarray"),
+        (lambda: remix(IMAGES, [0, 1], COUNTS), TypeError, "`target` must be a tensor of a batch. Got list"),
         (lambda: remix(IMAGES, TARGET, COUNTS, threshold=2), ValueError, r"`threshold` must lie in \[0, 1\]"),
         (lambda: remix(IMAGES, F.one_hot(TARGET).float(), COUNTS), TypeError, "`target` must hold class indices"),
     ],

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from longtail.arguments import as_class_indices, check_fraction, check_num_classes, check_size
 from longtail.class_vectors import as_class_counts
+from longtail.transforms.image_batches import check_images
 
 SMALL = 0.01  # α; below, PyTorch's draws of both gamma variables underflow to the same number too often
 
@@ -64,7 +65,7 @@ def cutmix(images: Tensor, target: Tensor, num_classes: int, *, alpha: float = 1
         (torch.Size([4, 3, 8, 8]), torch.Size([4, 3]))
     """
     labels = _probabilities(images, target, num_classes, alpha)
-    _check_pixels(images)
+    check_images(images)
     partner, (rows, columns, share) = _partners(images), _box(images, alpha)
     mixed = images.clone()
     mixed[:, :, rows, columns] = images[partner, :, rows, columns]
@@ -103,7 +104,7 @@ def cmo(
     `longtail.training.pasting` chooses the batches that are mixed.
     """
     labels = _probabilities(images, target, num_classes, alpha)
-    _check_pixels(images)
+    check_images(images)
     if patches.shape != images.shape or patches.dtype != images.dtype:
         raise ValueError(
             f"`patches` must have the shape and dtype of the images, {tuple(images.shape)} {images.dtype}. "
@@ -151,10 +152,11 @@ def remix(
     """
     check_size("kappa", kappa)
     check_fraction("threshold", threshold)
-    counts = as_class_counts(class_counts).to(images.device)
-    target = as_class_indices("target", target)
+    counts = as_class_counts(class_counts)
     labels = _probabilities(images, target, counts.numel(), alpha)
+    target = as_class_indices("target", target)
     share, partner = _share(alpha), _partners(images)
+    counts = counts.to(images.device)
     own, other = counts[target], counts[target[partner]]
     shares = torch.full((len(target), 1), share, device=images.device)
     shares[(own >= kappa * other) & (share < threshold)] = 0.0
@@ -165,6 +167,10 @@ def remix(
 def _probabilities(images: Tensor, target: Tensor, num_classes: int, alpha: float, *, name: str = "target") -> Tensor:
     check_num_classes(num_classes)
     check_size("alpha", alpha)
+    for argument, value in (("images", images), (name, target)):
+        if not isinstance(value, Tensor) or not value.dim():
+            kind = "a number" if isinstance(value, Tensor) else type(value).__name__
+            raise TypeError(f"`{argument}` must be a tensor of a batch. Got {kind}.")
     if not images.is_floating_point():
         raise TypeError(f"`images` must be floating point. Got {images.dtype}. Normalise them first.")
     if len(target) != len(images):
@@ -181,11 +187,6 @@ def _probabilities(images: Tensor, target: Tensor, num_classes: int, alpha: floa
     checked = num_classes if target.device.type == "cpu" else None  # on another device it would synchronise
     labels = as_class_indices(name, target, checked, "Is `num_classes` right?")
     return F.one_hot(labels, num_classes).to(torch.float32)
-
-
-def _check_pixels(images: Tensor) -> None:
-    if images.dim() != 4:
-        raise ValueError(f"`images` must have the shape (N, C, H, W). Got {tuple(images.shape)}.")
 
 
 def _share(alpha: float) -> float:
