@@ -33,7 +33,7 @@ def as_class_weights(name: str, weights: Tensor | np.ndarray | Iterable[float], 
 
 
 def count_empty_as_half(class_counts: Tensor) -> Tensor:
-    """Replace counts of 0 by ½, with a warning: log 0 would shut such a class out for ever."""
+    """Replace counts of 0 by ½, with a warning: log 0 would exclude such a class."""
     empty = class_counts == 0
     if empty.any():
         classes = _listed(empty.nonzero().flatten().tolist())

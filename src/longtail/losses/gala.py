@@ -58,7 +58,7 @@ def gala_loss(
         theta: (C,) accumulated positive gradient, ≥ 0. A constant: no gradient flows through it.
         phi: (C,) accumulated negative gradient, ≥ 0. A constant.
         lambda_positive: λ1 ≥ 0.
-        lambda_negative: λ2 ≥ 0; `None` is 0.9 in the paper form. The released form has no use for it.
+        lambda_negative: λ2 ≥ 0; `None` is 0.9 in the paper form. The released form ignores it.
         form: "released" or "paper", see the module.
         eps: ε > 0, added to θ and φ before the logarithm.
         weight: (C,) class weights.

@@ -1,4 +1,4 @@
-"""Losses that learn from what they have seen: statistics that are buffers, and when they rest."""
+"""Losses that learn from the batches of training: their statistics, which are buffers, and how to pause them."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext

@@ -79,7 +79,7 @@ class OffsetMethod(Parameters):
         return folded(linear, self.offset_)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write method, parameters and offset as JSON, a few bytes per class; the file is there whole or not at all.
+        """Write method, parameters and offset as JSON, a few bytes per class; the file is written atomically.
 
         Raises:
             AttributeError: not fitted.

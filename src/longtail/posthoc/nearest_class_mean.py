@@ -1,7 +1,8 @@
 """Nearest class mean, NCM (Kang et al., "Decoupling Representation and Classifier", ICLR 2020), in the form "cl2n".
 
-Features minus their mean over the training set, cut to length 1; each class is the mean of its own (not cut to length 1
-again), and a sample belongs to the nearest by Euclidean distance. No classifier is trained, so none is biased.
+Features are centred by their mean over the training set and L2-normalised. The mean of a class is that of its
+normalised features (it is not normalised again), and a sample is assigned to the nearest mean, by Euclidean distance.
+No classifier is trained that could be biased towards frequent classes.
 """
 
 from dataclasses import dataclass, field

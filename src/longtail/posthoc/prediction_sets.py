@@ -188,7 +188,7 @@ class PredictionSets(Parameters):
         return found if checked.dim() == 2 else found[0]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write parameters, factors and thresholds as JSON; the file is there whole or not at all.
+        """Write parameters, factors and thresholds as JSON; the file is written atomically.
 
         Raises:
             AttributeError: not fitted.

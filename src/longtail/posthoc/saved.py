@@ -19,7 +19,7 @@ Method = TypeVar("Method")
 
 
 def write_saved(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Path:
-    """Write what `read_saved` reads; the file is there whole or not at all.
+    """Write what `read_saved` reads, atomically.
 
     Raises:
         OSError: the file can't be written.

@@ -1,8 +1,8 @@
 """τ-normalisation (Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020).
 
-w_c ← w_c / ‖w_c‖^τ, without bias: a trained classifier's vectors are longer for frequent classes, and τ takes that
-back. 0 leaves the vectors as they are, 1 makes them equally long. τ is chosen on held-out data, by balanced accuracy;
-the paper sweeps 0 to 2 in steps of 0.1.
+w_c ← w_c / ‖w_c‖^τ, without bias: the weights of a trained classifier have larger norms for frequent classes. τ = 0
+leaves them as they are, τ = 1 makes all norms 1. τ is chosen on held-out data, by balanced accuracy; the paper sweeps 0
+to 2 in steps of 0.1.
 """
 
 import copy
