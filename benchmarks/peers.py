@@ -1,6 +1,6 @@
 """What each loss costs beside cross-entropy: forward and backward, float32, eager, measured in turns.
 
-    python benchmarks/peers.py [--seconds 3] [--device cpu]
+    python benchmarks/peers.py [--seconds 15] [--device cpu]
 
 Each loss is measured in turns with `F.cross_entropy`, call by call, on logits that are written before each call; a
 figure is the median of the ratios. Those that only shift or scale logits have a goal. On one CPU thread or a GPU. About

@@ -7,7 +7,7 @@ import inspect
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 SHOWN = 25  # keywords in a message
+LARGEST = 1e15  # of a strength or a size: float32 still holds the product of two
 
 
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
@@ -55,10 +56,12 @@ def _guess(value: object, choices: Sequence[object]) -> str:
 
 
 def check_strength(name: str, value: float) -> None:
-    """Raise unless `value` is a finite real number ≥ 0 (0 switches a method off)."""
+    """Raise unless `value` is a real number in [0, 1e15] (0 switches a method off)."""
     check_real(name, value)
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"`{name}` must be finite and at least 0. Got {value!r}.")
+    if float(value) > LARGEST:
+        raise ValueError(f"`{name}` must be at most {LARGEST:g}: results overflow above. Got {value!r:.80}.")
 
 
 def check_positive(name: str, value: float) -> None:
@@ -68,11 +71,26 @@ def check_positive(name: str, value: float) -> None:
         raise ValueError(f"`{name}` must be finite and greater than 0. Got {value!r}.")
 
 
+def check_size(name: str, value: float) -> None:
+    """Raise unless `value` is a real number in [1e-15, 1e15]: a scale, or a number that is divided by."""
+    check_positive(name, value)
+    if not 1 / LARGEST <= float(value) <= LARGEST:
+        raise ValueError(
+            f"`{name}` must lie in [{1 / LARGEST:g}, {LARGEST:g}]: results are not finite outside. Got {value!r:.80}."
+        )
+
+
 def check_fraction(name: str, value: float) -> None:
     """Raise unless 0 ≤ `value` ≤ 1."""
     check_real(name, value)
     if not 0 <= value <= 1:
         raise ValueError(f"`{name}` must lie in [0, 1]. Got {value!r}.")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise unless `value` is True or False: any other text than "" would be true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"`{name}` must be True or False. Got {value!r}.")
 
 
 def check_integer(name: str, value: int, minimum: int) -> None:
@@ -101,54 +119,6 @@ def refuse_class_counts(num_classes: object) -> None:
             f"`num_classes` must be an integer. Got {len(num_classes)} values: for class counts pass their number, "
             f"`num_classes={len(num_classes)}`; functions that use them as well take `class_counts=`."
         )
-
-
-def as_class_counts(class_counts: Tensor | np.ndarray | Iterable[float]) -> Tensor:
-    """Training samples of each class as a (C,) float64 tensor on the CPU: finite, ≥ 0, not all 0."""
-    counts = _as_vector("class_counts", class_counts)
-    if counts.numel() < 2:
-        raise ValueError(f"`class_counts` must hold at least 2 classes. Got {counts.numel()}.")
-    _refuse("class_counts", "be finite and at least 0", counts, ~(counts.isfinite() & (counts >= 0)))
-    if not counts.any():
-        raise ValueError("`class_counts` must hold at least one sample. Got only zeros.")
-    return counts
-
-
-def as_class_weights(name: str, weights: Tensor | np.ndarray | Iterable[float], num_classes: int) -> Tensor:
-    """One weight for each class, finite and above 0, as a (C,) float64 tensor on the CPU."""
-    vector = _as_vector(name, weights)
-    if vector.numel() != num_classes:
-        raise ValueError(f"`{name}` must hold one weight for each of the {num_classes} classes. Got {vector.numel()}.")
-    _refuse(name, "be finite and above 0", vector, ~(vector.isfinite() & (vector > 0)))
-    return vector
-
-
-def count_empty_as_half(class_counts: Tensor) -> Tensor:
-    """Replace counts of 0 by ½, with a warning: log 0 would shut such a class out for ever."""
-    empty = class_counts == 0
-    if empty.any():
-        classes = _listed(empty.nonzero().flatten().tolist())
-        if (class_counts != class_counts.round()).any():
-            raise ValueError(f"`class_counts` must be whole numbers where a class is empty, as {classes} is.")
-        warnings.warn(f"Classes without a training sample are counted as ½: {classes}.", stacklevel=3)
-    return class_counts.masked_fill(empty, 0.5)
-
-
-def as_prior(name: str, prior: str | Tensor | np.ndarray | Iterable[float], num_classes: int) -> Tensor:
-    """A class prior, "uniform" or (C,) probabilities that sum to 1, as a (C,) float64 tensor on the CPU."""
-    if isinstance(prior, str):
-        check_choice(name, prior, ["uniform"])
-        return torch.full((num_classes,), 1 / num_classes, dtype=torch.float64)
-    probabilities = _as_vector(name, prior)
-    if probabilities.numel() != num_classes:
-        raise ValueError(
-            f"`{name}` must hold one probability for each of the {num_classes} classes. Got {probabilities.numel()}."
-        )
-    _refuse(name, "be finite and at least 0", probabilities, ~(probabilities.isfinite() & (probabilities >= 0)))
-    total = probabilities.sum().item()
-    if abs(total - 1) > 1e-6:
-        raise ValueError(f"`{name}` must sum to 1. Got a sum of {total:.6g}. Are these counts? Divide by their sum.")
-    return probabilities / total
 
 
 def as_class_indices(name: str, labels: Tensor, num_classes: int | None = None, cause: str = "") -> Tensor:
@@ -192,11 +162,10 @@ def from_numpy(name: str, values: Any, *, shared: bool = False) -> Tensor:
         shared: share read-only memory too (a file mapped into it): for tensors that nobody writes to.
 
     Raises:
-        TypeError: not numbers.
+        TypeError: not numbers, or masked values.
         ValueError: rows of different lengths.
     """
-    if np.ma.is_masked(values):
-        raise TypeError(f"`{name}` must have no masked values. Leave their samples out.")
+    refuse_masked(f"`{name}`", values)
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -215,12 +184,24 @@ def from_numpy(name: str, values: Any, *, shared: bool = False) -> Tensor:
         return torch.from_numpy(array)
 
 
+def refuse_masked(what: str, values: object) -> None:
+    """Raise `TypeError` if a numpy array has masked values: `np.asarray` would show what is under the mask.
+
+    Args:
+        what: they are, as the message calls them.
+        values: of any kind.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise TypeError(f"{what} must have no masked values. Leave them out, or fill them in: `.filled(…)`.")
+
+
 def as_float64(name: str, values: Any) -> np.ndarray:
     """Values as float64.
 
     Raises:
-        TypeError: values that are no numbers, that no float64 holds, or rows of different lengths.
+        TypeError: values that are no numbers, that no float64 holds, that are masked, or rows of different lengths.
     """
+    refuse_masked(f"`{name}`", values)
     if isinstance(values, Tensor):  # numpy has no bfloat16, and takes no tensor of a graph
         values = values.detach().cpu().resolve_conj()
         values = values.numpy() if values.is_complex() else values.double().numpy()
@@ -230,16 +211,6 @@ def as_float64(name: str, values: Any) -> np.ndarray:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise TypeError(f"`{name}` must hold numbers. Got {values!r:.80}.") from None
-
-
-def describe_classes(classes: Tensor | np.ndarray) -> str:
-    """A boolean mask over classes in words, cut after ten: "3, 7 (2 classes)"."""
-    return _listed(np.flatnonzero(np.asarray(classes)).tolist())
-
-
-def _listed(classes: list[int]) -> str:
-    shown = ", ".join(map(str, classes[:10])) + (", …" if len(classes) > 10 else "")
-    return f"{shown} ({len(classes)} {'class' if len(classes) == 1 else 'classes'})"
 
 
 def refuse_unordered(class_names: object) -> None:
@@ -254,36 +225,3 @@ def check_real(name: str, value: float) -> None:
         raise TypeError(f"`{name}` must be a real number. Got {value!r} ({type(value).__name__}).")
     if isinstance(value, int) and abs(value) > sys.float_info.max:
         raise ValueError(f"`{name}` must be finite. Got an integer of {value.bit_length():,} bits.")
-
-
-def _as_vector(name: str, values: Any) -> Tensor:
-    if isinstance(values, Mapping):
-        by_name = any(isinstance(key, str) for key in values)
-        ordered = f"{name}[name] for name in class_names" if by_name else f"{name}[c] for c in range(num_classes)"
-        raise TypeError(
-            f"`{name}` must hold one number for each class, in order. Got a mapping: pass its values in the order of "
-            f"the classes, such as [{ordered}]."
-        )
-    if hasattr(values, "to_dict") and list(values.index) != list(range(len(values))):
-        raise TypeError(
-            f"`{name}` must hold one number for each class, in order. Got a pandas Series by {list(values.index)[:3]}, "
-            "…: bring it into the order of the classes and pass `.to_numpy()`."
-        )
-    if isinstance(values, Iterable) and not isinstance(values, (Tensor, np.ndarray, list, tuple)):
-        values = list(values)
-    try:
-        vector = values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.array(values, dtype=np.float64))
-        vector = vector.to("cpu", torch.float64)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise TypeError(f"`{name}` must hold one number for each class. Got {values!r:.80}.") from error
-    if vector.dim() == 0:
-        raise ValueError(f"`{name}` must have the shape (C,), one number for each class. Got one number, {vector:g}.")
-    if vector.dim() != 1:
-        raise ValueError(f"`{name}` must have the shape (C,). Got {tuple(vector.shape)}.")
-    return vector
-
-
-def _refuse(name: str, rule: str, values: Tensor, offending: Tensor) -> None:
-    if offending.any():
-        index = int(offending.nonzero()[0])
-        raise ValueError(f"`{name}` must {rule}. Got {values[index].item():g} for class {index}.")

@@ -12,6 +12,26 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
+def name_arguments(kind: type) -> None:
+    """Let the signature of a class show the arguments that it passes on to its base, and errors name misspelt ones.
+
+    A class without an `__init__` of its own has the signature of its base already.
+
+    Example:
+        >>> class Scaled:
+        ...     def __init__(self, factor, *, shift=0.0): ...
+        >>> class Squared(Scaled):
+        ...     def __init__(self, factor, **arguments): ...
+        >>> name_arguments(Squared)
+        >>> inspect.signature(Squared)
+        <Signature (factor, *, shift=0.0)>
+    """
+    if "__init__" in vars(kind):
+        shown = with_arguments_of(kind.__mro__[1].__init__, kind.__init__)  # type: ignore[misc]
+        kind.__init__ = naming_misspelt(kind.__init__)  # type: ignore[misc]
+        kind.__init__.__signature__ = shown  # type: ignore[misc]
+
+
 def with_arguments_of(base: Callable[..., None], function: Callable[..., None]) -> inspect.Signature:
     """The signature of `function`, with the optional keywords of `base` in the place of `**arguments`."""
     signature, own = inspect.signature(function), without_other_keywords(function)

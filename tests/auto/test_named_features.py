@@ -66,6 +66,8 @@ def test_what_is_missing_is_named(predictor):
         predictor.batch(TABLE.drop(columns="width"))
     with pytest.raises(ValueError, match="1 of 3 are missing: weight"):
         predictor({"length": 1.0, "width": 2.0})
+    with pytest.raises(TypeError, match="`samples` must have no masked values"):
+        predictor.batch(np.ma.masked_greater(TABLE.to_numpy(), 1.0))
     with pytest.raises(ValueError, match=r"Got nan at sample 7, feature 1 \(width\). Fill in missing values"):
         predictor.batch(TABLE.mask((TABLE.index == 7)[:, None] & (TABLE.columns == "width")))
     with pytest.raises(

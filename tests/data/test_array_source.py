@@ -33,6 +33,14 @@ def test_labels_that_were_shuffled_alone_are_refused():
     assert len(read_data((table, labels.set_axis(range(10, 16)))).train) == 6
 
 
+def test_masked_values_are_refused():
+    inputs = np.ones((len(LABELS), 2), dtype=np.float32)
+    with pytest.raises(TypeError, match="`X` must have no masked values"):
+        read_data((np.ma.masked_array(inputs, mask=np.arange(inputs.size).reshape(inputs.shape) == 3), LABELS))
+    with pytest.raises(TypeError, match="`y` must have no masked values"):
+        read_data((inputs, np.ma.masked_array(LABELS, mask=np.arange(len(LABELS)) == 1)))
+
+
 def test_a_sparse_matrix_is_refused():
     sparse = pytest.importorskip("scipy.sparse")
     with pytest.raises(TypeError, match=r"`X` must be a dense array. Got a csr_\w+: pass `X.toarray\(\)`"):

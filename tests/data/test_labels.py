@@ -129,6 +129,7 @@ def test_declared_classes_count_even_if_empty():
             r"one label per sample, \(N,\) or \(N, 1\). Got the shape \(3, 3\). One-hot",
         ),
         (7, TypeError, "Got int, which has none"),
+        (np.ma.masked_equal(LABELS, 3), TypeError, "`source` must have no masked values"),
         (Counter(LABELS), TypeError, "not be a mapping. Got Counter with keys 2, 0, 3"),
     ],
 )

@@ -12,7 +12,7 @@ import torch
 from longtail.data import (
     FeatureViews,
     StoredFeatures,
-    array_source,
+    array_inputs,
     load_splits,
     make_splits,
     mapped_array,
@@ -188,7 +188,7 @@ def test_reading_a_file_takes_no_memory_of_its_size(tmp_path, monkeypatch):
     del table
     tracemalloc.start()
     monkeypatch.setattr(samples, "ROWS_AT_ONCE", 500)
-    monkeypatch.setattr(array_source, "ROWS_AT_ONCE", 500)
+    monkeypatch.setattr(array_inputs, "ROWS_AT_ONCE", 500)
     parts = make_splits(read_data(tmp_path / "a.npz"))
     assert parts.train.fingerprint
     peak = tracemalloc.get_traced_memory()[1]

@@ -627,6 +627,8 @@ def test_a_setting_is_refused_by_its_name(settings, kind, message):
     ("y", "options", "kind", "message"),
     [
         (None, {}, ValueError, "`y` must hold the labels"),
+        (np.array(["a", 1, 2] * 20, dtype=object), {}, TypeError, "`y` must hold labels of one type. Got 'a' and 1"),
+        (np.ma.masked_array(EVERY_THIRD, mask=np.arange(60) == 1), {}, TypeError, "`y` must have no masked values"),
         *(
             (
                 np.array(["eel", missing] * 30, dtype=object),

@@ -96,3 +96,8 @@ def test_its_class_weights_become_float32_on_a_device_without_float64(monkeypatc
     moved = criterion.to("meta").class_weight
     assert moved.is_meta
     assert moved.dtype == torch.float32
+
+
+@pytest.mark.parametrize("criterion", [nn.CrossEntropyLoss(torch.ones(2, device="meta")), GALALoss(2).to("meta")])
+def test_its_class_weights_are_on_the_device_of_a_criterion_that_was_moved_before(criterion):
+    assert DeferredReweighting(criterion, [9, 1]).class_weight.is_meta

@@ -84,6 +84,23 @@ def test_a_step_that_fails_leaves_the_statistics_as_they_were(case):
     assert any(not torch.equal(criterion.state_dict()[name], value) for name, value in before.items())
 
 
+def test_a_step_within_a_step_is_part_of_it():
+    """As where a training step has `one_step`, and a callback of the trainer begins another around it."""
+    whole, nested = (GALALoss(NUM_CLASSES, accumulate="ema", ema_decay=0.5).to(DEVICE) for _ in range(2))
+    logits, target = batch()
+    whole(logits, target)
+    half = len(target) // 2
+    with nested.one_step():
+        for part in (slice(0, half), slice(half, None)):
+            with nested.one_step():
+                nested(logits[part], target[part])
+            assert not nested.theta.any()
+        with suppress(KeyError), nested.one_step():
+            nested(logits, target)
+            raise KeyError
+    torch.testing.assert_close(dict(nested.state_dict()), dict(whole.state_dict()))
+
+
 @pytest.mark.slow
 def test_a_compiled_loss_counts_a_step_of_any_number_of_passes():
     torch._dynamo.reset()

@@ -3,6 +3,7 @@
 import copy
 import math
 import warnings
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from longtail import losses as lt
+from longtail.losses.catalogue import LOSSES, make_loss, settable_arguments
 from longtail.models import CosineClassifier
 from losses.cases import COUNTS
 
@@ -360,17 +362,97 @@ def test_deferred_weights_multiply_those_of_the_loss():
         (lambda: lt.SeesawLoss(5, eps=0), "`eps` must be finite and greater than 0"),
         (lambda: lt.EQLv2Loss(5, gamma=-1), "`gamma` must be finite and at least 0"),
         (lambda: lt.LADELoss(COUNTS, lam=-1), "`lam` must be finite and at least 0"),
+        (lambda: lt.FocalLoss(5, gamma=10**30), r"`gamma` must be at most 1e\+15: results overflow above. Got 10"),
+        (lambda: lt.ClassBalancedLoss(COUNTS, power=50), "a weight of .* for class 0. Choose a smaller `power`"),
+        (
+            lambda: lt.BalancedSoftmaxLoss([1e308, 1e308]),
+            r"`class_counts` must be at most 1e\+15. Got 1e\+308 for class",
+        ),
         (
             lambda: lt.DeferredReweighting(nn.CrossEntropyLoss(), COUNTS, start_epoch=0),
             "`start_epoch` must be at least 1",
         ),
         (lambda: lt.gcl_loss(LOGITS, TARGET, COUNTS, torch.zeros(2)), "`noise` must have the shape of the logits"),
-        (lambda: lt.eql_loss(LOGITS, TARGET, COUNTS, torch.zeros(40, 5)), "`left_out` must hold booleans"),
+        (lambda: lt.seesaw_loss(LOGITS, TARGET, torch.ones(5, 1)), r"`seen` must have the shape \(C,\). Got \(5, 1\)"),
+        (lambda: lt.seesaw_loss(LOGITS[:, :1], TARGET, torch.ones(1)), "`seen` must hold at least 2 classes. Got 1"),
+        (
+            lambda: lt.eql_v2_loss(LOGITS, TARGET, torch.ones(5), torch.ones(1)),
+            r"`negative` must have the shape of `positive`, \(5,\). Got \(1,\)",
+        ),
     ],
 )
 def test_settings_are_checked(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_an_ignored_index_may_be_an_integer_of_numpy_and_flags_are_no_text():
+    criterion = lt.LogitAdjustmentLoss(COUNTS, ignore_index=np.int64(-1))
+    assert type(criterion.ignore_index) is int
+    target = torch.where(TARGET == 2, -1, TARGET)
+    torch.testing.assert_close(
+        criterion(LOGITS, target), lt.LogitAdjustmentLoss(COUNTS, ignore_index=-1)(LOGITS, target)
+    )
+    for flag in ("validate", "margins_without_grad"):
+        with pytest.raises(TypeError, match=f"`{flag}` must be True or False. Got 'no'"):
+            lt.GALALoss(5, **{flag: "no"})
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: lt.seesaw_loss(LOGITS, TARGET, [1.0] * 5), "`seen` must be a tensor of real numbers. Got list"),
+        (
+            lambda: lt.eql_v2_loss(LOGITS, TARGET, torch.ones(5), torch.ones(5, dtype=torch.cfloat)),
+            "`negative` must be a tensor of real numbers. Got torch.complex64",
+        ),
+        (lambda: lt.gcl_loss(LOGITS, TARGET, COUNTS, [[0.1] * 5] * 40), "`noise` must be a tensor of real numbers"),
+        (
+            lambda: lt.eql_loss(LOGITS, TARGET, COUNTS, torch.zeros(40, 5)),
+            "`left_out` must be a tensor of torch.bool. Got torch.float32",
+        ),
+        (
+            lambda: lt.GALALoss(5, torch.ones(5, dtype=torch.cfloat)),
+            "`weight` must hold real numbers. Got torch.complex64",
+        ),
+    ],
+)
+def test_what_is_no_tensor_of_numbers_is_refused(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_statistics_of_half_precision_are_computed_with_in_float32():
+    positive, negative = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([0.0, 0.0, 2.0])
+    logits, target = torch.zeros(2, 3), torch.tensor([0, 2])
+    expected = lt.eql_v2_loss(logits, target, positive, negative)
+    torch.testing.assert_close(lt.eql_v2_loss(logits, target, positive.half(), negative.half()), expected)
+
+
+def numbers_of(name):
+    return [key for key, value in settable_arguments(name).items() if type(value) is float]
+
+
+@pytest.mark.parametrize("value", [1e39, 1e300, 10**30])
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_numbers_beyond_those_of_float32_are_refused(name, value):
+    for key in numbers_of(name):
+        with pytest.raises(ValueError, match=f"`{key}` must"):
+            make_loss(name, COUNTS, **{key: value})
+
+
+@pytest.mark.parametrize("value", [1e-12, 1.0, 1e12])
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_the_loss_is_finite_for_every_number_that_is_accepted(name, value):
+    for key in numbers_of(name):
+        with suppress(ValueError):  # 1e12 is no fraction
+            criterion = make_loss(name, COUNTS, **{key: value})
+            for _ in range(2):  # losses that learn use what the first step has found
+                logits = LOGITS.float().requires_grad_()
+                loss = criterion(logits, TARGET)
+                loss.backward()
+                assert loss.isfinite()
+                assert logits.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -143,6 +143,7 @@ def test_an_empty_test_set_has_no_scores():
         ((np.array([0.0, 1.0]), np.array([0, 1]), 2), TypeError, "`predictions` must hold class indices"),
         ((np.array([[0.1, np.nan]]), np.array([0])), ValueError, "must not hold NaN. Got one in row 0"),
         ((np.zeros((1, 3)), np.array([0]), 2), ValueError, "must have 2 columns. Got 3"),
+        ((torch.eye(3, dtype=torch.cfloat), np.arange(3)), TypeError, "must hold real scores. Got torch.complex64"),
         ((np.array([0]), np.array([0]), 1), ValueError, "`num_classes` must be at least 2"),
         ((np.eye(3), np.arange(3), [5, 2, 1]), TypeError, "`num_classes` must be an integer. Got 3 values"),
         ((np.eye(3), np.arange(3), np.ones(3)), TypeError, "`num_classes` must be an integer"),
@@ -151,6 +152,12 @@ def test_an_empty_test_set_has_no_scores():
 def test_arguments_are_checked(arguments, error, message):
     with pytest.raises(error, match=message):
         long_tail_scores(*arguments)
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3, 4)])
+def test_predictions_of_another_shape_are_not_counted(shape):
+    with pytest.raises(ValueError, match=r"`predictions` must have the shape \(N,\) or \(N, C\)"):
+        predictions_per_class(torch.zeros(shape, dtype=torch.long), 3)
 
 
 def test_any_container_of_labels():

@@ -74,6 +74,17 @@ def test_the_nearest_mean_of_centred_directions_wins(metric):
     assert fitted.transform(new.float()).dtype == torch.float32
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_predictions_of_half_precision_are_not_those_of_rounded_scores(dtype):
+    generator = torch.Generator().manual_seed(0)
+    target = torch.arange(400) % 40
+    features = (torch.randn(40, 8, generator=generator)[target] + 5).to(dtype)
+    new = (features.double() + torch.randn(400, 8, generator=generator)).to(dtype)
+    fitted = NearestClassMean().fit(features, target)
+    assert fitted.transform(new).dtype == dtype
+    assert (fitted.predict(new) == fitted.predict(new.double())).all()
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_a_class_without_a_sample_is_never_predicted(metric):
     fitted = NearestClassMean(metric).fit(FEATURES, TARGET, num_classes=6)
@@ -100,11 +111,29 @@ def test_a_class_without_a_sample_is_never_predicted(metric):
         (lambda: NearestClassMean("manhattan").fit(FEATURES, TARGET), ValueError, "`metric` must be one of"),
         (lambda: NearestClassMean().fit(FEATURES * torch.nan, TARGET), ValueError, "`features` must be finite"),
         (lambda: NearestClassMean().fit(FEATURES, TARGET[:3]), ValueError, "`target` must hold one label per sample"),
+        (lambda: NearestClassMean().fit(FEATURES, []), ValueError, "`target` must hold one label per sample"),
+        (lambda: NearestClassMean().fit(FEATURES, TARGET - 1), ValueError, r"`target` must lie in \[0, 3\). Got -1 at"),
+        (
+            lambda: NearestClassMean().fit(FEATURES, np.array(["a"] * 92)),
+            TypeError,
+            "`target` must hold class indices. Got names",
+        ),
+        (lambda: NearestClassMean().fit(FEATURES, TARGET * torch.nan), TypeError, "class indices, integers"),
+        (lambda: NearestClassMean().fit(FEATURES, TARGET, 4.0), TypeError, "`num_classes` must be an integer"),
+        (lambda: NearestClassMean().fit(FEATURES, TARGET, [60, 20, 8, 4]), TypeError, "pass their number"),
+        (lambda: tau_normalized(classifier(), 1e4), ValueError, "`tau` must leave weights that torch.float32 holds"),
+        (lambda: tau_normalized(classifier(), 1e39), ValueError, r"`tau` must be at most 1e\+15"),
+        (lambda: TauNormalization(taus=0.5).fit(classifier(), FEATURES, TARGET), TypeError, r"0.5: pass \[0.5\]"),
     ],
 )
 def test_arguments_are_checked(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_labels_may_be_unsigned():
+    fitted = NearestClassMean().fit(FEATURES, TARGET.numpy().astype(np.uint16))
+    np.testing.assert_array_equal(fitted.means_, NearestClassMean().fit(FEATURES, TARGET).means_)
 
 
 @pytest.mark.parametrize("method", [TauNormalization(taus=(0.0, 0.5)), NearestClassMean(metric="cosine")])

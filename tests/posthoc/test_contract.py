@@ -198,7 +198,7 @@ def break_method(content):
         (break_single, "must hold one offset per class. Got 1 for 1"),
         (break_format, "is not one or is damaged"),
         (break_offset, "must hold finite numbers as offset"),
-        (break_parameters, "must hold the parameters of a"),
+        (break_parameters, "must hold the parameters of (PredictionRebalancer|PostHocLogitAdjustment): "),
         (break_fields, "lacks fields"),
         (break_method, "Got a Unknown"),
     ],

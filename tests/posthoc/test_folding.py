@@ -103,6 +103,13 @@ def test_a_result_that_overflows_is_refused():
         folded(nn.Linear(4, 3).half(), 1e6 * OFFSET)
 
 
+def test_an_offset_that_is_not_finite_is_refused():
+    with pytest.raises(
+        ValueError, match="a finite offset for each class. Got -inf for class 2: is its target prior 0?"
+    ):
+        folded(nn.Linear(4, 3), np.array([0.5, 0.0, -np.inf]))
+
+
 def test_the_random_state_is_left_alone():
     layer, state = nn.Linear(4, 3), torch.get_rng_state()
     folded(layer, OFFSET)

@@ -430,7 +430,7 @@ def test_what_was_fitted_stays_until_the_next_fit(tmp_path):
             ValueError,
             "whose ratios a float holds. They are not for 0 [(]1 class[)]",
         ),
-        ({"class_counts": [1e308] * 4}, ValueError, "whose ratios a float holds. They are not for 0, 1, 2, 3"),
+        ({"class_weight": [1e-308] * 4}, ValueError, "whose ratios a float holds. They are not for 0, 1, 2, 3"),
         (
             {"class_weight": [1, 1e308, 1, 1]},
             ValueError,

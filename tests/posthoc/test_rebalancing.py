@@ -212,6 +212,8 @@ def test_a_class_of_prior_0_is_never_predicted_and_needs_no_sample(tmp_path):
     loaded = PredictionRebalancer.load(fitted.save(tmp_path / "offset.json"))
     np.testing.assert_array_equal(loaded.offset_, fitted.offset_)
     assert loaded.transductive_ is False
+    with pytest.raises(TypeError, match="`converge` must be True or False. Got 'no'"):
+        PredictionRebalancer(converge="no").fit(logits, target)
     with pytest.raises(ValueError, match=r"above 0 everywhere with `converge`. Got 0 for 2, 3 \(2 classes\)"):
         PredictionRebalancer(target_prior=prior, converge=True).fit(logits, target)
 

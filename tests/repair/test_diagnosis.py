@@ -205,6 +205,8 @@ def test_a_fixed_point_that_is_not_there_is_told(monkeypatch):
         ({"groups": np.where(np.arange(20) == 7, np.nan, np.arange(20))}, ValueError, "Sample 7 has none"),
         ({"sample_weight": ["a"] * 20}, TypeError, "`sample_weight` must hold numbers. Got"),
         ({"logits": np.ma.masked_less(np.eye(3)[np.arange(20) % 3], 0.5)}, TypeError, "must have no masked values"),
+        ({"groups": np.ma.masked_equal(np.arange(20), 3)}, TypeError, "`groups` must have no masked values"),
+        ({"sample_weight": np.ma.masked_equal(np.arange(1, 21), 3)}, TypeError, "`sample_weight` must have no masked"),
         ({"groups": np.zeros(20)}, ValueError, "`groups` must hold at least three groups"),
         ({"groups": np.zeros(3)}, ValueError, "`groups` must hold one group per sample"),
         ({"folds": 21}, ValueError, "`folds` must be at most 20"),

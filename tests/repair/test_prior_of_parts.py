@@ -111,6 +111,8 @@ def test_parts_that_are_no_distributions_are_refused():
         estimate_prior_of_parts(over([(probability[:1], 0), (probability[:, :3], 1)]), PRIOR)
     with pytest.raises(ValueError, match="`probability` must hold rows of values of at least 0 that sum to 1"):
         estimate_prior_of_parts(over([(probability[:1], 0), (2 * probability, 1)]), PRIOR)
+    with pytest.raises(TypeError, match="`probability` must have no masked values"):
+        estimate_prior_of_parts(over([(np.ma.masked_less(probability, 0.1), 0)]), PRIOR)
     with pytest.raises(ValueError, match="N at least 1. Got no sample"):
         estimate_prior_of_parts(over([(probability[:0], 0), (probability[:0], 0)]), PRIOR)
     with pytest.raises(TypeError, match="must return the merged statistics of all parts, one Support. Got list"):

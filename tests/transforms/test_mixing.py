@@ -139,6 +139,21 @@ def test_draws_follow_the_seed_and_the_beta_distribution():
     assert shares.var().item() == pytest.approx(1 / (4 * (2 * 0.2 + 1)), abs=0.02)
 
 
+@pytest.mark.parametrize("alpha", [1e-15, 1e-4, 0.005, np.float32(0.5)])
+def test_shares_of_a_small_alpha_are_not_one_half(alpha):
+    torch.manual_seed(0)
+    shares = torch.tensor([mixing._share(alpha) for _ in range(2000)])
+    assert shares.mean().item() == pytest.approx(0.5, abs=0.03)
+    assert shares.var().item() == pytest.approx(1 / (4 * (2 * float(alpha) + 1)), abs=0.01)
+
+
+def test_a_vanishing_alpha_leaves_images_and_labels_unmixed():
+    for _ in range(20):
+        images, target = mixup(IMAGES, TARGET, 3, alpha=1e-12)
+        assert set(images.unique().tolist()) <= set(range(6))
+        assert set(target.unique().tolist()) == {0.0, 1.0}
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -170,7 +185,15 @@ def test_draws_follow_the_seed_and_the_beta_distribution():
         ),
         (lambda: cmo(IMAGES, TARGET, IMAGES, TARGET + 1, 3), ValueError, r"`patch_target` must lie in \[0, 3\). Got 3"),
         (lambda: cutmix(IMAGES[0], TARGET[:3], 3), ValueError, r"`images` must have the shape \(N, C, H, W\)"),
+        (
+            lambda: cmo(IMAGES, TARGET, IMAGES, TARGET, 3, alpha=1e-300),
+            ValueError,
+            r"`alpha` must lie in \[1e-15, 1e\+15",
+        ),
+        (lambda: remix(IMAGES, TARGET, COUNTS, kappa=10**30), ValueError, r"`kappa` must lie in \[1e-15, 1e\+15"),
         (lambda: remix(IMAGES, TARGET, COUNTS, kappa=0), ValueError, "`kappa` must be finite and greater than 0"),
+        (lambda: mixup(IMAGES.numpy(), TARGET, 3), TypeError, "`images` must be a tensor of a batch. Got ndarray"),
+        (lambda: remix(IMAGES, [0, 1], COUNTS), TypeError, "`target` must be a tensor of a batch. Got list"),
         (lambda: remix(IMAGES, TARGET, COUNTS, threshold=2), ValueError, r"`threshold` must lie in \[0, 1\]"),
         (lambda: remix(IMAGES, F.one_hot(TARGET).float(), COUNTS), TypeError, "`target` must hold class indices"),
     ],

@@ -1,5 +1,7 @@
 """From bytes to the input of a network."""
 
+import math
+
 import pytest
 import torch
 
@@ -22,3 +24,17 @@ def test_the_memory_format_changes_no_bit_and_is_kept(shape):
 def test_other_images_than_bytes_are_refused():
     with pytest.raises(TypeError, match="`images` must be uint8"):
         normalise(torch.zeros(1, 3, 2, 2), MEAN, STD)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "message"),
+    [
+        (MEAN, (0.2, 0.0, 0.4), "`std` must be finite and greater than 0. Got .0.2, 0.0, 0.4."),
+        (MEAN, (0.2, math.nan, 0.4), "`std` must be finite and greater than 0"),
+        ((0.5, math.inf, 0.3), STD, "`mean` must be finite. Got"),
+        (MEAN[:2], STD, "`mean` must hold 3 values, one for each channel. Got 2"),
+    ],
+)
+def test_mean_and_standard_deviation_are_checked(mean, std, message):
+    with pytest.raises(ValueError, match=message):
+        normalise(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), mean, std)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from longtail.data.array_source import NO_NUMBERS
+from longtail.arguments import refuse_masked
+from longtail.data.array_inputs import NO_NUMBERS
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.data.table_file import refuse_repeated
@@ -69,6 +70,7 @@ def _rows_of(samples: Any, names: Sequence[str] | None, where: str, name_of: Cal
 
 
 def _as_floats(rows: Any, names: Sequence[str] | None, where: str, name_of: Callable[[int], str]) -> np.ndarray:
+    refuse_masked(where, rows)
     try:
         found = np.asarray(rows)
         if found.dtype.kind not in NO_NUMBERS:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from longtail.arguments import refuse_masked
 from longtail.array_headers import UNREADABLE, ArrayFile, PickledError, is_npy, shape_of
+from longtail.data.array_inputs import inputs_of
 from longtail.data.class_names import INTEGER, as_text, first_repeated, named_labels
-from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
-from longtail.data.mapped_array import array_of_npy, array_of_npz, is_large_table
+from longtail.data.mapped_array import array_of_npy, array_of_npz
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
 from longtail.data.row_order import refuse_another_order
@@ -24,9 +25,6 @@ LABEL_NAMES = ("labels", "label", "y", "target", "targets")
 GROUP_NAMES = ("groups", "group")
 PARTS_OF_SAMPLES = "part"
 """Name of an array that names the part of each sample, as `longtail features` writes it."""
-CHANNELS = (1, 3, 4)
-NO_NUMBERS = "cmM"
-"""Kinds of arrays that numpy would cast to numbers: complex ones lose a part, of dates none is a feature."""
 
 
 def is_array_file(data: Any) -> bool:
@@ -62,17 +60,18 @@ def read_pair(data: tuple[Any, Any], options: Options, notes: list[str]) -> dict
     """Read (X, y): features (N, D), or images (N, H, W[, C]) uint8, and labels.
 
     Raises:
-        TypeError: a sparse matrix, such as that of a text vectoriser.
+        TypeError: a sparse matrix, such as that of a text vectoriser; masked values.
         ValueError: inputs of another form, or invalid labels.
     """
     options.refuse("(X, y)", "root", "path_column", "label", "split", "group")
     if hasattr(data[0], "toarray"):
         raise TypeError(f"`X` must be a dense array. Got a {type(data[0]).__name__}: pass `X.toarray()`.")
     refuse_another_order(*data, "y")
+    refuse_masked("`X`", data[0])
     table = with_numbers(data[0]) if is_frame(data[0]) else data[0]
     inputs = table.detach().cpu().numpy() if isinstance(table, Tensor) else np.asarray(table)
     codes, names = named_labels(data[1], "`y`", notes)
-    raw = RawPart(codes, names, labels_from="`y`", **_inputs(inputs, "`X`", notes))
+    raw = RawPart(codes, names, labels_from="`y`", **inputs_of(inputs, "`X`", notes))
     if raw.features is not None and hasattr(table, "columns"):
         raw.features = np.asarray(raw.features)
         raw.feature_names = tuple(str(name) for name in table.columns)
@@ -192,7 +191,7 @@ def _of_keys(
     labels_from = f"the array {keys['labels']!r} of {path}"
     codes, names = named_labels(labels, labels_from, notes)
     raw = RawPart(
-        codes, names, labels_from=labels_from, **_inputs(inputs, f"the array {keys['inputs']!r} of {path}", notes)
+        codes, names, labels_from=labels_from, **inputs_of(inputs, f"the array {keys['inputs']!r} of {path}", notes)
     )
     if "groups" in keys:
         raw.groups = _groups(arrays[keys["groups"]], len(labels), path)
@@ -281,47 +280,6 @@ def _damaged(path: Path, error: Exception) -> ValueError:
             "`np.array(names, dtype=str)`."
         )
     return ValueError(f"{path} must be a file of arrays. It is damaged: {error}. Fetch it again.")
-
-
-def _inputs(inputs: np.ndarray, where: str, notes: list[str]) -> dict[str, Any]:
-    """The input as an argument of `RawPart`."""
-    if inputs.ndim == 2:
-        return {"features": _as_features(inputs, where)}
-    if inputs.ndim not in (3, 4):
-        raise ValueError(f"{where} must be images (N, H, W[, C]) or features (N, D). Got the shape {inputs.shape}.")
-    if inputs.dtype != np.uint8:
-        raise ValueError(
-            f"{where} must hold images as uint8, 0 to 255. Got {inputs.dtype} of the shape {inputs.shape}. Convert "
-            "images in [0, 1] with `(255 * x).round().astype('uint8')`; reshape features to (N, D)."
-        )
-    if inputs.ndim == 4 and inputs.shape[3] not in CHANNELS:
-        if inputs.shape[1] not in CHANNELS:
-            raise ValueError(f"{where} must hold images of 1, 3 or 4 channels. Got the shape {inputs.shape}.")
-        notes.append(f"{where}: the second axis of {inputs.shape} is read as channels.")
-        inputs = np.ascontiguousarray(np.moveaxis(inputs, 1, 3))
-    return {"images": inputs[..., 0] if inputs.ndim == 4 and inputs.shape[3] == 1 else inputs}
-
-
-def _as_features(inputs: np.ndarray, where: str) -> np.ndarray | FeatureRows:
-    features: np.ndarray | FeatureRows
-    if is_large_table(inputs.shape, inputs.dtype) and (inputs.dtype == np.float16 or is_mapped(inputs)):
-        features = FeatureRows(inputs)
-    else:
-        try:
-            if inputs.dtype.kind in NO_NUMBERS:
-                raise TypeError
-            features = np.ascontiguousarray(inputs, dtype=np.float32)
-        except (ValueError, TypeError):
-            raise ValueError(f"{where} must hold numbers. Got {inputs.dtype}.") from None
-    for start in range(0, len(features), ROWS_AT_ONCE):
-        odd = ~np.isfinite(features[start : start + ROWS_AT_ONCE])
-        if odd.any():
-            row, column = (int(place[0]) for place in np.nonzero(odd))
-            raise ValueError(
-                f"{where} must hold finite numbers. Got {inputs[start + row, column]} at sample {start + row}, "
-                f"column {column}."
-            )
-    return features
 
 
 def _keys(arrays: Mapping[str, np.ndarray]) -> str:

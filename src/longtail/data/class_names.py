@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from longtail.arguments import refuse_masked
+
 INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 SEVERAL = (list, tuple, set, frozenset, dict)
 WHOLE = re.compile(r"(-?(?:0|[1-9]\d{0,17}))(?:\.0+)?", re.ASCII)
@@ -38,6 +40,7 @@ def named_labels(
         place_of: what messages call the sample at an index.
 
     Raises:
+        TypeError: masked labels.
         ValueError: no labels; missing, negative or fractional ones; or several for one sample.
 
     Example:
@@ -73,6 +76,7 @@ def refuse_distinct(codes: np.ndarray, where: str) -> None:
 def _as_column(labels: Any, where: str) -> np.ndarray:
     if isinstance(labels, Tensor):
         labels = labels.detach().cpu().numpy()
+    refuse_masked(where, labels)
     try:
         array = np.asarray(labels) if not isinstance(labels, list) else _array_of_list(labels)
     except ValueError:  # of numpy

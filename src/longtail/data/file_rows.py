@@ -1,4 +1,7 @@
-"""The index of a table that was read from files: the file of each row, and its number or name within the file."""
+"""The index of a table that was read from files: the file of each row, and its number or name within the file.
+
+And what messages call a row, by its index.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,9 +11,11 @@ import numpy as np
 from longtail.data.table_file import pandas
 
 if TYPE_CHECKING:
-    from pandas import Index
+    from pandas import DataFrame, Index, Series
 
 FILE_AND_ROW = ("file", "row")
+LINE = "Line"
+"""Name of an index that holds the line of the file from which each row was read."""
 
 
 def file_rows(files: Sequence[str], lengths: Sequence[int]) -> Any:
@@ -58,3 +63,17 @@ def is_of_files(index: "Index[Any]") -> bool:
 def row_names(index: "Index[Any]") -> list[str] | None:
     """(N,) FILE:ROW, rows counted from 0, or FILE:NAME; `None` for the index of another table."""
     return [f"{file}:{row}" for file, row in index] if is_of_files(index) else None
+
+
+def place_of_row(table: "DataFrame | Series[Any]", row: int) -> str:
+    """What to call a row in a message: by its line or row in a file, or by its index in memory."""
+    if is_of_files(table.index):
+        file, own = table.index[row]
+        return f"{file}:{own}" if isinstance(own, str) else f"row {own} of {file}"
+    return f"{'line' if table.index.name == LINE else 'row'} {table.index[row]}"
+
+
+def place_at_start(table: "DataFrame | Series[Any]", row: int) -> str:
+    """The same at the start of a sentence."""
+    place = place_of_row(table, row)
+    return place.capitalize() if place.startswith(("row ", "line ")) else place

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
-from longtail.arguments import check_integer
+from longtail.arguments import check_integer, refuse_masked
 
 LABEL_ATTRIBUTES = ("targets", "labels", "_labels")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target")
@@ -101,6 +101,7 @@ def raw_labels(source: Any) -> Any:
     if isinstance(source, Tensor):
         return source.detach().cpu().numpy()
     if isinstance(source, np.ndarray) or hasattr(source, "to_numpy"):
+        refuse_masked("`source`", source)
         return source
     if isinstance(source, DataLoader):
         return raw_labels(source.dataset)

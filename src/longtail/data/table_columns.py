@@ -30,6 +30,9 @@ FILE_COLUMNS = (
 GROUP_COLUMNS = ("group", "groups", "group_id")
 SPLIT_COLUMNS = ("split",)
 COORDINATE = "y"  # a label only where no other column may be one
+USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
+NO_FEATURES = USUAL - {COORDINATE}
+"""Names of columns that are no features, whatever they hold."""
 MISSING = ("none", "nan", "<na>", "nat")
 """How missing values of pandas are printed."""
 SHOWN = 20  # names of columns in a message
@@ -51,9 +54,8 @@ class Columns:
 def text_columns(names: Sequence[str], options: Options) -> list[str]:
     """Columns of a file that are read as text: labels, paths, groups and parts, chosen or by their usual names."""
     chosen = {options.label, options.path_column, options.group, options.split}
-    usual = {*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS} - {COORDINATE}
     label = options.label or next(iter(label_columns([name.strip() for name in names])), None)
-    return [name for name in names if name.strip() in {*chosen, label} or name.strip().lower() in usual]
+    return [name for name in names if name.strip() in {*chosen, label} or name.strip().lower() in NO_FEATURES]
 
 
 def find_columns(frame: "DataFrame", options: Options, where: str, notes: list[str]) -> Columns:

@@ -8,41 +8,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from longtail.data.class_names import as_text, named_labels
-from longtail.data.counted import counted
 from longtail.data.declared_classes import with_class_names
 from longtail.data.encoded_images import holds_images, images_of
-from longtail.data.file_rows import file_rows, is_of_files
+from longtail.data.file_rows import LINE, file_rows, place_at_start, place_of_row
 from longtail.data.first_of_many import first
 from longtail.data.list_source import LISTS, below, from_home, with_slashes
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
 from longtail.data.table_columns import (
-    COORDINATE,
-    FILE_COLUMNS,
-    GROUP_COLUMNS,
     LABEL_COLUMNS,
     NUMBERING,
-    SPLIT_COLUMNS,
-    UNUSED,
+    USUAL,
     Columns,
     find_columns,
-    label_columns,
     part_text,
     text_columns,
 )
+from longtail.data.table_features import has_features, read_features
 from longtail.data.table_file import CLASS_NAMES, JSON_LINES, PARQUET, TABLES, pandas, read_table, refuse_repeated
 from longtail.data.table_index import with_index
 from longtail.data.text_file import kind_of, read_text
-from longtail.data.vector_columns import holds_vectors, is_written_vectors, vectors_of, with_numbers
+from longtail.data.vector_columns import holds_vectors
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-USUAL = frozenset({*LABEL_COLUMNS, *FILE_COLUMNS, *GROUP_COLUMNS, *SPLIT_COLUMNS})
-NO_FEATURES = USUAL - {COORDINATE}
 NO_PATHS = (Mapping, list, tuple, np.ndarray, bytes)
-LINE = "Line"
-"""Name of an index that holds the line of the file from which each row was read."""
 
 
 def is_table_file(data: Any) -> bool:
@@ -105,7 +96,7 @@ def read_table_as_parts(
         frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
     refuse_repeated(list(frame.columns), where)
     if frame.index.name != LINE:
-        frame = with_index(frame, options, where, notes, has_features=_has_features(frame, options))
+        frame = with_index(frame, options, where, notes, has_features=has_features(frame, options))
     if rows is not None:
         frame = frame.set_axis(rows, axis=0)
     columns = find_columns(frame, options, where, notes)
@@ -131,8 +122,8 @@ def split_of(column: "Series[Any]", name: str, where: str) -> np.ndarray:
     if unknown is not None:
         got = repr(values[unknown])[:60] if values[unknown] else "none"
         raise ValueError(
-            f"the column {name!r} of {where} must hold {', '.join(PART_NAMES)}. Got {got} ({_row(column, unknown)}). "
-            "Drop such rows, or rename the column if it names no parts."
+            f"the column {name!r} of {where} must hold {', '.join(PART_NAMES)}. Got {got} "
+            f"({place_at_start(column, unknown)}). Drop such rows, or rename the column if it names no parts."
         )
     return np.array([PART_NAMES[value] for value in values])
 
@@ -143,7 +134,7 @@ def _part(frame: "DataFrame", columns: Columns, where: str, root: Path | None, n
     of_labels = f"the column {columns.label!r} of {where}"
     if holds_images(labels):
         raise ValueError(f"{of_labels} must hold classes. It holds images: name the column of labels with --label.")
-    codes, names = named_labels(_plain(labels), of_labels, notes, lambda row: _place(labels, row))
+    codes, names = named_labels(_plain(labels), of_labels, notes, lambda row: place_of_row(labels, row))
     groups = None if columns.group is None else _groups(frame[columns.group], columns.group, where)
     if columns.path is not None:
         files, root = _files(frame[columns.path], columns.path, where, root, notes)
@@ -152,10 +143,8 @@ def _part(frame: "DataFrame", columns: Columns, where: str, root: Path | None, n
     if columns.images is not None:
         _note_unused(frame, columns, where, notes)
         return RawPart(codes, names, items=images_of(frame[columns.images]), groups=groups)
-    frame = _with_numbers(frame, columns, where)
-    feature_names = _feature_columns(frame, columns, where, notes)
-    features = _features(frame, feature_names, where) if feature_names else None
-    return RawPart(codes, names, features=features, feature_names=feature_names or None, groups=groups)
+    features, feature_names = read_features(frame, columns, where, notes)
+    return RawPart(codes, names, features=features, feature_names=feature_names, groups=groups)
 
 
 def _plain(labels: "Series[Any]") -> Any:
@@ -178,7 +167,7 @@ def _refuse_empty(column: "Series[Any]", name: str, where: str, must: str, but: 
     if empty.any():
         row = int(np.flatnonzero(empty)[0])
         raise ValueError(
-            f"{where} must {must} in each row. {_row(column, row)} {but} in the column {name!r} "
+            f"{where} must {must} in each row. {place_at_start(column, row)} {but} in the column {name!r} "
             f"({int(empty.sum()):,} of {len(column):,} rows){advice}."
         )
 
@@ -187,20 +176,6 @@ def _is_blank(column: "Series[Any]") -> "Series[bool]":
     if column.dtype == object:  # bytes need not be text
         return column.map(lambda value: isinstance(value, (str, bytes)) and not value.strip()).astype(bool)
     return column.astype(str).str.strip() == ""
-
-
-def _place(table: "DataFrame | Series[Any]", row: int) -> str:
-    """What to call a row in a message: by its line or row in a file, or by its index in memory."""
-    if is_of_files(table.index):
-        file, own = table.index[row]
-        return f"{file}:{own}" if isinstance(own, str) else f"row {own} of {file}"
-    return f"{'line' if table.index.name == LINE else 'row'} {table.index[row]}"
-
-
-def _row(table: "DataFrame | Series[Any]", row: int) -> str:
-    """The same at the start of a sentence."""
-    place = _place(table, row)
-    return place.capitalize() if place.startswith(("row ", "line ")) else place
 
 
 def _files(
@@ -233,71 +208,6 @@ def _note_unused(frame: "DataFrame", columns: Columns, where: str, notes: list[s
     left = [name for name in map(str, frame.columns) if name not in taken and name.strip().lower() not in NUMBERING]
     if left:
         notes.append(f"{where}: columns that are not used: {first(left)}.")
-
-
-def _with_numbers(frame: "DataFrame", columns: Columns, where: str) -> "DataFrame":
-    taken = {columns.label, columns.group, columns.split}
-    numbers = with_numbers(frame, [name for name in frame.columns if name not in taken])
-    refuse_repeated(list(numbers.columns), where)
-    return numbers
-
-
-def _feature_columns(frame: "DataFrame", columns: Columns, where: str, notes: list[str]) -> tuple[str, ...]:
-    taken = {columns.label, columns.group, columns.split}
-    names: list[str] = []
-    left: list[str] = []
-    for name in map(str, frame.columns):
-        if name in taken:
-            continue
-        why = _why_no_feature(frame[name], name)
-        if why is None:
-            names.append(name)
-        else:
-            left.append(f"{name} ({why})")
-    if left:
-        unused = counted(len(left), "column is", "columns are")
-        notes.append(f"{where}: {unused} {UNUSED}: {first(left)}.")
-    if not names:
-        notes.append(f"{where} has neither a column of paths nor numbers: only its labels are read.")
-    else:
-        notes.append(f"{where}: {counted(len(names), 'feature', 'features')}: {first(names)}.")
-    return tuple(names)
-
-
-def _has_features(frame: "DataFrame", options: Options) -> bool:
-    """Whether any column is a feature."""
-    names = list(map(str, frame.columns))
-    taken = {options.label, options.group, options.split, *([] if options.label else label_columns(names))}
-    columns = [(frame[name], name) for name in names if name not in taken]
-    return any(_why_no_feature(column, name) is None or vectors_of(column) is not None for column, name in columns)
-
-
-def _why_no_feature(column: "Series[Any]", name: str) -> str | None:
-    """The reason why a column is not a feature; None if it is one."""
-    if name.strip().lower() in {*NUMBERING, *NO_FEATURES}:
-        return "by its name no feature"
-    if column.isna().all():
-        return "empty"
-    kind = column.dtype.kind
-    if kind == "O" and holds_vectors(column):
-        return "lists that are not of one length, or hold no numbers"
-    if kind in "biuf":
-        return None
-    if is_written_vectors(column):
-        return "vectors written as text: save the table as Parquet or JSON lines"
-    return {"c": "complex numbers", "M": "dates", "m": "durations"}.get(kind, "no numbers")
-
-
-def _features(frame: "DataFrame", names: tuple[str, ...], where: str) -> np.ndarray:
-    features = frame[list(names)].to_numpy(dtype=np.float32, na_value=np.nan)
-    odd = ~np.isfinite(features)
-    if odd.any():
-        row, column = (int(place[0]) for place in np.nonzero(odd))
-        raise ValueError(
-            f"{where} must hold a finite number in each row of its features. {_row(frame, row)} has none in the column "
-            f"{names[column]!r}. Fill in or drop such rows, or drop the column."
-        )
-    return np.ascontiguousarray(features)
 
 
 def _has_header(path: Path) -> bool:

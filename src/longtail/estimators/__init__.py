@@ -1,4 +1,4 @@
-"""The face of repair for scikit-learn. Needs `longtail[estimators]`."""
+"""The scikit-learn interface of repair: a classifier whose decisions are re-balanced. Needs `longtail[estimators]`."""
 
 try:
     from longtail.estimators.rebalanced_classifier import RebalancedClassifier

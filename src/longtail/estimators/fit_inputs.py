@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from longtail.arguments import as_float64
+from longtail.arguments import as_float64, refuse_masked
 from longtail.repair.inputs import as_groups
 
 LEAST_GROUPS = 3
@@ -18,6 +18,7 @@ def as_labels(y: Any) -> np.ndarray:
     """(N,) labels of any kind.
 
     Raises:
+        TypeError: masked labels, or text beside other labels.
         ValueError: no labels, a missing label, continuous numbers, or several labels per sample.
     """
     if y is None:
@@ -30,6 +31,7 @@ def as_labels(y: Any) -> np.ndarray:
             f"`y` must hold one label for each sample. Got the shape {tuple(shape)}. Multilabel and multioutput "
             "targets are not supported. Fit a RebalancedClassifier for each output."
         )
+    refuse_masked("`y`", y)
     labels = np.asarray(column_or_1d(y, warn=True))
     missing = [place for place, label in enumerate(labels) if _is_missing(label)] if labels.dtype == object else []
     if missing:
@@ -37,8 +39,18 @@ def as_labels(y: Any) -> np.ndarray:
             f"`y` must hold a label for each sample. Got {labels[missing[0]]} at index {missing[0]} ({len(missing)} of "
             f"{len(labels)} labels). Drop these samples."
         )
+    _check_sortable(labels)
     check_classification_targets(y)
     return labels
+
+
+def _check_sortable(labels: np.ndarray) -> None:
+    """Raise for text beside other labels, which have no order; classes are sorted."""
+    if labels.dtype != object:
+        return
+    odd = next((label for label in labels if isinstance(label, str) != isinstance(labels[0], str)), None)
+    if odd is not None:
+        raise TypeError(f"`y` must hold labels of one type. Got {labels[0]!r} and {odd!r}: pass `y.astype(str)`.")
 
 
 def _is_missing(label: Any) -> bool:

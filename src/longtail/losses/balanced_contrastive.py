@@ -9,7 +9,7 @@ ImageNet-LT. Compared with supervised contrastive learning, the samples of a cla
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_indices, check_positive
+from longtail.arguments import as_class_indices, check_size
 
 
 def balanced_contrastive_loss(
@@ -40,7 +40,7 @@ def balanced_contrastive_loss(
 
     Source: Zhu et al., CVPR 2022, Eq. 9 and 10, and their code, whose temperature for ImageNet-LT is 0.07.
     """
-    check_positive("temperature", temperature)
+    check_size("temperature", temperature)
     _check_shapes(projections, centres)
     on_cpu = target.device.type == "cpu"  # elsewhere the check of values would wait for the device
     labels = as_class_indices("target", target, len(centres) if on_cpu else None)

@@ -15,13 +15,16 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, check_fraction, check_strength
+from longtail.arguments import check_fraction, check_strength
+from longtail.class_vectors import as_class_counts
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.focal import focal_cross_entropy, focal_loss
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean, mean_or_one
 from longtail.losses.shifts import ClassCounts, counts_of
+
+SMALLEST = 1e-30  # weight of a loss
 
 
 def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, power: float = 1.0) -> Tensor:
@@ -31,6 +34,10 @@ def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, powe
         class_counts: (C,) training samples of each class, ≥ 0.
         beta: β in [0, 1]; at 1 the weights are the limit, inverse frequencies.
         power: ρ ≥ 0, the exponent of the weights; 0 weights all classes alike.
+
+    Raises:
+        ValueError: a count or setting outside what is written above; weights that are not finite.
+        TypeError: no numbers.
 
     Example:
         >>> class_balanced_weights([100, 1], beta=0.99).round(decimals=3)
@@ -47,7 +54,9 @@ def class_balanced_weights(class_counts: ClassCounts, beta: float = 0.9999, powe
         weights = (1 - beta) / -torch.expm1(counts * torch.tensor(beta, dtype=torch.float64).log())
     if power != 1:
         weights = (weights / weights.max()) ** power  # the largest is 1, so that they do not all underflow to 0
-    return weights / weights[as_class_counts(class_counts) > 0].mean()
+    weights = weights / weights[as_class_counts(class_counts) > 0].mean()
+    _refuse(weights, ~weights.isfinite(), power)
+    return weights
 
 
 def mean_weight(target: Tensor, weight: Tensor) -> Tensor | float:
@@ -91,7 +100,8 @@ def class_balanced_loss(
         The shape of the logits without C.
 
     Raises:
-        ValueError, TypeError: a shape, dtype, count or setting outside what is written above.
+        ValueError, TypeError: a shape, dtype, count or setting outside what is written above; a `power` with which a
+            weight is below 1e-30 or above 1e30.
 
     Example:
         >>> import torch
@@ -100,7 +110,7 @@ def class_balanced_loss(
 
     Source: eq. 4 of the paper.
     """
-    weights = class_balanced_weights(class_counts, beta, power)
+    weights = _weights_of_losses(class_counts, beta, power)
     check_arguments(weights.numel(), weight, ignore_index, label_smoothing)
     target = checked_target(logits, target, weights.numel(), ignore_index)
     weights = weights.to(logits.device) if weight is None else weights.to(logits.device) * weight
@@ -125,7 +135,8 @@ class ClassBalancedLoss(LongTailedLoss):
         logits (N, C), (N, C, d1, …) or (C,); target as class indices (integers) without C, or as probabilities with it.
 
     Raises:
-        ValueError, TypeError: a count, setting, shape or dtype outside what is written above.
+        ValueError, TypeError: a count, setting, shape or dtype outside what is written above; a `power` with which a
+            weight is below 1e-30 or above 1e30.
         IndexError: a class index outside [0, C).
 
     Example:
@@ -149,7 +160,7 @@ class ClassBalancedLoss(LongTailedLoss):
         **arguments: Unpack[CrossEntropyArguments],
     ) -> None:
         check_strength("gamma", gamma)
-        class_weight = class_balanced_weights(class_counts, beta, power)
+        class_weight = _weights_of_losses(class_counts, beta, power)
         super().__init__(class_weight.numel(), weight, **arguments)
         self.beta = beta
         self.power = power
@@ -191,3 +202,19 @@ class ClassBalancedLoss(LongTailedLoss):
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""
         return f"{super().extra_repr()}, beta={self.beta}, power={self.power}, gamma={self.gamma}"
+
+
+def _weights_of_losses(class_counts: ClassCounts, beta: float, power: float) -> Tensor:
+    """The weights, of which none is 0 or infinite in float32, nor its product with a loss."""
+    weights = class_balanced_weights(class_counts, beta, power)
+    _refuse(weights, ~((weights >= SMALLEST) & (weights <= 1 / SMALLEST)), power)
+    return weights
+
+
+def _refuse(weights: Tensor, wrong: Tensor, power: float) -> None:
+    if wrong.any():
+        place = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"`power` must leave weights between {SMALLEST:g} and {1 / SMALLEST:g} for these `class_counts`. Got "
+            f"{power!r}, and a weight of {weights[place].item():g} for class {place}. Choose a smaller `power`."
+        )

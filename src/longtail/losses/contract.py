@@ -1,15 +1,14 @@
 """The contract of every loss: a drop-in for `nn.CrossEntropyLoss` whose subclasses write only their mathematics."""
 
 import inspect
-from functools import partial
 from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from longtail.arguments import check_choice, check_keywords, check_num_classes
-from longtail.losses.buffer_precision import keep_precision, moved
+from longtail.arguments import check_choice, check_flag, check_keywords, check_num_classes
+from longtail.losses.buffer_precision import KeepsPrecision
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs, weight_for
 from longtail.losses.fused import Received, check_fused, fuses, is_eager, refuse_without_margins
 from longtail.losses.fused_loss import fused_loss, margins_to_fuse
@@ -24,7 +23,7 @@ from longtail.losses.inputs import (
 from longtail.losses.linear_loss import linear_loss, no_linear_error
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import divisor_of_mean
-from longtail.signatures import naming_misspelt, with_arguments_of, without_other_keywords
+from longtail.signatures import name_arguments, without_other_keywords
 
 
 class CrossEntropyArguments(TypedDict, total=False):
@@ -42,7 +41,7 @@ MARGINS = {"margins", "margins_for"}
 PLAIN_PATH = {"adjust", "combine", "observe", "learn"}
 
 
-class LongTailedLoss(nn.CrossEntropyLoss):
+class LongTailedLoss(KeepsPrecision, nn.CrossEntropyLoss):
     """Cross-entropy on adjusted logits in training, plain cross-entropy on raw logits in `eval()` or without gradients.
 
     Without gradients (`torch.no_grad()`, `torch.inference_mode()`) statistics are not updated either, so that a
@@ -95,10 +94,12 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         check_num_classes(num_classes)
         check_choice("reduction", reduction, ["mean", "sum", "none"])
         check_arguments(num_classes, weight, ignore_index, label_smoothing)
+        check_flag("validate", validate)
+        check_flag("margins_without_grad", margins_without_grad)
         check_fused(fused)
         if not self.margins_suffice:
             refuse_without_margins(fused, self)
-        super().__init__(weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
+        super().__init__(weight, ignore_index=int(ignore_index), reduction=reduction, label_smoothing=label_smoothing)
         self.num_classes = num_classes
         self.validate = validate
         self.margins_without_grad = margins_without_grad
@@ -112,10 +113,7 @@ class LongTailedLoss(nn.CrossEntropyLoss):
         super().__init_subclass__()
         if vars(cls).keys() & (MARGINS | PLAIN_PATH):
             cls.margins_suffice = bool(vars(cls).keys() & MARGINS)
-        if "__init__" in vars(cls):
-            shown = with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[misc]
-            cls.__init__ = naming_misspelt(cls.__init__)  # type: ignore[method-assign]
-            cls.__init__.__signature__ = shown  # type: ignore[attr-defined]
+        name_arguments(cls)
 
     @property
     def has_margins(self) -> bool:
@@ -294,12 +292,6 @@ class LongTailedLoss(nn.CrossEntropyLoss):
             reduction=self.reduction,
             label_smoothing=self.label_smoothing,
         )
-
-    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
-        kept = {name: buffer for name, buffer in self._buffers.items() if name != "weight" and buffer is not None}
-        super()._apply(partial(moved, fn), recurse)  # type: ignore[no-untyped-call]
-        keep_precision(self, kept)
-        return self
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

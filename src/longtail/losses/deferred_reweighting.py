@@ -6,13 +6,12 @@ LDAM inside it.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from longtail.arguments import as_class_indices, check_integer
-from longtail.losses.buffer_precision import keep_precision, moved
+from longtail.losses.buffer_precision import KeepsPrecision
 from longtail.losses.class_balanced import class_balanced_weights, mean_weight
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.cross_entropy import weight_for
@@ -23,7 +22,7 @@ from longtail.losses.reduction import divisor_of_mean
 from longtail.losses.shifts import ClassCounts
 
 
-class DeferredReweighting(nn.Module):
+class DeferredReweighting(KeepsPrecision):
     """Wraps a loss and gives it class weights from an epoch on; in `eval()` or without gradients it does not.
 
     Args:
@@ -61,7 +60,8 @@ class DeferredReweighting(nn.Module):
         self.criterion = criterion
         self.start_epoch = start_epoch
         self.beta = beta
-        weights = class_balanced_weights(class_counts, beta).to(torch.float32)
+        device = next((buffer.device for buffer in criterion.buffers()), torch.device("cpu"))
+        weights = class_balanced_weights(class_counts, beta).to(torch.float32).to(device)
         _check_number_of_classes(criterion, len(weights))
         self.register_buffer("class_weight", weights if criterion.weight is None else weights * criterion.weight)
         self._begun = start_epoch <= 1  # not the epoch: `torch.compile` would compile the loss again in each
@@ -170,12 +170,6 @@ class DeferredReweighting(nn.Module):
     def _loss(self, input: Tensor, target: Tensor) -> Tensor:
         loss: Tensor = self.criterion(input, target)
         return loss
-
-    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]
-        former = {"class_weight": self.class_weight}
-        super()._apply(partial(moved, fn), recurse)  # type: ignore[no-untyped-call]
-        keep_precision(self, former)
-        return self
 
     def extra_repr(self) -> str:
         """The arguments that `print` shows."""

@@ -17,7 +17,7 @@ from longtail.arguments import check_fraction
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.fused import fuses_draws, random_mask
-from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
+from longtail.losses.inputs import along_classes, check_arguments, check_draw, checked_target, class_dimension
 from longtail.losses.margins import Margins
 from longtail.losses.shifts import ClassCounts, counts_of
 
@@ -66,11 +66,7 @@ def eql_loss(
     num_classes = rare.numel()
     check_arguments(num_classes, weight, ignore_index, label_smoothing)
     target = checked_target(logits, target, num_classes, ignore_index)
-    if left_out.shape != logits.shape or left_out.dtype != torch.bool:
-        raise ValueError(
-            f"`left_out` must hold booleans of the shape of the logits, {tuple(logits.shape)}. "
-            f"Got {left_out.dtype} of {tuple(left_out.shape)}."
-        )
+    check_draw("left_out", left_out, logits, torch.bool)
     adjusted = logits + _shift(logits, target, left_out, rare.to(logits.device))
     log_probs = _of_those_present(F.log_softmax(adjusted, class_dimension(logits)))
     return cross_entropy_from_log_probs(log_probs, target, weight, ignore_index, "none", label_smoothing)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from longtail.arguments import check_strength
 from longtail.losses.fused import is_compiled, is_eager
-from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
+from longtail.losses.inputs import along_classes, as_statistics, check_arguments, checked_target, class_dimension
 from longtail.losses.memory import LossWithMemory, MemoryArguments, refuse_vmap
 from longtail.losses.reduction import mean_or_one, reduced, sample_weights
 from longtail.losses.sigmoid_terms import sigmoid_terms
@@ -68,6 +68,7 @@ def eql_v2_loss(
     Source: section 3 of the paper; the defaults are its own.
     """
     _check(gamma, mu, alpha)
+    positive, negative = as_statistics(positive=positive, negative=negative)
     check_arguments(positive.numel(), weight, ignore_index, label_smoothing)
     target = checked_target(logits, target, positive.numel(), ignore_index)
     labels = _labels(logits, target, ignore_index, label_smoothing)

@@ -22,9 +22,10 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from longtail.arguments import check_choice, check_fraction, check_positive, check_strength
+from longtail.arguments import check_choice, check_fraction, check_size, check_strength
 from longtail.losses.fused import Received
-from longtail.losses.inputs import along_classes, class_dimension
+from longtail.losses.gala_margins import PAPER_LAMBDA_NEGATIVE, adjust_logits, margins_of
+from longtail.losses.inputs import as_statistics
 from longtail.losses.margins import Margins
 from longtail.losses.memory import LossWithMemory, MemoryArguments
 from longtail.losses.received_gradients import count_samples, received_gradients
@@ -32,7 +33,6 @@ from longtail.losses.shifts import class_indices, cross_entropy_of
 
 FORMS = ("released", "paper")
 ACCUMULATIONS = ("sum", "released", "ema")
-PAPER_LAMBDA_NEGATIVE = 0.9
 
 
 def gala_loss(
@@ -58,7 +58,7 @@ def gala_loss(
         theta: (C,) accumulated positive gradient, ≥ 0. A constant: no gradient flows through it.
         phi: (C,) accumulated negative gradient, ≥ 0. A constant.
         lambda_positive: λ1 ≥ 0.
-        lambda_negative: λ2 ≥ 0; `None` is 0.9 in the paper form. The released form has no use for it.
+        lambda_negative: λ2 ≥ 0; `None` is 0.9 in the paper form. The released form ignores it.
         form: "released" or "paper", see the module.
         eps: ε > 0, added to θ and φ before the logarithm.
         weight: (C,) class weights.
@@ -121,58 +121,10 @@ def gala_logits(
         >>> F.cross_entropy(gala_logits(logits, target, theta, theta), target, reduction="none")
         tensor([0.4970, 2.1052])
     """
-    theta, phi = _checked_statistics(theta, phi)
+    theta, phi = as_statistics(theta=theta, phi=phi)
     _check_settings(lambda_positive, lambda_negative, form, eps)
     target = class_indices(logits, target, theta.numel())
     return adjust_logits(logits, target, theta, phi, lambda_positive, lambda_negative, form, eps)
-
-
-def adjust_logits(
-    logits: Tensor,
-    target: Tensor,
-    theta: Tensor,
-    phi: Tensor,
-    lambda_positive: float,
-    lambda_negative: float | None,
-    form: str,
-    eps: float,
-) -> Tensor:
-    """The adjusted logits z̃ of either form; the logits themselves, the same object, where the strengths are 0."""
-    if form == "released":
-        if lambda_positive == 0:
-            return logits
-        return logits.add(along_classes((theta + eps).log_(), logits), alpha=lambda_positive)
-    others, own = _paper_margins(theta, phi, lambda_positive, lambda_negative, eps)
-    if others is None or own is None:
-        return logits
-    if target.is_floating_point():
-        return logits + (along_classes(others, logits) + target.detach() * along_classes(own - others, logits))
-    dim = class_dimension(logits)
-    adjusted = logits + along_classes(others, logits)
-    # An ignored target may lie outside the classes; where its margin lands has no effect on the loss.
-    index = target.clamp(0, theta.numel() - 1)
-    return adjusted.scatter_add_(dim, index.unsqueeze(dim), (own - others).to(adjusted.dtype)[index].unsqueeze(dim))
-
-
-def margins_of(
-    theta: Tensor, phi: Tensor, lambda_positive: float, lambda_negative: float | None, form: str, eps: float
-) -> Margins:
-    """The margins of either form, as `adjust_logits` applies them."""
-    if form == "released":
-        return Margins(shift=(theta + eps).log_().mul_(lambda_positive) if lambda_positive else None)
-    others, own = _paper_margins(theta, phi, lambda_positive, lambda_negative, eps)
-    return Margins() if others is None or own is None else Margins(shift=others, own=own - others)
-
-
-def _paper_margins(
-    theta: Tensor, phi: Tensor, lambda_positive: float, lambda_negative: float | None, eps: float
-) -> tuple[Tensor | None, Tensor | None]:
-    """Those of classes other than the target and of the target; twice `None` where the strengths are 0."""
-    lambda_negative = PAPER_LAMBDA_NEGATIVE if lambda_negative is None else lambda_negative
-    if lambda_positive == 0 and lambda_negative == 0:
-        return None, None
-    theta, phi = theta + eps, phi + eps
-    return (theta / theta.mean()).log_().mul_(lambda_positive), (phi / phi.mean()).log_().mul_(lambda_negative)
 
 
 class GALALoss(LossWithMemory):
@@ -308,22 +260,9 @@ class GALALoss(LossWithMemory):
         return f"{shown}, accumulate={self.accumulate!r}, eps={self.eps}"
 
 
-def _checked_statistics(theta: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
-    if not (isinstance(theta, Tensor) and isinstance(phi, Tensor)):
-        raise TypeError(f"`theta` and `phi` must be tensors. Got {type(theta).__name__} and {type(phi).__name__}.")
-    if phi.shape != theta.shape or theta.dim() != 1:
-        raise ValueError(
-            f"`phi` must have the shape of `theta`, (C,). Got {tuple(phi.shape)} and {tuple(theta.shape)}."
-        )
-    if theta.numel() < 2:
-        raise ValueError(f"`theta` must hold at least 2 classes. Got {theta.numel()}.")
-    dtype = torch.promote_types(theta.dtype, torch.float32)
-    return theta.detach().to(dtype), phi.detach().to(dtype)
-
-
 def _check_settings(lambda_positive: float, lambda_negative: float | None, form: str, eps: float) -> None:
     check_strength("lambda_positive", lambda_positive)
     if lambda_negative is not None:
         check_strength("lambda_negative", lambda_negative)
     check_choice("form", form, FORMS)
-    check_positive("eps", eps)
+    check_size("eps", eps)

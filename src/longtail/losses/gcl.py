@@ -13,10 +13,10 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from longtail.arguments import check_positive, check_strength
+from longtail.arguments import check_size, check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.fused import fuses_draws, random_half_normals
-from longtail.losses.inputs import along_classes
+from longtail.losses.inputs import along_classes, check_draw
 from longtail.losses.margins import Margins
 from longtail.losses.shifts import ClassCounts, class_indices, counts_of, cross_entropy_of
 
@@ -94,8 +94,7 @@ def gcl_logits(
     _check(cloud, margin, scale)
     rarity = _rarity(class_counts)
     target = class_indices(logits, target, rarity.numel())
-    if noise.shape != logits.shape:
-        raise ValueError(f"`noise` must have the shape of the logits, {tuple(logits.shape)}. Got {tuple(noise.shape)}.")
+    check_draw("noise", noise, logits)
     if not (cloud or margin):
         return logits
     margins = _margins(logits, rarity.to(logits.device), noise, cloud, margin, scale)
@@ -173,7 +172,7 @@ class GCLLoss(LongTailedLoss):
 def _check(cloud: float, margin: float, scale: float) -> None:
     check_strength("cloud", cloud)
     check_strength("margin", margin)
-    check_positive("scale", scale)
+    check_size("scale", scale)
 
 
 def _rarity(class_counts: ClassCounts) -> Tensor:

@@ -2,6 +2,7 @@
 
 from typing import NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,12 +12,14 @@ from longtail.arguments import as_class_indices, check_fraction, column_hint
 def check_arguments(num_classes: int, weight: Tensor | None, ignore_index: int, label_smoothing: float) -> None:
     """Raise unless the arguments that every loss shares with `F.cross_entropy` are what they must be."""
     check_fraction("label_smoothing", label_smoothing)
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, (int, np.integer)):
         raise TypeError(f"`ignore_index` must be an integer. Got {ignore_index!r}. To ignore nothing, leave it out.")
     if weight is None:
         return
     if not isinstance(weight, Tensor):
         raise TypeError(f"`weight` must be a tensor. Got {type(weight).__name__}.")
+    if weight.is_complex():
+        raise TypeError(f"`weight` must hold real numbers. Got {weight.dtype}.")
     if weight.shape != (num_classes,):
         raise ValueError(f"`weight` must have the shape ({num_classes},). Got {tuple(weight.shape)}.")
 
@@ -53,6 +56,39 @@ def checked_target(logits: Tensor, target: Tensor, num_classes: int, ignore_inde
     if target.shape != shape[:class_dim] + shape[class_dim + 1 :]:
         _refuse_index_shape(logits, target)
     return as_class_indices("target", target)
+
+
+def as_statistics(**named: Tensor) -> tuple[Tensor, ...]:
+    """Statistics of the classes by the names of their arguments, each (C,), as constants in float32 at least.
+
+    Raises:
+        TypeError: no tensors.
+        ValueError: another shape than (C,), or fewer than 2 classes.
+    """
+    for name, statistic in named.items():
+        if not isinstance(statistic, Tensor) or statistic.is_complex():
+            raise TypeError(f"`{name}` must be a tensor of real numbers. Got {_kind(statistic)}.")
+    first, *others = named
+    shape = named[first].shape
+    if len(shape) != 1:
+        raise ValueError(f"`{first}` must have the shape (C,). Got {tuple(shape)}.")
+    for name in others:
+        if named[name].shape != shape:
+            raise ValueError(
+                f"`{name}` must have the shape of `{first}`, {tuple(shape)}. Got {tuple(named[name].shape)}."
+            )
+    if shape[0] < 2:
+        raise ValueError(f"`{first}` must hold at least 2 classes. Got {shape[0]}.")
+    return tuple(each.detach().to(torch.promote_types(each.dtype, torch.float32)) for each in named.values())
+
+
+def check_draw(name: str, draw: Tensor, logits: Tensor, dtype: torch.dtype | None = None) -> None:
+    """Raise unless what was drawn for each logit is a tensor of their shape, of real numbers or of a given dtype."""
+    if not isinstance(draw, Tensor) or draw.is_complex() or dtype not in (None, draw.dtype):
+        kind = "real numbers" if dtype is None else f"{dtype}"
+        raise TypeError(f"`{name}` must be a tensor of {kind}. Got {_kind(draw)}.")
+    if draw.shape != logits.shape:
+        raise ValueError(f"`{name}` must have the shape of the logits, {tuple(logits.shape)}. Got {tuple(draw.shape)}.")
 
 
 def checked_head_target(
@@ -142,6 +178,10 @@ def autocast_dtype(kind: str) -> torch.dtype | None:
 def along_classes(vector: Tensor, logits: Tensor) -> Tensor:
     """View a (C,) vector so that it broadcasts along the class dimension of the logits."""
     return vector if logits.dim() <= 2 else vector.view(-1, *[1] * (logits.dim() - 2))
+
+
+def _kind(value: object) -> str:
+    return str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _cause_of_weight(weight: Tensor, num_classes: int, width: int) -> str:

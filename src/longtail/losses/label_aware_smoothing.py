@@ -2,8 +2,8 @@
 
     L = (1 − e_k) (−log p_k) + e_k / C Σ_j −log p_j,   p = softmax(z)
 
-where e_j rises from the rarest class (`tail`) to the most frequent (`head`), for the frequent are the over-confident
-ones. With r_j = (n_j − n_min) / (n_max − n_min) the ramp is sin(π r / 2) ("concave", the default), r ("linear") or
+where e_j rises from the rarest class (`tail`) to the most frequent (`head`), whose predictions are most over-confident.
+With r_j = (n_j − n_min) / (n_max − n_min) the ramp is sin(π r / 2) ("concave", the default), r ("linear") or
 1 − cos(π r / 2) ("convex"). Equal counts are all in the middle, r = ½.
 """
 
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.arguments import as_class_counts, check_choice, check_fraction
+from longtail.arguments import check_choice, check_fraction
+from longtail.class_vectors import as_class_counts
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs, sum_over_classes
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension

@@ -5,8 +5,8 @@
     S_c = log mean_i exp(z_c(x_i)) − log(π_c C)
 
 The first term alone is Balanced Softmax (the paper's PC-softmax is its post-hoc twin); R makes the raw logits those of
-a balanced world: an estimate of a log density ratio by Donsker and Varadhan, regularised. It belongs to a batch, not to
-a sample, and is added to each loss. R as in the authors' code; the paper weights sample i by its own class's
+a balanced class prior: an estimate of a log density ratio by Donsker and Varadhan, regularised. It belongs to a batch,
+not to a sample, and is added to each loss. R as in the authors' code; the paper weights sample i by its own class's
 1 / (π_{y_i} C), the code by class c's. Raw logits at test time where the test set is balanced. An empty class counts
 as ½; a class without a sample in the batch has the mean 0, as in the code.
 """

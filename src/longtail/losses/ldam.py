@@ -12,7 +12,7 @@ from typing import Unpack
 
 from torch import Tensor
 
-from longtail.arguments import check_positive, check_strength
+from longtail.arguments import check_size, check_strength
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.margins import Margins
 from longtail.losses.shifts import ClassCounts, class_indices, counts_of, cross_entropy_of, shifted_at_target
@@ -142,6 +142,6 @@ class LDAMLoss(LongTailedLoss):
 def _margins(class_counts: ClassCounts, max_margin: float, scale: float) -> Tensor:
     """−s m."""
     check_strength("max_margin", max_margin)
-    check_positive("scale", scale)
+    check_size("scale", scale)
     rarity = counts_of(class_counts) ** -0.25
     return -scale * max_margin * rarity / rarity.max()

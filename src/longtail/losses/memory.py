@@ -1,4 +1,4 @@
-"""Losses that learn from what they have seen: statistics that are buffers, and when they rest."""
+"""Losses that learn from the batches of training: their statistics, which are buffers, and how to pause them."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -77,8 +77,13 @@ class LossWithMemory(LongTailedLoss):
     def one_step(self) -> Iterator[None]:
         """Treat the forward passes of the block as one step: all use the statistics that it began with.
 
-        Each rank needs at least one pass. After an error the statistics are left as they were.
+        Each rank needs at least one pass. After an error the statistics are left as they were. A block within a block
+        is part of its step.
         """
+        if self._step is not None:
+            with self._part_of_a_step():
+                yield
+            return
         sums: tuple[Tensor, ...] = ()
         self._step = sums
         try:
@@ -88,6 +93,15 @@ class LossWithMemory(LongTailedLoss):
             self._step = None
         if sums:
             self.update(*sum_over_ranks(self.process_group, *sums))
+
+    @contextmanager
+    def _part_of_a_step(self) -> Iterator[None]:
+        before = self._step
+        try:
+            yield
+        except BaseException:
+            self._step = before
+            raise
 
     def observe(self, log_probs: Tensor, target: Tensor) -> None:
         """Learn, unless paused."""

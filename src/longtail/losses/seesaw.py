@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.arguments import check_positive, check_strength
+from longtail.arguments import check_size, check_strength
 from longtail.losses.fused import Received
-from longtail.losses.inputs import along_classes, class_dimension
+from longtail.losses.inputs import along_classes, as_statistics, class_dimension
 from longtail.losses.margins import Margins
 from longtail.losses.memory import LossWithMemory, MemoryArguments
 from longtail.losses.shifts import class_indices, cross_entropy_of
@@ -89,6 +89,7 @@ def seesaw_logits(
         tensor([[ 0.0000, -4.6052]])
     """
     _check(p, q, eps)
+    (seen,) = as_statistics(seen=seen)
     target = class_indices(logits, target, seen.numel())
     return _margins(logits, target, seen, p, q, eps).applied(logits, target)
 
@@ -180,7 +181,7 @@ class SeesawLoss(LossWithMemory):
 def _check(p: float, q: float, eps: float) -> None:
     check_strength("p", p)
     check_strength("q", q)
-    check_positive("eps", eps)
+    check_size("eps", eps)
 
 
 def _margins(logits: Tensor, target: Tensor, seen: Tensor, p: float, q: float, eps: float) -> Margins:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.arguments import as_class_counts, count_empty_as_half
+from longtail.class_vectors import as_class_counts, count_empty_as_half
 from longtail.losses.cross_entropy import cross_entropy_from_log_probs
 from longtail.losses.inputs import along_classes, check_arguments, checked_target, class_dimension
 

@@ -25,7 +25,7 @@ def top_label_error(probability: Values, target: Values, weight: Values | None =
         weight: (N,) of the samples, ≥ 0; by default all count alike.
 
     Raises:
-        ValueError: shapes that do not fit, no sample, values that are no probabilities (logits, NaN), labels outside
+        ValueError: shapes that do not fit, no sample, values that are not probabilities (logits, NaN), labels outside
             [0, C), negative weights.
         TypeError: not numbers; labels that are not integers.
 

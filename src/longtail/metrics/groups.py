@@ -32,7 +32,7 @@ class GroupBounds(NamedTuple):
         return cls(found.get("many_above", MANY_ABOVE), found.get("few_below", FEW_BELOW))
 
     def check(self) -> None:
-        """Raise for bounds that are no integers of at least 0, or that overlap."""
+        """Raise for bounds that are not integers of at least 0, or that overlap."""
         check_integer("few_below", self.few_below, minimum=0)
         check_integer("many_above", self.many_above, minimum=0)
         if self.few_below > self.many_above + 1:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import (
-    as_class_counts,
     as_class_indices,
     check_choice,
     check_integer,
@@ -19,6 +18,7 @@ from longtail.arguments import (
     from_numpy,
     refuse_class_counts,
 )
+from longtail.class_vectors import as_class_counts
 from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, USUAL, GroupBounds
 
 Labels = Tensor | np.ndarray | Sequence[Any]
@@ -241,6 +241,8 @@ def predictions_per_class(predictions: Labels, num_classes: int) -> Tensor:
     refuse_class_counts(num_classes)
     check_integer("num_classes", num_classes, minimum=1)
     labels = as_tensor("predictions", predictions)
+    if labels.dim() not in (1, 2):
+        raise ValueError(f"`predictions` must have the shape (N,) or (N, C). Got {tuple(labels.shape)}.")
     labels = _argmax(labels, num_classes) if labels.dim() == 2 else labels
     labels = as_class_indices("predictions", labels, num_classes, "Is `num_classes` right?")
     return torch.bincount(labels, minlength=num_classes)
@@ -276,6 +278,8 @@ def _argmax(scores: Tensor, num_classes: int) -> Tensor:
             f"`predictions` must have {num_classes} columns. Got {scores.shape[1]}."
             + column_hint("predictions", scores)
         )
+    if scores.is_complex():
+        raise TypeError(f"`predictions` must hold real scores. Got {scores.dtype}.")
     if not scores.is_floating_point():
         scores = scores.long()
     largest, predicted = scores.max(1)  # a NaN is the largest number of its row: no boolean for each score

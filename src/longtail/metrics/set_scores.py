@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, as_class_indices, from_numpy
+from longtail.arguments import as_class_indices, from_numpy
+from longtail.class_vectors import as_class_counts
 from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, GroupBounds
 from longtail.metrics.scores import Labels, as_tensor, groups_of, indices_of
 

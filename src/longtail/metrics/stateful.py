@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from longtail.arguments import as_class_counts, check_keywords, check_num_classes, keywords_of
+from longtail.arguments import check_keywords, check_num_classes, keywords_of
+from longtail.class_vectors import as_class_counts
 from longtail.metrics.groups import FEW_BELOW, MANY_ABOVE, GroupBounds
 from longtail.metrics.scores import ClassTally, LongTailScores, scores_of, tally_classes
 from longtail.signatures import naming_misspelt

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from longtail.arguments import check_integer, check_num_classes, check_positive
+from longtail.arguments import check_integer, check_num_classes, check_size
 
 MANY_CLASSES = 1000
 """From this many classes on, logits are divided by the norms of the weights, which saves a normalised copy of them."""
@@ -38,7 +38,7 @@ class CosineClassifier(nn.Module):
         super().__init__()
         check_integer("in_features", in_features, minimum=1)
         check_num_classes(num_classes)
-        check_positive("scale", scale)
+        check_size("scale", scale)
         self.register_buffer("scale", torch.tensor(float(scale)))  # so that it is stored with the weights
         self.weight = nn.Parameter(torch.empty(num_classes, in_features))
         self.reset_parameters()

@@ -13,13 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import (
-    as_class_counts,
-    as_class_weights,
-    check_choice,
-    count_empty_as_half,
-    describe_classes,
-)
+from longtail.arguments import check_choice
+from longtail.class_vectors import as_class_counts, as_class_weights, count_empty_as_half, describe_classes
 from longtail.posthoc.saved import LARGEST
 
 SCORES = ("prevalence-adjusted", "softmax")

@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_prior, check_strength
-from longtail.plain_json import to_json
+from longtail.arguments import check_strength
+from longtail.class_vectors import as_prior
 from longtail.posthoc.folding import Layer, folded
 from longtail.posthoc.inputs import Array, as_logits, by_blocks, decisions, like
 from longtail.posthoc.parameters import Parameters
-from longtail.posthoc.saved import is_number, read_saved
-from longtail.whole_file import write_whole
+from longtail.posthoc.saved import is_number, made_of, read_saved, write_saved
 
 FORMAT = "longtail.offset"
 VERSION = 1
@@ -75,12 +74,12 @@ class OffsetMethod(Parameters):
 
         Raises:
             TypeError: neither an `nn.Linear` nor a 1 × 1 convolution, nor a subclass that computes the same.
-            ValueError: another number of classes.
+            ValueError: another number of classes, or an offset of −inf, of a class whose target prior is 0.
         """
         return folded(linear, self.offset_)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write method, parameters and offset as JSON, a few bytes per class; the file is there whole or not at all.
+        """Write method, parameters and offset as JSON, a few bytes per class; the file is written atomically.
 
         Raises:
             AttributeError: not fitted.
@@ -96,9 +95,7 @@ class OffsetMethod(Parameters):
             "num_classes": offset.size,
             "offset": offset,  # −inf, the only value that is not finite, becomes null
         }
-        with write_whole(path) as file:
-            file.write(to_json(content, indent=1).encode())
-        return Path(path)
+        return write_saved(path, content)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -112,10 +109,7 @@ class OffsetMethod(Parameters):
         method = OffsetMethod._methods.get(str(content["method"]))
         if method is None or not issubclass(method, cls):
             raise ValueError(f"`path` must hold a {cls.__name__}. Got a {content['method']} in {path}.")
-        try:
-            loaded = method(**content["parameters"])
-        except TypeError as error:
-            raise ValueError(f"`path` must hold the parameters of a {method.__name__}: {error}, in {path}.") from None
+        loaded = made_of(content["parameters"], method, path)
         loaded._check_parameters(len(content["offset"]))
         offset = [-np.inf if value is None else float(value) for value in content["offset"]]
         loaded._remember(scaled(torch.tensor(offset, dtype=torch.float64), 1.0))

@@ -29,9 +29,15 @@ def folded(layer: Layer, offset: np.ndarray, temperature: float = 1.0, name: str
 
     Raises:
         TypeError: the layer computes something else.
-        ValueError: another number of classes, or the result overflows its dtype.
+        ValueError: another number of classes, an offset of −inf, or the result overflows its dtype.
     """
     check_foldable(layer, len(offset), name)
+    if not np.isfinite(offset).all():
+        place = int(np.flatnonzero(~np.isfinite(offset))[0])
+        raise ValueError(
+            f"`{name}` must have a finite offset for each class. Got {offset[place]} for class {place}: is its target "
+            f"prior 0? {INSTEAD}"
+        )
     weight, bias = _parameters(layer)
     shift = torch.tensor(offset, dtype=torch.float64, device=weight.device)
     moved = shift if bias is None else bias.detach().double() + shift

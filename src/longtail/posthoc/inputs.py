@@ -121,8 +121,13 @@ def as_features(features: np.ndarray | Tensor, size: int | None = None) -> Tenso
     return tensor
 
 
-def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_classes: int) -> Tensor:
+def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_classes: int | None = None) -> Tensor:
     """Class indices (N,) as an int64 tensor on the CPU.
+
+    Args:
+        target: (N,) class indices.
+        num_samples: N.
+        num_classes: C; by default any.
 
     Raises:
         TypeError: not integers.
@@ -146,6 +151,9 @@ def as_labels(target: np.ndarray | Tensor | list[int], num_samples: int, num_cla
             f"`target` must hold one label per sample, ({num_samples},). Got {tuple(labels.shape)}."
             + column_hint("target", labels)
         )
+    labels = as_class_indices("target", labels)
+    if num_classes is None:
+        num_classes = int(labels.max()) + 1
     return as_class_indices("target", labels, num_classes, "Do the logits and the labels belong to the same classes?")
 
 

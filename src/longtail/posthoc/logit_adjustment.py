@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, count_empty_as_half
+from longtail.class_vectors import as_class_counts, count_empty_as_half
 from longtail.posthoc.contract import OffsetMethod, scaled
 from longtail.posthoc.inputs import as_logits
 

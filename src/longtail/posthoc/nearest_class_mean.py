@@ -1,7 +1,8 @@
 """Nearest class mean, NCM (Kang et al., "Decoupling Representation and Classifier", ICLR 2020), in the form "cl2n".
 
-Features minus their mean over the training set, cut to length 1; each class is the mean of its own (not cut to length 1
-again), and a sample belongs to the nearest by Euclidean distance. No classifier is trained, so none is biased.
+Features are centred by their mean over the training set and L2-normalised. The mean of a class is that of its
+normalised features (it is not normalised again), and a sample is assigned to the nearest mean, by Euclidean distance.
+No classifier is trained that could be biased towards frequent classes.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.arguments import check_choice
+from longtail.arguments import check_choice, check_num_classes
 from longtail.posthoc.inputs import Array, as_features, as_labels, like
 from longtail.posthoc.parameters import Parameters
 
@@ -52,13 +53,15 @@ class NearestClassMean(Parameters):
             num_classes: C; by default the largest label plus one.
 
         Raises:
-            ValueError, TypeError: shapes that do not fit, values that are not finite.
+            ValueError, TypeError: shapes that do not fit, values that are not finite, labels outside [0, C).
         """
         check_choice("metric", self.metric, METRICS)
         checked = as_features(features).double().cpu()
-        if num_classes is None:
-            num_classes = max(int(torch.as_tensor(target).max()) + 1, 2)
+        if num_classes is not None:
+            check_num_classes(num_classes)
         labels = as_labels(target, len(checked), num_classes)
+        if num_classes is None:
+            num_classes = max(int(labels.max()) + 1, 2)
         self._centre = checked.mean(0)
         sums = torch.zeros(num_classes, checked.shape[1], dtype=torch.float64)
         sums.index_add_(0, labels, F.normalize(checked - self._centre, dim=1))
@@ -78,19 +81,25 @@ class NearestClassMean(Parameters):
 
     def transform(self, features: Array) -> Array:
         """Scores (N, C), larger is nearer: minus the squared distance, or the cosine; −inf for an empty class."""
+        checked = self._checked(features)
+        return like(features, self._scores(checked).to(checked.dtype))
+
+    def predict(self, features: Array) -> Array:
+        """The nearest class of each sample, (N,) int64."""
+        return like(features, self._scores(self._checked(features)).argmax(1))
+
+    def _checked(self, features: np.ndarray | Tensor) -> Tensor:
+        return as_features(features, self._fitted().shape[1])
+
+    def _scores(self, features: Tensor) -> Tensor:
+        """(N, C) float64: in half precision many classes would be equally near."""
         means = self._fitted()
-        checked = as_features(features, means.shape[1])
-        directions = F.normalize(checked.double().cpu() - self._centre, dim=1)
+        directions = F.normalize(features.double().cpu() - self._centre, dim=1)
         if self.metric == "cosine":
             scores = directions @ F.normalize(means, dim=1).T
         else:
             scores = -torch.cdist(directions, means).square()
-        return like(features, scores.nan_to_num(nan=-torch.inf).to(checked.device, checked.dtype))
-
-    def predict(self, features: Array) -> Array:
-        """The nearest class of each sample, (N,) int64."""
-        scores = self.transform(features)
-        return like(features, torch.as_tensor(scores).argmax(1))
+        return scores.nan_to_num(nan=-torch.inf).to(features.device)
 
     def _fitted(self) -> Tensor:
         if self._means is None:

@@ -21,15 +21,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import check_choice, check_fraction
-from longtail.plain_json import to_json
+from longtail.arguments import check_choice, check_flag, check_fraction
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.conformal import check_miscoverage, fewest_samples, interpolated_thresholds
 from longtail.posthoc.conformal_scores import Values, check_score, score_factors
 from longtail.posthoc.inputs import Array, as_labels, as_logits, as_sample_logits, like
 from longtail.posthoc.parameters import Parameters
-from longtail.posthoc.saved import numbers, read_saved
-from longtail.whole_file import write_whole
+from longtail.posthoc.saved import made_of, numbers, read_saved, write_saved
 
 FORMAT = "longtail.prediction-sets"
 VERSION = 1
@@ -190,7 +188,7 @@ class PredictionSets(Parameters):
         return found if checked.dim() == 2 else found[0]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write parameters, factors and thresholds as JSON; the file is there whole or not at all.
+        """Write parameters, factors and thresholds as JSON; the file is written atomically.
 
         Raises:
             AttributeError: not fitted.
@@ -206,9 +204,7 @@ class PredictionSets(Parameters):
             "factors": factors,
             "thresholds": thresholds,
         }
-        with write_whole(path) as file:
-            file.write(to_json(content, indent=1).encode())
-        return Path(path)
+        return write_saved(path, content)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -223,10 +219,7 @@ class PredictionSets(Parameters):
         parameters, num_classes = content.get("parameters"), content.get("num_classes")
         if not isinstance(parameters, dict) or type(num_classes) is not int or num_classes < 2:
             raise ValueError(f"`path` must name a complete file. Got {path}, which lacks fields.")
-        try:
-            loaded = cls(**parameters)
-        except TypeError as error:
-            raise ValueError(f"`path` must hold the parameters of {cls.__name__}: {error}, in {path}.") from None
+        loaded = made_of(parameters, cls, path)
         loaded._check_parameters(num_classes)
         factors, thresholds, samples = (
             numbers(content, name, num_classes, path) for name in ("factors", "thresholds", "samples")
@@ -254,8 +247,7 @@ class PredictionSets(Parameters):
     def _check_parameters(self, num_classes: int) -> float:
         """Raise if the parameters do not fit; returns τ."""
         check_miscoverage("miscoverage", self.miscoverage)
-        if not isinstance(self.never_empty, bool):
-            raise TypeError(f"`never_empty` must be True or False. Got {self.never_empty!r}.")
+        check_flag("never_empty", self.never_empty)
         check_score(self.score, self.class_counts, self.class_weight, num_classes)
         if isinstance(self.thresholds, str):
             check_choice("thresholds", self.thresholds, list(THRESHOLDS))

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_prior, describe_classes
+from longtail.arguments import check_flag
+from longtail.class_vectors import as_prior, describe_classes
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.contract import OffsetMethod, scaled
 from longtail.posthoc.fixed_point import fixed_point_offsets
@@ -198,6 +199,7 @@ class PredictionRebalancer(OffsetMethod):
 
     def _checked_prior(self, num_classes: int) -> Tensor:
         prior = self._check_parameters(num_classes)
+        check_flag("converge", self.converge)
         if self.converge and not prior.all():
             raise ValueError(
                 f"`target_prior` must be above 0 everywhere with `converge`. Got 0 for {describe_classes(prior == 0)}: "

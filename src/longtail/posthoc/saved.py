@@ -1,16 +1,32 @@
-"""Reading of JSON files with a format, a version and lists of numbers."""
+"""JSON files with a format, a version, parameters and lists of numbers."""
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from longtail.free_memory import free_memory
+from longtail.plain_json import to_json
 from longtail.regular_file import check_regular
+from longtail.whole_file import write_whole
 
 LARGEST = 1e300
 MEMORY_OF_JSON = 16  # bytes of memory at the peak of reading a byte of the file
+Method = TypeVar("Method")
+
+
+def write_saved(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Path:
+    """Write what `read_saved` reads, atomically.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    with write_whole(path) as file:
+        file.write(to_json(content, indent=1).encode())
+    return Path(path)
 
 
 def read_saved(path: Path, kind: str, version: int, oldest: int | None = None) -> dict[str, Any]:
@@ -44,6 +60,18 @@ def read_saved(path: Path, kind: str, version: int, oldest: int | None = None) -
             "Was it written by a newer longtail?"
         )
     return content
+
+
+def made_of(parameters: dict[str, Any], kind: type[Method], path: str | os.PathLike[str]) -> Method:
+    """A method with the parameters of a file.
+
+    Raises:
+        ValueError: they are not those of its kind.
+    """
+    try:
+        return kind(**parameters)
+    except TypeError as error:
+        raise ValueError(f"`path` must hold the parameters of {kind.__name__}: {error}, in {path}.") from None
 
 
 def is_number(value: Any) -> bool:

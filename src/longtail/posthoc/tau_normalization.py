@@ -1,11 +1,12 @@
 """τ-normalisation (Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020).
 
-w_c ← w_c / ‖w_c‖^τ, without bias: a trained classifier's vectors are longer for frequent classes, and τ takes that
-back. 0 leaves the vectors as they are, 1 makes them equally long. τ is chosen on held-out data, by balanced accuracy;
-the paper sweeps 0 to 2 in steps of 0.1.
+w_c ← w_c / ‖w_c‖^τ, without bias: the weights of a trained classifier have larger norms for frequent classes. τ = 0
+leaves them as they are, τ = 1 makes all norms 1. τ is chosen on held-out data, by balanced accuracy; the paper sweeps 0
+to 2 in steps of 0.1.
 """
 
 import copy
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -30,7 +31,7 @@ def tau_normalized(linear: nn.Linear, tau: float) -> nn.Linear:
 
     Raises:
         TypeError: not an `nn.Linear`.
-        ValueError: weights of norm 0 for a class, or a τ that is not finite and at least 0.
+        ValueError: weights of norm 0 for a class, a negative τ, or one so large that weights overflow or vanish.
 
     Example:
         >>> linear = nn.Linear(2, 2)
@@ -47,8 +48,16 @@ def tau_normalized(linear: nn.Linear, tau: float) -> nn.Linear:
     if not (norms > 0).all():
         empty = int((norms == 0).nonzero()[0, 0])
         raise ValueError(f"`linear` must have weights of a norm above 0 for each class. That of class {empty} is 0.")
+    weight = (linear.weight.detach().double() / norms**tau).to(linear.weight.dtype)
+    lost = ~(weight.isfinite().all(1) & weight.any(1))
+    if lost.any():
+        place = int(lost.nonzero()[0])
+        raise ValueError(
+            f"`tau` must leave weights that {weight.dtype} holds. Got {tau!r:.80}, with which those of class {place}, "
+            f"of norm {norms[place].item():g}, overflow or vanish. Choose a smaller one."
+        )
     normalized = copy.deepcopy(linear)
-    normalized.weight.data = (linear.weight.detach().double() / norms**tau).to(linear.weight.dtype)
+    normalized.weight.data = weight
     normalized.bias = None  # type: ignore[assignment]
     return normalized
 
@@ -89,6 +98,8 @@ class TauNormalization(Parameters):
         Raises:
             ValueError, TypeError: no τ, shapes that do not fit, values that are not finite.
         """
+        if isinstance(self.taus, numbers.Number):
+            raise TypeError(f"`taus` must be several values to choose from. Got {self.taus!r}: pass [{self.taus!r}].")
         if not len(self.taus):
             raise ValueError("`taus` must hold at least one value. Got none.")
         candidates = [tau_normalized(linear, tau) for tau in self.taus]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from longtail.arguments import as_prior
+from longtail.class_vectors import as_prior
 from longtail.posthoc.inputs import as_labels, as_logit_rows
 from longtail.repair.likelihood import WIDEST, Likelihood, maximum
 from longtail.repair.margins import IMPOSSIBLE, own_margins, spread_of

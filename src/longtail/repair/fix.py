@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_prior, check_keywords
+from longtail.arguments import check_keywords
+from longtail.class_vectors import as_prior
 from longtail.posthoc.inputs import Array, as_logits, decisions, like
 from longtail.posthoc.probability_rows import EXACT, look_like_probabilities
 from longtail.posthoc.saved import read_saved

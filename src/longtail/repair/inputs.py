@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_counts, as_float64, refuse_unordered
+from longtail.arguments import as_float64, refuse_masked, refuse_unordered
+from longtail.class_vectors import as_class_counts
 from longtail.data.check import Progress
 from longtail.data.class_names import as_text
 from longtail.posthoc.blocks import row_blocks
@@ -113,6 +114,7 @@ def as_groups(groups: np.ndarray | Sequence[object] | None, number: int) -> np.n
     """(N,) groups, or None."""
     if groups is None:
         return None
+    refuse_masked("`groups`", groups)
     checked = np.asarray(groups)
     if checked.shape != (number,):
         raise ValueError(f"`groups` must hold one group per sample, ({number},). Got {checked.shape}.")

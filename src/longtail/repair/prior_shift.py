@@ -93,7 +93,7 @@ def estimate_prior(
     Source: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New a Priori Probabilities: A
     Simple Procedure", Neural Computation 14, 2002.
     """
-    probability = np.asarray(probability, dtype=np.float64)
+    probability = as_float64("probability", probability)
     return _estimated(lambda statistic: statistic(probability, 0), prior, level, draws, seed, max_passes)
 
 

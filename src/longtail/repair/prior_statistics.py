@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longtail.arguments import as_float64
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.parts import check_same_classes
 
@@ -66,7 +67,7 @@ def support_of(probability: np.ndarray, first: int, *, num_classes: int) -> Supp
     Raises:
         ValueError: another number of classes, or rows that do not sum to 1.
     """
-    checked = np.asarray(probability, dtype=np.float64)
+    checked = as_float64("probability", probability)
     if checked.ndim != 2 or checked.shape[1] != num_classes:
         raise ValueError(f"{SHAPES} Got {checked.shape} and ({num_classes},).")
     if len(checked) and (not (checked >= 0).all() or np.abs(checked.sum(1) - 1).max() > 1e-3):

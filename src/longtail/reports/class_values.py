@@ -8,7 +8,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from longtail.arguments import as_class_counts, check_choice
+from longtail.arguments import check_choice
+from longtail.class_vectors import as_class_counts
 from longtail.reports.by_rank import binned, ranked
 from longtail.reports.theme import RANK, class_axis, of_series, wide
 

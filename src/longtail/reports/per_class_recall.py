@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from longtail.arguments import as_class_counts
+from longtail.class_vectors import as_class_counts
 from longtail.reports.by_rank import binned, ranked
 from longtail.reports.theme import HEIGHT, PERCENT, RANK, class_axis, of_series, shape_of_series, wide
 

@@ -10,7 +10,7 @@ from torch.utils.data import Sampler
 
 from longtail.arguments import check_integer, check_keywords, keywords_of
 from longtail.data import labels_of
-from longtail.signatures import naming_misspelt, with_arguments_of
+from longtail.signatures import name_arguments, naming_misspelt
 
 SEEDS = 2**32
 
@@ -88,10 +88,7 @@ class LongTailedSampler(Sampler[int]):
         And let errors name those that are misspelt.
         """
         super().__init_subclass__()
-        if "__init__" in vars(cls):
-            shown = with_arguments_of(cls.__mro__[1].__init__, cls.__init__)  # type: ignore[misc]
-            cls.__init__ = naming_misspelt(cls.__init__)  # type: ignore[method-assign]
-            cls.__init__.__signature__ = shown  # type: ignore[attr-defined]
+        name_arguments(cls)
 
     @property
     def rank(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
 
-from longtail.arguments import check_choice, check_integer, check_positive, check_strength
+from longtail.arguments import check_choice, check_integer, check_size, check_strength
 from longtail.data.config import Switch
 from longtail.losses.catalogue import CALLER_S_OWN, find_loss, parse_arguments
 from longtail.samplers import SAMPLERS
@@ -115,9 +115,9 @@ class TrainingConfig(OptimiserConfig):
         for name in ("augmentations", "loss_arguments"):
             if not isinstance(getattr(self, name), tuple):
                 raise TypeError(f"`{name}` must be a tuple. Got {getattr(self, name)!r}.")
-        check_positive("mixing_alpha", self.mixing_alpha)
+        check_size("mixing_alpha", self.mixing_alpha)
         check_strength("contrastive", self.contrastive)
-        check_positive("contrastive_temperature", self.contrastive_temperature)
+        check_size("contrastive_temperature", self.contrastive_temperature)
         if self.contrastive:
             self._check_contrast()
         for name in self.augmentations:

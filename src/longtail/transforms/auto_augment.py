@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from longtail.transforms import operations
+from longtail.transforms.image_batches import check_images
 
 Operation = Callable[[Tensor, Tensor], Tensor]
 
@@ -62,11 +63,15 @@ def auto_augment(images: Tensor, generator: torch.Generator | None = None) -> Te
     Returns:
         A new tensor of the same kind.
 
+    Raises:
+        ValueError, TypeError: images of another shape or dtype.
+
     Example:
         >>> images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
         >>> auto_augment(images, torch.Generator().manual_seed(0)).shape
         torch.Size([4, 3, 32, 32])
     """
+    check_images(images, channels=3, dtype=torch.uint8)
     return apply_draws(images, draw(len(images), images.device, generator))
 
 

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from longtail.arguments import check_integer
+from longtail.transforms.image_batches import check_images
 
 
 def random_crop(images: Tensor, padding: int = 4, generator: torch.Generator | None = None) -> Tensor:
@@ -14,6 +15,7 @@ def random_crop(images: Tensor, padding: int = 4, generator: torch.Generator | N
         >>> random_crop(torch.ones(2, 3, 8, 8), padding=2).shape
         torch.Size([2, 3, 8, 8])
     """
+    check_images(images)
     check_integer("padding", padding, minimum=0)
     number, _, height, width = images.shape
     offset = torch.randint(2 * padding + 1, (2, number, 1), device=images.device, generator=generator)
@@ -31,6 +33,7 @@ def random_flip(images: Tensor, generator: torch.Generator | None = None) -> Ten
         >>> random_flip(torch.ones(2, 3, 8, 8)).shape
         torch.Size([2, 3, 8, 8])
     """
+    check_images(images)
     flipped = torch.rand(len(images), device=images.device, generator=generator) < 0.5
     return torch.where(flipped[:, None, None, None], images.flip(3), images)
 
@@ -44,6 +47,7 @@ def cutout(images: Tensor, size: int = 16, generator: torch.Generator | None = N
         >>> (cutout(torch.ones(2, 3, 8, 8), size=4) == 0).any().item()
         True
     """
+    check_images(images)
     check_integer("size", size, minimum=0)
     number, _, height, width = images.shape
     hole = torch.ones((), dtype=torch.bool, device=images.device)

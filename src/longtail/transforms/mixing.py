@@ -12,7 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.arguments import as_class_counts, as_class_indices, check_fraction, check_num_classes, check_positive
+from longtail.arguments import as_class_indices, check_fraction, check_num_classes, check_size
+from longtail.class_vectors import as_class_counts
+from longtail.transforms.image_batches import check_images
+
+SMALL = 0.01  # α; below, PyTorch's draws of both gamma variables underflow to the same number too often
 
 
 def mixup(images: Tensor, target: Tensor, num_classes: int, *, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -61,7 +65,7 @@ def cutmix(images: Tensor, target: Tensor, num_classes: int, *, alpha: float = 1
         (torch.Size([4, 3, 8, 8]), torch.Size([4, 3]))
     """
     labels = _probabilities(images, target, num_classes, alpha)
-    _check_pixels(images)
+    check_images(images)
     partner, (rows, columns, share) = _partners(images), _box(images, alpha)
     mixed = images.clone()
     mixed[:, :, rows, columns] = images[partner, :, rows, columns]
@@ -100,7 +104,7 @@ def cmo(
     `longtail.training.pasting` chooses the batches that are mixed.
     """
     labels = _probabilities(images, target, num_classes, alpha)
-    _check_pixels(images)
+    check_images(images)
     if patches.shape != images.shape or patches.dtype != images.dtype:
         raise ValueError(
             f"`patches` must have the shape and dtype of the images, {tuple(images.shape)} {images.dtype}. "
@@ -146,12 +150,13 @@ def remix(
         >>> target.shape
         torch.Size([2, 2])
     """
-    check_positive("kappa", kappa)
+    check_size("kappa", kappa)
     check_fraction("threshold", threshold)
-    counts = as_class_counts(class_counts).to(images.device)
-    target = as_class_indices("target", target)
+    counts = as_class_counts(class_counts)
     labels = _probabilities(images, target, counts.numel(), alpha)
+    target = as_class_indices("target", target)
     share, partner = _share(alpha), _partners(images)
+    counts = counts.to(images.device)
     own, other = counts[target], counts[target[partner]]
     shares = torch.full((len(target), 1), share, device=images.device)
     shares[(own >= kappa * other) & (share < threshold)] = 0.0
@@ -161,7 +166,11 @@ def remix(
 
 def _probabilities(images: Tensor, target: Tensor, num_classes: int, alpha: float, *, name: str = "target") -> Tensor:
     check_num_classes(num_classes)
-    check_positive("alpha", alpha)
+    check_size("alpha", alpha)
+    for argument, value in (("images", images), (name, target)):
+        if not isinstance(value, Tensor) or not value.dim():
+            kind = "a number" if isinstance(value, Tensor) else type(value).__name__
+            raise TypeError(f"`{argument}` must be a tensor of a batch. Got {kind}.")
     if not images.is_floating_point():
         raise TypeError(f"`images` must be floating point. Got {images.dtype}. Normalise them first.")
     if len(target) != len(images):
@@ -180,13 +189,15 @@ def _probabilities(images: Tensor, target: Tensor, num_classes: int, alpha: floa
     return F.one_hot(labels, num_classes).to(torch.float32)
 
 
-def _check_pixels(images: Tensor) -> None:
-    if images.dim() != 4:
-        raise ValueError(f"`images` must have the shape (N, C, H, W). Got {tuple(images.shape)}.")
-
-
 def _share(alpha: float) -> float:
-    return float(torch.distributions.Beta(alpha, alpha).sample())
+    """λ ~ Beta(α, α)."""
+    alpha = float(alpha)
+    if alpha >= SMALL:
+        return float(torch.distributions.Beta(alpha, alpha).sample())
+    # λ = G / (G + G'), where G of shape α is a gamma variable of shape α + 1 times U^(1/α).
+    first, second = torch.distributions.Gamma(1 + alpha, 1.0).sample((2,)).log().double()
+    one, other = torch.rand(2, dtype=torch.float64).log()
+    return float((first - second + (one - other) / alpha).sigmoid())
 
 
 def _partners(images: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from longtail.transforms.image_batches import check_images
+
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """(images / 255 − mean) / std, channel by channel.
@@ -16,6 +18,7 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
 
     Raises:
         TypeError: other images than bytes.
+        ValueError: another shape, or values outside what is written above.
 
     Returns:
         float32, in the memory format of the images.
@@ -24,14 +27,26 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
         >>> normalise(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), mean=[0.5], std=[0.25]).item()
         2.0
     """
-    if images.dtype != torch.uint8:
-        raise TypeError(f"`images` must be uint8, 0 to 255. Got {images.dtype}.")
-    scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
-    shift = torch.tensor(mean, dtype=torch.float64) * 255 * scale
+    check_images(images, dtype=torch.uint8)
+    spread = _of_channels("std", std, images, "finite and greater than 0")
+    if not (spread > 0).all():
+        raise ValueError(f"`std` must be finite and greater than 0. Got {list(std)}.")
+    scale = 1 / (255 * spread)
+    shift = _of_channels("mean", mean, images, "finite") * 255 * scale
     multiplier, offset = (
         _broadcast(constant.to(images.device, torch.float32, non_blocking=True), images) for constant in (scale, shift)
     )
     return images.to(torch.float32).mul_(multiplier).sub_(offset)
+
+
+def _of_channels(name: str, values: Sequence[float], images: Tensor, rule: str) -> Tensor:
+    """(C,) or (1,) finite numbers."""
+    found = torch.tensor(values, dtype=torch.float64)
+    if found.shape not in ((images.shape[1],), (1,)):
+        raise ValueError(f"`{name}` must hold {images.shape[1]} values, one for each channel. Got {len(values)}.")
+    if not found.isfinite().all():
+        raise ValueError(f"`{name}` must be {rule}. Got {list(values)}.")
+    return found
 
 
 def _broadcast(constant: Tensor, images: Tensor) -> Tensor:

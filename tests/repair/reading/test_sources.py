@@ -398,8 +398,14 @@ def test_names_on_the_command_line_may_be_longer_than_a_path(tmp_path):
 
 
 def test_masked_scores_and_columns_of_several_levels_are_refused(scores):
-    with pytest.raises(ValueError, match="must have no masked scores"):
+    with pytest.raises(TypeError, match="scores of .* must have no masked values"):
         read_predictions((np.ma.masked_greater(scores[0], 3), scores[1]))
+    with pytest.raises(TypeError, match="labels of .* must have no masked values"):
+        read_predictions((scores[0], np.ma.masked_equal(scores[1], 1)))
+    with pytest.raises(TypeError, match="groups of .* must have no masked values"):
+        read_predictions({"logits": scores[0], "labels": scores[1], "groups": np.ma.masked_equal(scores[1], 1)})
+    with pytest.raises(TypeError, match="`counts` must have no masked values"):
+        read_predictions(scores, counts=np.ma.masked_equal(np.arange(1, len(NAMES) + 1), 1))
     levels = pd.MultiIndex.from_product([["logit"], NAMES])
     with pytest.raises(ValueError, match="must have one name for each column"):
         read_predictions(pd.DataFrame(scores[0], columns=levels), labels=np.array(NAMES)[scores[1]])

@@ -50,7 +50,7 @@ def _fill(name: str, out: Tensor, *settings: ctypes.c_uint32 | ctypes.c_float) -
 
 
 def _mask_like(logits: Tensor, probability: float) -> Tensor:
-    threshold = round(probability * WORDS)
+    threshold = round(float(probability) * WORDS)
     if threshold == 0:
         return torch.zeros(logits.shape, dtype=torch.uint8)
     out = torch.empty(logits.shape, dtype=torch.uint8)

@@ -3,7 +3,8 @@
 import numpy as np
 from torch import Tensor
 
-from longtail.arguments import as_float64, as_prior, check_choice
+from longtail.arguments import as_float64, check_choice
+from longtail.class_vectors import as_prior
 from longtail.repair.metrics.contract import Metric
 from longtail.repair.metrics.linear import AccuracyUnder, BalancedAccuracy, ExpectedCost
 from longtail.repair.metrics.non_linear import MacroF1, WorstRecall

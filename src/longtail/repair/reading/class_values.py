@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from longtail.arguments import refuse_masked
 from longtail.data.read import read_data
 from longtail.data.table_columns import FILE_COLUMNS
 from longtail.data.table_file import TABLES, read_table, with_named_rows
@@ -88,6 +89,7 @@ def in_order_of(what: str, given: Values, names: Sequence[str], notes: list[str]
 
 
 def _numbers(what: str, given: Any) -> np.ndarray:
+    refuse_masked(f"`{what}`", given)
     try:
         values = np.asarray(given.cpu() if isinstance(given, Tensor) else given)
         if values.dtype.kind == "c":

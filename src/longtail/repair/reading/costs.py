@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from longtail.arguments import refuse_masked
 from longtail.data.table_file import TABLES, read_table, with_named_rows
 from longtail.data.text_file import kind_of
 from longtail.repair.by_name import by_label, costs_in_class_order, listed
@@ -44,6 +45,7 @@ def read_costs(given: Any, names: Sequence[str], notes: list[str]) -> np.ndarray
             raise FileNotFoundError(f"--cost must be a file that exists. Got {path}.")
         given = _of_file(path)
     given = by_label(given)
+    refuse_masked("`cost`", given)
     if isinstance(given, Mapping):
         return costs_in_class_order(given, names)
     notes.append(f"cost: rows and columns are taken in the order of the classes: {listed(names)}.")

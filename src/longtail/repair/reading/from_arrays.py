@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from longtail.arguments import refuse_masked
 from longtail.array_headers import ArrayFile
 from longtail.data.class_names import as_text
 from longtail.posthoc.blocks import row_blocks
@@ -118,8 +119,7 @@ def _scores(content: Mapping[str, Any], where: str, kind: str) -> tuple[str, str
 
 def _numeric(scores: Any, where: str) -> np.ndarray:
     values: np.ndarray = np.asanyarray(scores)
-    if np.ma.is_masked(values):
-        raise ValueError(f"{where} must have no masked scores. Leave their samples out.")
+    refuse_masked(f"the scores of {where}", values)
     if values.dtype.kind not in "fiu" or values.ndim not in (1, 2) or not values.size:
         flat = " One row per token? Flatten to (tokens, C), and drop ignored tokens." if values.ndim == 3 else ""
         raise ValueError(
@@ -213,6 +213,7 @@ def _counts(given: Any, names: Sequence[str] | None, where: str, num_classes: in
 def _vector(name: str, values: Any, where: str, length: int) -> np.ndarray | None:
     if values is None:
         return None
+    refuse_masked(f"the {name} of {where}", values)
     try:
         array = np.asarray(plain(values, where))
         array = array.astype(np.float64) if array.dtype.kind == "O" else array
@@ -229,6 +230,7 @@ def _vector(name: str, values: Any, where: str, length: int) -> np.ndarray | Non
 def _groups(groups: Any, rows: Rows) -> np.ndarray | None:
     if groups is None:
         return None
+    refuse_masked(f"the groups of {rows.where}", groups)
     values = np.asarray(groups)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from longtail.arguments import refuse_masked
 from longtail.data.class_names import INTEGER, as_text
 from longtail.printable import printable
 from longtail.repair.by_name import BOOLEANS, ClassIndex, listed, nearest
@@ -67,6 +68,7 @@ def as_indices(target: Any, names: Sequence[str] | None, num_classes: int, rows:
         ValueError: a wrong shape or number of labels, one-hot, missing or fractional labels, indices out of range, or
             strings without class names.
     """
+    refuse_masked(f"the labels of {rows.where}", target)
     labels = _column(np.asarray(target), num_classes, rows)
     if labels.dtype.kind == "O" and all(isinstance(label, Real) for label in labels.tolist()):
         labels = np.asarray(labels.tolist())
