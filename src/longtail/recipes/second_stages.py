@@ -1,9 +1,9 @@
 """Second stages by name, with their papers' settings: what is done to the classifier of a run that is complete.
 
-Learning rates belong to a batch size; where the first stage ran with another, they are scaled with it. MiSLAS has its
-settings of CIFAR-100-LT; Balanced Softmax and BALMS those of CIFAR-LT, whose 2,000 batches of 512 are about 100 epochs;
-DisAlign, for which no settings on small images are known, has those of its code for ImageNet-LT. `large_second_stages`
-has those of the large data sets.
+Learning rates belong to a batch size; for another they are scaled by the number of samples of a step, which is that of
+the training set where a batch would be larger. MiSLAS has its settings of CIFAR-100-LT; Balanced Softmax and BALMS
+those of CIFAR-LT, whose 2,000 batches of 512 are about 100 epochs; DisAlign, for which no settings on small images are
+known, has those of its code for ImageNet-LT. `large_second_stages` has those of the large data sets.
 """
 
 from collections.abc import Mapping
@@ -164,9 +164,10 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     usual = on_this_data.get("batch_size", method.batch_size)
     batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
     check_integer("batch_size", batch_size, minimum=1)
+    of_a_step = min(batch_size, sum(first.result["class_counts"]))  # data smaller than a batch make one batch
     for rate in ("learning_rate", "meta_learning_rate"):
         if rate in of_the_paper and rate not in settings:
-            changes[rate] = of_the_paper[rate] * batch_size / usual
+            changes[rate] = of_the_paper[rate] * of_a_step / usual
     changes.setdefault("features", _features(config))
     if "views" in settings and (changes | settings)["features"] == "each-step":
         raise ValueError(
