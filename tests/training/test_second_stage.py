@@ -432,6 +432,27 @@ def test_settings_that_contradict_the_first_stage_are_refused(first, tiny, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [
+        ("mislas", "each step augments its images again and passes them through the network"),
+        ("tau-norm", "nothing is trained on augmented copies"),
+        ("ncm", "nothing is trained on augmented copies"),
+    ],
+)
+def test_views_are_refused_where_they_would_be_ignored(method, why, first):
+    with pytest.raises(ValueError, match=f"`views` must be left out for {method} on cifar10: {why}. Got 2."):
+        second_stage(first, method, views=2)
+    assert second_stage(first, "crt", views=2).views == 2
+
+
+def test_views_are_refused_without_augmentation(tmp_path):
+    first = run_experiment(features_config(loss="ce", epochs=1), data=feature_table(), out=tmp_path / "first")
+    with pytest.raises(ValueError, match="`views` must be left out for crt on own: training samples are not augmented"):
+        second_stage(first, "crt", views=2)
+    assert second_stage(first, "mislas", views=1).views == 1
+
+
 @pytest.mark.slow
 def test_a_cosine_classifier_can_be_replaced_but_not_scaled(tiny, tmp_path):
     ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
@@ -562,7 +583,9 @@ def headed(monkeypatch, tiny, tmp_path):
 def test_a_linear_classifier_without_bias_has_every_method(method, headed, tiny, tmp_path):
     first = headed(Headed)
     assert trained_network(first).classifier.bias is None
-    config = second_stage(first, method, **({} if method in ("tau-norm", "ncm") else {"epochs": 1, "views": 1}))
+    short = {"epochs": 1, "views": 1}
+    settings = {"tau-norm": {}, "ncm": {}, "mislas": {"epochs": 1}}.get(method, short)
+    config = second_stage(first, method, **settings)
     folder = run_experiment(config, data=tiny, out=tmp_path / "run", first_stage=first)
     with torch.no_grad():
         logits = torch.cat([trained_network(folder)(x) for x in load_splits(tiny_config(), tiny, CPU).test.in_order()])

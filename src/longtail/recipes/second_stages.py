@@ -169,12 +169,10 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
         if rate in of_the_paper and rate not in settings:
             changes[rate] = of_the_paper[rate] * of_a_step / usual
     changes.setdefault("features", _features(config))
-    if "views" in settings and (changes | settings)["features"] == "each-step":
-        raise ValueError(
-            f"`views` must be left out for {name} on {config.dataset}: each step augments its images again. "
-            f"Got {settings['views']}."
-        )
-    return kind(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))
+    made = kind(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))
+    if "views" in settings:
+        _check_views(made, of_features=first.of_features)
+    return made
 
 
 def _check_known(settings: Mapping[str, Any], kind: type[SecondStageConfig], dataset: str) -> None:
@@ -185,6 +183,22 @@ def _check_known(settings: Mapping[str, Any], kind: type[SecondStageConfig], dat
             raise ValueError(
                 f"`{name}` must be left out for {dataset}, whose runs have no such setting. Got {value!r}."
             )
+
+
+def _check_views(config: SecondStageConfig, *, of_features: bool) -> None:
+    """Raise where `views` would be ignored."""
+    augmented = bool(config.augmentations) or getattr(config, "augment", "none") != "none"
+    if not of_features and (config.features == "each-step" or config.shift_batch_norm):
+        why = "each step augments its images again and passes them through the network"
+    elif config.learns == "nothing" and config.features == "computed":
+        why = "nothing is trained on augmented copies"
+    elif config.views > 1 and (of_features or not augmented):
+        why = "training samples are not augmented, so all copies would be the same"
+    else:
+        return
+    raise ValueError(
+        f"`views` must be left out for {config.second_stage} on {config.dataset}: {why}. Got {config.views}."
+    )
 
 
 def _features(config: TrainingConfig) -> str:
