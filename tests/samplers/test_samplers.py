@@ -112,6 +112,17 @@ def test_a_restored_place_stays_until_its_epoch_ends(make):
 
 
 @every_sampler
+def test_an_older_iterator_that_ends_leaves_a_restored_place(make):
+    resumed = make(LABELS)
+    older = iter(resumed)
+    next(older)
+    resumed.load_state_dict({"epoch": 0, "position": 40})
+    for _ in older:
+        pass
+    assert list(resumed) == make(LABELS).indices(0).tolist()[40:]
+
+
+@every_sampler
 def test_more_ranks_than_draws_repeat_some(make):
     whole = make(LABELS, num_samples=2).indices(0).tolist()
     ranks = [list(make(LABELS, num_samples=2, rank=rank, num_replicas=5)) for rank in range(5)]
