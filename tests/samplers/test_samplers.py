@@ -265,7 +265,8 @@ def test_a_position_that_other_processes_do_not_have_is_refused_also_when_they_s
         (lambda: ClassBalancedSampler(LABELS, seed=-1), "`seed` must be at least 0"),
         (lambda: ClassBalancedSampler(LABELS, seed=2**32), r"`seed` must be below 2\^32"),
         (lambda: ClassBalancedSampler(LABELS, rank=2, num_replicas=2), "`rank` must be below `num_replicas`, 2. Got 2"),
-        (lambda: ClassBalancedSampler([]), "at least one sample"),
+        (lambda: ClassBalancedSampler([]), "`labels` must hold at least one sample"),
+        (lambda: ClassBalancedSampler([0, -1]), "`labels` must hold labels of at least 0. Got -1 at index 1"),
     ],
 )
 def test_settings_are_checked(call, message):

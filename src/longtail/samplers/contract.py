@@ -64,7 +64,7 @@ class LongTailedSampler(Sampler[int]):
         if unknown:
             check_keywords(type(self).__name__, unknown, keywords_of(type(self), LongTailedSampler))
         device = labels.device if isinstance(labels, Tensor) else torch.device("cpu")
-        self.labels = torch.from_numpy(labels_of(labels)).to(device)
+        self.labels = torch.from_numpy(labels_of(labels, "labels")).to(device)
         check_integer("seed", seed, minimum=0)
         if seed >= SEEDS:
             raise ValueError(f"`seed` must be below 2^32. Got {seed}.")
