@@ -53,7 +53,7 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
             check_for_features(self.mixing)
 
     def completed(self) -> Self:
-        """The configuration with size, normalisation and crop of the network where they are left open.
+        """The configuration with size, normalisation, crop and interpolation of the network where they are left open.
 
         Raises:
             ValueError: neither the configuration nor the network says what the images should be.
@@ -63,7 +63,7 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
         return dataclasses.replace(self, pretrained=pretrained, **self._of_the_network())
 
     def _of_the_network(self) -> dict[str, Any]:
-        if self.size and self.mean and self.std and self.crop_pct:
+        if self.size and self.mean and self.std and self.crop_pct and self.interpolation:
             return {}
         found = make_backbone(self.model, size=self.size).input_config
         asked: dict[str, Any] = {
