@@ -62,11 +62,16 @@ def auto_augment(images: Tensor, generator: torch.Generator | None = None) -> Te
     Returns:
         A new tensor of the same kind.
 
+    Raises:
+        ValueError: other images than coloured ones of bytes.
+
     Example:
         >>> images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
         >>> auto_augment(images, torch.Generator().manual_seed(0)).shape
         torch.Size([4, 3, 32, 32])
     """
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"`images` must be (N, 3, H, W) uint8. Got {tuple(images.shape)} {images.dtype}.")
     return apply_draws(images, draw(len(images), images.device, generator))
 
 
