@@ -11,6 +11,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from longtail.analysis.recorded_gradients import FILE, RecordedGradients
+from longtail.arguments import check_integer, check_strength
 from longtail.losses.ranks import sum_over_ranks
 from longtail.runs.ordinary_file import ordinary
 from longtail.training.callbacks import Callback, Plan, Step
@@ -28,8 +29,12 @@ class GradientRecorder(Callback):
     It must be among the callbacks from the first step on.
 
     Args:
-        most_classes: above, rows and columns of the matrix are groups of classes of neighbouring frequency, as many.
-        save_seconds: time between two looks at an unfinished run.
+        most_classes: largest number of rows and columns of the matrix, at least 1; where there are more classes, these
+            are groups of classes of neighbouring frequency.
+        save_seconds: least time in seconds between two writes of an unfinished run, at least 0.
+
+    Raises:
+        ValueError, TypeError: a setting out of its range.
 
     Example:
         >>> from longtail.analysis import GradientRecorder
@@ -43,6 +48,8 @@ class GradientRecorder(Callback):
     needs_gradients = True
 
     def __init__(self, most_classes: int = MOST_CLASSES, save_seconds: float = SAVE_SECONDS) -> None:
+        check_integer("most_classes", most_classes, minimum=1)
+        check_strength("save_seconds", save_seconds)
         self.most_classes = most_classes
         self.save_seconds = save_seconds
         self._state: dict[str, Any] = {}

@@ -93,7 +93,14 @@ def accuracy_trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS
 
 
 def calibration_by_group(folder: RunFolder, part: str = "test") -> dict[str, CalibrationErrors]:
-    """Calibration of the run's own probabilities on the images of each group's classes; groups without are left out.
+    """Calibration of the run's own probabilities on the images of each group's classes.
+
+    Args:
+        folder: a complete run.
+        part: the set of samples, such as "test" or "validation".
+
+    Returns:
+        For each group that has samples, the errors of its samples.
 
     Raises:
         ValueError: the run is not complete.
@@ -107,12 +114,12 @@ def calibration_by_group(folder: RunFolder, part: str = "test") -> dict[str, Cal
         >>> {name: round(errors.top_label, 2) for name, errors in calibration_by_group(folder).items()}
         {'many': 0.1, 'few': 0.6}
     """
-    check_run("folder", folder)
+    groups = class_groups(folder)
     logits, target = folder.load_predictions(part)
     scores = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     probability = scores / scores.sum(1, keepdims=True)
     errors = {}
-    for name, own in class_groups(folder).items():
+    for name, own in groups.items():
         rows = own[target]
         if rows.any():
             errors[name] = CalibrationErrors(np.bincount(target[rows], minlength=logits.shape[1]))
