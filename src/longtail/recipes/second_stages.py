@@ -15,7 +15,7 @@ from longtail.arguments import check_choice, check_integer, check_keywords
 from longtail.data import DataConfig, data_config
 from longtail.recipes.large_second_stages import LARGE_SECOND_STAGES
 from longtail.runs import RunFolder
-from longtail.runs.check_run import check_run
+from longtail.runs.check_run import complete_result
 from longtail.signatures import naming_misspelt
 from longtail.training.config import TrainingConfig
 from longtail.training.first_stage import checksum
@@ -146,10 +146,8 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
         >>> config.model, config.learns, config.sampler, config.epochs
         ('resnet8-cifar', 'classifier', 'class-aware', 5)
     """
-    check_run("first", first)
+    result = complete_result("first", first)
     check_choice("method", name, list(SECOND_STAGES))
-    if first.result is None:
-        raise ValueError(f"`first` must be a complete run. Got {first.path}, which has no result yet. Resume it.")
     _check_head(first, name)
     method, config = SECOND_STAGES[name], stored_config(first)
     kind = cast(type[SecondStageConfig], config_class("second-stage", config.dataset))
@@ -164,7 +162,7 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     usual = on_this_data.get("batch_size", method.batch_size)
     batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
     check_integer("batch_size", batch_size, minimum=1)
-    of_a_step = min(batch_size, sum(first.result["class_counts"]))  # data smaller than a batch make one batch
+    of_a_step = min(batch_size, sum(result["class_counts"]))  # data smaller than a batch make one batch
     for rate in ("learning_rate", "meta_learning_rate"):
         if rate in of_the_paper and rate not in settings:
             changes[rate] = of_the_paper[rate] * of_a_step / usual

@@ -18,7 +18,7 @@ from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
-from longtail.runs.check_run import check_run
+from longtail.runs.check_run import complete_result
 from longtail.training.outputs import Autocast, joined
 from longtail.training.ranks import ALONE, Ranks
 
@@ -117,10 +117,7 @@ def score(
         >>> list(score(folder))
         ['raw', 'inductive']
     """
-    check_run("folder", folder)
-    result = folder.result
-    if result is None:
-        raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
+    result = complete_result("folder", folder)
     if "class_counts" not in result or (fit_on is None and "fit_on" not in result and not transductive):
         raise ValueError(f"`folder` must be a training run. Got {folder.path}, whose result names no set to fit on.")
     if rebalance is None and (converge or transductive or fit_on):
