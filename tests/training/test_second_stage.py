@@ -168,7 +168,7 @@ def test_tau_is_chosen_on_held_out_images(tiny, tmp_path):
     tau = TauNormalization().fit(network.classifier, features, held_out.target).tau_
     assert (
         folder.result["notes"][0]
-        == f"τ = {tau:g}, chosen on the held-out validation samples, whose score is no estimate then"
+        == f"τ = {tau:g}, chosen on the held-out validation samples, whose score is no unbiased estimate then"
     )
     old, new = weights(first)["classifier.weight"], weights(folder)["classifier.weight"]
     torch.testing.assert_close(new, old / old.norm(dim=1, keepdim=True) ** tau, rtol=1e-5, atol=1e-6)

@@ -55,7 +55,7 @@ class GradientRecorder(Callback):
         self._state: dict[str, Any] = {}
 
     def on_train_start(self, plan: Plan) -> None:
-        """Begin, or go on.
+        """Start recording, or continue the recording of a resumed run.
 
         Raises:
             ValueError: steps were taken before without it.
@@ -111,10 +111,10 @@ class GradientRecorder(Callback):
         return dict(self._state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take them over.
+        """Restore the sums.
 
         Raises:
-            ValueError: they are of another kind.
+            ValueError: they are not those of a recorder of the same classes.
         """
         if state:
             _check_state(state)

@@ -129,8 +129,8 @@ class LongTailedSampler(Sampler[int]):
 
         Args:
             position: draws of the epoch that have been used; by default those that the latest iterator handed out. A
-                `DataLoader` with workers asks ahead of training: pass steps × batch size then. More than an epoch has
-                are all of it: the last batch may be smaller.
+                `DataLoader` with workers asks ahead of training: pass steps × batch size then. A larger
+                number than an epoch has stands for all of it, since the last batch may be smaller.
         """
         if position is None:
             position = self._latest[0]

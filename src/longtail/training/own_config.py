@@ -31,8 +31,8 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
     """Copies of each training image whose features are kept: the first as it is, the others augmented."""
 
     batch_size: int = 64
-    """Samples per step, over all processes; the last partial batch of an epoch is dropped. 0: 128, or fewer (at least
-    8) where an epoch would have fewer than 50 steps."""
+    """Samples per step, over all processes; the last partial batch of an epoch is dropped, unless it is the only
+    one. 0: 128, or fewer (at least 8) where an epoch would have fewer than 50 steps."""
 
     ONE_BATCH_WILL_DO: ClassVar[bool] = True
     BATCH_SIZE_MAY_BE_OPEN: ClassVar[bool] = True
