@@ -400,6 +400,14 @@ def test_settings_of_fine_tuning_are_refused_elsewhere(place, arguments, option,
     assert not (place / "runs").exists()
 
 
+def test_a_comparison_refuses_settings_that_its_stage_ignores_before_its_first_run(place, capsys):
+    assert main(["compare", "scratch", "--data", "animals", "--methods", "ce,gala", "--tune", "head"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith('longtail: `tune` does not apply to the stage "scratch"')
+    assert said.out == ""
+    assert not (place / "runs").exists()
+
+
 @pytest.mark.parametrize("stage", ["scratch", "finetune"])
 def test_views_are_refused_where_images_are_augmented_in_each_step(place, stage, capsys):
     more = ["--augmentations", "--augment", "light"]
