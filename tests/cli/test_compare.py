@@ -313,6 +313,21 @@ def test_methods_are_listed_with_their_source_and_defaults(capsys, monkeypatch):
     assert main(["methods", "gela"]) == 2
 
 
+def test_several_methods_are_listed_each_with_the_arguments_of_its_loss(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["methods", "ldam", "ncm", "crt"]) == 0
+    said = capsys.readouterr().out
+    assert re.findall(r"^(\S+) ", said, re.M)[:4] == ["method", "ldam", "ncm", "crt"]
+    assert re.findall(r"^arguments of .*$", said, re.M) == [
+        "arguments of the loss of ldam, ldam:",
+        "arguments of the loss of crt, ce:",
+    ]
+    assert main(["methods", "ldam,ncm", "crt"]) == 0
+    assert capsys.readouterr().out == said
+    assert main(["methods", "ldam", "crtt"]) == 2
+    assert "Did you mean 'crt'?" in capsys.readouterr().err
+
+
 def test_a_method_that_trains_nothing_has_no_settings_of_a_loss(capsys):
     for name, shown in (("tau-norm", False), ("ncm", False), ("crt", True)):
         assert main(["methods", name]) == 0

@@ -176,7 +176,7 @@ def test_tau_is_chosen_on_held_out_images(tiny, tmp_path):
     tau = TauNormalization().fit(network.classifier, features, held_out.target).tau_
     assert (
         folder.result["notes"][0]
-        == f"τ = {tau:g}, chosen on the held-out validation samples, whose score is no estimate then"
+        == f"τ = {tau:g}, chosen on the held-out validation samples, whose score is no unbiased estimate then"
     )
     old, new = weights(first)["classifier.weight"], weights(folder)["classifier.weight"]
     torch.testing.assert_close(new, old / old.norm(dim=1, keepdim=True) ** tau, rtol=1e-5, atol=1e-6)
@@ -440,6 +440,27 @@ def test_settings_that_contradict_the_first_stage_are_refused(first, tiny, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [
+        ("mislas", "each step augments its images again and passes them through the network"),
+        ("tau-norm", "nothing is trained on augmented copies"),
+        ("ncm", "nothing is trained on augmented copies"),
+    ],
+)
+def test_views_are_refused_where_they_would_be_ignored(method, why, first):
+    with pytest.raises(ValueError, match=f"`views` must be left out for {method} on cifar10: {why}. Got 2."):
+        second_stage(first, method, views=2)
+    assert second_stage(first, "crt", views=2).views == 2
+
+
+def test_views_are_refused_without_augmentation(tmp_path):
+    first = run_experiment(features_config(loss="ce", epochs=1), data=feature_table(), out=tmp_path / "first")
+    with pytest.raises(ValueError, match="`views` must be left out for crt on own: training samples are not augmented"):
+        second_stage(first, "crt", views=2)
+    assert second_stage(first, "mislas", views=1).views == 1
+
+
 @pytest.mark.slow
 def test_a_cosine_classifier_can_be_replaced_but_not_scaled(tiny, tmp_path):
     ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
@@ -570,7 +591,9 @@ def headed(monkeypatch, tiny, tmp_path):
 def test_a_linear_classifier_without_bias_has_every_method(method, headed, tiny, tmp_path):
     first = headed(Headed)
     assert trained_network(first).classifier.bias is None
-    config = second_stage(first, method, **({} if method in ("tau-norm", "ncm") else {"epochs": 1, "views": 1}))
+    short = {"epochs": 1, "views": 1}
+    settings = {"tau-norm": {}, "ncm": {}, "mislas": {"epochs": 1}}.get(method, short)
+    config = second_stage(first, method, **settings)
     folder = run_experiment(config, data=tiny, out=tmp_path / "run", first_stage=first)
     with torch.no_grad():
         logits = torch.cat([trained_network(folder)(x) for x in load_splits(tiny_config(), tiny, CPU).test.in_order()])

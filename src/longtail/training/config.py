@@ -45,7 +45,7 @@ class TrainingConfig(OptimiserConfig):
     reweight_from: int = 0
     """Epoch from which the loss gets class-balanced weights (deferred re-weighting, DRW); 0 is never."""
     sampler: str = "shuffle"
-    """How images are drawn: shuffle (each once an epoch), class-aware, class-balanced, square-root, progressive or
+    """How images are drawn: shuffle (each once per epoch), class-aware, class-balanced, square-root, progressive or
     effective-number."""
     epochs: int = 200
     """Passes over the training set."""

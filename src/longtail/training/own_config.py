@@ -31,8 +31,8 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
     """Copies of each training image whose features are kept: the first as it is, the others augmented."""
 
     batch_size: int = 64
-    """Samples per step, over all processes; the last partial batch of an epoch is dropped. 0: 128, or fewer (at least
-    8) where an epoch would have fewer than 50 steps."""
+    """Samples per step, over all processes; the last partial batch of an epoch is dropped, unless it is the only
+    one. 0: 128, or fewer (at least 8) where an epoch would have fewer than 50 steps."""
 
     ONE_BATCH_WILL_DO: ClassVar[bool] = True
     BATCH_SIZE_MAY_BE_OPEN: ClassVar[bool] = True
@@ -61,7 +61,7 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
             )
 
     def completed(self) -> Self:
-        """The configuration with size, normalisation and crop of the network where they are left open.
+        """The configuration with size, normalisation, crop and interpolation of the network where they are left open.
 
         Raises:
             ValueError: neither the configuration nor the network says what the images should be.
@@ -71,7 +71,7 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
         return dataclasses.replace(self, pretrained=pretrained, **self._of_the_network())
 
     def _of_the_network(self) -> dict[str, Any]:
-        if self.size and self.mean and self.std and self.crop_pct:
+        if self.size and self.mean and self.std and self.crop_pct and self.interpolation:
             return {}
         found = make_backbone(self.model, size=self.size).input_config
         asked: dict[str, Any] = {
