@@ -71,17 +71,3 @@ def test_every_operation_is_reached_and_an_empty_batch_is_fine():
     assert auto_augment(images(0)).shape == (0, 3, 32, 32)
     unused = Draws(torch.zeros(4, dtype=torch.int64), torch.ones(4, 2), torch.ones(4, 2, dtype=torch.bool))
     assert torch.equal(apply_draws(images(4), unused), images(4))
-
-
-@pytest.mark.parametrize(
-    "images",
-    [
-        torch.zeros(4, 1, 8, 8, dtype=torch.uint8),
-        torch.zeros(4, 4, 8, 8, dtype=torch.uint8),
-        torch.zeros(3, 8, 8, dtype=torch.uint8),
-        torch.rand(4, 3, 8, 8),
-    ],
-)
-def test_images_of_another_kind_are_refused(images):
-    with pytest.raises(ValueError, match=r"`images` must be \(N, 3, H, W\) uint8. Got \("):
-        auto_augment(images)
