@@ -1,4 +1,3 @@
-import pytest
 import torch
 from torchvision.transforms import AutoAugment, AutoAugmentPolicy, InterpolationMode
 from torchvision.transforms.autoaugment import _apply_op

@@ -74,10 +74,10 @@ def _described(folder: RunFolder) -> str:
         config = stored_config(folder)
     except ValueError:
         return ""
-    trained, name = _loss_and_mixing(folder.header["config"]), data_name(config)
+    trained, name = _trained_with(folder.header["config"]), data_name(config)
     if "first_stage" in (folder.result or {}):
         first = (folder.result or {})["first_stage"]["config"]
-        trained = f"{folder.header['config']['second_stage']} after {_loss_and_mixing(first)}"
+        trained = f"{folder.header['config']['second_stage']} after {_trained_with(first)}"
         name = _name_by_the_first_stage(config, first.get("stage", config.stage))
     last = f"epoch {config.epochs} (the last), " if config.epochs else ""
     return f"{name}, {trained}, seed {config.seed}, {last}"
@@ -90,7 +90,7 @@ def _name_by_the_first_stage(config: TrainingConfig, stage: str) -> str:
     return data_name(dataclasses.replace(config, stage=stage))
 
 
-def _loss_and_mixing(config: Mapping[str, Any]) -> str:
+def _trained_with(config: Mapping[str, Any]) -> str:
     mixing = config.get("mixing", "none")
     beside = [] if mixing == "none" else [mixing]
     beside += ["contrastive learning"] if config.get("contrastive") else []
