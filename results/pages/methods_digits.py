@@ -53,6 +53,11 @@ class TwoProcessors:
         return statistics.median(first.score(name).deviation or 0.0 for name in self.methods)
 
     @property
+    def within_a_deviation(self) -> int:
+        """Number of methods whose mean changes by less than that."""
+        return sum(abs(change) < self.typical_deviation for change in self.mean_changes().values())
+
+    @property
     def pairs(self) -> int:
         return len(self.methods) * (len(self.methods) - 1) // 2
 
