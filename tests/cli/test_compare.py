@@ -13,8 +13,8 @@ from longtail.cli import main
 from longtail.data import check
 from longtail.losses.catalogue import LOSSES
 from longtail.models import CifarBackbone, make_network
-from longtail.recipes import METHODS, cifar100_lt, features, with_method
-from longtail.recipes.methods import job_of, names_of
+from longtail.recipes import METHODS, cifar100_lt, features, finetune, with_method
+from longtail.recipes.methods import job_of, names_of, unsuited_to
 from longtail.repair import Fix
 from longtail.runs import RunFolder
 from longtail.training import comparison
@@ -248,7 +248,7 @@ def test_names_for_several_methods():
 
 
 def test_all_methods_on_features_are_those_that_need_no_pixels(table, capsys, monkeypatch):
-    for name in (names := names_of("all", of_features=True)):
+    for name in (names := names_of("all", without=unsuited_to(features()))):
         job_of(features(), name, seed=0)
     assert [name for name in METHODS if name not in names] == ["bcl", "cutmix", "cmo", "balanced-softmax-cmo"]
     assert main(["compare", table, "--methods", "ce,cmo", "--label", "species"]) == 2
@@ -258,6 +258,23 @@ def test_all_methods_on_features_are_those_that_need_no_pixels(table, capsys, mo
         main(["compare", table, "--methods", "all", "--label", "species"])
     said = "left out: bcl, cutmix, cmo, balanced-softmax-cmo, which need images; these are features\n"
     assert capsys.readouterr().err == said
+
+
+def test_methods_with_a_learning_rate_of_sgd_are_not_compared_by_another_optimizer(table, capsys, monkeypatch):
+    names = names_of("all", without=unsuited_to(finetune()))
+    for name in names:
+        job_of(finetune(), name, seed=0)
+    assert [name for name in METHODS if name not in names] == ["ce-weight-decay", "weight-balancing"]
+    assert main(["compare", "features", "--data", table, "--methods", "weight-balancing", "--optimizer", "adamw"]) == 2
+    said = "longtail: `methods` must leave out weight-balancing for the optimizer adamw: its learning rate and weight"
+    assert capsys.readouterr().err.startswith(said)
+    monkeypatch.setattr("longtail.training.comparison.check_settings", lambda *_: sys.exit("settings"))
+    with pytest.raises(SystemExit):
+        main(["compare", "features", "--data", table, "--methods", "all", "--optimizer", "adamw"])
+    assert capsys.readouterr().err.splitlines() == [
+        "left out: ce-weight-decay, weight-balancing, which have a learning rate of SGD; the recipe trains by adamw",
+        "left out: bcl, cutmix, cmo, balanced-softmax-cmo, which need images; these are features",
+    ]
 
 
 @pytest.mark.slow

@@ -77,3 +77,10 @@ def test_only_what_follows_a_convolution_is_folded(order, left):
     images = torch.randn(2, 3, 16, 16)
     torch.testing.assert_close(folded(images), network.eval()(images), rtol=1e-4, atol=1e-4)
     assert not folded.training
+
+
+def test_a_network_without_batch_norm_is_copied_whatever_its_inputs_are():
+    network = Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4)), nn.Linear(4, 2))
+    folded, inputs = fold_batch_norm(network), torch.randn(5, 3, 8, 8)
+    assert folded is not network
+    assert torch.equal(folded(inputs), network.eval()(inputs))

@@ -32,7 +32,9 @@ def test_a_report_shows_no_images_of_data_that_have_changed(run, tmp_path):
     moved = RunFolder.open(shutil.copytree(folder.path, tmp_path / "run"))
     moved.save_data({**(moved.data or {}), "origin": str(changed)})
     assert run_page([folder.path]).galleries
-    assert not run_page([moved.path]).galleries
+    page = run_page([moved.path])
+    assert not page.galleries
+    assert "Its samples or labels differ." in page.facts["ce, images"]
     shutil.rmtree(changed / "bee")
     shutil.rmtree(changed / "cow")  # one class is no data to train on
     assert not run_page([moved.path]).galleries

@@ -44,7 +44,7 @@ def compare(
     from longtail.auto import train_and_fix
     from longtail.cli.image_settings import refuse_image_settings
     from longtail.cli.passes import Passes
-    from longtail.recipes.methods import job_of, names_of
+    from longtail.recipes.methods import job_of, names_of, unsuited_to
     from longtail.training.comparison import check_data_and_network, check_settings, run_all
     from longtail.training.progress import ProgressReport
 
@@ -52,9 +52,11 @@ def compare(
     check_integer("seeds", seeds, minimum=1)
     check_strength("checkpoint_seconds", checkpoint_seconds)
     _check_left_to_methods(config)
-    names = names_of(methods, of_features=config.stage == "features")
-    if left := [name for name in names_of(methods) if name not in names]:
-        say(f"left out: {', '.join(left)}, which need images; these are features", error=True)
+    unsuited = unsuited_to(config)
+    names = names_of(methods, without=unsuited)
+    left = [name for name in names_of(methods) if name not in names]
+    for why in dict.fromkeys(unsuited[name] for name in left):
+        say(f"left out: {', '.join(name for name in left if unsuited[name] == why)}, which {why}", error=True)
     jobs = [job_of(config, name, seed=config.seed + number) for name in names for number in range(seeds)]
     origin = _origin(config, data)
     out = out or Path("runs") / f"compare-{origin}"

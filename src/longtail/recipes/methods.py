@@ -1,6 +1,7 @@
 """The methods of the field by name: what each changes in a recipe, with its own paper's settings."""
 
 import dataclasses
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -82,6 +83,9 @@ METHODS_OF_PIXELS = tuple(
 )
 """Methods that need images: they cut boxes out of them, or augment each several times in a step."""
 
+METHODS_OF_SGD = tuple(name for name, method in METHODS.items() if "learning_rate" in method.settings)
+"""Methods with a learning rate of their own, which is that of SGD."""
+
 
 def add_loss(name: str) -> None:
     """Add the method that only sets the loss, if `name` is that of a loss that was registered by another package."""
@@ -99,7 +103,7 @@ def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConf
         seed: of the run.
 
     Raises:
-        ValueError: no method of that name.
+        ValueError: no method of that name, or one whose learning rate is not for the recipe's optimizer.
 
     Example:
         >>> from longtail.recipes import cifar100_lt
@@ -109,6 +113,11 @@ def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConf
     """
     add_loss(name)
     check_choice("methods", name, list(METHODS))
+    if name in METHODS_OF_SGD and config.optimizer != "sgd":
+        raise ValueError(
+            f"`methods` must leave out {name} for the optimizer {config.optimizer}: its learning rate and weight decay "
+            "are those of SGD."
+        )
     method = METHODS[name]
     plain: dict[str, Any] = {"sampler": "shuffle", "mixing": "none", "loss_arguments": (), "reweight_from": 0}
     if method.deferred:
@@ -133,12 +142,28 @@ def job_of(config: TrainingConfig, name: str, *, seed: int) -> Job:
     return Job(name, first, METHODS[name].first_stage, lambda folder: second_stage(folder, name))
 
 
-def names_of(methods: str, *, of_features: bool = False) -> list[str]:
+def unsuited_to(config: TrainingConfig) -> dict[str, str]:
+    """Methods that a recipe can't have, by name, and why.
+
+    Example:
+        >>> from longtail.recipes import finetune
+        >>> unsuited_to(finetune())["weight-balancing"]
+        'have a learning rate of SGD; the recipe trains by adamw'
+    """
+    unsuited = dict.fromkeys(METHODS_OF_PIXELS, "need images; these are features") if config.stage == "features" else {}
+    if config.optimizer != "sgd":
+        unsuited |= dict.fromkeys(
+            METHODS_OF_SGD, f"have a learning rate of SGD; the recipe trains by {config.optimizer}"
+        )
+    return unsuited
+
+
+def names_of(methods: str, *, without: Collection[str] = ()) -> list[str]:
     """Names with commas between them; "all" and "losses" stand for many.
 
     Args:
         methods: the names.
-        of_features: whether the recipe trains on features: "all" is then without methods that mix pixels.
+        without: methods that "all" does not stand for.
 
     Raises:
         ValueError: a name that is none.
@@ -147,8 +172,7 @@ def names_of(methods: str, *, of_features: bool = False) -> list[str]:
         >>> names_of("ce, gala,ce")
         ['ce', 'gala']
     """
-    of_pixels = METHODS_OF_PIXELS if of_features else ()
-    groups = {"all": [name for name in METHODS if name not in of_pixels], "losses": list(LOSSES)}
+    groups = {"all": [name for name in METHODS if name not in without], "losses": list(LOSSES)}
     names = [name for word in methods.split(",") for name in groups.get(word.strip(), [word.strip()])]
     for name in names:
         add_loss(name)

@@ -131,6 +131,8 @@ def _facts(runs: Sequence[RunView]) -> dict[str, str]:
         if run.complete:
             minutes, parameters = run.result.get("training_minutes"), run.result.get("parameters", 0)
             facts[f"{run.name}, cost"] = f"{parameters:,} parameters, {minutes} minutes of training"
+        if run.why_no_images is not None:
+            facts[f"{run.name}, images"] = f"none: {run.why_no_images}"
         notes = run.result.get("notes") if run.complete else None
         if notes:
             facts[f"{run.name}, notes"] = "; ".join(notes)

@@ -25,6 +25,9 @@ class RunView:
         name: what it is called beside others.
         data: the folder of its data set, for what needs images.
         progress: called with the name of a long step and the completed share of it.
+
+    Attributes:
+        why_no_images: why the data that it was trained on gave no images, once these were asked for; else `None`.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class RunView:
         progress: Progress | None = None,
     ) -> None:
         self.folder, self.name, self.data, self._progress = folder, name, data, progress
+        self.why_no_images: str | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -176,10 +180,11 @@ class RunView:
         """
         try:
             splits = splits_of_run(self.folder, self.origin)
-        except (ValueError, OSError):
+        except (ValueError, OSError) as error:
             if self.data is not None:
                 raise
-            return None  # the data that it was trained on, which nobody named, have changed since
+            self.why_no_images = str(error)  # the data that it was trained on, which nobody named, have changed since
+            return None
         return splits.test.pictures(samples)
 
 
