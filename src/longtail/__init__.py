@@ -38,6 +38,7 @@ _NAMES = {
         "LogitAdjustmentLoss",
         "SeesawLoss",
         "VSLoss",
+        "balanced_contrastive_loss",
         "balanced_softmax_logits",
         "balanced_softmax_loss",
         "class_balanced_loss",

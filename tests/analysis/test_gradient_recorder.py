@@ -166,3 +166,15 @@ def test_the_command_line_records_and_goes_on_recording(tiny, tmp_path, capsys):
     assert main([*arguments, "--record-gradients"]) == 0
     assert RecordedGradients.load(out).epochs == 3
     assert main([*arguments, "--resume"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"most_classes": 0}, "`most_classes` must be at least 1. Got 0"),
+        ({"save_seconds": float("nan")}, "`save_seconds` must be finite and at least 0"),
+    ],
+)
+def test_settings_are_checked_before_training(settings, message):
+    with pytest.raises(ValueError, match=message):
+        GradientRecorder(**settings)

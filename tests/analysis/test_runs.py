@@ -124,7 +124,16 @@ def test_the_worst_confusions_come_first_with_their_samples():
 
 def test_an_unfinished_run_has_no_numbers_yet(run, tmp_path):
     shutil.copytree(run.path, tmp_path / "run")
+    for file in (tmp_path / "run").glob("predictions-*.npz"):
+        file.unlink()
     (tmp_path / "run/result.json").unlink()
-    for function in (class_groups, classifier_weight_norms, class_geometry, trade_off, accuracy_trade_off):
+    for function in (
+        class_groups,
+        classifier_weight_norms,
+        class_geometry,
+        trade_off,
+        accuracy_trade_off,
+        calibration_by_group,
+    ):
         with pytest.raises(ValueError, match="`folder` must be a complete run"):
             function(RunFolder.open(tmp_path / "run"))

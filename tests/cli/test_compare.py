@@ -250,13 +250,13 @@ def test_names_for_several_methods():
 def test_all_methods_on_features_are_those_that_need_no_pixels(table, capsys, monkeypatch):
     for name in (names := names_of("all", of_features=True)):
         job_of(features(), name, seed=0)
-    assert [name for name in METHODS if name not in names] == ["cutmix", "cmo", "balanced-softmax-cmo"]
+    assert [name for name in METHODS if name not in names] == ["bcl", "cutmix", "cmo", "balanced-softmax-cmo"]
     assert main(["compare", table, "--methods", "ce,cmo", "--label", "species"]) == 2
     assert "train on the images: recipe finetune or scratch" in capsys.readouterr().err
     monkeypatch.setattr("longtail.training.comparison.check_settings", lambda *_: sys.exit("settings"))
     with pytest.raises(SystemExit):
         main(["compare", table, "--methods", "all", "--label", "species"])
-    said = "left out: cutmix, cmo, balanced-softmax-cmo, which cut boxes out of images; these are features\n"
+    said = "left out: bcl, cutmix, cmo, balanced-softmax-cmo, which need images; these are features\n"
     assert capsys.readouterr().err == said
 
 
@@ -311,6 +311,21 @@ def test_methods_are_listed_with_their_source_and_defaults(capsys, monkeypatch):
     assert "eps = 0.064" in said
     assert "reduction" not in said
     assert main(["methods", "gela"]) == 2
+
+
+def test_several_methods_are_listed_each_with_the_arguments_of_its_loss(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["methods", "ldam", "ncm", "crt"]) == 0
+    said = capsys.readouterr().out
+    assert re.findall(r"^(\S+) ", said, re.M)[:4] == ["method", "ldam", "ncm", "crt"]
+    assert re.findall(r"^arguments of .*$", said, re.M) == [
+        "arguments of the loss of ldam, ldam:",
+        "arguments of the loss of crt, ce:",
+    ]
+    assert main(["methods", "ldam,ncm", "crt"]) == 0
+    assert capsys.readouterr().out == said
+    assert main(["methods", "ldam", "crtt"]) == 2
+    assert "Did you mean 'crt'?" in capsys.readouterr().err
 
 
 def test_a_method_that_trains_nothing_has_no_settings_of_a_loss(capsys):

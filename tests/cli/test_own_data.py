@@ -400,6 +400,24 @@ def test_settings_of_fine_tuning_are_refused_elsewhere(place, arguments, option,
     assert not (place / "runs").exists()
 
 
+def test_a_comparison_refuses_settings_that_its_stage_ignores_before_its_first_run(place, capsys):
+    assert main(["compare", "scratch", "--data", "animals", "--methods", "ce,gala", "--tune", "head"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith('longtail: `tune` does not apply to the stage "scratch"')
+    assert said.out == ""
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize("stage", ["scratch", "finetune"])
+def test_views_are_refused_where_images_are_augmented_in_each_step(place, stage, capsys):
+    more = ["--augmentations", "--augment", "light"]
+    assert main(["train", stage, "--data", "animals", "--views", "2", *more]) == 2
+    said = capsys.readouterr().err
+    assert f'`views` does not apply to the stage "{stage}"' in said
+    assert "longtail train features" in said
+    assert not (place / "runs").exists()
+
+
 def test_features_do_not_replace_the_images(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     np.savez("a.npz", images=np.zeros((3, 8, 8), np.uint8), labels=[0, 0, 1])

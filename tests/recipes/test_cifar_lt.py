@@ -3,6 +3,7 @@
 import pytest
 
 from longtail.cli import main
+from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.runs import RunFolder
 
 OPTIONS = ["--imbalance", "400", "--model", "resnet20-cifar", "--epochs", "1", "--warmup-epochs", "0", "--threads", "1"]
@@ -25,3 +26,7 @@ def test_an_epoch_on_cifar100_lt(cifar100, tmp_path, capsys):
     assert result["fit_on"] == "augmented"
     assert result["test"]["raw"]["top1"] == pytest.approx(folder.metrics[-1]["test_top1"])
     assert "8,445 training samples, resnet20-cifar, gala accumulate=released" in capsys.readouterr().err
+
+
+def test_every_field_of_the_configuration_is_a_setting():
+    assert cifar100_lt(dataset="cifar10", epochs=3) == cifar10_lt(epochs=3)

@@ -112,6 +112,17 @@ def test_a_restored_place_stays_until_its_epoch_ends(make):
 
 
 @every_sampler
+def test_an_older_iterator_that_ends_leaves_a_restored_place(make):
+    resumed = make(LABELS)
+    older = iter(resumed)
+    next(older)
+    resumed.load_state_dict({"epoch": 0, "position": 40})
+    for _ in older:
+        pass
+    assert list(resumed) == make(LABELS).indices(0).tolist()[40:]
+
+
+@every_sampler
 def test_more_ranks_than_draws_repeat_some(make):
     whole = make(LABELS, num_samples=2).indices(0).tolist()
     ranks = [list(make(LABELS, num_samples=2, rank=rank, num_replicas=5)) for rank in range(5)]
@@ -254,7 +265,8 @@ def test_a_position_that_other_processes_do_not_have_is_refused_also_when_they_s
         (lambda: ClassBalancedSampler(LABELS, seed=-1), "`seed` must be at least 0"),
         (lambda: ClassBalancedSampler(LABELS, seed=2**32), r"`seed` must be below 2\^32"),
         (lambda: ClassBalancedSampler(LABELS, rank=2, num_replicas=2), "`rank` must be below `num_replicas`, 2. Got 2"),
-        (lambda: ClassBalancedSampler([]), "at least one sample"),
+        (lambda: ClassBalancedSampler([]), "`labels` must hold at least one sample"),
+        (lambda: ClassBalancedSampler([0, -1]), "`labels` must hold labels of at least 0. Got -1 at index 1"),
     ],
 )
 def test_settings_are_checked(call, message):

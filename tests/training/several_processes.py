@@ -6,6 +6,7 @@ whole runs of every kind.
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,11 +68,12 @@ class Seen(Callback):
         self.labels.append(step.target.tolist())
 
 
-LOOPS = {
+LOOPS: dict[str, tuple[Callable[[], nn.Module], dict[str, object]]] = {
     "gala": (lambda: GALALoss(CLASSES), {}),
     "divided": (lambda: GALALoss(CLASSES, accumulate="released"), {"accumulate": 2, "micro_batch_size": 3}),
     "uneven": (lambda: GALALoss(CLASSES, form="paper"), {"batch_size": 15}),
     "weighted": (lambda: ClassBalancedLoss(COUNTS, beta=0.99), {"micro_batch_size": 3}),
+    "sharpness-aware": (lambda: GALALoss(CLASSES), {"batch_size": 15, "sam_radius": 0.5}),
     "deferred": (lambda: DeferredReweighting(GALALoss(CLASSES), COUNTS, start_epoch=2), {"batch_size": 15}),
 }
 """Losses and settings under which the number of processes must change nothing."""
@@ -160,12 +162,13 @@ def interrupted() -> TrainingConfig:
 
 
 def run_all(data: Path, out: Path) -> None:
-    """Whole runs of the user's own images: of a network without batch norm, and one of a network with it."""
+    """Whole runs of the user's own images: of a network without batch norm, and two of a network with it."""
     BACKBONES["flat"] = FlatBackbone
     os.environ["LONGTAIL_CACHE"] = str(out / "cache")
     for name, config in RUNS.items():
         run_experiment(config(), data=data, out=out / name)
     run_experiment(scratch_config(epochs=1), data=data, out=out / "batch-norm")
+    run_experiment(scratch_config(epochs=1, contrastive=0.35), data=data, out=out / "contrastive")
     settings = {"data": data, "out": out / "interrupted", "resume": True, "callbacks": [GradientRecorder()]}
     run_experiment(interrupted(), **settings)
 

@@ -54,6 +54,18 @@ def test_a_second_stage_has_the_size_of_the_first(tmp_path):
         second_stage(first, "crt", batch_size=0)
 
 
+@pytest.mark.parametrize(("batch_size", "samples"), [(64, 48), (32, 32)])
+def test_the_rate_of_a_second_stage_is_that_of_the_samples_in_a_step(batch_size, samples, tmp_path):
+    settings = SETTINGS | {"batch_size": batch_size}
+    first = run_experiment(features(loss="ce", **settings), data=table(60), out=tmp_path / "run")
+    assert sum(first.result["class_counts"]) == 48
+    config = second_stage(first, "crt")  # learning rate 0.2 for batches of 512
+    assert config.batch_size == batch_size
+    assert config.learning_rate == pytest.approx(0.2 * samples / 512)
+    assert second_stage(first, "balms", batch_size=512).meta_learning_rate == pytest.approx(0.01 * 48 / 512)
+    assert second_stage(first, "crt", batch_size=512, learning_rate=0.2).learning_rate == 0.2
+
+
 def test_parts_of_a_batch_have_a_sample_each(tmp_path):
     folder = run_experiment(features(loss="ce", accumulate=12, **SETTINGS), data=table(60), out=tmp_path / "run")
     assert folder.header["config"]["batch_size"] == 12

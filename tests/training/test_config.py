@@ -18,7 +18,7 @@ from longtail.runs import RunFolder
 from longtail.training import TrainingConfig, run_experiment, stored_config
 from longtail.training.config import Augmentation
 from longtail.training.epochs import AUGMENT, epochs_of
-from longtail.training.hardware import bfloat16_pays, resolve
+from longtail.training.hardware import bfloat16_pays, first_process, resolve
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,14 @@ def test_recipe_has_the_settings_of_the_paper():
 
 def test_every_named_augmentation_exists():
     assert set(get_args(Augmentation)) == set(AUGMENT)
+
+
+def test_a_rank_without_the_other_variables_of_torchrun_is_no_other_process(monkeypatch):
+    monkeypatch.setenv("RANK", "3")  # of another launcher
+    assert first_process()
+    for name, value in {"LOCAL_RANK": "3", "WORLD_SIZE": "4", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert not first_process()
 
 
 def test_resolve_replaces_every_auto(monkeypatch):

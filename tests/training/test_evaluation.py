@@ -9,7 +9,15 @@ from longtail.data import FeatureViews
 from longtail.losses import DeferredReweighting
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
-from longtail.training.evaluation import Scorer, best_on_test, predict_logits, prior_slope, score, score_all
+from longtail.training.evaluation import (
+    Scorer,
+    best_on_test,
+    predict_logits,
+    prior_slope,
+    score,
+    score_all,
+    scores_during_training,
+)
 
 COUNTS = np.array([200, 50, 5])
 
@@ -79,6 +87,21 @@ def test_a_treatment_without_a_fixed_point_is_a_note(folder, monkeypatch):
     ]
     with pytest.raises(NoFixedPointError):
         score(folder, converge=True)
+
+
+@pytest.mark.parametrize("absent", [0, 2])
+def test_a_test_set_that_lacks_a_class_is_not_balanced(absent, folder):
+    logits, target = folder.load_predictions("test")
+    kept = target != absent
+    folder.save_predictions("test", torch.from_numpy(logits[kept]), torch.from_numpy(target[kept]))
+    scores, notes = score_all(Scorer(COUNTS), folder.load_predictions, "augmented")
+    assert list(scores) == ["raw", "inductive", "inductive, fixed point"]
+    assert notes == ["no transductive rows: the classes of the test set are not of one size"]
+    assert "test_top1_transductive" not in scores_during_training(
+        torch.from_numpy(logits[kept]), torch.from_numpy(target[kept]), Scorer(COUNTS)
+    )
+    with pytest.raises(ValueError, match="`transductive` must be off where the classes of the test set"):
+        score(folder, transductive=True)
 
 
 def test_the_best_epoch_is_chosen_separately_raw_and_rebalanced():

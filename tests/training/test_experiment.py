@@ -15,6 +15,8 @@ def test_what_is_no_configuration_is_refused(tmp_path, config):
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [
+        ((callback for callback in [GradientRecorder()]), r"`callbacks` must be a list. Got generator. Pass"),
+        (None, r"`callbacks` must be a list. Got NoneType. Pass"),
         (GradientRecorder(), r"`callbacks` must be a list. Got one GradientRecorder. Pass `callbacks=\[…\]`"),
         (GradientRecorder, r"Make one: `GradientRecorder\(…\)`"),
         ([GradientRecorder], r"Make one: `GradientRecorder\(…\)`"),
@@ -24,6 +26,14 @@ def test_what_is_no_configuration_is_refused(tmp_path, config):
 def test_what_is_no_list_of_callbacks_is_refused(tmp_path, callbacks, message):
     with pytest.raises(TypeError, match=message):
         run_experiment(digits_lt(epochs=1), data=None, out=tmp_path / "run", callbacks=callbacks)
+
+
+def test_two_callbacks_whose_state_begins_empty_are_refused(tmp_path):
+    recorders = [GradientRecorder(), GradientRecorder(most_classes=3)]
+    with pytest.raises(
+        ValueError, match="`callbacks` with a state must be of different classes. Got GradientRecorder, "
+    ):
+        run_experiment(digits_lt(epochs=1), data=None, out=tmp_path / "run", callbacks=recorders)
 
 
 def test_the_path_of_a_first_stage_is_refused(tmp_path):

@@ -136,7 +136,9 @@ def test_gradients_are_clipped_together(made, tmp_path):
         assert (step <= 0.0101) == (clip_norm is not None)
 
 
-@pytest.mark.parametrize("settings", [{}, {"clip_norm": 1.0}, {"optimizer": "adamw", "learning_rate": 1e-3}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"clip_norm": 1.0}, {"optimizer": "adamw", "learning_rate": 1e-3}, {"sam_radius": 0.05}]
+)
 @pytest.mark.slow
 def test_overflow_in_float16_skips_the_step_and_is_said(made, tmp_path, settings):
     settings = {"learning_rate": 1e-6, "precision": "float16", "model": "loud", **settings}

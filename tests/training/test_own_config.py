@@ -11,6 +11,8 @@ from longtail.runs import RunFolder
 from longtail.training import OwnConfig
 from longtail.training.stored_config import stored_config
 
+GIVEN = {"size": 24, "crop_pct": 1.0, "mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
+
 
 class Particular(nn.Module):
     """A backbone that says what its images should be."""
@@ -32,16 +34,17 @@ def test_open_settings_are_taken_from_the_network():
 
 
 def test_given_settings_are_kept():
-    given = {"size": 24, "crop_pct": 1.0, "mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
+    given = GIVEN | {"interpolation": "nearest"}
     config = OwnConfig(model="particular", **given).completed()
     assert {name: getattr(config, name) for name in given} == given
+    assert OwnConfig(model="particular", **GIVEN).completed().interpolation == "bilinear"
     part = OwnConfig(model="particular", size=24).completed()
     assert (part.size, part.mean) == (24, (0.1, 0.2, 0.3))
 
 
 def test_no_network_is_built_if_all_settings_are_given(monkeypatch):
     monkeypatch.setitem(BACKBONES, "particular", None)  # calling it would fail
-    given = {"size": 24, "crop_pct": 1.0, "mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
+    given = GIVEN | {"interpolation": "nearest"}
     assert OwnConfig(model="particular", **given).completed().size == 24
 
 
@@ -106,6 +109,13 @@ def test_a_run_folder_gives_it_back(made, tmp_path):
     config = made(val="elsewhere", size=64, augmentations=("flip",), mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
     folder = RunFolder.create(tmp_path / "run", config=config, seed=0)
     assert stored_config(RunFolder.open(folder.path)) == config
+
+
+def test_a_run_that_kept_no_interpolation_keeps_that_which_it_had(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", config=OwnConfig(model="particular", **GIVEN), seed=0)
+    stored = stored_config(folder)
+    assert isinstance(stored, OwnConfig)
+    assert stored.completed().interpolation == "bicubic"
 
 
 def test_a_missing_timm_is_named(monkeypatch):

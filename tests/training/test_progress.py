@@ -63,6 +63,14 @@ def test_without_a_terminal_each_epoch_is_a_plain_line(clock):
     ]
 
 
+def test_a_batch_that_is_larger_than_the_data_counts_its_samples(clock):
+    report, _ = report_on(terminal=False)
+    report.on_train_start(Plan(TrainingConfig(epochs=2, batch_size=64), Path("runs/x"), 40, (35, 5), 1, 1, 0))
+    clock.now += 2.0
+    report.on_step_end(Step(1, 1, None, None, 2.0, 0.1))
+    assert (report.speed(), report.seconds_left()) == (20.0, 2.0)
+
+
 def test_a_resumed_run_counts_only_what_this_process_did(clock):
     report, screen = report_on(terminal=False)
     two_epochs(report, clock, first_step=6)

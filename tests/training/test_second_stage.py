@@ -18,7 +18,15 @@ from longtail.posthoc import NearestClassMean, TauNormalization
 from longtail.recipes.second_stages import SECOND_STAGES, second_stage
 from longtail.runs import RunFolder
 from longtail.samplers import make_sampler
-from longtail.training import STAGES, OwnSecondStageConfig, Scratch, StageKind, TrainingStopped, run_experiment
+from longtail.training import (
+    STAGES,
+    OwnSecondStageConfig,
+    Scratch,
+    StageKind,
+    TrainingConfig,
+    TrainingStopped,
+    run_experiment,
+)
 from longtail.training.epochs import Epochs, augmentation
 from longtail.training.network import trained_network
 from longtail.training.outputs import features_of
@@ -168,7 +176,7 @@ def test_tau_is_chosen_on_held_out_images(tiny, tmp_path):
     tau = TauNormalization().fit(network.classifier, features, held_out.target).tau_
     assert (
         folder.result["notes"][0]
-        == f"τ = {tau:g}, chosen on the held-out validation samples, whose score is no estimate then"
+        == f"τ = {tau:g}, chosen on the held-out validation samples, whose score is no unbiased estimate then"
     )
     old, new = weights(first)["classifier.weight"], weights(folder)["classifier.weight"]
     torch.testing.assert_close(new, old / old.norm(dim=1, keepdim=True) ** tau, rtol=1e-5, atol=1e-6)
@@ -432,6 +440,27 @@ def test_settings_that_contradict_the_first_stage_are_refused(first, tiny, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [
+        ("mislas", "each step augments its images again and passes them through the network"),
+        ("tau-norm", "nothing is trained on augmented copies"),
+        ("ncm", "nothing is trained on augmented copies"),
+    ],
+)
+def test_views_are_refused_where_they_would_be_ignored(method, why, first):
+    with pytest.raises(ValueError, match=f"`views` must be left out for {method} on cifar10: {why}. Got 2."):
+        second_stage(first, method, views=2)
+    assert second_stage(first, "crt", views=2).views == 2
+
+
+def test_views_are_refused_without_augmentation(tmp_path):
+    first = run_experiment(features_config(loss="ce", epochs=1), data=feature_table(), out=tmp_path / "first")
+    with pytest.raises(ValueError, match="`views` must be left out for crt on own: training samples are not augmented"):
+        second_stage(first, "crt", views=2)
+    assert second_stage(first, "mislas", views=1).views == 1
+
+
 @pytest.mark.slow
 def test_a_cosine_classifier_can_be_replaced_but_not_scaled(tiny, tmp_path):
     ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
@@ -562,7 +591,9 @@ def headed(monkeypatch, tiny, tmp_path):
 def test_a_linear_classifier_without_bias_has_every_method(method, headed, tiny, tmp_path):
     first = headed(Headed)
     assert trained_network(first).classifier.bias is None
-    config = second_stage(first, method, **({} if method in ("tau-norm", "ncm") else {"epochs": 1, "views": 1}))
+    short = {"epochs": 1, "views": 1}
+    settings = {"tau-norm": {}, "ncm": {}, "mislas": {"epochs": 1}}.get(method, short)
+    config = second_stage(first, method, **settings)
     folder = run_experiment(config, data=tiny, out=tmp_path / "run", first_stage=first)
     with torch.no_grad():
         logits = torch.cat([trained_network(folder)(x) for x in load_splits(tiny_config(), tiny, CPU).test.in_order()])
@@ -607,3 +638,10 @@ def test_a_run_that_is_not_complete_is_no_first_stage(tmp_path):
         second_stage(folder, "crt")
     with pytest.raises(ValueError, match="must be a complete run"):
         trained_network(folder)
+
+
+def test_a_second_stage_takes_over_nothing_of_the_optimizer(tiny, tmp_path):
+    given = {"optimizer": "adamw", "schedule": "poly", "ema": 0.9, "accumulate": 2, "clip_norm": 1.0, "sam_radius": 0.1}
+    first = run_experiment(tiny_config(epochs=1, model="resnet8-cifar", **given), data=tiny, out=tmp_path / "run")
+    second, plain = second_stage(first, "crt"), TrainingConfig()
+    assert {name: getattr(second, name) for name in given} == {name: getattr(plain, name) for name in given}

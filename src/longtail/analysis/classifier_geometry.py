@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from longtail.data import Split, load_splits
+from longtail.data import Split
 from longtail.models import CLASSIFIERS, Network
 from longtail.runs import RunFolder
 from longtail.training.network import head_of, trained_network
 from longtail.training.outputs import features_of
-from longtail.training.stored_config import stored_config
+from longtail.training.run_splits import splits_of_run
 
 
 class NoClassifierWeightsError(ValueError):
@@ -98,7 +98,8 @@ def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None
         data: the folder of its data set; digits need none.
 
     Raises:
-        ValueError, FileNotFoundError: the run is not complete, the data are missing.
+        ValueError, FileNotFoundError: the run is not complete, or the data are missing or not those of the run.
+        NoClassifierWeightsError: its classifier has no weights (C, D).
 
     Example:
         >>> import tempfile
@@ -114,8 +115,7 @@ def class_geometry(folder: RunFolder, data: str | os.PathLike[str] | None = None
     Source: figure 1(d) of Zhang et al., ICASSP 2024.
     """
     network = trained_network(folder)
-    config = stored_config(folder)
-    splits = load_splits(config, data, torch.device("cpu"))
+    splits = splits_of_run(folder, data)
     weights = classifier_weights(network)
     measured = {
         name: _by_class(features_of(network, images, nullcontext), images, weights)

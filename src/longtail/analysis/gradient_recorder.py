@@ -11,6 +11,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from longtail.analysis.recorded_gradients import FILE, RecordedGradients
+from longtail.arguments import check_integer, check_strength
 from longtail.losses.ranks import sum_over_ranks
 from longtail.runs.ordinary_file import ordinary
 from longtail.training.callbacks import Callback, Plan, Step
@@ -28,8 +29,12 @@ class GradientRecorder(Callback):
     It must be among the callbacks from the first step on.
 
     Args:
-        most_classes: above, rows and columns of the matrix are groups of classes of neighbouring frequency, as many.
-        save_seconds: time between two looks at an unfinished run.
+        most_classes: largest number of rows and columns of the matrix, at least 1; where there are more classes, these
+            are groups of classes of neighbouring frequency.
+        save_seconds: least time in seconds between two writes of an unfinished run, at least 0.
+
+    Raises:
+        ValueError, TypeError: a setting out of its range.
 
     Example:
         >>> from longtail.analysis import GradientRecorder
@@ -43,12 +48,14 @@ class GradientRecorder(Callback):
     needs_gradients = True
 
     def __init__(self, most_classes: int = MOST_CLASSES, save_seconds: float = SAVE_SECONDS) -> None:
+        check_integer("most_classes", most_classes, minimum=1)
+        check_strength("save_seconds", save_seconds)
         self.most_classes = most_classes
         self.save_seconds = save_seconds
         self._state: dict[str, Any] = {}
 
     def on_train_start(self, plan: Plan) -> None:
-        """Begin, or go on.
+        """Start recording, or continue the recording of a resumed run.
 
         Raises:
             ValueError: steps were taken before without it.
@@ -104,10 +111,10 @@ class GradientRecorder(Callback):
         return dict(self._state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take them over.
+        """Restore the sums.
 
         Raises:
-            ValueError: they are of another kind.
+            ValueError: they are not those of a recorder of the same classes.
         """
         if state:
             _check_state(state)

@@ -9,7 +9,7 @@ from longtail.metrics import CalibrationErrors, per_class_recall
 from longtail.metrics.groups import GroupBounds
 from longtail.posthoc import PostHocLogitAdjustment, PredictionRebalancer
 from longtail.runs import RunFolder
-from longtail.runs.check_run import check_run
+from longtail.runs.check_run import complete_result
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 
@@ -27,10 +27,8 @@ def class_groups(folder: RunFolder) -> dict[str, NDArray[np.bool_]]:
         >>> {name: own.tolist() for name, own in class_groups(folder).items()}
         {'many': [True, False, False], 'medium': [False, True, False], 'few': [False, False, True]}
     """
-    check_run("folder", folder)
-    if folder.result is None:
-        raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet.")
-    return GroupBounds.of(folder.header["config"]).members(np.asarray(folder.result["class_counts"]))
+    result = complete_result("folder", folder)
+    return GroupBounds.of(folder.header["config"]).members(np.asarray(result["class_counts"]))
 
 
 def trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS) -> dict[float, dict[str, float]]:
@@ -51,10 +49,9 @@ def trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS) -> dict
         >>> {strength: (recall["many"], recall["few"]) for strength, recall in trade_off(folder, [0.0, 1.0]).items()}
         {0.0: (1.0, 0.5), 1.0: (1.0, 1.0)}
     """
-    groups = class_groups(folder)
-    assert folder.result is not None
+    groups, result = class_groups(folder), complete_result("folder", folder)
     logits, target = folder.load_predictions("test")
-    rebalancer = PredictionRebalancer().fit(*folder.load_predictions(folder.result["fit_on"]))
+    rebalancer = PredictionRebalancer().fit(*folder.load_predictions(result["fit_on"]))
     curve = {}
     for strength in strengths:
         predicted = (logits + strength * rebalancer.offset_).argmax(1)
@@ -80,10 +77,9 @@ def accuracy_trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS
         >>> accuracy_trade_off(folder, [0.0, 0.5])
         {0.0: (0.75, 0.5), 0.5: (1.0, 1.0)}
     """
-    class_groups(folder)  # which refuses a run that is not complete
-    assert folder.result is not None
+    result = complete_result("folder", folder)
     logits, target = folder.load_predictions("test")
-    offset = PostHocLogitAdjustment(np.asarray(folder.result["class_counts"])).fit().offset_
+    offset = PostHocLogitAdjustment(np.asarray(result["class_counts"])).fit().offset_
     curve = {}
     for strength in strengths:
         predicted = (logits + strength * offset).argmax(1)
@@ -93,7 +89,14 @@ def accuracy_trade_off(folder: RunFolder, strengths: Sequence[float] = STRENGTHS
 
 
 def calibration_by_group(folder: RunFolder, part: str = "test") -> dict[str, CalibrationErrors]:
-    """Calibration of the run's own probabilities on the images of each group's classes; groups without are left out.
+    """Calibration of the run's own probabilities on the images of each group's classes.
+
+    Args:
+        folder: a complete run.
+        part: the set of samples, such as "test" or "validation".
+
+    Returns:
+        For each group that has samples, the errors of its samples.
 
     Raises:
         ValueError: the run is not complete.
@@ -107,12 +110,12 @@ def calibration_by_group(folder: RunFolder, part: str = "test") -> dict[str, Cal
         >>> {name: round(errors.top_label, 2) for name, errors in calibration_by_group(folder).items()}
         {'many': 0.1, 'few': 0.6}
     """
-    check_run("folder", folder)
+    groups = class_groups(folder)
     logits, target = folder.load_predictions(part)
     scores = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     probability = scores / scores.sum(1, keepdims=True)
     errors = {}
-    for name, own in class_groups(folder).items():
+    for name, own in groups.items():
         rows = own[target]
         if rows.any():
             errors[name] = CalibrationErrors(np.bincount(target[rows], minlength=logits.shape[1]))

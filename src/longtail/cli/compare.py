@@ -54,7 +54,7 @@ def compare(
     _check_left_to_methods(config)
     names = names_of(methods, of_features=config.stage == "features")
     if left := [name for name in names_of(methods) if name not in names]:
-        say(f"left out: {', '.join(left)}, which cut boxes out of images; these are features", error=True)
+        say(f"left out: {', '.join(left)}, which need images; these are features", error=True)
     jobs = [job_of(config, name, seed=config.seed + number) for name in names for number in range(seeds)]
     origin = _origin(config, data)
     out = out or Path("runs") / f"compare-{origin}"

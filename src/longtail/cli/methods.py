@@ -1,47 +1,62 @@
 """`longtail methods`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
-from rich.table import Table
 
-from longtail.cli.console import PlainConsole
+if TYPE_CHECKING:
+    from longtail.recipes import Method
 
 
-def methods(name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None) -> None:
+SHOWN_AS = tyro.conf.arg(metavar="[NAMES]", help_behavior_hint="(default: all methods, without them)")
+
+
+def methods(names: Annotated[tuple[str, ...], tyro.conf.Positional, SHOWN_AS] = ()) -> None:
     """List the methods that can be compared: what each changes in a recipe, and where it comes from.
 
     Args:
-        name: One of them, to see the arguments of its loss too.
+        names: Some of them, to see the arguments of their losses too.
     """
-    from longtail.arguments import check_choice
-    from longtail.losses.catalogue import paper_settings, parse_arguments, settable_arguments
-    from longtail.recipes.methods import METHODS, add_loss
-    from longtail.recipes.second_stages import SECOND_STAGES
+    from rich.table import Table
 
-    if name is not None:
-        add_loss(name)
-        check_choice("name", name, list(METHODS))
+    from longtail.cli.console import PlainConsole
+    from longtail.recipes.methods import METHODS, names_of
+
+    shown = names_of(",".join(names)) if names else list(METHODS)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("method", "changes", "source"):
         table.add_column(column, no_wrap=column == "method")
-    for known, method in METHODS.items():
-        if name in (None, known):
-            changes = {**method.settings, **({"reweight_from": "after 80 % of the epochs"} if method.deferred else {})}
-            if method.first_stage is not None:
-                changes = {"second stage of": method.first_stage, **SECOND_STAGES[known].settings}
-            table.add_row(known, ", ".join(f"{key} {_words(value)}" for key, value in changes.items()), method.source)
+    for name in shown:
+        changes = _changes(name, METHODS[name])
+        table.add_row(name, ", ".join(f"{key} {_words(value)}" for key, value in changes.items()), METHODS[name].source)
     console = PlainConsole()
     console.print(table)
-    if name is not None:
-        second = SECOND_STAGES[name].settings if name in SECOND_STAGES else {}
-        if second.get("epochs") == 0:  # nothing is trained, so no loss is used
-            return
-        loss = second.get("loss", METHODS[name].settings["loss"])
-        own = parse_arguments(second.get("loss_arguments", ()))
-        console.print(f"arguments of its loss, {loss}:")
-        for key, value in (settable_arguments(loss) | paper_settings(loss) | own).items():
-            console.print(f"  {key} = {value}")
+    for name in shown if names else ():
+        whose = "its loss" if len(shown) == 1 else f"the loss of {name}"
+        for line in _arguments_of_the_loss(name, METHODS[name], whose):
+            console.print(line)
+
+
+def _changes(name: str, method: "Method") -> dict[str, Any]:
+    """The settings that the method changes in a recipe; of a second stage, those of the stage."""
+    from longtail.recipes.second_stages import SECOND_STAGES
+
+    if method.first_stage is not None:
+        return {"second stage of": method.first_stage, **SECOND_STAGES[name].settings}
+    return {**method.settings, **({"reweight_from": "after 80 % of the epochs"} if method.deferred else {})}
+
+
+def _arguments_of_the_loss(name: str, method: "Method", whose: str) -> list[str]:
+    """Lines that list the arguments of the loss; none if nothing is trained, so that no loss is used."""
+    from longtail.losses.catalogue import paper_settings, parse_arguments, settable_arguments
+    from longtail.recipes.second_stages import SECOND_STAGES
+
+    second = SECOND_STAGES[name].settings if name in SECOND_STAGES else {}
+    if second.get("epochs") == 0:
+        return []
+    loss = second.get("loss", method.settings["loss"])
+    known = settable_arguments(loss) | paper_settings(loss) | parse_arguments(second.get("loss_arguments", ()))
+    return [f"arguments of {whose}, {loss}:", *(f"  {key} = {value}" for key, value in known.items())]
 
 
 def _words(value: object) -> str:

@@ -61,9 +61,10 @@ def retrain(
         seed: Of the second stage; by default that of the first.
         epochs: Passes over the training set; by default as in the paper.
         batch_size: Samples per step; by default that of the first stage or, on the large data sets, of the paper.
-        learning_rate: By default as in the paper, scaled with the batch size.
+        learning_rate: By default as in the paper, scaled by the samples of a step.
         weight_decay: By default as in the paper.
-        views: Augmented copies of each training image whose features are kept; by default 4.
+        views: Augmented copies of each training image whose features are kept; by default 4. Not for mislas nor, on
+            the data sets with a recipe, for tau-norm and ncm, which use none.
         threads: Threads of the CPU; by default as many as PyTorch takes.
         workers: Processes that decode image files ahead of the step; by default as in the first stage.
         checkpoint_seconds: Time between two checkpoints.

@@ -1,5 +1,6 @@
 """Results as tables on the terminal."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from longtail.cli.run_name import data_name
 from longtail.metrics.groups import GroupBounds
 from longtail.reports.formatting import columns_of, percent
 from longtail.runs import RunFolder
-from longtail.training import stored_config
+from longtail.training import TrainingConfig, stored_config
 from longtail.training.evaluation import FIT_SETS
 
 NOTE = "transductive: fitted on the unlabelled test set as a whole, taken to be balanced; not for single samples"
@@ -73,14 +74,25 @@ def _described(folder: RunFolder) -> str:
         config = stored_config(folder)
     except ValueError:
         return ""
-    trained = _loss_and_mixing(folder.header["config"])
+    trained, name = _trained_with(folder.header["config"]), data_name(config)
     if "first_stage" in (folder.result or {}):
         first = (folder.result or {})["first_stage"]["config"]
-        trained = f"{folder.header['config']['second_stage']} after {_loss_and_mixing(first)}"
+        trained = f"{folder.header['config']['second_stage']} after {_trained_with(first)}"
+        name = _name_by_the_first_stage(config, first.get("stage", config.stage))
     last = f"epoch {config.epochs} (the last), " if config.epochs else ""
-    return f"{data_name(config)}, {trained}, seed {config.seed}, {last}"
+    return f"{name}, {trained}, seed {config.seed}, {last}"
 
 
-def _loss_and_mixing(config: Mapping[str, Any]) -> str:
+def _name_by_the_first_stage(config: TrainingConfig, stage: str) -> str:
+    """The recipe of the first stage of a second one, which has none itself; unknown if that is a second stage too."""
+    if config.dataset == "own" and stage == config.stage:
+        return "own data"
+    return data_name(dataclasses.replace(config, stage=stage))
+
+
+def _trained_with(config: Mapping[str, Any]) -> str:
     mixing = config.get("mixing", "none")
-    return str(config["loss"]) + ("" if mixing == "none" else f" with {mixing}")
+    beside = [] if mixing == "none" else [mixing]
+    beside += ["contrastive learning"] if config.get("contrastive") else []
+    beside += ["SAM"] if config.get("sam_radius") else []
+    return str(config["loss"]) + (f" with {' and '.join(beside)}" if beside else "")

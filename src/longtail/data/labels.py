@@ -52,50 +52,50 @@ def class_counts(source: Any, num_classes: int | None = None) -> Tensor:
     return torch.from_numpy(np.bincount(labels, minlength=num_classes))
 
 
-def labels_of(source: Any) -> np.ndarray:
-    """The labels, (N,) int64, of what `class_counts` takes; errors as there.
+def labels_of(source: Any, name: str = "source") -> np.ndarray:
+    """The labels, (N,) int64, of what `class_counts` takes; errors as there, which call the argument `name`.
 
     Example:
         >>> labels_of([("first image", 2), ("second image", 0)])
         array([2, 0])
     """
-    labels = np.asarray(raw_labels(source))
+    labels = np.asarray(raw_labels(source, name))
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
         raise ValueError(
-            f"`source` must hold one label per sample, (N,) or (N, 1). Got the shape {labels.shape}. "
+            f"`{name}` must hold one label per sample, (N,) or (N, 1). Got the shape {labels.shape}. "
             "One-hot? Take the argmax."
         )
     if not labels.size:
-        raise ValueError("`source` must hold at least one sample. Got none.")
+        raise ValueError(f"`{name}` must hold at least one sample. Got none.")
     if labels.dtype.kind not in "iu":
         raise TypeError(
-            f"`source` must hold integer labels. Got {labels.dtype}, such as {labels[:1].tolist()[0]!r}. "
+            f"`{name}` must hold integer labels. Got {labels.dtype}, such as {labels[:1].tolist()[0]!r}. "
             "For names: `np.unique(labels, return_inverse=True)` numbers them."
         )
     if labels.min() < 0:
         index = int(labels.argmin())
-        raise ValueError(f"`source` must hold labels of at least 0. Got {labels[index]} at index {index}.")
+        raise ValueError(f"`{name}` must hold labels of at least 0. Got {labels[index]} at index {index}.")
     if labels.max() >= MOST_CLASSES:
         index = int(labels.argmax())
         raise ValueError(
-            f"`source` must hold class indices below {MOST_CLASSES:,}. Got {labels[index]} at index {index}. "
+            f"`{name}` must hold class indices below {MOST_CLASSES:,}. Got {labels[index]} at index {index}. "
             "For identifiers: `np.unique(labels, return_inverse=True)` numbers them."
         )
     return labels.astype(np.int64)
 
 
-def raw_labels(source: Any) -> Any:
+def raw_labels(source: Any, name: str = "source") -> Any:
     """The labels as they are, integers or not.
 
     Labels that a data set holds as an attribute are believed only if there is one for each sample: a subset that passes
-    the attributes of the whole on has those of the whole.
+    the attributes of the whole on has those of the whole. Errors call the argument `name`.
     """
     source = _read(source)
     if isinstance(source, Mapping):
         raise TypeError(
-            f"`source` must hold labels, not be a mapping. Got {type(source).__name__} with keys "
+            f"`{name}` must hold labels, not be a mapping. Got {type(source).__name__} with keys "
             f"{', '.join(map(repr, list(source)[:5]))}. Pass one of its entries; counts by class are counts already."
         )
     if isinstance(source, Tensor):
@@ -112,7 +112,7 @@ def raw_labels(source: Any) -> Any:
         known = _known_labels(source.dataset)
         return _labels_of_items(source) if known is None else _one_column(known)[indices]
     known = _known_labels(source)
-    return _labels_of_items(source) if known is None else known
+    return _labels_of_items(source, name) if known is None else known
 
 
 def _read(source: Any) -> Any:
@@ -173,9 +173,9 @@ def _one_each(labels: Any, source: Any) -> bool:
     return len(labels) == len(source)
 
 
-def _labels_of_items(source: Any) -> Any:
+def _labels_of_items(source: Any, name: str = "source") -> Any:
     if not isinstance(source, Iterable) and not hasattr(source, "__getitem__"):
-        raise TypeError(f"`source` must hold labels. Got {type(source).__name__}, which has none that we know of.")
+        raise TypeError(f"`{name}` must hold labels. Got {type(source).__name__}, which has none that we know of.")
     indexed = hasattr(source, "__getitem__") and hasattr(source, "__len__")
     items = (source[i] for i in range(len(source))) if indexed else iter(source)
     return [_label_of_item(item, paired=isinstance(source, Dataset)) for item in items]

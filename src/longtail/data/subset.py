@@ -75,7 +75,7 @@ def long_tailed_indices(
         >>> long_tailed_indices(np.repeat([0, 1, 2], 4), imbalance=4)
         array([ 2,  3,  1,  0,  4,  6, 11])
     """
-    labels = labels_of(labels)
+    labels = labels_of(labels, "labels")
     check_integer("seed", seed, minimum=0)
     if seed >= 2**32:
         raise ValueError(f"`seed` must be below 2^32. Got {seed}.")

@@ -11,6 +11,7 @@ Every module takes the place of `nn.CrossEntropyLoss` in a training loop:
 It adjusts the logits in training and is plain cross-entropy in `eval()`. Predictions always come from the raw logits.
 """
 
+from longtail.losses.balanced_contrastive import balanced_contrastive_loss
 from longtail.losses.balanced_softmax import BalancedSoftmaxLoss, balanced_softmax_logits, balanced_softmax_loss
 from longtail.losses.class_balanced import ClassBalancedLoss, class_balanced_loss, class_balanced_weights
 from longtail.losses.deferred_reweighting import DeferredReweighting
@@ -41,6 +42,7 @@ __all__ = [
     "LogitAdjustmentLoss",
     "SeesawLoss",
     "VSLoss",
+    "balanced_contrastive_loss",
     "balanced_softmax_logits",
     "balanced_softmax_loss",
     "class_balanced_loss",

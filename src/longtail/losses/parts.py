@@ -47,7 +47,28 @@ def one_step(criterion: nn.Module) -> Iterator[None]:
         tensor([1.3333, 0.6667, 0.6667])
     """
     with ExitStack() as stack:
-        for module in criterion.modules():
-            if isinstance(module, LossWithMemory):
-                stack.enter_context(module.one_step())
+        for loss in _with_memory(criterion):
+            stack.enter_context(loss.one_step())
         yield
+
+
+@contextmanager
+def statistics_paused(criterion: nn.Module) -> Iterator[None]:
+    """Within the block, let no loss with memory in `criterion` count what it sees: samples that were counted before.
+
+    Example:
+        >>> from longtail.losses import GALALoss
+        >>> criterion = GALALoss(3)
+        >>> with statistics_paused(criterion):
+        ...     loss = criterion(torch.zeros(4, 3, requires_grad=True), torch.tensor([0, 0, 1, 2]))
+        >>> criterion.theta
+        tensor([0., 0., 0.])
+    """
+    with ExitStack() as stack:
+        for loss in _with_memory(criterion):
+            stack.enter_context(loss.pause_statistics())
+        yield
+
+
+def _with_memory(criterion: nn.Module) -> list[LossWithMemory]:
+    return [module for module in criterion.modules() if isinstance(module, LossWithMemory)]

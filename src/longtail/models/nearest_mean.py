@@ -5,11 +5,11 @@ from torch.nn import functional as F
 
 
 class NearestMeans(nn.Module):
-    """Minus the squared distance of a feature, centred and cut to length 1, to each class mean.
+    """Negative squared distances between centred, L2-normalised features and class means.
 
     Args:
         centre: (D,) mean of all training features.
-        means: (C, D) class means of centred features of length 1; `longtail.posthoc.NearestClassMean` finds both.
+        means: (C, D) class means of centred, L2-normalised features; `longtail.posthoc.NearestClassMean` finds both.
 
     Shape:
         features (N, D) to scores (N, C) in [−4, 0].
@@ -37,7 +37,7 @@ class NearestMeans(nn.Module):
         self.register_buffer("weight", means.float())
 
     def forward(self, features: Tensor) -> Tensor:
-        """Scores (N, C), larger is nearer; a class without a mean (NaN) gets −4, the least there is."""
+        """Scores (N, C), larger is nearer; a class without a mean (NaN) gets −4, the smallest possible score."""
         directions = F.normalize(features - self.centre, dim=-1)
         distance = directions.square().sum(-1, keepdim=True) - 2 * F.linear(directions, self.weight)
         return -(distance + self.weight.square().sum(-1)).nan_to_num(nan=4.0)

@@ -26,7 +26,7 @@ def cifar100_lt(imbalance: float = 100.0, loss: str = "gala", seed: int = 0, **s
         >>> cifar100_lt().augmentations
         ('crop', 'flip', 'auto_augment', 'cutout')
     """
-    return _cifar_lt("cifar100", imbalance=imbalance, loss=loss, seed=seed, **settings)
+    return _cifar_lt("cifar100", {"imbalance": imbalance, "loss": loss, "seed": seed, **settings})
 
 
 @with_fields_of(TrainingConfig)
@@ -37,11 +37,12 @@ def cifar10_lt(imbalance: float = 100.0, loss: str = "gala", seed: int = 0, **se
         >>> cifar10_lt(epochs=100).dataset
         'cifar10'
     """
-    return _cifar_lt("cifar10", imbalance=imbalance, loss=loss, seed=seed, **settings)
+    return _cifar_lt("cifar10", {"imbalance": imbalance, "loss": loss, "seed": seed, **settings})
 
 
-def _cifar_lt(dataset: str, **settings: Any) -> TrainingConfig:
+def _cifar_lt(dataset: str, settings: dict[str, Any]) -> TrainingConfig:
     recipe: dict[str, Any] = {
+        "dataset": dataset,
         "epochs": 200,
         "batch_size": 64,
         "learning_rate": 0.1,
@@ -51,4 +52,4 @@ def _cifar_lt(dataset: str, **settings: Any) -> TrainingConfig:
         "model": "resnet32-cifar",
         "augmentations": ("crop", "flip", "auto_augment", "cutout"),
     }
-    return TrainingConfig(dataset=dataset, **(recipe | settings))
+    return TrainingConfig(**(recipe | settings))

@@ -2,8 +2,8 @@
 
 The GALA paper (Zhang et al., ICASSP 2024) retrains the classifier of a network that MiSLAS (Zhong et al., CVPR 2021)
 trains with mixup; these are the settings of that first stage: SGD (momentum 0.9), batches of 256, learning rate 0.1
-with a cosine and no warm-up, crops of 224 pixels. `loss="ce", mixing="mixup"` is that stage itself, which the second
-stage `decoupled-gala` goes on from; with the default loss the same settings train one stage with GALA, for which no
+with a cosine and no warm-up, crops of 224 pixels. `loss="ce", mixing="mixup"` is that stage itself, from which the
+second stage `decoupled-gala` starts; with the default loss the same settings train one stage with GALA, for which no
 paper has settings of its own.
 """
 

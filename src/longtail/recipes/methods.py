@@ -54,6 +54,10 @@ ONE_STAGE = {
     "ce-weight-decay": Method(
         "Alshammari et al., CVPR 2022", _settings(loss="ce", weight_decay=5e-3, learning_rate=0.01)
     ),
+    "sam": Method("Foret et al., ICLR 2021", _settings(loss="ce", sam_radius=0.05)),
+    "ce-drw-sam": Method("Rangwani et al., NeurIPS 2022", _settings(loss="ce", sam_radius=0.8), deferred=True),
+    "ldam-drw-sam": Method("Rangwani et al., NeurIPS 2022", _settings(loss="ldam", sam_radius=0.8), deferred=True),
+    "bcl": Method("Zhu et al., CVPR 2022", _settings(loss="balanced-softmax", contrastive=0.35)),
     "mixup": Method("Zhang et al., ICLR 2018", _settings(loss="ce", mixing="mixup")),
     "cutmix": Method("Yun et al., ICCV 2019", _settings(loss="ce", mixing="cutmix")),
     "cmo": Method("Park et al., CVPR 2022", _settings(loss="ce", mixing="cmo", mixing_alpha=1.0)),
@@ -71,8 +75,12 @@ METHODS = ONE_STAGE | {
 }
 """All methods, those of two stages among them."""
 
-METHODS_OF_PIXELS = tuple(name for name, method in METHODS.items() if method.settings.get("mixing") in OF_PIXELS)
-"""Methods that need images, since they cut boxes out of them."""
+METHODS_OF_PIXELS = tuple(
+    name
+    for name, method in METHODS.items()
+    if method.settings.get("mixing") in OF_PIXELS or method.settings.get("contrastive")
+)
+"""Methods that need images: they cut boxes out of them, or augment each several times in a step."""
 
 
 def add_loss(name: str) -> None:

@@ -1,9 +1,9 @@
 """Second stages by name, with their papers' settings: what is done to the classifier of a run that is complete.
 
-Learning rates belong to a batch size; where the first stage ran with another, they are scaled with it. MiSLAS has its
-settings of CIFAR-100-LT; Balanced Softmax and BALMS those of CIFAR-LT, whose 2,000 batches of 512 are about 100 epochs;
-DisAlign, for which no settings on small images are known, has those of its code for ImageNet-LT. `large_second_stages`
-has those of the large data sets.
+Learning rates belong to a batch size; for another they are scaled by the number of samples of a step, which is that of
+the training set where a batch would be larger. MiSLAS has its settings of CIFAR-100-LT; Balanced Softmax and BALMS
+those of CIFAR-LT, whose 2,000 batches of 512 are about 100 epochs; DisAlign, for which no settings on small images are
+known, has those of its code for ImageNet-LT. `large_second_stages` has those of the large data sets.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from longtail.arguments import check_choice, check_integer, check_keywords
 from longtail.data import DataConfig, data_config
 from longtail.recipes.large_second_stages import LARGE_SECOND_STAGES
 from longtail.runs import RunFolder
-from longtail.runs.check_run import check_run
+from longtail.runs.check_run import complete_result
 from longtail.signatures import naming_misspelt
 from longtail.training.config import TrainingConfig
 from longtail.training.first_stage import checksum
@@ -46,8 +46,18 @@ def _settings(**settings: Any) -> MappingProxyType[str, Any]:
     return MappingProxyType(settings)
 
 
-OF_THE_OPTIMIZER = ("optimizer", "schedule", "layer_decay", "tune", "ema", "accumulate", "clip_norm")
-"""Settings of a first stage that its second stage does not take over: the papers have SGD and a cosine."""
+OF_THE_FIRST_STAGE = (
+    "optimizer",
+    "schedule",
+    "layer_decay",
+    "tune",
+    "ema",
+    "accumulate",
+    "clip_norm",
+    "sam_radius",
+    "contrastive",
+)
+"""Settings that a second stage does not take over: the papers have SGD and a cosine."""
 
 SECOND_STAGES = {
     "crt": SecondStageMethod(
@@ -146,16 +156,14 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
         >>> config.model, config.learns, config.sampler, config.epochs
         ('resnet8-cifar', 'classifier', 'class-aware', 5)
     """
-    check_run("first", first)
+    result = complete_result("first", first)
     check_choice("method", name, list(SECOND_STAGES))
-    if first.result is None:
-        raise ValueError(f"`first` must be a complete run. Got {first.path}, which has no result yet. Resume it.")
     _check_head(first, name)
     method, config = SECOND_STAGES[name], stored_config(first)
     kind = cast(type[SecondStageConfig], config_class("second-stage", config.dataset))
     _check_known(settings, kind, config.dataset)
     shared = {field.name for owner in (TrainingConfig, data_config(config.dataset)) for field in fields(owner)}
-    kept = {name: getattr(config, name) for name in shared - {"stage", *OF_THE_OPTIMIZER}}
+    kept = {name: getattr(config, name) for name in shared - {"stage", *OF_THE_FIRST_STAGE}}
     plain = {"loss": "ce", "loss_arguments": (), "sampler": "shuffle", "mixing": "none", "reweight_from": 0}
     machine = {"device": "auto", "threads": None, "processes": None}  # as this process finds it
     on_this_data = LARGE_SECOND_STAGES.get(config.dataset, {}).get(name, {})
@@ -164,16 +172,15 @@ def second_stage(first: RunFolder, name: str, **settings: Any) -> SecondStageCon
     usual = on_this_data.get("batch_size", method.batch_size)
     batch_size = settings.get("batch_size", on_this_data.get("batch_size", config.batch_size))
     check_integer("batch_size", batch_size, minimum=1)
+    of_a_step = min(batch_size, sum(result["class_counts"]))  # data smaller than a batch make one batch
     for rate in ("learning_rate", "meta_learning_rate"):
         if rate in of_the_paper and rate not in settings:
-            changes[rate] = of_the_paper[rate] * batch_size / usual
+            changes[rate] = of_the_paper[rate] * of_a_step / usual
     changes.setdefault("features", _features(config))
-    if "views" in settings and (changes | settings)["features"] == "each-step":
-        raise ValueError(
-            f"`views` must be left out for {name} on {config.dataset}: each step augments its images again. "
-            f"Got {settings['views']}."
-        )
-    return kind(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))
+    made = kind(**(kept | changes | settings), second_stage=name, first_stage=checksum(first))
+    if "views" in settings:
+        _check_views(made, of_features=first.of_features)
+    return made
 
 
 def _check_known(settings: Mapping[str, Any], kind: type[SecondStageConfig], dataset: str) -> None:
@@ -184,6 +191,22 @@ def _check_known(settings: Mapping[str, Any], kind: type[SecondStageConfig], dat
             raise ValueError(
                 f"`{name}` must be left out for {dataset}, whose runs have no such setting. Got {value!r}."
             )
+
+
+def _check_views(config: SecondStageConfig, *, of_features: bool) -> None:
+    """Raise where `views` would be ignored."""
+    augmented = bool(config.augmentations) or getattr(config, "augment", "none") != "none"
+    if not of_features and (config.features == "each-step" or config.shift_batch_norm):
+        why = "each step augments its images again and passes them through the network"
+    elif config.learns == "nothing" and config.features == "computed":
+        why = "nothing is trained on augmented copies"
+    elif config.views > 1 and (of_features or not augmented):
+        why = "training samples are not augmented, so all copies would be the same"
+    else:
+        return
+    raise ValueError(
+        f"`views` must be left out for {config.second_stage} on {config.dataset}: {why}. Got {config.views}."
+    )
 
 
 def _features(config: TrainingConfig) -> str:

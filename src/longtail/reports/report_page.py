@@ -24,6 +24,8 @@ SHOWN = (
     "learning_rate",
     "sampler",
     "mixing",
+    "contrastive",
+    "sam_radius",
     "augmentations",
     "seed",
 )

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import device
 
 from longtail.analysis import ClassGeometry, RecordedGradients, class_geometry, class_groups, classifier_weight_norms
 from longtail.analysis.classifier_geometry import NoClassifierWeightsError
 from longtail.analysis.gradient_recorder import is_recorded
-from longtail.data import load_splits
 from longtail.data.check import Progress
 from longtail.metrics import per_class_recall
 from longtail.runs import RunFolder
-from longtail.training.stored_config import stored_config
+from longtail.training.run_splits import splits_of_run
 
 
 class RunView:
@@ -171,8 +169,17 @@ class RunView:
             return None
 
     def test_images(self, samples: np.ndarray) -> list[np.ndarray] | None:
-        """Those test images, (H, W, channels) uint8 each; None where samples are no images."""
-        splits = load_splits(stored_config(self.folder), self.origin, device("cpu"))
+        """Those test images, (H, W, channels) uint8 each; None where samples are no images, or have changed since.
+
+        Raises:
+            ValueError, OSError: data that were named are missing, damaged or not those of the run.
+        """
+        try:
+            splits = splits_of_run(self.folder, self.origin)
+        except (ValueError, OSError):
+            if self.data is not None:
+                raise
+            return None  # the data that it was trained on, which nobody named, have changed since
         return splits.test.pictures(samples)
 
 

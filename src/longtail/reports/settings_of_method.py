@@ -5,8 +5,8 @@ from typing import Any
 
 from longtail.runs import RunFolder
 
-PLAIN = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0}
-CHANGED = ("learning_rate", "weight_decay")
+PLAIN = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0, "contrastive": 0.0, "sam_radius": 0.0}
+CHANGED = ("learning_rate", "weight_decay", "contrastive", "sam_radius")
 SECOND = {
     "classifier": "kept",
     "learns": "nothing",

@@ -1,6 +1,7 @@
-"""A check that an argument is an open run, not its path."""
+"""Checks that an argument is an open run, not its path, and that the run is complete."""
 
 import os
+from typing import Any
 
 from longtail.runs.folder import RunFolder
 
@@ -21,3 +22,21 @@ def check_run(name: str, value: object) -> None:
             f"`{name}` must be a RunFolder. Got {value!r} ({type(value).__name__}). Pass `RunFolder.open({path})`, "
             "from longtail.runs."
         )
+
+
+def complete_result(name: str, run: RunFolder) -> dict[str, Any]:
+    """The result of a run that must be complete.
+
+    Args:
+        name: of the argument, for the error.
+        run: what it was given.
+
+    Raises:
+        TypeError: it is a path, or something else.
+        ValueError: the run is not complete, or its result is damaged.
+    """
+    check_run(name, run)
+    result = run.result
+    if result is None:
+        raise ValueError(f"`{name}` must be a complete run. Got {run.path}, which has no result yet. Resume it.")
+    return result

@@ -34,7 +34,7 @@ def check_data(content: Mapping[str, Any], path: Path) -> None:
         raise damaged_field(path, "class_counts", f"hold {classes} numbers, one per class", content["class_counts"])
     for name in ("mean", "std") if len(shape) == 3 else ():
         if len(content.get(name, ())) not in (0, shape[0]):  # none: the images are not normalised
-            raise damaged_field(path, name, f"hold {shape[0]} numbers, one a channel", content.get(name, ()))
+            raise damaged_field(path, name, f"hold {shape[0]} numbers, one per channel", content.get(name, ()))
 
 
 def _is_shape(value: object) -> bool:

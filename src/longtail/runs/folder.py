@@ -197,7 +197,7 @@ class RunFolder:
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether there is a state to go on from."""
+        """Whether there is a checkpoint to resume from."""
         return self.file("checkpoint.pt").exists()
 
     def drop_checkpoint(self) -> None:
@@ -209,7 +209,7 @@ class RunFolder:
         """Keep logits (N, C) and labels (N,) of one set, such as "test".
 
         Raises:
-            ValueError: a name of other signs than letters, digits, "_" and "-"; shapes that do not fit together.
+            ValueError: a name with characters other than letters, digits, "_" and "-", or shapes that do not fit.
         """
         save_predictions(self._predictions(name), logits, target)
 

@@ -19,7 +19,7 @@ def ordinary(path: Path) -> Path:
     if stat.S_ISREG(mode):
         return path
     kind = next((name for holds, name in KINDS if holds(mode)), "a device")
-    advice = "Replace it by a copy of the file that it leads to" if kind == "a link" else "Remove it"
+    advice = "Replace it by a copy of the file that it points to" if kind == "a link" else "Remove it"
     raise ValueError(f"{path} must be a file, and no link. It is {kind}. {advice}, or train the run again.")
 
 

@@ -64,7 +64,7 @@ class LongTailedSampler(Sampler[int]):
         if unknown:
             check_keywords(type(self).__name__, unknown, keywords_of(type(self), LongTailedSampler))
         device = labels.device if isinstance(labels, Tensor) else torch.device("cpu")
-        self.labels = torch.from_numpy(labels_of(labels)).to(device)
+        self.labels = torch.from_numpy(labels_of(labels, "labels")).to(device)
         check_integer("seed", seed, minimum=0)
         if seed >= SEEDS:
             raise ValueError(f"`seed` must be below 2^32. Got {seed}.")
@@ -75,7 +75,8 @@ class LongTailedSampler(Sampler[int]):
         self._given_place = rank, num_replicas
         _place(rank, num_replicas)  # checks them
         self.epoch = 0
-        self._begins_at = 0  # as restored, until an iterator has reached the end of the epoch or another epoch is set
+        # As restored, until an iterator that begins there has reached the end of the epoch or another epoch is set.
+        self._begins_at = [0]
         self._saved_by: int | None = None  # processes of the state that was restored
         self._latest = [0]  # the position of the latest iterator, which the iterator itself advances
         self.class_counts = torch.bincount(self.labels)
@@ -108,7 +109,7 @@ class LongTailedSampler(Sampler[int]):
         """Say which epoch comes. It starts from the beginning, unless it is the one that was restored."""
         check_integer("epoch", epoch, minimum=0)
         if epoch != self.epoch:
-            self.epoch, self._begins_at, self._latest = epoch, 0, [0]
+            self.epoch, self._begins_at, self._latest = epoch, [0], [0]
 
     def __len__(self) -> int:
         return max(1, self.num_samples // self.num_replicas)
@@ -116,23 +117,17 @@ class LongTailedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         draws = self.indices(self.epoch)
         mine = draws[torch.arange(len(self), device=draws.device) * self.num_replicas + self.rank % len(draws)]
-        self._check_position(self._begins_at, self._saved_by, self.num_replicas)
-        position = self._latest = [self._begins_at]
-        return self._from(mine.tolist(), position)
-
-    def _from(self, draws: list[int], position: list[int]) -> Iterator[int]:
-        while position[0] < len(draws):
-            position[0] += 1
-            yield draws[position[0] - 1]
-        position[0] = self._begins_at = 0
+        self._check_position(self._begins_at[0], self._saved_by, self.num_replicas)
+        position = self._latest = [*self._begins_at]
+        return _from(mine.tolist(), position, self._begins_at)
 
     def state_dict(self, position: int | None = None) -> dict[str, int]:
         """Where this rank is: the epoch, and the draws of it that were used.
 
         Args:
             position: draws of the epoch that have been used; by default those that the latest iterator handed out. A
-                `DataLoader` with workers asks ahead of training: pass steps × batch size then. More than an epoch has
-                are all of it: the last batch may be smaller.
+                `DataLoader` with workers asks ahead of training: pass steps × batch size then. A larger
+                number than an epoch has stands for all of it, since the last batch may be smaller.
         """
         if position is None:
             position = self._latest[0]
@@ -153,8 +148,8 @@ class LongTailedSampler(Sampler[int]):
         known = self._given_place[1] is not None or (dist.is_available() and dist.is_initialized())
         saved_by = state.get("num_replicas")
         self._check_position(state["position"], saved_by, self.num_replicas if known else None)
-        self.epoch, self._begins_at, self._saved_by = state["epoch"], state["position"], saved_by
-        self._latest = [self._begins_at]
+        self.epoch, self._begins_at, self._saved_by = state["epoch"], [state["position"]], saved_by
+        self._latest = [*self._begins_at]
 
     def _check_position(self, position: int, saved_by: int | None, processes: int | None) -> None:
         """Raise unless the position is one of this rank; of `None` processes a process group may still be started."""
@@ -182,6 +177,14 @@ class LongTailedSampler(Sampler[int]):
         counts = self.class_counts[classes]
         within = (uniform * counts).long().clamp_(max=counts - 1)
         return self._by_class[self._starts[classes] + within]
+
+
+def _from(draws: list[int], position: list[int], begins_at: list[int]) -> Iterator[int]:
+    """The draws from a position on, which is advanced; the end of the epoch resets both."""
+    while position[0] < len(draws):
+        position[0] += 1
+        yield draws[position[0] - 1]
+    position[0] = begins_at[0] = 0
 
 
 def _place(rank: int | None, num_replicas: int | None) -> tuple[int, int]:

@@ -136,15 +136,18 @@ def check_callbacks(callbacks: Sequence[Callback]) -> None:
     """Check that all are callbacks, and that no two of them would keep their state under one name.
 
     Raises:
-        TypeError: a callback on its own, or something else than a callback.
+        TypeError: no list, such as a generator, which could be read only once, or something else than a callback.
         ValueError: two callbacks with a state are of one class.
     """
+    if not isinstance(callbacks, (Sequence, Callback, type)):
+        raise TypeError(f"`callbacks` must be a list. Got {type(callbacks).__name__}. Pass `callbacks=[…]`.")
     for callback in [callbacks] if isinstance(callbacks, (Callback, type)) else callbacks:
         if not isinstance(callback, Callback):
             made = f" Make one: `{callback.__name__}(…)`." if isinstance(callback, type) else ""
             raise TypeError(f"`callbacks` must hold objects of `longtail.training.Callback`. Got {callback!r}.{made}")
     if isinstance(callbacks, Callback):
         raise TypeError(f"`callbacks` must be a list. Got one {type(callbacks).__name__}. Pass `callbacks=[…]`.")
-    names = [type(callback).__name__ for callback in callbacks if callback.state_dict()]
+    # Whether there is a state to keep is a matter of the class: the state itself may begin empty.
+    names = [type(own).__name__ for own in callbacks if type(own).state_dict is not Callback.state_dict]
     if len(names) != len(set(names)):
         raise ValueError(f"`callbacks` with a state must be of different classes. Got {', '.join(names)}.")

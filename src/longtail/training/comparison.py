@@ -18,6 +18,7 @@ from longtail.training.hardware import first_process, resolve, started_processes
 from longtail.training.network import make_network
 from longtail.training.opening import check_can_be_written
 from longtail.training.resume import adopt
+from longtail.training.settings_of_stages import refuse_settings_of_other_stages
 from longtail.training.stopping import TrainingDivergedError
 from longtail.training.stored_config import stored_config
 
@@ -51,14 +52,15 @@ class Outcome:
 
 
 def check_settings(jobs: Iterable[Job], out: str | os.PathLike[str]) -> None:
-    """Check that the runs in `out` have the settings of the jobs, before any work starts.
+    """Check the settings of new runs, and that the runs in `out` have those of the jobs, before any work starts.
 
     Raises:
-        ValueError: a run has other settings.
+        ValueError: a setting that the stage ignores, or a run has other settings.
     """
     for job in jobs:
         path = Path(out) / f"{job.first_stage or job.method}-seed{job.config.seed}"
         if not (path / "run.json").is_file():
+            refuse_settings_of_other_stages(job.config)
             continue
         try:
             folder = RunFolder.open(path)

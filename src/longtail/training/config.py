@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
 
-from longtail.arguments import check_choice, check_integer, check_size
+from longtail.arguments import check_choice, check_integer, check_size, check_strength
 from longtail.data.config import Switch
 from longtail.losses.catalogue import CALLER_S_OWN, find_loss, parse_arguments
 from longtail.samplers import SAMPLERS
@@ -45,7 +45,7 @@ class TrainingConfig(OptimiserConfig):
     reweight_from: int = 0
     """Epoch from which the loss gets class-balanced weights (deferred re-weighting, DRW); 0 is never."""
     sampler: str = "shuffle"
-    """How images are drawn: shuffle (each once an epoch), class-aware, class-balanced, square-root, progressive or
+    """How images are drawn: shuffle (each once per epoch), class-aware, class-balanced, square-root, progressive or
     effective-number."""
     epochs: int = 200
     """Passes over the training set."""
@@ -58,6 +58,11 @@ class TrainingConfig(OptimiserConfig):
     """How the images of a batch and their labels are mixed: in pairs, or (cmo) with boxes of class-balanced images."""
     mixing_alpha: float = 1.0
     """α > 0 of the Beta distribution of an image's share in its pair; 1 is uniform."""
+    contrastive: float = 0.0
+    """Weight of balanced contrastive learning (BCL) beside the loss, such as 0.35; it takes three views of each image,
+    and three times the time. 0 is none."""
+    contrastive_temperature: float = 0.07
+    """Temperature of the contrasted similarities."""
     seed: int = 0
     """Seed of the initial weights, the order of samples and the augmentation."""
     evaluate_every: int = 10
@@ -111,11 +116,28 @@ class TrainingConfig(OptimiserConfig):
             if not isinstance(getattr(self, name), tuple):
                 raise TypeError(f"`{name}` must be a tuple. Got {getattr(self, name)!r}.")
         check_size("mixing_alpha", self.mixing_alpha)
+        check_strength("contrastive", self.contrastive)
+        check_size("contrastive_temperature", self.contrastive_temperature)
+        if self.contrastive:
+            self._check_contrast()
         for name in self.augmentations:
             check_choice("augmentations", name, get_args(Augmentation))
         for name in parse_arguments(self.loss_arguments):
             if name in CALLER_S_OWN:
                 raise ValueError(f"`loss_arguments` must leave {', '.join(CALLER_S_OWN)} to the loop. Got {name!r}.")
+
+    def _check_contrast(self) -> None:
+        """Raise unless the views of a sample differ, and are of one class."""
+        if self.mixing != "none":
+            raise ValueError(
+                '`mixing` must be "none" with `contrastive`, which needs views of one class. '
+                f"Got {self.mixing!r}. Pass --mixing none, or --contrastive 0."
+            )
+        if not self.augmentations and getattr(self, "augment", "none") == "none":
+            raise ValueError(
+                "`contrastive` must be 0 without `augmentations` or `augment`, by which the views of a sample differ. "
+                f"Got {self.contrastive}."
+            )
 
     @staticmethod
     def model_of(stored: Mapping[str, Any]) -> str:

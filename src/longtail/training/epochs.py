@@ -53,7 +53,7 @@ class Epochs:
         seed: of the run.
         rank: of this process.
         processes: number of processes.
-        sampler: draws the samples; by default each comes once an epoch, in random order.
+        sampler: draws the samples; by default each comes once per epoch, in random order.
     """
 
     data: Split

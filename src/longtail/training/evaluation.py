@@ -18,7 +18,7 @@ from longtail.posthoc import PredictionRebalancer
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.fixed_point import NoFixedPointError
 from longtail.runs import RunFolder
-from longtail.runs.check_run import check_run
+from longtail.runs.check_run import complete_result
 from longtail.training.outputs import Autocast, joined
 from longtail.training.ranks import ALONE, Ranks
 
@@ -117,10 +117,7 @@ def score(
         >>> list(score(folder))
         ['raw', 'inductive']
     """
-    check_run("folder", folder)
-    result = folder.result
-    if result is None:
-        raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
+    result = complete_result("folder", folder)
     if "class_counts" not in result or (fit_on is None and "fit_on" not in result and not transductive):
         raise ValueError(f"`folder` must be a training run. Got {folder.path}, whose result names no set to fit on.")
     if rebalance is None and (converge or transductive or fit_on):
@@ -140,7 +137,7 @@ def score(
     scorer = Scorer(np.asarray(result["class_counts"]), GroupBounds.of(folder.header["config"]))
     logits, target = folder.load_predictions("test")
     scores = {"raw": scorer(logits, target)}
-    if transductive and not is_balanced(target):
+    if transductive and not is_balanced(target, logits.shape[1]):
         raise ValueError("`transductive` must be off where the classes of the test set are not of one size.")
     if rebalance is not None:
         rebalancer = PredictionRebalancer(tau=rebalance, converge=converge)
@@ -168,7 +165,7 @@ def score_all(scorer: Scorer, load: Callable[[str], Predictions], fit_on: str) -
     inductive, missing = _fitted(lambda rebalancer, own: rebalancer.fit(*own), load(fit_on), transductive=False)
     logits, target = load("test")
     fitted, notes = inductive, []
-    if is_balanced(target):
+    if is_balanced(target, logits.shape[1]):
         transductive, others = _fitted(PredictionRebalancer.fit_transductive, logits, transductive=True)
         fitted, missing = inductive | transductive, missing + others
     else:
@@ -198,9 +195,9 @@ def _fitted(
     return fitted, notes
 
 
-def is_balanced(target: np.ndarray | Tensor) -> bool:
+def is_balanced(target: np.ndarray | Tensor, num_classes: int) -> bool:
     """Whether the largest class is at most twice the smallest: a transductive fit assumes a balanced test set."""
-    support = np.bincount(np.asarray(target))
+    support = np.bincount(np.asarray(target), minlength=num_classes)
     return bool(support.max() <= 2 * support.min())
 
 
@@ -243,7 +240,7 @@ def scores_during_training(logits: Tensor, target: Tensor, scorer: Scorer) -> di
     """Test scores for the log of an epoch: raw, and re-balanced with the test set's own predictions."""
     scores = scorer(logits, target)
     metrics = {f"test_{name}": scores[name] for name in ("top1", "balanced_accuracy", "many", "medium", "few")}
-    if is_balanced(target):
+    if is_balanced(target, logits.shape[1]):
         rebalanced = PredictionRebalancer().fit_transductive(logits).predict(logits)
         metrics["test_top1_transductive"] = (rebalanced == target).double().mean().item()
     return metrics

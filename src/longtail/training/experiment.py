@@ -14,7 +14,6 @@ from longtail.training.config import TrainingConfig
 from longtail.training.criterion import refuse_late_weights
 from longtail.training.failed_ranks import failing_together
 from longtail.training.file_check import first_checks_files
-from longtail.training.fine_tuning_settings import refuse_settings_of_fine_tuning
 from longtail.training.finishing import finish
 from longtail.training.hardware import make_fabric, resolve, seconds_to_wait_for_the_lock
 from longtail.training.loop import TrainingLoop
@@ -29,6 +28,7 @@ from longtail.training.opening import (
 from longtail.training.preparation import PreparedRun, prepare
 from longtail.training.ranks import Ranks
 from longtail.training.resume import adopt, check_same_data, check_same_weights, restore
+from longtail.training.settings_of_stages import refuse_settings_of_other_stages
 from longtail.training.stages import check_class
 from longtail.training.writing import write_errors
 
@@ -91,7 +91,7 @@ def run_experiment(
     if existing is not None:
         config = adopt(config, existing)
     else:
-        refuse_settings_of_fine_tuning(config)
+        refuse_settings_of_other_stages(config)
         refuse_late_weights(config)
     config = resolve(config)
     if existing is not None and existing.result is not None:

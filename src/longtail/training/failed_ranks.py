@@ -31,7 +31,7 @@ AGAIN = "Start the same command again."
 """What to do where nothing is kept that could be resumed."""
 WATCH_SECONDS = 1.0
 GRACE_SECONDS = 5.0
-"""How long a rank that waits in a collective may go on waiting after another has failed."""
+"""How long a rank that waits in a collective may keep waiting after another has failed."""
 _RUNS = itertools.count()
 OF_OTHERS = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
 """What the message of an error holds that another rank caused."""

@@ -8,6 +8,7 @@ from longtail.data import Splits, data_config
 from longtail.models import Network
 from longtail.runs import RunFolder
 from longtail.training.network import trained_network
+from longtail.training.run_splits import has_data_of
 from longtail.training.second_stage_config import SecondStageConfig
 from longtail.training.stored_config import stored_config
 
@@ -56,5 +57,5 @@ def _check_same_data(first: RunFolder, config: SecondStageConfig, splits: Splits
             raise ValueError(
                 f"`{name}` must be as in the first stage, {getattr(had, name)!r}. Got {getattr(config, name, None)!r}."
             )
-    if first.data is not None and first.data.get("fingerprint") != splits.info.fingerprint:
+    if not has_data_of(first, splits):
         raise ValueError(f"`data` must be those of the first stage, {first.path}. Its samples or labels differ.")

@@ -62,7 +62,7 @@ def started_processes() -> int:
 
 def first_process() -> bool:
     """Whether this is the process that prints and writes files; of those that `torchrun` started, the first."""
-    return os.environ.get("RANK", "0") == "0"
+    return started_processes() == 1 or os.environ["RANK"] == "0"
 
 
 def seconds_to_wait_for_the_lock() -> float:

@@ -12,7 +12,7 @@ from longtail.models import Network, build_classifier, describe_classifier
 from longtail.models import make_network as network_by_name
 from longtail.models.network import make_classifier
 from longtail.runs import RunFolder
-from longtail.runs.check_run import check_run
+from longtail.runs.check_run import complete_result
 from longtail.training.config import TrainingConfig
 
 
@@ -102,10 +102,7 @@ def head_of(folder: RunFolder) -> dict[str, Any]:
     Raises:
         ValueError: the run is not complete, or of another kind.
     """
-    check_run("folder", folder)
-    result = folder.result
-    if result is None:
-        raise ValueError(f"`folder` must be a complete run. Got {folder.path}, which has no result yet. Resume it.")
+    result = complete_result("folder", folder)
     try:
         TrainingConfig.model_of(folder.header["config"])
         head = result.get("network") or _head_of_old_run(folder.header["config"], result)

@@ -31,8 +31,8 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
     """Copies of each training image whose features are kept: the first as it is, the others augmented."""
 
     batch_size: int = 64
-    """Samples per step, over all processes; the last partial batch of an epoch is dropped. 0: 128, or fewer (at least
-    8) where an epoch would have fewer than 50 steps."""
+    """Samples per step, over all processes; the last partial batch of an epoch is dropped, unless it is the only
+    one. 0: 128, or fewer (at least 8) where an epoch would have fewer than 50 steps."""
 
     ONE_BATCH_WILL_DO: ClassVar[bool] = True
     BATCH_SIZE_MAY_BE_OPEN: ClassVar[bool] = True
@@ -51,9 +51,17 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
             )
         if self.stage == "features":
             check_for_features(self.mixing)
+            self._refuse_contrast()
+
+    def _refuse_contrast(self) -> None:
+        if self.contrastive:
+            raise ValueError(
+                "`contrastive` must be 0 for features, which are not augmented. "
+                f"Got {self.contrastive}. Train on the images: recipe finetune or scratch."
+            )
 
     def completed(self) -> Self:
-        """The configuration with size, normalisation and crop of the network where they are left open.
+        """The configuration with size, normalisation, crop and interpolation of the network where they are left open.
 
         Raises:
             ValueError: neither the configuration nor the network says what the images should be.
@@ -63,7 +71,7 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
         return dataclasses.replace(self, pretrained=pretrained, **self._of_the_network())
 
     def _of_the_network(self) -> dict[str, Any]:
-        if self.size and self.mean and self.std and self.crop_pct:
+        if self.size and self.mean and self.std and self.crop_pct and self.interpolation:
             return {}
         found = make_backbone(self.model, size=self.size).input_config
         asked: dict[str, Any] = {

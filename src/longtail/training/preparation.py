@@ -16,6 +16,7 @@ from longtail.runs import RunFolder
 from longtail.training.batch_size import fitting_batch_size
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
+from longtail.training.contrastive import ContrastiveStage
 from longtail.training.criterion import make_criterion
 from longtail.training.epochs import Epochs, augmentation, epochs_of
 from longtail.training.evaluation import Evaluation, Scorer
@@ -89,9 +90,11 @@ def prepare(
     mix = mixing(config.mixing, config.mixing_alpha, splits.class_counts, of_features=splits.of_features)
     last = LastAugmentation(augment, generator_for(fabric.device, config.seed, config.epochs + 1))
     torch.manual_seed(derive_seed(config.seed))
-    stage = make_stage(
+    stage: Stage = make_stage(
         StageInput(config, splits, augment, fabric.device, fabric.autocast, first_stage, progress, ranks)
     )
+    if config.contrastive:
+        stage = ContrastiveStage(stage, config)
     epochs = stage.batches(epochs)
     if config.mixing == "cmo":
         classes, alpha = len(splits.class_counts), config.mixing_alpha

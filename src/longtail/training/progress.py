@@ -31,6 +31,7 @@ class ProgressReport(Callback):
         self.plan = plan
         self.first = (plan.first_epoch - 1) * plan.steps + plan.first_step
         self.total = plan.config.epochs * plan.steps
+        self.of_a_step = min(plan.config.batch_size, plan.samples)
         self.done = self.first
         self.start = time.monotonic()
         self.waited = 0.0
@@ -82,7 +83,7 @@ class ProgressReport(Callback):
     def speed(self) -> float:
         """Samples per second since this process began, evaluations included."""
         elapsed = max(time.monotonic() - self.start, 1e-9)
-        return (self.done - self.first) * self.plan.config.batch_size / elapsed
+        return (self.done - self.first) * self.of_a_step / elapsed
 
     def _pace(self) -> str:
         """Samples per second and, where it is considerable, the share of the time that steps waited for their data."""
@@ -92,7 +93,7 @@ class ProgressReport(Callback):
 
     def seconds_left(self) -> float:
         """Seconds until the last step, at the speed so far."""
-        return (self.total - self.done) * self.plan.config.batch_size / max(self.speed(), 1e-9)
+        return (self.total - self.done) * self.of_a_step / max(self.speed(), 1e-9)
 
     def _resumed_at(self, plan: Plan) -> str:
         if self.ended:

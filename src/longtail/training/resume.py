@@ -9,6 +9,7 @@ from longtail.losses.catalogue import parse_arguments
 from longtail.runs import RunFolder, current_versions
 from longtail.training.config import TrainingConfig
 from longtail.training.ranks import Ranks
+from longtail.training.run_splits import has_data_of
 from longtail.training.state import TrainingState
 from longtail.training.stored_config import stored_config
 from longtail.training.stored_state import check_stored
@@ -61,13 +62,12 @@ def differing_versions(folder: RunFolder) -> list[str]:
 
 
 def check_same_data(folder: RunFolder, splits: Splits) -> None:
-    """Check that the data of a resumed run are those that it began with; the oldest run folders do not say.
+    """Check that the data of a resumed run are those that it began with.
 
     Raises:
         ValueError: the data differ.
     """
-    known = folder.data
-    if known is not None and known.get("fingerprint") != splits.info.fingerprint:
+    if not has_data_of(folder, splits):
         raise ValueError(
             f"`data` must be the data that the run {folder.path} was begun with. Its samples or labels differ. "
             "Start a new run with another --out."

@@ -50,7 +50,7 @@ class RetrainedClassifier(nn.Module):
             calibrated.linear.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "RetrainedClassifier":
-        """As usual, but batch norm keeps its statistics unless they are to go on learning."""
+        """As usual, but batch norm keeps its statistics, unless they keep learning."""
         super().train(mode)
         self.network.train(mode and self.shifts and not self.on_features)
         return self

@@ -41,12 +41,13 @@ class SecondStageConfig(TrainingConfig):
     meta_batch_size: int = 512
     """Number of class-balanced training samples from which the Meta Sampler learns in each step."""
     views: int = 4
-    """Copies of each training image whose features are trained on; `features` says which are augmented."""
+    """Copies of each training image whose features are trained on; `features` says which are augmented. Ignored where
+    images pass through the network in each step (`shift_batch_norm`, or `features` "each-step")."""
     features: Literal["computed", "kept", "standardised", "each-step"] = "computed"
     """Where the network is frozen: "computed", features of augmented copies are computed for this run, which is scored
     on images; "kept", features of all samples are cached between runs, the first copy being the image as it is;
     "standardised", these are also standardised by the training set, as those of the first stage are; "each-step",
-    the images of each step are augmented again and pass through the network, and `views` is ignored."""
+    the images of each step are augmented again and pass through the network."""
     first_stage: str = ""
     """Checksum of the first stage's weights."""
     epochs: int = 10
@@ -64,6 +65,8 @@ class SecondStageConfig(TrainingConfig):
             raise ValueError(f"`epochs` must be 0 where nothing is trained, and only there. Got {self.epochs}.")
         if self.mixing != "none":
             raise ValueError(f'`mixing` must be "none" in a second stage. Got {self.mixing!r}.')
+        if self.contrastive:
+            raise ValueError(f"`contrastive` must be 0 in a second stage. Got {self.contrastive}.")
         if self.learns == "calibration":
             self._check_calibration()
         if self.classifier == "nearest-mean" and self.learns != "nothing":

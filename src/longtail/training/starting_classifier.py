@@ -24,7 +24,7 @@ def normalised_by_tau(linear: nn.Linear, splits: Splits, held_out: Tensor | None
         tau, why = 1.0, "as no held-out samples of every class are there to choose it on"
     else:
         tau = TauNormalization().fit(linear, held_out, splits.validation.target).tau_
-        why = "chosen on the held-out validation samples, whose score is no estimate then"
+        why = "chosen on the held-out validation samples, whose score is no unbiased estimate then"
     normalised = copy.deepcopy(linear)
     with torch.no_grad():
         normalised.weight.copy_(tau_normalized(linear, tau).weight)

@@ -5,22 +5,53 @@ one step. Exceptions are what depends on the samples of a pass together (batch n
 draws within a pass (dropout, the noise of GCL and EQL).
 
 The update is skipped where gradients of a scaled loss overflow.
+
+With sharpness-aware minimization the batch passes twice, with the same random draws and statistics of the loss. Logits,
+losses and what a loss learns are those of the first pass, the gradient of the update is that of the second.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from longtail.losses.parts import mean_divisor, one_step
+from longtail.losses.parts import mean_divisor, one_step, statistics_paused
 from longtail.losses.ranks import sum_over_ranks
 from longtail.training.config import TrainingConfig
+from longtail.training.sharpness import climbed
 from longtail.training.state import TrainingState
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+class OutputsWithLoss(Protocol):
+    """The outputs of a model that adds a loss of its own to that of its logits."""
+
+    @property
+    def logits(self) -> Tensor:
+        """(N, C)."""
+        ...
+
+    def loss(self, target: Tensor) -> Tensor:
+        """A scalar, for the labels (N,)."""
+        ...
+
+
+class Passed(NamedTuple):
+    """What a pass of a batch leaves besides gradients.
+
+    Attributes:
+        logits: of each part.
+        losses: of each part, its share of that of the batch.
+        factor: of the gradient of the logits; `None` is 1.
+    """
+
+    logits: list[Tensor]
+    losses: list[Tensor]
+    factor: Tensor | None
 
 
 class TrainingStep:
@@ -54,55 +85,67 @@ class TrainingStep:
     def __call__(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Logits (N, C), loss and, where a callback needs it, the gradient of the logits; all detached."""
         self.optimizer.zero_grad()
-        parts = self._number_of_parts(len(images))
-        if parts == 1 and self.fabric.world_size == 1:
-            done, factor = [self._backward(images, target, share=None, last=True)], None
-        else:
-            done, factor = self._backward_in_parts(images.tensor_split(parts), target.tensor_split(parts))
-        logits, losses = [logits for logits, _ in done], [loss for _, loss in done]
-        gradient = self._gradient(logits, factor) if self.needs_gradients else None
+        with one_step(self.state.criterion):
+            passed = (self._pass_twice if self.config.sam_radius else self._pass)(images, target)
+        gradient = self._gradient(passed) if self.needs_gradients else None
         self._update()
-        if parts == 1:
-            return logits[0].detach(), losses[0], gradient
-        return torch.cat(logits).detach(), torch.stack(losses).sum(), gradient
+        if len(passed.logits) == 1:
+            return passed.logits[0].detach(), passed.losses[0], gradient
+        return torch.cat(passed.logits).detach(), torch.stack(passed.losses).sum(), gradient
 
-    def _number_of_parts(self, samples: int) -> int:
-        most = self.config.micro_batch_size or samples
-        return min(max(self.config.accumulate, math.ceil(samples / most)), samples)
+    def _pass_twice(self, images: Tensor, target: Tensor) -> Passed:
+        """The first pass; gradients of the weights are those of the second, at `climbed` weights."""
+        device = self.fabric.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            passed = self._pass(images, target)
+        with climbed(self.state.model, self.config.sam_radius), statistics_paused(self.state.criterion):
+            self.optimizer.zero_grad()
+            self._pass(images, target)
+        return passed
 
-    def _backward_in_parts(
-        self, images: Sequence[Tensor], target: Sequence[Tensor]
-    ) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
-        """Logits and loss of each part of this process, and the factor of the gradient of the logits.
+    def _pass(self, images: Tensor, target: Tensor) -> Passed:
+        """A forward and a backward pass of the batch, in parts."""
+        most = self.config.micro_batch_size or len(images)
+        parts = min(max(self.config.accumulate, math.ceil(len(images) / most)), len(images))
+        targets = target.tensor_split(parts)
+        shares: Sequence[Tensor | None] = [None]
+        factor = None
+        if parts > 1 or self.fabric.world_size > 1:
+            shares, factor = self._shares(targets)
+        done = [
+            self._backward(own, labels, share=share, last=index == parts - 1)
+            for index, (own, labels, share) in enumerate(zip(images.tensor_split(parts), targets, shares, strict=True))
+        ]
+        return Passed([logits for logits, _ in done], [loss for _, loss in done], factor)
+
+    def _shares(self, targets: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """The share of each part of this process in the loss, and the factor of the gradient of its logits.
 
         DDP averages gradients over the processes, whose weights in the mean of the batch may differ.
         """
-        divisors = torch.stack([mean_divisor(self.state.criterion, labels) for labels in target])
-        samples, ranks = divisors.new_tensor(sum(map(len, target))), self.fabric.world_size
+        divisors = torch.stack([mean_divisor(self.state.criterion, labels) for labels in targets])
+        samples, ranks = divisors.new_tensor(sum(map(len, targets))), self.fabric.world_size
         divisor, all_samples = sum_over_ranks(None, divisors.sum(), samples)
-        shares = divisors * (ranks / divisor)
-        with one_step(self.state.criterion):
-            done = [
-                self._backward(own, labels, share=share, last=index == len(images) - 1)
-                for index, (own, labels, share) in enumerate(zip(images, target, shares, strict=True))
-            ]
-        return done, all_samples / (ranks * samples)
+        return list(divisors * (ranks / divisor)), all_samples / (ranks * samples)
 
     def _backward(self, images: Tensor, target: Tensor, *, share: Tensor | None, last: bool) -> tuple[Tensor, Tensor]:
         """Logits of a part and its share of the loss; gradients are added to those of the earlier parts."""
         with self.fabric.no_backward_sync(self.model, enabled=not last):  # type: ignore[arg-type]
-            logits = self._logits(images)
+            outputs = self._outputs(images)
+            logits = outputs if isinstance(outputs, Tensor) else outputs.logits
             if self.needs_gradients:
                 logits.retain_grad()
             loss: Tensor = self.state.criterion(logits, target)
+            if not isinstance(outputs, Tensor):
+                loss = loss + outputs.loss(target)
             if share is not None:
                 loss = loss * share
             self.fabric.backward(loss)
         return logits, loss.detach()
 
-    def _logits(self, images: Tensor) -> Tensor:
+    def _outputs(self, images: Tensor) -> Tensor | OutputsWithLoss:
         try:
-            logits: Tensor = self.model(images)
+            outputs: Tensor | OutputsWithLoss = self.model(images)
         except ValueError as error:
             if len(images) > 1 or "more than 1 value per channel" not in str(error):
                 raise
@@ -111,12 +154,12 @@ class TrainingStep:
                 f"behind maps of 1 x 1. Got a part of 1 (`batch_size` {self.config.batch_size}, `accumulate` "
                 f"{self.config.accumulate}). Train with a larger batch, fewer parts, or larger images (`size`)."
             ) from error
-        return logits
+        return outputs
 
-    def _gradient(self, logits: list[Tensor], factor: Tensor | None) -> Tensor:
+    def _gradient(self, passed: Passed) -> Tensor:
         """Of the loss with respect to the logits, as if each process had a share of this size."""
-        gradient = torch.cat([part.grad for part in logits if part.grad is not None])
-        gradient = gradient if factor is None else gradient * factor
+        gradient = torch.cat([part.grad for part in passed.logits if part.grad is not None])
+        gradient = gradient if passed.factor is None else gradient * passed.factor
         return gradient if self.state.scaler is None else gradient / self.state.scaler.get_scale()
 
     def _update(self) -> None:

@@ -45,6 +45,8 @@ def config_from_json(stored: Mapping[str, Any]) -> TrainingConfig:
         >>> config_from_json({"stage": "scratch", "dataset": "digits", "model": "resnet8-cifar"}).model
         'resnet8-cifar'
     """
+    if stored.get("crop_pct") and not stored.get("interpolation"):  # begun before networks were asked for it too
+        stored = {**stored, "interpolation": "bicubic"}
     dataset = stored.get("dataset", TrainingConfig.dataset)
     stage = stored["stage"] if "stage" in stored else _stage_of_old(stored, dataset)
     return config_class(stage, dataset).from_json(stored)

@@ -1,0 +1,171 @@
+"""Balanced contrastive learning beside the loss of a stage: projections of features, and centres of classes.
+
+Zhu et al., "Balanced Contrastive Learning for Long-Tailed Visual Recognition", CVPR 2022. Each sample comes in three
+views: the first is classified, the others are projected by a perceptron; another perceptron makes the centre of each
+class from its classifier weights. Both perceptrons are left out of the network that is kept.
+
+Differences from the authors' code: all views have the augmentation of the run, the classifier is that of the loss (they
+have a cosine classifier), and only the views that are contrasted are projected. With several processes, or a divided
+batch, the views of each part are contrasted with each other.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from longtail.data import Splits
+from longtail.losses import balanced_contrastive_loss
+from longtail.models import Network
+from longtail.training.config import TrainingConfig
+from longtail.training.epochs import Epochs
+from longtail.training.stages import Stage
+from longtail.training.views import EpochsOfViews
+
+VIEWS = 3
+WIDE = 1024
+"""Width of projections of features that are at least as wide, as in the authors' code; of others it is `NARROW`."""
+NARROW = 128
+
+
+class Contrasted(NamedTuple):
+    """The outputs of a `ContrastiveNetwork` in training.
+
+    Attributes:
+        logits: (N, C) of the first views.
+        projections: (N, views − 1, D) of the others, of length 1.
+        centres: (C, D) of the classes, of length 1.
+        weight: of the contrastive loss.
+        temperature: T > 0.
+    """
+
+    logits: Tensor
+    projections: Tensor
+    centres: Tensor
+    weight: float
+    temperature: float
+
+    def loss(self, target: Tensor) -> Tensor:
+        """The weighted mean contrastive loss of all contrasted views, to add to the loss of the logits.
+
+        Args:
+            target: (N,) class indices.
+        """
+        views = self.projections.shape[1]
+        losses = balanced_contrastive_loss(
+            self.projections.flatten(0, 1),
+            target.repeat_interleave(views),
+            self.centres,
+            temperature=self.temperature,
+        )
+        return self.weight * losses.mean()
+
+
+class ContrastiveNetwork(nn.Module):
+    """The model of a stage, with projections of features and of classifier weights.
+
+    Args:
+        model: of the stage.
+        network: within it, whose classifier has weights (C, D).
+        config: has weight and temperature.
+    """
+
+    def __init__(self, model: nn.Module, network: Network, config: TrainingConfig) -> None:
+        super().__init__()
+        self.model = model
+        self._network = [network]  # a part of `model`: not to be registered twice
+        self.weight, self.temperature = config.contrastive, config.contrastive_temperature
+        width = weights_of(network).shape[1]
+        self.of_features, self.of_classes = _projection(width), _projection(width)
+
+    def forward(self, inputs: Tensor) -> Tensor | Contrasted:
+        """Logits (N, C); of several views (N, views, …) what is contrasted, too."""
+        if not self.training or inputs.dim() < 5:
+            logits: Tensor = self.model(inputs)
+            return logits
+        network, weights = self._network[0], weights_of(self._network[0])
+        features = network.features(inputs.flatten(0, 1))
+        with torch.autocast(inputs.device.type, enabled=False):
+            features = features.to(weights.dtype).view(*inputs.shape[:2], -1)
+            projected = self.of_features(features[:, 1:].flatten(0, 1)).view(len(inputs), inputs.shape[1] - 1, -1)
+            return Contrasted(
+                network.classifier(features[:, 0]),
+                F.normalize(projected, dim=-1),
+                F.normalize(self.of_classes(weights), dim=-1),
+                self.weight,
+                self.temperature,
+            )
+
+
+class ContrastiveStage:
+    """A stage with balanced contrastive learning beside its loss: the network that is kept is that of the stage.
+
+    Args:
+        stage: which trains a whole network on images.
+        config: of the run.
+
+    Raises:
+        ValueError: features instead of images, or a classifier without weights (C, D).
+    """
+
+    def __init__(self, stage: Stage, config: TrainingConfig) -> None:
+        if stage.splits.of_features:
+            raise ValueError(
+                "`contrastive` must be 0 for features, which are not augmented. "
+                f"Got {config.contrastive}. Train on images."
+            )
+        self.stage = stage
+        network = stage.finished()
+        self.model = ContrastiveNetwork(stage.model, network, config).to(weights_of(network).device)
+
+    @property
+    def splits(self) -> Splits:
+        """Those of the stage."""
+        return self.stage.splits
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Those of the stage, and one of the projections."""
+        projections = [*self.model.of_features.parameters(), *self.model.of_classes.parameters()]
+        return [*self.stage.parameter_groups(), {"params": projections}]
+
+    def batches(self, default: Epochs) -> Epochs:
+        """Those of the stage, in several views."""
+        return EpochsOfViews(**vars(self.stage.batches(default)), views=VIEWS)
+
+    def after_step(self) -> None:
+        """Do what the stage does."""
+        self.stage.after_step()
+
+    def scored(self) -> nn.Module:
+        """That of the stage."""
+        return self.stage.scored()
+
+    def finished(self) -> Network:
+        """That of the stage."""
+        return self.stage.finished()
+
+    def provenance(self) -> dict[str, Any]:
+        """Those of the stage."""
+        return self.stage.provenance()
+
+
+def weights_of(network: Network) -> Tensor:
+    """The classifier weights (C, D).
+
+    Raises:
+        ValueError: it has none.
+    """
+    weights = getattr(network.classifier, "weight", None)
+    if not isinstance(weights, Tensor) or weights.dim() != 2:
+        raise ValueError(
+            "`contrastive` must be 0 for a network whose classifier has no weights (C, D), from which the centres of "
+            f"classes are made. Got {type(network.classifier).__name__}."
+        )
+    return weights
+
+
+def _projection(width: int) -> nn.Sequential:
+    """As in the authors' code: a layer of the same width, batch norm, and a layer to the space of the projections."""
+    hidden = [nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()]
+    return nn.Sequential(*hidden, nn.Linear(width, WIDE if width >= WIDE else NARROW))

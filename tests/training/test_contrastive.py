@@ -1,0 +1,220 @@
+"""Balanced contrastive learning in a run: views, the added loss, the network that is kept, and what is refused."""
+
+import os
+import signal
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from longtail.data import Splits, load_splits
+from longtail.losses import GALALoss
+from longtail.models import BACKBONES
+from longtail.recipes import digits_lt, features
+from longtail.runs import RunFolder
+from longtail.training import SecondStageConfig, TrainingStopped, run_experiment
+from longtail.training.contrastive import ContrastiveNetwork, ContrastiveStage, weights_of
+from longtail.training.epochs import Epochs, augmentation
+from longtail.training.hardware import make_fabric, resolve
+from longtail.training.state import TrainingState
+from longtail.training.step import TrainingStep
+from longtail.training.views import EpochsOfViews
+from reference.balanced_contrastive import balanced_contrastive
+from training.own import feature_table, features_config, finetune_config, scratch_config, write_photographs
+from training.test_resume import At, assert_same_end
+from training.tiny import tiny_config
+
+
+@pytest.fixture(scope="module")
+def digits() -> Splits:
+    return load_splits(digits_lt(), None, torch.device("cpu"))
+
+
+def views_of(splits: Splits, **settings: object) -> EpochsOfViews:
+    augment = augmentation(("crop",), 1)
+    return EpochsOfViews(splits.train, augment, batch_size=16, seed=3, views=3, **settings)
+
+
+def test_views_are_copies_of_the_samples_of_an_epoch_each_augmented(digits):
+    plain = Epochs(digits.train, augmentation(("crop",), 1), batch_size=16, seed=3)
+    labels = [target.tolist() for _, target in plain.batches(2)]
+    batches = list(views_of(digits).batches(2))
+    assert [target.tolist() for _, target in batches] == labels
+    images, _ = batches[0]
+    assert images.shape == (16, 3, 1, *images.shape[-2:])
+    assert not any(torch.equal(images[:, 0], images[:, other]) for other in (1, 2))
+    unaugmented = EpochsOfViews(digits.train, None, batch_size=16, seed=3, views=3)
+    copies, _ = next(unaugmented.batches(2))
+    assert torch.equal(copies[:, 0], copies[:, 1])
+    assert torch.equal(copies[:, 0], copies[:, 2])
+
+
+def test_views_are_the_same_from_any_step_on_and_shared_by_processes(digits):
+    whole = list(views_of(digits).batches(1))
+    for (images, target), (same, labels) in zip(whole[5:], views_of(digits).batches(1, first_step=5), strict=True):
+        assert torch.equal(images, same)
+        assert torch.equal(target, labels)
+    shares = [list(views_of(digits, rank=rank, processes=3).batches(1)) for rank in range(3)]
+    for (_, target), *parts in zip(whole, *shares, strict=True):
+        assert torch.cat([labels for _, labels in parts]).tolist() == target.tolist()
+
+
+class LeavesOut:
+    """A split that leaves out the first rows of its batches, as where files could not be decoded."""
+
+    def __init__(self, split, rows):
+        self.split, self.rows, self.target = split, rows, split.target
+
+    def __len__(self):
+        return len(self.split)
+
+    def batches(self, *arguments, **settings):
+        for images, target in self.split.batches(*arguments, **settings):
+            yield images[self.rows :], target[self.rows :]
+
+
+@pytest.mark.parametrize(("rows", "shape"), [(3, (15, 3)), (6, (14, 3)), (1, (47,)), (2, (46,))])
+def test_samples_without_all_their_views_are_no_views(digits, rows, shape):
+    epochs = EpochsOfViews(LeavesOut(digits.train, rows), None, batch_size=16, seed=3, views=3)
+    images, target = next(epochs.batches(1))
+    assert images.shape[: len(shape)] == shape
+    assert len(target) == shape[0]
+
+
+class Plain(nn.Module):
+    """A backbone without batch norm."""
+
+    num_features = 6
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 6)
+
+    def forward(self, inputs):
+        return torch.relu(self.layer(inputs.flatten(1)))
+
+
+def stage_of(splits: Splits, config):
+    from contextlib import nullcontext
+
+    from longtail.training.stages import StageInput, make_stage
+
+    return make_stage(StageInput(config, splits, None, torch.device("cpu"), nullcontext))
+
+
+def test_the_step_adds_the_weighted_loss_of_the_views(digits, monkeypatch):
+    monkeypatch.setitem(BACKBONES, "plain", Plain)
+    config = resolve(digits_lt(model="plain", contrastive=0.5, contrastive_temperature=0.2, device="cpu", threads=1))
+    torch.manual_seed(0)
+    stage = ContrastiveStage(stage_of(digits, config), config)
+    images, target = next(views_of(digits).batches(1))
+    model, network = stage.model.train(), stage.finished()
+    found = model(images)
+    features = network.features(images.flatten(0, 1)).view(16, 3, -1)
+    torch.testing.assert_close(found.logits, network.classifier(features[:, 0]))
+    views = F.normalize(model.of_features(features[:, 1:].flatten(0, 1)), dim=1)
+    centres = F.normalize(model.of_classes(network.classifier.weight), dim=1)
+    expected = balanced_contrastive(views, target.repeat_interleave(2).tolist(), centres, 0.2)
+    contrast = 0.5 * sum(expected) / len(expected)
+    assert found.loss(target).item() == pytest.approx(contrast, rel=1e-5)
+
+    fabric, criterion = make_fabric(config), GALALoss(10)
+    state = TrainingState(model, criterion, torch.optim.SGD(stage.parameter_groups(), lr=0.0))
+    wrapped, optimizer = fabric.setup(model, state.optimizer)
+    step = TrainingStep(fabric, config, state, wrapped, optimizer, lambda: None, needs_gradients=True)
+    logits, loss, gradient = step(images, target)
+    plain = nn.CrossEntropyLoss()(logits, target)  # the first margins of GALA are 0
+    assert loss.item() == pytest.approx(plain.item() + contrast, rel=1e-5)
+    torch.testing.assert_close(gradient.sum(1), torch.zeros(16), rtol=0.0, atol=1e-6)
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert criterion.theta.sum() > 0
+
+
+def test_outside_of_training_the_model_gives_logits(digits):
+    config = digits_lt(contrastive=0.35)
+    stage = ContrastiveStage(stage_of(digits, config), config)
+    images, _ = next(views_of(digits).batches(1))
+    network = stage.scored().eval()
+    assert torch.equal(stage.model.eval()(images[:, 0]), network(images[:, 0]))
+
+
+def test_parameters_are_those_of_the_network_once_and_of_the_projections(digits):
+    config = digits_lt(contrastive=0.35)
+    stage = ContrastiveStage(stage_of(digits, config), config)
+    of_groups = [id(parameter) for group in stage.parameter_groups() for parameter in group["params"]]
+    assert sorted(of_groups) == sorted({id(parameter) for parameter in stage.model.parameters()})
+    assert isinstance(stage.model, ContrastiveNetwork)
+    assert stage.model.of_features[-1].out_features == 128
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulate": 2}, {"sam_radius": 0.05}, {"ema": 0.9}, {"loss": "ldam"}])
+@pytest.mark.slow
+def test_only_the_network_is_kept(settings, tmp_path):
+    given = {"epochs": 2, "device": "cpu", "threads": 1, **settings}
+    run = run_experiment(digits_lt(contrastive=0.35, **given), data=None, out=tmp_path / "run")
+    plain = run_experiment(digits_lt(**given), data=None, out=tmp_path / "plain")
+    kept, others = run.load_weights()["model"], plain.load_weights()["model"]
+    assert kept.keys() == others.keys()
+    assert any(not torch.equal(kept[name], others[name]) for name in kept)
+    assert run.result["parameters"] == plain.result["parameters"]
+
+
+@pytest.mark.slow
+def test_a_stopped_run_resumes_bit_identically(tiny, tmp_path):
+    config = tiny_config(epochs=2, contrastive=0.35, model="resnet8-cifar")
+    run_experiment(config, data=tiny, out=tmp_path / "whole")
+    with pytest.raises(TrainingStopped):
+        run_experiment(
+            config, data=tiny, out=tmp_path / "cut", callbacks=[At(8, lambda: os.kill(os.getpid(), signal.SIGINT))]
+        )
+    run_experiment(config, data=tiny, out=tmp_path / "cut", resume=True)
+    assert_same_end(tmp_path / "cut", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        scratch_config,
+        finetune_config,
+        lambda **settings: finetune_config(tune="head", workers=1, **settings),
+        lambda **settings: finetune_config(micro_batch_size=3, precision="bfloat16", **settings),
+    ],
+)
+@pytest.mark.slow
+def test_it_trains_on_photographs(make, tmp_path):
+    run = run_experiment(make(contrastive=0.35), data=write_photographs(tmp_path / "data"), out=tmp_path / "run")
+    assert RunFolder.open(run.path).result["test"]["raw"]["balanced_accuracy"] > 0
+
+
+def test_what_has_no_views_is_refused(tmp_path):
+    with pytest.raises(ValueError, match='`mixing` must be "none" with `contrastive`'):
+        digits_lt(contrastive=0.35, mixing="mixup")
+    with pytest.raises(ValueError, match="`contrastive` must be 0 without `augmentations`"):
+        digits_lt(contrastive=0.35, augmentations=())
+    with pytest.raises(ValueError, match="`contrastive` must be 0 for features, which are not augmented"):
+        features_config(contrastive=0.35, augmentations=("flip",), views=2)
+    with pytest.raises(ValueError, match="`contrastive` must be 0 in a second stage"):
+        SecondStageConfig(contrastive=0.35, learns="classifier", second_stage="crt", first_stage="0" * 64)
+    config = scratch_config(contrastive=0.35, model="mlp", batch_size=8)
+    with pytest.raises(ValueError, match="`contrastive` must be 0 for features"):
+        run_experiment(config, data=feature_table(), out=tmp_path / "run")
+
+
+def test_a_classifier_without_weights_is_refused(digits):
+    stage = stage_of(digits, digits_lt())
+    stage.model.classifier = nn.Sequential(nn.Linear(64, 10))
+    with pytest.raises(ValueError, match=r"no weights \(C, D\).* Got Sequential"):
+        weights_of(stage.model)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"contrastive": -1.0}, "`contrastive` must be finite and at least 0"),
+        ({"contrastive_temperature": 0.0}, "`contrastive_temperature` must be finite and greater than 0"),
+    ],
+)
+def test_ranges(settings, message):
+    with pytest.raises(ValueError, match=message):
+        features(**settings)
