@@ -30,7 +30,9 @@ def test_what_is_not_a_number_is_refused(values):
         from_numpy("values", values)
 
 
-@pytest.mark.parametrize("values", [["a", "b"], [1, 10**400], [[1], [1, 2]], [1j], np.array([1j]), object()])
+@pytest.mark.parametrize(
+    "values", [["a", "b"], [1, 10**400], [[1], [1, 2]], [1j], np.array([1j]), object(), np.array(["2020"], "M8")]
+)
 def test_what_float64_does_not_hold_is_refused(values):
     with pytest.raises(TypeError, match="`values` must hold numbers. Got"):
         as_float64("values", values)

@@ -54,3 +54,22 @@ def test_masked_values_are_refused(function):
     with pytest.raises(TypeError, match=r"` must have no masked values\. Leave them out, or fill them in"):
         function(values)
     function(values.filled(0.25))
+
+
+@pytest.mark.parametrize(
+    ("values", "got"),
+    [
+        (pd.DataFrame([[90, 10]]), "Got a table: pass one of its columns"),  # iterating gives the names 0 and 1
+        ({90, 10, 5}, "Got a set: pass a list"),
+        ({"cat": 90, "lynx": 10}, "Got a mapping: pass its values"),
+        ("123", "Got '123'"),
+        (b"123", "Got b'123'"),
+        (None, "Got None"),
+        (np.array([1j, 2]), "Got array"),
+        (torch.tensor([1j, 2]), "Got tensor"),
+        (np.array(["2020-01-01", "2021-01-01"], dtype="M8[D]"), "Got array"),
+    ],
+)
+def test_what_holds_no_numbers_in_order_is_refused(values, got):
+    with pytest.raises(TypeError, match=f"`class_counts` must hold one number for each class.* {got}"):
+        as_class_counts(values)

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 SHOWN = 25  # keywords in a message
+NO_NUMBERS = ("c", "m", "M")
+"""Kinds of arrays that numpy would cast to numbers: complex ones lose a part, dates and durations are none."""
 LARGEST = 1e15  # of a strength or a size: float32 still holds the product of two
 
 
@@ -206,7 +208,7 @@ def as_float64(name: str, values: Any) -> np.ndarray:
         values = values.detach().cpu().resolve_conj()
         values = values.numpy() if values.is_complex() else values.double().numpy()
     try:
-        if hasattr(values, "dtype") and np.iscomplexobj(values):  # numpy would drop the imaginary parts with a warning
+        if getattr(getattr(values, "dtype", None), "kind", "") in NO_NUMBERS:
             raise TypeError
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):

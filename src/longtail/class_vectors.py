@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longtail.arguments import LARGEST, check_choice, refuse_masked
+from longtail.arguments import LARGEST, NO_NUMBERS, check_choice, refuse_masked
 
 
 def as_class_counts(class_counts: Tensor | np.ndarray | Iterable[float]) -> Tensor:
@@ -71,18 +71,9 @@ def _listed(classes: list[int]) -> str:
 
 
 def _as_vector(name: str, values: Any) -> Tensor:
-    if isinstance(values, Mapping):
-        by_name = any(isinstance(key, str) for key in values)
-        ordered = f"{name}[name] for name in class_names" if by_name else f"{name}[c] for c in range(num_classes)"
-        raise TypeError(
-            f"`{name}` must hold one number for each class, in order. Got a mapping: pass its values in the order of "
-            f"the classes, such as [{ordered}]."
-        )
-    if hasattr(values, "to_dict") and list(values.index) != list(range(len(values))):
-        raise TypeError(
-            f"`{name}` must hold one number for each class, in order. Got a pandas Series by {list(values.index)[:3]}, "
-            "…: bring it into the order of the classes and pass `.to_numpy()`."
-        )
+    _refuse_without_order(name, values)
+    if values is None or isinstance(values, (str, bytes)) or _kind_of(values) in NO_NUMBERS:
+        raise TypeError(f"`{name}` must hold one number for each class. Got {values!r:.80}.")
     refuse_masked(f"`{name}`", values)
     if isinstance(values, Iterable) and not isinstance(values, (Tensor, np.ndarray, list, tuple)):
         values = list(values)
@@ -96,6 +87,33 @@ def _as_vector(name: str, values: Any) -> Tensor:
     if vector.dim() != 1:
         raise ValueError(f"`{name}` must have the shape (C,). Got {tuple(vector.shape)}.")
     return vector
+
+
+def _refuse_without_order(name: str, values: Any) -> None:
+    """Raise for what has no order, or another than that of the classes: iterating over it would give anything."""
+    got = None
+    if isinstance(values, Mapping):
+        by_name = any(isinstance(key, str) for key in values)
+        ordered = f"{name}[name] for name in class_names" if by_name else f"{name}[c] for c in range(num_classes)"
+        got = f"a mapping: pass its values in the order of the classes, such as [{ordered}]"
+    elif isinstance(values, (set, frozenset)):
+        got = "a set: pass a list in the order of the classes"
+    elif hasattr(values, "columns"):
+        got = "a table: pass one of its columns"
+    elif hasattr(values, "to_dict") and list(values.index) != list(range(len(values))):
+        got = (
+            f"a pandas Series by {list(values.index)[:3]}, …: bring it into the order of the classes and pass "
+            "`.to_numpy()`"
+        )
+    if got is not None:
+        raise TypeError(f"`{name}` must hold one number for each class, in order. Got {got}.")
+
+
+def _kind_of(values: Any) -> str:
+    """The kind of a dtype, as numpy has it; "" where there is none."""
+    if isinstance(values, Tensor):
+        return "c" if values.is_complex() else ""
+    return str(getattr(getattr(values, "dtype", None), "kind", ""))
 
 
 def _refuse(name: str, rule: str, values: Tensor, offending: Tensor) -> None:

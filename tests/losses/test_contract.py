@@ -259,9 +259,10 @@ def test_on_a_device_without_float64_buffers_become_float32(case, monkeypatch):
             assert buffer.dtype == (torch.float32 if kept[name] == torch.float64 else kept[name])
 
 
+@pytest.mark.parametrize("kind", ["index", "soft"])
 @every_loss
-def test_autocast_does_not_reach_the_statistics(case):
-    logits, target = make_logits(), make_target()
+def test_autocast_does_not_reach_the_statistics(case, kind):
+    logits, target = make_logits(dtype=torch.float32), make_target(kind)
     inside, outside = case.module(), case.module()
     with torch.autocast(DEVICE.type, torch.bfloat16):
         loss = inside(logits, target)

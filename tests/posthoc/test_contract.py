@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from torch import nn
 
-from longtail import PostHocLogitAdjustment, PredictionRebalancer
+from longtail import PostHocLogitAdjustment, PredictionRebalancer, TauNormalization
 from longtail.posthoc.contract import OffsetMethod
 
 NUM_CLASSES = 4
@@ -327,3 +328,21 @@ def test_strengths_and_parameters_are_checked(method):
     ]:
         with pytest.raises(ValueError, match=f"`target_prior` {message}"):
             clone(method).set_params(target_prior=prior).fit(logits, target)
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda logits, target: PredictionRebalancer().fit(logits, target).offset_,
+        lambda logits, _: PredictionRebalancer().fit_transductive(logits).offset_,
+        lambda logits, target: TauNormalization().fit(nn.Linear(6, 6), logits, target).balanced_accuracy_,
+    ],
+)
+def test_autocast_does_not_round_what_is_learnt(fit):
+    generator = torch.Generator().manual_seed(0)
+    logits, target = torch.randn(600, 6, generator=generator), torch.arange(600) % 6
+    torch.manual_seed(0)
+    expected = fit(logits, target)
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        np.testing.assert_array_equal(fit(logits, target), expected)

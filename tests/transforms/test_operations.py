@@ -76,3 +76,10 @@ def test_images_do_not_see_each_other(name):
     batch, strength = images(), magnitudes(name)
     alone = torch.cat([NAMES[name](batch[i : i + 1], strength[i : i + 1]) for i in range(len(batch))])
     assert torch.equal(NAMES[name](batch, strength), alone)
+
+
+def test_autocast_does_not_move_pixels():
+    angles = torch.linspace(-30, 30, 64)
+    expected = operations.rotate(images(), angles)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(operations.rotate(images(), angles), expected)

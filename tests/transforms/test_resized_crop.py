@@ -46,3 +46,10 @@ def test_what_is_drawn_for_an_image_does_not_depend_on_its_batch():
     halves = [random_resized_crop(images[part], uniform[part], 32) for part in (slice(0, 3), slice(3, 6))]
     assert torch.equal(torch.cat(halves), whole)
     assert not torch.equal(random_resized_crop(images, uniform.flip(0), 32), whole)
+
+
+def test_autocast_does_not_round_the_box():
+    images, drawn = smooth(), torch.rand(3, 5, generator=torch.Generator().manual_seed(0))
+    expected = random_resized_crop(images, drawn, 48)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(random_resized_crop(images, drawn, 48), expected)

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.arguments import refuse_masked
-from longtail.data.array_inputs import NO_NUMBERS
+from longtail.arguments import NO_NUMBERS, refuse_masked
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 from longtail.data.table_file import refuse_repeated

@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from longtail.arguments import NO_NUMBERS
 from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 from longtail.data.mapped_array import is_large_table
 
 CHANNELS = (1, 3, 4)
-NO_NUMBERS = "cmM"
-"""Kinds of arrays that numpy would cast to numbers: complex ones lose a part, of dates none is a feature."""
 
 
 def inputs_of(inputs: np.ndarray, where: str, notes: list[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_class_indices, check_fraction, column_hint
+from longtail.autocast import autocast_dtype
 
 
 def check_arguments(num_classes: int, weight: Tensor | None, ignore_index: int, label_smoothing: float) -> None:
@@ -164,15 +165,6 @@ def check_indices(target: Tensor, num_classes: int, ignore_index: int) -> None:
 def class_dimension(logits: Tensor) -> int:
     """The dimension that holds the classes: 1, or 0 for the logits (C,) of one sample."""
     return 1 if logits.dim() > 1 else 0
-
-
-def autocast_dtype(kind: str) -> torch.dtype | None:
-    """What matrix products are computed in on a kind of device, where autocast says so."""
-    if not torch.compiler.is_compiling() and not torch.amp.is_autocast_available(kind):  # 2.11 can't trace the latter
-        return None
-    if torch.is_autocast_enabled(kind):
-        return torch.get_autocast_dtype(kind)
-    return None
 
 
 def along_classes(vector: Tensor, logits: Tensor) -> Tensor:

@@ -10,15 +10,15 @@ Gradients are accumulated over the chunks in float32 at least, whatever the prec
 """
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from longtail.autocast import autocast_dtype, without_autocast
 from longtail.losses.chunk import Constants, losses_by_kernel, losses_in_place
 from longtail.losses.fused import Settings, fuses
-from longtail.losses.inputs import autocast_dtype, check_finite
+from longtail.losses.inputs import check_finite
 from longtail.losses.margins import Margins
 from longtail.losses.reduction import sample_weights
 
@@ -100,7 +100,7 @@ def linear_cross_entropy(
     head = [each for each in (features, weight, bias) if each is not None]
     differentiate = torch.is_grad_enabled() and any(each.requires_grad for each in head)
     choices = Choices(fused, validate, dtype)
-    with _without_autocast(features.device.type):
+    with without_autocast(features.device.type):
         loss, own_losses = _LinearCrossEntropy.apply(
             features, weight, bias, target, *vectors, settings, choices, differentiate
         )
@@ -111,10 +111,6 @@ def dtype_of_logits(features: Tensor) -> torch.dtype:
     """That of the features; under autocast its own, unless they are float64, which autocast leaves alone."""
     low = autocast_dtype(features.device.type)
     return features.dtype if low is None or features.dtype == torch.float64 else low
-
-
-def _without_autocast(kind: str) -> AbstractContextManager[object]:
-    return nullcontext() if autocast_dtype(kind) is None else torch.autocast(kind, enabled=False)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -153,7 +149,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             constants = Constants(Margins(factor, shift, own), class_weight, ctx.settings)
             upstream = upstream.to(torch.promote_types(ctx.choices.dtype, torch.float32))
             upstream = upstream.expand(len(target)).contiguous()
-            with _without_autocast(features.device.type):
+            with without_autocast(features.device.type):
                 _losses_by_chunk(head, target, constants, ctx.choices, gradients, upstream)
         else:
             for gradient in gradients:

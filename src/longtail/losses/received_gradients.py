@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from longtail.autocast import without_autocast
 from longtail.losses.fused import Received
 from longtail.losses.inputs import class_dimension
 
@@ -35,7 +36,8 @@ def received_gradients(log_probs: Tensor, target: Tensor, ignore_index: int = -1
     probs = log_probs.exp().masked_fill_(broken, 0)
     excess = probs.sum(1) - soft.sum(1)  # Σ relu(−r) − Σ relu(r): 0 for distributions, but for rounding
     minus_positive = probs.sub_(soft).clamp_max_(0)  # in place: neither forward-mode nor `vmap` takes `out=`
-    return -minus_positive.sum(0), (excess - minus_positive.sum(1)) @ soft
+    with without_autocast(soft.device.type):
+        return -minus_positive.sum(0), (excess - minus_positive.sum(1)) @ soft
 
 
 def gradient_from_losses(own_losses: Tensor, target: Tensor, num_classes: int) -> Tensor:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from longtail.autocast import without_autocast
 from longtail.posthoc.parts import check_same_classes
 
 Blocks = Callable[[], Iterable[tuple[Tensor, Tensor]]]
@@ -56,7 +57,8 @@ def mean_predictions(blocks: Blocks, offset: Tensor, precision: torch.dtype = to
     """
     taking_part = offset > -torch.inf
     for dtype in dict.fromkeys((precision, torch.float64)):
-        sums = _by_products(blocks(), offset, dtype)
+        with without_autocast("cpu"):
+            sums = _by_products(blocks(), offset, dtype)
         if (sums.mean > LEAST_MEAN[dtype])[taking_part].all():
             return MeanPredictions(sums.mean.log(), sums.log_partition, _ratio(sums.square, sums.mean))
     return _by_logarithms(blocks(), offset)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from longtail.autocast import without_autocast
 from longtail.posthoc.blocks import row_blocks
 from longtail.posthoc.parts import check_same_classes
 
@@ -31,8 +32,9 @@ class PredictedMass:
     def add(self, logits: Tensor, group: Tensor | None = None, weight: Tensor | None = None) -> None:
         """Add samples: logits (N, C); group (N,) int64, by default 0; weight (N,), by default 1."""
         weights = torch.ones(len(logits), dtype=torch.float64) if weight is None else weight
-        for part in row_blocks(*logits.shape):
-            self._add(logits[part].to("cpu"), None if group is None else group[part], weights[part])
+        with without_autocast("cpu"):
+            for part in row_blocks(*logits.shape):
+                self._add(logits[part].to("cpu"), None if group is None else group[part], weights[part])
         rows = torch.zeros(len(logits), dtype=torch.int64) if group is None else group
         self.samples += torch.bincount(rows, minlength=len(self.samples))
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from longtail.arguments import check_strength
+from longtail.autocast import without_autocast
 from longtail.posthoc.inputs import as_features, as_labels
 from longtail.posthoc.parameters import Parameters
 
@@ -108,7 +109,8 @@ class TauNormalization(Parameters):
         support = torch.bincount(labels, minlength=linear.out_features)
         scores = []
         for candidate in candidates:
-            predicted = (checked @ candidate.weight.detach().cpu().T).argmax(1)
+            with without_autocast("cpu"):
+                predicted = (checked @ candidate.weight.detach().cpu().T).argmax(1)
             correct = torch.bincount(labels[predicted == labels], minlength=linear.out_features)
             scores.append((correct[support > 0] / support[support > 0]).mean().item())
         best = int(np.argmax(scores))

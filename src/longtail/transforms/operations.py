@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from longtail.autocast import without_autocast
+
 
 def shear_x(images: Tensor, magnitude: Tensor) -> Tensor:
     """Shift each row in proportion to its distance from the top edge; the top left corner stays."""
@@ -133,6 +135,7 @@ def _warp(images: Tensor, matrix: Tensor) -> Tensor:
     grid[..., 0] = torch.linspace(-width * 0.5 + 0.5, width * 0.5 - 0.5, width, device=images.device)
     grid[..., 1] = torch.linspace(-height * 0.5 + 0.5, height * 0.5 - 0.5, height, device=images.device)[:, None]
     half = torch.tensor([0.5 * width, 0.5 * height], device=images.device)
-    where = grid.view(1, -1, 3).expand(len(images), -1, -1).bmm(matrix.transpose(1, 2) / half)
+    with without_autocast(images.device.type):  # bfloat16 does not tell pixels apart
+        where = grid.view(1, -1, 3).expand(len(images), -1, -1).bmm(matrix.transpose(1, 2) / half)
     where = where.view(len(images), height, width, 2)
     return F.grid_sample(images.float(), where, "nearest", "zeros", align_corners=False).to(torch.uint8)

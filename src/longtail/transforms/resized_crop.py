@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from longtail.autocast import without_autocast
+
 DRAWS = 5
 
 
@@ -58,6 +60,7 @@ def crop_boxes(images: Tensor, boxes: Tensor, mirrored: Tensor, size: int) -> Te
     theta[:, 0, 0] = torch.where(mirrored, -width, width)
     theta[:, 1, 1] = height
     theta[:, 0, 2], theta[:, 1, 2] = 2 * left + width - 1, 2 * top + height - 1  # the image reaches from -1 to 1
-    grid = F.affine_grid(theta, [len(images), images.shape[1], size, size], align_corners=False)
+    with without_autocast(images.device.type):  # bfloat16 does not tell pixels apart
+        grid = F.affine_grid(theta, [len(images), images.shape[1], size, size], align_corners=False)
     found = F.grid_sample(images.float(), grid, "bilinear", "border", align_corners=False)
     return found.round_().clamp_(0, 255).to(torch.uint8)
