@@ -20,7 +20,7 @@ NAMES = {
     "remix": "Remix",
     "cmo": "CMO",
     "balanced-softmax-cmo": "Balanced Softmax with CMO",
-    "bcl": "BCL",
+    "bcl": "Balanced Softmax with BCL",
     "sam": "SAM",
     "ce-drw-sam": "cross-entropy with deferred re-weighting and SAM",
     "ldam-drw-sam": "LDAM-DRW with SAM",

@@ -25,7 +25,7 @@ FISH = (
     ("Balanced Softmax (τ 1)", "balanced-softmax", ()),
     ("GALA, λ 1.2 (the paper's)", "gala", ()),
 )
-PLANKTON = (("ce", "raw"), ("ce", "inductive"), ("balanced-softmax", "raw"), ("gala", "raw"))
+PLANKTON = (("ce", "raw"), ("ce", "inductive"), ("balanced-softmax", "raw"), ("gala", "raw"), ("bcl", "raw"))
 
 
 def plankton_table(comparison: Comparison) -> str:

@@ -94,6 +94,16 @@ def test_a_first_stage_that_fails_is_not_trained_again(tiny, tmp_path, capsys, m
 def test_settings_that_belong_to_methods_are_refused(tiny, tmp_path, capsys):
     assert main(command(tiny, tmp_path / "out", "--methods", "ce", "--mixing", "mixup")) == 2
     assert "--mixing must be left to --methods in a comparison. Got 'mixup'" in capsys.readouterr().err
+    for option, value in (("--contrastive", "0.35"), ("--sam-radius", "0.05")):
+        assert main(command(tiny, tmp_path / "out", "--methods", "ce", option, value)) == 2
+        assert f"{option} must be left to --methods in a comparison. Got {value}" in capsys.readouterr().err
+
+
+def test_a_method_that_does_not_suit_the_recipe_is_named(tiny, tmp_path, capsys):
+    assert main(command(tiny, tmp_path / "out", "--methods", "ce,bcl", "--augmentations")) == 2
+    said = capsys.readouterr().err
+    assert "the method bcl does not suit the recipe: `contrastive` must be 0 without `augmentations`" in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
@@ -361,7 +371,10 @@ def test_a_second_stage_is_listed_with_its_own_arguments_of_the_loss(capsys, mon
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_a_configuration(name):
-    config = with_method(cifar100_lt(sampler="progressive", reweight_from=5), name, seed=7)
+    recipe = cifar100_lt(sampler="progressive", reweight_from=5, contrastive=0.1, sam_radius=0.1)
+    config = with_method(recipe, name, seed=7)
     assert config.seed == 7
     assert config.reweight_from == (161 if METHODS[name].deferred else 0)
     assert config.sampler == METHODS[name].settings.get("sampler", "shuffle")
+    for setting in ("contrastive", "sam_radius"):
+        assert getattr(config, setting) == METHODS[name].settings.get(setting, 0)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from export.cases import KINDS_OF_RUNS, fix_of
 from longtail.export import RunModel, export_safetensors, load_model
+from longtail.recipes import second_stage
 from longtail.training import run_experiment
 from training.own import feature_table, features_config
 
@@ -112,6 +113,19 @@ def test_the_readme_of_a_run_on_tables_counts_samples_and_names_files_without_th
     assert "- own.csv: labels are read" in text
     assert "- other.csv: labels are read" in text
     assert str(tmp_path) not in text
+
+
+def test_the_readme_names_what_is_beside_the_loss_of_either_stage(tmp_path):
+    run = run_experiment(features_config(sam_radius=0.05), data=feature_table(), out=tmp_path / "run")
+    config = second_stage(run, "disalign")
+    second = run_experiment(config, data=feature_table(), out=tmp_path / "second", first_stage=run)
+    text, of_second = (
+        (export_safetensors(RunModel.open(path), tmp_path / f"model of {path.name}") / "README.md").read_text()
+        for path in (run.path, second.path)
+    )
+    assert "| sam_radius | 0.05 |" in text.replace("\\", "")
+    assert "| first stage: sam_radius | 0.05 |" in of_second.replace("\\", "")
+    assert "contrastive" not in text + of_second
 
 
 def test_what_can_not_be_exported_leaves_nothing(runs, tmp_path):

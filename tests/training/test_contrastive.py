@@ -194,6 +194,8 @@ def test_what_has_no_views_is_refused(tmp_path):
         digits_lt(contrastive=0.35, augmentations=())
     with pytest.raises(ValueError, match="`contrastive` must be 0 for features, which are not augmented"):
         features_config(contrastive=0.35, augmentations=("flip",), views=2)
+    with pytest.raises(ValueError, match="`contrastive` must be 0 for features, which are not augmented"):
+        features_config(contrastive=0.35)
     with pytest.raises(ValueError, match="`contrastive` must be 0 in a second stage"):
         SecondStageConfig(contrastive=0.35, learns="classifier", second_stage="crt", first_stage="0" * 64)
     config = scratch_config(contrastive=0.35, model="mlp", batch_size=8)

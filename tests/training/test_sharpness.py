@@ -1,5 +1,7 @@
 """Sharpness-aware minimization: the step equals the formula, and only the gradient is that of moved weights."""
 
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -115,11 +117,43 @@ def test_frozen_weights_stay_and_all_come_back_after_an_error():
         assert torch.equal(tensor, before[name]), name
 
 
-def test_a_gradient_of_zero_moves_nothing():
+@pytest.mark.parametrize("gradient", [0.0, 1e-30, 1e-25])
+@pytest.mark.parametrize("radius", [0.05, 50.0])
+def test_gradients_whose_norm_underflows_hardly_move_anything(gradient, radius):
     model = nn.Linear(2, 1)
-    model.weight.grad, before = torch.zeros(1, 2), model.weight.detach().clone()
+    model.weight.grad, before = torch.full((1, 2), gradient), model.weight.detach().clone()
+    with climbed(model, radius):
+        torch.testing.assert_close(model.weight, before, rtol=0.0, atol=1e-6)
+
+
+def test_weights_that_the_optimizer_does_not_have_stay():
+    """A stage may train some parameters only; gradients of the others add up over the steps."""
+    model = network()
+    config = resolve(digits_lt(device="cpu", threads=1, precision="float32", sam_radius=0.5))
+    optimizer = torch.optim.SGD(model[2].parameters(), lr=RATE)
+    state, fabric = TrainingState(model, nn.CrossEntropyLoss(), optimizer), make_fabric(config)
+    wrapped, optimizer = fabric.setup(model, optimizer)
+    step = TrainingStep(fabric, config, state, wrapped, optimizer, lambda: None, needs_gradients=False)
+    with torch.no_grad():
+        hidden = model[1](model[0](INPUTS)).double()
+
+    def of_the_last_layer(weights):
+        return F.cross_entropy(F.linear(hidden, *weights), TARGET)
+
+    expected = descend(of_the_last_layer, list(model[2].parameters()), radius=0.5, rate=RATE, steps=3)
+    for _ in range(3):
+        step(INPUTS, TARGET)
+    for found, weights in zip(model[2].parameters(), expected, strict=True):
+        torch.testing.assert_close(found.double(), weights, rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradients_of_the_first_pass_are_not_kept_in_memory():
+    model = nn.Linear(2, 1)
+    model.weight.grad = torch.ones(1, 2)
+    first = weakref.ref(model.weight.grad)
     with climbed(model, radius=1.0):
-        assert torch.equal(model.weight, before)
+        model.zero_grad()
+        assert first() is None
 
 
 def test_a_radius_must_be_a_number_of_at_least_0():

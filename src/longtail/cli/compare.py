@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from longtail.training.comparison import Outcome
     from longtail.training.config import TrainingConfig
 
+LEFT_TO_METHODS = ("loss", "loss_arguments", "sampler", "mixing", "reweight_from", "contrastive", "sam_radius")
+
 
 def compare(
     recipe: "TrainingConfig",
@@ -86,7 +88,7 @@ def _check_left_to_methods(config: "TrainingConfig") -> None:
     from longtail.cli.recipe_of import recipe_of
 
     _, usual = recipe_of(config)
-    for setting in ("loss", "loss_arguments", "sampler", "mixing", "reweight_from"):
+    for setting in LEFT_TO_METHODS:
         if getattr(config, setting) != getattr(usual, setting):
             option = setting.replace("_", "-")
             raise ValueError(f"--{option} must be left to --methods in a comparison. Got {getattr(config, setting)!r}.")

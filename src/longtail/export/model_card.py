@@ -18,8 +18,11 @@ from longtail.training.evaluation import Scorer
 
 SETTINGS = (
     "dataset", "imbalance", "second_stage", "stage", "model", "pretrained", "loss", "loss_arguments", "sampler",
-    "mixing", "augmentations", "augment", "epochs", "batch_size", "learning_rate", "weight_decay", "seed",
+    "mixing", "reweight_from", "contrastive", "sam_radius", "augmentations", "augment", "epochs", "batch_size",
+    "learning_rate", "weight_decay", "seed",
 )  # fmt: skip
+OF_THE_FIRST_STAGE = ("loss", "mixing", "reweight_from", "contrastive", "sam_radius", "epochs", "seed")
+NONE_IF_ZERO = ("reweight_from", "contrastive", "sam_radius")
 FILES = ("val", "test", "groups")
 SCORES = {
     "top1": "accuracy",
@@ -163,12 +166,12 @@ def _decided(fix: Fix, logits: np.ndarray) -> np.ndarray:
 
 def _training(model: RunModel, info: DataInfo) -> str:
     header = model.folder.header
-    config = {name: header["config"].get(name) for name in SETTINGS}
+    config = header["config"]
     if len(info.input_shape) == 1:  # no backbone is used
-        config |= {"model": None, "pretrained": None}
-    settings = {name: value for name, value in config.items() if value not in (None, [], "")}
+        config = config | {"model": None, "pretrained": None}
+    settings = _chosen(config, SETTINGS)
     first = (model.folder.result or {}).get("first_stage", {}).get("config", {})
-    settings |= {f"first stage: {name}": first[name] for name in ("loss", "epochs", "seed") if name in first}
+    settings |= {f"first stage: {name}": value for name, value in _chosen(first, OF_THE_FIRST_STAGE).items()}
     if header["config"].get("weights"):
         settings["weights"] = Path(header["config"]["weights"]).name
     data = [
@@ -179,6 +182,16 @@ def _training(model: RunModel, info: DataInfo) -> str:
     ]
     rows = [[name, ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v)] for name, v in settings.items()]
     return _table(["setting", "value"], rows) + "\n\n" + "\n".join(f"- {_cell(line)}" for line in data)
+
+
+def _chosen(config: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The settings of these names, without those that are left out or off."""
+    values = {name: config.get(name) for name in names}
+    return {
+        name: value
+        for name, value in values.items()
+        if value not in (None, [], "") and (value or name not in NONE_IF_ZERO)
+    }
 
 
 def _without_folders(note: str, paths: Iterable[str | None]) -> str:

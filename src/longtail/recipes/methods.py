@@ -15,6 +15,15 @@ from longtail.training.config import TrainingConfig
 from longtail.training.mixing import OF_PIXELS
 
 DEFERRED = 0.8  # of the epochs; 160 of 200 in the code of LDAM
+PLAIN: dict[str, Any] = {
+    "sampler": "shuffle",
+    "mixing": "none",
+    "loss_arguments": (),
+    "reweight_from": 0,
+    "contrastive": 0.0,
+    "sam_radius": 0.0,
+}
+"""Settings that belong to methods, of a method that does not set them."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +107,12 @@ def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConf
     """A recipe with one method in it; of a method of two stages, the first.
 
     Args:
-        config: the recipe; its loss, sampler and mixing give way to those of the method.
+        config: the recipe; its loss, sampler, mixing, contrastive learning and SAM give way to those of the method.
         name: a key of `METHODS`.
         seed: of the run.
 
     Raises:
-        ValueError: no method of that name, or one whose learning rate is not for the recipe's optimizer.
+        ValueError: no method of that name, or one that the recipe does not suit.
 
     Example:
         >>> from longtail.recipes import cifar100_lt
@@ -119,10 +128,13 @@ def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConf
             "are those of SGD."
         )
     method = METHODS[name]
-    plain: dict[str, Any] = {"sampler": "shuffle", "mixing": "none", "loss_arguments": (), "reweight_from": 0}
+    settings = PLAIN | dict(method.settings)
     if method.deferred:
-        plain["reweight_from"] = int(DEFERRED * config.epochs) + 1
-    return dataclasses.replace(config, seed=seed, **(plain | dict(method.settings)))
+        settings["reweight_from"] = int(DEFERRED * config.epochs) + 1
+    try:
+        return dataclasses.replace(config, seed=seed, **settings)
+    except ValueError as error:
+        raise ValueError(f"the method {name} does not suit the recipe: {error}") from error
 
 
 def job_of(config: TrainingConfig, name: str, *, seed: int) -> Job:

@@ -6,7 +6,7 @@ from typing import Any
 from longtail.runs import RunFolder
 
 PLAIN = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0, "contrastive": 0.0, "sam_radius": 0.0}
-CHANGED = ("learning_rate", "weight_decay", "contrastive", "sam_radius")
+CHANGED = ("learning_rate", "weight_decay")
 SECOND = {
     "classifier": "kept",
     "learns": "nothing",

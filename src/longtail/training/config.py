@@ -136,7 +136,7 @@ class TrainingConfig(OptimiserConfig):
         if not self.augmentations and getattr(self, "augment", "none") == "none":
             raise ValueError(
                 "`contrastive` must be 0 without `augmentations` or `augment`, by which the views of a sample differ. "
-                f"Got {self.contrastive}."
+                f"Got {self.contrastive}. Pass --augmentations crop flip, or --contrastive 0."
             )
 
     @staticmethod

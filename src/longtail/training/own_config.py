@@ -51,14 +51,14 @@ class OwnConfig(OwnDataConfig, TrainingConfig):
             )
         if self.stage == "features":
             check_for_features(self.mixing)
-            self._refuse_contrast()
 
-    def _refuse_contrast(self) -> None:
-        if self.contrastive:
+    def _check_contrast(self) -> None:
+        if self.stage == "features":
             raise ValueError(
                 "`contrastive` must be 0 for features, which are not augmented. "
                 f"Got {self.contrastive}. Train on the images: recipe finetune or scratch."
             )
+        super()._check_contrast()
 
     def completed(self) -> Self:
         """The configuration with size, normalisation, crop and interpolation of the network where they are left open.

@@ -125,6 +125,7 @@ def _described(plan: Plan) -> str:
     words = [config.loss, *config.loss_arguments]
     if config.mixing != "none":
         words.append(f"mixing={config.mixing}")
+    words += [f"{name}={value:g}" for name in ("contrastive", "sam_radius") if (value := getattr(config, name))]
     return (
         f"{plan.samples:,} training samples, {'features' if plan.of_features else config.model}, {' '.join(words)}, "
         f"{config.device}, {config.precision}, threads {config.threads}, processes {config.processes}"

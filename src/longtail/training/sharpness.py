@@ -5,23 +5,28 @@ Foret et al., "Sharpness-Aware Minimization for Efficiently Improving Generaliza
 classes: with a loss that weights them, training ends in saddle points of their loss, which a large radius escapes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+SMALLEST_NORM = 1e-12
+"""Shorter gradients move weights by less than ρ: squares of small numbers underflow, and 0 has no direction."""
+
 
 @contextmanager
-def climbed(model: nn.Module, radius: float) -> Iterator[None]:
+def climbed(model: nn.Module, radius: float, parameters: Iterable[nn.Parameter] | None = None) -> Iterator[None]:
     """Within the block, weights are moved by w + ρ g / ‖g‖ along their gradients g (Foret et al., Eq. 2).
 
     Afterwards weights are exactly the former ones, and so are buffers: running statistics of batch norm are those of
     the weights themselves. Gradients stay those of the block. Nothing is read from the device.
 
     Args:
-        model: whose gradients are those of a batch; parameters without one stay as they are.
+        model: whose gradients are those of a batch.
         radius: ρ ≥ 0, the length of the move over all parameters together.
+        parameters: of the model, those that are trained; by default all. Others, and those without a gradient, stay as
+            they are.
 
     Example:
         >>> model = nn.Linear(2, 1, bias=False)
@@ -32,17 +37,24 @@ def climbed(model: nn.Module, radius: float) -> Iterator[None]:
         >>> torch.equal(model.weight, before)
         True
     """
-    moved = [(parameter, parameter.grad) for parameter in model.parameters() if parameter.grad is not None]
-    changed: list[Tensor] = [*(parameter for parameter, _ in moved), *model.buffers()]
+    trained = model.parameters() if parameters is None else parameters
+    moved = [parameter for parameter in trained if parameter.grad is not None]
+    changed: list[Tensor] = [*moved, *model.buffers()]
     former = [tensor.detach().clone() for tensor in changed]
-    norm = nn.utils.get_total_norm([gradient for _, gradient in moved])
-    scale = radius / norm.clamp(min=torch.finfo(norm.dtype).tiny)
-    with torch.no_grad():
-        for parameter, gradient in moved:
-            parameter.add_(gradient * scale)
+    _climb(moved, radius)
     try:
         yield
     finally:
         with torch.no_grad():
             for tensor, values in zip(changed, former, strict=True):
                 tensor.copy_(values)
+
+
+def _climb(moved: Iterable[nn.Parameter], radius: float) -> None:
+    """Not within `climbed`, which would keep the gradients in memory throughout its block."""
+    pairs = [(parameter, parameter.grad) for parameter in moved if parameter.grad is not None]
+    norm = nn.utils.get_total_norm([gradient for _, gradient in pairs])
+    scale = radius / norm.clamp(min=SMALLEST_NORM)
+    with torch.no_grad():
+        for parameter, gradient in pairs:
+            parameter.add_(gradient * scale)

@@ -98,7 +98,8 @@ class TrainingStep:
         device = self.fabric.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             passed = self._pass(images, target)
-        with climbed(self.state.model, self.config.sam_radius), statistics_paused(self.state.criterion):
+        trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        with climbed(self.state.model, self.config.sam_radius, trained), statistics_paused(self.state.criterion):
             self.optimizer.zero_grad()
             self._pass(images, target)
         return passed
