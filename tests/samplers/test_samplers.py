@@ -258,6 +258,7 @@ def test_a_position_that_other_processes_do_not_have_is_refused_also_when_they_s
     ("call", "message"),
     [
         (lambda: PowerSampler(LABELS, -1), "`power` must be finite and at least 0"),
+        (lambda: PowerSampler([0] * 2000 + [1], 100), "`power` must leave weights n.q that float64 holds. Got 100 for"),
         (lambda: ProgressiveSampler(LABELS, epochs=0), "`epochs` must be at least 1"),
         (lambda: EffectiveNumberSampler(LABELS, beta=2), r"`beta` must lie in \[0, 1\]"),
         (lambda: ClassAwareSampler(LABELS, samples_per_class=0), "`samples_per_class` must be at least 1"),

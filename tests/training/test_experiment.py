@@ -2,7 +2,7 @@ import pytest
 
 from longtail.analysis import GradientRecorder
 from longtail.recipes import digits_lt
-from longtail.training import run_experiment
+from longtail.training import Callback, run_experiment
 
 
 @pytest.mark.parametrize("config", ["digits-lt", {"epochs": 1}, digits_lt, None])
@@ -34,6 +34,28 @@ def test_two_callbacks_whose_state_begins_empty_are_refused(tmp_path):
         ValueError, match="`callbacks` with a state must be of different classes. Got GradientRecorder, "
     ):
         run_experiment(digits_lt(epochs=1), data=None, out=tmp_path / "run", callbacks=recorders)
+
+
+def test_a_callback_that_does_not_start_ends_the_run_with_its_error(tmp_path):
+    class Refuses(Callback):
+        def on_train_start(self, plan):
+            raise ValueError("the reason")
+
+    class Started(Callback):
+        began = False
+
+        def on_train_start(self, plan):
+            self.began = True
+
+        def on_train_end(self):
+            ended.append(self)
+            assert self.began
+
+    ended: list[Callback] = []
+    first = Started()
+    with pytest.raises(ValueError, match="the reason"):
+        run_experiment(digits_lt(epochs=1), data=None, out=tmp_path / "run", callbacks=[first, Refuses(), Started()])
+    assert ended == [first]
 
 
 def test_the_path_of_a_first_stage_is_refused(tmp_path):

@@ -22,6 +22,9 @@ class PowerSampler(LongTailedSampler):
         power: q ≥ 0; 1 is instance-balanced, 0 class-balanced.
         **arguments: as in `LongTailedSampler`.
 
+    Raises:
+        ValueError: a power whose weights overflow, or as in `LongTailedSampler`.
+
     Example:
         >>> sampler = PowerSampler([0] * 81 + [1], power=0.5)
         >>> sampler.class_probabilities(epoch=0)
@@ -32,6 +35,11 @@ class PowerSampler(LongTailedSampler):
         check_strength("power", power)
         super().__init__(labels, **arguments)
         self.power = power
+        if not (self.class_counts.double() ** power).sum().isfinite():
+            raise ValueError(
+                f"`power` must leave weights n^q that float64 holds. Got {power} for a class of "
+                f"{int(self.class_counts.max()):,} samples."
+            )
 
     def class_probabilities(self, epoch: int) -> Tensor:
         """(C,) float64 on the device of the labels; 0 for a class without a sample."""

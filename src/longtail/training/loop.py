@@ -96,9 +96,11 @@ class TrainingLoop:
             self.state.step,
             self.folder.of_features,
         )
+        started: list[Callback] = []
         try:
             for callback in self.callbacks:
                 callback.on_train_start(plan)
+                started.append(callback)
             with stop_on_signals(enabled=self.fabric.world_size == 1) as request:
                 while self.state.epoch <= self.config.epochs:
                     self._train_epoch(request)
@@ -107,7 +109,7 @@ class TrainingLoop:
                 if request.asked:
                     raise TrainingStopped("Stopped after the last epoch, before its result was written.")
         finally:
-            for callback in self.callbacks:
+            for callback in started:
                 callback.on_train_end()
 
     def _train_epoch(self, request: StopRequest) -> None:
