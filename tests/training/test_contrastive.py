@@ -131,6 +131,22 @@ def test_the_step_adds_the_weighted_loss_of_the_views(digits, monkeypatch):
     assert criterion.theta.sum() > 0
 
 
+def test_class_weights_do_not_weight_the_views_of_a_part(digits, monkeypatch):
+    monkeypatch.setitem(BACKBONES, "plain", Plain)
+    config = resolve(digits_lt(model="plain", contrastive=0.5, micro_batch_size=6, device="cpu", threads=1))
+    stage = ContrastiveStage(stage_of(digits, config), config)
+    images, target = next(views_of(digits).batches(1))
+    criterion = nn.CrossEntropyLoss(torch.logspace(0, 3, 10))
+    state = TrainingState(stage.model, criterion, torch.optim.SGD(stage.parameter_groups(), lr=0.0))
+    fabric = make_fabric(config)
+    wrapped, optimizer = fabric.setup(stage.model.train(), state.optimizer)
+    step = TrainingStep(fabric, config, state, wrapped, optimizer, lambda: None, needs_gradients=False)
+    logits, loss, _ = step(images, target)
+    parts = zip(images.tensor_split(3), target.tensor_split(3), strict=True)
+    contrast = sum(len(labels) / 16 * stage.model(views).loss(labels).item() for views, labels in parts)
+    assert loss.item() == pytest.approx(criterion(logits, target).item() + contrast, rel=1e-5)
+
+
 def test_outside_of_training_the_model_gives_logits(digits):
     config = digits_lt(contrastive=0.35)
     stage = ContrastiveStage(stage_of(digits, config), config)

@@ -114,7 +114,9 @@ class TrainingStep:
         if parts > 1 or self.fabric.world_size > 1:
             shares, factor = self._shares(targets)
         done = [
-            self._backward(own, labels, share=share, last=index == parts - 1)
+            self._backward(
+                own, labels, share=share, portion=len(own) / len(images), factor=factor, last=index == parts - 1
+            )
             for index, (own, labels, share) in enumerate(zip(images.tensor_split(parts), targets, shares, strict=True))
         ]
         return Passed([logits for logits, _ in done], [loss for _, loss in done], factor)
@@ -129,18 +131,24 @@ class TrainingStep:
         divisor, all_samples = sum_over_ranks(None, divisors.sum(), samples)
         return list(divisors * (ranks / divisor)), all_samples / (ranks * samples)
 
-    def _backward(self, images: Tensor, target: Tensor, *, share: Tensor | None, last: bool) -> tuple[Tensor, Tensor]:
-        """Logits of a part and its share of the loss; gradients are added to those of the earlier parts."""
+    def _backward(
+        self, images: Tensor, target: Tensor, *, share: Tensor | None, portion: float, factor: Tensor | None, last: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of a part and its share of the loss; gradients are added to those of the earlier parts.
+
+        A loss of the model has no class weights: its share is that of the samples.
+        """
         with self.fabric.no_backward_sync(self.model, enabled=not last):  # type: ignore[arg-type]
             outputs = self._outputs(images)
             logits = outputs if isinstance(outputs, Tensor) else outputs.logits
             if self.needs_gradients:
                 logits.retain_grad()
             loss: Tensor = self.state.criterion(logits, target)
-            if not isinstance(outputs, Tensor):
-                loss = loss + outputs.loss(target)
             if share is not None:
                 loss = loss * share
+            if not isinstance(outputs, Tensor):
+                added = outputs.loss(target) * portion
+                loss = loss + (added if factor is None else added / factor)
             self.fabric.backward(loss)
         return logits, loss.detach()
 
