@@ -88,6 +88,27 @@ def test_both_passes_have_the_statistics_that_the_step_began_with():
         assert torch.allclose(found[0].weight, expected[0].weight, rtol=1e-5, atol=1e-6) == same
 
 
+class Counting(nn.CrossEntropyLoss):
+    """A loss of another package, and a layer, that put new tensors in the place of their statistics."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("replaced", torch.zeros(()))
+
+    def forward(self, *arguments):
+        self.seen += 1
+        self.replaced = self.replaced + 1
+        return super().forward(*arguments) if len(arguments) > 1 else arguments[0]
+
+
+def test_losses_and_layers_of_other_packages_count_the_first_pass_alone():
+    model, criterion = network(Counting()), Counting()
+    train(model, criterion, steps=3, sam_radius=0.5)
+    for module in (model[1], criterion):
+        assert (module.seen.item(), module.replaced.item()) == (3, 3)
+
+
 def test_both_passes_draw_the_same_dropout_and_masks():
     def after_a_step(radius: float) -> nn.Module:
         model = network(nn.Dropout(0.5))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 SMALLEST_NORM = 1e-12
 """Shorter gradients move weights by less than ρ: squares of small numbers underflow, and 0 has no direction."""
@@ -39,15 +39,40 @@ def climbed(model: nn.Module, radius: float, parameters: Iterable[nn.Parameter] 
     """
     trained = model.parameters() if parameters is None else parameters
     moved = [parameter for parameter in trained if parameter.grad is not None]
-    changed: list[Tensor] = [*moved, *model.buffers()]
-    former = [tensor.detach().clone() for tensor in changed]
+    former = [parameter.detach().clone() for parameter in moved]
     _climb(moved, radius)
+    try:
+        with buffers_restored(model):
+            yield
+    finally:
+        with torch.no_grad():
+            for parameter, values in zip(moved, former, strict=True):
+                parameter.copy_(values)
+
+
+@contextmanager
+def buffers_restored(module: nn.Module) -> Iterator[None]:
+    """Afterwards buffers are the former ones, with their former values.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(2)
+        >>> with buffers_restored(norm):
+        ...     outputs = norm(torch.ones(3, 2))
+        >>> norm.running_mean
+        tensor([0., 0.])
+    """
+    former = [
+        (owner, name, buffer, buffer.clone())
+        for owner in module.modules()
+        for name, buffer in owner.named_buffers(recurse=False)
+    ]
     try:
         yield
     finally:
         with torch.no_grad():
-            for tensor, values in zip(changed, former, strict=True):
-                tensor.copy_(values)
+            for owner, name, buffer, values in former:
+                buffer.copy_(values)
+                owner._buffers[name] = buffer
 
 
 def _climb(moved: Iterable[nn.Parameter], radius: float) -> None:

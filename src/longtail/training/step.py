@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from longtail.losses.parts import mean_divisor, one_step, statistics_paused
 from longtail.losses.ranks import sum_over_ranks
 from longtail.training.config import TrainingConfig
-from longtail.training.sharpness import climbed
+from longtail.training.sharpness import buffers_restored, climbed
 from longtail.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -99,7 +99,12 @@ class TrainingStep:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             passed = self._pass(images, target)
         trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        with climbed(self.state.model, self.config.sam_radius, trained), statistics_paused(self.state.criterion):
+        model, criterion = self.state.model, self.state.criterion
+        with (
+            climbed(model, self.config.sam_radius, trained),
+            statistics_paused(criterion),
+            buffers_restored(criterion),  # of a loss of another package, which can't be paused
+        ):
             self.optimizer.zero_grad()
             self._pass(images, target)
         return passed
