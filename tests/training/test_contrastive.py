@@ -60,6 +60,18 @@ def test_views_are_the_same_from_any_step_on_and_shared_by_processes(digits):
         assert torch.cat([labels for _, labels in parts]).tolist() == target.tolist()
 
 
+@pytest.mark.parametrize(
+    "config", [finetune_config(workers=0), finetune_config(augment="none", augmentations=("crop",))]
+)
+def test_views_of_photographs_differ(config, tmp_path):
+    splits = load_splits(config.completed(), write_photographs(tmp_path / "data"), torch.device("cpu"))
+    augment = augmentation(config.augmentations, 3)
+    images, _ = next(EpochsOfViews(splits.train, augment, batch_size=4, seed=3, views=3).batches(1))
+    assert images.shape == (4, 3, 3, 16, 16)
+    for sample in images:
+        assert len({view.numpy().tobytes() for view in sample}) == 3
+
+
 class LeavesOut:
     """A split that leaves out the first rows of its batches, as where files could not be decoded."""
 

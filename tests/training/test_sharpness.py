@@ -89,7 +89,10 @@ def test_both_passes_have_the_statistics_that_the_step_began_with():
 
 
 class Counting(nn.CrossEntropyLoss):
-    """A loss of another package, and a layer, that put new tensors in the place of their statistics."""
+    """A loss of another package, or a layer; one of its statistics gets a new tensor in its place."""
+
+    seen: torch.Tensor
+    replaced: torch.Tensor
 
     def __init__(self):
         super().__init__()
@@ -105,7 +108,7 @@ class Counting(nn.CrossEntropyLoss):
 def test_losses_and_layers_of_other_packages_count_the_first_pass_alone():
     model, criterion = network(Counting()), Counting()
     train(model, criterion, steps=3, sam_radius=0.5)
-    for module in (model[1], criterion):
+    for module in (model.get_submodule("1"), criterion):
         assert (module.seen.item(), module.replaced.item()) == (3, 3)
 
 

@@ -150,7 +150,7 @@ def names_of(methods: str, *, of_features: bool = False) -> list[str]:
 
     Args:
         methods: the names.
-        of_features: whether the recipe trains on features: "all" is then without methods that mix pixels.
+        of_features: whether the recipe trains on features: "all" is then without methods that need images.
 
     Raises:
         ValueError: a name that is none.
