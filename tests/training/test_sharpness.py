@@ -106,9 +106,9 @@ class Counting(nn.CrossEntropyLoss):
 
 
 def test_losses_and_layers_of_other_packages_count_the_first_pass_alone():
-    model, criterion = network(Counting()), Counting()
-    train(model, criterion, steps=3, sam_radius=0.5)
-    for module in (model.get_submodule("1"), criterion):
+    layer, criterion = Counting(), Counting()
+    train(network(layer), criterion, steps=3, sam_radius=0.5)
+    for module in (layer, criterion):
         assert (module.seen.item(), module.replaced.item()) == (3, 3)
 
 
