@@ -1,5 +1,6 @@
 """Balanced contrastive learning in a run: views, the added loss, the network that is kept, and what is refused."""
 
+import copy
 import os
 import signal
 
@@ -229,6 +230,14 @@ def test_what_has_no_views_is_refused(tmp_path):
     config = scratch_config(contrastive=0.35, model="mlp", batch_size=8)
     with pytest.raises(ValueError, match="`contrastive` must be 0 for features"):
         run_experiment(config, data=feature_table(), out=tmp_path / "run")
+
+
+def test_a_stage_that_keeps_a_copy_is_refused(digits, monkeypatch):
+    config = digits_lt(contrastive=0.35)
+    stage = stage_of(digits, config)
+    monkeypatch.setattr(stage, "finished", lambda: copy.deepcopy(stage.model))
+    with pytest.raises(ValueError, match='`contrastive` must be 0 for the stage "scratch", whose model does not'):
+        ContrastiveStage(stage, config)
 
 
 def test_a_classifier_without_weights_is_refused(digits):
