@@ -1,4 +1,4 @@
-"""Sharpness-aware minimization: the gradient of a step is that of nearby weights where the loss is higher.
+"""Sharpness-aware minimization: the gradient of a step is taken at nearby weights with a higher loss.
 
 Foret et al., "Sharpness-Aware Minimization for Efficiently Improving Generalization", ICLR 2021. Rangwani et al.,
 "Escaping Saddle Points for Effective Generalization on Class-Imbalanced Data", NeurIPS 2022, show what it does for rare
@@ -16,7 +16,7 @@ SMALLEST_NORM = 1e-12
 
 
 @contextmanager
-def climbed(model: nn.Module, radius: float, parameters: Iterable[nn.Parameter] | None = None) -> Iterator[None]:
+def perturbed(model: nn.Module, radius: float, parameters: Iterable[nn.Parameter] | None = None) -> Iterator[None]:
     """Within the block, weights are moved by w + ρ g / ‖g‖ along their gradients g (Foret et al., Eq. 2).
 
     Afterwards weights are exactly the former ones, and so are buffers: running statistics of batch norm are those of
@@ -31,7 +31,7 @@ def climbed(model: nn.Module, radius: float, parameters: Iterable[nn.Parameter] 
     Example:
         >>> model = nn.Linear(2, 1, bias=False)
         >>> model.weight.grad, before = torch.tensor([[3.0, 4.0]]), model.weight.detach().clone()
-        >>> with climbed(model, radius=0.5):
+        >>> with perturbed(model, radius=0.5):
         ...     print(model.weight.detach() - before)
         tensor([[0.3000, 0.4000]])
         >>> torch.equal(model.weight, before)
@@ -40,7 +40,7 @@ def climbed(model: nn.Module, radius: float, parameters: Iterable[nn.Parameter] 
     trained = model.parameters() if parameters is None else parameters
     moved = [parameter for parameter in trained if parameter.grad is not None]
     former = [parameter.detach().clone() for parameter in moved]
-    _climb(moved, radius)
+    _perturb(moved, radius)
     try:
         with buffers_restored(model):
             yield
@@ -75,8 +75,8 @@ def buffers_restored(module: nn.Module) -> Iterator[None]:
                 owner._buffers[name] = buffer
 
 
-def _climb(moved: Iterable[nn.Parameter], radius: float) -> None:
-    """Not within `climbed`, which would keep the gradients in memory throughout its block."""
+def _perturb(moved: Iterable[nn.Parameter], radius: float) -> None:
+    """Not within `perturbed`, which would keep the gradients in memory throughout its block."""
     pairs = [(parameter, parameter.grad) for parameter in moved if parameter.grad is not None]
     norm = nn.utils.get_total_norm([gradient for _, gradient in pairs])
     scale = radius / norm.clamp(min=SMALLEST_NORM)

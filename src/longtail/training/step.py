@@ -1,8 +1,8 @@
 """One training step: forward and backward passes of the parts of a batch, then the update.
 
 Parts and processes do not change the result: the loss is the mean over the whole batch, and a loss that learns counts
-one step. Exceptions are what depends on the samples of a pass together (batch norm, the regulariser of LADE) and random
-draws within a pass (dropout, the noise of GCL and EQL).
+one step. Exceptions are what depends on the samples of a pass together (batch norm, the regulariser of LADE, contrasted
+views) and random draws within a pass (dropout, the noise of GCL and EQL).
 
 The update is skipped where gradients of a scaled loss overflow.
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from longtail.losses.parts import mean_divisor, one_step, statistics_paused
 from longtail.losses.ranks import sum_over_ranks
 from longtail.training.config import TrainingConfig
-from longtail.training.sharpness import buffers_restored, climbed
+from longtail.training.sharpness import buffers_restored, perturbed
 from longtail.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -94,14 +94,14 @@ class TrainingStep:
         return torch.cat(passed.logits).detach(), torch.stack(passed.losses).sum(), gradient
 
     def _pass_twice(self, images: Tensor, target: Tensor) -> Passed:
-        """The first pass; gradients of the weights are those of the second, at `climbed` weights."""
+        """The first pass; gradients of the weights are those of the second, at `perturbed` weights."""
         device = self.fabric.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             passed = self._pass(images, target)
         trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         model, criterion = self.state.model, self.state.criterion
         with (
-            climbed(model, self.config.sam_radius, trained),
+            perturbed(model, self.config.sam_radius, trained),
             statistics_paused(criterion),
             buffers_restored(criterion),  # of a loss of another package, which can't be paused
         ):
