@@ -32,3 +32,13 @@ def test_a_second_stage_is_named_by_the_recipe_of_its_first(first, second, named
     folder = RunFolder.create(tmp_path / "run", config=second, seed=0)
     folder.finish({"first_stage": {"folder": "first", "config": dataclasses.asdict(first)}})
     assert heading(folder, capsys) == f"run: {named}, crt after ce, seed 0, epoch 3 (the last), test accuracy in %"
+
+
+def test_what_is_beside_the_loss_is_said_of_either_stage(tmp_path, capsys):
+    first = digits_lt(loss="balanced-softmax", contrastive=0.35, sam_radius=0.05, epochs=3)
+    run = RunFolder.create(tmp_path / "run", config=first, seed=0)
+    assert "imbalance50, balanced-softmax with contrastive learning and SAM, seed 0" in heading(run, capsys)
+    config = SecondStageConfig(**CRT, dataset="digits", imbalance=50.0)
+    second = RunFolder.create(tmp_path / "second", config=config, seed=0)
+    second.finish({"first_stage": {"folder": "first", "config": dataclasses.asdict(first)}})
+    assert "crt after balanced-softmax with contrastive learning and SAM, seed 0" in heading(second, capsys)

@@ -64,6 +64,22 @@ def test_gradients_are_those_of_the_formula():
     )
 
 
+def test_it_is_compiled_as_one_graph():
+    projections, centres = batch()
+    compiled = torch.compile(balanced_contrastive_loss, fullgraph=True, backend="eager")
+    torch.testing.assert_close(
+        compiled(projections, TARGET, centres), balanced_contrastive_loss(projections, TARGET, centres)
+    )
+
+
+@pytest.mark.parametrize("name", ["projections", "target", "centres"])
+def test_what_is_no_tensor_is_refused(name):
+    projections, centres = batch()
+    arguments = {"projections": projections, "target": TARGET, "centres": centres}
+    with pytest.raises(TypeError, match=f"`{name}` must be a tensor. Got list"):
+        balanced_contrastive_loss(**(arguments | {name: arguments[name].tolist()}))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -112,6 +112,23 @@ def test_runs_are_named_by_what_tells_them_apart(runs, tmp_path):
     assert [run.name for run in run_views([one, two])] == ["ce", "other"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"sam_radius": 0.05}, "ce with SAM"),
+        ({"mixing": "mixup"}, "ce with mixup"),
+        ({"reweight_from": 8, "sam_radius": 0.8}, "ce with DRW and SAM"),
+        ({"contrastive": 0.35}, "ce with contrastive learning"),
+    ],
+)
+def test_a_run_is_named_by_what_is_beside_the_loss_too(settings, name, tmp_path):
+    folders = [
+        RunFolder.create(tmp_path / path, config=digits_lt(loss="ce", epochs=9, **changes), seed=0)
+        for path, changes in (("plain", {}), ("other", settings))
+    ]
+    assert [run.name for run in run_views(folders)] == ["ce", name]
+
+
 @pytest.mark.slow
 def test_what_does_not_fit_together_is_refused(runs, tmp_path, capsys):
     with pytest.raises(ValueError, match="`runs` must differ from each other"):

@@ -1,5 +1,6 @@
 """Balanced contrastive learning in a run: views, the added loss, the network that is kept, and what is refused."""
 
+import copy
 import os
 import signal
 
@@ -58,6 +59,18 @@ def test_views_are_the_same_from_any_step_on_and_shared_by_processes(digits):
     shares = [list(views_of(digits, rank=rank, processes=3).batches(1)) for rank in range(3)]
     for (_, target), *parts in zip(whole, *shares, strict=True):
         assert torch.cat([labels for _, labels in parts]).tolist() == target.tolist()
+
+
+@pytest.mark.parametrize(
+    "config", [finetune_config(workers=0), finetune_config(augment="none", augmentations=("crop",))]
+)
+def test_views_of_photographs_differ(config, tmp_path):
+    splits = load_splits(config.completed(), write_photographs(tmp_path / "data"), torch.device("cpu"))
+    augment = augmentation(config.augmentations, 3)
+    images, _ = next(EpochsOfViews(splits.train, augment, batch_size=4, seed=3, views=3).batches(1))
+    assert images.shape == (4, 3, 3, 16, 16)
+    for sample in images:
+        assert len({view.numpy().tobytes() for view in sample}) == 3
 
 
 class LeavesOut:
@@ -131,6 +144,22 @@ def test_the_step_adds_the_weighted_loss_of_the_views(digits, monkeypatch):
     assert criterion.theta.sum() > 0
 
 
+def test_class_weights_do_not_weight_the_views_of_a_part(digits, monkeypatch):
+    monkeypatch.setitem(BACKBONES, "plain", Plain)
+    config = resolve(digits_lt(model="plain", contrastive=0.5, micro_batch_size=6, device="cpu", threads=1))
+    stage = ContrastiveStage(stage_of(digits, config), config)
+    images, target = next(views_of(digits).batches(1))
+    criterion = nn.CrossEntropyLoss(torch.logspace(0, 3, 10))
+    state = TrainingState(stage.model, criterion, torch.optim.SGD(stage.parameter_groups(), lr=0.0))
+    fabric = make_fabric(config)
+    wrapped, optimizer = fabric.setup(stage.model.train(), state.optimizer)
+    step = TrainingStep(fabric, config, state, wrapped, optimizer, lambda: None, needs_gradients=False)
+    logits, loss, _ = step(images, target)
+    parts = zip(images.tensor_split(3), target.tensor_split(3), strict=True)
+    contrast = sum(len(labels) / 16 * stage.model(views).loss(labels).item() for views, labels in parts)
+    assert loss.item() == pytest.approx(criterion(logits, target).item() + contrast, rel=1e-5)
+
+
 def test_outside_of_training_the_model_gives_logits(digits):
     config = digits_lt(contrastive=0.35)
     stage = ContrastiveStage(stage_of(digits, config), config)
@@ -201,6 +230,14 @@ def test_what_has_no_views_is_refused(tmp_path):
     config = scratch_config(contrastive=0.35, model="mlp", batch_size=8)
     with pytest.raises(ValueError, match="`contrastive` must be 0 for features"):
         run_experiment(config, data=feature_table(), out=tmp_path / "run")
+
+
+def test_a_stage_that_keeps_a_copy_is_refused(digits, monkeypatch):
+    config = digits_lt(contrastive=0.35)
+    stage = stage_of(digits, config)
+    monkeypatch.setattr(stage, "finished", lambda: copy.deepcopy(stage.model))
+    with pytest.raises(ValueError, match='`contrastive` must be 0 for the stage "scratch", whose model does not'):
+        ContrastiveStage(stage, config)
 
 
 def test_a_classifier_without_weights_is_refused(digits):

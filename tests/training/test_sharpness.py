@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from longtail.losses import EQLLoss, GALALoss
 from longtail.recipes import digits_lt
 from longtail.training.hardware import make_fabric, resolve
-from longtail.training.sharpness import climbed
+from longtail.training.sharpness import perturbed
 from longtail.training.state import TrainingState
 from longtail.training.step import TrainingStep
 from reference.sharpness import descend
@@ -88,6 +88,30 @@ def test_both_passes_have_the_statistics_that_the_step_began_with():
         assert torch.allclose(found[0].weight, expected[0].weight, rtol=1e-5, atol=1e-6) == same
 
 
+class Counting(nn.CrossEntropyLoss):
+    """A loss of another package, or a layer; one of its statistics gets a new tensor in its place."""
+
+    seen: torch.Tensor
+    replaced: torch.Tensor
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("replaced", torch.zeros(()))
+
+    def forward(self, *arguments):
+        self.seen += 1
+        self.replaced = self.replaced + 1
+        return super().forward(*arguments) if len(arguments) > 1 else arguments[0]
+
+
+def test_losses_and_layers_of_other_packages_count_the_first_pass_alone():
+    layer, criterion = Counting(), Counting()
+    train(network(layer), criterion, steps=3, sam_radius=0.5)
+    for module in (layer, criterion):
+        assert (module.seen.item(), module.replaced.item()) == (3, 3)
+
+
 def test_both_passes_draw_the_same_dropout_and_masks():
     def after_a_step(radius: float) -> nn.Module:
         model = network(nn.Dropout(0.5))
@@ -105,7 +129,7 @@ def test_frozen_weights_stay_and_all_come_back_after_an_error():
     moved: set[str] = set()
 
     def fail_on_the_way() -> None:
-        with climbed(model, radius=1.0):
+        with perturbed(model, radius=1.0):
             moved.update(name for name, tensor in model.named_parameters() if not torch.equal(tensor, before[name]))
             model(INPUTS)
             raise RuntimeError("stop")
@@ -122,7 +146,7 @@ def test_frozen_weights_stay_and_all_come_back_after_an_error():
 def test_gradients_whose_norm_underflows_hardly_move_anything(gradient, radius):
     model = nn.Linear(2, 1)
     model.weight.grad, before = torch.full((1, 2), gradient), model.weight.detach().clone()
-    with climbed(model, radius):
+    with perturbed(model, radius):
         torch.testing.assert_close(model.weight, before, rtol=0.0, atol=1e-6)
 
 
@@ -151,7 +175,7 @@ def test_the_gradients_of_the_first_pass_are_not_kept_in_memory():
     model = nn.Linear(2, 1)
     model.weight.grad = torch.ones(1, 2)
     first = weakref.ref(model.weight.grad)
-    with climbed(model, radius=1.0):
+    with perturbed(model, radius=1.0):
         model.zero_grad()
         assert first() is None
 

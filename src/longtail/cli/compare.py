@@ -35,7 +35,7 @@ def compare(
     Args:
         recipe: The recipes.
         methods: Names with commas between them; `longtail methods` lists them. "losses" is every loss, "all"
-            all that apply: on features none that cuts boxes out of images.
+            all that apply: on features none that needs images.
         data: Your own data, or the folder of the data set; of CIFAR its archive, unpacked or not. Digits need none.
         seeds: Runs of each method, with the seeds from --seed on.
         out: Folder of the comparison; by default one in runs/, named after the data.

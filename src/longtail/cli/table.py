@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
@@ -12,6 +11,7 @@ from longtail.cli.console import PlainConsole
 from longtail.cli.run_name import data_name
 from longtail.metrics.groups import GroupBounds
 from longtail.reports.formatting import columns_of, percent
+from longtail.reports.trained_with import trained_with
 from longtail.runs import RunFolder
 from longtail.training import TrainingConfig, stored_config
 from longtail.training.evaluation import FIT_SETS
@@ -74,10 +74,10 @@ def _described(folder: RunFolder) -> str:
         config = stored_config(folder)
     except ValueError:
         return ""
-    trained, name = _trained_with(folder.header["config"]), data_name(config)
+    trained, name = trained_with(folder.header["config"]), data_name(config)
     if "first_stage" in (folder.result or {}):
         first = (folder.result or {})["first_stage"]["config"]
-        trained = f"{folder.header['config']['second_stage']} after {_trained_with(first)}"
+        trained = f"{folder.header['config']['second_stage']} after {trained_with(first)}"
         name = _name_by_the_first_stage(config, first.get("stage", config.stage))
     last = f"epoch {config.epochs} (the last), " if config.epochs else ""
     return f"{name}, {trained}, seed {config.seed}, {last}"
@@ -88,11 +88,3 @@ def _name_by_the_first_stage(config: TrainingConfig, stage: str) -> str:
     if config.dataset == "own" and stage == config.stage:
         return "own data"
     return data_name(dataclasses.replace(config, stage=stage))
-
-
-def _trained_with(config: Mapping[str, Any]) -> str:
-    mixing = config.get("mixing", "none")
-    beside = [] if mixing == "none" else [mixing]
-    beside += ["contrastive learning"] if config.get("contrastive") else []
-    beside += ["SAM"] if config.get("sam_radius") else []
-    return str(config["loss"]) + (f" with {' and '.join(beside)}" if beside else "")

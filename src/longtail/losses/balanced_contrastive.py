@@ -42,8 +42,11 @@ def balanced_contrastive_loss(
     """
     check_size("temperature", temperature)
     _check_shapes(projections, centres)
-    on_cpu = target.device.type == "cpu"  # elsewhere the check of values would wait for the device
-    labels = as_class_indices("target", target, len(centres) if on_cpu else None)
+    if not isinstance(target, Tensor):
+        raise TypeError(f"`target` must be a tensor. Got {type(target).__name__}.")
+    # Elsewhere the check of values would wait for the device, or break a compiled graph.
+    checks_values = target.device.type == "cpu" and not torch.compiler.is_compiling()
+    labels = as_class_indices("target", target, len(centres) if checks_values else None)
     if labels.shape != projections.shape[:1]:
         raise ValueError(f"`target` must have the shape {tuple(projections.shape[:1])}. Got {tuple(labels.shape)}.")
     classes = torch.cat([labels, torch.arange(len(centres), device=labels.device)])
@@ -60,6 +63,8 @@ def balanced_contrastive_loss(
 
 def _check_shapes(projections: Tensor, centres: Tensor) -> None:
     for name, tensor in (("projections", projections), ("centres", centres)):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"`{name}` must be a tensor. Got {type(tensor).__name__}.")
         if tensor.dim() != 2 or not tensor.is_floating_point():
             raise ValueError(
                 f"`{name}` must be floating point of two dimensions. Got {tensor.dtype} {tuple(tensor.shape)}."

@@ -13,6 +13,7 @@ from longtail.analysis.classifier_geometry import NoClassifierWeightsError
 from longtail.analysis.gradient_recorder import is_recorded
 from longtail.data.check import Progress
 from longtail.metrics import per_class_recall
+from longtail.reports.trained_with import trained_with
 from longtail.runs import RunFolder
 from longtail.training.run_splits import splits_of_run
 
@@ -198,7 +199,7 @@ def run_views(
     data: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> list[RunView]:
-    """Runs named by what tells them apart: the loss alone if that does, else with the seed, else the folder.
+    """Runs named by what tells them apart: what they were trained with if that does, else also the seed, or the folder.
 
     Raises:
         ValueError: no run, one run twice, or runs on other classes.
@@ -236,10 +237,9 @@ def _check_same_classes(runs: Sequence[RunView]) -> None:
 
 
 def _method(folder: RunFolder) -> str:
-    """The loss; of a second stage its name and what it comes after."""
+    """What it was trained with; of a second stage its name and what it comes after."""
     config = folder.header["config"]
-    loss = str(config.get("loss", folder.path.name))
     if not config.get("second_stage"):
-        return loss
-    first = (folder.result or {}).get("first_stage", {}).get("config", {}).get("loss", "another run")
-    return f"{config['second_stage']} after {first}"
+        return trained_with(config) if "loss" in config else folder.path.name
+    first = (folder.result or {}).get("first_stage", {}).get("config", {})
+    return f"{config['second_stage']} after {trained_with(first) if 'loss' in first else 'another run'}"

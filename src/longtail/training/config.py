@@ -59,10 +59,10 @@ class TrainingConfig(OptimiserConfig):
     mixing_alpha: float = 1.0
     """α > 0 of the Beta distribution of an image's share in its pair; 1 is uniform."""
     contrastive: float = 0.0
-    """Weight of balanced contrastive learning (BCL) beside the loss, such as 0.35; it takes three views of each image,
-    and three times the time. 0 is none."""
+    """Weight of balanced contrastive learning (BCL) beside the loss, such as 0.35. Each image comes in three augmented
+    views, so that a step takes three times the time; 0 is none."""
     contrastive_temperature: float = 0.07
-    """Temperature of the contrasted similarities."""
+    """Temperature of the contrastive loss, by which similarities are divided."""
     seed: int = 0
     """Seed of the initial weights, the order of samples and the augmentation."""
     evaluate_every: int = 10

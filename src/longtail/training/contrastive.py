@@ -106,7 +106,8 @@ class ContrastiveStage:
         config: of the run.
 
     Raises:
-        ValueError: features instead of images, or a classifier without weights (C, D).
+        ValueError: features instead of images, a stage that keeps another network than it trains, or a classifier
+            without weights (C, D).
     """
 
     def __init__(self, stage: Stage, config: TrainingConfig) -> None:
@@ -117,6 +118,11 @@ class ContrastiveStage:
             )
         self.stage = stage
         network = stage.finished()
+        if not any(module is network for module in stage.model.modules()):
+            raise ValueError(
+                f'`contrastive` must be 0 for the stage "{config.stage}", whose model does not contain the network '
+                f"that it keeps. Got {config.contrastive}."
+            )
         self.model = ContrastiveNetwork(stage.model, network, config).to(weights_of(network).device)
 
     @property

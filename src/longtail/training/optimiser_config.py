@@ -50,8 +50,8 @@ class OptimiserConfig(DataConfig):
     clip_norm: float | None = None
     """Largest norm of the gradient of all parameters together; None does not clip."""
     sam_radius: float = 0.0
-    """Radius ρ of sharpness-aware minimization (SAM), such as 0.05: a step takes the gradient of weights that are moved
-    this far towards a higher loss, and twice the time; 0 is plain training."""
+    """Radius ρ of sharpness-aware minimization (SAM), such as 0.05: the gradient of a step is taken at weights that are
+    moved this far towards a higher loss. A step takes twice the time; 0 is plain training."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,8 +1,8 @@
 """One training step: forward and backward passes of the parts of a batch, then the update.
 
 Parts and processes do not change the result: the loss is the mean over the whole batch, and a loss that learns counts
-one step. Exceptions are what depends on the samples of a pass together (batch norm, the regulariser of LADE) and random
-draws within a pass (dropout, the noise of GCL and EQL).
+one step. Exceptions are what depends on the samples of a pass together (batch norm, the regulariser of LADE, contrasted
+views) and random draws within a pass (dropout, the noise of GCL and EQL).
 
 The update is skipped where gradients of a scaled loss overflow.
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from longtail.losses.parts import mean_divisor, one_step, statistics_paused
 from longtail.losses.ranks import sum_over_ranks
 from longtail.training.config import TrainingConfig
-from longtail.training.sharpness import climbed
+from longtail.training.sharpness import buffers_restored, perturbed
 from longtail.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -94,12 +94,17 @@ class TrainingStep:
         return torch.cat(passed.logits).detach(), torch.stack(passed.losses).sum(), gradient
 
     def _pass_twice(self, images: Tensor, target: Tensor) -> Passed:
-        """The first pass; gradients of the weights are those of the second, at `climbed` weights."""
+        """The first pass; gradients of the weights are those of the second, at `perturbed` weights."""
         device = self.fabric.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             passed = self._pass(images, target)
         trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        with climbed(self.state.model, self.config.sam_radius, trained), statistics_paused(self.state.criterion):
+        model, criterion = self.state.model, self.state.criterion
+        with (
+            perturbed(model, self.config.sam_radius, trained),
+            statistics_paused(criterion),
+            buffers_restored(criterion),  # of a loss of another package, which can't be paused
+        ):
             self.optimizer.zero_grad()
             self._pass(images, target)
         return passed
@@ -114,7 +119,9 @@ class TrainingStep:
         if parts > 1 or self.fabric.world_size > 1:
             shares, factor = self._shares(targets)
         done = [
-            self._backward(own, labels, share=share, last=index == parts - 1)
+            self._backward(
+                own, labels, share=share, portion=len(own) / len(images), factor=factor, last=index == parts - 1
+            )
             for index, (own, labels, share) in enumerate(zip(images.tensor_split(parts), targets, shares, strict=True))
         ]
         return Passed([logits for logits, _ in done], [loss for _, loss in done], factor)
@@ -129,18 +136,24 @@ class TrainingStep:
         divisor, all_samples = sum_over_ranks(None, divisors.sum(), samples)
         return list(divisors * (ranks / divisor)), all_samples / (ranks * samples)
 
-    def _backward(self, images: Tensor, target: Tensor, *, share: Tensor | None, last: bool) -> tuple[Tensor, Tensor]:
-        """Logits of a part and its share of the loss; gradients are added to those of the earlier parts."""
+    def _backward(
+        self, images: Tensor, target: Tensor, *, share: Tensor | None, portion: float, factor: Tensor | None, last: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of a part and its share of the loss; gradients are added to those of the earlier parts.
+
+        A loss of the model has no class weights: its share is that of the samples.
+        """
         with self.fabric.no_backward_sync(self.model, enabled=not last):  # type: ignore[arg-type]
             outputs = self._outputs(images)
             logits = outputs if isinstance(outputs, Tensor) else outputs.logits
             if self.needs_gradients:
                 logits.retain_grad()
             loss: Tensor = self.state.criterion(logits, target)
-            if not isinstance(outputs, Tensor):
-                loss = loss + outputs.loss(target)
             if share is not None:
                 loss = loss * share
+            if not isinstance(outputs, Tensor):
+                added = outputs.loss(target) * portion
+                loss = loss + (added if factor is None else added / factor)
             self.fabric.backward(loss)
         return logits, loss.detach()
 
