@@ -57,6 +57,14 @@ def test_sums_are_in_float32_at_least(dtype):
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_autocast_does_not_round_similarities():
+    projections, centres = batch(torch.float32)
+    expected = balanced_contrastive_loss(projections, TARGET, centres)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = balanced_contrastive_loss(projections, TARGET, centres)
+    torch.testing.assert_close(found, expected, rtol=0.0, atol=0.0)
+
+
 def test_gradients_are_those_of_the_formula():
     projections, centres = (tensor.requires_grad_() for tensor in batch())
     assert torch.autograd.gradcheck(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from longtail.arguments import as_class_indices, check_size
+from longtail.autocast import without_autocast
 
 
 def balanced_contrastive_loss(
@@ -51,7 +52,8 @@ def balanced_contrastive_loss(
         raise ValueError(f"`target` must have the shape {tuple(projections.shape[:1])}. Got {tuple(labels.shape)}.")
     classes = torch.cat([labels, torch.arange(len(centres), device=labels.device)])
     dtype = torch.promote_types(projections.dtype, torch.float32)
-    similar = projections.to(dtype) @ torch.cat([projections, centres]).to(dtype).T / temperature
+    with without_autocast(projections.device.type):
+        similar = projections.to(dtype) @ torch.cat([projections, centres]).to(dtype).T / temperature
     itself = torch.eye(*similar.shape, dtype=torch.bool, device=similar.device)
     partners = (labels[:, None] == classes) & ~itself
     # A view is no term of its own sum, which its class then has one term less of.

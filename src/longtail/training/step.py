@@ -118,9 +118,10 @@ class TrainingStep:
         factor = None
         if parts > 1 or self.fabric.world_size > 1:
             shares, factor = self._shares(targets)
+        by_samples = 1.0 if factor is None else 1 / factor
         done = [
             self._backward(
-                own, labels, share=share, portion=len(own) / len(images), factor=factor, last=index == parts - 1
+                own, labels, share=share, by_samples=by_samples * len(own) / len(images), last=index == parts - 1
             )
             for index, (own, labels, share) in enumerate(zip(images.tensor_split(parts), targets, shares, strict=True))
         ]
@@ -137,11 +138,11 @@ class TrainingStep:
         return list(divisors * (ranks / divisor)), all_samples / (ranks * samples)
 
     def _backward(
-        self, images: Tensor, target: Tensor, *, share: Tensor | None, portion: float, factor: Tensor | None, last: bool
+        self, images: Tensor, target: Tensor, *, share: Tensor | None, by_samples: Tensor | float, last: bool
     ) -> tuple[Tensor, Tensor]:
         """Logits of a part and its share of the loss; gradients are added to those of the earlier parts.
 
-        A loss of the model has no class weights: its share is that of the samples.
+        A loss of the model has no class weights: its share is that of the samples, `by_samples`.
         """
         with self.fabric.no_backward_sync(self.model, enabled=not last):  # type: ignore[arg-type]
             outputs = self._outputs(images)
@@ -152,8 +153,7 @@ class TrainingStep:
             if share is not None:
                 loss = loss * share
             if not isinstance(outputs, Tensor):
-                added = outputs.loss(target) * portion
-                loss = loss + (added if factor is None else added / factor)
+                loss = loss + outputs.loss(target) * by_samples
             self.fabric.backward(loss)
         return logits, loss.detach()
 
