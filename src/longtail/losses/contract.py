@@ -50,9 +50,8 @@ class LongTailedLoss(KeepsPrecision, nn.CrossEntropyLoss):
     A subclass overrides `margins` if each class has a constant margin, `margins_for` if margins differ between samples,
     and `adjust` otherwise. If it is not cross-entropy on the adjusted logits, it overrides `combine`, which turns their
     log-probabilities into a loss; if it learns from the batch, `observe`, and with margins also `observe_received`. One
-    that needs more overrides `training_loss`.
-    Buffers stay in the precision they were made in (float32 for anything accumulated), whatever `.half()` says.
-    Training losses are computed and returned in float32 at least.
+    that needs more overrides `training_loss`. Buffers stay in the precision they were made in (float32 for anything
+    accumulated), whatever `.half()` says. Training losses are computed and returned in float32 at least.
 
     Args:
         num_classes: C, at least 2.
