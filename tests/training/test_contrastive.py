@@ -168,6 +168,17 @@ def test_outside_of_training_the_model_gives_logits(digits):
     assert torch.equal(stage.model.eval()(images[:, 0]), network(images[:, 0]))
 
 
+def test_a_batch_without_views_has_gradients_for_all_parameters(digits):
+    """Else DDP would wait for those of the projections on one process only."""
+    config = digits_lt(contrastive=0.35)
+    stage = ContrastiveStage(stage_of(digits, config), config)
+    images, target = next(views_of(digits).batches(1))
+    logits = stage.model.train()(images[:, 0])
+    F.cross_entropy(logits, target).backward()
+    assert all(parameter.grad is not None for parameter in stage.model.parameters())
+    assert not stage.model.of_features[0].weight.grad.any()
+
+
 def test_parameters_are_those_of_the_network_once_and_of_the_projections(digits):
     config = digits_lt(contrastive=0.35)
     stage = ContrastiveStage(stage_of(digits, config), config)

@@ -83,7 +83,7 @@ class ContrastiveNetwork(nn.Module):
         """Logits (N, C); of several views (N, views, …) what is contrasted, too."""
         if not self.training or inputs.dim() < 5:
             logits: Tensor = self.model(inputs)
-            return logits
+            return logits + self._zero() if self.training else logits
         network, weights = self._network[0], weights_of(self._network[0])
         features = network.features(inputs.flatten(0, 1))
         with torch.autocast(inputs.device.type, enabled=False):
@@ -96,6 +96,11 @@ class ContrastiveNetwork(nn.Module):
                 self.weight,
                 self.temperature,
             )
+
+    def _zero(self) -> Tensor:
+        """0, with a gradient for each parameter of the projections: with several processes DDP waits for all."""
+        projections = [*self.of_features.parameters(), *self.of_classes.parameters()]
+        return 0 * torch.stack([parameter.sum() for parameter in projections]).sum()
 
 
 class ContrastiveStage:
