@@ -81,9 +81,10 @@ class ContrastiveNetwork(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor | Contrasted:
         """Logits (N, C); of several views (N, views, …) what is contrasted, too."""
-        if not self.training or inputs.dim() < 5:
-            logits: Tensor = self.model(inputs)
-            return logits + self._zero() if self.training else logits
+        if not self.training:
+            return self._logits(inputs)
+        if inputs.dim() < 5:  # some views are missing, and the others have no order
+            return self._logits(inputs) + self._zero()
         network, weights = self._network[0], weights_of(self._network[0])
         features = network.features(inputs.flatten(0, 1))
         with torch.autocast(inputs.device.type, enabled=False):
@@ -97,10 +98,14 @@ class ContrastiveNetwork(nn.Module):
                 self.temperature,
             )
 
+    def _logits(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.model(inputs)
+        return logits
+
     def _zero(self) -> Tensor:
         """0, with a gradient for each parameter of the projections: with several processes DDP waits for all."""
         projections = [*self.of_features.parameters(), *self.of_classes.parameters()]
-        return 0 * torch.stack([parameter.sum() for parameter in projections]).sum()
+        return torch.stack([parameter.sum() for parameter in projections]).sum() * 0
 
 
 class ContrastiveStage:
