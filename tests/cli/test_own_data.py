@@ -339,6 +339,9 @@ def test_a_table_of_features_is_trained_on(place, capsys):
             "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, imagenet-lt, places-lt, inaturalist18, plankton, "
             "features, finetune, scratch) or",
         ),
+        (["train", "nothing"], "Got 'nothing', which is neither.\n"),
+        (["train", "digits"], "Got 'digits', which is neither. Did you mean 'digits-lt'?"),
+        (["train", "animalss"], "Got 'animalss', which is neither. Did you mean 'animals'?"),
         (["train", "fotos/"], "PATH must exist. Got fotos/; /"),
         (["compare", "features.npz"], "PATH must exist. Got features.npz; /"),
         (["train", "digits-lt", "--data", "animals"], "--data must be left out for digits-lt, which needs none"),

@@ -27,11 +27,12 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
     if not Path(words[1]).exists():
         if Path(words[1]).suffix or Path(words[1]).name != words[1]:
             raise FileNotFoundError(f"PATH must exist. Got {words[1]}; {Path(words[1]).absolute()} is missing.")
+        from longtail.arguments import guess
         from longtail.data.read import KINDS
 
         raise ValueError(
             f"`longtail {words[0]}` takes a recipe ({', '.join(RECIPES)}) or a path ({KINDS}). Got {words[1]!r}, which "
-            "is neither."
+            f"is neither.{guess(words[1], [*RECIPES, *sorted(path.name for path in Path().iterdir())])}"
         )
     if "--data" in words:
         raise ValueError(
