@@ -21,11 +21,19 @@ NO_NUMBERS = ("c", "m", "M")
 LARGEST = 1e15  # of a strength or a size: float32 still holds the product of two
 
 
-def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
-    """Raise `ValueError` unless `value` is one of `choices`, where True is no 1."""
+def check_choice(name: str, value: object, choices: Sequence[object], *, otherwise: str = "") -> None:
+    """Raise `ValueError` unless `value` is one of `choices`, where True is no 1.
+
+    Args:
+        name: of the argument.
+        value: its value.
+        choices: what it may be.
+        otherwise: advice where no choice is similar.
+    """
     if value not in choices or isinstance(value, bool):
         known = ", ".join(map(repr, choices))
-        raise ValueError(f"`{name}` must be one of {known}. Got {value!r}.{_guess(value, choices)}")
+        advice = guess(value, choices) or (otherwise and f" {otherwise}")
+        raise ValueError(f"`{name}` must be one of {known}. Got {value!r}.{advice}")
 
 
 def check_keywords(function: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -51,7 +59,13 @@ def keywords_of(*functions: Callable[..., Any]) -> list[str]:
     return list(dict.fromkeys(own.name for parameters in found for own in parameters if own.kind not in collects))
 
 
-def _guess(value: object, choices: Sequence[object]) -> str:
+def guess(value: object, choices: Sequence[object]) -> str:
+    """The choice that was meant, as a sentence after a space; empty if none is similar.
+
+    Example:
+        >>> guess("galla", ["ce", "gala"]), guess("other", ["ce", "gala"])
+        (" Did you mean 'gala'?", '')
+    """
     spelled = {str(choice).casefold().replace("_", "-"): choice for choice in choices}
     near = get_close_matches(str(value).casefold().replace("_", "-"), list(spelled), n=1)
     return f" Did you mean {spelled[near[0]]!r}?" if near else ""

@@ -27,5 +27,6 @@ def find_registered(registry: dict[str, T], name: str, *, argument: str, group: 
     if name not in registry:
         for found in entry_points(group=group, name=name):
             registry[name] = found.load()
-    check_choice(argument, name, list(registry))
+    advice = f"One of your own must be imported first, or be an entry point of the group {group!r}."
+    check_choice(argument, name, list(registry), otherwise=advice)
     return registry[name]

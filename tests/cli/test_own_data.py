@@ -339,7 +339,14 @@ def test_a_table_of_features_is_trained_on(place, capsys):
             "takes a recipe (cifar100-lt, cifar10-lt, digits-lt, imagenet-lt, places-lt, inaturalist18, plankton, "
             "features, finetune, scratch) or",
         ),
+        (["train", "nothing"], "Got 'nothing', which is neither.\n"),
+        (["train", "digits"], "Got 'digits', which is neither. Did you mean 'digits-lt'?"),
+        (["train", "animalss"], "Got 'animalss', which is neither. Did you mean 'animals'?"),
         (["train", "fotos/"], "PATH must exist. Got fotos/; /"),
+        (["train", "--loss", "ce", "animals"], "before --loss. Type it first: longtail train PATH --loss …"),
+        (["train", "--loss=ce", "digits-lt"], "before --loss. Type it first: longtail train PATH --loss …"),
+        (["train", "--data", "animals"], "before --data. Type it first: longtail train PATH\n"),
+        (["compare", "--methods", "ce", "animals"], "before --methods. Type it first: longtail compare PATH --me"),
         (["compare", "features.npz"], "PATH must exist. Got features.npz; /"),
         (["train", "digits-lt", "--data", "animals"], "--data must be left out for digits-lt, which needs none"),
         (["train", "animals", "--data", "other"], "must have no --data beside the path"),
@@ -357,6 +364,14 @@ def test_what_cannot_be_done_is_one_line(place, arguments, message, capsys):
     assert message in said
     assert "Traceback" not in said
     assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["train", "--out", "runs/a", "digits-lt"], ["train", "--loss", "ce", "--help"], ["train", "--resume", "runs/a"]],
+)
+def test_options_of_the_command_itself_may_come_first(words):
+    assert with_recipe(words) == words
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,18 @@ def test_any_suffix_that_pillow_decodes(tmp_path):
     assert parts.notes == (f"{tmp_path}: 2 files that are not images of a class are left out: a/notes, a/notes.txt.",)
 
 
+def test_one_file_is_told_in_the_singular(tmp_path):
+    fill(tmp_path, {"a": 1, "b": 1})
+    (tmp_path / "a/notes.txt").write_text("no image")
+    (tmp_path / "a/.hidden").write_text("")
+    (tmp_path / "c").symlink_to(tmp_path / "a")
+    assert read_data(tmp_path).notes == (
+        f"{tmp_path}: 1 hidden or system file or folder is left out: a/.hidden.",
+        f"{tmp_path}: 1 file that is not an image of a class is left out: a/notes.txt.",
+        f"{tmp_path}: 1 link leads to a folder that is already read, and is not followed: c.",
+    )
+
+
 def test_hidden_and_system_files_are_left_out_and_told(tmp_path):
     fill(tmp_path, {"cat": 3, "dog": 3})
     fill(tmp_path / "cat", {".ipynb_checkpoints": 2})

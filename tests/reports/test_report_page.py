@@ -299,3 +299,12 @@ def test_files_of_two_runs_are_said_to_be_of_two(runs, tmp_path):
         ValueError, match=r"must hold data\.json and result\.json of one run. They have 9 and 10 classes"
     ):
         run_page([copy])
+
+
+@pytest.mark.parametrize(
+    ("named", "message"), [([], "RUNS must name at least one run folder"), (["nothing"], "`path` must be a run folder")]
+)
+def test_runs_that_are_missing_are_told_before_a_report_that_exists(tmp_path, capsys, named, message):
+    (tmp_path / "report.html").touch()
+    assert main(["report", *named, "--out", str(tmp_path / "report.html")]) == 2
+    assert message in capsys.readouterr().err

@@ -38,6 +38,7 @@ from longtail.training.hardware import bfloat16_pays, first_process, resolve
         ("validation", 0.6, "`validation` must be at most 0.5"),
         ("validation", -0.1, "`validation` must lie in [0, 1]"),
         ("loss", "focall", "`loss` must be one of 'ce', 'focal', 'class-balanced', "),
+        ("loss", "ours", "Got 'ours'. One of your own must be imported first, or be an entry point of the group "),
         ("loss_arguments", ("lambda_positive",), "`loss_arguments` must have the form name=value"),
         ("loss_arguments", ("eps=1", "eps=2"), "`loss_arguments` must name 'eps' once"),
         ("loss_arguments", ("reduction=sum",), "to the loop. Got 'reduction'"),

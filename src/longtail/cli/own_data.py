@@ -1,7 +1,11 @@
 """How the command line takes the user's own data in the place of a recipe."""
 
+import importlib
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
+
+HELP = {"-h", "--help"}
 
 
 def with_recipe(arguments: Sequence[str]) -> list[str]:
@@ -11,14 +15,17 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
 
     Raises:
         FileNotFoundError: the first argument looks like a path (a folder before it, or a suffix) that does not exist.
-        ValueError: it is neither a recipe nor a path.
+        ValueError: it is neither a recipe nor a path, or a setting of a recipe that is named later or not at all.
 
     Example:
         >>> with_recipe(["train", "digits-lt", "--no-pretrained"])
         ['train', 'digits-lt', '--pretrained', 'False']
     """
     words = _with_values(arguments)
-    if len(words) < 2 or words[0] not in ("train", "compare") or words[1].startswith("-"):
+    if len(words) < 2 or words[0] not in ("train", "compare"):
+        return words
+    if words[1].startswith("-"):
+        _check_begins_with_own_option(words)
         return words
     from longtail.recipes import RECIPES
 
@@ -27,17 +34,35 @@ def with_recipe(arguments: Sequence[str]) -> list[str]:
     if not Path(words[1]).exists():
         if Path(words[1]).suffix or Path(words[1]).name != words[1]:
             raise FileNotFoundError(f"PATH must exist. Got {words[1]}; {Path(words[1]).absolute()} is missing.")
+        from longtail.arguments import guess
         from longtail.data.read import KINDS
 
         raise ValueError(
             f"`longtail {words[0]}` takes a recipe ({', '.join(RECIPES)}) or a path ({KINDS}). Got {words[1]!r}, which "
-            "is neither."
+            f"is neither.{guess(words[1], [*RECIPES, *sorted(path.name for path in Path().iterdir())])}"
         )
     if "--data" in words:
         raise ValueError(
             f"`longtail {words[0]} {words[1]}` must have no --data beside the path. Leave one of them out."
         )
     return [words[0], default_recipe(Path(words[1]))[0], "--data", *words[1:]]
+
+
+def _check_begins_with_own_option(words: Sequence[str]) -> None:
+    """Before the recipe there may be options of the command, but no settings, which the recipe defines."""
+    if words[1] == "--resume" or not HELP.isdisjoint(words):
+        return
+    from longtail.recipes import RECIPES
+
+    named = not set(RECIPES).isdisjoint(words)
+    command = getattr(importlib.import_module(f"longtail.cli.{words[0]}"), words[0])
+    option = words[1].partition("=")[0]
+    if not named or option.removeprefix("--").replace("-", "_") not in inspect.signature(command).parameters:
+        more = "" if option == "--data" else f" {option} …"
+        raise ValueError(
+            f"`longtail {words[0]}` must have a recipe or the path of the data before {option}. Type it first: "
+            f"longtail {words[0]} PATH{more}"
+        )
 
 
 def default_recipe(data: Path) -> tuple[str, str]:

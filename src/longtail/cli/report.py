@@ -25,6 +25,14 @@ def report(
         data: Folder of their data set, for similarities of features and for images of confusions; digits need none.
         force: Replace a report that exists.
     """
+    from longtail.runs import RunFolder
+
+    if not runs:
+        raise ValueError(
+            "RUNS must name at least one run folder. Got none. For the last run: longtail report runs/LATEST"
+        )
+    for run in runs:
+        RunFolder.open(run)
     if out.exists() and not force:
         raise FileExistsError(f"--out must not exist yet. Got {out}. Add --force to replace it.")
     check_writable("--out", out)

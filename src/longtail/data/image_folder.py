@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from longtail.data.counted import counted
 from longtail.data.first_of_many import first
 
 SYSTEM_FOLDERS = frozenset({"__macosx", "__pycache__", "@eadir", "$recycle.bin", "lost+found"})
@@ -109,11 +110,23 @@ class Walk:
     def notes(self, root: Path) -> list[str]:
         """What was left out, in sentences."""
         kinds = (
-            (self.hidden, "hidden or system files and folders are left out"),
-            (self.others, "files that are not images of a class are left out"),
-            (self.repeated, "links lead to folders that are already read, and are not followed"),
+            (
+                self.hidden,
+                "hidden or system file or folder is left out",
+                "hidden or system files and folders are left out",
+            ),
+            (
+                self.others,
+                "file that is not an image of a class is left out",
+                "files that are not images of a class are left out",
+            ),
+            (
+                self.repeated,
+                "link leads to a folder that is already read, and is not followed",
+                "links lead to folders that are already read, and are not followed",
+            ),
         )
-        return [f"{root}: {len(names)} {what}: {first(names)}." for names, what in kinds if names]
+        return [f"{root}: {counted(len(names), one, many)}: {first(names)}." for names, one, many in kinds if names]
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

@@ -56,7 +56,7 @@ def test_numbers_of_any_type_in_an_array_of_objects_are_indices(kind):
             "the table, row 2: the label 'dgo' is not one of the 2 classes 'cat', 'dog'. Most similar: 'dog', 'cat'",
         ),
         (["Cat", "dog"], "row 1: the label 'Cat' is not one of the 2 classes .* Most similar: 'cat'"),
-        (["0", "1"], "row 1: the label '0' is not one of .* never by position"),
+        (["0", "1"], "'0' is not one of .* 'dog'. Labels are .* never by position: use .* instead of numbers"),
         (["cat", None], "row 2: the label is empty"),
         (["cat", " "], "row 2: the label is empty"),
     ],

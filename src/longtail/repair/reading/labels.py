@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from longtail.arguments import refuse_masked
-from longtail.data.class_names import INTEGER, as_text
+from longtail.data.class_names import INTEGER, WHOLE, as_text
 from longtail.printable import printable
 from longtail.repair.by_name import BOOLEANS, ClassIndex, listed, nearest
 from longtail.repair.reading.raw import Rows
@@ -38,10 +38,14 @@ def match_labels(labels: Sequence[Any], names: Sequence[str], rows: Rows, notes:
 def _unknown(text: str | None, names: Sequence[str], where: str) -> str:
     if text is None:
         return f"{where}: the label is empty. Drop samples without a label."
+    advice = "use the class names as labels"
+    if WHOLE.fullmatch(text) and not any(map(WHOLE.fullmatch, names)):  # an index, to which no name is similar
+        similar, advice = "", f"{advice} instead of numbers"
+    else:
+        similar = f" Most similar: {nearest(text, names)}."
     return (
-        f"{where}: the label {text!r} is not one of the {len(names)} classes {listed(names)}. Most similar: "
-        f"{nearest(text, names)}. Labels are matched by name, never by position: use the class names as labels "
-        "(of arrays, --class-names names the classes)."
+        f"{where}: the label {text!r} is not one of the {len(names)} classes {listed(names)}.{similar} Labels are "
+        f"matched by name, never by position: {advice} (of arrays, --class-names names the classes)."
     )
 
 
