@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from longtail.training.comparison import Outcome
     from longtail.training.config import TrainingConfig
 
-LEFT_TO_METHODS = ("loss", "loss_arguments", "sampler", "mixing", "reweight_from", "contrastive", "sam_radius")
-
 
 def compare(
     recipe: "TrainingConfig",
@@ -86,9 +84,10 @@ def compare(
 
 def _check_left_to_methods(config: "TrainingConfig") -> None:
     from longtail.cli.recipe_of import recipe_of
+    from longtail.recipes.methods import OF_METHODS
 
     _, usual = recipe_of(config)
-    for setting in LEFT_TO_METHODS:
+    for setting in ("loss", *OF_METHODS):
         if getattr(config, setting) != getattr(usual, setting):
             option = setting.replace("_", "-")
             raise ValueError(f"--{option} must be left to --methods in a comparison. Got {getattr(config, setting)!r}.")

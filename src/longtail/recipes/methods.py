@@ -15,15 +15,15 @@ from longtail.training.config import TrainingConfig
 from longtail.training.mixing import OF_PIXELS
 
 DEFERRED = 0.8  # of the epochs; 160 of 200 in the code of LDAM
-PLAIN: dict[str, Any] = {
+OF_METHODS: dict[str, Any] = {
+    "loss_arguments": (),
     "sampler": "shuffle",
     "mixing": "none",
-    "loss_arguments": (),
     "reweight_from": 0,
     "contrastive": 0.0,
     "sam_radius": 0.0,
 }
-"""Settings that belong to methods, of a method that does not set them."""
+"""Settings that belong to methods, beside the loss, with the values of a method that does not set them."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def with_method(config: TrainingConfig, name: str, *, seed: int) -> TrainingConf
             "are those of SGD."
         )
     method = METHODS[name]
-    settings = PLAIN | dict(method.settings)
+    settings = OF_METHODS | dict(method.settings)
     if method.deferred:
         settings["reweight_from"] = int(DEFERRED * config.epochs) + 1
     try:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from longtail.recipes.methods import OF_METHODS
 from longtail.runs import RunFolder
 
-PLAIN = {"sampler": "shuffle", "mixing": "none", "reweight_from": 0, "contrastive": 0.0, "sam_radius": 0.0}
 CHANGED = ("learning_rate", "weight_decay")
 SECOND = {
     "classifier": "kept",
@@ -25,7 +25,8 @@ def settings_of_method(run: RunFolder, recipe: Mapping[str, Any]) -> str:
         recipe: the settings that all methods begin with.
     """
     config, result = run.header["config"], run.result or {}
-    usual = {**PLAIN, **{name: recipe[name] for name in CHANGED if name in recipe}}
+    usual = OF_METHODS | {name: recipe[name] for name in CHANGED if name in recipe}
+    del usual["loss_arguments"]  # they are words of their own
     words = [*config["loss_arguments"]]
     if "first_stage" not in result:
         return " ".join([*words, *_changes(config, usual)])

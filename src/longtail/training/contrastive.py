@@ -104,8 +104,11 @@ class ContrastiveNetwork(nn.Module):
 
     def _zero(self) -> Tensor:
         """0, with a gradient for each parameter of the projections: with several processes DDP waits for all."""
-        projections = [*self.of_features.parameters(), *self.of_classes.parameters()]
-        return torch.stack([parameter.sum() for parameter in projections]).sum() * 0
+        return torch.stack([parameter.sum() for parameter in self.projection_parameters()]).sum() * 0
+
+    def projection_parameters(self) -> list[nn.Parameter]:
+        """Those that are not part of the kept network."""
+        return [*self.of_features.parameters(), *self.of_classes.parameters()]
 
 
 class ContrastiveStage:
@@ -142,8 +145,7 @@ class ContrastiveStage:
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Those of the stage, and one of the projections."""
-        projections = [*self.model.of_features.parameters(), *self.model.of_classes.parameters()]
-        return [*self.stage.parameter_groups(), {"params": projections}]
+        return [*self.stage.parameter_groups(), {"params": self.model.projection_parameters()}]
 
     def batches(self, default: Epochs) -> Epochs:
         """Those of the stage, in several views."""
