@@ -16,7 +16,7 @@ from longtail.losses.class_balanced import class_balanced_weights, mean_weight
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.cross_entropy import weight_for
 from longtail.losses.inputs import class_dimension
-from longtail.losses.memory import LossWithMemory
+from longtail.losses.memory import Memory
 from longtail.losses.parts import mean_divisor, one_step
 from longtail.losses.reduction import divisor_of_mean
 from longtail.losses.shifts import ClassCounts
@@ -88,16 +88,16 @@ class DeferredReweighting(KeepsPrecision):
 
     def pause_statistics(self) -> AbstractContextManager[None]:
         """Leave the statistics of a criterion that learns as they are, as `GALALoss.pause_statistics`."""
-        return self.criterion.pause_statistics() if isinstance(self.criterion, LossWithMemory) else nullcontext()
+        return self.criterion.pause_statistics() if isinstance(self.criterion, Memory) else nullcontext()
 
     def reset_statistics(self) -> None:
         """Let a criterion that learns forget everything, as `GALALoss.reset_statistics`."""
-        if isinstance(self.criterion, LossWithMemory):
+        if isinstance(self.criterion, Memory):
             self.criterion.reset_statistics()
 
     def checkpoint_contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         """The two contexts of an activation checkpoint around this loss, as `GALALoss.checkpoint_contexts`."""
-        if isinstance(self.criterion, LossWithMemory):
+        if isinstance(self.criterion, Memory):
             return self.criterion.checkpoint_contexts()
         return nullcontext(), nullcontext()
 

@@ -26,8 +26,8 @@ from longtail.arguments import check_choice, check_fraction, check_size, check_s
 from longtail.losses.fused import Received
 from longtail.losses.gala_margins import PAPER_LAMBDA_NEGATIVE, adjust_logits, margins_of
 from longtail.losses.inputs import as_statistics
+from longtail.losses.loss_with_memory import LossWithMemory, MemoryArguments
 from longtail.losses.margins import Margins
-from longtail.losses.memory import LossWithMemory, MemoryArguments
 from longtail.losses.received_gradients import count_samples, received_gradients
 from longtail.losses.shifts import class_indices, cross_entropy_of
 

@@ -1,64 +1,35 @@
-"""Losses that learn from the batches of training: their statistics, which are buffers, and how to pause them."""
+"""Statistics that a module learns from the steps of training: buffers, summed over ranks, that can be paused."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any, Unpack
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
-from longtail.losses.fused import Received, is_exporting
+from longtail.losses.buffer_precision import KeepsPrecision
+from longtail.losses.fused import is_exporting
 from longtail.losses.ranks import sum_over_ranks
 
 
-class MemoryArguments(CrossEntropyArguments, total=False):
-    """The keyword arguments of every loss with memory."""
+class Memory(KeepsPrecision):
+    """A module whose statistics are float32 buffers, updated in training with gradients on.
+
+    A subclass gives sums over the samples of a forward pass to `contribute`, and adds them to its statistics in
+    `update`, which gets them summed over all ranks.
+    """
 
     process_group: dist.ProcessGroup | None
 
-
-class LossWithMemory(LongTailedLoss):
-    """A loss whose statistics are float32 buffers (C,), updated in training with gradients on.
-
-    A subclass computes sums over the samples of a forward pass in `learn`, gives them to `contribute`, and adds them to
-    its statistics in `update`, which gets them summed over all ranks.
-
-    Args:
-        num_classes: C, at least 2.
-        weight: (C,) class weights.
-        statistics: the names of the buffers; they start at 0.
-        process_group: the ranks that statistics are summed over; `None` is all.
-        **arguments: as in `LongTailedLoss`.
-    """
-
-    observes = True
-
-    def __init__(
-        self,
-        num_classes: int,
-        weight: Tensor | None = None,
-        *,
-        statistics: tuple[str, ...],
-        process_group: dist.ProcessGroup | None = None,
-        **arguments: Unpack[CrossEntropyArguments],
-    ) -> None:
-        super().__init__(num_classes, weight, **arguments)
+    def remember_from_now(self, process_group: dist.ProcessGroup | None, **statistics: Tensor) -> None:
+        """Begin, in `__init__`, with these statistics; `process_group` has the ranks to sum over, `None` is all."""
         self.process_group = process_group
-        self._statistics = statistics
+        self._statistics = tuple(statistics)
         self._paused = False
         self._step: tuple[Tensor, ...] | None = None  # the sums of its passes so far, none before the first
-        for name in statistics:
-            self.register_buffer(name, torch.zeros(num_classes, dtype=torch.float32))
-
-    def learn(self, log_probs: Tensor, target: Tensor) -> None:
-        """Contribute the sums over one batch of this rank."""
-        raise NotImplementedError
-
-    def learn_received(self, received: Received) -> None:
-        """Contribute the sums over one batch of this rank that the fused path has found; for a loss with `margins`."""
-        raise NotImplementedError
+        for name, statistic in statistics.items():
+            self.register_buffer(name, statistic)
 
     def update(self, *sums: Tensor) -> None:
         """Add sums over the samples of all ranks to the statistics."""
@@ -102,17 +73,6 @@ class LossWithMemory(LongTailedLoss):
         except BaseException:
             self._step = before
             raise
-
-    def observe(self, log_probs: Tensor, target: Tensor) -> None:
-        """Learn, unless paused."""
-        if not self._paused:
-            refuse_vmap(log_probs, target)
-            self.learn(log_probs, target)
-
-    def observe_received(self, received: Received) -> None:
-        """Learn, unless paused."""
-        if not self._paused:
-            self.learn_received(received)
 
     def remember(self, **statistics: Tensor) -> None:
         """Put new tensors in the place of statistics, never new values into the old ones.
@@ -160,21 +120,6 @@ class LossWithMemory(LongTailedLoss):
             self._buffers[name] = self.get_buffer(name).to(torch.float32)
 
 
-def refuse_vmap(*tensors: Tensor) -> None:
-    """Raise within `torch.func.vmap`, where the sums over a batch would be one for each sample, (N, C).
-
-    Raises:
-        RuntimeError: a tensor has a dimension that `vmap` hides.
-    """
-    if torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active():
-        return
-    if any(torch.func.debug_unwrap(tensor).shape != tensor.shape for tensor in tensors):
-        raise RuntimeError(
-            "A loss that learns must not update its statistics within `torch.func.vmap`. Call it within "
-            "`criterion.pause_statistics()`."
-        )
-
-
 def _outside_transforms(statistic: Tensor) -> Tensor:
     """The tensor itself; within `torch.func.grad` it is wrapped, and could not be saved or copied afterwards."""
     if not torch._C._are_functorch_transforms_active():
@@ -186,16 +131,16 @@ def _outside_transforms(statistic: Tensor) -> Tensor:
 class _Repetition(AbstractContextManager[None]):
     """Former statistics in the place of the present ones, and no learning; may be entered again and again."""
 
-    def __init__(self, loss: LossWithMemory, former: dict[str, Tensor]) -> None:
-        self.loss = loss
+    def __init__(self, module: Memory, former: dict[str, Tensor]) -> None:
+        self.module = module
         self.former = former
 
     def __enter__(self) -> None:
         self.entered = ExitStack()
-        now = {name: self.loss.get_buffer(name) for name in self.former}
-        self.entered.callback(self.loss._buffers.update, now)
-        self.loss._buffers.update(self.former)
-        self.entered.enter_context(self.loss.pause_statistics())
+        now = {name: self.module.get_buffer(name) for name in self.former}
+        self.entered.callback(self.module._buffers.update, now)
+        self.module._buffers.update(self.former)
+        self.entered.enter_context(self.module.pause_statistics())
 
     def __exit__(self, *error: object) -> None:
         self.entered.close()

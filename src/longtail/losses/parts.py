@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
-from longtail.losses.memory import LossWithMemory
+from longtail.losses.memory import Memory
 from longtail.losses.reduction import divisor_of_mean
 
 
@@ -70,5 +70,5 @@ def statistics_paused(criterion: nn.Module) -> Iterator[None]:
         yield
 
 
-def _with_memory(criterion: nn.Module) -> list[LossWithMemory]:
-    return [module for module in criterion.modules() if isinstance(module, LossWithMemory)]
+def _with_memory(criterion: nn.Module) -> list[Memory]:
+    return [module for module in criterion.modules() if isinstance(module, Memory)]

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from longtail.arguments import check_size, check_strength
 from longtail.losses.fused import Received
 from longtail.losses.inputs import along_classes, as_statistics, class_dimension
+from longtail.losses.loss_with_memory import LossWithMemory, MemoryArguments
 from longtail.losses.margins import Margins
-from longtail.losses.memory import LossWithMemory, MemoryArguments
 from longtail.losses.shifts import class_indices, cross_entropy_of
 
 
