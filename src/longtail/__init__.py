@@ -39,6 +39,8 @@ _NAMES = {
         "SeesawLoss",
         "VSLoss",
         "balanced_contrastive_loss",
+        "ProbabilisticContrastiveLoss",
+        "probabilistic_contrastive_logits",
         "balanced_softmax_logits",
         "balanced_softmax_loss",
         "class_balanced_loss",

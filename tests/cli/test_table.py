@@ -37,8 +37,8 @@ def test_a_second_stage_is_named_by_the_recipe_of_its_first(first, second, named
 def test_what_is_beside_the_loss_is_said_of_either_stage(tmp_path, capsys):
     first = digits_lt(loss="balanced-softmax", contrastive=0.35, sam_radius=0.05, epochs=3)
     run = RunFolder.create(tmp_path / "run", config=first, seed=0)
-    assert "imbalance50, balanced-softmax with contrastive learning and SAM, seed 0" in heading(run, capsys)
+    assert "imbalance50, balanced-softmax with balanced contrastive learning and SAM, seed 0" in heading(run, capsys)
     config = SecondStageConfig(**CRT, dataset="digits", imbalance=50.0)
     second = RunFolder.create(tmp_path / "second", config=config, seed=0)
     second.finish({"first_stage": {"folder": "first", "config": dataclasses.asdict(first)}})
-    assert "crt after balanced-softmax with contrastive learning and SAM, seed 0" in heading(second, capsys)
+    assert "crt after balanced-softmax with balanced contrastive learning and SAM, seed 0" in heading(second, capsys)

@@ -118,7 +118,8 @@ def test_runs_are_named_by_what_tells_them_apart(runs, tmp_path):
         ({"sam_radius": 0.05}, "ce with SAM"),
         ({"mixing": "mixup"}, "ce with mixup"),
         ({"reweight_from": 8, "sam_radius": 0.8}, "ce with DRW and SAM"),
-        ({"contrastive": 0.35}, "ce with contrastive learning"),
+        ({"contrastive": 0.35}, "ce with balanced contrastive learning"),
+        ({"contrastive": 1.0, "contrastive_loss": "probabilistic"}, "ce with probabilistic contrastive learning"),
     ],
 )
 def test_a_run_is_named_by_what_is_beside_the_loss_too(settings, name, tmp_path):

@@ -1,8 +1,9 @@
-"""Balanced contrastive learning in a run: views, the added loss, the network that is kept, and what is refused."""
+"""Contrastive learning in a run: views, the added loss, the network that is kept, and what is refused."""
 
 import copy
 import os
 import signal
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from longtail.data import Splits, load_splits
-from longtail.losses import GALALoss
+from longtail.losses import GALALoss, ProbabilisticContrastiveLoss
 from longtail.models import BACKBONES
 from longtail.recipes import digits_lt, features
 from longtail.runs import RunFolder
@@ -22,6 +23,7 @@ from longtail.training.state import TrainingState
 from longtail.training.step import TrainingStep
 from longtail.training.views import EpochsOfViews
 from reference.balanced_contrastive import balanced_contrastive
+from reference.probabilistic_contrastive import probabilistic_contrastive
 from training.own import feature_table, features_config, finetune_config, scratch_config, write_photographs
 from training.test_resume import At, assert_same_end
 from training.tiny import tiny_config
@@ -127,10 +129,11 @@ def test_the_step_adds_the_weighted_loss_of_the_views(digits, monkeypatch):
     features = network.features(images.flatten(0, 1)).view(16, 3, -1)
     torch.testing.assert_close(found.logits, network.classifier(features[:, 0]))
     views = F.normalize(model.of_features(features[:, 1:].flatten(0, 1)), dim=1)
+    assert model.of_classes is not None
     centres = F.normalize(model.of_classes(network.classifier.weight), dim=1)
     expected = balanced_contrastive(views, target.repeat_interleave(2).tolist(), centres, 0.2)
     contrast = 0.5 * sum(expected) / len(expected)
-    assert found.loss(target).item() == pytest.approx(contrast, rel=1e-5)
+    assert model.loss(found, target).item() == pytest.approx(contrast, rel=1e-5)
 
     fabric, criterion = make_fabric(config), GALALoss(10)
     state = TrainingState(model, criterion, torch.optim.SGD(stage.parameter_groups(), lr=0.0))
@@ -156,8 +159,95 @@ def test_class_weights_do_not_weight_the_views_of_a_part(digits, monkeypatch):
     step = TrainingStep(fabric, config, state, wrapped, optimizer, lambda: None, needs_gradients=False)
     logits, loss, _ = step(images, target)
     parts = zip(images.tensor_split(3), target.tensor_split(3), strict=True)
-    contrast = sum(len(labels) / 16 * stage.model(views).loss(labels).item() for views, labels in parts)
+    contrast = sum(len(labels) / 16 * stage.model.loss(stage.model(views), labels).item() for views, labels in parts)
     assert loss.item() == pytest.approx(criterion(logits, target).item() + contrast, rel=1e-5)
+
+
+PROBABILISTIC = {"contrastive": 0.5, "contrastive_loss": "probabilistic", "contrastive_temperature": 0.2}
+
+
+def probabilistic_step(digits, monkeypatch, **settings):
+    """A stage without batch norm, its distributions, and a step of it that changes no weights."""
+    monkeypatch.setitem(BACKBONES, "plain", Plain)
+    config = resolve(digits_lt(model="plain", device="cpu", threads=1, **PROBABILISTIC, **settings))
+    torch.manual_seed(0)
+    stage = ContrastiveStage(stage_of(digits, config), config)
+    model = stage.model.train()
+    projection = model.of_features  # its batch norm would make projections depend on the part
+    model.of_features = nn.Sequential(projection[0], projection[2], projection[3])
+    fabric = make_fabric(config)
+    state = TrainingState(model, GALALoss(10), torch.optim.SGD(stage.parameter_groups(), lr=0.0))
+    wrapped, optimizer = fabric.setup(model, state.optimizer)
+    return model, TrainingStep(fabric, config, state, wrapped, optimizer, lambda: None, needs_gradients=False)
+
+
+def test_a_step_contrasts_with_distributions_of_the_steps_before(digits, monkeypatch):
+    model, step = probabilistic_step(digits, monkeypatch)
+    prior = digits.class_counts / digits.class_counts.sum()
+    views = []
+    for number, (images, target) in zip(range(3), views_of(digits).batches(1), strict=False):
+        means = torch.zeros(10, 128) if number == 0 else model.distributions.means()
+        outputs = model(images)
+        logits, loss, _ = step(images, target)
+        labels = target.repeat_interleave(2)
+        contrast = probabilistic_contrastive(
+            outputs.projections.flatten(0, 1).detach(), labels.tolist(), means, prior.tolist(), 0.2
+        )
+        gala = loss.item() - 0.5 * sum(contrast) / len(contrast)
+        if number == 0:  # the first margins of GALA are 0
+            assert gala == pytest.approx(F.cross_entropy(logits, target).item(), rel=1e-4)
+        views.append((outputs.projections.flatten(0, 1).detach(), labels))
+        seen, of = torch.cat([own for own, _ in views]), torch.cat([own for _, own in views])
+        expected = torch.stack([seen[of == c].mean(0) if (of == c).any() else torch.zeros(128) for c in range(10)])
+        torch.testing.assert_close(model.distributions.means(), expected, rtol=1e-5, atol=1e-6)
+        assert gala > 0
+
+
+@pytest.mark.parametrize("settings", [{"micro_batch_size": 5}, {"accumulate": 4}, {"sam_radius": 0.1}])
+def test_parts_and_second_passes_leave_the_same_distributions(settings, digits, monkeypatch):
+    found = []
+    own: dict[str, Any]
+    for own in ({}, settings):
+        model, step = probabilistic_step(digits, monkeypatch, **own)
+        losses = [
+            step(images, target)[1].item()
+            for _, (images, target) in zip(range(2), views_of(digits).batches(1), strict=False)
+        ]
+        found.append((losses, model.distributions.means(), model.distributions.samples))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-6)
+    assert found[0][2].sum() == 64
+
+
+def test_a_second_pass_sees_the_same_distributions(digits, monkeypatch):
+    _, step = probabilistic_step(digits, monkeypatch, sam_radius=0.1)
+    seen = []
+    forward = ProbabilisticContrastiveLoss.forward
+    monkeypatch.setattr(
+        ProbabilisticContrastiveLoss,
+        "forward",
+        lambda self, *given: (seen.append(self.means().clone()), forward(self, *given))[1],
+    )
+    for _, (images, target) in zip(range(2), views_of(digits).batches(1), strict=False):
+        step(images, target)
+    torch.testing.assert_close(seen[0], seen[1], rtol=0.0, atol=0.0)
+    torch.testing.assert_close(seen[2], seen[3], rtol=0.0, atol=0.0)
+    assert not torch.equal(seen[1], seen[2])
+
+
+@pytest.mark.slow
+def test_distributions_follow_the_last_two_epochs(tmp_path, monkeypatch):
+    config = digits_lt(epochs=4, device="cpu", threads=1, **PROBABILISTIC)
+    told, set_epoch = [], ProbabilisticContrastiveLoss.set_epoch
+
+    def recorded(self, epoch):
+        set_epoch(self, epoch)
+        told.append((epoch, int(self.samples.sum()), int(self.former_samples.sum())))
+
+    monkeypatch.setattr(ProbabilisticContrastiveLoss, "set_epoch", recorded)
+    run = run_experiment(config, data=None, out=tmp_path / "run")
+    steps = sum(run.result["class_counts"]) // config.batch_size
+    views = 2 * steps * config.batch_size
+    assert told == [(1, 0, 0), (2, 0, views), (3, 0, views), (4, 0, views)]
 
 
 def test_outside_of_training_the_model_gives_logits(digits):
@@ -188,11 +278,16 @@ def test_parameters_are_those_of_the_network_once_and_of_the_projections(digits)
     assert stage.model.of_features[-1].out_features == 128
 
 
+KINDS = pytest.mark.parametrize("kind", ["balanced", "probabilistic"])
+
+
 @pytest.mark.parametrize("settings", [{}, {"accumulate": 2}, {"sam_radius": 0.05}, {"ema": 0.9}, {"loss": "ldam"}])
+@KINDS
 @pytest.mark.slow
-def test_only_the_network_is_kept(settings, tmp_path):
+def test_only_the_network_is_kept(settings, kind, tmp_path):
     given = {"epochs": 2, "device": "cpu", "threads": 1, **settings}
-    run = run_experiment(digits_lt(contrastive=0.35, **given), data=None, out=tmp_path / "run")
+    contrasted = digits_lt(contrastive=0.35, contrastive_loss=kind, **given)
+    run = run_experiment(contrasted, data=None, out=tmp_path / "run")
     plain = run_experiment(digits_lt(**given), data=None, out=tmp_path / "plain")
     kept, others = run.load_weights()["model"], plain.load_weights()["model"]
     assert kept.keys() == others.keys()
@@ -200,9 +295,10 @@ def test_only_the_network_is_kept(settings, tmp_path):
     assert run.result["parameters"] == plain.result["parameters"]
 
 
+@KINDS
 @pytest.mark.slow
-def test_a_stopped_run_resumes_bit_identically(tiny, tmp_path):
-    config = tiny_config(epochs=2, contrastive=0.35, model="resnet8-cifar")
+def test_a_stopped_run_resumes_bit_identically(kind, tiny, tmp_path):
+    config = tiny_config(epochs=2, contrastive=0.35, contrastive_loss=kind, model="resnet8-cifar")
     run_experiment(config, data=tiny, out=tmp_path / "whole")
     with pytest.raises(TrainingStopped):
         run_experiment(
@@ -262,6 +358,7 @@ def test_a_classifier_without_weights_is_refused(digits):
     ("settings", "message"),
     [
         ({"contrastive": -1.0}, "`contrastive` must be finite and at least 0"),
+        ({"contrastive_loss": "proco"}, "`contrastive_loss` must be one of 'balanced', 'probabilistic'"),
         ({"contrastive_temperature": 0.0}, "`contrastive_temperature` must be finite and greater than 0"),
     ],
 )

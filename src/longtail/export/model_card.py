@@ -18,10 +18,19 @@ from longtail.training.evaluation import Scorer
 
 SETTINGS = (
     "dataset", "imbalance", "second_stage", "stage", "model", "pretrained", "loss", "loss_arguments", "sampler",
-    "mixing", "reweight_from", "contrastive", "sam_radius", "augmentations", "augment", "epochs", "batch_size",
-    "learning_rate", "weight_decay", "seed",
+    "mixing", "reweight_from", "contrastive", "contrastive_loss", "sam_radius", "augmentations", "augment", "epochs",
+    "batch_size", "learning_rate", "weight_decay", "seed",
 )  # fmt: skip
-OF_THE_FIRST_STAGE = ("loss", "mixing", "reweight_from", "contrastive", "sam_radius", "epochs", "seed")
+OF_THE_FIRST_STAGE = (
+    "loss",
+    "mixing",
+    "reweight_from",
+    "contrastive",
+    "contrastive_loss",
+    "sam_radius",
+    "epochs",
+    "seed",
+)
 NONE_IF_ZERO = ("reweight_from", "contrastive", "sam_radius")
 FILES = ("val", "test", "groups")
 SCORES = {
@@ -186,7 +195,7 @@ def _training(model: RunModel, info: DataInfo) -> str:
 
 def _chosen(config: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """The settings of these names, without those that are left out or off."""
-    values = {name: config.get(name) for name in names}
+    values = {name: config.get(name) for name in names if name != "contrastive_loss" or config.get("contrastive")}
     return {
         name: value
         for name, value in values.items()

@@ -9,8 +9,9 @@ ImageNet-LT. Compared with supervised contrastive learning, the samples of a cla
 import torch
 from torch import Tensor
 
-from longtail.arguments import as_class_indices, check_size
+from longtail.arguments import check_size
 from longtail.autocast import without_autocast
+from longtail.losses.contrasted_views import check_vectors, labels_of_views
 
 
 def balanced_contrastive_loss(
@@ -42,14 +43,8 @@ def balanced_contrastive_loss(
     Source: Zhu et al., CVPR 2022, Eq. 9 and 10, and their code, whose temperature for ImageNet-LT is 0.07.
     """
     check_size("temperature", temperature)
-    _check_shapes(projections, centres)
-    if not isinstance(target, Tensor):
-        raise TypeError(f"`target` must be a tensor. Got {type(target).__name__}.")
-    # Elsewhere the check of values would wait for the device, or break a compiled graph.
-    checks_values = target.device.type == "cpu" and not torch.compiler.is_compiling()
-    labels = as_class_indices("target", target, len(centres) if checks_values else None)
-    if labels.shape != projections.shape[:1]:
-        raise ValueError(f"`target` must have the shape {tuple(projections.shape[:1])}. Got {tuple(labels.shape)}.")
+    check_vectors(projections=projections, centres=centres)
+    labels = labels_of_views(projections, target, len(centres))
     classes = torch.cat([labels, torch.arange(len(centres), device=labels.device)])
     dtype = torch.promote_types(projections.dtype, torch.float32)
     with without_autocast(projections.device.type):
@@ -61,17 +56,3 @@ def balanced_contrastive_loss(
     terms = sizes[classes] - partners.to(dtype)
     totals = (similar - terms.log()).masked_fill(itself, -torch.inf).logsumexp(1)
     return totals - (similar * partners).sum(1) / partners.sum(1)
-
-
-def _check_shapes(projections: Tensor, centres: Tensor) -> None:
-    for name, tensor in (("projections", projections), ("centres", centres)):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"`{name}` must be a tensor. Got {type(tensor).__name__}.")
-        if tensor.dim() != 2 or not tensor.is_floating_point():
-            raise ValueError(
-                f"`{name}` must be floating point of two dimensions. Got {tensor.dtype} {tuple(tensor.shape)}."
-            )
-    if projections.shape[1] != centres.shape[1]:
-        raise ValueError(
-            f"`centres` must have as many columns as `projections`, {projections.shape[1]}. Got {centres.shape[1]}."
-        )

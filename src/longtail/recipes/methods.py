@@ -21,6 +21,7 @@ OF_METHODS: dict[str, Any] = {
     "mixing": "none",
     "reweight_from": 0,
     "contrastive": 0.0,
+    "contrastive_loss": "balanced",
     "sam_radius": 0.0,
 }
 """Settings that belong to methods, beside the loss, with the values of a method that does not set them."""
@@ -68,6 +69,10 @@ ONE_STAGE = {
     "ce-drw-sam": Method("Rangwani et al., NeurIPS 2022", _settings(loss="ce", sam_radius=0.8), deferred=True),
     "ldam-drw-sam": Method("Rangwani et al., NeurIPS 2022", _settings(loss="ldam", sam_radius=0.8), deferred=True),
     "bcl": Method("Zhu et al., CVPR 2022", _settings(loss="balanced-softmax", contrastive=0.35)),
+    "proco": Method(
+        "Du et al., TPAMI 2024",
+        _settings(loss="balanced-softmax", contrastive=1.0, contrastive_loss="probabilistic"),
+    ),
     "mixup": Method("Zhang et al., ICLR 2018", _settings(loss="ce", mixing="mixup")),
     "cutmix": Method("Yun et al., ICCV 2019", _settings(loss="ce", mixing="cutmix")),
     "cmo": Method("Park et al., CVPR 2022", _settings(loss="ce", mixing="cmo", mixing_alpha=1.0)),

@@ -56,6 +56,7 @@ OF_THE_FIRST_STAGE = (
     "clip_norm",
     "sam_radius",
     "contrastive",
+    "contrastive_loss",
 )
 """Settings that a second stage does not take over: the papers have SGD and a cosine."""
 

@@ -17,6 +17,7 @@ def trained_with(config: Mapping[str, Any]) -> str:
     mixing = config.get("mixing", "none")
     beside = ["DRW"] if config.get("reweight_from") else []
     beside += [] if mixing == "none" else [str(mixing)]
-    beside += ["contrastive learning"] if config.get("contrastive") else []
+    if config.get("contrastive"):
+        beside += [f"{config.get('contrastive_loss', 'balanced')} contrastive learning"]
     beside += ["SAM"] if config.get("sam_radius") else []
     return str(config["loss"]) + (f" with {' and '.join(beside)}" if beside else "")

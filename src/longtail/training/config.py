@@ -59,8 +59,11 @@ class TrainingConfig(OptimiserConfig):
     mixing_alpha: float = 1.0
     """α > 0 of the Beta distribution of an image's share in its pair; 1 is uniform."""
     contrastive: float = 0.0
-    """Weight of balanced contrastive learning (BCL) beside the loss, such as 0.35. Each image comes in three augmented
-    views, so that a step takes three times the time; 0 is none."""
+    """Weight of contrastive learning beside the loss, such as 0.35. Each image comes in three augmented views, so that
+    a step takes three times the time; 0 is none."""
+    contrastive_loss: Literal["balanced", "probabilistic"] = "balanced"
+    """How views are contrasted: with each other and learnt centres of the classes (balanced, BCL), or with
+    distributions of the classes (probabilistic, ProCo, whose paper has a weight of 1)."""
     contrastive_temperature: float = 0.07
     """Temperature of the contrastive loss, by which similarities are divided."""
     seed: int = 0
@@ -117,6 +120,7 @@ class TrainingConfig(OptimiserConfig):
                 raise TypeError(f"`{name}` must be a tuple. Got {getattr(self, name)!r}.")
         check_size("mixing_alpha", self.mixing_alpha)
         check_strength("contrastive", self.contrastive)
+        check_choice("contrastive_loss", self.contrastive_loss, ["balanced", "probabilistic"])
         check_size("contrastive_temperature", self.contrastive_temperature)
         if self.contrastive:
             self._check_contrast()

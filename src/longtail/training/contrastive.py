@@ -1,12 +1,15 @@
-"""Balanced contrastive learning beside the loss of a stage: projections of features, and centres of classes.
+"""Contrastive learning beside the loss of a stage: projections of features, which the classes pull apart.
 
-Zhu et al., "Balanced Contrastive Learning for Long-Tailed Visual Recognition", CVPR 2022. Each sample comes in three
-views: the first is classified, the others are projected by a perceptron; another perceptron makes the centre of each
-class from its classifier weights. Both perceptrons are left out of the network that is kept.
+Each sample comes in three views: the first is classified, the others are projected by a perceptron, which is left out
+of the network that is kept. The projections are contrasted
 
-Differences from the authors' code: all views have the augmentation of the run, the classifier is that of the loss (they
-have a cosine classifier), and only the views that are contrasted are projected. With several processes, or a divided
-batch, the views of each part are contrasted with each other.
+- "balanced" (BCL; Zhu et al., CVPR 2022): with each other and the centres of the classes, which another perceptron
+  makes from the classifier weights. With several processes, or a divided batch, only within each part.
+- "probabilistic" (ProCo; Du et al., TPAMI 2024): with the distributions of the classes, learnt from the projections.
+
+Differences from the code of both: all views have the augmentation of the run, the classifier is that of the loss (they
+have a cosine classifier), only the views that are contrasted are projected, and the hidden layer of a perceptron is as
+wide as the features.
 """
 
 from typing import Any, NamedTuple
@@ -16,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from longtail.data import Splits
-from longtail.losses import balanced_contrastive_loss
+from longtail.losses import ProbabilisticContrastiveLoss, balanced_contrastive_loss
 from longtail.models import Network
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import Epochs
@@ -35,49 +38,38 @@ class Contrasted(NamedTuple):
     Attributes:
         logits: (N, C) of the first views.
         projections: (N, views − 1, D) of the others, of length 1.
-        centres: (C, D) of the classes, of length 1.
-        weight: of the contrastive loss.
-        temperature: T > 0.
+        centres: (C, D) of the classes, of length 1; `None` where classes have distributions instead.
     """
 
     logits: Tensor
     projections: Tensor
-    centres: Tensor
-    weight: float
-    temperature: float
-
-    def loss(self, target: Tensor) -> Tensor:
-        """The weighted mean contrastive loss of all contrasted views, to add to the loss of the logits.
-
-        Args:
-            target: (N,) class indices.
-        """
-        views = self.projections.shape[1]
-        losses = balanced_contrastive_loss(
-            self.projections.flatten(0, 1),
-            target.repeat_interleave(views),
-            self.centres,
-            temperature=self.temperature,
-        )
-        return self.weight * losses.mean()
+    centres: Tensor | None
 
 
 class ContrastiveNetwork(nn.Module):
-    """The model of a stage, with projections of features and of classifier weights.
+    """The model of a stage with projections of features, and centres or distributions of the classes.
 
     Args:
         model: of the stage.
         network: within it, whose classifier has weights (C, D).
-        config: has weight and temperature.
+        config: has the kind of the contrastive loss, its weight and its temperature.
+        class_counts: (C,) training samples of each class.
     """
 
-    def __init__(self, model: nn.Module, network: Network, config: TrainingConfig) -> None:
+    def __init__(self, model: nn.Module, network: Network, config: TrainingConfig, class_counts: Tensor) -> None:
         super().__init__()
         self.model = model
         self._network = [network]  # a part of `model`: not to be registered twice
         self.weight, self.temperature = config.contrastive, config.contrastive_temperature
         width = weights_of(network).shape[1]
-        self.of_features, self.of_classes = _projection(width), _projection(width)
+        self.of_features = _projection(width)
+        self.of_classes, self.distributions = None, None
+        if config.contrastive_loss == "balanced":
+            self.of_classes = _projection(width)
+        else:
+            self.distributions = ProbabilisticContrastiveLoss(
+                class_counts, _width_of_projections(width), temperature=self.temperature
+            )
 
     def forward(self, inputs: Tensor) -> Tensor | Contrasted:
         """Logits (N, C); of several views (N, views, …) what is contrasted, too."""
@@ -93,10 +85,29 @@ class ContrastiveNetwork(nn.Module):
             return Contrasted(
                 network.classifier(features[:, 0]),
                 F.normalize(projected, dim=-1),
-                F.normalize(self.of_classes(weights), dim=-1),
-                self.weight,
-                self.temperature,
+                None if self.of_classes is None else F.normalize(self.of_classes(weights), dim=-1),
             )
+
+    def loss(self, outputs: Contrasted, target: Tensor) -> Tensor:
+        """The weighted mean contrastive loss of all contrasted views, to add to the loss of the logits.
+
+        Args:
+            outputs: of `forward`.
+            target: (N,) class indices.
+        """
+        views, labels = outputs.projections.flatten(0, 1), target.repeat_interleave(outputs.projections.shape[1])
+        if self.distributions is not None:
+            losses = self.distributions(views, labels)
+        else:
+            assert outputs.centres is not None
+            losses = balanced_contrastive_loss(views, labels, outputs.centres, temperature=self.temperature)
+        mean: Tensor = self.weight * losses.mean()
+        return mean
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch begins: distributions follow the last two."""
+        if self.distributions is not None:
+            self.distributions.set_epoch(epoch)
 
     def _logits(self, inputs: Tensor) -> Tensor:
         logits: Tensor = self.model(inputs)
@@ -108,11 +119,12 @@ class ContrastiveNetwork(nn.Module):
 
     def projection_parameters(self) -> list[nn.Parameter]:
         """Those that are not part of the kept network."""
-        return [*self.of_features.parameters(), *self.of_classes.parameters()]
+        of_classes = [] if self.of_classes is None else self.of_classes.parameters()
+        return [*self.of_features.parameters(), *of_classes]
 
 
 class ContrastiveStage:
-    """A stage with balanced contrastive learning beside its loss: the network that is kept is that of the stage.
+    """A stage with contrastive learning beside its loss: the network that is kept is that of the stage.
 
     Args:
         stage: which trains a whole network on images.
@@ -136,7 +148,8 @@ class ContrastiveStage:
                 f'`contrastive` must be 0 for the stage "{config.stage}", whose model does not contain the network '
                 f"that it keeps. Got {config.contrastive}."
             )
-        self.model = ContrastiveNetwork(stage.model, network, config).to(weights_of(network).device)
+        counts = torch.as_tensor(stage.splits.class_counts)
+        self.model = ContrastiveNetwork(stage.model, network, config, counts).to(weights_of(network).device)
 
     @property
     def splits(self) -> Splits:
@@ -186,4 +199,8 @@ def weights_of(network: Network) -> Tensor:
 def _projection(width: int) -> nn.Sequential:
     """As in the authors' code: a layer of the same width, batch norm, and a layer to the space of the projections."""
     hidden = [nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()]
-    return nn.Sequential(*hidden, nn.Linear(width, WIDE if width >= WIDE else NARROW))
+    return nn.Sequential(*hidden, nn.Linear(width, _width_of_projections(width)))
+
+
+def _width_of_projections(width: int) -> int:
+    return WIDE if width >= WIDE else NARROW

@@ -3,13 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from longtail.losses import DeferredReweighting
-from longtail.losses.contract import LongTailedLoss
 from longtail.runs import RunFolder
 from longtail.training.callbacks import Callback, Plan, Step
 from longtail.training.config import TrainingConfig
@@ -28,6 +26,15 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 STEPS_BETWEEN_CHECKS = 50
+
+
+@runtime_checkable
+class FollowsEpochs(Protocol):
+    """A loss or model that changes in the course of training."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch begins or goes on, counted from 1."""
+        ...
 
 
 class TrainingLoop:
@@ -116,8 +123,9 @@ class TrainingLoop:
         state = self.state
         self.model.train()
         state.criterion.train()
-        if isinstance(state.criterion, (LongTailedLoss, DeferredReweighting)):
-            state.criterion.set_epoch(state.epoch)
+        for part in (state.criterion, state.model):
+            if isinstance(part, FollowsEpochs):
+                part.set_epoch(state.epoch)
         start = time.monotonic() - state.seconds
         batches = TimedBatches(self._batches(request))
         for images, target in batches:

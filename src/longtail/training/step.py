@@ -1,8 +1,8 @@
 """One training step: forward and backward passes of the parts of a batch, then the update.
 
 Parts and processes do not change the result: the loss is the mean over the whole batch, and a loss that learns counts
-one step. Exceptions are what depends on the samples of a pass together (batch norm, the regulariser of LADE, contrasted
-views) and random draws within a pass (dropout, the noise of GCL and EQL).
+one step. Exceptions are what depends on the samples of a pass together (batch norm, the regulariser of LADE, views that
+are contrasted with each other) and random draws within a pass (dropout, the noise of GCL and EQL).
 
 The update is skipped where gradients of a scaled loss overflow.
 
@@ -12,7 +12,7 @@ losses and what a loss learns are those of the first pass, the gradient of the u
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -27,16 +27,21 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-class OutputsWithLoss(Protocol):
-    """The outputs of a model that adds a loss of its own to that of its logits."""
+class OutputsWithLogits(Protocol):
+    """The outputs of a `ModelWithLoss`."""
 
     @property
     def logits(self) -> Tensor:
         """(N, C)."""
         ...
 
-    def loss(self, target: Tensor) -> Tensor:
-        """A scalar, for the labels (N,)."""
+
+@runtime_checkable
+class ModelWithLoss(Protocol):
+    """A model that adds a loss of its own to that of its logits, where it returns more than logits."""
+
+    def loss(self, outputs: Any, target: Tensor) -> Tensor:
+        """A scalar, for outputs of the model and the labels (N,)."""
         ...
 
 
@@ -81,11 +86,13 @@ class TrainingStep:
         self.fabric, self.config, self.state = fabric, config, state
         self.model, self.optimizer, self.after_step = model, optimizer, after_step
         self.needs_gradients = needs_gradients
+        model_learns = [state.model] if isinstance(state.model, ModelWithLoss) else []
+        self.learning = nn.ModuleList([state.criterion, *model_learns])
 
     def __call__(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Logits (N, C), loss and, where a callback needs it, the gradient of the logits; all detached."""
         self.optimizer.zero_grad()
-        with one_step(self.state.criterion):
+        with one_step(self.learning):
             passed = (self._pass_twice if self.config.sam_radius else self._pass)(images, target)
         gradient = self._gradient(passed) if self.needs_gradients else None
         self._update()
@@ -102,7 +109,7 @@ class TrainingStep:
         model, criterion = self.state.model, self.state.criterion
         with (
             perturbed(model, self.config.sam_radius, trained),
-            statistics_paused(criterion),
+            statistics_paused(self.learning),
             buffers_restored(criterion),  # of a loss of another package, which can't be paused
         ):
             self.optimizer.zero_grad()
@@ -153,13 +160,14 @@ class TrainingStep:
             if share is not None:
                 loss = loss * share
             if not isinstance(outputs, Tensor):
-                loss = loss + outputs.loss(target) * by_samples
+                assert isinstance(self.state.model, ModelWithLoss)
+                loss = loss + self.state.model.loss(outputs, target) * by_samples
             self.fabric.backward(loss)
         return logits, loss.detach()
 
-    def _outputs(self, images: Tensor) -> Tensor | OutputsWithLoss:
+    def _outputs(self, images: Tensor) -> Tensor | OutputsWithLogits:
         try:
-            outputs: Tensor | OutputsWithLoss = self.model(images)
+            outputs: Tensor | OutputsWithLogits = self.model(images)
         except ValueError as error:
             if len(images) > 1 or "more than 1 value per channel" not in str(error):
                 raise
