@@ -162,13 +162,15 @@ def interrupted() -> TrainingConfig:
 
 
 def run_all(data: Path, out: Path) -> None:
-    """Whole runs of the user's own images: of a network without batch norm, and two of a network with it."""
+    """Whole runs of the user's own images: of a network without batch norm, and some of a network with it."""
     BACKBONES["flat"] = FlatBackbone
     os.environ["LONGTAIL_CACHE"] = str(out / "cache")
     for name, config in RUNS.items():
         run_experiment(config(), data=data, out=out / name)
     run_experiment(scratch_config(epochs=1), data=data, out=out / "batch-norm")
-    run_experiment(scratch_config(epochs=1, contrastive=0.35), data=data, out=out / "contrastive")
+    for kind in ("balanced", "probabilistic"):
+        config = scratch_config(epochs=1, contrastive=0.35, contrastive_loss=kind)
+        run_experiment(config, data=data, out=out / f"{kind}-contrastive")
     settings = {"data": data, "out": out / "interrupted", "resume": True, "callbacks": [GradientRecorder()]}
     run_experiment(interrupted(), **settings)
 

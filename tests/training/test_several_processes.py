@@ -159,7 +159,7 @@ def test_a_run_that_one_process_left_within_an_epoch_is_resumed(one, several):
     assert "begun with 1: the same batches" in notes[0]
 
 
-@pytest.mark.parametrize("name", ["batch-norm", "contrastive"])
+@pytest.mark.parametrize("name", ["batch-norm", "balanced-contrastive", "probabilistic-contrastive"])
 def test_a_run_with_batch_norm_is_one_folder(name, several):
     # Each process normalises its share of the batch with the share's own statistics, as everywhere in the field: with
     # batch norm two processes are another run than one, and the run folder says how many there were.
