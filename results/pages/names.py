@@ -21,6 +21,7 @@ NAMES = {
     "cmo": "CMO",
     "balanced-softmax-cmo": "Balanced Softmax with CMO",
     "bcl": "Balanced Softmax with BCL",
+    "proco": "Balanced Softmax with ProCo",
     "sam": "SAM",
     "ce-drw-sam": "cross-entropy with deferred re-weighting and SAM",
     "ldam-drw-sam": "LDAM-DRW with SAM",
