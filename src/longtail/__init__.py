@@ -40,7 +40,7 @@ _NAMES = {
         "VSLoss",
         "balanced_contrastive_loss",
         "ProbabilisticContrastiveLoss",
-        "probabilistic_contrastive_logits",
+        "expected_similarities",
         "balanced_softmax_logits",
         "balanced_softmax_loss",
         "class_balanced_loss",

@@ -260,13 +260,13 @@ def test_names_for_several_methods():
 def test_all_methods_on_features_are_those_that_need_no_pixels(table, capsys, monkeypatch):
     for name in (names := names_of("all", without=unsuited_to(features()))):
         job_of(features(), name, seed=0)
-    assert [name for name in METHODS if name not in names] == ["bcl", "cutmix", "cmo", "balanced-softmax-cmo"]
+    assert [name for name in METHODS if name not in names] == ["bcl", "proco", "cutmix", "cmo", "balanced-softmax-cmo"]
     assert main(["compare", table, "--methods", "ce,cmo", "--label", "species"]) == 2
     assert "train on the images: recipe finetune or scratch" in capsys.readouterr().err
     monkeypatch.setattr("longtail.training.comparison.check_settings", lambda *_: sys.exit("settings"))
     with pytest.raises(SystemExit):
         main(["compare", table, "--methods", "all", "--label", "species"])
-    said = "left out: bcl, cutmix, cmo, balanced-softmax-cmo, which need images; these are features\n"
+    said = "left out: bcl, proco, cutmix, cmo, balanced-softmax-cmo, which need images; these are features\n"
     assert capsys.readouterr().err == said
 
 
@@ -283,7 +283,7 @@ def test_methods_with_a_learning_rate_of_sgd_are_not_compared_by_another_optimiz
         main(["compare", "features", "--data", table, "--methods", "all", "--optimizer", "adamw"])
     assert capsys.readouterr().err.splitlines() == [
         "left out: ce-weight-decay, weight-balancing, which have a learning rate of SGD; the recipe trains by adamw",
-        "left out: bcl, cutmix, cmo, balanced-softmax-cmo, which need images; these are features",
+        "left out: bcl, proco, cutmix, cmo, balanced-softmax-cmo, which need images; these are features",
     ]
 
 

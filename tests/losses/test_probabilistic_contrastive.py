@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from longtail.losses import ProbabilisticContrastiveLoss, probabilistic_contrastive_logits
+from longtail.losses import ProbabilisticContrastiveLoss, expected_similarities
 from reference.probabilistic_contrastive import probabilistic_contrastive
 
 COUNTS = [50, 20, 15, 10, 5]
@@ -32,7 +32,7 @@ def test_it_equals_the_formula(dimensions, error, temperature):
     views, means = views_and_means(dimensions)
     if dimensions == 1024:  # of smaller concentrations the Bessel function of scipy is 0
         means = F.normalize(means + 1e-3, dim=1) * torch.linspace(0.3, 0.9999, 5, dtype=torch.float64)[:, None]
-    found = losses_of(probabilistic_contrastive_logits(views, means, temperature=temperature))
+    found = losses_of(expected_similarities(views, means, temperature=temperature))
     expected = probabilistic_contrastive(views, TARGET.tolist(), means, PRIOR.tolist(), temperature)
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=0.0, atol=error)
 
@@ -40,23 +40,23 @@ def test_it_equals_the_formula(dimensions, error, temperature):
 @pytest.mark.parametrize("temperature", [0.07, 1.0])
 def test_float32_is_as_precise_as_its_logits(temperature):
     views, means = views_and_means(128)
-    exact = probabilistic_contrastive_logits(views, means, temperature=temperature)
-    found = probabilistic_contrastive_logits(views.float(), means.float(), temperature=temperature)
+    exact = expected_similarities(views, means, temperature=temperature)
+    found = expected_similarities(views.float(), means.float(), temperature=temperature)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), exact, rtol=2e-6, atol=2e-6)
 
 
 def test_half_precision_is_computed_in_float32():
     views, means = views_and_means(16, torch.bfloat16)
-    found = probabilistic_contrastive_logits(views, means)
-    torch.testing.assert_close(found, probabilistic_contrastive_logits(views.float(), means.float()))
+    found = expected_similarities(views, means)
+    torch.testing.assert_close(found, expected_similarities(views.float(), means.float()))
 
 
 def test_autocast_does_not_round_similarities():
     views, means = views_and_means(16, torch.float32)
-    expected = probabilistic_contrastive_logits(views, means)
+    expected = expected_similarities(views, means)
     with torch.autocast("cpu", torch.bfloat16):
-        found = probabilistic_contrastive_logits(views, means)
+        found = expected_similarities(views, means)
     torch.testing.assert_close(found, expected, rtol=0.0, atol=0.0)
 
 
@@ -64,30 +64,42 @@ def test_gradients_are_those_of_the_formula():
     views, means = views_and_means(16)
     views.requires_grad_()
     means.requires_grad_()
-    assert torch.autograd.gradcheck(lambda own: probabilistic_contrastive_logits(own, means.detach()), (views,))
-    probabilistic_contrastive_logits(views, means).sum().backward()
+    assert torch.autograd.gradcheck(lambda own: expected_similarities(own, means.detach()), (views,))
+    expected_similarities(views, means).sum().backward()
     assert means.grad is None
 
 
 def test_a_class_of_which_nothing_is_known_fits_all_views_alike():
     views, means = views_and_means(16)
-    logits = probabilistic_contrastive_logits(views, torch.zeros_like(means))
+    logits = expected_similarities(views, torch.zeros_like(means))
     torch.testing.assert_close(logits, logits[:1, :1].expand_as(logits))
+
+
+@pytest.mark.parametrize("kappa", [0.0, 5.0])
+def test_it_is_the_expectation_over_views_of_the_class(kappa):
+    """Against views drawn from the distribution by rejection: densities are highest at μ."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = F.normalize(torch.randn(2_000_000, 16, generator=generator), dim=1)
+    kept = drawn[torch.rand(len(drawn), generator=generator) < ((drawn[:, 0] - 1) * kappa).exp()]
+    views = torch.eye(16)[:2]
+    found = expected_similarities(views, kept.mean(0, keepdim=True), temperature=0.5)
+    sampled = (kept @ views.T / 0.5).exp().mean(0).log()[:, None]
+    torch.testing.assert_close(found, sampled, rtol=0.0, atol=2e-2)
 
 
 def test_means_of_length_1_are_those_of_the_largest_concentration():
     views, means = views_and_means(16)
     single = F.normalize(means[2:], dim=1)
-    found = probabilistic_contrastive_logits(views, single)
-    shorter = probabilistic_contrastive_logits(views, single * (1 - 1e-9))
+    found = expected_similarities(views, single)
+    shorter = expected_similarities(views, single * (1 - 1e-9))
     torch.testing.assert_close(found, shorter, rtol=1e-6, atol=1e-6)
     assert found.isfinite().all()
 
 
 def test_it_is_compiled_as_one_graph():
     views, means = views_and_means(16)
-    compiled = torch.compile(probabilistic_contrastive_logits, fullgraph=True, backend="eager")
-    torch.testing.assert_close(compiled(views, means), probabilistic_contrastive_logits(views, means))
+    compiled = torch.compile(expected_similarities, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(views, means), expected_similarities(views, means))
 
 
 def mean_of(views: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -179,7 +191,7 @@ def test_what_is_no_tensor_is_refused(name):
     views, means = views_and_means(16)
     arguments = {"projections": views, "means": means}
     with pytest.raises(TypeError, match=f"`{name}` must be a tensor. Got list"):
-        probabilistic_contrastive_logits(**(arguments | {name: arguments[name].tolist()}))
+        expected_similarities(**(arguments | {name: arguments[name].tolist()}))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +206,7 @@ def test_what_is_no_tensor_is_refused(name):
 def test_wrong_arguments_of_the_function_are_refused(changes, message):
     views, means = views_and_means(16)
     with pytest.raises(ValueError, match=message):
-        probabilistic_contrastive_logits(**{"projections": views, "means": means, **changes})
+        expected_similarities(**{"projections": views, "means": means, **changes})
 
 
 def test_wrong_arguments_of_the_module_are_refused():

@@ -24,7 +24,7 @@ from longtail.losses.label_aware_smoothing import LabelAwareSmoothingLoss, label
 from longtail.losses.lade import LADELoss, lade_loss
 from longtail.losses.ldam import LDAMLoss, ldam_logits, ldam_loss
 from longtail.losses.logit_adjustment import LogitAdjustmentLoss, logit_adjustment_logits, logit_adjustment_loss
-from longtail.losses.probabilistic_contrastive import ProbabilisticContrastiveLoss, probabilistic_contrastive_logits
+from longtail.losses.probabilistic_contrastive import ProbabilisticContrastiveLoss, expected_similarities
 from longtail.losses.seesaw import SeesawLoss, seesaw_logits, seesaw_loss
 from longtail.losses.vs import VSLoss, vs_logits, vs_loss
 
@@ -51,6 +51,7 @@ __all__ = [
     "class_balanced_weights",
     "eql_loss",
     "eql_v2_loss",
+    "expected_similarities",
     "focal_loss",
     "gala_logits",
     "gala_loss",
@@ -62,7 +63,6 @@ __all__ = [
     "ldam_loss",
     "logit_adjustment_logits",
     "logit_adjustment_loss",
-    "probabilistic_contrastive_logits",
     "seesaw_logits",
     "seesaw_loss",
     "vs_logits",

@@ -17,7 +17,7 @@ class MemoryArguments(CrossEntropyArguments, total=False):
     process_group: dist.ProcessGroup | None
 
 
-class LossWithMemory(Memory, LongTailedLoss):
+class LossWithMemory(LongTailedLoss, Memory):
     """A loss whose statistics are float32 buffers (C,), updated in training with gradients on.
 
     A subclass computes sums over the samples of a forward pass in `learn`, gives them to `contribute`, and adds them to

@@ -2,11 +2,11 @@ r"""Probabilistic contrastive learning (ProCo): contrasts each view with the dis
 
 Du et al., "Probabilistic Contrastive Learning for Long-Tailed Visual Recognition", TPAMI 2024 (arXiv 2403.06726). The
 projections of class j are taken to follow a von Mises-Fisher distribution on the unit sphere in D dimensions, which
-their mean r_j μ_j determines (‖μ_j‖ = 1). The supervised contrastive loss of a view x is then known in expectation over
-infinitely many views of all classes: the cross-entropy of z + log π, where π are the class frequencies and
+their mean r_j μ_j determines (‖μ_j‖ = 1). Then the supervised contrastive loss of a view x against infinitely many
+views x_j of each class is the cross-entropy of z + log π, where π are the class frequencies and
 
-    κ_j = r_j (D − r_j²) / (1 − r_j²),     κ̃_j = ‖κ_j μ_j + x / T‖,     ν = D/2 − 1,
-    z_j = log(I_ν(κ̃_j) / κ̃_j^ν) − log(I_ν(κ_j) / κ_j^ν).
+    z_j = log E exp(x · x_j / T) = log(I_ν(κ̃_j) / κ̃_j^ν) − log(I_ν(κ_j) / κ_j^ν),
+    κ_j = r_j (D − r_j²) / (1 − r_j²),     κ̃_j = ‖κ_j μ_j + x / T‖,     ν = D/2 − 1.
 
 The means are those of all views since the previous epoch began. The loss is added to a classification loss on another
 view of the same samples.
@@ -35,8 +35,8 @@ LARGEST_CONCENTRATION = 1e5
 """Of κ, as in the authors' code: the projections of a class that has a single one would have an infinite one."""
 
 
-def probabilistic_contrastive_logits(projections: Tensor, means: Tensor, *, temperature: float = 0.07) -> Tensor:
-    """How much likelier each class makes a view, compared with the density of its own views: logits.
+def expected_similarities(projections: Tensor, means: Tensor, *, temperature: float = 0.07) -> Tensor:
+    """How similar each view is to those of each class, in expectation: log E exp(x · x_j / T), the module's z.
 
     Args:
         projections: (N, D) of the views, of length 1; D is at least 16.
@@ -45,7 +45,7 @@ def probabilistic_contrastive_logits(projections: Tensor, means: Tensor, *, temp
         temperature: T > 0.
 
     Returns:
-        (N, C) logits z, in float32 at least; the loss is the cross-entropy of z + log π.
+        (N, C), in float32 at least; the loss is the cross-entropy of them plus log π.
 
     Raises:
         ValueError, TypeError: a shape, dtype or setting outside what is written above.
@@ -53,7 +53,7 @@ def probabilistic_contrastive_logits(projections: Tensor, means: Tensor, *, temp
     Example:
         >>> means = torch.zeros(2, 16)
         >>> means[0, 0] = means[1, 1] = 0.5
-        >>> probabilistic_contrastive_logits(torch.eye(16)[:2], means, temperature=1.0)
+        >>> expected_similarities(torch.eye(16)[:2], means, temperature=1.0)
         tensor([[0.5168, 0.0239],
                 [0.0239, 0.5168]])
 
@@ -168,7 +168,7 @@ class ProbabilisticContrastiveLoss(Memory):
     def forward(self, projections: Tensor, target: Tensor) -> Tensor:
         """The loss of each view."""
         labels = labels_of_views(projections, target, len(self.log_prior))
-        logits = probabilistic_contrastive_logits(projections, self.means(), temperature=self.temperature)
+        logits = expected_similarities(projections, self.means(), temperature=self.temperature)
         losses = F.cross_entropy(logits + self.log_prior.to(logits.dtype), labels, reduction="none")
         if self.training and torch.is_grad_enabled() and not self._paused:
             self._learn(projections.detach(), labels)
