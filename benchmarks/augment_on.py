@@ -17,10 +17,10 @@ from pathlib import Path
 
 import torch
 
-from longtail.data.device_augmentation import POLICIES, DeviceAugmentation
-from longtail.data.file_augmentation import CentreSquare, TrainingImage
-from longtail.data.to_device import to_device
-from longtail.data.workers import Draw, draw_batches
+from longtail.data.images.device_augmentation import POLICIES, DeviceAugmentation
+from longtail.data.images.file_augmentation import CentreSquare, TrainingImage
+from longtail.data.images.to_device import to_device
+from longtail.data.images.workers import Draw, draw_batches
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

@@ -25,9 +25,9 @@ from PIL import Image
 from torch.nn import functional as F
 from torchvision.io import decode_jpeg, read_file
 
-from longtail.data import jpeg_crop
-from longtail.data.decoding import Box, decode_crop
-from longtail.data.file_augmentation import SCALE, SCALES, _random_box, seed_generators
+from longtail.data.images import jpeg_crop
+from longtail.data.images.decoding import Box, decode_crop
+from longtail.data.images.file_augmentation import SCALE, SCALES, _random_box, seed_generators
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

@@ -26,9 +26,9 @@ from timm.data.dataset import ImageDataset
 from torch.nn import functional as F
 
 from longtail.data import Samples, StreamedImages, image_loader
-from longtail.data.file_augmentation import RATIO, SCALE, TrainingImage
+from longtail.data.images.file_augmentation import RATIO, SCALE, TrainingImage
+from longtail.data.images.training_images import TrainingImages
 from longtail.data.own import source_of
-from longtail.data.training_images import TrainingImages
 from longtail.losses.catalogue import make_loss
 from longtail.models import make_network
 from longtail.recipes import finetune

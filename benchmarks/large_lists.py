@@ -62,7 +62,7 @@ def make(name: str, lists: Path, folder: Path) -> None:
 def measured(name: str, folder: Path, batches: int, doctor: bool) -> dict[str, float]:
     import torch
 
-    import longtail.data.file_augmentation
+    import longtail.data.images.file_augmentation
     import longtail.data.large_sets.source
     import longtail.doctor  # noqa: F401
     from longtail.data import load_splits, plan_splits

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from longtail.auto import extract_features
-from longtail.data.image_folder import Walk
+from longtail.data.images.folder import Walk
 from longtail.recipes import features
 from longtail.training import run_experiment
 

@@ -57,9 +57,9 @@ class Worker:
 
     def __init__(self, folder: Path, options: argparse.Namespace) -> None:
         from longtail.data import Samples, StreamedImages, image_loader
-        from longtail.data.file_augmentation import TrainingImage
+        from longtail.data.images.file_augmentation import TrainingImage
+        from longtail.data.images.training_images import TrainingImages
         from longtail.data.own import source_of
-        from longtail.data.training_images import TrainingImages
         from longtail.recipes import finetune
         from longtail.training.hardware import make_fabric, resolve
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from longtail import BalancedSoftmaxLoss, GALALoss, PredictionRebalancer
 from longtail.data import long_tailed_digits
-from longtail.data.digits import Digits
+from longtail.data.built_in.digits import Digits
 from longtail.metrics import LongTailScores, long_tail_scores
 from longtail.models import MLP
 from longtail.reports import PerClassRecallDisplay

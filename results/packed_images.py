@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from longtail.data.cifar import Cifar
+from longtail.data.built_in.cifar import Cifar
 from longtail.whole_file import write_whole
 
 SIDE, COLUMNS, PER_SHEET = 32, 45, 2025  # sheets of more images come out larger

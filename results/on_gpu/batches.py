@@ -3,7 +3,7 @@
 import torch
 
 from longtail.data import load_splits
-from longtail.data.cifar import Cifar
+from longtail.data.built_in.cifar import Cifar
 from longtail.training import TrainingConfig
 from longtail.training.epochs import Epochs, augmentation
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from longtail.data.cifar import Cifar
+from longtail.data.built_in.cifar import Cifar
 from longtail.training import Callback, Plan, run_experiment
 from on_gpu.batches import epochs_of
 from on_gpu.job import Job

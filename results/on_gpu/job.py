@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from longtail.data.cifar import Cifar
+from longtail.data.built_in.cifar import Cifar
 from longtail.recipes import cifar10_lt, cifar100_lt
 from longtail.training import TrainingConfig
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longtail.data.cifar import Cifar
+from longtail.data.built_in.cifar import Cifar
 from packed_images import write_pack
 
 CLASSES, PER_CLASS, TEST_PER_CLASS = 10, 20, 5

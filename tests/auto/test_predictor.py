@@ -14,7 +14,7 @@ import longtail
 from auto.photographs import COLOURS, write_photographs
 from longtail.auto.run_sets import RunSets
 from longtail.data import Samples
-from longtail.data.decoding import BadImageError
+from longtail.data.images.decoding import BadImageError
 from longtail.recipes import digits_lt
 from longtail.training import run_experiment
 

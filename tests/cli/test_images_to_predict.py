@@ -7,7 +7,7 @@ import pytest
 
 from data.pictures import picture
 from longtail.cli.images_to_predict import ImagesToPredict
-from longtail.data.decoding import BadImageError
+from longtail.data.images.decoding import BadImageError
 
 
 def test_the_first_bad_images_are_named_each_in_its_own_sentence(tmp_path):

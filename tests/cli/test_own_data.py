@@ -13,7 +13,7 @@ import longtail
 from auto.photographs import OPTIONS, write_photographs
 from longtail.cli import main
 from longtail.cli.own_data import with_recipe
-from longtail.data.parquet_images import parquet_images
+from longtail.data.tables.parquet_images import parquet_images
 from training.tiny import replaced
 
 MOMENTS = ["--mean", "0.5", "0.5", "0.5", "--std", "0.25", "0.25", "0.25"]

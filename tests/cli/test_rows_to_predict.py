@@ -12,7 +12,7 @@ import longtail
 from longtail.auto.evaluation import evaluate_on
 from longtail.cli import main
 from longtail.cli.rows_to_predict import RowsToPredict
-from longtail.data import mapped_array
+from longtail.data.features import mapped_array
 
 RNG = np.random.default_rng(0)
 NAMES = ("length", "weight")

@@ -271,7 +271,7 @@ def cut_off(image):
 
 
 def test_the_items_of_a_data_set_are_read_by_one_thread_at_a_time(monkeypatch):
-    monkeypatch.setattr("longtail.data.streamed.available_cores", lambda: 4)
+    monkeypatch.setattr("longtail.data.images.streamed.available_cores", lambda: 4)
     splits = splits_of(OneAtATime(Image.fromarray))
     assert sum(len(images) for images in splits.train.in_order()) == len(splits.train)
 

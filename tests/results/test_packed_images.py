@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from longtail.data.cifar import Cifar
+from longtail.data.built_in.cifar import Cifar
 from packed_images import read_pack, write_pack
 
 KEPT = np.array([7, 0, 2049, 5])

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from longtail.data import FeatureViews, StoredFeatures
-from longtail.data.feature_rows import FeatureRows
+from longtail.data.features.rows import FeatureRows
 from longtail.losses import BalancedSoftmaxLoss
 from longtail.training.meta_sampled_epochs import MetaSampledEpochs
 from longtail.training.meta_sampler import BETAS, MetaSampler

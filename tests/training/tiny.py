@@ -8,7 +8,7 @@ from unittest import mock
 
 import numpy as np
 
-from longtail.data.cifar import ARCHIVES
+from longtail.data.built_in.cifar import ARCHIVES
 from longtail.training import TrainingConfig
 
 PER_FILE, TEST = 40, 50

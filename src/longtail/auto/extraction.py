@@ -11,7 +11,7 @@ from torch import nn
 from longtail.arguments import check_keywords, keywords_of
 from longtail.data import Parts, StreamedImages, check_files, image_loader, read_data
 from longtail.data.check import Progress
-from longtail.data.image_names import image_names
+from longtail.data.images.names import image_names
 from longtail.models import Network, fold_batch_norm, make_network
 from longtail.recipes import features as recipe
 from longtail.signatures import naming_misspelt

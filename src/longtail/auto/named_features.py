@@ -8,8 +8,8 @@ import numpy as np
 from longtail.arguments import NO_NUMBERS, refuse_masked
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
-from longtail.data.table_file import refuse_repeated
-from longtail.data.vector_columns import as_array, numbers_of_row, refuse_longer, with_numbers
+from longtail.data.tables.file import refuse_repeated
+from longtail.data.tables.vector_columns import as_array, numbers_of_row, refuse_longer, with_numbers
 
 
 def ordered_features(

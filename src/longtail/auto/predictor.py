@@ -18,7 +18,7 @@ from longtail.data import DataInfo, FeatureViews, Samples, Split, StreamedImages
 from longtail.data.check import Progress
 from longtail.data.column_source import has_columns, rows_to_predict
 from longtail.data.packed_images import packed_at, packed_images
-from longtail.data.parquet_images import table_images
+from longtail.data.tables.parquet_images import table_images
 from longtail.models import fold_batch_norm
 from longtail.posthoc.conformal import check_miscoverage, fewest_samples
 from longtail.repair import Fix

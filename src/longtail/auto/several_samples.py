@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from longtail.data.column_source import IMAGE_COLUMNS
-from longtail.data.encoded_images import BYTES
+from longtail.data.images.encoded_images import BYTES
 from longtail.data.packed_images import is_packed, pack_of
-from longtail.data.table_file import TABLES
+from longtail.data.tables.file import TABLES
 from longtail.data.text_file import kind_of
 
 

@@ -66,10 +66,10 @@ def matches(path: Path) -> list[Path]:
 
 
 def _of(path: Path) -> list[Path]:
-    from longtail.data.image_folder import Walk
+    from longtail.data.images.folder import Walk
     from longtail.data.list_source import LISTS, from_home
     from longtail.data.packed_images import is_packed
-    from longtail.data.table_file import TABLES
+    from longtail.data.tables.file import TABLES
     from longtail.data.text_file import kind_of
 
     if path.is_dir():

@@ -9,9 +9,9 @@ import numpy as np
 
 from longtail.cli.console import say
 from longtail.data.check import SKIPPING, find_bad_samples
-from longtail.data.decoding import BadImageError
 from longtail.data.first_of_many import first
-from longtail.data.image_names import image_names
+from longtail.data.images.decoding import BadImageError
+from longtail.data.images.names import image_names
 from longtail.data.packed_images import is_packed, pack_of, packed_images
 from longtail.data.samples import Samples
 

@@ -79,8 +79,8 @@ def default_recipe(data: Path) -> tuple[str, str]:
 def holds_images(data: Path) -> bool:
     """Whether a path surely holds images: a folder, tar file or list; Parquet, tables and arrays may hold features."""
     from longtail.data.list_source import LISTS
-    from longtail.data.parquet_folder import is_parquet_folder
-    from longtail.data.tar_source import is_tar, is_tar_folder
+    from longtail.data.tables.parquet_folder import is_parquet_folder
+    from longtail.data.tar.source import is_tar, is_tar_folder
     from longtail.data.text_file import kind_of
 
     if data.is_dir():

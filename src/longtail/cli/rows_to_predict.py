@@ -10,9 +10,9 @@ from longtail.auto.named_features import note_on_order, ordered_features
 from longtail.cli.console import say
 from longtail.cli.image_files import matches
 from longtail.data.array_source import is_array_file, read_inputs
-from longtail.data.feature_rows import is_mapped
-from longtail.data.table_columns import given_column
-from longtail.data.table_file import TABLES, read_table, refuse_repeated, with_named_rows
+from longtail.data.features.rows import is_mapped
+from longtail.data.tables.columns import given_column
+from longtail.data.tables.file import TABLES, read_table, refuse_repeated, with_named_rows
 from longtail.data.text_file import kind_of
 from longtail.regular_file import check_regular
 

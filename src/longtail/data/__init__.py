@@ -12,28 +12,28 @@ starts; `make_splits` makes the validation and test parts that are not given.
 
 from typing import TYPE_CHECKING, Any
 
+from longtail.data.built_in.cifar import load_cifar
+from longtail.data.built_in.digits import long_tailed_digits
+from longtail.data.built_in.plankton import load_plankton
 from longtail.data.check import check_files, find_bad_files, require_trainable
-from longtail.data.cifar import load_cifar
 from longtail.data.config import DataConfig
 from longtail.data.contract import Augment, DataInfo, Split, Splits
-from longtail.data.digits import long_tailed_digits
-from longtail.data.features import FeatureViews
-from longtail.data.image_folder import pillow
+from longtail.data.features.in_memory import FeatureViews
+from longtail.data.features.stored import StoredFeatures
+from longtail.data.images.folder import pillow
+from longtail.data.images.resident import ResidentImages
+from longtail.data.images.streamed import StreamedImages
 from longtail.data.labels import class_counts, labels_of
 from longtail.data.own import image_loader
 from longtail.data.own_config import OwnDataConfig
-from longtail.data.plankton import load_plankton
 from longtail.data.read import read_data
-from longtail.data.resident import ResidentImages
 from longtail.data.samples import Parts, Samples
 from longtail.data.sources import DATA_CONFIGS, SOURCES, Source, data_config, load_splits
 from longtail.data.splits import SplitPlan, make_splits, plan_splits
-from longtail.data.stored_features import StoredFeatures
-from longtail.data.streamed import StreamedImages
 from longtail.data.subset import long_tailed_counts, long_tailed_indices
 
 if TYPE_CHECKING:
-    from longtail.data.decoding import BadImageError, decode
+    from longtail.data.images.decoding import BadImageError, decode
 
 __all__ = [
     "DATA_CONFIGS",
@@ -78,6 +78,6 @@ def __getattr__(name: str) -> Any:
     if name not in ("BadImageError", "decode"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     pillow()
-    from longtail.data import decoding
+    from longtail.data.images import decoding
 
     return getattr(decoding, name)

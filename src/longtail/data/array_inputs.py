@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from longtail.arguments import NO_NUMBERS
-from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows, is_mapped
-from longtail.data.mapped_array import is_large_table
+from longtail.data.features.mapped_array import is_large_table
+from longtail.data.features.rows import ROWS_AT_ONCE, FeatureRows, is_mapped
 
 CHANNELS = (1, 3, 4)
 

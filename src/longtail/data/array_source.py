@@ -12,13 +12,13 @@ from longtail.arguments import refuse_masked
 from longtail.array_headers import UNREADABLE, ArrayFile, PickledError, is_npy, shape_of
 from longtail.data.array_inputs import inputs_of
 from longtail.data.class_names import INTEGER, as_text, first_repeated, named_labels
-from longtail.data.mapped_array import array_of_npy, array_of_npz
+from longtail.data.features.mapped_array import array_of_npy, array_of_npz
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
-from longtail.data.row_order import refuse_another_order
-from longtail.data.table_file import refuse_repeated
-from longtail.data.table_source import is_frame
-from longtail.data.vector_columns import with_numbers
+from longtail.data.tables.file import refuse_repeated
+from longtail.data.tables.row_order import refuse_another_order
+from longtail.data.tables.source import is_frame
+from longtail.data.tables.vector_columns import with_numbers
 
 INPUT_NAMES = ("images", "image", "x", "data", "features", "inputs", "feats", "embeddings")
 LABEL_NAMES = ("labels", "label", "y", "target", "targets")

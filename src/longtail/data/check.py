@@ -12,7 +12,7 @@ from longtail.arguments import check_choice
 from longtail.data.ahead import results_ahead
 from longtail.data.first_of_many import first
 from longtail.data.samples import Parts, Samples
-from longtail.data.table_columns import UNUSED
+from longtail.data.tables.columns import UNUSED
 
 SMALL = 8  # pixels: JPEG files are read to their end, but transformed at an eighth of their size
 FILES_AT_ONCE = 500
@@ -37,7 +37,7 @@ def find_bad_files(paths: Sequence[Path], *, progress: Progress | None = None) -
         >>> find_bad_files([Path("nowhere.png")])
         {0: 'nowhere.png must be an image file. It is missing.'}
     """
-    from longtail.data.decoding import upright
+    from longtail.data.images.decoding import upright
 
     return _find_bad(len(paths), lambda index, size: upright(paths[index], size), progress)
 
@@ -184,7 +184,7 @@ def _bad_files(part: Samples, progress: Progress | None) -> dict[int, str]:
 
 
 def _reason(decode: Callable[[int, int], object], index: int) -> str:
-    from longtail.data.decoding import BadImageError
+    from longtail.data.images.decoding import BadImageError
 
     try:
         decode(index, SMALL)

@@ -7,18 +7,18 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from longtail.data.class_names import as_text, distinct_names, named_labels
-from longtail.data.declared_classes import with_class_names
-from longtail.data.encoded_images import EncodedImages
 from longtail.data.first_of_many import first
+from longtail.data.images.encoded_images import EncodedImages
+from longtail.data.images.undecoded_column import UndecodedColumn
 from longtail.data.labels import LABEL_COLUMNS, column_of
 from longtail.data.note_once import note_once
 from longtail.data.options import Options
 from longtail.data.raw_part import RawPart, rows_of
 from longtail.data.samples import Samples
-from longtail.data.table_columns import GROUP_COLUMNS, SPLIT_COLUMNS, given_column, is_split, label_columns
-from longtail.data.table_file import CLASS_NAMES, pandas
-from longtail.data.table_source import read_frame, split_of
-from longtail.data.undecoded_column import UndecodedColumn
+from longtail.data.tables.columns import GROUP_COLUMNS, SPLIT_COLUMNS, given_column, is_split, label_columns
+from longtail.data.tables.declared_classes import with_class_names
+from longtail.data.tables.file import CLASS_NAMES, pandas
+from longtail.data.tables.source import read_frame, split_of
 
 IMAGE_COLUMNS = ("image", "img")
 ARRAYS = ("Array2D", "Array3D", "List", "LargeList", "Sequence")

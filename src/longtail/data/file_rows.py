@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longtail.data.table_file import pandas
+from longtail.data.tables.file import pandas
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Index, Series

@@ -9,10 +9,10 @@ import numpy as np
 from longtail.data.class_names import note_lookalikes, ordered
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
-from longtail.data.image_folder import Walk, left_out
+from longtail.data.images.folder import Walk, left_out
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart
-from longtail.data.table_file import TABLES
+from longtail.data.tables.file import TABLES
 
 
 def is_folder(data: Any) -> bool:

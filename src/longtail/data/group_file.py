@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from longtail.data.counted import counted
-from longtail.data.encoded_images import EncodedImages
 from longtail.data.first_of_many import first
+from longtail.data.images.encoded_images import EncodedImages
 from longtail.data.list_source import from_home, with_slashes
 from longtail.data.options import Options
 from longtail.data.raw_part import RawPart
-from longtail.data.table_columns import FILE_COLUMNS, GROUP_COLUMNS
-from longtail.data.table_file import read_table
-from longtail.data.table_index import with_index
+from longtail.data.tables.columns import FILE_COLUMNS, GROUP_COLUMNS
+from longtail.data.tables.file import read_table
+from longtail.data.tables.index import with_index
 
 
 def add_groups(parts: dict[str, RawPart], path: Path, notes: list[str]) -> None:

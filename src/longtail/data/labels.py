@@ -120,7 +120,7 @@ def _read(source: Any) -> Any:
     from longtail.data.array_source import is_pair
     from longtail.data.read import read_data
     from longtail.data.samples import Parts, Samples
-    from longtail.data.table_source import is_frame
+    from longtail.data.tables.source import is_frame
 
     if isinstance(source, (str, os.PathLike)) or is_pair(source) or is_frame(source):
         source = read_data(source)

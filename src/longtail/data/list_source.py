@@ -8,10 +8,10 @@ from typing import Any
 
 from longtail.data.class_names import named_labels
 from longtail.data.first_of_many import first
-from longtail.data.image_folder import image_suffixes
+from longtail.data.images.folder import image_suffixes
 from longtail.data.options import Options
 from longtail.data.raw_part import RawPart
-from longtail.data.table_columns import FILE_COLUMNS, LABEL_COLUMNS
+from longtail.data.tables.columns import FILE_COLUMNS, LABEL_COLUMNS
 from longtail.data.text_file import kind_of, read_text
 
 LISTS = (".txt", ".lst", ".list")

@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from longtail.data.built_in.download import refuse_download
 from longtail.data.check import Progress, available_cores, check_files, require_trainable
 from longtail.data.config import DataConfig
 from longtail.data.contract import DataInfo, Split, Splits
-from longtail.data.download import refuse_download
-from longtail.data.feature_rows import FeatureRows
-from longtail.data.features import FeatureViews
+from longtail.data.features.in_memory import FeatureViews
+from longtail.data.features.rows import FeatureRows
+from longtail.data.features.stored import StoredFeatures
+from longtail.data.images.streamed import StreamedImages
 from longtail.data.object_source import input_of
 from longtail.data.own_config import OwnDataConfig
 from longtail.data.read import read_data
 from longtail.data.samples import Parts, Samples
 from longtail.data.splits import SplitPlan, plan_splits
-from longtail.data.stored_features import StoredFeatures
-from longtail.data.streamed import StreamedImages
 
 MOST_WORKERS = 8
 
@@ -150,10 +150,10 @@ def _training_split(config: OwnDataConfig, samples: Samples, device: torch.devic
     plain = _split(config, samples, device)
     if not isinstance(plain, StreamedImages) or (config.augment == "none" and not config.workers):
         return plain
-    from longtail.data.device_augmentation import DeviceAugmentation
-    from longtail.data.file_augmentation import CentreSquare, TrainingImage
-    from longtail.data.training_images import TrainingImages
-    from longtail.data.workers import Draw
+    from longtail.data.images.device_augmentation import DeviceAugmentation
+    from longtail.data.images.file_augmentation import CentreSquare, TrainingImage
+    from longtail.data.images.training_images import TrainingImages
+    from longtail.data.images.workers import Draw
 
     assert config.size is not None
     size, interpolation, on_device = config.size, config.interpolation or "bicubic", None
@@ -173,7 +173,7 @@ def _black_where_bad(
     load: Callable[[int], np.ndarray], samples: Samples, size: int, left_out: dict[str, str]
 ) -> Callable[[int], np.ndarray]:
     """`load`, with a black image for a file that became unreadable; its path and the reason go into `left_out`."""
-    from longtail.data.decoding import BadImageError
+    from longtail.data.images.decoding import BadImageError
 
     def load_or_black(index: int) -> np.ndarray:
         try:
@@ -190,7 +190,7 @@ def source_of(samples: Samples) -> Callable[[int], Any]:
 
     Items of a data set are read by one thread at a time: theirs may share an open file, such as an archive.
     """
-    from longtail.data.decoding import as_image
+    from longtail.data.images.decoding import as_image
 
     one_at_a_time = Lock()
 
@@ -249,7 +249,7 @@ def image_loader(
         >>> load(1).shape, load(1)[5, [0, -1], 0].tolist()
         ((10, 10, 3), [255, 0])
     """
-    from longtail.data.file_augmentation import centre_crop
+    from longtail.data.images.file_augmentation import centre_crop
 
     shorter, source = round(size / crop_pct), source_of(samples)
     return lambda index: centre_crop(source(index), shorter, size, interpolation)

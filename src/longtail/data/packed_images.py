@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from longtail.data.parquet_images import is_parquet, parquet_at, parquet_images
 from longtail.data.samples import Samples
-from longtail.data.tar_headers import is_tar_name
-from longtail.data.tar_images import tar_images
-from longtail.data.tar_source import is_tar_folder, tar_files
+from longtail.data.shards.tar_names import is_tar_name
+from longtail.data.tables.parquet_images import is_parquet, parquet_at, parquet_images
+from longtail.data.tar.images import tar_images
+from longtail.data.tar.source import is_tar_folder, tar_files
 
 
 def is_packed(path: Path) -> bool:

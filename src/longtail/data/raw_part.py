@@ -9,10 +9,10 @@ import numpy as np
 
 from longtail.data.class_names import INTEGER, as_text, ordered, refuse_distinct
 from longtail.data.counted import counted
-from longtail.data.feature_rows import FeatureRows
+from longtail.data.features.rows import FeatureRows
 from longtail.data.samples import Parts, Samples, values_of_rows
 from longtail.data.shared_files import note_shared_files
-from longtail.data.vector_columns import refuse_longer
+from longtail.data.tables.vector_columns import refuse_longer
 
 PART_NAMES = {
     "train": "train",

@@ -8,20 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from longtail.data import (
-    archive_source,
-    array_source,
-    folder_source,
-    list_source,
-    object_source,
-    parquet_folder,
-    table_source,
-    tar_source,
-)
+from longtail.data import array_source, folder_source, list_source, object_source
+from longtail.data.built_in import archive_source
 from longtail.data.group_file import add_groups
 from longtail.data.options import Options
 from longtail.data.raw_part import PART_NAMES, RawPart, of_one_order, rows_of
 from longtail.data.samples import Parts
+from longtail.data.tables import parquet_folder
+from longtail.data.tables import source as table_source
+from longtail.data.tar import source as tar_source
 
 PathLike = str | os.PathLike[str]
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from longtail.data.encoded_images import EncodedImages
-from longtail.data.feature_rows import ROWS_AT_ONCE, FeatureRows
+from longtail.data.features.rows import ROWS_AT_ONCE, FeatureRows
+from longtail.data.images.encoded_images import EncodedImages
 
 INPUTS = ("files", "images", "features", "items")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from longtail.data.counted import counted
-from longtail.data.file_parts import FileParts
+from longtail.data.images.file_parts import FileParts
 from longtail.data.samples import Samples
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from longtail.data.built_in import cifar, digits, plankton
+from longtail.data.built_in.sources import cifar, digits, plankton
 from longtail.data.check import Progress
 from longtail.data.config import DataConfig
 from longtail.data.contract import Splits

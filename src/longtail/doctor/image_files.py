@@ -7,7 +7,7 @@ import numpy as np
 
 from longtail.data.counted import counted
 from longtail.data.first_of_many import first
-from longtail.data.image_folder import image_suffixes, pillow
+from longtail.data.images.folder import image_suffixes, pillow
 from longtail.doctor.findings import Finding
 from longtail.doctor.prints import Print
 

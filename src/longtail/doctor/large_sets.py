@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from longtail.data.check import SMALL, Progress, available_cores
-from longtail.data.decoding import BadImageError, upright
 from longtail.data.first_of_many import first
+from longtail.data.images.decoding import BadImageError, upright
 from longtail.data.large_sets import LARGE_SETS, missing_files, read_large_set
 from longtail.data.samples import Samples
 from longtail.doctor.findings import SEVERITIES, Finding

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from longtail.data.check import Progress, available_cores
-from longtail.data.decoding import BadImageError, upright
+from longtail.data.images.decoding import BadImageError, upright
 from longtail.data.samples import Samples
 
 AT_ONCE = 500

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from longtail.data import DataConfig, DataInfo
-from longtail.data.built_in import SIDES
+from longtail.data.built_in.sources import SIDES
 from longtail.export.class_matching import match_classes
 from longtail.export.onnx_input import FeatureInput, ImageInput, OnnxInput
 from longtail.models import Network

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from longtail.arguments import check_choice
-from longtail.data.row_order import refuse_another_order
+from longtail.data.tables.row_order import refuse_another_order
 from longtail.metrics.groups import USUAL, GroupBounds
 from longtail.repair.calibration import SMALLEST
 from longtail.repair.processes import ALL, ONE, Processes, Share

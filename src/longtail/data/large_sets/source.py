@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from longtail.data.built_in.download import refuse_download
 from longtail.data.check import Progress, require_trainable
 from longtail.data.config import DataConfig
 from longtail.data.contract import Splits
-from longtail.data.download import refuse_download
 from longtail.data.first_of_many import first
 from longtail.data.large_sets.facts import LARGE_SETS
 from longtail.data.large_sets.missing import missing_files

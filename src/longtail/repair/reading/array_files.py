@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from longtail.array_headers import UNREADABLE, ArrayFile, NotArraysError, is_npy, npy_header, npz_array
-from longtail.data.table_file import TABLES
+from longtail.data.tables.file import TABLES
 from longtail.free_memory import free_memory
 from longtail.plain_tensors import NotPlainError, load_plain
 from longtail.repair.reading.memory import check_fits

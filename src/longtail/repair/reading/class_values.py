@@ -11,8 +11,8 @@ from torch import Tensor
 
 from longtail.arguments import refuse_masked
 from longtail.data.read import read_data
-from longtail.data.table_columns import FILE_COLUMNS
-from longtail.data.table_file import TABLES, read_table, with_named_rows
+from longtail.data.tables.columns import FILE_COLUMNS
+from longtail.data.tables.file import TABLES, read_table, with_named_rows
 from longtail.data.text_file import kind_of, read_text
 from longtail.repair.by_name import by_label, in_class_order, listed
 from longtail.repair.reading.array_files import read_arrays

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from longtail.data.table_file import EMPTY, pandas
+from longtail.data.tables.file import EMPTY, pandas
 from longtail.printable import printable
 from longtail.repair.processes import ALL, Share
 from longtail.repair.reading.raw import Rows

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from longtail.arguments import refuse_masked
-from longtail.data.table_file import TABLES, read_table, with_named_rows
+from longtail.data.tables.file import TABLES, read_table, with_named_rows
 from longtail.data.text_file import kind_of
 from longtail.repair.by_name import by_label, costs_in_class_order, listed
 from longtail.repair.reading.array_files import read_arrays

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from longtail.data.class_names import as_text
-from longtail.data.table_file import Choose, pandas, refuse_repeated
+from longtail.data.tables.file import Choose, pandas, refuse_repeated
 from longtail.repair.processes import ONE, Processes
 from longtail.repair.reading.columns import Table
 from longtail.repair.reading.from_arrays import of_content, two_columns

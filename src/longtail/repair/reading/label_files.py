@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from longtail.data.list_source import LISTS
-from longtail.data.table_file import DELIMITED, TABLES, read_table
+from longtail.data.tables.file import DELIMITED, TABLES, read_table
 from longtail.data.text_file import kind_of, read_text
 from longtail.repair.by_name import listed
 from longtail.repair.reading.array_files import plain, read_arrays

@@ -4,7 +4,7 @@ import importlib
 import zipfile
 from pathlib import Path
 
-from longtail.data.table_file import DELIMITED, JSON_LINES, PARQUET
+from longtail.data.tables.file import DELIMITED, JSON_LINES, PARQUET
 from longtail.data.text_file import COMPRESSED, MEMORY_OF_TEXT, kind_of
 from longtail.free_memory import free_memory
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longtail.data.table_file import pandas
+from longtail.data.tables.file import pandas
 from longtail.repair.by_name import listed
 from longtail.repair.reading.usual_names import SCORES
 

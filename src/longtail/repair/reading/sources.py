@@ -13,9 +13,9 @@ import numpy as np
 from torch import Tensor
 
 from longtail.array_headers import shape_of
-from longtail.data.row_order import refuse_another_order
-from longtail.data.table_file import TABLES, read_table, table_of_stream
-from longtail.data.table_source import is_frame
+from longtail.data.tables.file import TABLES, read_table, table_of_stream
+from longtail.data.tables.row_order import refuse_another_order
+from longtail.data.tables.source import is_frame
 from longtail.data.text_file import kind_of
 from longtail.metrics.groups import GroupBounds
 from longtail.regular_file import check_regular
