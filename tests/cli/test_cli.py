@@ -142,10 +142,8 @@ def test_bad_settings_leave_no_folder(tiny, tmp_path, capsys, options, message):
     ],
 )
 def test_bad_options_are_named(tiny, capsys, options, message):
-    with pytest.raises(SystemExit) as exit_:
-        main(["train", "cifar10-lt", "--data", str(tiny), *options])
-    assert exit_.value.code == 2
-    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert main(["train", "cifar10-lt", "--data", str(tiny), *options]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_a_truncated_data_set_is_named(tiny, tmp_path, capsys):
