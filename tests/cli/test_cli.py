@@ -159,8 +159,8 @@ def test_a_truncated_data_set_is_named(tiny, tmp_path, capsys):
 def test_an_existing_folder_is_not_overwritten(tiny, run, capsys):
     assert main(["train", "cifar10-lt", "--data", str(tiny), "--out", str(run), *TINY_OPTIONS]) == 2
     assert (
-        f"`out` must not exist yet. Got {run}. Resume it with --resume, or name another folder with --out."
-        in capsys.readouterr().err
+        f"`out` must not exist yet. Got {run}. Resume it with --resume (in Python resume=True), or name another folder "
+        "with --out." in capsys.readouterr().err
     )
 
 

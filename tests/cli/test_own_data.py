@@ -90,7 +90,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert "2 of 10 can't be decoded: other/cut off.jpg must be a whole image" in capsys.readouterr().err
     assert not (place / "none.csv").exists()
     assert main(["train", "animals", *OPTIONS]) == 2
-    assert "Resume it with --resume, or name another folder" in capsys.readouterr().err
+    assert "Resume it with --resume (in Python resume=True), or name another folder" in capsys.readouterr().err
     assert main(["train", "animals", *OPTIONS, "--resume"]) == 0
 
 
