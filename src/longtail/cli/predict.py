@@ -1,5 +1,6 @@
 """`longtail predict RUN FILES`."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Sequence
@@ -50,7 +51,8 @@ def predict(
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
         id_column: Column of a table of features that names its rows; by default they are called FILE:ROW.
-        path_column: Column of the images in Parquet files, by default found by its content; suffix in tar files.
+        path_column: Column of the images in Parquet files, by default that of training, or found by its content; suffix
+            in tar files.
         on_bad_file: fail, or skip to leave out files that are missing or can not be decoded.
         out: A CSV file to write; by default the predictions are printed, control characters in
             class names as escapes.
@@ -119,15 +121,28 @@ def _samples(
         from longtail.cli.rows_to_predict import RowsToPredict
 
         return RowsToPredict(files, predictor.info, id_column)
-    from longtail.cli.images_to_predict import ImagesToPredict
-
     found = image_files(files, missing_allowed=skipping is not None)
     if out is not None:
         check_no_input("--out", out, found)
-    images = ImagesToPredict(found, path_column)
+    images = _images(predictor, found, path_column)
     if skipping is not None:
         images.leave_out_bad(skipping)
     return images
+
+
+def _images(predictor: "Predictor", files: Sequence[Path], path_column: str | None) -> "ImagesToPredict":
+    """The images, in packed files by the column that the run was trained by if none is named and they have it."""
+    from longtail.auto.columns_of_run import columns_of, note_on_column
+    from longtail.cli.images_to_predict import ImagesToPredict
+    from longtail.data.packed_images import is_packed
+
+    known = columns_of(predictor.config, {"path_column": path_column}).get("path_column")
+    if known is not None and all(map(is_packed, files)):
+        with contextlib.suppress(ValueError):
+            images = ImagesToPredict(files, known)
+            say(note_on_column("path_column", known), error=True)
+            return images
+    return ImagesToPredict(files, path_column)
 
 
 def _classes_of(
