@@ -56,7 +56,7 @@ def fix(
         cost: For the metric cost, the cost of predicting one class (column) for another (row): a CSV with class names
             in the first row and the first column, or JSON {true class: {predicted class: cost}}; numbers without names
             are taken in the order of the classes.
-        max_accuracy_loss: The accuracy on these samples may fall by at most so many percentage points.
+        max_accuracy_loss: The accuracy on these samples may fall by at most so many percentage points, such as 2.
         max_class_loss: The recall of any class may fall by at most so many percentage points; that of a class with few
             samples is smoothed.
         out: File to write; it must not exist.
