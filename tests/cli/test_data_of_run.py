@@ -16,6 +16,7 @@ def work(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_data_of_a_run_are_called_as_when_it_was_trained(work, monkeypatch, capsys):
     monkeypatch.chdir(work)
     assert main(["train", "t.csv", "--epochs", "1", "--batch-size", "16", "--out", "run"]) == 0

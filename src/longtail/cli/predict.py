@@ -11,7 +11,7 @@ import tyro
 
 from longtail.cli.console import say
 from longtail.cli.image_files import image_files, matches
-from longtail.cli.output_file import check_no_input, check_room, check_writable
+from longtail.cli.output_file import check_new, check_no_input, check_room
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def predict(
     path_column: str | None = None,
     on_bad_file: Literal["fail", "skip"] = "fail",
     out: Path | None = None,
+    force: bool = False,
 ) -> None:
     """Predict the classes of new images, or of rows of features, with probabilities.
 
@@ -56,6 +57,7 @@ def predict(
         on_bad_file: fail, or skip to leave out files that are missing or can not be decoded.
         out: A CSV file to write; by default the predictions are printed, control characters in
             class names as escapes.
+        force: Replace a file that exists.
     """
     from longtail.arguments import check_integer
     from longtail.auto import load
@@ -69,8 +71,8 @@ def predict(
         if top != 1:
             raise ValueError(f"--top must be left out with --sets, which name as many classes as needed. Got {top}.")
     if out is not None:
-        check_writable("--out", out)
-        check_no_input("--out", out, (match for file in files for match in matches(file)))
+        inputs = (match for file in files for match in matches(file))
+        check_new("--out", out, force=force, inputs=(run, run / "fix.json", *inputs))
     predictor = load(run)
     _check_options(run, predictor, id_column, path_column, on_bad_file)
     if sets is not None:
