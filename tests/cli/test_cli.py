@@ -260,3 +260,19 @@ def test_a_reader_that_ends_early_is_no_error(command):
         started.stdout.close()
         said = started.stderr.read()
     assert (started.returncode, said) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    ("launched", "lines"), [((), 1), (("LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"), 0)]
+)
+def test_an_interrupted_command_says_how_to_go_on_unless_another_process_does(launched, lines, monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("longtail.cli.commands._run", interrupted)
+    monkeypatch.setenv("RANK", "1")  # of itself it may be that of another launcher
+    for name in launched:
+        monkeypatch.setenv(name, "2")
+    assert main(["train", "photos"]) == 130
+    said = capsys.readouterr().err
+    assert said == "longtail: Interrupted. To go on: longtail train photos --resume\n" * lines

@@ -141,7 +141,9 @@ def test_images_of_parquet_files_are_predicted_as_files_are(place, capsys):
 
     def predicted(*named, options=()):
         capsys.readouterr()
-        assert main(["predict", "runs/LATEST", *map(str, named), "--out", "p.csv", "--force", "--top", "2", *options]) == 0
+        assert (
+            main(["predict", "runs/LATEST", *map(str, named), "--out", "p.csv", "--force", "--top", "2", *options]) == 0
+        )
         rows = list(csv.reader((place / "p.csv").read_text().splitlines()))[1:]
         return [row[0] for row in rows], [row[1:] for row in rows]
 

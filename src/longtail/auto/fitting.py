@@ -13,8 +13,8 @@ from longtail.recipes import features
 from longtail.repair import diagnose
 from longtail.runs import RunFolder
 from longtail.signatures import naming_misspelt
+from longtail.started_processes import first_process
 from longtail.training import Callback, OwnConfig, TrainingConfig, run_experiment
-from longtail.training.hardware import first_process
 
 
 @naming_misspelt

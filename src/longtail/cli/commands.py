@@ -27,6 +27,7 @@ from longtail.cli.recipe_argument import taking_recipe
 from longtail.cli.renamed import refuse_renamed
 from longtail.cli.repeated import refuse_repeated
 from longtail.cli.resume_option import refuse_run_beside
+from longtail.started_processes import first_process
 
 COMMANDS = {
     "train": "Train on your own data (longtail train photos/) or with the recipe of a benchmark, then evaluate.",
@@ -63,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         with _terminated_as_interrupted():
             return _run(arguments)
     except KeyboardInterrupt as stopped:
-        if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun started
+        if first_process():
             say(f"longtail: {str(stopped) or 'Interrupted.'}{_how_to_go_on(arguments)}", error=True)
         return STOPPED
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended

@@ -49,7 +49,7 @@ def features(
 
     from longtail.auto import extract_features
     from longtail.cli.passes import Passes
-    from longtail.training.hardware import first_process
+    from longtail.started_processes import first_process
 
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz. Got {out}.")
