@@ -90,3 +90,15 @@ def test_data_that_cannot_be_trained_on_leave_no_run_behind(tmp_path):
     with pytest.raises(ValueError, match="two classes"):
         longtail.fit((np.zeros((10, 2), dtype=np.float32), ["a"] * 10), out=tmp_path / "run", **RUN)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_exists_is_resumed_by_the_call_that_its_error_names(tmp_path):
+    data = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32), np.repeat(["a", "b"], 20)
+    run = longtail.fit(data, out=tmp_path / "run", **RUN)
+    with pytest.raises(FileExistsError, match=r"`out` must not exist yet. Got .*\(in Python resume=True\)"):
+        longtail.fit(data, out=tmp_path / "run", **RUN)
+    assert longtail.fit(data, out=tmp_path / "run", resume=True, **RUN).result == run.result
+    with pytest.raises(ValueError, match="`resume` must not change what the result depends on"):
+        longtail.fit(data, out=tmp_path / "run", resume=True, **RUN | {"epochs": 3})
+    with pytest.raises(ValueError, match="`out` must name the run with `resume`"):
+        longtail.fit(data, resume=True, **RUN)

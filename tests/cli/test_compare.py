@@ -202,7 +202,7 @@ def test_own_data_must_be_there(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["compare", "features", "--methods", "ce"]) == 2
     assert (
-        "--data must name your own data, or pass a path: longtail compare photos/. Got None." in capsys.readouterr().err
+        "--data must name your own data, or pass a path: longtail compare photos/. Got none." in capsys.readouterr().err
     )
     assert main(["compare", "nowhere/", "--methods", "ce"]) == 2
     assert f"PATH must exist. Got nowhere/; {tmp_path / 'nowhere'} is missing." in capsys.readouterr().err
@@ -301,6 +301,7 @@ def test_a_run_that_fails_is_a_row_and_not_the_end(tiny, tmp_path, capsys):
 def test_impossible_settings_are_refused_before_any_work(tiny, tmp_path, capsys):
     for options, message in (
         (["--methods", "ce,gelu"], "`methods` must be one of 'ce'"),
+        (["--methods", "ce,"], "must have a name on each side of a comma. Got 'ce,'. Write ce."),
         (["--methods", "ce", "--seeds", "0"], "`seeds` must be at least 1"),
     ):
         assert main(command(tiny, tmp_path / "out", *options)) == 2
@@ -349,7 +350,7 @@ def test_several_methods_are_listed_each_with_the_arguments_of_its_loss(capsys, 
         "arguments of the loss of ldam, ldam:",
         "arguments of the loss of crt, ce:",
     ]
-    assert main(["methods", "ldam,ncm", "crt"]) == 0
+    assert main(["methods", "ldam,", "ncm,crt"]) == 0
     assert capsys.readouterr().out == said
     assert main(["methods", "ldam", "crtt"]) == 2
     assert "Did you mean 'crt'?" in capsys.readouterr().err

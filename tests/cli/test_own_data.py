@@ -90,7 +90,7 @@ def test_doctor_train_report_predict_evaluate(place, capsys):
     assert "2 of 10 can't be decoded: other/cut off.jpg must be a whole image" in capsys.readouterr().err
     assert not (place / "none.csv").exists()
     assert main(["train", "animals", *OPTIONS]) == 2
-    assert "Resume it with --resume, or name another folder" in capsys.readouterr().err
+    assert "Resume it with --resume (in Python resume=True), or name another folder" in capsys.readouterr().err
     assert main(["train", "animals", *OPTIONS, "--resume"]) == 0
 
 
@@ -103,9 +103,9 @@ def test_files_that_cannot_be_decoded_are_left_out_where_asked(place, capsys):
     skip = ("--on-bad-file", "skip")
     for files, kept, left_out in (("other", 8, "other/green frog/bad.jpg"), ("list.txt", 1, "other/missing.jpg")):
         capsys.readouterr()
-        assert main(["predict", "runs/LATEST", files, "--out", "predictions.csv"]) == 2
+        assert main(["predict", "runs/LATEST", files, "--out", "predictions.csv", "--force"]) == 2
         assert capsys.readouterr().err.strip().endswith("leave them out with --on-bad-file skip.")
-        assert main(["predict", "runs/LATEST", files, "--out", "predictions.csv", *skip]) == 0
+        assert main(["predict", "runs/LATEST", files, "--out", "predictions.csv", "--force", *skip]) == 0
         said = capsys.readouterr()
         assert said.out.startswith(f"{kept} prediction")
         assert f"1 of {kept + 1} files are bad and left out: {left_out}." in said.err
@@ -141,7 +141,9 @@ def test_images_of_parquet_files_are_predicted_as_files_are(place, capsys):
 
     def predicted(*named, options=()):
         capsys.readouterr()
-        assert main(["predict", "runs/LATEST", *map(str, named), "--out", "p.csv", "--top", "2", *options]) == 0
+        assert (
+            main(["predict", "runs/LATEST", *map(str, named), "--out", "p.csv", "--force", "--top", "2", *options]) == 0
+        )
         rows = list(csv.reader((place / "p.csv").read_text().splitlines()))[1:]
         return [row[0] for row in rows], [row[1:] for row in rows]
 
@@ -296,7 +298,7 @@ def test_predictions_do_not_replace_an_image_that_is_predicted(given, place, cap
     image = next(Path("animals").rglob("*.png"))
     Path("list.txt").write_text(f"{image}\n")
     content = image.read_bytes()
-    assert main(["predict", "runs/LATEST", given, "--out", str(image)]) == 2
+    assert main(["predict", "runs/LATEST", given, "--out", str(image), "--force"]) == 2
     assert f"--out must not be a file that is read. Got {image}." in capsys.readouterr().err
     assert image.read_bytes() == content
 

@@ -183,3 +183,20 @@ def test_accuracy_under_a_uniform_prior_is_said_to_be_balanced_accuracy():
         notes = Fix.from_predictions((logits, target), metric="accuracy", prior=prior, repeats=1).evidence["notes"]
         assert any("equals balanced accuracy" in note for note in notes) == said
     assert Fix.from_predictions((logits, target), repeats=1).evidence["notes"] == []
+
+
+def test_a_limit_like_a_fraction_is_said_to_be_in_percentage_points(table, tmp_path, capsys):
+    command = ["fix", str(table), "--out", str(tmp_path / "fix.json"), "--report", "none", "--repeats", "1"]
+    assert main([*command, "--max-accuracy-loss", "0.02", "--max-class-loss", "0.1"]) == 0
+    said = capsys.readouterr().err
+    assert "note: --max-accuracy-loss 0.02 is 0.02 percentage points. For 2 points: --max-accuracy-loss 2\n" in said
+    assert "note: --max-class-loss 0.1 is 0.1 percentage points. For 10 points: --max-class-loss 10\n" in said
+
+
+def test_other_limits_are_taken_as_they_are(scores):
+    logits, target = scores
+    for limit in (0, 0.5, 2):
+        found = diagnose_predictions(
+            read_predictions({"logits": logits, "target": target}), repeats=1, max_accuracy_loss=limit
+        )
+        assert not any("percentage points" in note for note in found.fix.evidence["notes"])

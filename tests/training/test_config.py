@@ -15,10 +15,11 @@ from longtail.losses.catalogue import LOSSES, Entry, make_loss, paper_settings, 
 from longtail.recipes import METHODS, cifar10_lt, cifar100_lt, second_stage
 from longtail.recipes.methods import job_of, names_of
 from longtail.runs import RunFolder
+from longtail.started_processes import first_process
 from longtail.training import TrainingConfig, run_experiment, stored_config
 from longtail.training.config import Augmentation
 from longtail.training.epochs import AUGMENT, epochs_of
-from longtail.training.hardware import bfloat16_pays, first_process, resolve
+from longtail.training.hardware import bfloat16_pays, resolve
 
 
 @pytest.mark.parametrize(

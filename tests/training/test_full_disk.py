@@ -48,7 +48,7 @@ def test_a_full_disk_is_one_line_and_the_run_resumes_to_the_same_end(ended, mome
     run, out, told = ended
     error = told[moment]["error"]
     assert error.startswith(MOMENTS[moment].format(run=run) + ": No space left on device. ")
-    assert error.endswith("Solve that and pass --resume.")
+    assert error.endswith("Solve that and pass --resume (in Python resume=True).")
     assert ("The last checkpoint is kept" in error) == (moment != "metrics")
     assert "\n" not in error
     assert not [file for file in told[moment]["files"] if file.endswith(".part")]

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from longtail.arguments import check_choice, check_keywords, keywords_of
+from longtail.auto.columns_of_run import read_as_in_training
 from longtail.auto.named_features import keys_of_features, note_on_order
 from longtail.auto.predictor import Predictor
 from longtail.auto.served_scores import WITH_FIX
@@ -46,7 +47,8 @@ def evaluate_on(
         on_bad_file: "fail", or "skip" to leave out files that can't be decoded.
         on_note: called with each note on how the data were read, such as the files that are left out.
         progress: called with the name of the step and the completed share of it.
-        **options: of `read_data`.
+        **options: of `read_data`; columns that are not named are those that the run was trained by, if the data have
+            them, which a note says.
 
     Returns:
         The scores by row, in [0, 1]: "raw", and another row where the fix moves decisions.
@@ -66,7 +68,9 @@ def evaluate_on(
     check_keywords("evaluate_on", options, keywords_of(evaluate_on, read_data))
     wanted = PARTS if part is None else (_name_of(part),)
     given = {"classes": predictor.class_names, "require_train": False, "first_of": wanted}
-    name, samples, notes = _part_to_score(read_data(data, **{**given, **options}), wanted)
+    parts, columns = read_as_in_training(data, predictor.config, **{**given, **options})
+    name, samples, notes = _part_to_score(parts, wanted)
+    notes = [*columns, *notes]
     _refuse_other_kinds(samples, predictor)
     _target_of_the_run(samples, predictor.class_names)  # other classes are refused before files are decoded
     if name == "train" and _is_origin(data, predictor.info.origin):

@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from longtail.arguments import check_keywords, keywords_of
+from longtail.arguments import check_flag, check_keywords, keywords_of
 from longtail.data.check import Progress
 from longtail.models import DEFAULT_BACKBONE
 from longtail.recipes import features
 from longtail.repair import diagnose
 from longtail.runs import RunFolder
 from longtail.signatures import naming_misspelt
+from longtail.started_processes import first_process
 from longtail.training import Callback, OwnConfig, TrainingConfig, run_experiment
-from longtail.training.hardware import first_process
 
 
 @naming_misspelt
 def fit(
     data: Any, *, model: str = DEFAULT_BACKBONE, loss: str = "gala", out: str | os.PathLike[str] | None = None,
-    **settings: Any,
+    resume: bool = False, **settings: Any,
 ) -> RunFolder:  # fmt: skip
     """Train a classifier on your own data: the recipe `features`, then offsets fitted on the held-out samples.
 
@@ -29,7 +29,8 @@ def fit(
             `longtail.data.read_data` takes them.
         model: the network whose features are used, as `longtail.models.make_backbone` takes it; features need none.
         loss: a name of `longtail.losses.catalogue`.
-        out: the run folder, which must not exist; by default a new one in `runs`.
+        out: the run folder, which must not exist without `resume`; by default a new one in `runs`.
+        resume: resume the run in `out`, bit-identically; start it if the folder does not exist.
         **settings: any other argument of `longtail.recipes.features`: `weights="file.safetensors"`, `seed=1`, ….
 
     Returns:
@@ -48,10 +49,12 @@ def fit(
         ['otter', 'seal', 'whale']
     """
     check_keywords("fit", settings, [field.name for field in dataclasses.fields(OwnConfig)])
+    check_flag("resume", resume)
+    if resume and out is None:
+        raise ValueError("`out` must name the run with `resume`. Got none. Pass its folder, out='runs/…'.")
     config = features(loss=loss, model=model, **settings)
-    return train_and_fix(
-        config, data=data, out=new_folder(f"features-{loss}-seed{config.seed}") if out is None else out
-    )
+    folder = new_folder(f"features-{loss}-seed{config.seed}") if out is None else out
+    return train_and_fix(config, data=data, out=folder, resume=resume)
 
 
 @naming_misspelt

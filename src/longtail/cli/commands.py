@@ -22,10 +22,12 @@ from longtail import __version__
 from longtail.cli.console import say
 from longtail.cli.help_texts import join_lines_of_docstrings
 from longtail.cli.own_data import with_recipe
+from longtail.cli.parser_errors import Asked, errors_as_lines
 from longtail.cli.recipe_argument import taking_recipe
 from longtail.cli.renamed import refuse_renamed
 from longtail.cli.repeated import refuse_repeated
 from longtail.cli.resume_option import refuse_run_beside
+from longtail.started_processes import first_process
 
 COMMANDS = {
     "train": "Train on your own data (longtail train photos/) or with the recipe of a benchmark, then evaluate.",
@@ -62,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         with _terminated_as_interrupted():
             return _run(arguments)
     except KeyboardInterrupt as stopped:
-        if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun started
+        if first_process():
             say(f"longtail: {str(stopped) or 'Interrupted.'}{_how_to_go_on(arguments)}", error=True)
         return STOPPED
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
@@ -89,14 +91,16 @@ def _run(arguments: list[str]) -> int:
         )
     join_lines_of_docstrings()
     refuse_run_beside(arguments)
-    arguments = with_recipe(arguments)
+    typed, arguments = arguments, with_recipe(arguments)
     refuse_repeated(arguments)
     if _names_a_run_to_resume(arguments):
-        return _resume(arguments[2:])
+        return _resume(arguments)
     command = getattr(importlib.import_module(f"longtail.cli.{name}"), name)
+    asked = Asked(command, typed, arguments, f"longtail {name}")
     if name in ("train", "compare"):
         command = taking_recipe(command, arguments)
-    code: int | None = tyro.cli(command, prog=f"longtail {name}", args=arguments[1:], config=STYLE)
+    with errors_as_lines(asked):
+        code: int | None = tyro.cli(command, prog=asked.prog, args=arguments[1:], config=STYLE)
     return code or 0
 
 
@@ -107,7 +111,9 @@ def _names_a_run_to_resume(arguments: list[str]) -> bool:
 
 def _resume(arguments: list[str]) -> int:
     command = importlib.import_module("longtail.cli.resume").resume
-    tyro.cli(command, prog="longtail train --resume", args=arguments, config=STYLE)
+    asked = Asked(command, arguments, arguments, "longtail train --resume RUN")
+    with errors_as_lines(asked):
+        tyro.cli(command, prog="longtail train --resume", args=arguments[2:], config=STYLE)
     return 0
 
 

@@ -100,7 +100,9 @@ def _origin(config: "TrainingConfig", data: Path | None) -> str:
     if config.dataset != "own":
         return data_name(config)
     if data is None or not data.exists():
-        raise ValueError(f"--data must name your own data, or pass a path: longtail compare photos/. Got {data}.")
+        raise ValueError(
+            f"--data must name your own data, or pass a path: longtail compare photos/. Got {data or 'none'}."
+        )
     return f"{data.resolve().name.split('.')[0]}-{data_name(config)}"
 
 

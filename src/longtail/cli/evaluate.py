@@ -48,7 +48,7 @@ def evaluate(
         transductive: Fit re-balancing on the unlabelled test set instead of on labelled data.
         fit_on: Labelled set of the run to fit re-balancing on; by default the one of its result.
         data: Other labelled data of the same classes, in any form that longtail train reads. They are scored by the
-            network with and without the fix of the run.
+            network with and without the fix of the run. Columns that are not named are those of training.
         root: Folder that the paths in a list or table are relative to.
         path_column: With --data, the column of the paths, or of images as bytes, of a table; suffix in tar shards.
         on_bad_file: With --data: fail, or skip to leave out files that can not be decoded.

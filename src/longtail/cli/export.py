@@ -8,7 +8,7 @@ import tyro
 
 from longtail.cli.console import say
 from longtail.cli.export_run import export_run
-from longtail.cli.output_file import check_new
+from longtail.cli.output_file import check_new, check_new_folder
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def export(
     out: Path | None = None,
     table: str | None = None,
     id_column: Annotated[str | None, tyro.conf.arg(name="id")] = None,
+    force: bool = False,
 ) -> None:
     """Export a trained network (ONNX, safetensors), or a fix (in an ONNX model, or as code).
 
@@ -60,6 +61,7 @@ def export(
         out: Of a fix, the file to write, which must not exist; by default the code is printed.
         table: Of a fix in SQL, the table with one column for each class; predictions by default.
         id_column: Of a fix in SQL, the column that identifies a sample; id by default.
+        force: Replace a file that exists; folders never are.
     """
     given = {
         "onnx": onnx,
@@ -76,9 +78,12 @@ def export(
     }
     kind = _kind(source)
     _check_options(kind, {name for name, value in given.items() if value is not None}, source)
-    for option, path in (("--onnx", onnx), ("--safetensors", safetensors), ("--out", out)):
+    read = [path for path in (source, source / "fix.json", fix, inputs) if path is not None]
+    for option, path in (("--onnx", onnx), ("--out", out)):
         if path is not None:
-            check_new(option, path)
+            check_new(option, path, force=force, inputs=read)
+    if safetensors is not None:
+        check_new_folder("--safetensors", safetensors)
     if onnx is not None and safetensors is not None and onnx.absolute() == safetensors.absolute():
         raise ValueError(f"--safetensors must be another path than --onnx. Got {onnx} for both.")
     if kind == "a run":

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from longtail.cli.console import say
-from longtail.cli.output_file import check_no_input, check_room, check_writable
+from longtail.cli.output_file import check_new, check_room
 from longtail.default_backbone import DEFAULT_BACKBONE
 from longtail.whole_file import write_whole
 
@@ -26,6 +26,7 @@ def features(
     label: str | None = None,
     path_column: str | None = None,
     on_bad_file: Literal["fail", "skip"] = "fail",
+    force: bool = False,
 ) -> None:
     """Extract features of your images with a pretrained network, for any other tool.
 
@@ -42,17 +43,17 @@ def features(
         label: Column of the labels of a table, or name of the array.
         path_column: Column of the paths of a table.
         on_bad_file: fail, or skip to leave out files that can not be decoded.
+        force: Replace a file that exists.
     """
     import numpy as np
 
     from longtail.auto import extract_features
     from longtail.cli.passes import Passes
-    from longtail.training.hardware import first_process
+    from longtail.started_processes import first_process
 
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz. Got {out}.")
-    check_writable("--out", out)
-    check_no_input("--out", out, [data])
+    check_new("--out", out, force=force, inputs=[data])
     first = first_process()
     with Passes(counted=False) as passes:
         arrays = extract_features(

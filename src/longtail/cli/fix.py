@@ -1,6 +1,8 @@
 """`longtail fix PREDICTIONS`."""
 
 import contextlib
+import glob
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -31,6 +33,7 @@ def fix(
     max_class_loss: Annotated[float | None, tyro.conf.arg(metavar="POINTS")] = None,
     out: Path = Path("fix.json"),
     report: str | None = None,
+    force: bool = False,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
     quiet: bool = False,
     folds: int = 5,
@@ -56,11 +59,12 @@ def fix(
         cost: For the metric cost, the cost of predicting one class (column) for another (row): a CSV with class names
             in the first row and the first column, or JSON {true class: {predicted class: cost}}; numbers without names
             are taken in the order of the classes.
-        max_accuracy_loss: The accuracy on these samples may fall by at most so many percentage points.
+        max_accuracy_loss: The accuracy on these samples may fall by at most so many percentage points, such as 2.
         max_class_loss: The recall of any class may fall by at most so many percentage points; that of a class with few
             samples is smoothed.
         out: File to write; it must not exist.
         report: HTML report to write, which must not exist, or none; by default next to --out.
+        force: Replace a file and a report that exist.
         as_json: Print all results as JSON on standard output, and nothing else.
         quiet: Print only the verdict and the paths of the files.
         folds: Number of folds, at least 3.
@@ -83,8 +87,10 @@ def fix(
     with shared_work() as processes:
         output = None
         if processes.rank == 0:
-            check_new("--out", out)
-            output = FixOutput(out, _report_path(report, out), as_json, quiet)
+            _check_new(
+                out, path := _report_path(report, out), force, _inputs(predictions, reading, class_names, prior, cost)
+            )
+            output = FixOutput(out, path, as_json, quiet)
         given = reading.given()
         loaded = read_predictions(
             predictions, kind=kind, part=part, class_names=class_names, processes=processes, **given
@@ -115,12 +121,23 @@ def _write(output: "FixOutput", diagnosis: "Diagnosis", predictions: tuple[str, 
     output.write(diagnosis, _source(predictions), warnings)
 
 
+def _check_new(out: Path, report: Path | None, force: bool, inputs: Sequence[Path]) -> None:
+    check_new("--out", out, force=force, inputs=inputs)
+    if report is not None:
+        check_new("--report", report, force=force, inputs=inputs)
+
+
+def _inputs(predictions: Sequence[str], reading: ReadingOptions, *others: str | Path | None) -> list[Path]:
+    """The files and run folders that are read; others that are names of classes or priors are no files."""
+    named = [path for name in predictions for path in glob.glob(name, recursive=True) or [name]]  # noqa: PTH207, as they are read
+    return [Path(path) for path in (*named, reading.labels, reading.counts, *others) if path is not None]
+
+
 def _report_path(report: str | None, out: Path) -> Path | None:
     """The path of the HTML report, or `None` for no report."""
     if report == "none":
         return None
     path = out.with_suffix(".html") if report is None else Path(report)
-    check_new("--report", path)
     if path.resolve() == out.resolve():
         raise ValueError(f"--report must differ from --out. Got {path} for both.")
     return path

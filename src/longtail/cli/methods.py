@@ -22,7 +22,7 @@ def methods(names: Annotated[tuple[str, ...], tyro.conf.Positional, SHOWN_AS] = 
     from longtail.cli.console import PlainConsole
     from longtail.recipes.methods import METHODS, names_of
 
-    shown = names_of(",".join(names)) if names else list(METHODS)
+    shown = names_of(",".join(name.rstrip(",") for name in names)) if names else list(METHODS)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("method", "changes", "source"):
         table.add_column(column, no_wrap=column == "method")

@@ -48,18 +48,47 @@ def check_room(option: str, path: Path, size: int) -> None:
 
 
 def check_no_input(option: str, path: Path, inputs: Iterable[Path]) -> None:
-    """Raise if writing a file would replace one that is read.
+    """Raise if writing a file would replace one that is read: an input, or a file of a run that is one.
 
     Raises:
         ValueError: it is one of the inputs.
     """
     own = path.stat() if path.exists() else None
-    if own is not None and any(os.path.samestat(own, given.stat()) for given in inputs if given.exists()):
+    read = (file for given in inputs for file in (files_of_run(given) or [given]))
+    if own is not None and any(os.path.samestat(own, file.stat()) for file in read if file.exists()):
         raise ValueError(f"{option} must not be a file that is read. Got {path}. Name another with {option}.")
 
 
-def check_new(option: str, path: Path) -> None:
-    """`check_writable`, and raise if the file exists.
+def files_of_run(path: Path) -> list[Path]:
+    """The files of a run folder, without its fix and reports, which commands may make again; none of another path."""
+    if not (path / "run.json").is_file():
+        return []
+    return [file for file in path.iterdir() if file.name != "fix.json" and file.suffix != ".html"]
+
+
+def check_new(option: str, path: Path, *, force: bool = False, inputs: Iterable[Path] = ()) -> None:
+    """`check_writable`, and raise if the file exists and may not be replaced.
+
+    Args:
+        option: the option that names the file, for messages.
+        path: of the file.
+        force: whether it may be replaced.
+        inputs: files and run folders that are read, which are never replaced.
+
+    Raises:
+        FileExistsError: it exists.
+        ValueError: it is one of the inputs.
+    """
+    check_no_input(option, path, inputs)
+    check_writable(option, path)
+    if os.path.lexists(path) and not force:
+        raise FileExistsError(
+            f"{option} must not exist yet. Got {path}. Add --force to replace it, or name another with {option}."
+        )
+
+
+def check_new_folder(option: str, path: Path) -> None:
+    """`check_writable` for a folder, and raise if it exists: folders are never replaced.
 
     Raises:
         FileExistsError: it exists.

@@ -94,7 +94,7 @@ def _with_values(arguments: Sequence[str]) -> list[str]:
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         if argument == "--no-pretrained":
             words += ["--pretrained", "False"]
-        elif argument == "--pretrained" and following not in ("True", "False", "None"):
+        elif argument == "--pretrained" and (following.startswith("-") or Path(following).exists()):
             words += ["--pretrained", "True"]
         else:
             words.append(argument)

@@ -1,5 +1,6 @@
 """`longtail predict RUN FILES`."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ import tyro
 
 from longtail.cli.console import say
 from longtail.cli.image_files import image_files, matches
-from longtail.cli.output_file import check_no_input, check_room, check_writable
+from longtail.cli.output_file import check_new, check_no_input, check_room
 from longtail.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def predict(
     path_column: str | None = None,
     on_bad_file: Literal["fail", "skip"] = "fail",
     out: Path | None = None,
+    force: bool = False,
 ) -> None:
     """Predict the classes of new images, or of rows of features, with probabilities.
 
@@ -50,10 +52,12 @@ def predict(
         prior: How often classes come, for the probabilities: uniform (by default), or as in the training data, which
             favours frequent classes.
         id_column: Column of a table of features that names its rows; by default they are called FILE:ROW.
-        path_column: Column of the images in Parquet files, by default found by its content; suffix in tar files.
+        path_column: Column of the images in Parquet files, by default that of training, or found by its content; suffix
+            in tar files.
         on_bad_file: fail, or skip to leave out files that are missing or can not be decoded.
         out: A CSV file to write; by default the predictions are printed, control characters in
             class names as escapes.
+        force: Replace a file that exists.
     """
     from longtail.arguments import check_integer
     from longtail.auto import load
@@ -67,8 +71,8 @@ def predict(
         if top != 1:
             raise ValueError(f"--top must be left out with --sets, which name as many classes as needed. Got {top}.")
     if out is not None:
-        check_writable("--out", out)
-        check_no_input("--out", out, (match for file in files for match in matches(file)))
+        inputs = (match for file in files for match in matches(file))
+        check_new("--out", out, force=force, inputs=(run, run / "fix.json", *inputs))
     predictor = load(run)
     _check_options(run, predictor, id_column, path_column, on_bad_file)
     if sets is not None:
@@ -119,15 +123,28 @@ def _samples(
         from longtail.cli.rows_to_predict import RowsToPredict
 
         return RowsToPredict(files, predictor.info, id_column)
-    from longtail.cli.images_to_predict import ImagesToPredict
-
     found = image_files(files, missing_allowed=skipping is not None)
     if out is not None:
         check_no_input("--out", out, found)
-    images = ImagesToPredict(found, path_column)
+    images = _images(predictor, found, path_column)
     if skipping is not None:
         images.leave_out_bad(skipping)
     return images
+
+
+def _images(predictor: "Predictor", files: Sequence[Path], path_column: str | None) -> "ImagesToPredict":
+    """The images, in packed files by the column that the run was trained by if none is named and they have it."""
+    from longtail.auto.columns_of_run import columns_of, note_on_column
+    from longtail.cli.images_to_predict import ImagesToPredict
+    from longtail.data.packed_images import is_packed
+
+    known = columns_of(predictor.config, {"path_column": path_column}).get("path_column")
+    if known is not None and all(map(is_packed, files)):
+        with contextlib.suppress(ValueError):
+            images = ImagesToPredict(files, known)
+            say(note_on_column("path_column", known), error=True)
+            return images
+    return ImagesToPredict(files, path_column)
 
 
 def _classes_of(

@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 from longtail.cli.console import say
-from longtail.cli.output_file import check_writable
+from longtail.cli.output_file import check_new
 from longtail.cli.passes import Passes
 
 
@@ -33,9 +33,7 @@ def report(
         )
     for run in runs:
         RunFolder.open(run)
-    if out.exists() and not force:
-        raise FileExistsError(f"--out must not exist yet. Got {out}. Add --force to replace it.")
-    check_writable("--out", out)
+    check_new("--out", out, force=force, inputs=runs)
     from longtail.reports import run_page
 
     with Passes(counted=False) as passes:

@@ -20,7 +20,7 @@ def resume(
         data: Its data; by default the path that it read. Digits need none.
         checkpoint_seconds: Time between two checkpoints.
     """
-    from longtail.cli.data_of_run import data_of_run
+    from longtail.cli.data_of_run import data_of_run, origin_of
     from longtail.cli.train import train
     from longtail.runs import RunFolder
     from longtail.training.stored_config import stored_config
@@ -34,7 +34,7 @@ def resume(
         )
     train(
         dataclasses.replace(config, processes=None),
-        data=data_of_run(folder, data, config.dataset) if folder.result is None else data or folder.origin,
+        data=data_of_run(folder, data, config.dataset) if folder.result is None else data or origin_of(folder),
         out=run,
         resume=True,
         checkpoint_seconds=checkpoint_seconds,

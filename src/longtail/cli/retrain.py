@@ -70,7 +70,7 @@ def retrain(
         checkpoint_seconds: Time between two checkpoints.
     """
     from longtail.arguments import check_strength
-    from longtail.cli.data_of_run import data_of_run
+    from longtail.cli.data_of_run import data_of_run, origin_of
     from longtail.cli.training_run import train_and_print
     from longtail.recipes.second_stages import second_stage
     from longtail.runs import RunFolder
@@ -92,7 +92,7 @@ def retrain(
     config = second_stage(first, method, **{name: value for name, value in asked.items() if value is not None})
     train_and_print(
         config,
-        data=data or first.origin if resume else data_of_run(first, data, config.dataset),
+        data=data or origin_of(first) if resume else data_of_run(first, data, config.dataset),
         out=out or _beside(run, method, seed),
         resume=resume,
         checkpoint_seconds=checkpoint_seconds,

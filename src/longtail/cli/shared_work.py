@@ -1,10 +1,10 @@
 """Commands that torchrun starts in several processes, which share the samples."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from longtail.repair.processes import ONE, Processes, connected
+from longtail.started_processes import started_processes
 
 
 @contextmanager
@@ -14,7 +14,7 @@ def shared_work() -> Iterator[Processes]:
     Raises:
         RankFailedError: another process failed first, or was killed.
     """
-    if os.environ.get("WORLD_SIZE", "1") == "1":
+    if started_processes() == 1:
         yield ONE
         return
     from longtail.training.launched_ranks import launched_ranks  # which takes a second to import

@@ -44,7 +44,7 @@ def train(
     from longtail.cli.image_settings import refuse_image_settings
     from longtail.cli.run_name import default_folder
     from longtail.cli.training_run import train_and_print
-    from longtail.training.hardware import first_process
+    from longtail.started_processes import first_process
 
     config = recipe
     check_strength("checkpoint_seconds", checkpoint_seconds)

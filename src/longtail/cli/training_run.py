@@ -8,10 +8,10 @@ from longtail.cli.passes import Passes
 from longtail.cli.served import say_what_is_served
 from longtail.cli.table import print_result
 from longtail.runs import RunFolder
+from longtail.started_processes import first_process
 from longtail.training import Callback
 from longtail.training.config import TrainingConfig
 from longtail.training.experiment import run_experiment
-from longtail.training.hardware import first_process
 from longtail.training.progress import ProgressReport
 
 

@@ -13,7 +13,7 @@ from longtail.array_headers import UNREADABLE, ArrayFile, PickledError, is_npy, 
 from longtail.data.array_inputs import inputs_of
 from longtail.data.class_names import INTEGER, as_text, first_repeated, named_labels
 from longtail.data.features.mapped_array import array_of_npy, array_of_npz
-from longtail.data.options import Options
+from longtail.data.options import OptionDoesNotApplyError, Options
 from longtail.data.raw_part import PART_NAMES, RawPart, rows_of
 from longtail.data.tables.file import refuse_repeated
 from longtail.data.tables.row_order import refuse_another_order
@@ -109,6 +109,9 @@ def read_arrays(data: Path, options: Options, notes: list[str]) -> dict[str, Raw
             parts[part][role] = key
     if not parts:
         raise ValueError(f"{data} must hold inputs and labels, such as `images` and `labels`. Got {_keys(arrays)}.")
+    if options.label is not None and options.label not in arrays and "labels" not in parts.get("train", ("labels",)):
+        message = f"--label must name an array of {data}. Got {options.label!r}; it holds {_keys(arrays)}."
+        raise OptionDoesNotApplyError("label", message)
     found = {part: _of_keys(data, arrays, part, keys, class_names, notes) for part, keys in parts.items()}
     return found if place is None else _divided(found, place, data, notes)
 

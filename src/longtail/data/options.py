@@ -4,6 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+class OptionDoesNotApplyError(ValueError):
+    """An option that names what the data do not have, or says nothing about their kind.
+
+    Args:
+        option: its name as an argument.
+        message: what the user reads.
+    """
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
 @dataclass(frozen=True)
 class Options:
     """Each is `None`, or empty, where nothing was said."""
@@ -19,8 +32,9 @@ class Options:
         """Raise where an option is given that says nothing about `what`.
 
         Raises:
-            ValueError: the option, by name.
+            OptionDoesNotApplyError: names the option.
         """
         given = next((name for name in names if getattr(self, name) is not None), None)
         if given is not None:
-            raise ValueError(f"`{given}` must be left out for {what}. Got {str(getattr(self, given))!r}.")
+            got = str(getattr(self, given))
+            raise OptionDoesNotApplyError(given, f"`{given}` must be left out for {what}. Got {got!r}.")

@@ -183,14 +183,18 @@ def names_of(methods: str, *, without: Collection[str] = ()) -> list[str]:
         without: methods that "all" does not stand for.
 
     Raises:
-        ValueError: a name that is none.
+        ValueError: a name that is none, or none beside a comma.
 
     Example:
         >>> names_of("ce, gala,ce")
         ['ce', 'gala']
     """
     groups = {"all": [name for name in METHODS if name not in without], "losses": list(LOSSES)}
-    names = [name for word in methods.split(",") for name in groups.get(word.strip(), [word.strip()])]
+    words = [word.strip() for word in methods.split(",")]
+    if "" in words and any(words):
+        meant = ",".join(filter(None, words))
+        raise ValueError(f"`methods` must have a name on each side of a comma. Got {methods!r}. Write {meant}.")
+    names = [name for word in words for name in groups.get(word, [word])]
     for name in names:
         add_loss(name)
         check_choice("methods", name, [*METHODS, *groups])

@@ -15,6 +15,7 @@ import numpy as np
 from longtail.repair.judge import Judge
 
 POINTS = 100
+LIKE_A_FRACTION = 0.1  # limits of a tenth of a percentage point or less are rare, those of 10 % are not
 
 
 class Option(NamedTuple):
@@ -37,9 +38,29 @@ class Limits:
     class_loss: float | None = None
 
     def __post_init__(self) -> None:
-        for name, limit in (("max_accuracy_loss", self.accuracy_loss), ("max_class_loss", self.class_loss)):
-            if limit is not None and not 0 <= limit <= POINTS:
+        for name, limit in self._by_name().items():
+            if not 0 <= limit <= POINTS:
                 raise ValueError(f"`{name}` must be in percentage points, between 0 and 100. Got {limit}.")
+
+    def notes(self) -> list[str]:
+        """A note on each limit that is so small that a fraction may have been meant.
+
+        Example:
+            >>> Limits(accuracy_loss=0.02, class_loss=5).notes()
+            ['--max-accuracy-loss 0.02 is 0.02 percentage points. For 2 points: --max-accuracy-loss 2']
+        """
+        options = {f"--{name.replace('_', '-')}": limit for name, limit in self._by_name().items()}
+        return [
+            f"{option} {limit:g} is {limit:g} percentage points. For {POINTS * limit:g} points: {option} "
+            f"{POINTS * limit:g}"
+            for option, limit in options.items()
+            if 0 < limit <= LIKE_A_FRACTION
+        ]
+
+    def _by_name(self) -> dict[str, float]:
+        """The limits that are set."""
+        named = {"max_accuracy_loss": self.accuracy_loss, "max_class_loss": self.class_loss}
+        return {name: limit for name, limit in named.items() if limit is not None}
 
 
 Decisions = Sequence[np.ndarray]

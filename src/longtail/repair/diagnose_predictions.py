@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from longtail.arguments import check_keywords
+from longtail.repair.choice import Limits
 from longtail.repair.diagnosis import diagnose
 from longtail.repair.findings import Diagnosis
 from longtail.repair.predictions import Predictions
@@ -39,6 +40,7 @@ def diagnose_predictions(
             "accuracy is that under a uniform class prior, which equals balanced accuracy. --prior here or train takes "
             "the class frequencies of these predictions or of training."
         )
+    notes += Limits(options.get("max_accuracy_loss"), options.get("max_class_loss")).notes()
     found = diagnose(
         predictions.logits,
         predictions.target,

@@ -10,11 +10,12 @@ import torch
 from longtail.data import load_splits
 from longtail.data.check import Progress
 from longtail.runs import RunFolder, RunInUseError
+from longtail.started_processes import first_process, started_processes
 from longtail.training.callbacks import Callback
 from longtail.training.config import TrainingConfig
 from longtail.training.epochs import check_batches
 from longtail.training.experiment import run_experiment
-from longtail.training.hardware import first_process, resolve, started_processes
+from longtail.training.hardware import resolve
 from longtail.training.network import make_network
 from longtail.training.opening import check_can_be_written
 from longtail.training.resume import adopt

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from longtail.started_processes import started_processes
 from longtail.training.config import TrainingConfig
 from longtail.training.launcher_store import restarted
 from longtail.training.process_group import join_restarted_ranks, leave_at_exit
@@ -51,18 +52,6 @@ def resolve(config: TrainingConfig) -> TrainingConfig:
         threads=torch.get_num_threads(),
         processes=processes,
     )
-
-
-def started_processes() -> int:
-    """The number that `torchrun` started; 1 unless all of its environment variables are set."""
-    if not {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= set(os.environ):
-        return 1
-    return int(os.environ["WORLD_SIZE"])
-
-
-def first_process() -> bool:
-    """Whether this is the process that prints and writes files; of those that `torchrun` started, the first."""
-    return started_processes() == 1 or os.environ["RANK"] == "0"
 
 
 def seconds_to_wait_for_the_lock() -> float:

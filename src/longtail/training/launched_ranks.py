@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from torch import distributed as dist
 
+from longtail.started_processes import started_processes
 from longtail.training.failed_ranks import failing_together
-from longtail.training.hardware import started_processes
 from longtail.training.process_group import join_restarted_ranks
 from longtail.training.ranks import ALONE, Ranks
 

@@ -25,7 +25,7 @@ def existing_run(out: str | os.PathLike[str], *, resume: bool) -> RunFolder | No
         return RunFolder.open(out)
     if out.exists() or out.is_symlink():
         kind = (
-            "Resume it with --resume, or name another folder with --out."
+            "Resume it with --resume (in Python resume=True), or name another folder with --out."
             if (out / "run.json").is_file()
             else "It is not a run."
         )

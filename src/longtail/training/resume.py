@@ -43,7 +43,7 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
             differences.append(f"`{field.name}` is {had!r}, not {asked!r}")
     if differences:
         raise ValueError(
-            f"--resume must not change what the result depends on. In {folder.path} {'; '.join(differences)}. "
+            f"`resume` must not change what the result depends on. In {folder.path} {'; '.join(differences)}. "
             "Start a new run with another --out."
         )
     moved = {name: getattr(config, name) for name in config.PATHS if getattr(config, name) is not None}

@@ -25,4 +25,4 @@ def write_errors(folder: RunFolder) -> Iterator[None]:
 def not_written(said: str, folder: RunFolder, error: OSError) -> OSError:
     """The error that says what could not be written, why, and how to resume the run."""
     kept = "The last checkpoint is kept. " if folder.has_checkpoint else ""
-    return OSError(f"{said}: {error.strerror}. {kept}Solve that and pass --resume.")
+    return OSError(f"{said}: {error.strerror}. {kept}Solve that and pass --resume (in Python resume=True).")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from longtail.data.first_of_many import first
 from longtail.data.images.encoded_images import holds_bytes, holds_images, refuse_other_images
 from longtail.data.images.folder import image_suffixes
-from longtail.data.options import Options
+from longtail.data.options import OptionDoesNotApplyError, Options
 from longtail.data.raw_part import PART_NAMES
 
 if TYPE_CHECKING:
@@ -104,12 +104,12 @@ def given_column(names: Sequence[str], name: str | None, option: str, where: str
     """The column that an option names, if it does.
 
     Raises:
-        ValueError: there is no such column.
+        OptionDoesNotApplyError: there is no such column.
     """
     if name is None or name in names:
         return name
-    columns = first(names, SHOWN) or "none"
-    raise ValueError(f"--{option} must name a column of {where}. Got {name!r}; its columns: {columns}.")
+    message = f"--{option} must name a column of {where}. Got {name!r}; its columns: {first(names, SHOWN) or 'none'}."
+    raise OptionDoesNotApplyError(option.replace("-", "_"), message)
 
 
 def _label(names: Sequence[str], where: str) -> str:

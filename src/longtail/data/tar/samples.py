@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from longtail.data.first_of_many import first
 from longtail.data.images.file_parts import FilePart
 from longtail.data.images.folder import image_suffixes
+from longtail.data.options import OptionDoesNotApplyError
 from longtail.data.tar.headers import TarHeaders
 
 LARGEST = 1 << 26
@@ -93,7 +94,8 @@ def images_of_samples(samples: Sequence[TarSample], given: str | None, where: st
     if not suffixes:
         held = first(list(dict.fromkeys(suffix for sample in samples for suffix in sample.rows if suffix)))
         must = "images" if given is None else f"images with the suffix {given} (--path-column)"
-        raise ValueError(f"{where} must hold {must}. It holds {f'files with the suffixes {held}' if held else 'none'}.")
+        message = f"{where} must hold {must}. It holds {f'files with the suffixes {held}' if held else 'none'}."
+        raise ValueError(message) if given is None else OptionDoesNotApplyError("path_column", message)
     name = given or (next(iter(suffixes)) if len(suffixes) == 1 else "image")
     return {name: [None if own is None else sample.part(own) for sample, own in zip(samples, found, strict=True)]}
 
