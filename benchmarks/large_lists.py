@@ -16,7 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -59,12 +62,27 @@ def make(name: str, lists: Path, folder: Path) -> None:
     print(f"{name}: {files:,} files made in {time.perf_counter() - start:.0f} s", flush=True)
 
 
+class Measures:
+    """Seconds on the clock, processor seconds and memory of what is done, by its name."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, float] = {}
+        self.base = memory()
+
+    @contextmanager
+    def of(self, what: str) -> Iterator[None]:
+        start, started = time.perf_counter(), time.process_time()
+        yield
+        self.found[what] = time.perf_counter() - start
+        self.found[f"{what}, processor"] = time.process_time() - started
+        self.found[f"{what}, memory"] = memory("VmHWM") - self.base
+
+
 def measured(name: str, folder: Path, batches: int, doctor: bool) -> dict[str, float]:
     import torch
 
     import longtail.data.images.file_augmentation
-    import longtail.data.large_sets.source
-    import longtail.doctor  # noqa: F401
+    import longtail.data.large_sets.source  # noqa: F401 - imports count before, not in the first measure
     from longtail.data import load_splits, plan_splits
     from longtail.data.large_sets import read_large_set
     from longtail.doctor.large_sets import examine_large_set
@@ -72,43 +90,36 @@ def measured(name: str, folder: Path, batches: int, doctor: bool) -> dict[str, f
     from longtail.samplers import make_sampler
 
     torch.set_num_threads(1)
-    found: dict[str, float] = {}
-    base = memory()
-
-    def timed(what: str) -> None:
-        found[what] = time.perf_counter() - start
-        found[f"{what}, processor"] = time.process_time() - started
-        found[f"{what}, memory"] = memory("VmHWM") - base
-
-    start, started = time.perf_counter(), time.process_time()
-    parts = read_large_set(name, folder).parts
-    timed("lists")
-    found["images"] = sum(len(part) for _, part in parts.items())
-    start, started = time.perf_counter(), time.process_time()
-    plan_splits(parts, validation=0.1, test=0.1).apply(parts)
-    timed("divided")
+    measures = Measures()
+    with measures.of("lists"):
+        parts = read_large_set(name, folder).parts
+    measures.found["images"] = sum(len(part) for _, part in parts.items())
+    with measures.of("divided"):
+        plan_splits(parts, validation=0.1, test=0.1).apply(parts)
     del parts
     config = RECIPES[name](size=64, workers=0)
-    start, started = time.perf_counter(), time.process_time()
-    splits = load_splits(config, folder, torch.device("cpu"))
-    timed("splits")
-    start, started = time.perf_counter(), time.process_time()
-    order = make_sampler("class-aware", splits.train.target, seed=0, epochs=10).indices(0)
-    timed("epoch drawn")
-    wanted = [slice(256 * i, 256 * (i + 1)) for i in range(batches)]
-    start, started = time.perf_counter(), time.process_time()
-    for images, _ in splits.train.batches(
-        order, wanted, augment=None, generator=torch.Generator().manual_seed(0), each_once=False
-    ):
-        assert images.shape == (256, 3, 64, 64)
-    timed("batches")
-    found["rate"] = 256 * batches / found["batches"]
+    with measures.of("splits"):
+        splits = load_splits(config, folder, torch.device("cpu"))
+    with measures.of("epoch drawn"):
+        order = make_sampler("class-aware", splits.train.target, seed=0, epochs=10).indices(0)
+    with measures.of("batches"):
+        draw_batches(splits.train, order, batches)
+    measures.found["rate"] = 256 * batches / measures.found["batches"]
     if doctor:
-        start, started = time.perf_counter(), time.process_time()
-        findings = examine_large_set(name, folder)
-        timed("doctor")
+        with measures.of("doctor"):
+            findings = examine_large_set(name, folder)
         assert not any(finding.severity == "serious" for finding in findings), findings
-    return found
+    return measures.found
+
+
+def draw_batches(train: Any, order: Any, number: int) -> None:
+    """Augmented batches of 256 images, as an epoch begins."""
+    import torch
+
+    wanted = [slice(256 * i, 256 * (i + 1)) for i in range(number)]
+    generator = torch.Generator().manual_seed(0)
+    for images, _ in train.batches(order, wanted, augment=None, generator=generator, each_once=False):
+        assert images.shape == (256, 3, 64, 64)
 
 
 def decoding_rate(files: int = 2000) -> float:

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from longtail.plain_json import to_json
+from json_file import write_json
 from longtail.reports.run_figures import figures_of
 from longtail.reports.run_view import RunView, run_views
 from longtail.runs import RunFolder
-from longtail.whole_file import write_whole
 
 FIGURES = {
     "(figure 1a)": "1a-lengths.svg",
@@ -65,8 +64,7 @@ def main() -> int:
         name = next((file for mark, file in FIGURES.items() if mark in figure.title), None)
         if name is not None:
             figure.chart.properties(width=560).save(options.out / name)
-    with write_whole(options.out / "numbers.json") as file:
-        file.write((to_json([numbers_of(run) for run in runs], indent=1) + "\n").encode())
+    write_json(options.out / "numbers.json", [numbers_of(run) for run in runs], indent=1)
     return 0
 
 

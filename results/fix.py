@@ -33,10 +33,9 @@ from fix_data import HALVINGS, SEEDS, published, splits_of
 from fix_measured import measured, scored
 from fix_models import MODELS, NOT_TUNED, TUNED_SEEDS, Predictions, above_refitted_thresholds, predictions, weighted
 from fix_splits import Case, Samples, halves
-from longtail.plain_json import to_json
+from json_file import write_json
 from longtail.repair import diagnose
 from longtail.runs import current_versions
-from longtail.whole_file import write_whole
 
 PUBLISHED = "as published"
 NEEDED = {
@@ -138,8 +137,7 @@ def check_files(options: argparse.Namespace) -> None:
 
 
 def save(rows: list[dict[str, Any]], path: Path) -> None:
-    with write_whole(path) as file:
-        file.write((to_json(rows, indent=1) + "\n").encode())
+    write_json(path, rows, indent=1)
 
 
 def run(chosen: list[OneCase], rows: list[dict[str, Any]], path: Path) -> None:

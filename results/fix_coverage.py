@@ -21,12 +21,11 @@ import numpy as np
 import torch
 
 from checkout import current_commit
-from longtail.plain_json import to_json
+from json_file import write_json
 from longtail.repair import METRICS, diagnose
 from longtail.repair.findings import Diagnosis, Outcome
 from longtail.repair.metrics import Metric, make_metric
 from longtail.runs import current_versions
-from longtail.whole_file import write_whole
 
 SIZES = ((10, 500), (50, 1000), (100, 2000))
 FRESH = 500
@@ -192,8 +191,7 @@ def joined(contents: Sequence[Content]) -> Content:
 
 
 def save(content: Content, path: Path) -> None:
-    with write_whole(path) as file:
-        file.write((to_json(content) + "\n").encode())
+    write_json(path, content)
 
 
 def main() -> None:

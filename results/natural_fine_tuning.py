@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from json_file import write_json
 from longtail.auto import train_and_fix
-from longtail.plain_json import to_json
 from longtail.recipes import finetune
 from longtail.runs import RunFolder, current_versions
 from longtail.whole_file import write_whole
@@ -83,8 +83,7 @@ def write(options: argparse.Namespace, done: list[dict[str, Any]]) -> None:
         "class_counts": [one["counts"] for one in done if one["row"]["method"] == LOSSES[0]],
         "rows": [one["row"] for one in done],
     }
-    with write_whole(options.json) as file:
-        file.write((to_json(content) + "\n").encode())
+    write_json(options.json, content)
 
 
 def main() -> None:

@@ -25,10 +25,10 @@ import numpy as np
 import torch
 
 from checkout import current_commit
+from json_file import write_json
 from longtail.auto import extract_features, load, train_and_fix
 from longtail.losses.catalogue import LOSSES
 from longtail.metrics import long_tail_scores
-from longtail.plain_json import to_json
 from longtail.posthoc import PostHocLogitAdjustment
 from longtail.recipes import features
 from longtail.recipes.methods import with_method
@@ -175,8 +175,7 @@ def main() -> None:
         "class_counts": class_counts,
         "rows": rows,
     }
-    with write_whole(options.json) as file:
-        file.write((to_json(content) + "\n").encode())
+    write_json(options.json, content)
     print(f"written: {options.json}, {len(json.loads(options.json.read_text())['rows'])} rows")
 
 

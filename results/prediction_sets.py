@@ -18,13 +18,12 @@ import numpy as np
 import torch
 
 from checkout import current_commit
+from json_file import write_json
 from longtail.auto import load
 from longtail.auto.run_sets import RunSets
 from longtail.metrics import set_scores
-from longtail.plain_json import to_json
 from longtail.posthoc import PredictionSets
 from longtail.runs import RunFolder, current_versions
-from longtail.whole_file import write_whole
 from natural_tails import SPLITS, Trial, kept_features, trained
 
 MISCOVERAGE = 0.1
@@ -130,8 +129,7 @@ def main() -> None:
         "samples": samples,
         "rows": rows,
     }
-    with write_whole(options.json) as file:
-        file.write((to_json(content) + "\n").encode())
+    write_json(options.json, content)
     print(f"written: {options.json}, {len(rows)} rows")
 
 

@@ -5,8 +5,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from longtail.plain_json import to_json
-from longtail.whole_file import write_whole
+from json_file import write_json
 
 FILES = ("gpu.json", "runs.json", "log.txt")
 
@@ -76,5 +75,4 @@ class Record:
             self._write("runs.json", self.runs)
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
-        with write_whole(self.folder / name) as file:
-            file.write((to_json(content, indent=1) + "\n").encode())
+        write_json(self.folder / name, content, indent=1)

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from json_file import write_json
 from longtail.losses.catalogue import parse_arguments
 from longtail.plain_json import to_json
 from longtail.runs import RunFolder
 from longtail.training import config_from_json
-from longtail.whole_file import write_whole
 from pending.entries import Entry
 from pending.fingerprint import OF_THE_RUN
 
@@ -37,8 +37,7 @@ def keep(
         **({"failure": failure} if failure is not None else {"result": run.result}),
     }
     file.parent.mkdir(parents=True, exist_ok=True)
-    with write_whole(file) as written:
-        written.write((to_json(content) + "\n").encode())
+    write_json(file, content)
 
 
 def read_finished(folder: Path) -> dict[str, dict[str, Any]]:

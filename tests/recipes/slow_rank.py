@@ -1,4 +1,4 @@
-"""What each of two processes does: `slow_rank.py DATA OUT SECONDS`; the second sleeps so long after each step."""
+"""What each of two processes does: `slow_rank.py DATA OUT`: a run, and one in which the second process is slow."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ SETTINGS = {
 
 
 class Slow(Callback):
-    """Sleeps after each step of the second process."""
+    """Sleeps so many seconds after each step of the second process."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -35,6 +35,7 @@ class Slow(Callback):
 
 
 if __name__ == "__main__":
-    data, out, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+    data, out = map(Path, sys.argv[1:])
     LARGE_SETS["imagenet-lt"] = tiny_facts("imagenet-lt", data)
-    run_experiment(imagenet_lt(epochs=2, **SETTINGS), data=data, out=out, callbacks=[Slow(seconds)])
+    for name, seconds in (("even", 0.0), ("slow", 0.3)):
+        run_experiment(imagenet_lt(epochs=2, **SETTINGS), data=data, out=out / name, callbacks=[Slow(seconds)])

@@ -3,9 +3,6 @@
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +11,7 @@ from longtail.data.large_sets import LARGE_SETS
 from longtail.recipes import imagenet_lt
 from longtail.training import Callback, TrainingStopped, run_experiment
 from recipes.slow_rank import SETTINGS
+from training.launch import torchrun
 from training.test_resume import assert_same_end
 
 
@@ -111,10 +109,6 @@ def test_a_run_is_not_resumed_on_a_list_in_another_order(data, tmp_path):
 
 @pytest.mark.slow
 def test_a_slow_process_changes_nothing(data, tmp_path):
-    for name, seconds in (("even", 0.0), ("slow", 0.3)):
-        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        script = Path(__file__).with_name("slow_rank.py")
-        command = [*launch, script, data, tmp_path / name, str(seconds)]
-        done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    done = torchrun(2, "../recipes/slow_rank.py", data, tmp_path)
+    assert done.returncode == 0, done.stderr
     assert_same_end(tmp_path / "slow", tmp_path / "even")

@@ -25,8 +25,13 @@ RANK = int(os.environ.get("RANK", "0"))
 OPTIONS = [
     *("--model", "resnet8-cifar", "--no-pretrained", "--size", "16", "--batch-size", "8", "--epochs", "3"),
     *("--mean", "0.5", "0.5", "0.5", "--std", "0.25", "0.25", "0.25", "--device", "cpu", "--threads", "1"),
-    *("--precision", "float32", "--workers", "1", "--micro-batch-size", "2", "--checkpoint-seconds", "0"),
+    *("--precision", "float32", "--micro-batch-size", "2", "--checkpoint-seconds", "0"),
 ]
+DECODING = {  # workers, where their end matters: each process that has some needs seconds to start them
+    "killed": ["--workers", "1"],
+    "stuck": ["--workers", "1"],
+    "worker": ["--workers", "1", "--batch-size", "2"],  # so small that workers have not decoded the epoch by then
+}
 STEP = 4
 
 
@@ -71,8 +76,6 @@ if __name__ == "__main__":
         if fault == "evaluation" and RANK == 1:
             Evaluation.during_training = evaluate_without_memory
         after_steps(fault)
-    small = ["--batch-size", "2"] if fault == "worker" else []  # so that workers have not decoded the epoch by then
+    options = replaced(OPTIONS, DECODING.get(fault, ["--workers", "0"]))
     recorded = ["--record-gradients"] if fault in ("slow", "killed", "evaluation") else []
-    sys.exit(
-        main(["train", "finetune", "--data", data, "--out", out, "--resume", *replaced(OPTIONS, small), *recorded])
-    )
+    sys.exit(main(["train", "finetune", "--data", data, "--out", out, "--resume", *options, *recorded]))

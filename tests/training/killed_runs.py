@@ -14,10 +14,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import lightning_fabric  # noqa: F401
-import torchmetrics  # noqa: F401
-
 from longtail.training import Callback, Step, run_experiment
+from longtail.training.fabric_import import import_fabric
 from training.tiny import tiny_cifar10, tiny_config
 
 CHECKPOINT_SECONDS = 0.15
@@ -121,5 +119,6 @@ def random_moments(data: Path, path: Path) -> None:
 
 
 if __name__ == "__main__":
+    import_fabric()
     with tiny_cifar10():
         main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from longtail.started_processes import started_processes
 from longtail.training.config import TrainingConfig
+from longtail.training.fabric_import import import_fabric
 from longtail.training.launcher_store import restarted
 from longtail.training.process_group import join_restarted_ranks, leave_at_exit
 
@@ -97,7 +98,8 @@ def _fix_the_order_of_sums() -> None:
 
 def make_fabric(config: TrainingConfig) -> "Fabric":
     """Launch Fabric, with one process or those that `torchrun` started."""
-    from lightning_fabric import Fabric  # takes seconds, which reading a run and `--help` don't need
+    import_fabric()  # takes a second, which reading a run and `--help` don't need
+    from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 

@@ -33,8 +33,8 @@ def batch(kind="index", samples=9, dtype=torch.float32):
     return logits, target
 
 
-def graphs_of(function, *arguments):
-    """The result, and the operators that the graphs call."""
+def with_graphs(function):
+    """The compiled function, and a list of the operators that its graphs call, which grows as they are traced."""
     called: list[str] = []
 
     def backend(module, _):
@@ -42,7 +42,13 @@ def graphs_of(function, *arguments):
         return module
 
     torch._dynamo.reset()
-    return torch.compile(function, backend=backend, fullgraph=True)(*arguments), called
+    return torch.compile(function, backend=backend, fullgraph=True), called
+
+
+def graphs_of(function, *arguments):
+    """The result, and the operators that the graphs call."""
+    step, called = with_graphs(function)
+    return step(*arguments), called
 
 
 def calls_kernel(called):
@@ -59,14 +65,12 @@ def test_a_compiled_step_is_the_eager_step(name, kind, dtype):
         found = []
         for compiling in (True, False):
             criterion = MAKE[name](fused=True, reduction=reduction, label_smoothing=smoothing)
+            step, called = with_graphs(criterion) if compiling else (criterion, [])
             for seed in range(2):  # the second step uses what the first has learnt
                 logits, target = batch(kind, dtype=dtype)
                 logits = (logits + seed).requires_grad_()
-                if compiling:
-                    loss, called = graphs_of(criterion, logits, target)
-                    assert calls_kernel(called)
-                else:
-                    loss = criterion(logits, target)
+                loss = step(logits, target)
+                assert calls_kernel(called) == compiling
                 (loss * torch.linspace(1, 2, loss.numel()).view(loss.shape)).sum().backward()
             found.append((loss.detach(), logits.grad, *criterion.buffers()))
         for got, want in zip(*found, strict=True):
