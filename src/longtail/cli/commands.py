@@ -80,6 +80,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if arguments[0] == "help" and arguments[1:]:
+        arguments = [*arguments[1:], "--help"]
     name = arguments[0]
     if name in ("--version", "-h", "--help", "help"):
         say(f"longtail {__version__}" if name == "--version" else _help())
