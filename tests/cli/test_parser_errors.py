@@ -8,6 +8,8 @@ from longtail.cli import main
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
 
 
@@ -43,6 +45,11 @@ def photos(tmp_path, monkeypatch):
         ("train", "`longtail train` must have a recipe or the path of the data. Got none. Try longtail train photos/."),
         ("train --resume", "--resume must name a run where no recipe or data are given. Type: longtail train --resume"),
         ("train --resume run --date x", "--date is no option of longtail train --resume RUN. Did you mean --data?"),
+        (
+            "train scratch --seed 1",
+            "--data must name your own data. Got none. Try longtail train scratch --data photos/.",
+        ),
+        ("train run", "`data` must be data. Got the run run. Name the data that it was trained on, or others."),
         ("compare photos", "--methods must be given. Got none. Try longtail compare photos/ --methods ce,gala,crt."),
         ("compare photos --method ce", "--method is no option of longtail compare features. Did you mean --methods?"),
         ("predict", "RUN must be given. Got none. Try longtail predict runs/LATEST new/*.jpg."),

@@ -26,7 +26,7 @@ from longtail.cli.parser_errors import Asked, errors_as_lines
 from longtail.cli.recipe_argument import taking_recipe
 from longtail.cli.renamed import refuse_renamed
 from longtail.cli.repeated import refuse_repeated
-from longtail.cli.resume_option import refuse_run_beside
+from longtail.cli.resume_option import refuse_run_beside, resume_apart
 from longtail.started_processes import first_process
 
 COMMANDS = {
@@ -92,6 +92,7 @@ def _run(arguments: list[str]) -> int:
             f"COMMAND must be one of {', '.join(COMMANDS)}. Got {name!r}.{_meant(name)} longtail --help explains them."
         )
     join_lines_of_docstrings()
+    arguments = resume_apart(arguments)
     refuse_run_beside(arguments)
     typed, arguments = arguments, with_recipe(arguments)
     refuse_repeated(arguments)
