@@ -39,6 +39,7 @@ def photos(tmp_path, monkeypatch):
         ("train photos --size big --seed 1", "--size must be an integer. Got 'big'."),
         ("train photos --augment ligth", "randaugment-n2-m10. Got 'ligth'. Did you mean light?"),
         ("train photos --augmentations crop flop", "auto_augment, cutout. Got 'crop flop'. Did you mean flip?"),
+        ("train photos --device gpu", "--device must be one of auto, cpu, cuda. Got 'gpu'. Did you mean cuda?"),
         ("train photos --pretrained maybe", "--pretrained must be True or False. Got 'maybe'."),
         ("train photos more", "`longtail train` must have no further argument. Got 'more'."),
         ("train photos --resume --no-download", "--no-download is no option of longtail train features. Did you mean"),

@@ -6,7 +6,6 @@ which checks itself with the data sources, losses and samplers.
 """
 
 import contextlib
-import difflib
 import importlib
 import io
 import os
@@ -27,6 +26,7 @@ from longtail.cli.recipe_argument import taking_recipe
 from longtail.cli.renamed import refuse_renamed
 from longtail.cli.repeated import refuse_repeated
 from longtail.cli.resume_option import refuse_run_beside, resume_apart
+from longtail.similar import most_similar
 from longtail.started_processes import first_process
 
 COMMANDS = {
@@ -121,8 +121,8 @@ def _resume(arguments: list[str]) -> int:
 
 
 def _meant(name: str) -> str:
-    close = difflib.get_close_matches(name.lower(), COMMANDS, n=1)
-    return f" Did you mean longtail {close[0]}?" if close else ""
+    near = most_similar(name, COMMANDS)
+    return f" Did you mean longtail {near}?" if near else ""
 
 
 def _help() -> str:
