@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from longtail.similar import most_similar
+
 SHOWN = 25  # keywords in a message
 NO_NUMBERS = ("c", "m", "M")
 """Kinds of arrays that numpy would cast to numbers: complex ones lose a part, dates and durations are none."""
@@ -66,9 +68,9 @@ def guess(value: object, choices: Sequence[object]) -> str:
         >>> guess("galla", ["ce", "gala"]), guess("other", ["ce", "gala"])
         (" Did you mean 'gala'?", '')
     """
-    spelled = {str(choice).casefold().replace("_", "-"): choice for choice in choices}
-    near = get_close_matches(str(value).casefold().replace("_", "-"), list(spelled), n=1)
-    return f" Did you mean {spelled[near[0]]!r}?" if near else ""
+    by_name = {str(choice): choice for choice in choices}
+    meant = most_similar(str(value), by_name)
+    return f" Did you mean {by_name[meant]!r}?" if meant else ""
 
 
 def check_strength(name: str, value: float) -> None:

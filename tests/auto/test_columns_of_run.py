@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -87,3 +88,25 @@ def test_packed_images_are_predicted_by_the_column_of_the_run(tmp_path, capsys):
     assert len(_images(predictor, [tmp_path / "pairs.parquet"], "left")) == 2
     assert len(_images(predictor, [tmp_path / "photos.parquet"], None)) == 2
     assert "as in training" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("predict RUN", "FILES must be given. Got none. Try longtail predict RUN new/*.jpg, or a table of features."),
+        ("evaluate RUN RUN", "RUN must be one run. Got RUN, RUN. To compare them: longtail report RUN RUN"),
+        ("evaluate RUN --data photos", "`data` must hold features, as the run was trained on. Got images."),
+        ("evaluate RUN --data new.csv --label specie", "its columns: a, b, species, ship. Did you mean 'species'?"),
+        (
+            "train TRAIN --out RUN --resume --epochs 5 --batch-size 16 --threads 1 --device cpu --label species",
+            "A resumed run must keep what its result depends on. In RUN `group` is 'ship', not left out. Start",
+        ),
+    ],
+)
+def test_what_does_not_suit_a_run_is_said(run, files, typed, message, capsys):
+    path = Path("photos/cat/1.png")
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(path)
+    words = {"RUN": str(run), "TRAIN": str(run.parent / "train.csv")}
+    assert main([words.get(word, word) for word in typed.split()]) == 2
+    assert message in capsys.readouterr().err.replace(str(run), "RUN")

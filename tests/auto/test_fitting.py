@@ -98,7 +98,7 @@ def test_a_run_that_exists_is_resumed_by_the_call_that_its_error_names(tmp_path)
     with pytest.raises(FileExistsError, match=r"`out` must not exist yet. Got .*\(in Python resume=True\)"):
         longtail.fit(data, out=tmp_path / "run", **RUN)
     assert longtail.fit(data, out=tmp_path / "run", resume=True, **RUN).result == run.result
-    with pytest.raises(ValueError, match="`resume` must not change what the result depends on"):
+    with pytest.raises(ValueError, match="A resumed run must keep what its result depends on"):
         longtail.fit(data, out=tmp_path / "run", resume=True, **RUN | {"epochs": 3})
     with pytest.raises(ValueError, match="`out` must name the run with `resume`"):
         longtail.fit(data, resume=True, **RUN)

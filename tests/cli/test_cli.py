@@ -213,6 +213,16 @@ def test_without_arguments_there_is_help(capsys):
     assert capsys.readouterr().out == said
 
 
+def test_help_of_a_command_is_asked_for_in_two_ways(capsys):
+    said = []
+    for arguments in (["help", "report"], ["report", "--help"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert "--force" in said[0]
+
+
 def test_help_lists_every_command_by_the_first_line_of_its_own_help(capsys):
     main(["--help"])
     said = " ".join(capsys.readouterr().out.split())

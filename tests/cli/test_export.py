@@ -83,6 +83,7 @@ def test_without_names_the_order_must_be_assumed(fix, tmp_path, capsys):
         (".", ["--onnx", "x.onnx", "--output", "logits"], "--output does not belong to a run"),
         ("none.json", ["--to", "sql"], "none.json is missing"),
         ("text.json", ["--to", "sql"], "must name a file written by `save`"),
+        ("text.json", [], "text.json must be a run, an ONNX model (.onnx) or a fix of longtail fix. "),
     ],
 )
 def test_options_of_another_kind_and_bad_input_are_refused(

@@ -8,6 +8,8 @@ from longtail.cli import main
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
 
 
@@ -37,12 +39,18 @@ def photos(tmp_path, monkeypatch):
         ("train photos --size big --seed 1", "--size must be an integer. Got 'big'."),
         ("train photos --augment ligth", "randaugment-n2-m10. Got 'ligth'. Did you mean light?"),
         ("train photos --augmentations crop flop", "auto_augment, cutout. Got 'crop flop'. Did you mean flip?"),
+        ("train photos --device gpu", "--device must be one of auto, cpu, cuda. Got 'gpu'. Did you mean cuda?"),
         ("train photos --pretrained maybe", "--pretrained must be True or False. Got 'maybe'."),
         ("train photos more", "`longtail train` must have no further argument. Got 'more'."),
         ("train photos --resume --no-download", "--no-download is no option of longtail train features. Did you mean"),
         ("train", "`longtail train` must have a recipe or the path of the data. Got none. Try longtail train photos/."),
         ("train --resume", "--resume must name a run where no recipe or data are given. Type: longtail train --resume"),
         ("train --resume run --date x", "--date is no option of longtail train --resume RUN. Did you mean --data?"),
+        (
+            "train scratch --seed 1",
+            "--data must name your own data. Got none. Try longtail train scratch --data photos/.",
+        ),
+        ("train run", "`data` must be data. Got the run run. Name the data that it was trained on, or others."),
         ("compare photos", "--methods must be given. Got none. Try longtail compare photos/ --methods ce,gala,crt."),
         ("compare photos --method ce", "--method is no option of longtail compare features. Did you mean --methods?"),
         ("predict", "RUN must be given. Got none. Try longtail predict runs/LATEST new/*.jpg."),

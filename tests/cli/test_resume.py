@@ -158,3 +158,11 @@ def test_a_run_beside_data_or_a_recipe_is_refused(value, tmp_path, monkeypatch, 
         assert "longtail train --resume runs/gala. With those given here: --resume --out runs/gala." in said
     assert main(["retrain", "runs/ce", *value]) == 2
     assert "Got runs/gala. Type: --resume --out runs/gala." in capsys.readouterr().err
+
+
+def test_a_run_to_resume_is_named_with_or_without_an_equals_sign(tmp_path, capsys):
+    said = []
+    for typed in (["--resume", str(tmp_path)], [f"--resume={tmp_path}"]):
+        assert main(["train", *typed]) == 2
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1] == f"longtail: `path` must be a run folder. Got {tmp_path}, which has no run.json.\n"

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import longtail
@@ -40,3 +41,15 @@ def test_what_the_fix_does_is_said(run, changes, evidence, said, capsys):
     dataclasses.replace(fix, **changes).save(run.fix_path)
     say_what_is_served(RunFolder.open(run.path))
     assert f"longtail predict applies: {said.format(run.fix_path)}" in capsys.readouterr().out
+
+
+def test_data_are_named_as_they_are_typed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    labels = np.repeat(["a", "b"], [40, 20])
+    for name in ("t.csv", "val.csv"):
+        pd.DataFrame({"x": np.arange(60.0), "label": labels}).to_csv(name, index=False)
+    run = longtail.fit("t.csv", val="val.csv", out="run", epochs=1, device="cpu", threads=1)
+    say_what_is_served(run)
+    said = capsys.readouterr().out
+    assert "data: val.csv: 1 feature: x.\n" in said
+    assert str(tmp_path) not in said

@@ -129,7 +129,7 @@ def _target_of_the_run(samples: Samples, class_names: tuple[str, ...]) -> np.nda
 def _refuse_other_kinds(samples: Samples, predictor: Predictor) -> None:
     expects = "features" if len(predictor.info.input_shape) == 1 else "images"
     if (samples.kind == "features") != (expects == "features") or samples.kind == "labels":
-        raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind}.")
+        raise ValueError(f"`data` must hold {expects}, as the run was trained on. Got {samples.kind_in_words}.")
 
 
 def _in_the_order_of_training(samples: Samples, predictor: Predictor) -> Any:

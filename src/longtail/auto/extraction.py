@@ -92,7 +92,7 @@ def extract_features(
 
 def _refuse_no_images(parts: Parts) -> None:
     if parts.train.kind not in ("files", "images", "items"):
-        raise ValueError(f"`data` must hold images. Got {parts.train.kind}.")
+        raise ValueError(f"`data` must hold images. Got {parts.train.kind_in_words}.")
 
 
 def _network(config: OwnConfig, ranks: Ranks) -> Network:

@@ -6,7 +6,6 @@ which checks itself with the data sources, losses and samplers.
 """
 
 import contextlib
-import difflib
 import importlib
 import io
 import os
@@ -26,7 +25,8 @@ from longtail.cli.parser_errors import Asked, errors_as_lines
 from longtail.cli.recipe_argument import taking_recipe
 from longtail.cli.renamed import refuse_renamed
 from longtail.cli.repeated import refuse_repeated
-from longtail.cli.resume_option import refuse_run_beside
+from longtail.cli.resume_option import refuse_run_beside, resume_apart
+from longtail.similar import most_similar
 from longtail.started_processes import first_process
 
 COMMANDS = {
@@ -80,6 +80,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if arguments[0] == "help" and arguments[1:]:
+        arguments = [*arguments[1:], "--help"]
     name = arguments[0]
     if name in ("--version", "-h", "--help", "help"):
         say(f"longtail {__version__}" if name == "--version" else _help())
@@ -90,6 +92,7 @@ def _run(arguments: list[str]) -> int:
             f"COMMAND must be one of {', '.join(COMMANDS)}. Got {name!r}.{_meant(name)} longtail --help explains them."
         )
     join_lines_of_docstrings()
+    arguments = resume_apart(arguments)
     refuse_run_beside(arguments)
     typed, arguments = arguments, with_recipe(arguments)
     refuse_repeated(arguments)
@@ -118,8 +121,8 @@ def _resume(arguments: list[str]) -> int:
 
 
 def _meant(name: str) -> str:
-    close = difflib.get_close_matches(name.lower(), COMMANDS, n=1)
-    return f" Did you mean longtail {close[0]}?" if close else ""
+    near = most_similar(name, COMMANDS)
+    return f" Did you mean longtail {near}?" if near else ""
 
 
 def _help() -> str:

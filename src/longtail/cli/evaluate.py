@@ -75,6 +75,10 @@ def evaluate(
         raise ValueError(f"{_options(foreign)} can only be used with --fix. Got no --fix.")
     if not source:
         raise ValueError("RUN or FILE must be given. Got none. Try longtail evaluate runs/LATEST.")
+    if len(source) > 1 and all(Path(path).is_dir() for path in source):
+        raise ValueError(
+            f"RUN must be one run. Got {', '.join(source)}. To compare them: longtail report {' '.join(source)}"
+        )
     if len(source) != 1 or Path(source[0]).is_file():
         raise ValueError(
             f"--fix must be given to evaluate predictions. Got only {', '.join(source)}. Add --fix fix.json."

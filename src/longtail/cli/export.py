@@ -77,6 +77,8 @@ def export(
         "id": id_column,
     }
     kind = _kind(source)
+    if kind == "a fix":
+        _check_fix(source)
     _check_options(kind, {name for name, value in given.items() if value is not None}, source)
     read = [path for path in (source, source / "fix.json", fix, inputs) if path is not None]
     for option, path in (("--onnx", onnx), ("--out", out)):
@@ -105,6 +107,15 @@ def _kind(source: Path) -> str:
     if source.is_dir():
         return "a run"
     return "an ONNX model" if source.suffix.lower() == ".onnx" else "a fix"
+
+
+def _check_fix(source: Path) -> None:
+    from longtail.repair import Fix
+
+    try:
+        Fix.load(source)
+    except ValueError as error:
+        raise ValueError(f"{source} must be a run, an ONNX model (.onnx) or a fix of longtail fix. {error}") from None
 
 
 def _check_options(kind: str, given: set[str], source: Path) -> None:

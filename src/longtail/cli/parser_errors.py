@@ -1,7 +1,6 @@
 """Errors of the parser, as one line like all others: the option, the rule, the value, and what to type next."""
 
 import contextlib
-import difflib
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from longtail.cli.options import given_to, is_flag, options_of, settings_of
 from longtail.cli.recipe_argument import DESCRIPTIONS
 from longtail.cli.repeated import WITH_COMMAS
+from longtail.similar import most_similar
 
 EXAMPLES = {
     "train": "longtail train photos/",
@@ -100,8 +100,8 @@ def _unknown(word: str, asked: Asked) -> str:
             f"{option} is no option of {asked.name}, but of the recipes {', '.join(others)}. "
             f"Type: {asked.prog} {others[0]} --data PATH {option} …"
         )
-    near = difflib.get_close_matches(option, asked.options, n=1)
-    meant = f" Did you mean {near[0]}?" if near else ""
+    near = most_similar(option, asked.options)
+    meant = f" Did you mean {near}?" if near else ""
     return f"{word.partition('=')[0]} is no option of {asked.name}.{meant} {asked.name} --help lists them all."
 
 
@@ -141,8 +141,8 @@ def _bad_value(argument: Any, asked: Asked) -> str:
     choices = _choices(kind)
     got = repr(" ".join(values)) if values else "none"
     wrong = next((value for value in values if value not in choices), "")
-    near = difflib.get_close_matches(wrong, choices, n=1)
-    meant = f" Did you mean {near[0]}?" if near else f" {asked.name} --help explains it."
+    near = most_similar(wrong, choices)
+    meant = f" Did you mean {near}?" if near else f" {asked.name} --help explains it."
     return f"{option} must be {_rule(kind)}. Got {got}.{meant}"
 
 

@@ -65,6 +65,10 @@ def predict(
     from longtail.data.counted import counted
     from longtail.posthoc.conformal import check_miscoverage
 
+    if not files:
+        raise ValueError(
+            f"FILES must be given. Got none. Try longtail predict {run} new/*.jpg, or a table of features."
+        )
     check_integer("top", top, minimum=1)
     if sets is not None:
         check_miscoverage("sets", sets)

@@ -4,6 +4,18 @@ import itertools
 from collections.abc import Sequence
 
 
+def resume_apart(arguments: Sequence[str]) -> list[str]:
+    """`train --resume=RUN` as `train --resume RUN`.
+
+    Example:
+        >>> resume_apart(["train", "--resume=runs/ce", "--data=photos"])
+        ['train', '--resume', 'runs/ce', '--data=photos']
+    """
+    if arguments[0] != "train" or not "".join(arguments[1:2]).startswith("--resume="):
+        return list(arguments)
+    return ["train", *arguments[1].split("=", 1), *arguments[2:]]
+
+
 def refuse_run_beside(arguments: Sequence[str]) -> None:
     """Raise if `--resume` names a run although a recipe, data or a first stage is given, too.
 

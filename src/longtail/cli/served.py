@@ -1,5 +1,6 @@
 """What predictions apply of a finished run on the user's own data."""
 
+import os
 from pathlib import Path
 
 from longtail.cli.console import say
@@ -21,7 +22,7 @@ def say_what_is_served(folder: RunFolder) -> None:
             f"{folder.path} must hold data.json, as a complete run does. Restore it, or train the run again."
         )
     for note in data.get("notes", ()):
-        say(f"data: {note}")
+        say(f"data: {note.replace(f'{Path.cwd()}{os.sep}', '')}")  # paths as they are typed
     path, of_features = folder.path, folder.of_features
     say(f"longtail predict applies: {_served(folder.fix_path)}")
     say(f"next: longtail report {path}; longtail predict {path} {'TABLE' if of_features else 'IMAGES'}")

@@ -42,6 +42,7 @@ def train(
     from longtail.analysis.gradient_recorder import GradientRecorder, is_recorded
     from longtail.arguments import check_strength
     from longtail.cli.image_settings import refuse_image_settings
+    from longtail.cli.recipe_of import recipe_of
     from longtail.cli.run_name import default_folder
     from longtail.cli.training_run import train_and_print
     from longtail.started_processes import first_process
@@ -55,6 +56,9 @@ def train(
             f"--data must be left out for digits-lt, which needs none. Got {data}. Did you mean: longtail train {data}?"
         )
     if not (resume and out.exists()):
+        if config.dataset == "own" and data is None:
+            example = f"longtail train {recipe_of(config)[0]} --data photos/"
+            raise ValueError(f"--data must name your own data. Got none. Try {example}.")
         refuse_image_settings(config, data)
     if config.dataset == "own" and first and data is not None:  # a finished run may have lost its data
         say(f"{data}: {_recipe_in_words(config, data)}{_network_in_words(config, data)}")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from longtail.arguments import from_numpy
 from longtail.data.built_in.download import refuse_download
 from longtail.data.check import Progress, available_cores, check_files, require_trainable
 from longtail.data.config import DataConfig
@@ -131,7 +132,8 @@ def _split(
     if isinstance(samples.features, FeatureRows):
         return StoredFeatures(samples.features, target)
     if samples.features is not None:
-        return FeatureViews(torch.from_numpy(samples.features).to(device)[None], target)
+        features = from_numpy("features", samples.features, shared=True)  # nobody writes to them
+        return FeatureViews(features.to(device)[None], target)
     assert config.size is not None
     layout = torch.channels_last if config.channels_last == "on" else torch.contiguous_format
     load = image_loader(samples, config.size, config.crop_pct or 1.0, config.interpolation or "bicubic")

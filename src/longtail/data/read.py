@@ -168,6 +168,10 @@ def _read(data: Any, options: Options, name: str, notes: list[str]) -> dict[str,
         if not data.exists():
             advice = " Name the folder of the shards instead of a pattern." if set("{*?") & set(data.name) else ""
             raise FileNotFoundError(f"`{name}` must exist. Got {data}.{advice}")
+        if (data / "run.json").is_file():
+            raise ValueError(
+                f"`{name}` must be data. Got the run {data}. Name the data that it was trained on, or others."
+            )
     source = next((source for source in KINDS_OF_DATA.values() if source.fits(data)), None)
     if source is not None:
         return source.read(data, options, notes)

@@ -60,6 +60,11 @@ class Samples:
         return next((name for name in INPUTS if getattr(self, name) is not None), "labels")
 
     @property
+    def kind_in_words(self) -> str:
+        """What they hold: images, features or labels alone."""
+        return {"features": "features", "labels": "labels alone"}.get(self.kind, "images")
+
+    @property
     def encoded(self) -> EncodedImages | None:
         """The items, where they are images as bytes: these are compared, checked and decoded as files are."""
         return self.items if isinstance(self.items, EncodedImages) else None

@@ -14,7 +14,7 @@ def import_fabric() -> None:
     """Import `lightning_fabric`, which later imports then find."""
     if "lightning_fabric" in sys.modules:
         return
-    with suppress(ImportError), _version_alone("torchmetrics"):  # another Fabric may need more: its user imports it
+    with suppress(ImportError, AttributeError), _version_alone("torchmetrics"):  # another Fabric may need more
         import lightning_fabric  # noqa: F401
 
 

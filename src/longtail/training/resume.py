@@ -40,15 +40,19 @@ def adopt(config: TrainingConfig, folder: RunFolder) -> TrainingConfig:
         left_open = asked == "auto" or (asked in (None, ()) and field.name in LEFT_OPEN)
         left_open = left_open or (field.name == "batch_size" and asked == 0)  # the data decide it
         if asked != had and not left_open and field.name not in (*config.PATHS, *config.OF_THE_PROCESS, "processes"):
-            differences.append(f"`{field.name}` is {had!r}, not {asked!r}")
+            differences.append(f"`{field.name}` is {_in_words(had)}, not {_in_words(asked)}")
     if differences:
         raise ValueError(
-            f"`resume` must not change what the result depends on. In {folder.path} {'; '.join(differences)}. "
+            f"A resumed run must keep what its result depends on. In {folder.path} {'; '.join(differences)}. "
             "Start a new run with another --out."
         )
     moved = {name: getattr(config, name) for name in config.PATHS if getattr(config, name) is not None}
     of_the_process = {name: getattr(config, name) for name in config.OF_THE_PROCESS}
     return dataclasses.replace(stored, **moved, **of_the_process, processes=config.processes)
+
+
+def _in_words(value: object) -> str:
+    return "left out" if value is None else repr(value)
 
 
 def differing_versions(folder: RunFolder) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longtail.arguments import guess
 from longtail.data.first_of_many import first
 from longtail.data.images.encoded_images import holds_bytes, holds_images, refuse_other_images
 from longtail.data.images.folder import image_suffixes
@@ -108,7 +109,8 @@ def given_column(names: Sequence[str], name: str | None, option: str, where: str
     """
     if name is None or name in names:
         return name
-    message = f"--{option} must name a column of {where}. Got {name!r}; its columns: {first(names, SHOWN) or 'none'}."
+    columns = first(names, SHOWN) or "none"
+    message = f"--{option} must name a column of {where}. Got {name!r}; its columns: {columns}.{guess(name, names)}"
     raise OptionDoesNotApplyError(option.replace("-", "_"), message)
 
 
