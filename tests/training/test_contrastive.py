@@ -202,7 +202,7 @@ def test_only_the_network_is_kept(settings, tmp_path):
 
 @pytest.mark.slow
 def test_a_stopped_run_resumes_bit_identically(tiny, tmp_path):
-    config = tiny_config(epochs=2, contrastive=0.35, model="resnet8-cifar")
+    config = tiny_config(epochs=2, contrastive=0.35)
     run_experiment(config, data=tiny, out=tmp_path / "whole")
     with pytest.raises(TrainingStopped):
         run_experiment(
