@@ -34,11 +34,11 @@ def test_training_prints_its_progress_its_result_and_its_folder(tiny, tmp_path, 
     said = capsys.readouterr()
     lines = said.err.splitlines()
     path = (
-        "runs/cifar10-lt-imbalance4-ce-model_resnet20-cifar-epochs_3-batch_size_16-evaluate_every_2-device_cpu-"
+        "runs/cifar10-lt-imbalance4-ce-model_resnet8-cifar-epochs_3-batch_size_16-evaluate_every_2-device_cpu-"
         "threads_1-seed5"
     )
     assert lines[0] == f"run: {path}"
-    assert lines[1].startswith("105 training samples, resnet20-cifar, ce, cpu, ")
+    assert lines[1].startswith("105 training samples, resnet8-cifar, ce, cpu, ")
     assert re.fullmatch(r"epoch 2/3  loss \d\.\d{3}  lr 0\.1000  [\d,]+ samples/s  \d s left  test \d+\.\d %", lines[3])
     assert lines[5:] == ["scoring the training and test samples"]
     assert f"run: {path}" in said.out

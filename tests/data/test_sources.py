@@ -67,7 +67,7 @@ def test_a_balanced_validation_set_takes_what_the_subset_leaves_out_first(tiny):
 
 @pytest.mark.slow
 def test_cifar_in_memory_trains_as_from_its_folder(tiny, tmp_path):
-    config, cifar = tiny_config(epochs=1, model="resnet8-cifar"), load_cifar("cifar10", tiny)
+    config, cifar = tiny_config(epochs=1), load_cifar("cifar10", tiny)
     from_folder = run_experiment(config, data=tiny, out=tmp_path / "folder")
     run_experiment(config, data=cifar, out=tmp_path / "memory")
     from_memory = RunFolder.open(tmp_path / "memory")

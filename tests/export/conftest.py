@@ -21,7 +21,7 @@ def runs(tmp_path_factory):
         features = run_experiment(features_config(), data=feature_table(), out=out / "features")
         disalign = second_stage(features, "disalign")
         with tiny_cifar10():
-            config = tiny_config(model="resnet8-cifar", epochs=1, augmentations=())
+            config = tiny_config(epochs=1, augmentations=())
             cifar = run_experiment(config, data=write_tiny(out / "cifar"), out=out / "tiny")
         return {
             "timm": run_experiment(timm, data=photographs, out=out / "timm"),

@@ -22,12 +22,14 @@ def browser():
         opened.close()
 
 
-@pytest.fixture
-def look_at(browser, tmp_path):
+@pytest.fixture(scope="module")
+def look_at(browser):
     """Open a page from disk and wait until every chart is drawn; complaints and requests are kept."""
+    pages = []
 
     def look(path, width="desktop"):
         page = browser.new_page(viewport={"width": WIDTHS[width], "height": 900})
+        pages.append(page)
         page.complaints, page.requests = [], []
         page.on("console", lambda message: page.complaints.append(message.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -39,4 +41,6 @@ def look_at(browser, tmp_path):
         )
         return page
 
-    return look
+    yield look
+    for page in pages:
+        page.close()

@@ -21,10 +21,21 @@ def found():
     return diagnose(logits, target, class_counts=10 * counts, class_names=["</script>", "b&b", "c", "d", "e", "f"])
 
 
+@pytest.fixture(scope="module")
+def path(found, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    return fix_page(found, "scores.npz", file=folder / "fix.json").save(folder / "fix.html")
+
+
+@pytest.fixture(scope="module")
+def shown(path, look_at):
+    return look_at(path)
+
+
 @pytest.mark.parametrize("width", ["desktop", "telephone"])
 @pytest.mark.slow
-def test_every_chart_is_drawn_and_nothing_is_fetched(found, look_at, tmp_path, width):
-    page = look_at(fix_page(found, "scores.npz").save(tmp_path / "fix.html"), width)
+def test_every_chart_is_drawn_and_nothing_is_fetched(path, shown, look_at, width):
+    page = shown if width == "desktop" else look_at(path, width)
     assert page.complaints == []
     assert len(page.requests) == 1
     assert page.locator("svg.marks").count() == 5
@@ -86,35 +97,32 @@ def test_bidirectional_and_control_characters_are_shown_as_escapes(look_at, tmp_
 
 
 @pytest.mark.slow
-def test_it_ends_with_what_to_do_next(found, look_at, tmp_path):
-    page = look_at(fix_page(found, file=tmp_path / "fix.json").save(tmp_path / "fix.html"))
-    assert page.locator("h2").last.inner_text() == "What to do next"
-    assert f"longtail export {tmp_path / 'fix.json'} --to sql" in page.locator("pre").all_inner_texts()
+def test_it_ends_with_what_to_do_next(path, shown):
+    assert shown.locator("h2").last.inner_text() == "What to do next"
+    assert f"longtail export {path.with_name('fix.json')} --to sql" in shown.locator("pre").all_inner_texts()
 
 
 @pytest.mark.slow
-def test_it_can_be_read_aloud_and_used_by_keyboard(found, look_at, tmp_path):
-    page = look_at(fix_page(found).save(tmp_path / "fix.html"))
-    for chart in page.locator(".chart").all():
+def test_it_can_be_read_aloud_and_used_by_keyboard(shown):
+    for chart in shown.locator(".chart").all():
         assert len(chart.get_attribute("aria-label")) > 60
         assert chart.get_attribute("tabindex") == "0"
-    page.locator("figure > details > summary").first.focus()
-    page.keyboard.press("Enter")
-    assert page.locator("figure > details").first.get_attribute("open") is not None
-    assert page.locator("html").get_attribute("lang") == "en"
-    assert page.locator("h1").count() == 1
+    shown.locator("figure > details > summary").first.focus()
+    shown.keyboard.press("Enter")
+    assert shown.locator("figure > details").first.get_attribute("open") is not None
+    assert shown.locator("html").get_attribute("lang") == "en"
+    assert shown.locator("h1").count() == 1
 
 
 @pytest.mark.slow
-def test_words_and_numbers_are_those_of_the_diagnosis(found, look_at, tmp_path):
-    page = look_at(fix_page(found, "scores.npz").save(tmp_path / "fix.html"))
-    text = page.locator("main").inner_text()
-    assert page.title() == "A fix helps: scores.npz"
+def test_words_and_numbers_are_those_of_the_diagnosis(found, shown):
+    text = shown.locator("main").inner_text()
+    assert shown.title() == "A fix helps: scores.npz"
     assert found.summary in text
     best = next(outcome for outcome in found.outcomes if outcome.name == found.best)
     assert f"{100 * best.gain:+.1f}" in text
     assert (
-        "</script>" in page.locator("figure > details").nth(2).text_content()
+        "</script>" in shown.locator("figure > details").nth(2).text_content()
     )  # a class name is text, whatever it holds
 
 

@@ -28,12 +28,9 @@ def folder(tiny_data, tmp_path_factory):
     return folder
 
 
-def run(*arguments):
-    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True)
-
-
 def test_a_comparison_is_collected(folder, tmp_path):
-    done = run(folder, "--json", tmp_path / "runs.json")
+    command = [sys.executable, SCRIPT, folder, "--json", tmp_path / "runs.json"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "runs.json").read_text())
     assert [(run["method"], run["seed"]) for run in content["runs"]] == [("ce", 0), ("ce", 1), ("gala", 0)]
@@ -49,13 +46,13 @@ def test_a_comparison_is_collected(folder, tmp_path):
     assert Comparison(content).mean("ce") == pytest.approx(50 * sum(shares))
 
 
-def test_a_run_without_a_result_is_named(folder, tmp_path):
+def test_a_run_without_a_result_is_named(tmp_path, monkeypatch, capsys):
     RunFolder.create(tmp_path / "runs/ce-seed0", config={"loss": "ce"}, seed=0)
-    for folders, message in (([tmp_path / "runs"], "ce-seed0 must be complete"), ([tmp_path], "must hold run folders")):
-        done = run(*folders, "--json", tmp_path / "runs.json")
-        assert done.returncode == 2
-        assert message in done.stderr
-        assert "Traceback" not in done.stderr
+    for folder, message in ((tmp_path / "runs", "ce-seed0 must be complete"), (tmp_path, "must hold run folders")):
+        monkeypatch.setattr(sys, "argv", ["collect_runs.py", str(folder), "--json", str(tmp_path / "runs.json")])
+        with pytest.raises(SystemExit, match="2"):
+            collect_runs.main()
+        assert message in capsys.readouterr().err
     assert not (tmp_path / "runs.json").exists()
 
 

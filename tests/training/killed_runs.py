@@ -18,7 +18,7 @@ from longtail.training import Callback, Step, run_experiment
 from longtail.training.fabric_import import import_fabric
 from training.tiny import tiny_cifar10, tiny_config
 
-CHECKPOINT_SECONDS = 0.15
+CHECKPOINT_SECONDS = 0.05
 
 
 class KillAfter(Callback):

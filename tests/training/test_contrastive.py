@@ -298,7 +298,7 @@ def test_only_the_network_is_kept(settings, kind, tmp_path):
 @KINDS
 @pytest.mark.slow
 def test_a_stopped_run_resumes_bit_identically(kind, tiny, tmp_path):
-    config = tiny_config(epochs=2, contrastive=0.35, contrastive_loss=kind, model="resnet8-cifar")
+    config = tiny_config(epochs=2, contrastive=0.35, contrastive_loss=kind)
     run_experiment(config, data=tiny, out=tmp_path / "whole")
     with pytest.raises(TrainingStopped):
         run_experiment(

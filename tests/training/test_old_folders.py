@@ -29,7 +29,7 @@ def new(tiny_data, tmp_path_factory):
     runs = {}
     with tiny_cifar10():
         for loss in ("ce", "ldam"):
-            config = tiny_config(model="resnet8-cifar", loss=loss, precision="float32", epochs=1)
+            config = tiny_config(loss=loss, precision="float32", epochs=1)
             runs[loss] = run_experiment(config, data=tiny_data, out=tmp_path_factory.mktemp("new") / loss)
     return runs
 

@@ -103,7 +103,7 @@ def test_mixed_batches_are_the_same_after_resuming(tiny, tmp_path, mixing):
         def on_step_end(self, step):
             self.targets.append(step.target)
 
-    config = tiny_config(epochs=1, mixing=mixing, mixing_alpha=2.0, model="resnet8-cifar")
+    config = tiny_config(epochs=1, mixing=mixing, mixing_alpha=2.0)
     seen = Seen()
     run_experiment(config, data=tiny, out=tmp_path / "whole", callbacks=[seen])
     mixed = [target for target in seen.targets if target.shape == (16, 10)]
@@ -120,14 +120,10 @@ def test_mixed_batches_are_the_same_after_resuming(tiny, tmp_path, mixing):
 
 
 def test_none_differs_from_a_number_unless_the_setting_is_left_open(tiny, tmp_path):
-    run_experiment(tiny_config(epochs=1, model="resnet8-cifar"), data=tiny, out=tmp_path / "run")
+    run_experiment(tiny_config(epochs=1), data=tiny, out=tmp_path / "run")
     with pytest.raises(ValueError, match=r"`imbalance` is 4\.0, not None"):
-        run_experiment(
-            tiny_config(epochs=1, model="resnet8-cifar", imbalance=None), data=tiny, out=tmp_path / "run", resume=True
-        )
-    run_experiment(
-        tiny_config(epochs=1, model="resnet8-cifar", threads=None), data=tiny, out=tmp_path / "run", resume=True
-    )
+        run_experiment(tiny_config(epochs=1, imbalance=None), data=tiny, out=tmp_path / "run", resume=True)
+    run_experiment(tiny_config(epochs=1, threads=None), data=tiny, out=tmp_path / "run", resume=True)
 
 
 def test_a_resumed_run_depends_on_its_checkpoint_alone(tiny, whole, tmp_path):

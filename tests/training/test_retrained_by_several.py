@@ -24,7 +24,7 @@ def firsts(tiny_data, tmp_path_factory):
     """The data of a run on images, that run, and a run on features."""
     out = tmp_path_factory.mktemp("first")
     with tiny_cifar10():
-        config = tiny_config(model="resnet8-cifar", loss="ce", epochs=1, precision="float32")
+        config = tiny_config(loss="ce", epochs=1, precision="float32")
         run_experiment(config, data=tiny_data, out=out / "images")
     inputs, names = feature_table()
     np.savez(out / "features.npz", features=inputs, labels=names)

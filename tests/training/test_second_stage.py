@@ -56,9 +56,7 @@ def stage_and_epochs(config, first, splits, sampler=None):
 def first(tiny_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("first")
     with tiny_cifar10():
-        return run_experiment(
-            tiny_config(model="resnet8-cifar", loss="ce", precision="float32"), data=tiny_data, out=out / "ce-seed0"
-        )
+        return run_experiment(tiny_config(loss="ce", precision="float32"), data=tiny_data, out=out / "ce-seed0")
 
 
 @pytest.fixture
@@ -168,7 +166,7 @@ def test_tau_and_class_means_are_those_of_the_post_hoc_objects(run, first, tiny)
 
 @pytest.mark.slow
 def test_tau_is_chosen_on_held_out_images(tiny, tmp_path):
-    config = tiny_config(model="resnet8-cifar", loss="ce", epochs=1, validation=0.2, precision="float32")
+    config = tiny_config(loss="ce", epochs=1, validation=0.2, precision="float32")
     first = run_experiment(config, data=tiny, out=tmp_path / "ce")
     folder = run_experiment(second_stage(first, "tau-norm"), data=tiny, out=tmp_path / "tau", first_stage=first)
     held_out, network = load_splits(config, tiny, CPU).validation, trained_network(first)
@@ -463,7 +461,7 @@ def test_views_are_refused_without_augmentation(tmp_path):
 
 @pytest.mark.slow
 def test_a_cosine_classifier_can_be_replaced_but_not_scaled(tiny, tmp_path):
-    ldam = run_experiment(tiny_config(model="resnet8-cifar", loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
+    ldam = run_experiment(tiny_config(loss="ldam", epochs=1), data=tiny, out=tmp_path / "ldam")
     assert trained_network(ldam).classifier.scale == 30
     with pytest.raises(
         ValueError,
@@ -580,7 +578,7 @@ class DeepHeaded(Headed):
 def headed(monkeypatch, tiny, tmp_path):
     def run_it(stage):
         monkeypatch.setitem(STAGES, "headed", StageKind(stage))
-        config = tiny_config(stage="headed", model="resnet8-cifar", loss="ce", epochs=1, precision="float32")
+        config = tiny_config(stage="headed", loss="ce", epochs=1, precision="float32")
         return run_experiment(config, data=tiny, out=tmp_path / "first")
 
     return run_it
@@ -642,6 +640,6 @@ def test_a_run_that_is_not_complete_is_no_first_stage(tmp_path):
 
 def test_a_second_stage_takes_over_nothing_of_the_optimizer(tiny, tmp_path):
     given = {"optimizer": "adamw", "schedule": "poly", "ema": 0.9, "accumulate": 2, "clip_norm": 1.0, "sam_radius": 0.1}
-    first = run_experiment(tiny_config(epochs=1, model="resnet8-cifar", **given), data=tiny, out=tmp_path / "run")
+    first = run_experiment(tiny_config(epochs=1, **given), data=tiny, out=tmp_path / "run")
     second, plain = second_stage(first, "crt"), TrainingConfig()
     assert {name: getattr(second, name) for name in given} == {name: getattr(plain, name) for name in given}

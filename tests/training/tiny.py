@@ -42,7 +42,7 @@ def tiny_config(**settings: object) -> TrainingConfig:
     defaults = {
         "dataset": "cifar10",
         "imbalance": 4.0,
-        "model": "resnet20-cifar",
+        "model": "resnet8-cifar",
         "batch_size": 16,
         "epochs": 3,
         "evaluate_every": 2,
@@ -54,7 +54,7 @@ def tiny_config(**settings: object) -> TrainingConfig:
 
 
 TINY_OPTIONS = [
-    *("--imbalance", "4", "--model", "resnet20-cifar", "--batch-size", "16", "--epochs", "3", "--evaluate-every", "2"),
+    *("--imbalance", "4", "--model", "resnet8-cifar", "--batch-size", "16", "--epochs", "3", "--evaluate-every", "2"),
     *("--threads", "1", "--device", "cpu"),
 ]
 
