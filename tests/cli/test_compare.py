@@ -257,6 +257,13 @@ def test_names_for_several_methods():
     assert sorted(names_of("all")) == sorted(METHODS)
 
 
+def test_a_run_is_no_folder_of_a_comparison(tmp_path, capsys):
+    (tmp_path / "run.json").touch()
+    assert main(["compare", "digits-lt", "--methods", "ce", "--out", str(tmp_path)]) == 2
+    assert f"`out` must be the folder of a comparison. Got {tmp_path}, which is a run" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
 def test_all_methods_on_features_are_those_that_need_no_pixels(table, capsys, monkeypatch):
     for name in (names := names_of("all", without=unsuited_to(features()))):
         job_of(features(), name, seed=0)

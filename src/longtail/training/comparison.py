@@ -56,8 +56,12 @@ def check_settings(jobs: Iterable[Job], out: str | os.PathLike[str]) -> None:
     """Check the settings of new runs, and that the runs in `out` have those of the jobs, before any work starts.
 
     Raises:
-        ValueError: a setting that the stage ignores, or a run has other settings.
+        ValueError: a setting that the stage ignores, a run has other settings, or `out` is itself a run.
     """
+    if (Path(out) / "run.json").is_file():
+        raise ValueError(
+            f"`out` must be the folder of a comparison. Got {os.fspath(out)}, which is a run. Name another."
+        )
     for job in jobs:
         path = Path(out) / f"{job.first_stage or job.method}-seed{job.config.seed}"
         if not (path / "run.json").is_file():
