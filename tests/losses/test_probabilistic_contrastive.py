@@ -223,3 +223,16 @@ def test_wrong_arguments_of_the_module_are_refused():
         criterion(views, TARGET[:3])
     with pytest.raises(ValueError, match="`target`"):
         criterion(views, TARGET + 3)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "message"),
+    [(-1, "`epoch` must be at least 0. Got -1"), (1.5, "`epoch` must be an integer. Got 1.5"), ("2", "Got '2'")],
+)
+def test_an_epoch_that_is_no_number_of_one_is_refused_and_forgets_nothing(epoch, message):
+    criterion = ProbabilisticContrastiveLoss(COUNTS, dimensions=16)
+    criterion(views_and_means(16, torch.float32)[0].requires_grad_(), TARGET)
+    with pytest.raises((ValueError, TypeError), match=message):
+        criterion.set_epoch(epoch)
+    assert criterion.samples.sum() == len(TARGET)
+    assert criterion.epoch == 0

@@ -158,7 +158,11 @@ class ProbabilisticContrastiveLoss(Memory):
         """Say which epoch begins: views of the epochs before the previous one are forgotten.
 
         A repeated call, as after a checkpoint was loaded, changes nothing.
+
+        Raises:
+            ValueError, TypeError: `epoch` is not an integer of at least 0.
         """
+        check_integer("epoch", epoch, minimum=0)
         if epoch == int(self.epoch):
             return
         self.epoch.fill_(epoch)
