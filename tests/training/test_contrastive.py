@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from longtail.data import Splits, load_splits
-from longtail.losses import GALALoss, ProbabilisticContrastiveLoss
+from longtail.losses import GALALoss, ProbabilisticContrastiveLoss, memory
 from longtail.models import BACKBONES
 from longtail.recipes import digits_lt, features
 from longtail.runs import RunFolder
@@ -232,6 +232,20 @@ def test_a_second_pass_sees_the_same_distributions(digits, monkeypatch):
     torch.testing.assert_close(seen[0], seen[1], rtol=0.0, atol=0.0)
     torch.testing.assert_close(seen[2], seen[3], rtol=0.0, atol=0.0)
     assert not torch.equal(seen[1], seen[2])
+
+
+def test_a_batch_without_views_takes_part_in_the_sums_over_processes(digits, monkeypatch):
+    """Else a process whose files could not be decoded would leave the others waiting, or add to other sums."""
+    model, step = probabilistic_step(digits, monkeypatch, micro_batch_size=20)
+    sent = []
+    monkeypatch.setattr(memory, "sum_over_ranks", lambda _, *sums: (sent.append([own.shape for own in sums]), sums)[1])
+    images, target = next(views_of(digits).batches(1))
+    step(images, target)
+    learnt = model.distributions.samples.clone()
+    step(images.flatten(0, 1)[1:], target.repeat_interleave(3)[1:])
+    assert len(sent) == 4  # of GALA and of the distributions, in each step
+    assert sent[2:] == sent[:2]
+    assert torch.equal(model.distributions.samples, learnt)
 
 
 @pytest.mark.slow

@@ -114,8 +114,15 @@ class ContrastiveNetwork(nn.Module):
         return logits
 
     def _zero(self) -> Tensor:
-        """0, with a gradient for each parameter of the projections: with several processes DDP waits for all."""
-        return torch.stack([parameter.sum() for parameter in self.projection_parameters()]).sum() * 0
+        """0, with a gradient for each parameter of the projections: with several processes DDP waits for all.
+
+        Distributions get no views, since their sums are waited for, too.
+        """
+        zero = torch.stack([parameter.sum() for parameter in self.projection_parameters()]).sum() * 0
+        if self.distributions is not None:
+            views = zero.new_zeros(0, self.distributions.sums.shape[1])
+            self.distributions(views, torch.zeros(0, dtype=torch.int64, device=views.device))
+        return zero
 
     def projection_parameters(self) -> list[nn.Parameter]:
         """Those that are not part of the kept network."""
