@@ -372,6 +372,10 @@ def test_a_classifier_without_weights_is_refused(digits):
     ("settings", "message"),
     [
         ({"contrastive": -1.0}, "`contrastive` must be finite and at least 0"),
+        (
+            {"contrastive": 0.0, "contrastive_loss": "probabilistic"},
+            "`contrastive_loss` must be \"balanced\" without `contrastive`.* Got 'probabilistic'. Pass --contrastive 1",
+        ),
         ({"contrastive_loss": "proco"}, "`contrastive_loss` must be one of 'balanced', 'probabilistic'"),
         ({"contrastive_temperature": 0.0}, "`contrastive_temperature` must be finite and greater than 0"),
     ],
