@@ -179,6 +179,18 @@ def test_views_that_are_not_finite_are_not_learnt():
     torch.testing.assert_close(criterion.means(), mean_of(views[kept], TARGET[kept]))
 
 
+def test_it_refuses_to_learn_within_vmap():
+    criterion, views = ProbabilisticContrastiveLoss(COUNTS, dimensions=16), views_and_means(16, torch.float32)[0]
+    groups = torch.stack([views, views]).requires_grad_()
+    mapped = torch.func.vmap(lambda own: criterion(own, TARGET))
+    with pytest.raises(RuntimeError, match="must not update its statistics within `torch.func.vmap`"):
+        mapped(groups)
+    assert criterion.sums.shape == (5, 16)
+    assert not criterion.samples.any()
+    with criterion.pause_statistics():
+        torch.testing.assert_close(mapped(groups), torch.stack([criterion(views, TARGET)] * 2))
+
+
 def test_buffers_stay_in_float32():
     criterion = ProbabilisticContrastiveLoss(COUNTS, dimensions=16).half()
     assert criterion.sums.dtype == torch.float32
