@@ -379,10 +379,12 @@ def test_a_second_stage_is_listed_with_its_own_arguments_of_the_loss(capsys, mon
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_a_configuration(name):
-    recipe = cifar100_lt(sampler="progressive", reweight_from=5, contrastive=0.1, sam_radius=0.1)
+    contrasted = {"contrastive": 0.1, "contrastive_loss": "probabilistic"}
+    recipe = cifar100_lt(sampler="progressive", reweight_from=5, sam_radius=0.1, **contrasted)
     config = with_method(recipe, name, seed=7)
     assert config.seed == 7
     assert config.reweight_from == (161 if METHODS[name].deferred else 0)
     assert config.sampler == METHODS[name].settings.get("sampler", "shuffle")
     for setting in ("contrastive", "sam_radius"):
         assert getattr(config, setting) == METHODS[name].settings.get(setting, 0)
+    assert config.contrastive_loss == METHODS[name].settings.get("contrastive_loss", "balanced")

@@ -3,7 +3,7 @@
 import torch
 
 from longtail.integrations.losses_within import LossesWithin
-from longtail.losses import BalancedSoftmaxLoss, DeferredReweighting, GALALoss
+from longtail.losses import BalancedSoftmaxLoss, DeferredReweighting, GALALoss, ProbabilisticContrastiveLoss
 
 COUNTS = torch.tensor([6, 3, 1])
 LOGITS = torch.zeros(4, 3, requires_grad=True)
@@ -28,6 +28,16 @@ def test_the_epoch_reaches_a_loss_that_changes():
     before = deferred(logits, target)
     within.set_epoch(2)
     assert deferred(logits, target) > before
+
+
+def test_the_epoch_reaches_a_loss_of_projections():
+    contrast = ProbabilisticContrastiveLoss(COUNTS, dimensions=16)
+    within, views = LossesWithin(torch.nn.ModuleDict({"contrast": contrast})), torch.eye(16)[:4].requires_grad_()
+    for epoch in (1, 2, 3):
+        within.set_epoch(epoch)
+        contrast(views, TARGET)
+    assert contrast.means()[0, :3].tolist() == [0.5, 0.5, 0.0]
+    assert contrast.samples.sum() + contrast.former_samples.sum() == 8  # of the last two epochs
 
 
 def test_passes_of_a_step_are_counted_once():

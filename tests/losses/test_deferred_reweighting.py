@@ -85,6 +85,19 @@ def test_casting_it_leaves_its_class_weights_alone(inner):
     assert DeferredReweighting(inner, COUNTS).to("meta").half().class_weight.dtype == torch.float32
 
 
+def test_the_epoch_reaches_a_custom_loss():
+    class Own(nn.CrossEntropyLoss):
+        epoch = 0
+
+        def set_epoch(self, epoch: int) -> None:
+            self.epoch = epoch
+
+    own = Own()
+    DeferredReweighting(own, COUNTS).set_epoch(3)
+    assert own.epoch == 3
+    DeferredReweighting(nn.CrossEntropyLoss(), COUNTS).set_epoch(3)  # which follows no epochs
+
+
 def test_its_class_weights_become_float32_on_a_device_without_float64(monkeypatch):
     """MPS raises this error; the device "meta" stands for it."""
     move = torch.Tensor.to

@@ -179,6 +179,18 @@ def test_views_that_are_not_finite_are_not_learnt():
     torch.testing.assert_close(criterion.means(), mean_of(views[kept], TARGET[kept]))
 
 
+def test_it_refuses_to_learn_within_vmap():
+    criterion, views = ProbabilisticContrastiveLoss(COUNTS, dimensions=16), views_and_means(16, torch.float32)[0]
+    groups = torch.stack([views, views]).requires_grad_()
+    mapped = torch.func.vmap(lambda own: criterion(own, TARGET))
+    with pytest.raises(RuntimeError, match="must not update its statistics within `torch.func.vmap`"):
+        mapped(groups)
+    assert criterion.sums.shape == (5, 16)
+    assert not criterion.samples.any()
+    with criterion.pause_statistics():
+        torch.testing.assert_close(mapped(groups), torch.stack([criterion(views, TARGET)] * 2))
+
+
 def test_buffers_stay_in_float32():
     criterion = ProbabilisticContrastiveLoss(COUNTS, dimensions=16).half()
     assert criterion.sums.dtype == torch.float32
@@ -223,3 +235,16 @@ def test_wrong_arguments_of_the_module_are_refused():
         criterion(views, TARGET[:3])
     with pytest.raises(ValueError, match="`target`"):
         criterion(views, TARGET + 3)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "message"),
+    [(-1, "`epoch` must be at least 0. Got -1"), (1.5, "`epoch` must be an integer. Got 1.5"), ("2", "Got '2'")],
+)
+def test_an_epoch_that_is_no_number_of_one_is_refused_and_forgets_nothing(epoch, message):
+    criterion = ProbabilisticContrastiveLoss(COUNTS, dimensions=16)
+    criterion(views_and_means(16, torch.float32)[0].requires_grad_(), TARGET)
+    with pytest.raises((ValueError, TypeError), match=message):
+        criterion.set_epoch(epoch)
+    assert criterion.samples.sum() == len(TARGET)
+    assert criterion.epoch == 0

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from longtail.data import Splits, load_splits
-from longtail.losses import GALALoss, ProbabilisticContrastiveLoss
+from longtail.losses import GALALoss, ProbabilisticContrastiveLoss, memory
 from longtail.models import BACKBONES
 from longtail.recipes import digits_lt, features
 from longtail.runs import RunFolder
@@ -183,7 +183,7 @@ def probabilistic_step(digits, monkeypatch, **settings):
 
 def test_a_step_contrasts_with_distributions_of_the_steps_before(digits, monkeypatch):
     model, step = probabilistic_step(digits, monkeypatch)
-    prior = digits.class_counts / digits.class_counts.sum()
+    prior, criterion = digits.class_counts / digits.class_counts.sum(), GALALoss(10)
     views = []
     for number, (images, target) in zip(range(3), views_of(digits).batches(1), strict=False):
         means = torch.zeros(10, 128) if number == 0 else model.distributions.means()
@@ -193,14 +193,12 @@ def test_a_step_contrasts_with_distributions_of_the_steps_before(digits, monkeyp
         contrast = probabilistic_contrastive(
             outputs.projections.flatten(0, 1).detach(), labels.tolist(), means, prior.tolist(), 0.2
         )
-        gala = loss.item() - 0.5 * sum(contrast) / len(contrast)
-        if number == 0:  # the first margins of GALA are 0
-            assert gala == pytest.approx(F.cross_entropy(logits, target).item(), rel=1e-4)
+        expected_loss = criterion(logits.requires_grad_(), target).item() + 0.5 * sum(contrast) / len(contrast)
+        assert loss.item() == pytest.approx(expected_loss, rel=1e-4)
         views.append((outputs.projections.flatten(0, 1).detach(), labels))
         seen, of = torch.cat([own for own, _ in views]), torch.cat([own for _, own in views])
         expected = torch.stack([seen[of == c].mean(0) if (of == c).any() else torch.zeros(128) for c in range(10)])
         torch.testing.assert_close(model.distributions.means(), expected, rtol=1e-5, atol=1e-6)
-        assert gala > 0
 
 
 @pytest.mark.parametrize("settings", [{"micro_batch_size": 5}, {"accumulate": 4}, {"sam_radius": 0.1}])
@@ -232,6 +230,20 @@ def test_a_second_pass_sees_the_same_distributions(digits, monkeypatch):
     torch.testing.assert_close(seen[0], seen[1], rtol=0.0, atol=0.0)
     torch.testing.assert_close(seen[2], seen[3], rtol=0.0, atol=0.0)
     assert not torch.equal(seen[1], seen[2])
+
+
+def test_a_batch_without_views_takes_part_in_the_sums_over_processes(digits, monkeypatch):
+    """Else a process whose files could not be decoded would leave the others waiting, or add to other sums."""
+    model, step = probabilistic_step(digits, monkeypatch, micro_batch_size=20)
+    sent = []
+    monkeypatch.setattr(memory, "sum_over_ranks", lambda _, *sums: (sent.append([own.shape for own in sums]), sums)[1])
+    images, target = next(views_of(digits).batches(1))
+    step(images, target)
+    learnt = model.distributions.samples.clone()
+    step(images.flatten(0, 1)[1:], target.repeat_interleave(3)[1:])
+    assert len(sent) == 4  # of GALA and of the distributions, in each step
+    assert sent[2:] == sent[:2]
+    assert torch.equal(model.distributions.samples, learnt)
 
 
 @pytest.mark.slow
@@ -350,7 +362,7 @@ def test_a_stage_that_keeps_a_copy_is_refused(digits, monkeypatch):
 def test_a_classifier_without_weights_is_refused(digits):
     stage = stage_of(digits, digits_lt())
     stage.model.classifier = nn.Sequential(nn.Linear(64, 10))
-    with pytest.raises(ValueError, match=r"no weights \(C, D\).* Got Sequential"):
+    with pytest.raises(ValueError, match=r"no weights \(C, D\).* Got Sequential. Pass --contrastive 0"):
         weights_of(stage.model)
 
 
@@ -358,6 +370,10 @@ def test_a_classifier_without_weights_is_refused(digits):
     ("settings", "message"),
     [
         ({"contrastive": -1.0}, "`contrastive` must be finite and at least 0"),
+        (
+            {"contrastive": 0.0, "contrastive_loss": "probabilistic"},
+            "`contrastive_loss` must be \"balanced\" without `contrastive`.* Got 'probabilistic'. Pass --contrastive 1",
+        ),
         ({"contrastive_loss": "proco"}, "`contrastive_loss` must be one of 'balanced', 'probabilistic'"),
         ({"contrastive_temperature": 0.0}, "`contrastive_temperature` must be finite and greater than 0"),
     ],

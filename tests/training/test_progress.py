@@ -53,9 +53,9 @@ def test_features_are_not_said_to_pass_through_the_network_of_the_settings():
 
 
 def test_what_is_beside_the_loss_is_said():
-    config = TrainingConfig(loss="ce", contrastive=0.35, sam_radius=0.05)
+    config = TrainingConfig(loss="ce", contrastive=0.35, contrastive_loss="probabilistic", sam_radius=0.05)
     plan = Plan(config, Path("runs/x"), 105, (100, 5), 10, 1, 0)
-    assert ", ce contrastive=0.35 sam_radius=0.05, auto, " in module._described(plan)
+    assert ", ce contrastive=0.35 sam_radius=0.05 contrastive_loss=probabilistic, auto, " in module._described(plan)
 
 
 def test_without_a_terminal_each_epoch_is_a_plain_line(clock):

@@ -7,6 +7,9 @@ from torch import nn
 from longtail.losses.contract import LongTailedLoss
 from longtail.losses.deferred_reweighting import DeferredReweighting
 from longtail.losses.parts import one_step
+from longtail.losses.probabilistic_contrastive import ProbabilisticContrastiveLoss
+
+KINDS = (LongTailedLoss, DeferredReweighting, ProbabilisticContrastiveLoss)
 
 
 class LossesWithin:
@@ -20,9 +23,9 @@ class LossesWithin:
         self.module = module
         self._step: ExitStack | None = None
 
-    def found(self) -> list[LongTailedLoss | DeferredReweighting]:
+    def found(self) -> list[LongTailedLoss | DeferredReweighting | ProbabilisticContrastiveLoss]:
         """The losses, those within others too."""
-        return [loss for loss in self.module.modules() if isinstance(loss, (LongTailedLoss, DeferredReweighting))]
+        return [loss for loss in self.module.modules() if isinstance(loss, KINDS)]
 
     def set_epoch(self, epoch: int) -> None:
         """Tell the losses which epoch begins, counted from 1."""

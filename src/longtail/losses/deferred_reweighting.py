@@ -70,8 +70,9 @@ class DeferredReweighting(KeepsPrecision):
         """Say which epoch begins, counted from 1."""
         check_integer("epoch", epoch, minimum=1)
         self._begun = bool(epoch >= self.start_epoch)
-        if isinstance(self.criterion, LongTailedLoss):
-            self.criterion.set_epoch(epoch)
+        follows = getattr(self.criterion, "set_epoch", None)
+        if follows is not None:
+            follows(epoch)
 
     def summary(self) -> dict[str, Tensor]:
         """The class weights, and the summary of the criterion."""

@@ -20,7 +20,8 @@ from torch.nn import functional as F
 from longtail.arguments import check_strength
 from longtail.losses.fused import is_compiled, is_eager
 from longtail.losses.inputs import along_classes, as_statistics, check_arguments, checked_target, class_dimension
-from longtail.losses.loss_with_memory import LossWithMemory, MemoryArguments, refuse_vmap
+from longtail.losses.loss_with_memory import LossWithMemory, MemoryArguments
+from longtail.losses.memory import refuse_vmap
 from longtail.losses.reduction import mean_or_one, reduced, sample_weights
 from longtail.losses.sigmoid_terms import sigmoid_terms
 

@@ -8,7 +8,7 @@ from torch import distributed as dist
 
 from longtail.losses.contract import CrossEntropyArguments, LongTailedLoss
 from longtail.losses.fused import Received
-from longtail.losses.memory import Memory
+from longtail.losses.memory import Memory, refuse_vmap
 
 
 class MemoryArguments(CrossEntropyArguments, total=False):
@@ -65,18 +65,3 @@ class LossWithMemory(LongTailedLoss, Memory):
         """Learn, unless paused."""
         if not self._paused:
             self.learn_received(received)
-
-
-def refuse_vmap(*tensors: Tensor) -> None:
-    """Raise within `torch.func.vmap`, where the sums over a batch would be one for each sample, (N, C).
-
-    Raises:
-        RuntimeError: a tensor has a dimension that `vmap` hides.
-    """
-    if torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active():
-        return
-    if any(torch.func.debug_unwrap(tensor).shape != tensor.shape for tensor in tensors):
-        raise RuntimeError(
-            "A loss that learns must not update its statistics within `torch.func.vmap`. Call it within "
-            "`criterion.pause_statistics()`."
-        )

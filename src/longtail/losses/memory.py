@@ -120,6 +120,21 @@ class Memory(KeepsPrecision):
             self._buffers[name] = self.get_buffer(name).to(torch.float32)
 
 
+def refuse_vmap(*tensors: Tensor) -> None:
+    """Raise within `torch.func.vmap`, where the sums over a batch would be one for each sample, (N, C).
+
+    Raises:
+        RuntimeError: a tensor has a dimension that `vmap` hides.
+    """
+    if torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active():
+        return
+    if any(torch.func.debug_unwrap(tensor).shape != tensor.shape for tensor in tensors):
+        raise RuntimeError(
+            "A loss that learns must not update its statistics within `torch.func.vmap`. Call it within "
+            "`criterion.pause_statistics()`."
+        )
+
+
 def _outside_transforms(statistic: Tensor) -> Tensor:
     """The tensor itself; within `torch.func.grad` it is wrapped, and could not be saved or copied afterwards."""
     if not torch._C._are_functorch_transforms_active():

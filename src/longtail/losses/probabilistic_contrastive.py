@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from longtail.arguments import check_integer, check_size
 from longtail.autocast import without_autocast
 from longtail.losses.contrasted_views import check_vectors, labels_of_views
-from longtail.losses.memory import Memory
+from longtail.losses.memory import Memory, refuse_vmap
 from longtail.losses.shifts import ClassCounts, log_prior_of
 
 FEWEST_DIMENSIONS = 16
@@ -158,7 +158,11 @@ class ProbabilisticContrastiveLoss(Memory):
         """Say which epoch begins: views of the epochs before the previous one are forgotten.
 
         A repeated call, as after a checkpoint was loaded, changes nothing.
+
+        Raises:
+            ValueError, TypeError: `epoch` is not an integer of at least 0.
         """
+        check_integer("epoch", epoch, minimum=0)
         if epoch == int(self.epoch):
             return
         self.epoch.fill_(epoch)
@@ -175,6 +179,7 @@ class ProbabilisticContrastiveLoss(Memory):
         return losses
 
     def _learn(self, views: Tensor, labels: Tensor) -> None:
+        refuse_vmap(views, labels)
         finite = views.isfinite().all(1)
         views = views.float().masked_fill(~finite[:, None], 0)
         sums, samples = torch.zeros_like(self.sums), torch.zeros_like(self.samples)

@@ -124,6 +124,11 @@ class TrainingConfig(OptimiserConfig):
         check_size("contrastive_temperature", self.contrastive_temperature)
         if self.contrastive:
             self._check_contrast()
+        elif self.contrastive_loss != "balanced":
+            raise ValueError(
+                '`contrastive_loss` must be "balanced" without `contrastive`, which is its weight. '
+                f"Got {self.contrastive_loss!r}. Pass --contrastive 1 too, or leave --contrastive-loss out."
+            )
         for name in self.augmentations:
             check_choice("augmentations", name, get_args(Augmentation))
         for name in parse_arguments(self.loss_arguments):

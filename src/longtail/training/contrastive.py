@@ -8,8 +8,8 @@ of the network that is kept. The projections are contrasted
 - "probabilistic" (ProCo; Du et al., TPAMI 2024): with the distributions of the classes, learnt from the projections.
 
 Differences from the code of both: all views have the augmentation of the run, the classifier is that of the loss (they
-have a cosine classifier), only the views that are contrasted are projected, and the hidden layer of a perceptron is as
-wide as the features.
+have a cosine classifier, ProCo on the large data sets only), only the views that are contrasted are projected, and the
+hidden layer of a perceptron is as wide as the features on CIFAR too (theirs has 512 units there).
 """
 
 from typing import Any, NamedTuple
@@ -114,8 +114,15 @@ class ContrastiveNetwork(nn.Module):
         return logits
 
     def _zero(self) -> Tensor:
-        """0, with a gradient for each parameter of the projections: with several processes DDP waits for all."""
-        return torch.stack([parameter.sum() for parameter in self.projection_parameters()]).sum() * 0
+        """0, with a gradient for each parameter of the projections: with several processes DDP waits for all.
+
+        Distributions get no views, since their sums are waited for, too.
+        """
+        zero = torch.stack([parameter.sum() for parameter in self.projection_parameters()]).sum() * 0
+        if self.distributions is not None:
+            views = zero.new_zeros(0, self.distributions.sums.shape[1])
+            self.distributions(views, torch.zeros(0, dtype=torch.int64, device=views.device))
+        return zero
 
     def projection_parameters(self) -> list[nn.Parameter]:
         """Those that are not part of the kept network."""
@@ -190,14 +197,15 @@ def weights_of(network: Network) -> Tensor:
     weights = getattr(network.classifier, "weight", None)
     if not isinstance(weights, Tensor) or weights.dim() != 2:
         raise ValueError(
-            "`contrastive` must be 0 for a network whose classifier has no weights (C, D), from which the centres of "
-            f"classes are made. Got {type(network.classifier).__name__}."
+            "`contrastive` must be 0 for a network whose classifier has no weights (C, D), which give the width of the "
+            "features and the centres of balanced contrastive learning. "
+            f"Got {type(network.classifier).__name__}. Pass --contrastive 0."
         )
     return weights
 
 
 def _projection(width: int) -> nn.Sequential:
-    """As in the authors' code: a layer of the same width, batch norm, and a layer to the space of the projections."""
+    """A layer of the same width, batch norm, and a layer to the space of the projections."""
     hidden = [nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()]
     return nn.Sequential(*hidden, nn.Linear(width, _width_of_projections(width)))
 

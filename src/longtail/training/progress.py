@@ -126,6 +126,8 @@ def _described(plan: Plan) -> str:
     if config.mixing != "none":
         words.append(f"mixing={config.mixing}")
     words += [f"{name}={value:g}" for name in ("contrastive", "sam_radius") if (value := getattr(config, name))]
+    if config.contrastive:
+        words.append(f"contrastive_loss={config.contrastive_loss}")
     return (
         f"{plan.samples:,} training samples, {'features' if plan.of_features else config.model}, {' '.join(words)}, "
         f"{config.device}, {config.precision}, threads {config.threads}, processes {config.processes}"
