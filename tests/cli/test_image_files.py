@@ -30,6 +30,15 @@ def test_what_a_list_names_must_be_files(tmp_path):
         image_files([tmp_path / "photos.txt"])
 
 
+@pytest.mark.parametrize("missing_allowed", [False, True])
+def test_a_list_with_labels_is_refused_as_one(tmp_path, missing_allowed):
+    (tmp_path / "photo.jpg").touch()
+    for line in ("photo.jpg cat", "photo.jpg\t0", "photo.jpg, wild cat"):
+        (tmp_path / "photos.txt").write_text(f"{line}\n")
+        with pytest.raises(ValueError, match=r"`files` must hold paths alone, .* longtail evaluate RUN --data LIST\.$"):
+            image_files([tmp_path / "photos.txt"], missing_allowed=missing_allowed)
+
+
 def test_a_list_may_name_files_of_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()

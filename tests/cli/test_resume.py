@@ -77,7 +77,7 @@ def test_data_of_a_first_stage_that_have_moved_are_named(tmp_path, capsys):
     ("name", "message"),
     [
         ("second", "--resume must name a run of longtail train. Got {}, of longtail retrain"),
-        ("missing", "`path` must be a run folder. Got {}, which has no run.json"),
+        ("missing", "`path` must be a run folder. Got {}, which is missing."),
     ],
 )
 def test_what_cannot_be_resumed_so_is_one_line(runs, capsys, name, message):

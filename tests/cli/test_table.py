@@ -42,3 +42,11 @@ def test_what_is_beside_the_loss_is_said_of_either_stage(tmp_path, capsys):
     second = RunFolder.create(tmp_path / "second", config=config, seed=0)
     second.finish({"first_stage": {"folder": "first", "config": dataclasses.asdict(first)}})
     assert "crt after balanced-softmax with balanced contrastive learning and SAM, seed 0" in heading(second, capsys)
+
+
+def test_a_line_below_the_scores_is_not_broken(tmp_path, capsys):
+    run = RunFolder.create(tmp_path / "run", config=features(loss="ce"), seed=0)
+    run.finish({"fit_on": "validation"})
+    print_rows(run, {"inductive": SCORES["raw"]})
+    said = capsys.readouterr().out
+    assert "\ninductive: re-balanced by a fit on the held-out validation samples, unless another set is named\n" in said

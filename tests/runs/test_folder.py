@@ -104,7 +104,7 @@ def test_a_run_stands_for_its_path(tmp_path):
 
 
 def test_what_is_not_a_run_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="which has no run.json"):
+    with pytest.raises(FileNotFoundError, match=r"missing, which is missing\.$"):
         RunFolder.open(tmp_path / "missing")
     folder = RunFolder.create(tmp_path / "run", config={}, seed=0)
     (tmp_path / "LATEST").symlink_to(folder.path)
@@ -120,6 +120,15 @@ def test_what_is_not_a_run_is_refused(tmp_path):
         (folder.path / "run.json").write_text(content)
         with pytest.raises(ValueError, match="run.json is damaged"):
             RunFolder.open(folder.path)
+
+
+def test_a_missing_run_is_answered_with_those_beside_it(tmp_path):
+    for name in ("digits-ce-seed0", "digits-gala-seed0"):
+        RunFolder.create(tmp_path / name, config={}, seed=0)
+    with pytest.raises(FileNotFoundError, match=r"gala-seed, which is missing\. Did you mean .*digits-gala-seed0\?$"):
+        RunFolder.open(tmp_path / "digits-gala-seed")
+    with pytest.raises(FileNotFoundError, match=r"which is missing\. .* holds 2 runs, such as .*digits-ce-seed0\.$"):
+        RunFolder.open(tmp_path / "fish")
 
 
 def test_weights_execute_nothing(tmp_path):

@@ -14,7 +14,7 @@ from longtail.recipes import digits_lt
 from longtail.runs import RunFolder
 from longtail.training import run_experiment
 from longtail.training.hardware import resolve
-from longtail.training.opening import check_all_read_the_same, open_when_visible
+from longtail.training.opening import check_all_read_the_same, existing_run, open_when_visible
 from longtail.training.ranks import Ranks
 
 
@@ -96,3 +96,10 @@ def test_ranks_that_have_read_other_data_are_refused():
     )
     with pytest.raises(ValueError, match=said):
         check_all_read_the_same(splits, WithOthers(number=3))
+
+
+def test_a_folder_that_is_no_run_is_named_by_the_argument(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"`out` must be a run to resume, or not exist yet\. .* --out\.$"):
+        existing_run(tmp_path, resume=True)
+    with pytest.raises(FileExistsError, match=r"It is not a run\. Name another folder with --out\.$"):
+        existing_run(tmp_path, resume=False)

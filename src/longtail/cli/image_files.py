@@ -1,11 +1,14 @@
 """The images that a command is given: by name, in folders, or in lists."""
 
 import glob
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from longtail.cli.console import say
 from longtail.regular_file import check_regular
+
+WITH_LABEL = re.compile(r"(.*\.\w+)[ \t,;]+.+")
 
 
 def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list[Path]:
@@ -21,8 +24,8 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
     Raises:
         FileNotFoundError: a name that is neither file nor folder, a pattern without a match, a missing file in a
             list, of Parquet and tar files also with `missing_allowed`.
-        ValueError: no image among them, another table, a pipe or a device, a folder in a list, or a folder that lacks
-            some of its Parquet or tar files.
+        ValueError: no image among them, another table, a list with labels, a pipe or a device, a folder in a list, or a
+            folder that lacks some of its Parquet or tar files.
     """
     from longtail.data.check import SKIPPING
     from longtail.data.counted import counted
@@ -33,6 +36,7 @@ def image_files(files: Sequence[Path], *, missing_allowed: bool = False) -> list
     missing = [path for path in found if not path.is_file()]
     for path in missing:
         check_regular(path)
+    _refuse_labels(missing)
     if missing and not missing_allowed:
         raise FileNotFoundError(
             f"`files` must exist. {counted(len(missing), 'listed file is', 'listed files are')} missing, such as "
@@ -91,6 +95,17 @@ def _of(path: Path) -> list[Path]:
             "Write its paths to a text file, one per line."
         )
     return [path]
+
+
+def _refuse_labels(missing: Sequence[Path]) -> None:
+    """Raise if a missing file is one that exists with a label behind its path, as lists to train on have it."""
+    for path in missing:
+        found = WITH_LABEL.fullmatch(str(path))
+        if found and Path(found[1]).is_file():
+            raise ValueError(
+                f"`files` must hold paths alone, one per line, in lists. Got {str(path)!r}, the path {found[1]} and a "
+                "label. Leave out the labels, or score the list: longtail evaluate RUN --data LIST."
+            )
 
 
 def _below(folder: Path, images: list[Path]) -> list[Path]:

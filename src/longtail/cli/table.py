@@ -58,12 +58,14 @@ def print_rows(
     )
     console.print(table)
     many, few = GroupBounds.of(folder.header["config"])
-    console.print(f"many: more than {many} training samples, few: fewer than {few}")
+    console.print(f"many: more than {many} training samples, few: fewer than {few}", soft_wrap=True)
     fit_on = (folder.result or {}).get("fit_on")
     if fit_on in FIT_SETS and any(treatment.startswith("inductive") for treatment in scores):
-        console.print(f"inductive: re-balanced by a fit on {FIT_SETS[fit_on]}, unless another set is named")
+        console.print(
+            f"inductive: re-balanced by a fit on {FIT_SETS[fit_on]}, unless another set is named", soft_wrap=True
+        )
     if WITH_FIX in scores:
-        console.print(f"{WITH_FIX}: as longtail predict decides")
+        console.print(f"{WITH_FIX}: as longtail predict decides", soft_wrap=True)
     if any("transductive" in treatment for treatment in scores):
         console.print(NOTE, soft_wrap=True)
 

@@ -36,7 +36,7 @@ from longtail.runs.ordinary_file import ordinary
 from longtail.runs.prediction_file import load_predictions, save_predictions
 from longtail.runs.result_file import FIELDS
 from longtail.runs.run_lock import run_lock
-from longtail.runs.runs_inside import runs_inside
+from longtail.runs.runs_inside import runs_beside, runs_inside
 from longtail.runs.tensor_file import load_tensors, save_tensors
 from longtail.runs.versions import current_versions
 from longtail.whole_file import LEFT_SECONDS, remove_parts, write_whole_folder
@@ -102,8 +102,12 @@ class RunFolder:
         """
         path = Path(path)
         if not os.path.lexists(path / "run.json"):
-            message = f"`path` must be a run folder. Got {path}, which has no run.json. {runs_inside(path)}"
-            raise FileNotFoundError(message.rstrip())
+            found = (
+                f"which has no run.json. {runs_inside(path)}"
+                if path.exists()
+                else f"which is missing. {runs_beside(path)}"
+            )
+            raise FileNotFoundError(f"`path` must be a run folder. Got {path}, {found}".rstrip())
         header = load_json(path / "run.json")
         assert header is not None
         schema = header["schema"]

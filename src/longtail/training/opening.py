@@ -22,12 +22,17 @@ def existing_run(out: str | os.PathLike[str], *, resume: bool) -> RunFolder | No
     """
     out = Path(out)
     if resume and out.exists():
+        if not os.path.lexists(out / "run.json"):
+            raise FileNotFoundError(
+                f"`out` must be a run to resume, or not exist yet. Got {out}, which has no run.json. "
+                "Name another folder with --out."
+            )
         return RunFolder.open(out)
     if out.exists() or out.is_symlink():
         kind = (
             "Resume it with --resume (in Python resume=True), or name another folder with --out."
             if (out / "run.json").is_file()
-            else "It is not a run."
+            else "It is not a run. Name another folder with --out."
         )
         raise FileExistsError(f"`out` must not exist yet. Got {out}. {kind}")
     return None
