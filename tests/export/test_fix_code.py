@@ -248,8 +248,10 @@ def test_sql_decides_nothing_where_scores_are_missing_or_the_id_is_not_unique():
 def test_sql_refuses_a_table_without_a_class():
     fix = fix_of(3)
     database = database_of(fix_of(3, names=("x", *AWKWARD[1:3])), scores_for(fix))
+    code = fix_code(fix, "sql")
     with pytest.raises(sqlite3.OperationalError, match="no such column"):
-        database.execute(fix_code(fix, "sql"))
+        database.execute(code)
+    assert "-- Columns bear the names of the classes: where they have a prefix, use a view that renames them.\n" in code
 
 
 def test_sql_is_short_for_many_classes():

@@ -88,6 +88,7 @@ def sql_code(fix: Fix, source: str, table: str = "predictions", id_column: str =
     _refuse_same_columns(fix.class_names)
     about = (
         f"For the table {table} with the column {id_column}, unique, and one column of {fix.takes} for each class.",
+        "Columns bear the names of the classes: where they have a prefix, use a view that renames them.",
         "Gives id, class and its probability; NULL where a score is NULL or the id is not unique"
         + ("." if fix.takes == "logits" else ", or the scores are no probabilities."),
         *_of_one_score(fix, table),
