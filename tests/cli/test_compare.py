@@ -301,7 +301,7 @@ def test_a_run_that_fails_is_a_row_and_not_the_end(tiny, tmp_path, capsys):
     assert main(command(tiny, tmp_path / "out", "--methods", "gala,ce")) == 2
     said = capsys.readouterr().out
     assert re.search(r"^gala +failed", said, re.M)
-    assert "gala: seed 0: `path` must be a run folder" in said
+    assert "gala: seed 0: `out` must be a run to resume, or not exist yet" in said
     assert re.search(r"^ce +raw +0 +\d", said, re.M)
 
 

@@ -300,7 +300,7 @@ def test_a_run_in_use_is_left_alone(tiny, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "`path` must be a run folder. Got"),
+        (None, "`out` must be a run to resume, or not exist yet. Got"),
         ('{"schema": 99, "config": {}, "versions": {}}', "Got version 99"),
         ('{"schema": 1', "run.json is damaged"),
         (
