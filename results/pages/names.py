@@ -33,6 +33,7 @@ NAMES = {
     "mislas": "MiSLAS",
     "disalign": "DisAlign",
     "ncm": "NCM",
+    "tau-norm": "τ-normalisation",
     "ce-weight-decay": "cross-entropy with a large weight decay",
 }
 

@@ -105,6 +105,11 @@ class Row:
     def score(self, treatment: str, score: str = "balanced_accuracy") -> str:
         return spread(self.shares(treatment, score))
 
+    @property
+    def has_epochs(self) -> bool:
+        """Whether epochs were evaluated: τ-normalisation and nearest class means train none."""
+        return all(result["best_on_test"] for result in self.results)
+
     def best(self, metric: str) -> list[float]:
         """Of the best evaluated epoch on the test set, one for each seed."""
         return [result["best_on_test"][metric]["top1"] for result in self.results]

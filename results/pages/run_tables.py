@@ -51,9 +51,9 @@ def _diverged(row: Row, processors: Processors) -> list[tuple[str, str, str]]:
 
 
 def best_on_test_table(rows: Sequence[Row], processors: Processors) -> str:
-    """The best evaluated epoch, chosen on the test set."""
+    """The best evaluated epoch, chosen on the test set, of the methods that train."""
     lines = []
-    for row in rows:
+    for row in (row for row in rows if row.has_epochs):
         slopes = row.theta("theta_slope")
         cells = [cell for metric in BEST for cell in (spread(row.best(metric)), row.best_epochs(metric))]
         slope = decimal(statistics.mean(slopes), 2) if slopes else ""

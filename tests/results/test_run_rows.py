@@ -127,6 +127,15 @@ def test_a_run_that_diverged_is_a_line_that_says_so(rows):
     assert len(lines_of(best_on_test_table([row for row in found if row.complete], Processors(found)))) == 1
 
 
+def test_a_method_that_trains_nothing_has_no_best_epoch(rows):
+    trained, untrained = made_up(), made_up(loss="gala")
+    untrained["result"]["best_on_test"] = {}
+    found = rows(trained, untrained)
+    lines = lines_of(best_on_test_table(found, Processors(found)))
+    assert len(found) == 2
+    assert [line.split(" | ")[0] for line in lines] == ["| cross-entropy"]
+
+
 def test_sweeps_show_scores_on_held_out_images_the_best_first(rows):
     def sweep(share, decay, **settings):
         run = made_up(0.99, weight_decay=decay, validation_per_class=20, **settings)
