@@ -73,17 +73,7 @@ def evaluate(
     foreign = [name for name in (*given, *(["json"] if json else [])) if name not in ("label", "part")]
     if foreign:
         raise ValueError(f"{_options(foreign)} can only be used with --fix. Got no --fix.")
-    if not source:
-        raise ValueError("RUN or FILE must be given. Got none. Try longtail evaluate runs/LATEST.")
-    if len(source) > 1 and all(Path(path).is_dir() for path in source):
-        raise ValueError(
-            f"RUN must be one run. Got {', '.join(source)}. To compare them: longtail report {' '.join(source)}"
-        )
-    if len(source) != 1 or Path(source[0]).is_file():
-        raise ValueError(
-            f"--fix must be given to evaluate predictions. Got only {', '.join(source)}. Add --fix fix.json."
-        )
-    run = Path(source[0])
+    run = _one_run(source)
     if data is not None:
         if of_run:
             raise ValueError(f"{_options(of_run)} cannot be used with --data. Leave out one or the other.")
@@ -95,6 +85,21 @@ def evaluate(
     if given:
         raise ValueError(f"{_options(given)} can only be used with --data or --fix. Add --data PATH.")
     _evaluate_run(run, _tau(rebalance), converge=converge, transductive=transductive, fit_on=fit_on)
+
+
+def _one_run(source: tuple[str, ...]) -> Path:
+    """The run, where no fix is given."""
+    if not source:
+        raise ValueError("RUN or FILE must be given. Got none. Try longtail evaluate runs/LATEST.")
+    if len(source) > 1 and all(Path(path).is_dir() for path in source):
+        raise ValueError(
+            f"RUN must be one run. Got {', '.join(source)}. To compare them: longtail report {' '.join(source)}"
+        )
+    if len(source) != 1 or Path(source[0]).is_file():
+        raise ValueError(
+            f"--fix must be given to evaluate predictions. Got only {', '.join(source)}. Add --fix fix.json."
+        )
+    return Path(source[0])
 
 
 def _changed(**options: tuple[object, object]) -> list[str]:

@@ -119,6 +119,14 @@ class TrainingConfig(OptimiserConfig):
             if not isinstance(getattr(self, name), tuple):
                 raise TypeError(f"`{name}` must be a tuple. Got {getattr(self, name)!r}.")
         check_size("mixing_alpha", self.mixing_alpha)
+        self._check_contrastive_settings()
+        for name in self.augmentations:
+            check_choice("augmentations", name, get_args(Augmentation))
+        for name in parse_arguments(self.loss_arguments):
+            if name in CALLER_S_OWN:
+                raise ValueError(f"`loss_arguments` must leave {', '.join(CALLER_S_OWN)} to the loop. Got {name!r}.")
+
+    def _check_contrastive_settings(self) -> None:
         check_strength("contrastive", self.contrastive)
         check_choice("contrastive_loss", self.contrastive_loss, ["balanced", "probabilistic"])
         check_size("contrastive_temperature", self.contrastive_temperature)
@@ -129,11 +137,6 @@ class TrainingConfig(OptimiserConfig):
                 '`contrastive_loss` must be "balanced" without `contrastive`, which is its weight. '
                 f"Got {self.contrastive_loss!r}. Pass --contrastive 1 too, or leave --contrastive-loss out."
             )
-        for name in self.augmentations:
-            check_choice("augmentations", name, get_args(Augmentation))
-        for name in parse_arguments(self.loss_arguments):
-            if name in CALLER_S_OWN:
-                raise ValueError(f"`loss_arguments` must leave {', '.join(CALLER_S_OWN)} to the loop. Got {name!r}.")
 
     def _check_contrast(self) -> None:
         """Raise unless the views of a sample differ, and are of one class."""
